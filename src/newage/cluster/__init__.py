@@ -1,0 +1,1 @@
+"""How several hubs share one audience; today one process."""

@@ -1,0 +1,1 @@
+"""Pure values and rules: no Twisted, no I/O, no clock."""

@@ -1,0 +1,213 @@
+"""The values newage reasons about. All frozen: a change is a new value (``attrs.evolve``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum, IntEnum
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from attrs import field, frozen
+
+RESERVED_IDS = frozenset({"server", "System", "monitor-room", "UnknownLLM", "UnknownClient"})
+MONITOR_ROOM = "monitor-room"
+EXTENSION_PREFIX = "SillyTavern"
+
+
+class Kind(Enum):
+    """What a peer is, as far as rights are concerned (contract 1.9)."""
+
+    CLIENT = "client"
+    EXTENSION = "extension"
+    ADMIN = "admin"
+
+    @classmethod
+    def of(cls, client_type: str) -> Kind:
+        if client_type in ("SillyTavern", "extension"):
+            return cls.EXTENSION
+        return cls.ADMIN if client_type == "monitor" else cls.CLIENT
+
+
+class Role(IntEnum):
+    """A member's role in one room; greater may do more (contract 4.2)."""
+
+    GUEST = 0
+    SPECIAL = 1
+    MANAGER = 2
+    MASTER = 3
+
+    @property
+    def wire(self) -> str:
+        return self.name.lower()
+
+    @classmethod
+    def from_wire(cls, name: object) -> Role | None:
+        """The role of that wire name, ``moderator`` included; None if there is none."""
+        return _ROLES.get(name) if isinstance(name, str) else None
+
+
+_ROLES: dict[str, Role] = {role.name.lower(): role for role in Role} | {"moderator": Role.MANAGER}
+
+
+class RequestMode(Enum):
+    """How a room treats its members' requests (contract 5.4)."""
+
+    DEFAULT = "Default"
+    IMMEDIATE = "Immediate"
+    MASTER_ONLY = "MasterOnly"
+    SEPARATE = "Separate"
+    HOST_SUBMIT = "HostSubmit"
+    CONVERSATIONAL = "Conversational"
+
+
+class ConnectionPolicy(Enum):
+    """Which extensions serve which room (contract 6.2)."""
+
+    FREE = "Free"
+    MANUAL = "Manual"
+    BALANCED = "Balanced"
+    BROADCAST = "Broadcast"
+    RANDOM = "Random"
+
+
+class RoomKind(Enum):
+    PERSONAL = "personal"
+    EXTENSION = "extension"
+    MONITOR = "monitor"
+    GROUP = "group"
+
+
+class Peer(NamedTuple):
+    """Where a connection comes from, as the web layer judged it (contract A1-A3).
+
+    ``local``: loopback or a trusted network, and not forwarded by an untrusted proxy.
+    ``admin``: may use sensitive APIs from its address. ``bootstrap``: may fetch its first key in strict mode.
+    """
+
+    address: str
+    local: bool = False
+    admin: bool = False
+    bootstrap: bool = False
+
+
+@frozen(kw_only=True)
+class Session:
+    """One live instance of a client: (clientId, identity), whatever its number of sockets (contract 2.9)."""
+
+    client_id: str
+    identity: str
+    client_type: str = "client"
+    desc: str = ""
+    html: str = ""
+    connected_at: float = 0.0  # seconds since the epoch
+
+    @property
+    def kind(self) -> Kind:
+        return Kind.of(self.client_type)
+
+
+@frozen(kw_only=True)
+class Caller:
+    """Who speaks on one socket, as its namespace's connect handler established it."""
+
+    sid: str
+    namespace: str
+    session: Session
+    peer: Peer
+    sensitive: bool = False  # may use sensitive APIs (contract 2.6)
+    bootstrap: bool = False  # strict mode, no key yet: only what contract 2.8.4 (a) lists
+    stream_mode: str = ""  # handshake streamMode as declared: '', 'ss', 'plain', 'output', 'token'
+    incremental: bool = False  # handshake sync:'incremental'
+
+    @property
+    def identity(self) -> str:
+        return self.session.identity
+
+    @property
+    def client_id(self) -> str:
+        return self.session.client_id
+
+    @property
+    def kind(self) -> Kind:
+        return self.session.kind
+
+
+@frozen(kw_only=True)
+class Room:
+    """One room with its members in the order they joined (contract 4.1)."""
+
+    name: str
+    kind: RoomKind = RoomKind.GROUP
+    mode: RequestMode = RequestMode.DEFAULT
+    members: Mapping[str, Role] = field(factory=dict, converter=lambda m: MappingProxyType(dict(m)))
+    muted: Mapping[str, float] = field(factory=dict, converter=lambda m: MappingProxyType(dict(m)))
+    seq: int = 0  # of the last history mutation
+    created_at: float = 0.0  # seconds since the epoch
+
+    @property
+    def master(self) -> str | None:
+        return next((who for who, role in self.members.items() if role is Role.MASTER), None)
+
+    def with_role(self, role: Role) -> tuple[str, ...]:
+        return tuple(who for who, has in self.members.items() if has is role)
+
+
+@frozen(kw_only=True)
+class Message:
+    """One stored message (contract 4.6); ``extra`` holds passed-through members of the request."""
+
+    message_id: str
+    room: str
+    seq: int
+    identity: str
+    client_id: str = ""
+    role: str = "guest"  # wire role: guest special manager master assistant system
+    text: str = ""
+    data: Any = None  # as sent; the text itself for responses and system messages
+    timestamp: str = ""  # ISO-8601 UTC, milliseconds, Z
+    request_id: str | None = None
+    response_id: str | None = None
+    output_id: str | None = None
+    target: Any = None
+    request_type: str = "newMessage"
+    streamed: bool = False
+    failed: bool = False
+    last_edited: str | None = None
+    extra: Mapping[str, Any] = field(factory=dict, converter=lambda m: MappingProxyType(dict(m)))
+
+    @property
+    def is_response(self) -> bool:
+        return self.role == "assistant"
+
+    @property
+    def is_system(self) -> bool:
+        return self.role == "system"
+
+
+@frozen(kw_only=True)
+class KeyRecord:
+    """One live key of a client: only its bcrypt hash is ever stored (contract 2.8)."""
+
+    client_id: str
+    hash: str
+    created_at: float
+    local: bool = False  # issued to a local peer or by an admin (contract 2.6)
+
+
+class Audience(NamedTuple):
+    """Receivers by what they are: kind is 'sid', 'identity', 'client', 'room', 'kind' or 'all'; name tells which."""
+
+    kind: str
+    name: str = ""
+
+
+EVERYBODY = Audience("all")
+
+
+class Emission(NamedTuple):
+    """One event for an audience; the hub turns it into frames, encoded once."""
+
+    namespace: str
+    event: str
+    args: tuple[Any, ...]
+    to: tuple[Audience, ...]

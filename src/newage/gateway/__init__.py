@@ -1,0 +1,1 @@
+"""Between transports and handlers: connections, dispatch, and the hub that delivers."""

@@ -1,0 +1,1 @@
+"""One module per Socket.IO namespace: parse at the edge, one line of service, a view back."""

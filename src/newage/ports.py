@@ -1,0 +1,275 @@
+"""Where the layers meet. Each interface says what it takes, what its Deferreds fire with, and how it fails.
+
+zope interfaces for every role that crosses a layer; implementations are checked by mypy-zope and ``verifyObject``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from zope.interface import Attribute, Interface
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+
+    from newage.domain.model import Audience, Emission, KeyRecord, Message, Room, Session
+    from newage.protocol.engine_packet import SharedPacket
+
+# mypy-zope reads interface methods without ``self``.
+# ruff: noqa: N805
+
+
+# ---------------------------------------------------------------------------------------- transports (web <-> gateway)
+
+
+class IFrameSink(Interface):
+    """One transport of one connection: a WebSocket, or a polling session with at most one parked GET.
+
+    Order is kept across the three ``send_`` methods. Nothing is sent after ``close``. ``send_`` never raises: a
+    transport that fails tells its receiver through ``sink_closed``.
+    """
+
+    name: str = Attribute("'websocket' or 'polling'")
+
+    def send_text(packet: bytes) -> None:
+        """Queue one Engine.IO text packet, UTF-8, its type character included (``b'42[...]'``)."""
+
+    def send_binary(payload: bytes) -> None:
+        """Queue one binary packet (an attachment)."""
+
+    def send_shared(packet: SharedPacket) -> None:
+        """Queue a text packet that other sinks get too; its WebSocket frame is built once."""
+
+    def pending_bytes() -> int:
+        """Bytes accepted and not yet taken by the kernel (WebSocket) or a GET (polling)."""
+
+    def pause_reading() -> None:
+        """Stop taking bytes from the peer until ``resume_reading``; idempotent."""
+
+    def resume_reading() -> None:
+        """Idempotent counterpart of ``pause_reading``."""
+
+    def bind(receiver: IReceiver) -> None:
+        """From now on give what arrives to this receiver (the connection, once an upgrade is done)."""
+
+    def close(reason: str) -> None:
+        """Send what is queued, bounded in time, then close. The receiver is not told: it asked for it."""
+
+    def abort(reason: str) -> None:
+        """Close at once and drop what is queued (slow reader, protocol error). The receiver is not told."""
+
+
+class IReceiver(Interface):
+    """What a transport feeds: a connection, or the probe of one that is upgrading. Total: never raises."""
+
+    def text_received(packet: bytes) -> None:
+        """One Engine.IO text packet, type character included. UTF-8 validity is the receiver's to check."""
+
+    def binary_received(payload: bytes) -> None:
+        """One binary packet."""
+
+    def sink_closed(sink: IFrameSink, reason: str) -> None:
+        """The transport ended by itself or by its peer: 'transport close' or 'transport error'."""
+
+
+# -------------------------------------------------------------------------------------- delivery (services <-> gateway)
+
+
+class IOutbox(Interface):
+    """How services reach sockets. They publish values; the hub encodes once and delivers; nothing here waits."""
+
+    def publish(emission: Emission) -> None:
+        """Deliver to every socket of ``emission.namespace`` in the union of the audiences, each at most once."""
+
+    def emit(sid: str, event: str, *args: Any) -> None:
+        """Deliver one event to one socket; unknown sids are ignored."""
+
+    def call(sid: str, event: str, args: Sequence[Any], timeout: float) -> Deferred[list[Any]]:
+        """Emit and await the ack.
+
+        :return: fires with the ack's arguments; fails with TimedOut after ``timeout`` seconds, PeerGone when the
+            socket goes, Unavailable when too many acks are open on it.
+        """
+
+    def join(sid: str, audience: Audience) -> None:
+        """Add a socket to a transport room; idempotent, unknown sids are ignored."""
+
+    def leave(sid: str, audience: Audience) -> None:
+        """Take a socket out of a transport room; idempotent."""
+
+    def disconnect(sid: str) -> None:
+        """Disconnect one socket from its namespace (DISCONNECT packet); unknown sids are ignored."""
+
+    def channel(sids: Iterable[str]) -> IChannel:
+        """A fixed set of receivers for many events: the token path."""
+
+    def pending_bytes(sid: str) -> int:
+        """Bytes queued on that socket's connection; 0 if unknown."""
+
+    def transport(sid: str) -> str:
+        """'websocket', 'polling', or '' if unknown."""
+
+
+class IChannel(Interface):
+    """A receiver list computed once. Sockets that went meanwhile are skipped."""
+
+    def emit(event: str, *args: Any) -> None:
+        """Encode once, deliver to each."""
+
+
+class IClusterAdapter(Interface):
+    """Carries emissions to every hub of a cluster, this one included."""
+
+    def broadcast(emission: Emission) -> None:
+        """Hand the emission to each node's hub, in order."""
+
+
+class ISessionListener(Interface):
+    """Told synchronously, in this order, what happens to sessions."""
+
+    def session_appeared(session: Session) -> None:
+        """First socket of a session, or the first after its grace ran out."""
+
+    def socket_attached(session: Session, sid: str, namespace: str) -> None:
+        """One more socket of a session; after ``session_appeared``."""
+
+    def socket_detached(session: Session, sid: str, namespace: str) -> None:
+        """One socket less."""
+
+    def session_gone(session: Session) -> None:
+        """No socket left and the grace is over."""
+
+    def extension_available(session: Session) -> None:
+        """An extension's first ``/llm`` link appeared."""
+
+    def extension_lost(session: Session) -> None:
+        """An extension's last ``/llm`` link went."""
+
+
+# ------------------------------------------------------------------------------------------------- extensions (bridge)
+
+
+class IExtensionLink(Interface):
+    """What the hub can ask of one extension, over a socket or in process."""
+
+    def forward(payload: Mapping[str, Any]) -> None:
+        """Deliver one LLM_REQUEST (contract 5.4). Never raises."""
+
+
+class IUpstream(Interface):
+    """What an extension says back. ``identity`` is the extension's. Total: bad input is ignored and logged."""
+
+    def stream_started(identity: str, stream_id: str, output_id: str, request_id: str | None) -> None:
+        """CLIENT_STREAM_START."""
+
+    def stream_data(
+        identity: str,
+        stream_id: str,
+        output_id: str | None,
+        request_id: str | None,
+        chunk_index: int | None,
+        text: str,
+    ) -> None:
+        """CLIENT_STREAM_DATA_FIRST, _MIDDLE, _LAST, _RETRY. ``text`` may hold half a surrogate pair."""
+
+    def stream_failed(identity: str, stream_id: str, output_id: str | None, request_id: str | None) -> None:
+        """CLIENT_STREAM_DATA_FAILED."""
+
+    def stream_ended(identity: str, stream_id: str, output_id: str | None, request_id: str | None, final: bool) -> None:
+        """CLIENT_STREAM_END; ``final`` says that the output is complete."""
+
+    def answered(identity: str, request_id: str | None, output_id: str | None, text: str) -> None:
+        """A non-stream ``message`` of type 0."""
+
+    def failed(identity: str, request_id: str | None, message: str, error: object) -> None:
+        """ERROR from the extension."""
+
+
+class IExtensionHost(Interface):
+    """Where an in-process extension plugs in."""
+
+    def attach_extension(session: Session, link: IExtensionLink) -> str:
+        """Register the extension as if its ``/llm`` socket had connected; returns the sid to detach with."""
+
+    def detach_extension(sid: str) -> None:
+        """Take it away again."""
+
+
+# -------------------------------------------------------------------------------------------------------------- stores
+
+
+class IKeyStore(Interface):
+    """Keys and trust granted at run time. Each Deferred fires after the commit."""
+
+    def load_keys() -> Deferred[tuple[KeyRecord, ...]]:
+        """All live keys, oldest first."""
+
+    def add_key(record: KeyRecord) -> Deferred[None]:
+        """Store one more key."""
+
+    def remove_key(client_id: str, key_hash: str) -> Deferred[None]:
+        """Drop one key; absent is fine."""
+
+    def remove_keys(client_id: str) -> Deferred[int]:
+        """Drop all keys of a client; fires with how many there were."""
+
+    def load_trusted() -> Deferred[tuple[str, ...]]:
+        """Ids trusted at run time, oldest first."""
+
+    def add_trusted(client_id: str, at: float) -> Deferred[None]:
+        """Trust an id; idempotent."""
+
+    def remove_trusted(client_id: str) -> Deferred[None]:
+        """Trust it no longer; idempotent."""
+
+
+class IRoomStore(Interface):
+    """Rooms with members, roles and mutes."""
+
+    def load_rooms() -> Deferred[tuple[Room, ...]]:
+        """All rooms in order of creation."""
+
+    def save_room(room: Room) -> Deferred[None]:
+        """Insert or replace a room with its members and mutes; its ``seq`` never goes back."""
+
+    def delete_room(name: str) -> Deferred[None]:
+        """Delete a room with its messages; absent is fine."""
+
+
+class IMessageStore(Interface):
+    """Messages of a room, ordered by ``seq``. Writing one also raises the stored room's ``seq`` to the message's."""
+
+    def add_message(message: Message, keep: int) -> Deferred[None]:
+        """Store a message and evict the oldest beyond ``keep`` messages of that room."""
+
+    def update_message(message: Message, seq: int) -> Deferred[None]:
+        """Replace the message of that ``message_id``; ``seq`` is the room's new seq, the message keeps its own."""
+
+    def delete_messages(room: str, message_ids: Sequence[str], seq: int) -> Deferred[tuple[str, ...]]:
+        """Delete; fires with the ids really deleted."""
+
+    def clear_messages(room: str, requests: bool, responses: bool, seq: int) -> Deferred[int]:
+        """Delete by kind (system messages count as requests); fires with how many."""
+
+    def find_message(room: str, any_id: str) -> Deferred[Message | None]:
+        """By message id, else by response id."""
+
+    def last_messages(room: str, limit: int) -> Deferred[tuple[Message, ...]]:
+        """The newest ``limit``, oldest first."""
+
+    def messages_after(room: str, seq: int, limit: int) -> Deferred[tuple[Message, ...]]:
+        """The oldest ``limit`` with a greater seq, oldest first."""
+
+    def count_messages(room: str, after_seq: int) -> Deferred[int]:
+        """How many have a greater seq."""
+
+
+class IStateStore(Interface):
+    """Small named JSON values: connection policy, manual assignments, default mode, marks of imports done."""
+
+    def load_state() -> Deferred[dict[str, Any]]:
+        """All values."""
+
+    def save_state(name: str, value: Any) -> Deferred[None]:
+        """Set one value; it must be JSON."""

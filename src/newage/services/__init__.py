@@ -1,0 +1,1 @@
+"""What newage does: each service is one concept, reached through ports."""

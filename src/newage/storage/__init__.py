@@ -1,0 +1,1 @@
+"""The stores behind ``newage.ports``: SQLite, and plain memory."""

@@ -1,0 +1,1 @@
+"""HTTP and WebSocket transports, static files, virtual modules."""
