@@ -15,6 +15,11 @@ class NewAgeError(Exception):
     code: ClassVar[str] = "internal"
     error_code: ClassVar[int] = 2
 
+    def __init__(self, message: str = "Internal error.", **members: object) -> None:
+        """:param members: further members of the failure ack, by their wire names."""
+        super().__init__(message)
+        self.members = members
+
 
 class ProtocolError(NewAgeError):
     """The peer broke Engine.IO or Socket.IO: its connection is closed, nobody else notices."""

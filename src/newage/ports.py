@@ -13,7 +13,7 @@ from zope.interface import Attribute, Interface
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
-    from newage.domain.model import Audience, Emission, KeyRecord, Message, Room, Session
+    from newage.domain.model import Audience, Caller, Emission, KeyRecord, Message, Role, Room, Session
     from newage.protocol.engine_packet import SharedPacket
 
 # mypy-zope reads interface methods without ``self``.
@@ -131,10 +131,10 @@ class ISessionListener(Interface):
     def session_appeared(session: Session) -> None:
         """First socket of a session, or the first after its grace ran out."""
 
-    def socket_attached(session: Session, sid: str, namespace: str) -> None:
+    def socket_attached(caller: Caller) -> None:
         """One more socket of a session; after ``session_appeared``."""
 
-    def socket_detached(session: Session, sid: str, namespace: str) -> None:
+    def socket_detached(caller: Caller) -> None:
         """One socket less."""
 
     def session_gone(session: Session) -> None:
@@ -145,6 +145,22 @@ class ISessionListener(Interface):
 
     def extension_lost(session: Session) -> None:
         """An extension's last ``/llm`` link went."""
+
+
+class IRoomListener(Interface):
+    """Told synchronously what happens to rooms, after the change is in force."""
+
+    def room_created(room: Room) -> None:
+        """A room exists now."""
+
+    def member_joined(room: Room, identity: str, role: Role) -> None:
+        """``room`` already holds the member."""
+
+    def member_left(room: Room, identity: str, reason: str) -> None:
+        """``room`` no longer holds the member; reason: leave, kick, remove, disconnect (retention over), room_deleted."""
+
+    def room_deleted(room: Room) -> None:
+        """The room as it was."""
 
 
 # ------------------------------------------------------------------------------------------------- extensions (bridge)
