@@ -1,0 +1,143 @@
+"""The rules, as pure functions: what a mode does with a request, who serves a room, who may do what (contract 4.2, 5.4, 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+
+from newage.domain.model import Caller, ConnectionPolicy, Kind, Peer, RequestMode, Role, Room, RoomKind
+
+# ------------------------------------------------------------------------------------------------------ request modes
+
+
+class Verdict(Enum):
+    """What becomes of an accepted request; the value is the ``state`` of its ack."""
+
+    FORWARD = "forwarded"
+    QUEUE = "queued"
+    IGNORE = "ignored"
+    RECORD = "recorded"
+
+
+def effective_role(server_role: Role, hint: Role | None) -> Role:
+    """The server's role, lowered by the request's hint; ``special`` cannot be claimed by a guest (contract 4.2)."""
+    return server_role if hint is None else min(server_role, hint)
+
+
+def decide(mode: RequestMode, role: Role, *, has_target: bool) -> Verdict:
+    """Contract 5.4, first table."""
+    if mode in (RequestMode.DEFAULT, RequestMode.HOST_SUBMIT):
+        return Verdict.FORWARD if role >= Role.MANAGER else Verdict.QUEUE
+    if mode is RequestMode.MASTER_ONLY:
+        return Verdict.FORWARD if role is Role.MASTER else Verdict.IGNORE
+    if mode is RequestMode.CONVERSATIONAL:
+        return Verdict.FORWARD if has_target else Verdict.RECORD
+    return Verdict.FORWARD
+
+
+# ------------------------------------------------------------------------------------------------------- assignments
+
+Assignments = dict[str, tuple[str, ...]]
+
+
+def assign(
+    policy: ConnectionPolicy,
+    rooms: Sequence[str],
+    extensions: Sequence[str],
+    *,
+    manual: Mapping[str, Sequence[str]],
+    previous: Mapping[str, Sequence[str]],
+    fresh: bool,
+    choose: Callable[[Sequence[str]], str],
+) -> Assignments:
+    """Which extensions serve which room (contract 6.2).
+
+    :param rooms: connected client rooms in order of registration.
+    :param extensions: available extensions, earliest first.
+    :param manual: the stored manual mapping; may name rooms and extensions that are away.
+    :param previous: the assignments in force; kept where they are still valid unless ``fresh``.
+    :param fresh: the policy was just set: draw and deal anew.
+    :param choose: picks one of a non-empty sequence, uniformly.
+    """
+    if not extensions:
+        return {room: () for room in rooms}
+    if policy is ConnectionPolicy.MANUAL:
+        return {room: tuple(e for e in manual.get(room, ()) if e in extensions) for room in rooms}
+    kept = {} if fresh else {r: tuple(previous[r]) for r in rooms if _single(previous.get(r, ()), extensions)}
+    if policy is ConnectionPolicy.RANDOM:
+        return {room: kept.get(room) or (choose(extensions),) for room in rooms}
+    if policy is ConnectionPolicy.BALANCED:
+        if fresh:
+            return {room: (extensions[i % len(extensions)],) for i, room in enumerate(rooms)}
+        return _rebalance(rooms, extensions, kept)
+    return {room: tuple(extensions) for room in rooms}
+
+
+def _single(assigned: Sequence[str], extensions: Sequence[str]) -> bool:
+    return len(assigned) == 1 and assigned[0] in extensions
+
+
+def _rebalance(rooms: Sequence[str], extensions: Sequence[str], kept: Assignments) -> Assignments:
+    """Sticky: keep what is valid, give new rooms the least loaded, move the newest until max - min <= 1."""
+    load: dict[str, list[str]] = {extension: [] for extension in extensions}
+    for room in rooms:
+        if room in kept:
+            load[kept[room][0]].append(room)
+    for room in rooms:
+        if room not in kept:
+            load[min(extensions, key=lambda e: len(load[e]))].append(room)
+    order = {room: i for i, room in enumerate(rooms)}
+    while True:
+        least = min(extensions, key=lambda e: len(load[e]))
+        most = max(extensions, key=lambda e: len(load[e]))
+        if len(load[most]) - len(load[least]) <= 1:
+            break
+        newest = max(load[most], key=order.__getitem__)
+        load[most].remove(newest)
+        load[least].append(newest)
+    serves = {room: extension for extension, served in load.items() for room in served}
+    return {room: (serves[room],) for room in rooms}
+
+
+def default_targets(policy: ConnectionPolicy, assigned: Sequence[str]) -> tuple[str, ...]:
+    """Whom a request without a target goes to: all under Broadcast, else the first (contract 5.4)."""
+    return tuple(assigned) if policy is ConnectionPolicy.BROADCAST else tuple(assigned[:1])
+
+
+# ------------------------------------------------------------------------------------------------------------- rights
+
+
+def has_sensitive_rights(kind: Kind, peer: Peer, *, network_safe: bool, key_valid: bool, key_local: bool) -> bool:
+    """May this peer use sensitive APIs at all (contract 2.6 with A1)?
+
+    networkSafe on: admin or extension kind, and a local peer, an administrator's address, or a valid key that was
+    issued to a local peer or by an administrator. Off: by kind and valid key, from any address.
+    """
+    if kind is Kind.CLIENT:
+        return False
+    if network_safe:
+        return peer.local or peer.admin or (key_valid and key_local)
+    return key_valid
+
+
+def administers(caller: Caller) -> bool:
+    """Admin kind with sensitive rights: what contract 3.5 marks A."""
+    return caller.kind is Kind.ADMIN and caller.sensitive
+
+
+def is_staff(room: Room, identity: str) -> bool:
+    return room.members.get(identity, Role.GUEST) >= Role.MANAGER
+
+
+def may_join(room: Room) -> bool:
+    """Only group rooms are open; into the others staff or an administrator adds (contract 3.5)."""
+    return room.kind is RoomKind.GROUP
+
+
+def successor(room: Room, online: Callable[[str], bool]) -> str | None:
+    """Who becomes master when a group room has none: longest-standing online manager, special, guest (contract 4.2)."""
+    for role in (Role.MANAGER, Role.SPECIAL, Role.GUEST):
+        for identity in room.with_role(role):
+            if online(identity):
+                return identity
+    return None
