@@ -1,0 +1,153 @@
+"""The demo extension: an extension inside the process that answers without a model (``twistd newage --demo``).
+
+It stands where a connected extension stands: the hub forwards requests to its ``IExtensionLink``, it streams answers
+through ``IUpstream`` (contract 5.4, 5.6; one stream per output, ``final`` on its end). What will speak to a real model
+from inside the process takes the same place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+from uuid import uuid4
+
+from attrs import define, field, frozen
+from attrs.validators import ge
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from newage.bridge.demo_text import answer_to, tokens_of
+from newage.domain.model import Session
+from newage.ports import IExtensionLink
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+    from newage.ports import IExtensionHost, IUpstream
+
+IDENTITY = "SillyTavern-demo"
+BUSY = "The demo is answering as many requests as it can at once; ask again in a moment."
+
+
+@frozen(kw_only=True)
+class DemoSettings:
+    """Pace and bounds of the demo extension."""
+
+    token_interval_ms: int = field(
+        default=40, validator=ge(1), metadata={"doc": "milliseconds between two tokens of an answer"}
+    )
+    first_token_ms: int = field(
+        default=300, validator=ge(0), metadata={"doc": "milliseconds before an answer's first token"}
+    )
+    max_answers: int = field(
+        default=16, validator=ge(1), metadata={"doc": "answers in progress at once; a request beyond fails"}
+    )
+    quote_chars: int = field(
+        default=160, validator=ge(8), metadata={"doc": "characters of the question that an answer quotes"}
+    )
+
+
+@define(eq=False)
+class _Answer:
+    """One answer on its way."""
+
+    request_id: str | None
+    stream_id: str
+    output_id: str
+    tokens: Iterator[tuple[int, str]]
+    timer: IDelayedCall | None = None
+
+
+def _random_id() -> str:
+    return str(uuid4())
+
+
+@implementer(IExtensionLink)
+@define(eq=False)
+class DemoExtension:
+    """Answers every forwarded request with a streamed text that says where it comes from.
+
+    :param clock: the only source of time; every token is one ``callLater``.
+    :param upstream: where the answers go.
+    :param new_id: makes stream and output ids.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+    _clock: IReactorTime
+    _upstream: IUpstream
+    _settings: DemoSettings = field(factory=DemoSettings)
+    _new_id: Callable[[], str] = _random_id
+    _host: IExtensionHost | None = field(default=None, init=False)
+    _sid: str = field(default="", init=False)
+    _answers: dict[str, _Answer] = field(factory=dict, init=False)
+
+    def attach(self, host: IExtensionHost) -> None:
+        """Plug in; a second call while attached does nothing."""
+        if self._host is not None:
+            return
+        session = Session(
+            client_id=IDENTITY,
+            identity=IDENTITY,
+            client_type="SillyTavern",
+            desc="Built-in demo: echoes with a little wit, no model involved",
+            connected_at=self._clock.seconds(),
+        )
+        self._host = host
+        self._sid = host.attach_extension(session, self)
+
+    def detach(self) -> None:
+        """Unplug and stop every answer where it is; the hub says what becomes of their requests (contract 5.8)."""
+        host, self._host = self._host, None
+        answers, self._answers = self._answers, {}
+        for answer in answers.values():
+            if answer.timer is not None:
+                answer.timer.cancel()
+        if host is not None:
+            host.detach_extension(self._sid)
+
+    @property
+    def answering(self) -> int:
+        """How many answers are in progress."""
+        return len(self._answers)
+
+    def forward(self, payload: Mapping[str, Any]) -> None:
+        """Begin an answer on a later turn of the clock: the hub is still busy with this request."""
+        if self._host is None:
+            return
+        request_id = _text_or_none(payload.get("requestId"))
+        if request_id is not None and any(a.request_id == request_id for a in self._answers.values()):
+            return
+        if len(self._answers) >= self._settings.max_answers:
+            self._log.info("demo extension is full at {count} answers", count=len(self._answers))
+            self._upstream.failed(IDENTITY, request_id, BUSY, BUSY)
+            return
+        text = answer_to(
+            _text_or_none(payload.get("message")) or "",
+            again=payload.get("requestType") == "regenerateMessage",
+            quote_chars=self._settings.quote_chars,
+        )
+        answer = _Answer(request_id, self._new_id(), self._new_id(), enumerate(tokens_of(text)))
+        self._answers[answer.output_id] = answer
+        answer.timer = self._clock.callLater(self._settings.first_token_ms / 1000, self._start, answer)
+
+    def _start(self, answer: _Answer) -> None:
+        answer.timer = None
+        self._upstream.stream_started(IDENTITY, answer.stream_id, answer.output_id, answer.request_id)
+        self._next(answer)
+
+    def _next(self, answer: _Answer) -> None:
+        """Send one token; the end takes the interval after the last one, as a model's would."""
+        if self._answers.get(answer.output_id) is not answer:
+            return  # detached by what the last call to the hub led to
+        at = (IDENTITY, answer.stream_id, answer.output_id, answer.request_id)
+        token = next(answer.tokens, None)
+        if token is None:
+            del self._answers[answer.output_id]
+            self._upstream.stream_ended(*at, final=True)
+            return
+        answer.timer = self._clock.callLater(self._settings.token_interval_ms / 1000, self._next, answer)
+        self._upstream.stream_data(*at, *token)
+
+
+def _text_or_none(value: object) -> str | None:
+    return value if isinstance(value, str) else None
