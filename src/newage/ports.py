@@ -192,8 +192,10 @@ class IUpstream(Interface):
     def stream_failed(identity: str, stream_id: str, output_id: str | None, request_id: str | None) -> None:
         """CLIENT_STREAM_DATA_FAILED."""
 
-    def stream_ended(identity: str, stream_id: str, output_id: str | None, request_id: str | None, final: bool) -> None:
-        """CLIENT_STREAM_END; ``final`` says that the output is complete."""
+    def stream_ended(
+        identity: str, stream_id: str, output_id: str | None, request_id: str | None, final: bool | None
+    ) -> None:
+        """CLIENT_STREAM_END. ``final``: True, the output is complete; False, it goes on; None, judge by the stream."""
 
     def answered(identity: str, request_id: str | None, output_id: str | None, text: str) -> None:
         """A non-stream ``message`` of type 0."""

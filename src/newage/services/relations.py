@@ -1,0 +1,224 @@
+"""Which extensions serve which client rooms, and who is told when that changes (contract 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from attrs import field, frozen
+from twisted.internet.interfaces import IDelayedCall
+from zope.interface import implementer
+
+from newage.domain.model import Audience, Caller, ConnectionPolicy, Emission, Kind, Role, Room, RoomKind, Session
+from newage.domain.policy import Assignments, assign
+from newage.errors import ClientMissing, InvalidRequest, RoomMissing
+from newage.ports import IOutbox, IRoomListener, ISessionListener, IStateStore
+from newage.services.clock import World
+from newage.services.rooms import RoomService
+from newage.services.sessions import SessionService
+
+
+@frozen(kw_only=True)
+class RelationSettings:
+    connection_policy: str = field(
+        default="Free", metadata={"doc": "policy of a fresh home: Free, Manual, Balanced, Broadcast, Random"}
+    )
+    max_manual_assignments: int = field(default=1000, metadata={"doc": "rooms with a stored manual assignment"})
+
+
+@implementer(ISessionListener, IRoomListener)
+class RelationService:
+    """Assignments are recomputed when they are next looked at after a trigger, and announced once per reactor turn."""
+
+    def __init__(
+        self,
+        world: World,
+        outbox: IOutbox,
+        sessions: SessionService,
+        rooms: RoomService,
+        store: IStateStore,
+        settings: RelationSettings,
+        choose: Callable[[Sequence[str]], str],
+    ) -> None:
+        self._world = world
+        self._outbox = outbox
+        self._sessions = sessions
+        self._rooms = rooms
+        self._store = store
+        self._settings = settings
+        self._choose = choose
+        self.policy = ConnectionPolicy(settings.connection_policy)
+        self._manual: dict[str, tuple[str, ...]] = {}
+        self._extensions: dict[str, None] = {}  # in order of their first /llm socket
+        self._client_rooms: dict[str, None] = {}  # in order of registration
+        self._assignments: Assignments = {}
+        self._announced: Assignments = {}
+        self._stale = False
+        self._fresh = False
+        self._everybody = False
+        self._announcement: IDelayedCall | None = None
+
+    async def load(self) -> None:
+        """Take over the policy and the manual assignments set before the last stop."""
+        state = await self._store.load_state()
+        if isinstance(policy := state.get("connectionPolicy"), str):
+            self.policy = ConnectionPolicy(policy)
+        if isinstance(manual := state.get("manualAssignments"), dict):
+            self._manual = {room: tuple(extensions) for room, extensions in manual.items()}
+
+    def close(self) -> None:
+        if self._announcement is not None:
+            self._announcement.cancel()
+            self._announcement = None
+
+    # -------------------------------------------------------------------------------------------------------- lookup
+
+    def extensions(self) -> tuple[str, ...]:
+        """Identities of the available extensions, earliest first."""
+        return tuple(self._extensions)
+
+    def client_rooms(self) -> tuple[str, ...]:
+        return tuple(self._client_rooms)
+
+    def assigned(self, room: str) -> tuple[str, ...]:
+        """The extensions that serve a room; empty for what is no client room."""
+        self._recompute()
+        return self._assignments.get(room, ())
+
+    def assignments(self) -> Mapping[str, tuple[str, ...]]:
+        self._recompute()
+        return self._assignments
+
+    def rooms_of_extension(self, identity: str) -> tuple[str, ...]:
+        return tuple(room for room, extensions in self.assignments().items() if identity in extensions)
+
+    def announce_to(self, sid: str, identity: str) -> None:
+        """AVAILABLE_EXTENSIONS of one's own room to a socket that has just come to ``/rooms``."""
+        for room in self._rooms.rooms_of(identity):
+            if room in self._client_rooms:
+                self._outbox.emit(sid, "AVAILABLE_EXTENSIONS", self._view(room))
+
+    # ------------------------------------------------------------------------------------------------------- changes
+
+    async def set_policy(self, policy: ConnectionPolicy) -> None:
+        """Deal anew under this policy; it outlives a restart."""
+        await self._store.save_state("connectionPolicy", policy.value)
+        self.policy = policy
+        self._touch(fresh=True, everybody=True)
+
+    async def assign_manually(self, room: str, targets: Sequence[str]) -> tuple[str, ...]:
+        """Replace a room's manual assignment; an empty one clears it (contract 6.4).
+
+        :param targets: identities or clientIds of available extensions.
+        """
+        if self.policy is not ConnectionPolicy.MANUAL:
+            raise InvalidRequest("Manual assignment is only allowed in Manual mode")
+        if room not in self._client_rooms and room not in self._manual:
+            raise RoomMissing("Client room not found")
+        found: dict[str, None] = {}
+        for target in targets:
+            session = self._sessions.resolve_extension(target)
+            if session is None:
+                raise ClientMissing(f"Extension not found: {target}")
+            found[session.identity] = None
+        manual = {**self._manual, room: tuple(found)}
+        if not found:
+            del manual[room]
+        if len(manual) > self._settings.max_manual_assignments:
+            raise InvalidRequest("Failed to assign extension")
+        await self._store.save_state("manualAssignments", manual)
+        self._manual = manual
+        self._touch(everybody=True)
+        return tuple(found)
+
+    # ------------------------------------------------------------------------------------------------------- triggers
+
+    def session_appeared(self, session: Session) -> None:
+        if session.kind is Kind.CLIENT:
+            for room in self._rooms.rooms_of(session.identity):
+                self._consider(room)
+
+    def socket_attached(self, caller: Caller) -> None:
+        """Sockets do not change who serves whom."""
+
+    def socket_detached(self, caller: Caller) -> None:
+        """Sockets do not change who serves whom."""
+
+    def session_gone(self, session: Session) -> None:
+        for room in self._rooms.rooms_of(session.identity):
+            self._consider(room)
+
+    def extension_available(self, session: Session) -> None:
+        self._extensions[session.identity] = None
+        self._touch()
+
+    def extension_lost(self, session: Session) -> None:
+        self._extensions.pop(session.identity, None)
+        self._touch()
+
+    def room_created(self, room: Room) -> None:
+        self._consider(room.name)
+
+    def member_joined(self, room: Room, identity: str, role: Role) -> None:
+        self._consider(room.name)
+
+    def member_left(self, room: Room, identity: str, reason: str) -> None:
+        self._consider(room.name)
+
+    def room_deleted(self, room: Room) -> None:
+        self._consider(room.name)
+
+    # ------------------------------------------------------------------------------------------------------ internals
+
+    def _consider(self, name: str) -> None:
+        """Is this a connected client room (contract 6.1)? Enter it or strike it out."""
+        room = self._rooms.get(name)
+        belongs = room is not None and self._is_client_room(room)
+        if belongs == (name in self._client_rooms):
+            return
+        if belongs:
+            self._client_rooms[name] = None
+        else:
+            del self._client_rooms[name]
+        self._touch()
+
+    def _is_client_room(self, room: Room) -> bool:
+        if room.kind not in (RoomKind.PERSONAL, RoomKind.GROUP):
+            return False
+        sessions = (self._sessions.by_identity(identity) for identity in room.members)
+        return any(session is not None and session.kind is Kind.CLIENT for session in sessions)
+
+    def _touch(self, *, fresh: bool = False, everybody: bool = False) -> None:
+        self._stale = True
+        self._fresh = self._fresh or fresh
+        self._everybody = self._everybody or everybody
+        if self._announcement is None:
+            self._announcement = self._world.clock.callLater(0, self._announce)
+
+    def _recompute(self) -> None:
+        if not self._stale:
+            return
+        self._assignments = assign(
+            self.policy,
+            tuple(self._client_rooms),
+            tuple(self._extensions),
+            manual=self._manual,
+            previous=self._assignments,
+            fresh=self._fresh,
+            choose=self._choose,
+        )
+        self._stale = self._fresh = False
+
+    def _announce(self) -> None:
+        """AVAILABLE_EXTENSIONS to every client room whose list changed or that is new, empty lists included."""
+        self._announcement = None
+        self._recompute()
+        before, self._announced = self._announced, dict(self._assignments)
+        everybody, self._everybody = self._everybody, False
+        for room, extensions in self._assignments.items():
+            if everybody or before.get(room) != extensions:
+                to = (Audience("room", room),)
+                self._outbox.publish(Emission("/rooms", "AVAILABLE_EXTENSIONS", (self._view(room),), to))
+
+    def _view(self, room: str) -> dict[str, Any]:
+        return {"extensions": list(self.assigned(room)), "roomName": room, "policy": self.policy.value}

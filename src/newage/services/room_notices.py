@@ -1,0 +1,81 @@
+"""Who is told what when rooms change (contract 4.4): on ``/`` and ``/rooms``, to exactly the receivers named there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from zope.interface import implementer
+
+from newage.domain.model import Audience, Emission, Role, Room, RoomKind
+from newage.ports import IOutbox, IRoomListener
+from newage.services.sessions import SessionService
+
+BOTH = ("/", "/rooms")
+
+
+@implementer(IRoomListener)
+class RoomNotices:
+    """Publishes; decides nothing. ``aliases`` adds the lower-case names of contract 1.8."""
+
+    def __init__(self, outbox: IOutbox, sessions: SessionService, *, aliases: bool = True) -> None:
+        self._outbox = outbox
+        self._sessions = sessions
+        self._aliases = aliases
+
+    def room_created(self, room: Room) -> None:
+        """Nobody but the creator is concerned, and the ack tells him."""
+
+    def member_joined(self, room: Room, identity: str, role: Role) -> None:
+        body = {**self._who(identity), "roomName": room.name, "role": role.wire}
+        self._publish("MEMBER_JOINED", body, [Audience("room", room.name)])
+        self.role_changed(room, identity, role)
+
+    def role_changed(self, room: Room, identity: str, role: Role) -> None:
+        """MEMBER_ROLE_CHANGED to the member, and with the member named to the staff."""
+        body = {**self._who(identity), "roomName": room.name, "role": role.wire}
+        self._publish("MEMBER_ROLE_CHANGED", body, [Audience("identity", identity)])
+        staff = [a for a in _staff(room) if a.name != identity]
+        self._publish("MEMBER_ROLE_CHANGED", {**body, "targetIdentity": identity, "newRole": role.wire}, staff)
+
+    def role_set(self, room: Room, identity: str, role: Role) -> None:
+        """The echo notice SET_MEMBER_ROLE to the staff."""
+        body = {**self._who(identity), "role": role.wire, "roomName": room.name}
+        self._publish("SET_MEMBER_ROLE", body, _staff(room))
+
+    def member_left(self, room: Room, identity: str, reason: str) -> None:
+        body = {**self._who(identity), "roomName": room.name, "reason": reason}
+        to = [Audience("room", room.name), Audience("identity", identity)]
+        self._publish("MEMBER_LEFT", body, to)
+        if reason == "kick":
+            warning = {"type": "WARNING", "message": f"You have been kicked from room {room.name}.", "roomName": room.name}
+            self._publish("WARNING", warning, [Audience("identity", identity)], (*BOTH, "/llm"))
+
+    def room_deleted(self, room: Room) -> None:
+        if room.kind is not RoomKind.GROUP:
+            return
+        body = {"roomName": room.name, "message": f'Room "{room.name}" has been deleted.'}
+        self._publish("DELETE_ROOM", body, [Audience("identity", who) for who in room.members])
+
+    def mode_changed(self, room: Room, setter: str) -> None:
+        body = {"roomName": room.name, "mode": room.mode.value, "setter": setter}
+        self._publish("ROOM_MODE_CHANGED", body, [Audience("room", room.name)], (*BOTH, "/llm"))
+
+    def _who(self, identity: str) -> dict[str, str]:
+        session = self._sessions.by_identity(identity)
+        return {"clientId": session.client_id if session is not None else identity, "identity": identity}
+
+    def _publish(
+        self, event: str, body: Mapping[str, Any], to: Iterable[Audience], namespaces: Iterable[str] = BOTH
+    ) -> None:
+        receivers = tuple(to)
+        if not receivers:
+            return
+        for namespace in namespaces:
+            self._outbox.publish(Emission(namespace, event, (body,), receivers))
+            if self._aliases and event == "MEMBER_ROLE_CHANGED":
+                self._outbox.publish(Emission(namespace, event.lower(), (body,), receivers))
+
+
+def _staff(room: Room) -> list[Audience]:
+    return [Audience("identity", who) for who, role in room.members.items() if role >= Role.MANAGER]

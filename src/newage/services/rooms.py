@@ -1,0 +1,417 @@
+"""Rooms, members and roles: who is where, who becomes master, what is kept (contract 2.10, 2.11, 4.1-4.3).
+
+A change is in force in memory first, stored, and only then announced and acknowledged; a change that could not be stored
+is taken back. Personal rooms are stored with their first message, not with every connection.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from attrs import evolve, field, frozen
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from newage.domain.model import (
+    MONITOR_ROOM,
+    RESERVED_IDS,
+    Audience,
+    Caller,
+    Kind,
+    RequestMode,
+    Role,
+    Room,
+    RoomKind,
+    Session,
+)
+from newage.domain.policy import successor
+from newage.errors import AlreadyMember, InvalidRequest, NotMember, RoomExists, RoomMissing, Unavailable
+from newage.ports import IOutbox, IRoomListener, IRoomStore, ISessionListener
+from newage.services.clock import World
+from newage.services.sessions import SessionService
+
+
+@frozen(kw_only=True)
+class RoomSettings:
+    max_group_rooms: int = field(default=1000, metadata={"doc": "rooms created by clients and administrators"})
+    max_rooms: int = field(default=50_000, metadata={"doc": "rooms of all kinds, those of absent sessions included"})
+    max_members_per_room: int = field(default=500, metadata={"doc": "members of one room"})
+    offline_retention_seconds: int = field(
+        default=86_400, metadata={"doc": "how long membership outlives the session"}
+    )
+    empty_room_grace_seconds: int = field(default=60, metadata={"doc": "how long an empty group room is kept"})
+    sweep_seconds: int = field(default=60, metadata={"doc": "how often expired memberships are looked for"})
+    clients_may_create_rooms: bool = field(
+        default=False, metadata={"doc": "open CREATE_ROOM to client kind; off: administrators only"}
+    )
+    default_room_message_request_mode: str = field(
+        default="Default", metadata={"doc": "request mode of new rooms (contract 5.4)"}
+    )
+
+
+def valid_room_name(name: str) -> bool:
+    """1-128 printable characters, not reserved (contract 4.1)."""
+    return 0 < len(name) <= 128 and name.isprintable() and name not in RESERVED_IDS
+
+
+@implementer(ISessionListener)
+class RoomService:
+    _log = Logger()
+
+    def __init__(
+        self, world: World, outbox: IOutbox, sessions: SessionService, store: IRoomStore, settings: RoomSettings
+    ) -> None:
+        self._world = world
+        self._outbox = outbox
+        self._sessions = sessions
+        self._store = store
+        self._settings = settings
+        self.default_mode = RequestMode(settings.default_room_message_request_mode)
+        self._rooms: dict[str, Room] = {}
+        self._of: defaultdict[str, dict[str, None]] = defaultdict(dict)  # identity -> its rooms, in order of joining
+        self._stored: set[str] = set()
+        self._groups = 0
+        self._offline_since: dict[str, float] = {}
+        self._emptied: dict[str, IDelayedCall] = {}
+        self._sweep: IDelayedCall | None = None
+        self._listeners: list[IRoomListener] = []
+
+    def add_listener(self, listener: IRoomListener) -> None:
+        self._listeners.append(listener)
+
+    # ------------------------------------------------------------------------------------------------- start and stop
+
+    async def load(self) -> None:
+        """Take the stored rooms in; their members are offline from now on."""
+        for room in await self._store.load_rooms():
+            self._stored.add(room.name)
+            self._put(room)
+            for identity in room.members:
+                self._offline_since.setdefault(identity, self._world.now())
+        if MONITOR_ROOM not in self._rooms:
+            self._put(Room(name=MONITOR_ROOM, kind=RoomKind.MONITOR, created_at=self._world.now()))
+        self._schedule_sweep()
+
+    def close(self) -> None:
+        """Cancel all timers."""
+        for call in self._emptied.values():
+            call.cancel()
+        self._emptied.clear()
+        if self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
+
+    # -------------------------------------------------------------------------------------------------------- lookup
+
+    def get(self, name: str) -> Room | None:
+        return self._rooms.get(name)
+
+    def require(self, name: str) -> Room:
+        """:raises RoomMissing: with the contract's words."""
+        room = self._rooms.get(name)
+        if room is None:
+            raise RoomMissing("Room not found")
+        return room
+
+    def all(self) -> Iterable[Room]:
+        return self._rooms.values()
+
+    def rooms_of(self, identity: str) -> tuple[str, ...]:
+        return tuple(self._of.get(identity, ()))
+
+    def is_group(self, name: str) -> bool:
+        room = self._rooms.get(name)
+        return room is not None and room.kind is RoomKind.GROUP
+
+    def online_members(self, room: Room) -> tuple[str, ...]:
+        return tuple(identity for identity in room.members if self._sessions.is_online(identity))
+
+    # ------------------------------------------------------------------------------------------------------- changes
+
+    async def create(self, name: str, creator: Session) -> Room:
+        """A group room with its creator as master (contract 3.5).
+
+        :raises InvalidRequest: the name is not allowed or somebody's id. :raises RoomExists: it is taken.
+        :raises Unavailable: the limit of rooms is reached.
+        """
+        holder = self._sessions.identity_holder(name) or self._sessions.resolve(name)
+        if not valid_room_name(name) or (holder and name not in self._rooms):
+            raise InvalidRequest("Invalid room name")
+        if name in self._rooms:
+            raise RoomExists("Room already exists")
+        if self._groups >= self._settings.max_group_rooms or len(self._rooms) >= self._settings.max_rooms:
+            raise Unavailable("Too many rooms.")
+        room = Room(
+            name=name,
+            mode=self.default_mode,
+            members={creator.identity: Role.MASTER},
+            created_at=self._world.now(),
+        )
+        await self._commit(None, room)
+        self._enter_transport(room.name, creator.identity)
+        self._tell_created(room)
+        self._tell_joined(room, creator.identity)
+        return room
+
+    async def delete(self, name: str) -> None:
+        """Delete a room with its history (contract 3.5).
+
+        :raises RoomMissing: it does not exist. :raises InvalidRequest: it belongs to a live session or is the monitors'.
+        """
+        room = self.require(name)
+        if room.kind is RoomKind.MONITOR or (room.kind is not RoomKind.GROUP and self._sessions.is_online(name)):
+            raise InvalidRequest("Invalid operation")
+        await self._store.delete_room(name)
+        self._drop(self._rooms.get(name, room))
+
+    async def add(self, name: str, identity: str, role: Role = Role.GUEST) -> Room:
+        """Make somebody a member.
+
+        :raises AlreadyMember: it is one. :raises Unavailable: the room is full.
+        """
+        room = self.require(name)
+        if identity in room.members:
+            raise AlreadyMember("Already a member of this room.")
+        if len(room.members) >= self._settings.max_members_per_room:
+            raise Unavailable("Failed to join room")
+        changed = evolve(room, members={**room.members, identity: role})
+        emptied = self._emptied.pop(name, None)
+        if emptied is not None:
+            emptied.cancel()
+        await self._commit(room, changed)
+        self._enter_transport(name, identity)
+        self._tell_joined(changed, identity)
+        return changed
+
+    async def remove(self, name: str, identity: str, reason: str) -> Room:
+        """End a membership; the master's place is filled again (contract 4.2, 4.3).
+
+        :param reason: leave, kick, remove or disconnect.
+        :raises InvalidRequest: it is the own personal room. :raises NotMember: it is no member.
+        """
+        room = self.require(name)
+        if name == identity and reason != "disconnect":
+            raise InvalidRequest("Invalid operation")
+        if identity not in room.members:
+            raise NotMember("Not a member of this room.")
+        changed = self._without(room, identity)
+        await self._commit(room, changed)
+        self._leave_transport(name, identity)
+        for listener in self._listeners:
+            listener.member_left(changed, identity, reason)
+        if not changed.members and changed.kind is RoomKind.GROUP:
+            grace = self._settings.empty_room_grace_seconds
+            self._emptied[name] = self._world.clock.callLater(grace, self._delete_if_empty, name)
+        return changed
+
+    async def change(self, room: Room, **changes: object) -> Room:
+        """Replace fields of a room and store it; announcing the change is the caller's."""
+        changed = evolve(room, **changes)  # type: ignore[arg-type]  # attrs checks the names at run time
+        await self._commit(room, changed)
+        return changed
+
+    def next_seq(self, name: str) -> int:
+        """Number one history mutation; it reaches the store with the message that carries it."""
+        room = self._rooms[name]
+        self._rooms[name] = evolve(room, seq=room.seq + 1)
+        return room.seq + 1
+
+    def ensure_stored(self, name: str) -> Deferred[None]:
+        """Store a room that was only in memory, before its first message."""
+        if name in self._stored:
+            return succeed(None)
+        self._stored.add(name)
+        d: Deferred[None] = self._store.save_room(self._rooms[name])
+        d.addErrback(self._not_stored, name)
+        return d
+
+    # --------------------------------------------------------------------------------------------- session life cycle
+
+    def session_appeared(self, session: Session) -> None:
+        self._offline_since.pop(session.identity, None)
+        if session.identity not in self._rooms:
+            self._make_own_room(session)
+        if session.kind is Kind.ADMIN:
+            self._add_silently(MONITOR_ROOM, session.identity, Role.MANAGER)
+
+    def socket_attached(self, caller: Caller) -> None:
+        for name in self._of.get(caller.identity, ()):
+            self._enter_socket(name, caller)
+
+    def socket_detached(self, caller: Caller) -> None:
+        """The hub forgets a socket by itself."""
+
+    def session_gone(self, session: Session) -> None:
+        self._offline_since[session.identity] = self._world.now()
+
+    def extension_available(self, session: Session) -> None:
+        """Rooms do not depend on it."""
+
+    def extension_lost(self, session: Session) -> None:
+        """Rooms do not depend on it."""
+
+    # ------------------------------------------------------------------------------------------------------ internals
+
+    def _make_own_room(self, session: Session) -> None:
+        kind = RoomKind.EXTENSION if session.kind is Kind.EXTENSION else RoomKind.PERSONAL
+        if len(self._rooms) >= self._settings.max_rooms:
+            self._forget_oldest_absent()
+        room = Room(
+            name=session.identity,
+            kind=kind,
+            mode=self.default_mode,
+            members={session.identity: Role.MASTER},
+            created_at=self._world.now(),
+        )
+        self._put(room)
+        self._tell_created(room)
+
+    def _add_silently(self, name: str, identity: str, role: Role) -> None:
+        room = self._rooms[name]
+        if identity not in room.members:
+            self._put(evolve(room, members={**room.members, identity: role}))
+            self._enter_transport(name, identity)
+
+    def _forget_oldest_absent(self) -> None:
+        """Make place: the personal room of whoever has been away longest."""
+        for identity in self._offline_since:
+            room = self._rooms.get(identity)
+            if room is not None:
+                self._store.delete_room(identity).addErrback(self._not_stored, identity)
+                self._drop(room)
+                return
+
+    def _put(self, room: Room) -> None:
+        before = self._rooms.get(room.name)
+        if before is None and room.kind is RoomKind.GROUP:
+            self._groups += 1
+        known: Mapping[str, Role] = before.members if before is not None else {}
+        for identity in known:
+            if identity not in room.members:
+                self._forget_membership(room.name, identity)
+        for identity in room.members:
+            self._of[identity][room.name] = None
+        self._rooms[room.name] = room
+
+    def _drop(self, room: Room) -> None:
+        """The room is gone from the store: forget it everywhere and say so."""
+        self._rooms.pop(room.name, None)
+        self._stored.discard(room.name)
+        self._groups -= room.kind is RoomKind.GROUP
+        emptied = self._emptied.pop(room.name, None)
+        if emptied is not None and emptied.active():
+            emptied.cancel()
+        for identity in room.members:
+            self._forget_membership(room.name, identity)
+        for listener in self._listeners:
+            listener.room_deleted(room)
+        for identity in room.members:
+            self._leave_transport(room.name, identity)
+
+    def _forget_membership(self, name: str, identity: str) -> None:
+        rooms = self._of[identity]
+        rooms.pop(name, None)
+        if not rooms:
+            del self._of[identity]
+
+    async def _commit(self, before: Room | None, after: Room) -> None:
+        """Put in force, store, take back if that failed."""
+        self._put(after)
+        self._stored.add(after.name)
+        try:
+            await self._store.save_room(after)
+        except BaseException:
+            self._take_back(before, after.name)
+            raise
+
+    def _take_back(self, before: Room | None, name: str) -> None:
+        now = self._rooms.get(name)
+        if now is None:
+            return
+        if before is not None:
+            self._put(evolve(before, seq=now.seq))
+            return
+        del self._rooms[name]
+        self._stored.discard(name)
+        self._groups -= now.kind is RoomKind.GROUP
+        for identity in now.members:
+            self._forget_membership(name, identity)
+
+    def _without(self, room: Room, identity: str) -> Room:
+        members = {who: role for who, role in room.members.items() if who != identity}
+        muted = {who: until for who, until in room.muted.items() if who != identity}
+        changed = evolve(room, members=members, muted=muted)
+        if room.kind is RoomKind.GROUP and changed.master is None:
+            heir = successor(changed, self._sessions.is_online)
+            if heir is not None:
+                changed = evolve(changed, members={**members, heir: Role.MASTER})
+        return changed
+
+    def _delete_if_empty(self, name: str) -> None:
+        self._emptied.pop(name, None)
+        room = self._rooms.get(name)
+        if room is not None and not room.members:
+            self._store.delete_room(name).addCallbacks(lambda _: self._drop(room), self._not_stored, errbackArgs=(name,))
+
+    def _schedule_sweep(self) -> None:
+        self._sweep = self._world.clock.callLater(self._settings.sweep_seconds, self._expire)
+
+    def _expire(self) -> None:
+        """Drop the memberships of those who have been away too long, and their own rooms."""
+        self._schedule_sweep()
+        oldest = self._world.now() - self._settings.offline_retention_seconds
+        expired = [identity for identity, since in self._offline_since.items() if since <= oldest]
+        for identity in expired:
+            del self._offline_since[identity]
+            for name in self.rooms_of(identity):
+                d = Deferred.fromCoroutine(self._expire_membership(name, identity))
+                d.addErrback(self._not_stored, name)
+
+    async def _expire_membership(self, name: str, identity: str) -> None:
+        if name == identity and len(self._rooms[name].members) == 1:
+            await self.delete(name)
+        else:
+            await self.remove(name, identity, "disconnect")
+
+    def _not_stored(self, failure: object, name: str) -> None:
+        self._log.error("room {name} could not be stored: {failure}", name=name, failure=failure)
+
+    # ------------------------------------------------------------------------------------------------ transport rooms
+
+    def _enter_transport(self, name: str, identity: str) -> None:
+        for caller in self._sessions.all_callers(identity):
+            self._enter_socket(name, caller)
+
+    def _enter_socket(self, name: str, caller: Caller) -> None:
+        for audience in _audiences(name, caller):
+            self._outbox.join(caller.sid, audience)
+
+    def _leave_transport(self, name: str, identity: str) -> None:
+        for caller in self._sessions.all_callers(identity):
+            for audience in _audiences(name, caller):
+                self._outbox.leave(caller.sid, audience)
+
+    def _tell_created(self, room: Room) -> None:
+        for listener in self._listeners:
+            listener.room_created(room)
+
+    def _tell_joined(self, room: Room, identity: str) -> None:
+        for listener in self._listeners:
+            listener.member_joined(room, identity, room.members[identity])
+
+
+def _audiences(name: str, caller: Caller) -> list[Audience]:
+    """The transport rooms of one socket in one room.
+
+    ``aliases``: has not declared a stream form, so it also gets the alias events (A9). ``snapshots``: wants UPDATE_CONTEXT
+    (contract 4.6); extensions do not.
+    """
+    found = [Audience("room", name)]
+    if caller.stream_mode not in ("ss", "plain"):
+        found.append(Audience("aliases", name))
+    if caller.kind is not Kind.EXTENSION and not caller.incremental:
+        found.append(Audience("snapshots", name))
+    return found
