@@ -1,0 +1,247 @@
+"""Messages of rooms: stored first, then shown; pages, snapshots, what was missed (contract 4.6-4.8)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from attrs import evolve, field, frozen
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from newage.domain.model import Audience, Caller, Emission, Kind, Message, Role, Room, RoomKind
+from newage.errors import NotMember, RoomMissing
+from newage.ports import IMessageStore, IOutbox, IRoomListener
+from newage.services.clock import World
+from newage.services.rooms import RoomService
+from newage.services.sessions import SessionService
+from newage.services.views import message_body, new_message_body
+
+
+@frozen(kw_only=True)
+class HistorySettings:
+    context_page_size: int = field(default=50, metadata={"doc": "messages in one UPDATE_CONTEXT_PAGE"})
+    context_send_delay: int = field(default=100, metadata={"doc": "milliseconds between pages; 0 = none"})
+    context_snapshot_max: int = field(default=200, metadata={"doc": "messages in one UPDATE_CONTEXT snapshot"})
+    context_snapshot_delay_ms: int = field(default=150, metadata={"doc": "a room's changes within it share a snapshot"})
+    context_forward_limit: int = field(default=50, metadata={"doc": "messages of context given to an extension"})
+    max_messages_per_room: int = field(default=2000, metadata={"doc": "stored messages of a room; older ones go"})
+    max_page_pushes: int = field(default=1000, metadata={"doc": "histories being sent page by page at once"})
+
+
+@implementer(IRoomListener)
+class HistoryService:
+    """
+    :param serving: the extensions assigned to a room: they see its history change, too.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        world: World,
+        outbox: IOutbox,
+        sessions: SessionService,
+        rooms: RoomService,
+        store: IMessageStore,
+        settings: HistorySettings,
+        serving: Callable[[str], Sequence[str]],
+        *,
+        aliases: bool = True,
+    ) -> None:
+        self._world = world
+        self._outbox = outbox
+        self._sessions = sessions
+        self._rooms = rooms
+        self._store = store
+        self._settings = settings
+        self._serving = serving
+        self._aliases = aliases
+        self._snapshots: dict[str, IDelayedCall] = {}
+        self._pushes: dict[tuple[str, str], object] = {}  # (sid, room) -> the running push
+
+    def close(self) -> None:
+        for call in self._snapshots.values():
+            call.cancel()
+        self._snapshots.clear()
+        self._pushes.clear()
+
+    # ------------------------------------------------------------------------------------------------------- writing
+
+    async def add(self, draft: Message) -> Message:
+        """Number, date and store a message, then show it to the room (NEW_MESSAGE).
+
+        Messages of a room are numbered in the order of the calls, and shown in that order.
+
+        :raises RoomMissing: the room is gone.
+        """
+        if self._rooms.get(draft.room) is None:
+            raise RoomMissing("Room not found")
+        self._rooms.ensure_stored(draft.room)
+        seq = self._rooms.next_seq(draft.room)
+        message = evolve(draft, seq=seq, timestamp=draft.timestamp or self._world.timestamp())
+        await self._store.add_message(message, self._settings.max_messages_per_room)
+        body = new_message_body(message)
+        self._show(draft.room, "NEW_MESSAGE", body)
+        if self._aliases:
+            self._outbox.publish(Emission("/llm", "new_message", (body,), (Audience("aliases", draft.room),)))
+        return message
+
+    async def replace(self, message: Message) -> Message:
+        """Store a changed message under its old number and show the change (MESSAGE_UPDATED)."""
+        seq = self._rooms.next_seq(message.room)
+        changed = evolve(message, last_edited=self._world.timestamp())
+        await self._store.update_message(changed, seq)
+        body = {
+            "roomName": changed.room,
+            "seq": seq,
+            "message": message_body(changed),
+            "messageId": changed.message_id,
+        }
+        self._show(changed.room, "MESSAGE_UPDATED", body)
+        return changed
+
+    def note(self, room: str, text: str) -> None:
+        """Store a system message; a failure is logged, nobody waits for it."""
+        draft = Message(message_id=self._world.new_id(), room=room, seq=0, identity="System", role="system", text=text)
+        d = Deferred.fromCoroutine(self.add(draft))
+        d.addErrback(self._failed, "a system message", room)
+
+    # ------------------------------------------------------------------------------------------------------- reading
+
+    async def context(self, room: str, only: str | None = None) -> list[dict[str, Any]]:
+        """The last messages of a room, oldest first.
+
+        :param only: keep just this identity's own thread: its messages and the answers to them (mode Separate).
+        """
+        limit = self._settings.context_forward_limit
+        if only is None:
+            return [message_body(m) for m in await self._store.last_messages(room, limit)]
+        messages = await self._store.last_messages(room, self._settings.max_messages_per_room)
+        own = {m.request_id for m in messages if m.identity == only and not m.is_response}
+        thread = [m for m in messages if m.identity == only or (m.is_response and m.request_id in own)]
+        return [message_body(m) for m in thread[-limit:]]
+
+    async def push_context(self, caller: Caller, name: str) -> dict[str, Any]:
+        """Begin to send a room's whole history to one socket, page by page (contract 4.8).
+
+        A second request for the same room restarts it. The pages follow the ack.
+
+        :return: ``updateId``, ``totalPages``, ``totalMessages``.
+        """
+        room = self._rooms.get(name)
+        if room is None:
+            raise RoomMissing(f"Could not retrieve context for room {name}.")
+        if caller.identity not in room.members and caller.kind is not Kind.ADMIN:
+            raise NotMember(f"You are not a member of room {name}.")
+        total = await self._store.count_messages(name, 0)
+        size = self._settings.context_page_size
+        pages = max(1, -(-total // size))
+        update = {"updateId": self._world.new_id(), "roomName": name, "totalPages": pages, "totalMessages": total}
+        self._start_push(caller.sid, name, update)
+        return update
+
+    def _start_push(self, sid: str, name: str, update: dict[str, Any]) -> None:
+        key = (sid, name)
+        if key not in self._pushes and len(self._pushes) >= self._settings.max_page_pushes:
+            self._pushes.pop(next(iter(self._pushes)))
+        token = self._pushes[key] = object()
+        d = Deferred.fromCoroutine(self._push(key, token, update))
+        d.addErrback(self._failed, "a context push", name)
+
+    async def _push(self, key: tuple[str, str], token: object, update: dict[str, Any]) -> None:
+        sid, name = key
+        after = 0
+        try:
+            for number in range(1, update["totalPages"] + 1):
+                await self._pause(self._settings.context_send_delay / 1000 if number > 1 else 0)
+                page = await self._store.messages_after(name, after, self._settings.context_page_size)
+                if self._pushes.get(key) is not token or self._sessions.caller(sid) is None:
+                    return
+                after = page[-1].seq if page else after
+                room = self._rooms.get(name)
+                body = {
+                    **update,
+                    "pageNumber": number,
+                    "isLastPage": number == update["totalPages"],
+                    "contextPage": [message_body(message) for message in page],
+                    "seq": room.seq if room is not None else after,
+                }
+                self._outbox.emit(sid, "UPDATE_CONTEXT_PAGE", body)
+        finally:
+            if self._pushes.get(key) is token:
+                del self._pushes[key]
+
+    def _pause(self, seconds: float) -> Deferred[None]:
+        d: Deferred[None] = Deferred()
+        self._world.clock.callLater(seconds, d.callback, None)
+        return d
+
+    # ------------------------------------------------------------------------------------------------- rooms' changes
+
+    def room_created(self, room: Room) -> None:
+        """An empty history needs nothing."""
+
+    def member_joined(self, room: Room, identity: str, role: Role) -> None:
+        if room.kind is RoomKind.GROUP or len(room.members) > 1:
+            self.note(room.name, f"[System] {identity} has joined the room as {role.wire}.")
+        for caller in self._sessions.callers(identity, "/llm"):
+            d = Deferred.fromCoroutine(self.push_context(caller, room.name))
+            d.addErrback(self._failed, "a context push", room.name)
+
+    def member_left(self, room: Room, identity: str, reason: str) -> None:
+        if room.members:
+            self.note(room.name, f"[System] {identity} has left the room.")
+
+    def room_deleted(self, room: Room) -> None:
+        snapshot = self._snapshots.pop(room.name, None)
+        if snapshot is not None:
+            snapshot.cancel()
+
+    # ------------------------------------------------------------------------------------------------------ internals
+
+    def _show(self, room: str, event: str, body: dict[str, Any]) -> None:
+        to = (Audience("room", room), *(Audience("identity", extension) for extension in self._serving(room)))
+        self._outbox.publish(Emission("/llm", event, (body,), to))
+        self._snapshot_soon(room)
+
+    def _snapshot_soon(self, name: str) -> None:
+        if name in self._snapshots or not self._wants_snapshots(name):
+            return
+        delay = self._settings.context_snapshot_delay_ms / 1000
+        self._snapshots[name] = self._world.clock.callLater(delay, self._snapshot, name)
+
+    def _wants_snapshots(self, name: str) -> bool:
+        room = self._rooms.get(name)
+        if room is None:
+            return False
+        return any(
+            not caller.incremental and caller.kind is not Kind.EXTENSION
+            for identity in room.members
+            for caller in self._sessions.callers(identity, "/llm")
+        )
+
+    def _snapshot(self, name: str) -> None:
+        del self._snapshots[name]
+        d = Deferred.fromCoroutine(self._send_snapshot(name))
+        d.addErrback(self._failed, "a snapshot", name)
+
+    async def _send_snapshot(self, name: str) -> None:
+        limit = self._settings.context_snapshot_max
+        messages = await self._store.last_messages(name, limit + 1)
+        room = self._rooms.get(name)
+        if room is None:
+            return
+        body = {
+            "roomName": name,
+            "context": [message_body(message) for message in messages[-limit:]],
+            "truncated": len(messages) > limit,
+            "seq": room.seq,
+        }
+        self._outbox.publish(Emission("/llm", "UPDATE_CONTEXT", (body,), (Audience("snapshots", name),)))
+
+    def _failed(self, failure: Failure, what: str, room: str) -> None:
+        self._log.failure("{what} of room {room} failed", failure, what=what, room=room)
