@@ -1,0 +1,103 @@
+"""Fixtures of the integration tests: one daemon with default settings, one in strict mode, one Node driver."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from harness import Daemon, Driver, Hub
+
+
+def write_settings(home: Path, **files: object) -> None:
+    """Settings files of an existing installation, ``name=content``; ``_`` in a name becomes ``-`` except for the server's."""
+    folder = home / "settings"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        stem = name if name == "server_settings" else name.replace("_", "-")
+        (folder / f"{stem}.json").write_text(json.dumps(content, indent=2), "utf-8")
+
+
+STRICT_CLIENTS = tuple(f"strict-web-{n}" for n in range(1, 13))
+STRICT_EXTENSIONS = tuple(f"SillyTavern-{n}" for n in range(8001, 8007))
+
+
+def write_strict_home(home: Path) -> None:
+    """networkSafe off; every id of STRICT_CLIENTS and STRICT_EXTENSIONS trusted by a file of its own."""
+    write_settings(home, server_settings={"networkSafe": False})
+    for client_id in STRICT_CLIENTS:
+        write_settings(home, **{client_id: {"clientId": client_id, "isTrust": True}})
+    for client_id in STRICT_EXTENSIONS:
+        settings = {
+            "clientId": client_id,
+            "isTrust": True,
+            "Remember_me": True,
+            "sillyTavernPassWord": f"pw-of-{client_id}",
+        }
+        write_settings(home, **{f"{client_id}-settings": settings})
+
+
+@pytest.fixture(scope="session")
+def driver() -> Iterator[Driver]:
+    driver = Driver()
+    yield driver
+    driver.close()
+
+
+@pytest.fixture(scope="session")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """Default settings, on a home that does not exist before."""
+    daemon = Daemon(tmp_path_factory.mktemp("default") / "home").start()
+    yield daemon
+    daemon.stop()
+
+
+@pytest.fixture(scope="session")
+def strict_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """networkSafe false, with trusted clients and extensions."""
+    home = tmp_path_factory.mktemp("strict") / "home"
+    write_strict_home(home)
+    daemon = Daemon(home).start()
+    yield daemon
+    daemon.stop()
+
+
+def _visit(daemon: Daemon, driver: Driver) -> Iterator[Hub]:
+    yield Hub(daemon, driver)
+    driver.reset()
+    faults = driver.faults()
+    assert not faults, "a client library threw:\n" + "\n".join(faults)
+    assert daemon.process is not None
+    assert daemon.process.poll() is None, f"the daemon died:\n{daemon.output()[-5000:]}"
+    daemon.check_log()
+
+
+@pytest.fixture
+def hub(daemon: Daemon, driver: Driver) -> Iterator[Hub]:
+    """The shared daemon; at the end the test's clients are closed and the log is checked."""
+    yield from _visit(daemon, driver)
+
+
+@pytest.fixture
+def strict_hub(strict_daemon: Daemon, driver: Driver) -> Iterator[Hub]:
+    """The same for the daemon in strict mode."""
+    yield from _visit(strict_daemon, driver)
+
+
+@pytest.fixture
+def make_daemon(tmp_path: Path, driver: Driver) -> Iterator[Callable[..., Daemon]]:
+    """Daemons of the test's own: ``make_daemon(*options, home=...)``, started; stopped and checked at the end."""
+    made: list[Daemon] = []
+
+    def make(*options: str, home: Path | None = None) -> Daemon:
+        daemon = Daemon(home or tmp_path / f"home-{len(made)}", *options)
+        made.append(daemon)
+        return daemon.start()
+
+    yield make
+    driver.reset()
+    for daemon in made:
+        daemon.end()
+    faults = driver.faults()
+    assert not faults, "a client library threw:\n" + "\n".join(faults)
