@@ -5,7 +5,7 @@ zope interfaces for every role that crosses a layer; implementations are checked
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zope.interface import Attribute, Interface
@@ -58,6 +58,16 @@ class IFrameSink(Interface):
 
     def abort(reason: str) -> None:
         """Close at once and drop what is queued (slow reader, protocol error). The receiver is not told."""
+
+
+class IPollingSink(IFrameSink):
+    """What an upgrade to WebSocket needs from the polling side, beyond ``IFrameSink``."""
+
+    def set_upgrading(upgrading: bool) -> None:
+        """While True, a GET never parks: it gets what is queued, or NOOP, so that the client can finish polling."""
+
+    def take_pending() -> list[tuple[bool, bytes]]:
+        """The upgrade is done: everything no GET took, in order, as (is binary, packet); the sink is closed by this."""
 
 
 class IReceiver(Interface):
@@ -212,6 +222,23 @@ class IExtensionHost(Interface):
 
     def detach_extension(sid: str) -> None:
         """Take it away again."""
+
+
+# ------------------------------------------------------------------------------------------------- work off the reactor
+
+
+class IWorkers(Interface):
+    """Threads for work that would block the reactor: SQL, hashes, files. The queue before them is bounded."""
+
+    def run(work: Callable[..., Any], *args: Any) -> Deferred[Any]:
+        """Run ``work(*args)`` in a thread, first come first served.
+
+        :return: fires in the reactor with the result or the failure of ``work``; fails with Unavailable when the
+            queue is full or the threads are stopped.
+        """
+
+    def close() -> Deferred[None]:
+        """Take nothing more; fires when what was taken is done and the threads have ended."""
 
 
 # -------------------------------------------------------------------------------------------------------------- stores
