@@ -1,0 +1,170 @@
+"""One Engine.IO v4 session as a machine: heartbeat, upgrade, close. No sockets, no clock: time is an argument.
+
+The driver feeds packets to ``receive`` (of the session's transport) and ``probe_received`` (of a WebSocket that wants to
+take over) and does what the returned ``Signal`` says. It calls ``tick`` once ``deadline`` has passed. MESSAGE packets are
+the upper layer's; a driver may hand these over without asking here, as long as it calls ``heard`` while a PONG is due.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from attrs import field, frozen, validators
+
+from newage.errors import ProtocolError
+from newage.protocol.engine_packet import CLOSE, KINDS, MESSAGE, PING, PONG, PROBE_PING, UPGRADE
+
+NEVER = float("inf")
+NOOP_SECONDS = 0.1  # while a probe waits: how often a parked GET is released, or the client could not stop polling
+
+
+def _seconds(default: float, doc: str) -> float:
+    return field(default=default, validator=validators.gt(0), metadata={"doc": doc})
+
+
+@frozen(kw_only=True)
+class EngineSettings:
+    """Engine.IO's times and sizes (contract 2.1); part of the OPEN packet that every client obeys."""
+
+    ping_interval_seconds: float = _seconds(25.0, "seconds between two heartbeats of a connection")
+    ping_timeout_seconds: float = _seconds(20.0, "seconds a client may take to answer a heartbeat")
+    max_payload_bytes: int = field(
+        default=1_000_000,
+        validator=validators.ge(1),
+        metadata={"doc": "bytes of the largest inbound message, attachments included, and of a polling POST"},
+    )
+    max_payload_packets: int = field(
+        default=10_000, validator=validators.ge(1), metadata={"doc": "packets in one polling POST"}
+    )
+    upgrade_timeout_seconds: float = _seconds(10.0, "seconds an upgrade from polling to WebSocket may take")
+    connect_timeout_seconds: float = _seconds(45.0, "seconds without joining a namespace until the connection is closed")
+
+
+class Signal(Enum):
+    """What the driver has to do now."""
+
+    NOTHING = auto()
+    MESSAGE = auto()  # hand the packet to the upper layer
+    SEND_PING = auto()  # send PING on the session's transport
+    TIMED_OUT = auto()  # the peer is silent: close
+    CLOSED = auto()  # the peer said CLOSE
+    PROBED = auto()  # answer the probe with PROBE_PONG and release a parked GET
+    RELEASE_POLL = auto()  # send NOOP on the polling transport
+    UPGRADED = auto()  # the probing transport is the session's from now on
+    PROBE_FAILED = auto()  # close the probing transport, go on as before
+
+
+class EngineSession:
+    """The machine. Times are seconds on the caller's clock."""
+
+    __slots__ = ("_extended", "_heartbeat", "_noop_at", "_probe_limit", "_probed", "_settings", "awaiting_pong", "closed")
+
+    def __init__(self, settings: EngineSettings, now: float) -> None:
+        self._settings = settings
+        self._heartbeat = now + settings.ping_interval_seconds
+        self._extended = False
+        self._probe_limit = NEVER
+        self._noop_at = NEVER
+        self._probed = False
+        self.awaiting_pong = False
+        self.closed = False
+
+    @property
+    def deadline(self) -> float:
+        """When ``tick`` is due."""
+        return min(self._heartbeat, self._probe_limit, self._noop_at)
+
+    @property
+    def probing(self) -> bool:
+        return self._probe_limit != NEVER
+
+    @property
+    def wants_to_hear(self) -> bool:
+        """Whether ``heard`` would change anything."""
+        return self.awaiting_pong and not self._extended
+
+    def receive(self, packet: bytes, now: float) -> Signal:
+        """Take one text packet of the session's transport.
+
+        :raises ProtocolError: empty, of unknown kind, or a PING: heartbeats go from server to client.
+        """
+        if self.closed:
+            return Signal.NOTHING
+        kind = packet[:1]
+        if not kind or kind not in KINDS:
+            raise ProtocolError("unknown packet kind")
+        if kind == PING:
+            raise ProtocolError("heartbeat in the wrong direction")
+        if kind == PONG:
+            # One that nobody waits for must not start anything (CVE-2026-48802).
+            if self.awaiting_pong:
+                self.awaiting_pong = False
+                self._heartbeat = now + self._settings.ping_interval_seconds
+            return Signal.NOTHING
+        self.heard(now)
+        if kind == MESSAGE:
+            return Signal.MESSAGE
+        if kind == CLOSE:
+            self.close()
+            return Signal.CLOSED
+        return Signal.NOTHING
+
+    def heard(self, now: float) -> None:
+        """Any packet while a PONG is due proves life, and extends its deadline once."""
+        if self.awaiting_pong and not self._extended:
+            self._extended = True
+            self._heartbeat = now + self._settings.ping_timeout_seconds
+
+    def excuse(self, now: float) -> None:
+        """We do not read at the moment, so the peer's PONG cannot arrive: start its time anew."""
+        if self.awaiting_pong:
+            self._heartbeat = now + self._settings.ping_timeout_seconds
+
+    def tick(self, now: float) -> Signal:
+        """Do the one thing that is due; call again while ``deadline`` has passed."""
+        if self.closed or now < self.deadline:
+            return Signal.NOTHING
+        if now >= self._probe_limit:
+            self.end_probe()
+            return Signal.PROBE_FAILED
+        if now >= self._noop_at:
+            self._noop_at = now + NOOP_SECONDS
+            return Signal.RELEASE_POLL
+        if self.awaiting_pong:
+            self.close()
+            return Signal.TIMED_OUT
+        self.awaiting_pong = True
+        self._extended = False
+        self._heartbeat = now + self._settings.ping_timeout_seconds
+        return Signal.SEND_PING
+
+    def start_probe(self, now: float) -> bool:
+        """A second transport appeared. :return: whether it may try; one at a time."""
+        if self.closed or self.probing:
+            return False
+        self._probe_limit = now + self._settings.upgrade_timeout_seconds
+        self._probed = False
+        return True
+
+    def probe_received(self, packet: bytes, now: float) -> Signal:
+        """Take one text packet of the probing transport; anything but the two expected ones ends the probe."""
+        if self.closed or not self.probing:
+            return Signal.NOTHING
+        if packet == PROBE_PING and not self._probed:
+            self._probed = True
+            self._noop_at = now + NOOP_SECONDS
+            return Signal.PROBED
+        upgraded = self._probed and packet == UPGRADE
+        self.end_probe()
+        return Signal.UPGRADED if upgraded else Signal.PROBE_FAILED
+
+    def end_probe(self) -> None:
+        """The probing transport is gone, or won."""
+        self._probe_limit = self._noop_at = NEVER
+
+    def close(self) -> None:
+        """Nothing is due any more."""
+        self.closed = True
+        self.awaiting_pong = False
+        self._heartbeat = NEVER
+        self.end_probe()
