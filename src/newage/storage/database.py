@@ -1,0 +1,228 @@
+"""One SQLite file: a writer with group commit, a few readers, migrations. Everything durable goes through here.
+
+Writes that arrive while a commit runs wait and then share the next transaction, each inside its own savepoint, so one
+fsync (about 3 ms) serves many callers and a failing write fails only its caller. A Deferred fires after COMMIT: what is
+acknowledged survives ``kill -9`` and, with ``synchronous=FULL``, a power cut.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from attrs import define, field, frozen
+from attrs.validators import ge
+from twisted.internet.defer import Deferred, fail
+from twisted.logger import Logger
+
+from newage.errors import NewAgeError, Unavailable
+from newage.ports import IWorkers
+from newage.storage.migrations import lock, open_file
+
+T = TypeVar("T")
+Operation = Callable[[sqlite3.Connection], Any]
+_Outcome = tuple[bool, Any]  # did it come through; its result or what it raised
+
+
+@frozen(kw_only=True)
+class StorageSettings:
+    """Limits of the database."""
+
+    file_name: str = field(
+        default="newage.sqlite3",
+        metadata={"doc": "database file, relative to the data folder of the home or absolute"},
+    )
+    write_queue_limit: int = field(
+        default=10_000,
+        validator=ge(1),
+        metadata={"doc": "writes that may wait for a commit; beyond, writers are refused"},
+    )
+    batch_limit: int = field(default=500, validator=ge(1), metadata={"doc": "writes that share one commit at most"})
+    reader_threads: int = field(default=2, validator=ge(1), metadata={"doc": "threads that read beside the writer"})
+    read_queue_limit: int = field(
+        default=1000, validator=ge(1), metadata={"doc": "reads that may wait or run; beyond, readers are refused"}
+    )
+    busy_timeout_ms: int = field(
+        default=10_000, validator=ge(0), metadata={"doc": "milliseconds to wait while another program locks the file"}
+    )
+
+
+@frozen
+class _Write:
+    operation: Operation
+    done: Deferred[Any]
+
+
+@define(eq=False)
+class Database:
+    """The open file.
+
+    :param path: the database file; its folder is created.
+    :param writer: workers with exactly one thread.
+    :param readers: workers with at most ``settings.reader_threads`` threads.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    path: Path
+    _settings: StorageSettings
+    _writer: IWorkers
+    _readers: IWorkers
+    _connection: sqlite3.Connection | None = field(default=None, init=False)
+    _idle: list[sqlite3.Connection] = field(factory=list, init=False)  # reading connections; append and pop are atomic
+    _queue: deque[_Write] = field(factory=deque, init=False)
+    _committing: bool = field(default=False, init=False)
+    _closing: Deferred[None] | None = field(default=None, init=False)
+    _lock: int | None = field(default=None, init=False)
+
+    def open(self) -> None:
+        """Lock, check, migrate and open; blocks, for use before the reactor serves anybody.
+
+        :raises ConfigError: the file cannot be used; the text names cause and cure.
+        """
+        self._lock = lock(self.path)
+        try:
+            timeout = self._settings.busy_timeout_ms / 1000
+            self._connection = open_file(self.path, timeout)
+            for _ in range(self._settings.reader_threads):
+                self._idle.append(self._reading(timeout))
+        except BaseException:
+            self._release()
+            raise
+
+    def _reading(self, timeout: float) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=timeout, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    def write(self, operation: Callable[[sqlite3.Connection], T]) -> Deferred[T]:
+        """Run ``operation`` in the writer's thread, inside a savepoint of the next transaction.
+
+        :return: fires with its result after COMMIT; fails with what it raised (its changes are undone), or with
+            Unavailable when the queue is full, the database is closed or the disk refuses. Cancelling it does not
+            undo the write.
+        """
+        if self._closing is not None or self._connection is None:
+            return fail(Unavailable("The store is closed."))
+        if len(self._queue) >= self._settings.write_queue_limit:
+            return fail(Unavailable("The store is too busy."))
+        done: Deferred[T] = Deferred()
+        self._queue.append(_Write(operation, done))
+        self._commit_next()
+        return done
+
+    def read(self, operation: Callable[[sqlite3.Connection], T]) -> Deferred[T]:
+        """Run ``operation`` in a reading thread; it sees everything whose write has fired.
+
+        :return: fires with its result; fails with what it raised or Unavailable.
+        """
+        if self._closing is not None or self._connection is None:
+            return fail(Unavailable("The store is closed."))
+        return self._readers.run(self._read, operation)
+
+    def close(self) -> Deferred[None]:
+        """Refuse new work, finish what is queued, close the file; idempotent."""
+        if self._closing is None:
+            self._closing = Deferred()
+            self._close_if_drained()
+        waiting: Deferred[None] = Deferred()
+        self._closing.addBoth(_tell, waiting)
+        return waiting
+
+    # ------------------------------------------------------------------------------------------------ in the reactor
+
+    def _commit_next(self) -> None:
+        if self._committing or not self._queue:
+            return
+        self._committing = True
+        batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._settings.batch_limit))]
+        running = self._writer.run(self._transaction, [write.operation for write in batch])
+        running.addErrback(lambda failure: [(False, failure)] * len(batch))
+        running.addCallback(self._committed, batch)
+        running.addErrback(lambda failure: self._log.failure("a commit could not be reported", failure))
+
+    def _committed(self, outcomes: list[_Outcome], batch: list[_Write]) -> None:
+        self._committing = False
+        self._commit_next()  # first, so that the disk works while the callers hear
+        for write, (came_through, result) in zip(batch, outcomes, strict=True):
+            if came_through:
+                write.done.callback(result)
+            else:
+                write.done.errback(result)
+        self._close_if_drained()
+
+    def _close_if_drained(self) -> None:
+        if self._closing is None or self._committing or self._queue or self._closing.called:
+            return
+        ended = self._readers.close()
+        ended.addCallback(lambda _: self._writer.close())
+        ended.addCallback(lambda _: self._release())
+        ended.addErrback(lambda failure: self._log.failure("the database did not close cleanly", failure))
+        ended.chainDeferred(self._closing)
+
+    def _release(self) -> None:
+        connections = [*self._idle, *([] if self._connection is None else [self._connection])]
+        self._idle.clear()
+        self._connection = None
+        for connection in connections:
+            connection.close()  # the last one folds the WAL back into the file
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    # ------------------------------------------------------------------------------------------------- in the threads
+
+    def _read(self, operation: Operation) -> Any:
+        connection = self._idle.pop()
+        try:
+            return operation(connection)
+        except sqlite3.Error as error:
+            raise self._refused(error) from error
+        finally:
+            self._idle.append(connection)
+
+    def _transaction(self, operations: list[Operation]) -> list[_Outcome]:
+        """One commit; one outcome per operation."""
+        connection = self._connection
+        assert connection is not None
+        outcomes: list[_Outcome] = []
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            outcomes.extend(self._step(connection, operation) for operation in operations)
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            # Nothing of this transaction is on disk, so nobody may be told that it is.
+            lost = self._refused(error)
+            return [(False, lost if came_through else result) for came_through, result in outcomes] + [
+                (False, lost)
+            ] * (len(operations) - len(outcomes))
+        return outcomes
+
+    def _step(self, connection: sqlite3.Connection, operation: Operation) -> _Outcome:
+        """:raises sqlite3.Error: the whole transaction is lost (disk full, I/O error: SQLite rolls all of it back)."""
+        connection.execute("SAVEPOINT step")
+        try:
+            result = operation(connection)
+        except Exception as error:
+            if not connection.in_transaction:
+                raise
+            connection.execute("ROLLBACK TO step")
+            connection.execute("RELEASE step")
+            return False, self._refused(error) if isinstance(error, sqlite3.Error) else error
+        connection.execute("RELEASE step")
+        return True, result
+
+    def _refused(self, error: sqlite3.Error) -> NewAgeError:
+        self._log.critical("the database refused: {kind}: {error}", kind=type(error).__name__, error=str(error))
+        return Unavailable("The store refused.")
+
+
+def _tell(result: Any, waiting: Deferred[None]) -> Any:
+    waiting.callback(None)
+    return result

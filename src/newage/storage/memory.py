@@ -1,0 +1,181 @@
+"""The store ports in dicts, for ``--ephemeral`` and for tests. Answers as SQLite does, at once."""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from attrs import define, evolve, field
+from twisted.internet.defer import Deferred, fail, succeed
+from zope.interface import implementer
+
+from newage.domain.model import KeyRecord, Message, Room
+from newage.errors import BadParameter, NotFound, RoomMissing
+from newage.ports import IKeyStore, IMessageStore, IRoomStore, IStateStore
+
+
+@implementer(IKeyStore)
+@define(eq=False)
+class MemoryKeyStore:
+    _keys: dict[tuple[str, str], KeyRecord] = field(factory=dict, init=False)
+    _trusted: dict[str, float] = field(factory=dict, init=False)
+
+    def load_keys(self) -> Deferred[tuple[KeyRecord, ...]]:
+        return succeed(tuple(self._keys.values()))
+
+    def add_key(self, record: KeyRecord) -> Deferred[None]:
+        self._keys.pop((record.client_id, record.hash), None)
+        self._keys[record.client_id, record.hash] = record
+        return succeed(None)
+
+    def remove_key(self, client_id: str, key_hash: str) -> Deferred[None]:
+        self._keys.pop((client_id, key_hash), None)
+        return succeed(None)
+
+    def remove_keys(self, client_id: str) -> Deferred[int]:
+        mine = [place for place in self._keys if place[0] == client_id]
+        for place in mine:
+            del self._keys[place]
+        return succeed(len(mine))
+
+    def load_trusted(self) -> Deferred[tuple[str, ...]]:
+        return succeed(tuple(self._trusted))
+
+    def add_trusted(self, client_id: str, at: float) -> Deferred[None]:
+        self._trusted.setdefault(client_id, at)
+        return succeed(None)
+
+    def remove_trusted(self, client_id: str) -> Deferred[None]:
+        self._trusted.pop(client_id, None)
+        return succeed(None)
+
+
+@define(eq=False)
+class _StoredRoom:
+    """A room and its messages: ids map to messages, ``order`` holds (seq, id) sorted."""
+
+    room: Room
+    messages: dict[str, Message] = field(factory=dict)
+    order: list[tuple[int, str]] = field(factory=list)
+
+    def raise_seq(self, seq: int) -> None:
+        if seq > self.room.seq:
+            self.room = evolve(self.room, seq=seq)
+
+    def drop(self, message_id: str) -> None:
+        self.order.remove((self.messages.pop(message_id).seq, message_id))
+
+
+@implementer(IRoomStore)
+@define(eq=False)
+class MemoryRoomStore:
+    rooms: dict[str, _StoredRoom] = field(factory=dict, init=False)
+
+    def load_rooms(self) -> Deferred[tuple[Room, ...]]:
+        return succeed(tuple(stored.room for stored in self.rooms.values()))
+
+    def save_room(self, room: Room) -> Deferred[None]:
+        stored = self.rooms.get(room.name)
+        if stored is None:
+            self.rooms[room.name] = _StoredRoom(room)
+        else:
+            stored.room = evolve(room, seq=max(room.seq, stored.room.seq))
+        return succeed(None)
+
+    def delete_room(self, name: str) -> Deferred[None]:
+        self.rooms.pop(name, None)
+        return succeed(None)
+
+
+@implementer(IMessageStore)
+@define(eq=False)
+class MemoryMessageStore:
+    _store: MemoryRoomStore
+
+    def add_message(self, message: Message, keep: int) -> Deferred[None]:
+        stored = self._store.rooms.get(message.room)
+        if stored is None:
+            return fail(RoomMissing("Room not found"))
+        place = bisect_right(stored.order, (message.seq, ""))
+        taken = place < len(stored.order) and stored.order[place][0] == message.seq
+        if taken or message.message_id in stored.messages:
+            return fail(BadParameter("A message of that id or seq exists."))
+        stored.messages[message.message_id] = message
+        insort(stored.order, (message.seq, message.message_id))
+        stored.raise_seq(message.seq)
+        for _, message_id in stored.order[: max(0, len(stored.order) - keep)]:
+            stored.drop(message_id)
+        return succeed(None)
+
+    def update_message(self, message: Message, seq: int) -> Deferred[None]:
+        stored = self._store.rooms.get(message.room)
+        if stored is None:
+            return fail(RoomMissing("Room not found"))
+        old = stored.messages.get(message.message_id)
+        if old is None:
+            return fail(NotFound("Message not found"))
+        stored.messages[message.message_id] = evolve(message, seq=old.seq)
+        stored.raise_seq(seq)
+        return succeed(None)
+
+    def delete_messages(self, room: str, message_ids: Sequence[str], seq: int) -> Deferred[tuple[str, ...]]:
+        stored = self._store.rooms.get(room)
+        if stored is None:
+            return fail(RoomMissing("Room not found"))
+        deleted = tuple(any_id for any_id in dict.fromkeys(message_ids) if any_id in stored.messages)
+        for message_id in deleted:
+            stored.drop(message_id)
+        stored.raise_seq(seq)
+        return succeed(deleted)
+
+    def clear_messages(self, room: str, requests: bool, responses: bool, seq: int) -> Deferred[int]:
+        stored = self._store.rooms.get(room)
+        if stored is None:
+            return fail(RoomMissing("Room not found"))
+        cleared = [m.message_id for m in stored.messages.values() if (responses if m.is_response else requests)]
+        for message_id in cleared:
+            stored.drop(message_id)
+        stored.raise_seq(seq)
+        return succeed(len(cleared))
+
+    def find_message(self, room: str, any_id: str) -> Deferred[Message | None]:
+        stored = self._store.rooms.get(room)
+        if stored is None:
+            return succeed(None)
+        found = stored.messages.get(any_id)
+        return succeed(found or next((m for m in self._sorted(room) if m.response_id == any_id), None))
+
+    def last_messages(self, room: str, limit: int) -> Deferred[tuple[Message, ...]]:
+        return succeed(self._sorted(room, newest=limit))
+
+    def messages_after(self, room: str, seq: int, limit: int) -> Deferred[tuple[Message, ...]]:
+        return succeed(self._sorted(room, after=seq)[:limit])
+
+    def count_messages(self, room: str, after_seq: int) -> Deferred[int]:
+        return succeed(len(self._sorted(room, after=after_seq)))
+
+    def _sorted(self, room: str, *, after: int = 0, newest: int | None = None) -> tuple[Message, ...]:
+        stored = self._store.rooms.get(room)
+        if stored is None:
+            return ()
+        start = bisect_right(stored.order, (after + 1, ""))
+        if newest is not None:
+            start = max(start, len(stored.order) - newest)
+        return tuple(stored.messages[message_id] for _, message_id in stored.order[start:])
+
+
+@implementer(IStateStore)
+@define(eq=False)
+class MemoryStateStore:
+    """Keeps encoded values, so that nobody can change them from outside and only JSON gets in."""
+
+    _values: dict[str, bytes] = field(factory=dict, init=False)
+
+    def load_state(self) -> Deferred[dict[str, Any]]:
+        return succeed({name: orjson.loads(value) for name, value in sorted(self._values.items())})
+
+    def save_state(self, name: str, value: Any) -> Deferred[None]:
+        self._values[name] = orjson.dumps(value)
+        return succeed(None)

@@ -1,0 +1,142 @@
+"""Every SQL statement, and how rows become values. SQLite's dialect; named so that another could stand beside it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import orjson
+
+from newage.domain.model import KeyRecord, Message
+
+# ---------------------------------------------------------------------------------------------------- keys and trust
+
+LOAD_KEYS: Final = "SELECT client_id, hash, created_at, local FROM client_key ORDER BY position"
+ADD_KEY: Final = "INSERT OR REPLACE INTO client_key (client_id, hash, created_at, local) VALUES (?, ?, ?, ?)"
+REMOVE_KEY: Final = "DELETE FROM client_key WHERE client_id = ? AND hash = ?"
+REMOVE_KEYS: Final = "DELETE FROM client_key WHERE client_id = ?"
+
+LOAD_TRUSTED: Final = "SELECT client_id FROM trusted ORDER BY position"
+ADD_TRUSTED: Final = "INSERT OR IGNORE INTO trusted (client_id, at) VALUES (?, ?)"
+REMOVE_TRUSTED: Final = "DELETE FROM trusted WHERE client_id = ?"
+
+# ------------------------------------------------------------------------------------------------------------- state
+
+LOAD_STATE: Final = "SELECT name, value FROM state ORDER BY name"
+SAVE_STATE: Final = (
+    "INSERT INTO state (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+)
+
+# ------------------------------------------------------------------------------------------------------------- rooms
+
+LOAD_ROOMS: Final = "SELECT id, name, kind, mode, seq, created_at FROM room ORDER BY id"
+LOAD_MEMBERS: Final = "SELECT room_id, identity, role FROM member ORDER BY room_id, position"
+LOAD_MUTES: Final = "SELECT room_id, identity, until FROM mute ORDER BY room_id, identity"
+SAVE_ROOM: Final = """
+    INSERT INTO room (name, kind, mode, seq, created_at) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, mode = excluded.mode,
+        seq = max(seq, excluded.seq), created_at = excluded.created_at
+    RETURNING id
+"""
+CLEAR_MEMBERS: Final = "DELETE FROM member WHERE room_id = ?"
+ADD_MEMBER: Final = "INSERT INTO member (room_id, position, identity, role) VALUES (?, ?, ?, ?)"
+CLEAR_MUTES: Final = "DELETE FROM mute WHERE room_id = ?"
+ADD_MUTE: Final = "INSERT INTO mute (room_id, identity, until) VALUES (?, ?, ?)"
+DELETE_ROOM: Final = "DELETE FROM room WHERE name = ?"
+ROOM_ID: Final = "SELECT id FROM room WHERE name = ?"
+RAISE_SEQ: Final = "UPDATE room SET seq = max(seq, ?) WHERE id = ?"
+
+# ---------------------------------------------------------------------------------------------------------- messages
+
+ADD_MESSAGE: Final = """
+    INSERT INTO message (room_id, seq, message_id, identity, client_id, role, text, data, timestamp, request_id,
+        response_id, output_id, target, request_type, streamed, failed, last_edited, extra)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+COUNT_IN: Final = "UPDATE room SET seq = max(seq, ?), messages = messages + 1 WHERE id = ? RETURNING messages"
+COUNT_OUT: Final = "UPDATE room SET seq = max(seq, ?), messages = messages - ? WHERE id = ?"
+EVICT: Final = """
+    DELETE FROM message WHERE id IN (SELECT id FROM message WHERE room_id = ? ORDER BY seq LIMIT ?)
+"""
+UPDATE_MESSAGE: Final = """
+    UPDATE message SET identity = ?, client_id = ?, role = ?, text = ?, data = ?, timestamp = ?, request_id = ?,
+        response_id = ?, output_id = ?, target = ?, request_type = ?, streamed = ?, failed = ?, last_edited = ?,
+        extra = ?
+    WHERE room_id = ? AND message_id = ?
+"""
+DELETE_MESSAGE: Final = "DELETE FROM message WHERE room_id = ? AND message_id = ?"
+CLEAR_MESSAGES: Final = """
+    DELETE FROM message WHERE room_id = ? AND ((role = 'assistant' AND ?) OR (role <> 'assistant' AND ?))
+"""
+_SELECT: Final = """
+    SELECT room.name, m.seq, m.message_id, m.identity, m.client_id, m.role, m.text, m.data, m.timestamp, m.request_id,
+        m.response_id, m.output_id, m.target, m.request_type, m.streamed, m.failed, m.last_edited, m.extra
+    FROM message m JOIN room ON room.id = m.room_id WHERE room.name = ? AND
+"""
+FIND_MESSAGE: Final = _SELECT + "m.message_id = ?"
+FIND_RESPONSE: Final = _SELECT + "m.response_id = ? ORDER BY m.seq LIMIT 1"
+LAST_MESSAGES: Final = _SELECT + "m.seq >= 0 ORDER BY m.seq DESC LIMIT ?"
+MESSAGES_AFTER: Final = _SELECT + "m.seq > ? ORDER BY m.seq LIMIT ?"
+COUNT_MESSAGES: Final = """
+    SELECT count(*) FROM message m JOIN room ON room.id = m.room_id WHERE room.name = ? AND m.seq > ?
+"""
+
+
+def to_json(value: Any) -> bytes | None:
+    """None stays NULL; anything else must be JSON."""
+    return None if value is None else orjson.dumps(value)
+
+
+def from_json(value: bytes | None) -> Any:
+    return None if value is None else orjson.loads(value)
+
+
+def message_values(message: Message) -> tuple[Any, ...]:
+    """The columns after ``room_id, seq, message_id``."""
+    return (
+        message.identity,
+        message.client_id,
+        message.role,
+        message.text,
+        to_json(message.data),
+        message.timestamp,
+        message.request_id,
+        message.response_id,
+        message.output_id,
+        to_json(message.target),
+        message.request_type,
+        message.streamed,
+        message.failed,
+        message.last_edited,
+        to_json(dict(message.extra)) if message.extra else None,
+    )
+
+
+def message_of(row: tuple[Any, ...]) -> Message:
+    """A row of the ``SELECT``s above."""
+    room, seq, message_id, identity, client_id, role, text, data, timestamp = row[:9]
+    request_id, response_id, output_id, target, request_type, streamed, failed, last_edited, extra = row[9:]
+    return Message(
+        message_id=message_id,
+        room=room,
+        seq=seq,
+        identity=identity,
+        client_id=client_id,
+        role=role,
+        text=text,
+        data=from_json(data),
+        timestamp=timestamp,
+        request_id=request_id,
+        response_id=response_id,
+        output_id=output_id,
+        target=from_json(target),
+        request_type=request_type,
+        streamed=bool(streamed),
+        failed=bool(failed),
+        last_edited=last_edited,
+        extra=from_json(extra) or {},
+    )
+
+
+def key_of(row: tuple[Any, ...]) -> KeyRecord:
+    client_id, key_hash, created_at, local = row
+    return KeyRecord(client_id=client_id, hash=key_hash, created_at=created_at, local=bool(local))

@@ -1,0 +1,223 @@
+"""The store ports over SQLite. Each method is one operation of ``Database``: atomic, durable when it fires."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from attrs import define, frozen
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from newage.domain.model import KeyRecord, Message, RequestMode, Role, Room, RoomKind
+from newage.errors import BadParameter, NotFound, RoomMissing
+from newage.ports import IKeyStore, IMessageStore, IRoomStore, IStateStore
+from newage.storage import memory, sql
+from newage.storage.database import Database
+
+
+@frozen
+class Stores:
+    """The four ports, whatever is behind them."""
+
+    keys: IKeyStore
+    rooms: IRoomStore
+    messages: IMessageStore
+    state: IStateStore
+
+
+def sql_stores(database: Database) -> Stores:
+    """Durable stores; open the database before use."""
+    return Stores(SqlKeyStore(database), SqlRoomStore(database), SqlMessageStore(database), SqlStateStore(database))
+
+
+def memory_stores() -> Stores:
+    """Stores that forget at the end (``--ephemeral``)."""
+    rooms = memory.MemoryRoomStore()
+    return Stores(memory.MemoryKeyStore(), rooms, memory.MemoryMessageStore(rooms), memory.MemoryStateStore())
+
+
+@implementer(IKeyStore)
+@define(eq=False)
+class SqlKeyStore:
+    _database: Database
+
+    def load_keys(self) -> Deferred[tuple[KeyRecord, ...]]:
+        return self._database.read(lambda c: tuple(sql.key_of(row) for row in c.execute(sql.LOAD_KEYS)))
+
+    def add_key(self, record: KeyRecord) -> Deferred[None]:
+        values = (record.client_id, record.hash, record.created_at, record.local)
+        return self._database.write(lambda c: _done(c.execute(sql.ADD_KEY, values)))
+
+    def remove_key(self, client_id: str, key_hash: str) -> Deferred[None]:
+        return self._database.write(lambda c: _done(c.execute(sql.REMOVE_KEY, (client_id, key_hash))))
+
+    def remove_keys(self, client_id: str) -> Deferred[int]:
+        return self._database.write(lambda c: c.execute(sql.REMOVE_KEYS, (client_id,)).rowcount)
+
+    def load_trusted(self) -> Deferred[tuple[str, ...]]:
+        return self._database.read(lambda c: tuple(client_id for (client_id,) in c.execute(sql.LOAD_TRUSTED)))
+
+    def add_trusted(self, client_id: str, at: float) -> Deferred[None]:
+        return self._database.write(lambda c: _done(c.execute(sql.ADD_TRUSTED, (client_id, at))))
+
+    def remove_trusted(self, client_id: str) -> Deferred[None]:
+        return self._database.write(lambda c: _done(c.execute(sql.REMOVE_TRUSTED, (client_id,))))
+
+
+@implementer(IRoomStore)
+@define(eq=False)
+class SqlRoomStore:
+    _database: Database
+
+    def load_rooms(self) -> Deferred[tuple[Room, ...]]:
+        return self._database.read(_load_rooms)
+
+    def save_room(self, room: Room) -> Deferred[None]:
+        return self._database.write(lambda c: _save_room(c, room))
+
+    def delete_room(self, name: str) -> Deferred[None]:
+        return self._database.write(lambda c: _done(c.execute(sql.DELETE_ROOM, (name,))))
+
+
+@implementer(IMessageStore)
+@define(eq=False)
+class SqlMessageStore:
+    _database: Database
+
+    def add_message(self, message: Message, keep: int) -> Deferred[None]:
+        return self._database.write(lambda c: _add_message(c, message, keep))
+
+    def update_message(self, message: Message, seq: int) -> Deferred[None]:
+        return self._database.write(lambda c: _update_message(c, message, seq))
+
+    def delete_messages(self, room: str, message_ids: Sequence[str], seq: int) -> Deferred[tuple[str, ...]]:
+        wanted = tuple(dict.fromkeys(message_ids))
+        return self._database.write(lambda c: _delete_messages(c, room, wanted, seq))
+
+    def clear_messages(self, room: str, requests: bool, responses: bool, seq: int) -> Deferred[int]:
+        return self._database.write(lambda c: _clear_messages(c, room, requests, responses, seq))
+
+    def find_message(self, room: str, any_id: str) -> Deferred[Message | None]:
+        def find(connection: sqlite3.Connection) -> Message | None:
+            for statement in (sql.FIND_MESSAGE, sql.FIND_RESPONSE):
+                row = connection.execute(statement, (room, any_id)).fetchone()
+                if row is not None:
+                    return sql.message_of(row)
+            return None
+
+        return self._database.read(find)
+
+    def last_messages(self, room: str, limit: int) -> Deferred[tuple[Message, ...]]:
+        return self._database.read(
+            lambda c: tuple(
+                sql.message_of(row) for row in reversed(c.execute(sql.LAST_MESSAGES, (room, limit)).fetchall())
+            )
+        )
+
+    def messages_after(self, room: str, seq: int, limit: int) -> Deferred[tuple[Message, ...]]:
+        return self._database.read(
+            lambda c: tuple(sql.message_of(row) for row in c.execute(sql.MESSAGES_AFTER, (room, seq, limit)))
+        )
+
+    def count_messages(self, room: str, after_seq: int) -> Deferred[int]:
+        return self._database.read(lambda c: int(c.execute(sql.COUNT_MESSAGES, (room, after_seq)).fetchone()[0]))
+
+
+@implementer(IStateStore)
+@define(eq=False)
+class SqlStateStore:
+    _database: Database
+
+    def load_state(self) -> Deferred[dict[str, Any]]:
+        return self._database.read(lambda c: {name: sql.from_json(value) for name, value in c.execute(sql.LOAD_STATE)})
+
+    def save_state(self, name: str, value: Any) -> Deferred[None]:
+        encoded = b"null" if value is None else sql.to_json(value)
+        return self._database.write(lambda c: _done(c.execute(sql.SAVE_STATE, (name, encoded))))
+
+
+def _done(_: sqlite3.Cursor) -> None:
+    """A cursor must not leave the writer's thread."""
+
+
+def _load_rooms(connection: sqlite3.Connection) -> tuple[Room, ...]:
+    members: dict[int, dict[str, Role]] = {}
+    mutes: dict[int, dict[str, float]] = {}
+    connection.execute("BEGIN")  # one snapshot for the three
+    try:
+        rooms = connection.execute(sql.LOAD_ROOMS).fetchall()
+        for room_id, identity, role in connection.execute(sql.LOAD_MEMBERS):
+            members.setdefault(room_id, {})[identity] = Role(role)
+        for room_id, identity, until in connection.execute(sql.LOAD_MUTES):
+            mutes.setdefault(room_id, {})[identity] = until
+    finally:
+        connection.execute("COMMIT")
+    return tuple(
+        Room(
+            name=name,
+            kind=RoomKind(kind),
+            mode=RequestMode(mode),
+            members=members.get(room_id, {}),
+            muted=mutes.get(room_id, {}),
+            seq=seq,
+            created_at=created_at,
+        )
+        for room_id, name, kind, mode, seq, created_at in rooms
+    )
+
+
+def _save_room(connection: sqlite3.Connection, room: Room) -> None:
+    values = (room.name, room.kind.value, room.mode.value, room.seq, room.created_at)
+    ((room_id,),) = connection.execute(sql.SAVE_ROOM, values).fetchall()
+    connection.execute(sql.CLEAR_MEMBERS, (room_id,))
+    connection.executemany(
+        sql.ADD_MEMBER,
+        [(room_id, position, who, int(role)) for position, (who, role) in enumerate(room.members.items())],
+    )
+    connection.execute(sql.CLEAR_MUTES, (room_id,))
+    connection.executemany(sql.ADD_MUTE, [(room_id, who, until) for who, until in room.muted.items()])
+
+
+def _room_id(connection: sqlite3.Connection, name: str) -> int:
+    row = connection.execute(sql.ROOM_ID, (name,)).fetchone()
+    if row is None:
+        raise RoomMissing("Room not found")
+    return int(row[0])
+
+
+def _add_message(connection: sqlite3.Connection, message: Message, keep: int) -> None:
+    room_id = _room_id(connection, message.room)
+    try:
+        connection.execute(sql.ADD_MESSAGE, (room_id, message.seq, message.message_id, *sql.message_values(message)))
+    except sqlite3.IntegrityError as error:
+        raise BadParameter("A message of that id or seq exists.") from error
+    ((count,),) = connection.execute(sql.COUNT_IN, (message.seq, room_id)).fetchall()
+    if count > keep:
+        evicted = connection.execute(sql.EVICT, (room_id, count - keep)).rowcount
+        connection.execute(sql.COUNT_OUT, (message.seq, evicted, room_id))
+
+
+def _update_message(connection: sqlite3.Connection, message: Message, seq: int) -> None:
+    room_id = _room_id(connection, message.room)
+    values = (*sql.message_values(message), room_id, message.message_id)
+    if connection.execute(sql.UPDATE_MESSAGE, values).rowcount == 0:
+        raise NotFound("Message not found")
+    connection.execute(sql.RAISE_SEQ, (seq, room_id))
+
+
+def _delete_messages(connection: sqlite3.Connection, room: str, wanted: tuple[str, ...], seq: int) -> tuple[str, ...]:
+    room_id = _room_id(connection, room)
+    deleted = tuple(
+        message_id for message_id in wanted if connection.execute(sql.DELETE_MESSAGE, (room_id, message_id)).rowcount
+    )
+    connection.execute(sql.COUNT_OUT, (seq, len(deleted), room_id))
+    return deleted
+
+
+def _clear_messages(connection: sqlite3.Connection, room: str, requests: bool, responses: bool, seq: int) -> int:
+    room_id = _room_id(connection, room)
+    cleared = connection.execute(sql.CLEAR_MESSAGES, (room_id, responses, requests)).rowcount
+    connection.execute(sql.COUNT_OUT, (seq, cleared, room_id))
+    return cleared
