@@ -50,12 +50,6 @@ class IFrameSink(Interface):
     def resume_reading() -> None:
         """Idempotent counterpart of ``pause_reading``."""
 
-    def take_queued() -> Sequence[tuple[bool, bytes]]:
-        """Take back, in order, the packets that no GET has fetched: (is it binary, packet). Empty for a WebSocket.
-
-        Called once, by an upgrade, right before ``close``: what was queued then leaves through the new transport.
-        """
-
     def bind(receiver: IReceiver) -> None:
         """From now on give what arrives to this receiver (the connection, once an upgrade is done)."""
 

@@ -15,7 +15,6 @@ from newage.errors import ProtocolError
 from newage.protocol.engine_packet import CLOSE, KINDS, MESSAGE, PING, PONG, PROBE_PING, UPGRADE
 
 NEVER = float("inf")
-NOOP_SECONDS = 0.1  # while a probe waits: how often a parked GET is released, or the client could not stop polling
 
 
 def _seconds(default: float, doc: str) -> float:
@@ -48,8 +47,7 @@ class Signal(Enum):
     SEND_PING = auto()  # send PING on the session's transport
     TIMED_OUT = auto()  # the peer is silent: close
     CLOSED = auto()  # the peer said CLOSE
-    PROBED = auto()  # answer the probe with PROBE_PONG and release a parked GET
-    RELEASE_POLL = auto()  # send NOOP on the polling transport
+    PROBED = auto()  # answer the probe with PROBE_PONG and let no GET park, or the client could not stop polling
     UPGRADED = auto()  # the probing transport is the session's from now on
     PROBE_FAILED = auto()  # close the probing transport, go on as before
 
@@ -57,14 +55,13 @@ class Signal(Enum):
 class EngineSession:
     """The machine. Times are seconds on the caller's clock."""
 
-    __slots__ = ("_extended", "_heartbeat", "_noop_at", "_probe_limit", "_probed", "_settings", "awaiting_pong", "closed")
+    __slots__ = ("_extended", "_heartbeat", "_probe_limit", "_probed", "_settings", "awaiting_pong", "closed")
 
     def __init__(self, settings: EngineSettings, now: float) -> None:
         self._settings = settings
         self._heartbeat = now + settings.ping_interval_seconds
         self._extended = False
         self._probe_limit = NEVER
-        self._noop_at = NEVER
         self._probed = False
         self.awaiting_pong = False
         self.closed = False
@@ -72,7 +69,7 @@ class EngineSession:
     @property
     def deadline(self) -> float:
         """When ``tick`` is due."""
-        return min(self._heartbeat, self._probe_limit, self._noop_at)
+        return min(self._heartbeat, self._probe_limit)
 
     @property
     def probing(self) -> bool:
@@ -127,9 +124,6 @@ class EngineSession:
         if now >= self._probe_limit:
             self.end_probe()
             return Signal.PROBE_FAILED
-        if now >= self._noop_at:
-            self._noop_at = now + NOOP_SECONDS
-            return Signal.RELEASE_POLL
         if self.awaiting_pong:
             self.close()
             return Signal.TIMED_OUT
@@ -152,7 +146,6 @@ class EngineSession:
             return Signal.NOTHING
         if packet == PROBE_PING and not self._probed:
             self._probed = True
-            self._noop_at = now + NOOP_SECONDS
             return Signal.PROBED
         upgraded = self._probed and packet == UPGRADE
         self.end_probe()
@@ -160,7 +153,7 @@ class EngineSession:
 
     def end_probe(self) -> None:
         """The probing transport is gone, or won."""
-        self._probe_limit = self._noop_at = NEVER
+        self._probe_limit = NEVER
 
     def close(self) -> None:
         """Nothing is due any more."""
