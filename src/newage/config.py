@@ -1,0 +1,299 @@
+"""One frozen ``Config`` out of defaults < server_settings.json < TOML < environment < options.
+
+Each layer owns its settings class; a class is one table of the TOML file, a field one key. Nothing here knows a single
+limit: types, defaults, ranges and comments are read from the classes. All mistakes of all sources are gathered and
+raised together, one a line, each with its source, its key and the cure.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from json import loads
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import attrs
+from attrs import define, field, frozen
+from attrs.validators import and_, ge, le
+
+from newage.bridge.demo import DemoSettings
+from newage.config_values import address_list, coerce, negative, toml_value
+from newage.errors import ConfigError
+from newage.services.history import HistorySettings
+from newage.services.presence import PresenceSettings
+from newage.services.relations import RelationSettings
+from newage.services.requests import RequestSettings
+from newage.services.rooms import RoomSettings
+from newage.services.sessions import SessionSettings
+from newage.storage.database import StorageSettings
+from newage.telemetry import LogSettings
+
+ENV_PREFIX = "NEWAGE_"
+SETTINGS_FILE = "settings/server_settings.json"  # under the home (contract 8.1)
+
+
+@frozen(kw_only=True)
+class ServerSettings:
+    """Where the hub listens and lives, and how it stops."""
+
+    home: str = field(
+        default="./newage-home",
+        metadata={"doc": "folder of settings, keys, data, logs and the database; relative to where twistd is started"},
+    )
+    port: int = field(
+        default=4000, validator=and_(ge(0), le(65535)), metadata={"doc": "TCP port; 0 takes any free one and logs it"}
+    )
+    bind_address: tuple[str, ...] = field(
+        default=("127.0.0.1", "::1"),
+        validator=address_list,
+        metadata={"doc": 'IP addresses to listen on; "*" is every address of the machine, reachable from outside'},
+    )
+    ephemeral: bool = field(default=False, metadata={"doc": "keep everything in memory and write nothing to disk"})
+    demo: bool = field(default=False, metadata={"doc": "add an extension that answers with visibly generated text"})
+    debug_mode: bool = field(default=False, metadata={"doc": "write debug entries to the log files from the start"})
+    listen_backlog: int = field(
+        default=1024, validator=ge(1), metadata={"doc": "connections the kernel holds until they are accepted"}
+    )
+    stop_seconds: float = field(
+        default=8.0,
+        validator=and_(ge(0), le(9)),
+        metadata={"doc": "seconds a stop may take before what still runs is cut off; at most 9"},
+    )
+
+
+@frozen(kw_only=True)
+class Config:
+    """All settings; an attribute is a table of the TOML file, its class belongs to the layer that reads it."""
+
+    server: ServerSettings = field(factory=ServerSettings)
+    sessions: SessionSettings = field(factory=SessionSettings)
+    presence: PresenceSettings = field(factory=PresenceSettings)
+    rooms: RoomSettings = field(factory=RoomSettings)
+    history: HistorySettings = field(factory=HistorySettings)
+    requests: RequestSettings = field(factory=RequestSettings)
+    relations: RelationSettings = field(factory=RelationSettings)
+    storage: StorageSettings = field(factory=StorageSettings)
+    demo: DemoSettings = field(factory=DemoSettings)
+    log: LogSettings = field(factory=LogSettings)
+    # Not settings: what the operator should hear about although it does not keep the hub from starting.
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def home(self) -> Path:
+        return Path(self.server.home).absolute()
+
+
+# Members of server_settings.json whose field has another name, with the factor that turns their unit into the field's.
+# Every other member finds its field by name: ``sessionGraceMs`` is ``session_grace_ms`` of the table that has it.
+MEMBERS: dict[str, tuple[str, str, float]] = {
+    "serverPort": ("server", "port", 1),
+}
+
+Key = tuple[str, str]  # table, field
+
+OPTION_NAMES: dict[Key, str] = {("server", "bind_address"): "--bind"}  # where the option is not called like the key
+
+
+def sections() -> dict[str, type]:
+    """Table name -> settings class, in the order of ``Config``."""
+    hints = get_type_hints(Config)
+    return {name: hints[name] for name in hints if attrs.has(hints[name])}
+
+
+def _types(cls: type) -> dict[str, Any]:
+    hints = get_type_hints(cls)
+    return {f.name: hints[f.name] for f in attrs.fields(cls)}
+
+
+def _known() -> dict[Key, Any]:
+    return {(name, key): hint for name, cls in sections().items() for key, hint in _types(cls).items()}
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
+
+
+def _members() -> dict[str, tuple[str, str, float]]:
+    found: dict[str, tuple[str, str, float]] = {}
+    for section, key in _known():
+        found.setdefault(_camel(key), (section, key, 1))
+    return found | MEMBERS
+
+
+def load(
+    *,
+    options: Mapping[Key, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+    config_file: str | None = None,
+) -> Config:
+    """Build the configuration; reads files, writes nothing.
+
+    :param options: what the command line says, by (table, key); None values count as not given.
+    :param config_file: path of a TOML file, or None.
+    :raises ConfigError: with one line per mistake.
+    """
+    loader = _Loader()
+    toml = loader.toml(config_file) if config_file is not None else {}
+    env = loader.environment(environ or {})
+    given = loader.options(options or {})
+    upper = toml | env | given
+    home = Path(str(upper.get(("server", "home"), (ServerSettings().home, ""))[0])).absolute()
+    return loader.build(loader.server_settings(home / SETTINGS_FILE) | upper, home)
+
+
+@define
+class _Loader:
+    """Reads one source after the other and remembers what is wrong with each."""
+
+    mistakes: list[str] = field(factory=list)
+    warnings: list[str] = field(factory=list)
+    known: dict[Key, Any] = field(factory=_known)
+
+    def take(self, into: dict[Key, tuple[object, str]], key: Key, value: object, where: str, *, lenient: bool) -> None:
+        """Check one value's type; a wrong one is a mistake."""
+        try:
+            into[key] = (coerce(value, self.known[key], lenient=lenient), where)
+        except ValueError as error:
+            self.mistakes.append(f"{where} {error}; {self.cure(key)}")
+
+    def cure(self, key: Key) -> str:
+        return f"correct it or leave it out (default {toml_value(getattr(sections()[key[0]](), key[1]))})"
+
+    def options(self, options: Mapping[Key, object]) -> dict[Key, tuple[object, str]]:
+        found: dict[Key, tuple[object, str]] = {}
+        for key, value in options.items():
+            if value is not None:
+                self.take(found, key, value, OPTION_NAMES.get(key, f"--{key[1]}"), lenient=True)
+        return found
+
+    def toml(self, path: str) -> dict[Key, tuple[object, str]]:
+        try:
+            tables = tomllib.loads(Path(path).read_text("utf-8"))
+        except OSError as error:
+            self.mistakes.append(
+                f"{path} cannot be read: {error.strerror}; give --config the path of a readable TOML file"
+            )
+            return {}
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            self.mistakes.append(f"{path} is not TOML: {error}; correct that place (conf/newage.toml shows every key)")
+            return {}
+        found: dict[Key, tuple[object, str]] = {}
+        for name, table in tables.items():
+            self.table(found, path, name, table)
+        return found
+
+    def table(self, found: dict[Key, tuple[object, str]], path: str, name: str, table: object) -> None:
+        if name not in sections():
+            self.mistakes.append(f"{path}: [{name}] is not a table of newage; {_suggest(name, sections(), '[{}]')}")
+        elif not isinstance(table, dict):
+            self.mistakes.append(f"{path}: {name} must be a table; write [{name}] and its keys below it")
+        else:
+            keys = [key for section, key in self.known if section == name]
+            for key, value in table.items():
+                if key in keys:
+                    self.take(found, (name, key), value, f"{path}: [{name}] {key}", lenient=False)
+                else:
+                    cure = _suggest(key, keys, "{}")
+                    self.mistakes.append(f"{path}: [{name}] {key} is not a key of newage; {cure}")
+
+    def environment(self, environ: Mapping[str, str]) -> dict[Key, tuple[object, str]]:
+        """``NEWAGE_<TABLE>_<KEY>``; for the table ``server`` the key alone is enough (``NEWAGE_PORT``)."""
+        names = {f"{ENV_PREFIX}{s}_{k}".upper(): (s, k) for s, k in self.known}
+        names |= {f"{ENV_PREFIX}{k}".upper(): (s, k) for s, k in self.known if s == "server"}
+        found: dict[Key, tuple[object, str]] = {}
+        for name, value in environ.items():
+            if name in names:
+                self.take(found, names[name], value, f"environment: {name}", lenient=True)
+            elif name.startswith(ENV_PREFIX) and name != f"{ENV_PREFIX}CONFIG":
+                self.warnings.append(f"environment: {name} is not a key of newage; {_suggest(name, names, '{}')}")
+        return found
+
+    def server_settings(self, path: Path) -> dict[Key, tuple[object, str]]:
+        """The reference server's file (contract 8.1): unknown members are others', an unparsable file is kept."""
+        try:
+            content = loads(path.read_text("utf-8-sig"))
+            if not isinstance(content, dict):
+                raise ValueError("the outermost value must be an object")
+        except (FileNotFoundError, NotADirectoryError):  # the latter is for home.check to explain
+            return {}
+        except OSError as error:
+            self.mistakes.append(f"{path} cannot be read: {error.strerror}; make it readable for the hub's user")
+            return {}
+        except (ValueError, RecursionError) as error:
+            self.warnings.append(
+                f"{path} is not JSON and was left alone: {error}; defaults are used until it is mended"
+            )
+            return {}
+        found: dict[Key, tuple[object, str]] = {}
+        for member, (section, key, factor) in _members().items():
+            if member in content and (section, key) in self.known:
+                value = content[member]
+                if factor != 1 and isinstance(value, (int, float)) and not isinstance(value, bool):
+                    value = value * factor
+                self.take(found, (section, key), value, f"{path}: {member}", lenient=True)
+        return found
+
+    def build(self, values: Mapping[Key, tuple[object, str]], home: Path) -> Config:
+        built: dict[str, Any] = {}
+        for name, cls in sections().items():
+            given = {key: pair for (section, key), pair in values.items() if section == name}
+            built[name] = self.section(name, cls, given)
+        if self.mistakes:
+            raise ConfigError("\n".join(self.mistakes))
+        built["server"] = attrs.evolve(built["server"], home=str(home))
+        return Config(**built, warnings=tuple(self.warnings))
+
+    def section(self, name: str, cls: type, given: Mapping[str, tuple[object, str]]) -> Any:
+        """Validate each value alone, so that every mistake is reported, then all together."""
+        before = len(self.mistakes)
+        for key, (value, where) in given.items():
+            try:
+                if negative(value):
+                    raise ValueError("must not be negative")
+                cls(**{key: value})
+            except (ValueError, TypeError) as error:
+                reason = str(error.args[0]).replace(f"'{key}' ", "") if error.args else "is out of range"
+                self.mistakes.append(f"{where} {reason}; {self.cure((name, key))}")
+        if len(self.mistakes) > before:
+            return cls()
+        try:
+            return cls(**{key: value for key, (value, _) in given.items()})
+        except (ValueError, TypeError) as error:
+            together = ", ".join(where for _, where in given.values())
+            self.mistakes.append(f"{together}: {error}; these values do not fit together")
+            return cls()
+
+
+def _suggest(name: str, known: Any, template: str) -> str:
+    close = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {template.format(close[0])}?"
+    return "remove it (conf/newage.toml shows every key)"
+
+
+def sample() -> str:
+    """The text of ``conf/newage.toml``: every table, every key with its default, one comment line each."""
+    return "\n".join(_sample_lines()) + "\n"
+
+
+def _sample_lines() -> Iterator[str]:
+    yield "# Every key of newage with its default: twistd newage --config FILE"
+    yield "# Keep only the lines you change: a key here wins over settings/server_settings.json of the home,"
+    yield f"# an environment variable {ENV_PREFIX}<TABLE>_<KEY> over a key here, and an option over both."
+    yield "# Written by: python -m newage.config"
+    for name, cls in sections().items():
+        yield ""
+        yield f"# {(cls.__doc__ or name).splitlines()[0]}"
+        yield f"[{name}]"
+        values = cls()
+        for each in attrs.fields(cls):
+            yield f"# {each.metadata['doc']}"
+            yield f"{each.name} = {toml_value(getattr(values, each.name))}"
+
+
+if __name__ == "__main__":
+    os.write(1, sample().encode("utf-8"))

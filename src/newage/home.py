@@ -1,0 +1,196 @@
+"""The home: its folders, its lock, the settings file of a fresh one, and where the page's files lie."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any, ClassVar
+
+from twisted.application.service import Service
+from twisted.logger import Logger, globalLogPublisher
+
+import newage
+from newage.errors import ConfigError
+from newage.telemetry import Counters, LogFiles, LogSettings
+
+FOLDERS = ("settings", "keys", "data", "logs", "exampleClient", "public")
+PRIVATE = ("keys", "data", "logs", "settings")  # hashes, people's text and passwords: the hub's user alone reads them
+LOCK = "data/.lock"
+
+# A fresh server_settings.json (contract 8.1): what the reference ships, so that the extension's form finds its members.
+FRESH_SETTINGS: Mapping[str, Any] = {
+    "serverPort": 4000,
+    "serverAddress": "http://localhost",
+    "staticResouce": {},
+    "timeout": 5000,
+    "socketIOPath": "/socket.io",
+    "queryParameters": {},
+    "transport": "websocket",
+    "Rooms": [],
+    "clientKeys": {},
+    "sillyTavernPassword": {},
+    "networkSafe": True,
+    "debugMode": False,
+    "contextPageSize": 50,
+    "contextSendDelay": 100,
+    "reconnectAttempts": 5,
+    "reconnectDelay": 1000,
+    "autoConnect": True,
+    "extensionRooms": {},
+    "restrictedFiles": [],
+}
+
+
+def static_folder() -> Path:
+    """Where the page lies: inside the installed package, or beside ``src/`` in a checkout.
+
+    :raises ConfigError: neither exists; the installation is damaged.
+    """
+    package = Path(newage.__file__).parent
+    for folder in (package / "static", package.parents[1] / "static"):
+        if folder.is_dir():
+            return folder
+    raise ConfigError("the page's files are missing from this installation; install newage again")
+
+
+def check_home(home: Path, *, will_change_user: bool = False) -> None:
+    """Can this be a home? Asked before a daemon forks; leaves everything as it was.
+
+    :param will_change_user: somebody else than the caller will own it, so permissions are only known later.
+    :raises ConfigError: naming the path and the cure.
+    """
+    nearest = next(each for each in (home, *home.parents) if each.exists())
+    if not nearest.is_dir():
+        raise ConfigError(f"home {home} cannot be created: {nearest} is not a folder; choose another --home")
+    if will_change_user:
+        return
+    for each in (nearest, *(home / name for name in FOLDERS if (home / name).exists())):
+        try:
+            Path(
+                mkdtemp(dir=each, prefix=".newage-")
+            ).rmdir()  # asks the file system itself; modes do not tell everything
+        except OSError as error:
+            raise ConfigError(
+                f"home {home} cannot be written: {error.strerror}: {each}; choose another --home or chown it"
+            ) from error
+    if (home / LOCK).is_file():
+        HomeLock(home).probe()
+
+
+def prepare_home(home: Path) -> None:
+    """Create what is missing; what exists stays as it is (a home of the reference server keeps its files).
+
+    :raises ConfigError: a folder or the settings file cannot be created or written.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        for name in FOLDERS:
+            (home / name).mkdir(mode=0o700 if name in PRIVATE else 0o755, exist_ok=True)
+        settings = home / "settings" / "server_settings.json"
+        if not settings.exists():
+            write_private(settings, json.dumps(FRESH_SETTINGS, indent=2).encode("utf-8") + b"\n")
+    except OSError as error:
+        raise ConfigError(
+            f"home {home} cannot be written: {error.strerror or error}: {error.filename}; choose another --home"
+        ) from error
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Replace a file atomically; only the hub's user may read it."""
+    beside = path.with_name(f".{path.name}.new")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+class HomeLock:
+    """One hub per home: two would each keep their own picture of rooms and keys and overwrite the other's."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._descriptor: int | None = None
+
+    def take(self) -> None:
+        """:raises ConfigError: another hub holds it, or the file cannot be written."""
+        path = self._home / LOCK
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be written: {error.strerror}; choose another --home") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            raise ConfigError(
+                f"home {self._home} is in use by another newage; stop that one or choose another --home"
+            ) from error
+        self._descriptor = descriptor
+
+    def probe(self) -> None:
+        """:raises ConfigError: the lock could not be taken now."""
+        self.take()
+        self.release()
+
+    def release(self) -> None:
+        """Let go of it; idempotent."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+class Home(Service):
+    """First to start, last to stop: folders, lock and log files.
+
+    :param folder: None keeps everything in memory (``--ephemeral``).
+    :param warnings: what the configuration found strange; logged as soon as there is a log.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    def __init__(
+        self, folder: Path | None, settings: LogSettings, counters: Counters, *, debug: bool, warnings: Sequence[str]
+    ) -> None:
+        self.logs: LogFiles | None = None  # contract 10.1 switches their level
+        self._folder = folder
+        self._settings = settings
+        self._counters = counters
+        self._debug = debug
+        self._warnings = warnings
+        self._lock: HomeLock | None = None
+
+    def startService(self) -> None:
+        """:raises ConfigError: the home cannot be written or another hub uses it."""
+        super().startService()
+        if self._folder is not None:
+            prepare_home(self._folder)
+            self._lock = HomeLock(self._folder)
+            self._lock.take()
+            self._open_logs(self._folder / "logs")
+        for warning in self._warnings:
+            self._log.warn("{warning}", warning=warning)
+        place = "none, everything in memory" if self._folder is None else str(self._folder)
+        self._log.info("newage {version}, home: {home}", version=newage.__version__, home=place)
+
+    def _open_logs(self, folder: Path) -> None:
+        try:
+            self.logs = LogFiles(folder, self._settings, self._counters, debug=self._debug)
+        except OSError as error:
+            raise ConfigError(f"{error.filename} cannot be written: {error.strerror}; choose another --home") from error
+        globalLogPublisher.addObserver(self.logs)
+
+    def stopService(self) -> None:
+        super().stopService()
+        if self.logs is not None:
+            globalLogPublisher.removeObserver(self.logs)
+            self.logs.close()
+            self.logs = None
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None

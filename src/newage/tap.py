@@ -1,0 +1,153 @@
+"""``twistd newage``: options in, a service out. The composition root; nothing else imports the reactor.
+
+twistd calls ``makeService``, forks, binds ports (``privilegedStartService``), drops privileges, starts services, then
+turns the reactor. So ``makeService`` opens nothing and leaves nothing open; it refuses what it can refuse, because
+before the fork there is still a terminal to say it on.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, ClassVar
+
+from twisted.python import usage
+from twisted.web.resource import Resource
+from twisted.web.server import Site
+
+from newage import __version__
+from newage.config import Config, Key, load
+from newage.errors import ConfigError
+from newage.home import Home, check_home
+from newage.lifecycle import Banner, Listener, Signals, StagedService, StartRefused, bind, expand, refusal, url
+from newage.telemetry import Counters
+
+
+class Options(usage.Options):
+    """What the command line can say; everything else is in the configuration file."""
+
+    synopsis = "[options]"
+    longdesc = (
+        "A Socket.IO hub that opens SillyTavern to other clients. In the foreground: twistd -n newage. "
+        "Every option has its key in the configuration file and its NEWAGE_ variable; an option wins."
+    )
+    optParameters: ClassVar[list[list[Any]]] = [
+        ["home", None, None, "folder of settings, keys, data, logs and the database [default: ./newage-home]"],
+        ["config", "c", None, "TOML file with settings; conf/newage.toml shows every key"],
+        ["port", "p", None, "TCP port; 0 takes any free one and logs it [default: 4000]"],
+    ]
+    optFlags: ClassVar[list[list[Any]]] = [
+        ["ephemeral", None, "keep everything in memory and write nothing to disk"],
+        ["demo", None, "add an extension that answers with visibly generated text"],
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["bind"] = []
+
+    def opt_bind(self, address: str) -> None:
+        """IP address to listen on; repeat it for several; "*" is every address [default: 127.0.0.1 and ::1]"""
+        self["bind"].append(address)
+
+    def opt_version(self) -> None:
+        """Print the version of newage and exit"""
+        print(f"newage {__version__}")  # noqa: T201 - the answer to a question on the command line
+        raise SystemExit(0)
+
+    def parseOptions(self, options: Any = None) -> None:
+        """:raises StartRefused: one line; twistd would print all its help and then the mistake."""
+        try:
+            super().parseOptions(options)
+        except usage.UsageError as error:
+            raise StartRefused(f"{error}; twistd newage --help lists the options") from None
+
+    def given(self) -> dict[Key, object]:
+        """What was really said, by (table, key)."""
+        said = {key: self[key] or None for key in ("home", "port", "ephemeral", "demo")}
+        return {("server", key): value for key, value in (said | {"bind_address": self["bind"] or None}).items()}
+
+
+def makeService(options: Options) -> StagedService:
+    """:raises StartRefused: options, configuration, home or ports are wrong."""
+    try:
+        config = load(
+            options=options.given(),
+            environ=os.environ,
+            config_file=options["config"] or os.environ.get("NEWAGE_CONFIG"),
+        )
+        check(config, will_change_user=_will_change_user(options))
+    except ConfigError as error:
+        raise refusal(error) from None
+    from twisted.internet import reactor
+
+    if _daemon(options):
+        announce(config)
+    return build(config, reactor)
+
+
+def check(config: Config, *, will_change_user: bool = False) -> None:
+    """What can be known before the fork; leaves nothing open and nothing on disk.
+
+    :raises ConfigError: the home or a port cannot be had.
+    """
+    if not config.server.ephemeral:
+        check_home(config.home, will_change_user=will_change_user)
+    bound, _ = bind(expand(config.server.bind_address), config.server.port, config.server.listen_backlog)
+    for each in bound:
+        each.socket.close()
+
+
+def _twistd(options: Options, name: str) -> Any:
+    parent = getattr(options, "parent", None)
+    return None if parent is None else parent.get(name)
+
+
+def _will_change_user(options: Options) -> bool:
+    return any(_twistd(options, name) is not None for name in ("uid", "gid", "chroot"))
+
+
+def _daemon(options: Options) -> bool:
+    return getattr(options, "parent", None) is not None and not _twistd(options, "nodaemon")
+
+
+def announce(config: Config) -> None:
+    """A daemon's last words on the terminal; the foreground says the same in its log."""
+    port = config.server.port
+    where = (
+        ", ".join(url(each, port) for each in expand(config.server.bind_address)) if port else "a free port (see log)"
+    )
+    sys.stdout.write(f"newage starts in the background: {where}\nhome: {config.home}\n{CONNECT}\n")
+    sys.stdout.flush()
+
+
+CONNECT = "To connect SillyTavern, give its extension this address and port (README, 'Connect SillyTavern')."
+
+
+# ---------------------------------------------------------------------------------------------------------- composition
+
+
+def build(config: Config, reactor: Any) -> StagedService:
+    """Everything, once, from the inside out; opens nothing. Stages stop in reverse: ports first, home last."""
+    counters = Counters()
+    root = StagedService(reactor, config.server.stop_seconds)
+    stages = [
+        Signals(reactor),
+        Home(
+            None if config.server.ephemeral else config.home,
+            config.log,
+            counters,
+            debug=config.server.debug_mode,
+            warnings=config.warnings,
+        ),
+        Listener(
+            reactor,
+            Site(Resource()),
+            addresses=config.server.bind_address,
+            port=config.server.port,
+            backlog=config.server.listen_backlog,
+        ),
+        Banner(CONNECT),
+    ]
+    for stage in stages:
+        stage.setServiceParent(root)
+    return root

@@ -1,0 +1,218 @@
+"""What the hub says about itself: the log files of contract 10.4, and counters.
+
+A log entry is one line, then, when named fields remain that the line does not show, those fields as indented JSON. Text
+from peers cannot forge an entry: control characters leave the line, and JSON escapes them.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from io import BufferedWriter
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+from attrs import field, frozen
+from attrs.validators import ge
+from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from newage.errors import NewAgeError
+
+FILES = ("combined", "info", "warn", "error")
+_LABEL = "llm-server"  # readers of the reference server's files look for it
+_LEVELS = {
+    LogLevel.debug: "debug",
+    LogLevel.info: "info",
+    LogLevel.warn: "warn",
+    LogLevel.error: "error",
+    LogLevel.critical: "error",
+}
+# Line breaks that str.splitlines knows, control characters, and marks that turn the reading direction.
+_UNSAFE = [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+_IN_LINE = dict.fromkeys(_UNSAFE, " ")
+_IN_JSON = {code: f"\\u{code:04x}" for code in _UNSAFE if code != 0x0A}
+_SECRET = frozenset({"key", "keys", "password", "token", "auth", "hash", "cookie", "secret"})
+_LEGACY = frozenset({"isError", "message", "time", "system", "format", "failure", "why", "printed", "logLevel"})
+
+
+@frozen(kw_only=True)
+class LogSettings:
+    """The log files under the home's ``logs/``."""
+
+    rotate_bytes: int = field(
+        default=20 * 1024 * 1024, validator=ge(1024), metadata={"doc": "bytes of a log file before it is set aside"}
+    )
+    kept_files: int = field(default=2, validator=ge(0), metadata={"doc": "older pieces kept of each log file"})
+    entry_bytes: int = field(
+        default=16_384, validator=ge(256), metadata={"doc": "bytes of one entry; the rest of a longer one is cut off"}
+    )
+    entries_per_second: int = field(
+        default=500, validator=ge(1), metadata={"doc": "entries written in one second; further ones are only counted"}
+    )
+
+
+class Counters:
+    """Named numbers that only grow, and gauges that are asked when somebody looks. Names come from code, not peers."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._gauges: dict[str, Callable[[], float]] = {}
+
+    def add(self, name: str, amount: int = 1) -> None:
+        self._counts[name] = self._counts.get(name, 0) + amount
+
+    def gauge(self, name: str, read: Callable[[], float]) -> None:
+        """:raises ValueError: the name is taken."""
+        if name in self._gauges:
+            raise ValueError(f"gauge {name} exists")
+        self._gauges[name] = read
+
+    def snapshot(self) -> dict[str, float]:
+        return {**self._counts, **{name: read() for name, read in self._gauges.items()}}
+
+
+class _File:
+    """One log file: truncated when opened, set aside when full. A disk that refuses is counted, never raised."""
+
+    def __init__(self, path: Path, settings: LogSettings, counters: Counters) -> None:
+        self._path = path
+        self._settings = settings
+        self._counters = counters
+        self._file: BufferedWriter = path.open("wb")
+        self._size = 0
+
+    def write(self, entry: bytes) -> None:
+        try:
+            if self._size and self._size + len(entry) > self._settings.rotate_bytes:
+                self._rotate()
+            self._file.write(entry)
+            self._file.flush()
+            self._size += len(entry)
+        except (OSError, ValueError):  # disk full, folder gone, closed by a failed rotation
+            self._counters.add("log_entries_lost")
+
+    def _rotate(self) -> None:
+        self._file.close()
+        pieces = [self._path, *(self._path.with_name(f"{self._path.name}.{n + 1}") for n in range(self._kept))]
+        for older, newer in zip(reversed(pieces), reversed(pieces[:-1]), strict=False):
+            if newer.exists():
+                newer.replace(older)
+        self._file = self._path.open("wb")
+        self._size = 0
+
+    @property
+    def _kept(self) -> int:
+        return self._settings.kept_files
+
+    def close(self) -> None:
+        try:
+            self._file.close()
+        except OSError:
+            self._counters.add("log_entries_lost")
+
+
+@implementer(ILogObserver)
+class LogFiles:
+    """Writes ``combined.log`` and one file per level; each entry is flushed, so that a crash loses none.
+
+    :param folder: exists; the files in it are truncated.
+    :param debug: whether debug entries are written; may be changed at any time (contract 10.1).
+    :raises OSError: a file cannot be opened.
+    """
+
+    def __init__(self, folder: Path, settings: LogSettings, counters: Counters, *, debug: bool = False) -> None:
+        self.debug = debug
+        self._settings = settings
+        self._counters = counters
+        self._second = 0
+        self._in_second = 0
+        self._files = {name: _File(folder / f"{name}.log", settings, counters) for name in FILES}
+
+    def __call__(self, event: LogEvent) -> None:
+        level = _LEVELS.get(event.get("log_level", LogLevel.info), "info")
+        if level == "debug" and not self.debug:
+            return
+        self._counters.add(f"log_{level}")
+        if not self._room_for_one(event.get("log_time", 0.0)):
+            self._counters.add("log_entries_dropped")
+            return
+        entry = entry_of(event, level).encode("utf-8", "backslashreplace")
+        if len(entry) > self._settings.entry_bytes:
+            entry = entry[: self._settings.entry_bytes].decode("utf-8", "ignore").encode("utf-8") + b"...\n"
+        self._files["combined"].write(entry)
+        if level in self._files:
+            self._files[level].write(entry)
+
+    def _room_for_one(self, now: float) -> bool:
+        if int(now) != self._second:
+            self._second, self._in_second = int(now), 0
+        self._in_second += 1
+        return self._in_second <= self._settings.entries_per_second
+
+    def close(self) -> None:
+        for each in self._files.values():
+            each.close()
+
+
+def entry_of(event: LogEvent, level: str) -> str:
+    """One event in the format of contract 10.4, with its final line break."""
+    failure = event.get("log_failure")
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(event.get("log_time", 0.0)))
+    code = _error_code(event, failure)
+    tag = event.get("tag")
+    head = f"{stamp} [{level}] [{_LABEL}]"
+    head += f" [{code}]" if code is not None else ""
+    head += f" [{_line(tag)}]" if isinstance(tag, str) and tag else ""
+    text = f"{head}: {_line(formatEvent(event))}\n"
+    rest = _metadata(event, failure)
+    if rest:
+        text += json.dumps(rest, indent=2, ensure_ascii=False, default=repr).translate(_IN_JSON) + "\n"
+    return text
+
+
+def _line(text: str) -> str:
+    return text.translate(_IN_LINE).strip()
+
+
+def _error_code(event: LogEvent, failure: object) -> int | None:
+    code = event.get("error_code")
+    if code is None and isinstance(failure, Failure) and isinstance(failure.value, NewAgeError):
+        code = failure.value.error_code
+    return code if isinstance(code, int) else None
+
+
+def _metadata(event: LogEvent, failure: object) -> dict[str, Any]:
+    """The named fields that the line does not show, and the traceback, a list so that it reads line by line."""
+    shown = _shown(event.get("log_format"))
+    rest: dict[str, Any] = {
+        str(name): "(not logged)" if name.lower() in _SECRET else _plain(value)
+        for name, value in event.items()
+        if not name.startswith("log_") and name not in shown and name not in _LEGACY | {"error_code", "tag"}
+    }
+    if isinstance(failure, Failure):
+        rest["stack"] = failure.getTraceback().splitlines()
+    return rest
+
+
+def _shown(template: object) -> frozenset[str]:
+    if not isinstance(template, str):
+        return frozenset()
+    try:
+        names = {name for _, name, _, _ in Formatter().parse(template) if name}
+    except ValueError:
+        return frozenset()
+    return frozenset(name.split(".")[0].split("[")[0].rstrip("()") for name in names)
+
+
+def _plain(value: object) -> object:
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in list(value.items())[:50]}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(each) for each in list(value)[:50]]
+    return repr(value)[:500]
