@@ -1,0 +1,117 @@
+"""An LLM request from arrival to completion, and the queue of a room in Default mode (contract 5.1, 5.3, 5.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from attrs import define, field, frozen
+
+from newage.domain.model import Message, RequestMode, Role
+
+
+@frozen(kw_only=True)
+class Ask:
+    """What a client asked, as parsed at the edge (contract 5.1). ``targets`` is None when it named none."""
+
+    request_id: str | None
+    text: str
+    targets: tuple[str, ...] | None = None
+    room: str | None = None
+    role_hint: Role | None = None
+    request_type: str = "newMessage"
+    data: Any = None
+    streaming: Any = None
+    extra: Mapping[str, Any] = field(factory=dict, converter=lambda m: MappingProxyType(dict(m)))
+
+
+@define
+class Request:
+    """The bookkeeping of one accepted request (contract 5.3).
+
+    ``targets`` are the identities it was forwarded to. Each ends in ``failed``, or in ``finished`` when its output is whole
+    and in ``answered`` when that is stored. ``merged`` lists the requests that were merged into this one. Times are seconds
+    since the epoch.
+    """
+
+    request_id: str
+    identity: str
+    client_id: str
+    room: str
+    role: Role
+    mode: RequestMode
+    message: Message
+    ask: Ask
+    created_at: float
+    active_at: float
+    state: str = "recorded"
+    targets: tuple[str, ...] = ()
+    finished: set[str] = field(factory=set)
+    answered: set[str] = field(factory=set)
+    failed: set[str] = field(factory=set)
+    responses: list[str] = field(factory=list)
+    merged: list[Request] = field(factory=list)
+    merged_into: str | None = None
+    ended_at: float | None = None
+    heard: dict[str, float] = field(factory=dict)  # extension -> its last packet
+
+    @property
+    def live(self) -> bool:
+        return self.ended_at is None
+
+    def awaits(self, extension: str) -> bool:
+        """Has this extension been asked and not yet finished or failed?"""
+        return extension in self.targets and extension not in self.finished and extension not in self.failed
+
+    @property
+    def remaining(self) -> int:
+        """How many targets have neither a stored answer nor failed."""
+        return sum(1 for target in self.targets if target not in self.answered and target not in self.failed)
+
+
+def merge_text(requests: list[Request]) -> str:
+    """The non-empty texts in order, a blank line between (contract 5.4)."""
+    return "\n\n".join(text for r in requests if (text := r.message.text.strip()))
+
+
+class RoomQueue:
+    """What guests said in Default mode and nobody has submitted yet: FIFO, bounded per room and per identity."""
+
+    __slots__ = ("_entries", "_per_identity", "_size")
+
+    def __init__(self, size: int, per_identity: int) -> None:
+        self._size = size
+        self._per_identity = per_identity
+        self._entries: list[Request] = []
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def push(self, request: Request) -> list[Request]:
+        """:return: what had to go for it: the identity's oldest, or the room's oldest."""
+        dropped = []
+        own = [entry for entry in self._entries if entry.identity == request.identity]
+        if len(own) >= self._per_identity:
+            dropped.append(own[0])
+        elif len(self._entries) >= self._size:
+            dropped.append(self._entries[0])
+        self._entries = [entry for entry in self._entries if entry not in dropped]
+        self._entries.append(request)
+        return dropped
+
+    def take_all(self) -> list[Request]:
+        """Everything in the order of arrival; the queue is empty afterwards."""
+        entries, self._entries = self._entries, []
+        return entries
+
+    def take_for_merge(self) -> list[Request]:
+        """Everything, specials first, each group in the order of arrival."""
+        entries = self.take_all()
+        return [e for e in entries if e.role >= Role.SPECIAL] + [e for e in entries if e.role < Role.SPECIAL]
+
+    def expire(self, before: float) -> list[Request]:
+        """Take out what arrived at or before that time."""
+        old = [entry for entry in self._entries if entry.created_at <= before]
+        self._entries = [entry for entry in self._entries if entry.created_at > before]
+        return old

@@ -1,0 +1,402 @@
+"""From one output to its receivers: plain events, or ``$stream`` packets with flow control (contract 5.7, A9, A13).
+
+A feed carries one output to every ``/llm`` socket of the room's members. Sockets that declared a form get that one.
+The others are probed once: both streams are opened and the text is held until one is read, or the time is over and plain
+events follow from the start. What a socket turned out to be is remembered for later outputs.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from attrs import field, frozen
+from twisted.internet.interfaces import IDelayedCall
+from zope.interface import implementer
+
+from newage.domain.model import Caller, Role, Room, Session
+from newage.ports import IChannel, IOutbox, IRoomListener, ISessionListener
+from newage.services.clock import World
+from newage.services.sessions import SessionService
+from newage.services.socket_streams import CANONICAL, NAMES, SocketStream
+
+
+@frozen(kw_only=True)
+class DownstreamSettings:
+    stream_probe_ms: int = field(default=400, metadata={"doc": "how long text waits for a first $stream-read (A13)"})
+    stream_buffer_bytes: int = field(default=1_048_576, metadata={"doc": "unread $stream text of one socket"})
+    stream_drain_seconds: int = field(default=120, metadata={"doc": "how long an ended $stream waits for its reader"})
+    stream_ack_seconds: int = field(default=30, metadata={"doc": "deadline of the ack of a $stream-write"})
+    alias_events: bool = field(default=True, metadata={"doc": "compat.aliasEvents: also send the names of contract 1.8"})
+
+
+class Feed:
+    """One output on its way. ``push`` is the token path: one append, one encode for all plain receivers."""
+
+    __slots__ = (
+        "_alias",
+        "_bounds",
+        "_channel",
+        "_chunks",
+        "_declared",
+        "_down",
+        "_drain",
+        "_head",
+        "_library",
+        "_meta",
+        "_plain",
+        "_probing",
+        "_streams",
+        "buffer",
+        "ended",
+        "failure",
+        "room",
+    )
+
+    def __init__(self, down: DownstreamService, room: str, meta: dict[str, Any]) -> None:
+        self.room = room
+        self.buffer = bytearray()  # the whole text, UTF-8
+        self.ended = False
+        self.failure: str | None = None
+        self._down = down
+        self._meta = meta
+        self._head = {"type": 2, **{k: v for k, v in meta.items() if k != "clientId"}}
+        self._plain: dict[str, bool] = {}  # sid -> also under the alias names
+        self._declared: set[str] = set()  # asked for $stream only
+        self._library: set[str] = set()  # read a $stream though they declared nothing
+        self._probing: dict[str, IDelayedCall] = {}
+        self._streams: dict[str, list[SocketStream]] = {}
+        self._channel: IChannel | None = None
+        self._alias: IChannel | None = None
+        self._chunks = 0
+        self._bounds: list[int] = []  # where the chunks so far end; kept while somebody is probed
+        self._drain: IDelayedCall | None = None
+
+    # ------------------------------------------------------------------------------------------------------ receivers
+
+    def add(self, caller: Caller) -> None:
+        """One more receiver, now or in the middle: it gets the text from its start, in one form."""
+        sid, mode = caller.sid, caller.stream_mode
+        if sid in self._plain or sid in self._streams:
+            return
+        known = self._down.flavour(sid)
+        if mode == "plain":
+            self._catch_up(sid, alias=False)
+        elif mode == "ss":
+            self._declared.add(sid)
+            self._open(sid, (CANONICAL,))
+        elif known:
+            self._library.add(sid)
+            self._open(sid, tuple(known))
+        elif known is not None:
+            self._open(sid, (CANONICAL,))
+            self._catch_up(sid, alias=self._down.settings.alias_events)
+        else:
+            self._open(sid, NAMES)
+            delay = self._down.settings.stream_probe_ms / 1000
+            self._probing[sid] = self._down.world.clock.callLater(delay, self._nobody_read, sid)
+
+    def remove(self, sid: str) -> None:
+        """That socket went, or its identity left the room."""
+        probe = self._probing.pop(sid, None)
+        if probe is not None:
+            probe.cancel()
+        for stream in self._streams.pop(sid, ()):
+            stream.finish(None)
+        self._declared.discard(sid)
+        self._library.discard(sid)
+        if self._plain.pop(sid, None) is not None:
+            self._rebuild()
+        self._retire()
+
+    def was_read(self, stream: SocketStream) -> None:
+        """A first read: this socket uses the library."""
+        sid = stream.sid
+        self._down.remember(sid, stream.name)
+        probe = self._probing.pop(sid, None)
+        if probe is not None:
+            probe.cancel()
+            self._library.add(sid)
+            if self.ended:
+                self._say_end([sid], alias=False)
+                self._close_unread(sid)
+            self._retire()
+
+    def _open(self, sid: str, names: tuple[str, ...]) -> None:
+        self._streams[sid] = [self._down.open(self, sid, name, self._meta) for name in names]
+
+    def _catch_up(self, sid: str, *, alias: bool) -> None:
+        """A plain receiver from now on; what it missed comes as one event under the index of the last chunk."""
+        self._plain[sid] = alias
+        self._rebuild()
+        if self.buffer:
+            self._say(sid, self._chunks - 1, self.buffer.decode(), alias=alias)
+
+    def _nobody_read(self, sid: str) -> None:
+        """The probe is over: plain events, chunk by chunk from the start."""
+        del self._probing[sid]
+        self._down.remember(sid, None)
+        alias = self._down.settings.alias_events
+        start = 0
+        for index, end in enumerate(self._bounds):
+            self._say(sid, index, self.buffer[start:end].decode(), alias=alias)
+            start = end
+        if not self._probing:
+            self._bounds.clear()
+        if self.ended:
+            self._say_end([sid], alias=alias)
+            self._close_unread(sid)
+            self._retire()
+        else:
+            self._plain[sid] = alias
+            self._rebuild()
+
+    def _rebuild(self) -> None:
+        outbox = self._down.outbox
+        aliased = [sid for sid, alias in self._plain.items() if alias]
+        self._channel = outbox.channel(self._plain) if self._plain else None
+        self._alias = outbox.channel(aliased) if aliased else None
+
+    # ----------------------------------------------------------------------------------------------------------- text
+
+    def push(self, text: str) -> None:
+        """Deliver one chunk of well-formed, non-empty text."""
+        self.buffer += text.encode()
+        index = self._chunks
+        self._chunks = index + 1
+        if self._probing:
+            self._bounds.append(len(self.buffer))
+        if self._channel is not None:
+            body = {**self._head, "chunkIndex": index, "data": text}
+            self._channel.emit("SERVER_STREAM_DATA", body)
+            if self._alias is not None:
+                self._alias.emit("streamed_data", body)
+        if self._streams:
+            for streams in list(self._streams.values()):
+                for stream in streams:
+                    stream.pump()
+
+    def end(self, failure: str | None = None) -> None:
+        """No more text. Streams are ended once they are read to the end; plain receivers hear it now.
+
+        :param failure: why the output failed, if it did.
+        """
+        self.ended, self.failure = True, failure
+        self._say_end([sid for sid, alias in self._plain.items() if alias], alias=True)
+        self._say_end([sid for sid, alias in self._plain.items() if not alias], alias=False)
+        self._say_end(self._library, alias=False)
+        for sid, streams in list(self._streams.items()):
+            if sid not in self._probing:
+                self._close_unread(sid)
+            for stream in list(streams):
+                stream.pump()
+        self._plain.clear()
+        self._rebuild()
+        delay = self._down.settings.stream_drain_seconds
+        self._drain = self._down.world.clock.callLater(delay, self._give_up)
+        self._retire()
+
+    def closed(self, stream: SocketStream) -> None:
+        """A stream is done with, however it ended."""
+        streams = self._streams.get(stream.sid, [])
+        if stream in streams:
+            streams.remove(stream)
+        if not streams:
+            self._streams.pop(stream.sid, None)
+        self._retire()
+
+    def _close_unread(self, sid: str) -> None:
+        """An opened stream nobody reads stays empty and ends with the output; a declared one waits for its reader."""
+        if sid in self._declared:
+            return
+        for stream in list(self._streams.get(sid, ())):
+            if not stream.active and (self._down.flavour(sid) is None or stream.name not in self._down.flavour_names(sid)):
+                stream.finish("end")
+
+    def _give_up(self) -> None:
+        self._drain = None
+        for streams in list(self._streams.values()):
+            for stream in list(streams):
+                stream.finish("error", "Stream timed out.")
+
+    def _retire(self) -> None:
+        """Nothing left to send: forget the feed and its timer."""
+        if self.ended and not self._streams and not self._probing:
+            if self._drain is not None:
+                self._drain.cancel()
+                self._drain = None
+            self._down.forget(self)
+
+    def cancel(self) -> None:
+        """Shutting down: no timer may remain."""
+        for probe in self._probing.values():
+            probe.cancel()
+        self._probing.clear()
+        if self._drain is not None:
+            self._drain.cancel()
+            self._drain = None
+
+    def _say(self, sid: str, index: int, text: str, *, alias: bool) -> None:
+        body = {**self._head, "chunkIndex": index, "data": text}
+        self._down.outbox.emit(sid, "SERVER_STREAM_DATA", body)
+        if alias:
+            self._down.outbox.emit(sid, "streamed_data", body)
+
+    def _say_end(self, sids: Any, *, alias: bool) -> None:
+        receivers = list(sids)
+        if not receivers:
+            return
+        body = {
+            **self._head,
+            "type": 3,
+            "chunks": self._chunks,
+            "data": self.buffer.decode(),
+            "failed": self.failure is not None,
+        }
+        channel = self._down.outbox.channel(receivers)
+        channel.emit("SERVER_STREAM_END", body)
+        if alias:
+            channel.emit("streamed_end", body)
+
+
+@implementer(ISessionListener, IRoomListener)
+class DownstreamService:
+    """Opens feeds, keeps their receivers true, and hands what stream readers say to the right stream."""
+
+    def __init__(
+        self,
+        world: World,
+        outbox: IOutbox,
+        sessions: SessionService,
+        members: Callable[[str], tuple[str, ...]],
+        settings: DownstreamSettings,
+    ) -> None:
+        self.world = world
+        self.outbox = outbox
+        self.settings = settings
+        self._sessions = sessions
+        self._members = members
+        self._feeds: defaultdict[str, list[Feed]] = defaultdict(list)  # room -> feeds that are not done
+        self._streams: dict[str, dict[str, SocketStream]] = {}  # sid -> id -> stream
+        self._flavours: dict[str, set[str]] = {}  # sid -> names it reads; empty: plain
+
+    def close(self) -> None:
+        for feeds in self._feeds.values():
+            for feed in feeds:
+                feed.cancel()
+
+    @property
+    def open_feeds(self) -> int:
+        return sum(len(feeds) for feeds in self._feeds.values())
+
+    def start(self, room: str, meta: dict[str, Any]) -> Feed:
+        """A feed to every /llm socket of the room's online members."""
+        feed = Feed(self, room, meta)
+        self._feeds[room].append(feed)
+        for identity in self._members(room):
+            for caller in self._sessions.callers(identity, "/llm"):
+                feed.add(caller)
+        return feed
+
+    # -------------------------------------------------------------------------------------------- what readers tell us
+
+    def read(self, sid: str, stream_id: str) -> None:
+        """``$stream-read``: one permit to write."""
+        stream = self._streams.get(sid, {}).get(stream_id)
+        if stream is not None:
+            stream.read()
+
+    def stopped(self, sid: str, stream_id: str) -> None:
+        """``$stream-end`` or ``$stream-error`` from the reader; the echo of our own end finds nothing."""
+        stream = self._streams.get(sid, {}).get(stream_id)
+        if stream is not None:
+            stream.finish(None)
+
+    # ------------------------------------------------------------------------------------------- for feeds and streams
+
+    def flavour(self, sid: str) -> set[str] | None:
+        """The stream names a socket reads, an empty set for a plain listener, None while unknown."""
+        return self._flavours.get(sid)
+
+    def flavour_names(self, sid: str) -> set[str]:
+        return self._flavours.get(sid, set())
+
+    def remember(self, sid: str, name: str | None) -> None:
+        names = self._flavours.setdefault(sid, set())
+        if name is not None:
+            names.add(name)
+
+    def open(self, feed: Feed, sid: str, name: str, meta: dict[str, Any]) -> SocketStream:
+        stream = SocketStream(feed, self, sid, self.world.new_id(), name)
+        self._streams.setdefault(sid, {})[stream.stream_id] = stream
+        self.outbox.emit(sid, "$stream", name, {"$stream": stream.stream_id}, meta)
+        return stream
+
+    def drop(self, stream: SocketStream) -> None:
+        of_socket = self._streams.get(stream.sid)
+        if of_socket is not None:
+            of_socket.pop(stream.stream_id, None)
+            if not of_socket:
+                del self._streams[stream.sid]
+
+    def unread_bytes(self, sid: str) -> int:
+        return sum(stream.pending for stream in self._streams.get(sid, {}).values() if stream.active)
+
+    def forget(self, feed: Feed) -> None:
+        feeds = self._feeds.get(feed.room)
+        if feeds is not None and feed in feeds:
+            feeds.remove(feed)
+            if not feeds:
+                del self._feeds[feed.room]
+
+    # ------------------------------------------------------------------------------------------------------ listeners
+
+    def session_appeared(self, session: Session) -> None:
+        """Its sockets follow."""
+
+    def socket_attached(self, caller: Caller) -> None:
+        if caller.namespace != "/llm" or not self._feeds:
+            return
+        for room in list(self._feeds):
+            if caller.identity in self._members(room):
+                self._join(room, caller)
+
+    def socket_detached(self, caller: Caller) -> None:
+        for stream in list(self._streams.get(caller.sid, {}).values()):
+            stream.finish(None)
+        for feeds in list(self._feeds.values()):
+            for feed in list(feeds):
+                feed.remove(caller.sid)
+        self._flavours.pop(caller.sid, None)
+
+    def session_gone(self, session: Session) -> None:
+        """Its sockets have gone before it."""
+
+    def extension_available(self, session: Session) -> None:
+        """Receivers do not depend on it."""
+
+    def extension_lost(self, session: Session) -> None:
+        """The streams service fails the outputs."""
+
+    def room_created(self, room: Room) -> None:
+        """No feed yet."""
+
+    def member_joined(self, room: Room, identity: str, role: Role) -> None:
+        for caller in self._sessions.callers(identity, "/llm"):
+            self._join(room.name, caller)
+
+    def member_left(self, room: Room, identity: str, reason: str) -> None:
+        for caller in self._sessions.callers(identity, "/llm"):
+            for feed in list(self._feeds.get(room.name, ())):
+                feed.remove(caller.sid)
+
+    def room_deleted(self, room: Room) -> None:
+        for feed in list(self._feeds.get(room.name, ())):
+            if not feed.ended:
+                feed.end("Room deleted.")
+
+    def _join(self, room: str, caller: Caller) -> None:
+        for feed in list(self._feeds.get(room, ())):
+            if not feed.ended:
+                feed.add(caller)

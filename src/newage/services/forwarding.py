@@ -1,0 +1,94 @@
+"""What leaves on behalf of a request: the payload for each extension, statuses, errors, warnings (contract 5.3, 5.4, 5.8)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from newage.domain.model import Audience, Emission
+from newage.domain.request import Request
+from newage.errors import NewAgeError
+from newage.ports import IOutbox
+from newage.services.presence import PresenceService
+from newage.services.sessions import SessionService
+from newage.services.views import message_body
+
+
+def status_update(request: Request, status: str, **members: Any) -> Emission:
+    """REQUEST_STATUS_UPDATE to all sockets of the requester (contract 5.3)."""
+    body = {
+        "mode": request.mode.value,
+        "roomName": request.room,
+        "requestId": request.request_id,
+        "status": status,
+        **members,
+    }
+    return Emission("/llm", "REQUEST_STATUS_UPDATE", (body,), (Audience("identity", request.identity),))
+
+
+class Forwarder:
+    def __init__(self, outbox: IOutbox, sessions: SessionService, presence: PresenceService) -> None:
+        self._outbox = outbox
+        self._sessions = sessions
+        self._presence = presence
+
+    def forward(self, request: Request, context: list[dict[str, Any]], merged: str | None) -> None:
+        """Hand the request to each of its targets, one socket each.
+
+        :param merged: the text of the queue and the submitter's together, when something waited.
+        """
+        text = request.message.text if merged is None else merged
+        current = {**message_body(request.message), "message": text}
+        if merged is not None:
+            current["data"] = text
+            current["isMerged"] = True
+            current["mergedFromCount"] = len(request.merged) + 1
+            current["originalRequestIds"] = [*(r.request_id for r in request.merged), request.request_id]
+        payload = {
+            **request.ask.extra,
+            "requestId": request.request_id,
+            "message": text,
+            "requestType": request.ask.request_type,
+            "targets": list(request.targets),
+            "clientId": request.client_id,
+            "identity": request.identity,
+            "requestingIdentity": request.identity,
+            "role": request.role.wire,
+            "data": current["data"],
+            "isStreaming": request.ask.streaming,
+            "isStream": request.ask.streaming,
+            "mode": request.mode.value,
+            "targetRoom": request.room,
+            "roomName": request.room,
+            "currentRequest": current,
+            "context": context,
+        }
+        if request.mode.value == "Conversational":
+            payload["type"] = "DIRECT_REQUEST"
+        for target in request.targets:
+            link = self._sessions.link(target)
+            session = self._sessions.by_identity(target)
+            if link is not None and session is not None:
+                link.forward({**payload, "target": session.client_id})
+                self._presence.show(request.room, target, "processing")
+
+    def report(self, request: Request, error: NewAgeError, extension: str | None, detail: object) -> None:
+        """ERROR to the requester, naming the extension it came from."""
+        body: dict[str, Any] = {
+            "type": "ERROR",
+            "message": str(error),
+            "code": error.code,
+            "errorCode": error.error_code,
+            "requestId": request.request_id,
+        }
+        if detail is not None:
+            body["error"] = detail
+        if extension is not None:
+            body["source"] = extension
+        self._to_requester(request, "ERROR", body)
+
+    def warn(self, request: Request, message: str) -> None:
+        body = {"type": "WARNING", "message": message, "requestId": request.request_id}
+        self._to_requester(request, "WARNING", body)
+
+    def _to_requester(self, request: Request, event: str, body: dict[str, Any]) -> None:
+        self._outbox.publish(Emission("/llm", event, (body,), (Audience("identity", request.identity),)))

@@ -1,0 +1,433 @@
+"""One LLM request from arrival to completed: checks, modes, targets, bookkeeping, expiry (contract 5.1-5.4, 5.8)."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from attrs import field, frozen
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from newage.domain.model import Caller, Message, RequestMode, Role, Room
+from newage.domain.policy import Verdict, administers, decide, default_targets, effective_role
+from newage.domain.request import Ask, Request, RoomQueue, merge_text
+from newage.errors import (
+    ClientMissing,
+    InvalidRequest,
+    NewAgeError,
+    NotAuthorised,
+    RoomDenied,
+    TimedOut,
+    Unavailable,
+)
+from newage.ports import IOutbox, IRoomListener
+from newage.services.clock import World
+from newage.services.forwarding import Forwarder, status_update
+from newage.services.history import HistoryService
+from newage.services.relations import RelationService
+from newage.services.rooms import RoomService
+from newage.services.sessions import SessionService
+
+MUTED = "You are currently muted and cannot send messages."
+NO_EXTENSION = "No connected SillyTavern extensions."
+
+
+@frozen(kw_only=True)
+class RequestSettings:
+    llm_request_timeout_seconds: int = field(default=600, metadata={"doc": "a request without activity expires after it"})
+    request_tail_seconds: int = field(default=60, metadata={"doc": "late chunks of a finished request are still taken"})
+    extension_silence_seconds: int = field(
+        default=180, metadata={"doc": "an unlabelled answer skips requests silent for longer while a newer one waits"}
+    )
+    max_live_requests: int = field(default=1000, metadata={"doc": "requests at once"})
+    max_live_requests_per_identity: int = field(default=100, metadata={"doc": "requests of one identity at once"})
+    request_rate: int = field(default=30, metadata={"doc": "requests of one identity in 10 seconds"})
+    max_request_bytes: int = field(default=262_144, metadata={"doc": "UTF-8 bytes of a request's text"})
+    queue_size: int = field(default=100, metadata={"doc": "queued requests of a room in Default mode"})
+    queue_size_per_identity: int = field(default=20, metadata={"doc": "of these, from one identity"})
+    queue_ttl_seconds: int = field(default=3600, metadata={"doc": "a queued request expires after it"})
+
+
+@implementer(IRoomListener)
+class RequestService:
+    _log = Logger()
+    RATE_WINDOW = 10.0  # seconds
+    SWEEP = 5.0  # seconds between looks for what has expired
+
+    def __init__(
+        self,
+        world: World,
+        outbox: IOutbox,
+        sessions: SessionService,
+        rooms: RoomService,
+        relations: RelationService,
+        history: HistoryService,
+        forwarder: Forwarder,
+        settings: RequestSettings,
+    ) -> None:
+        self._world = world
+        self._outbox = outbox
+        self._sessions = sessions
+        self._rooms = rooms
+        self._relations = relations
+        self._history = history
+        self._forwarder = forwarder
+        self._settings = settings
+        self._requests: dict[str, Request] = {}  # live ones and those in their tail, oldest first
+        self._live: dict[str, int] = {}  # identity -> number of its live requests
+        self._queues: dict[str, RoomQueue] = {}
+        self._rates: dict[str, deque[float]] = {}
+        self._sweep: IDelayedCall | None = None
+
+    def start(self) -> None:
+        self._sweep = self._world.clock.callLater(self.SWEEP, self._tick)
+
+    def close(self) -> None:
+        if self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
+
+    @property
+    def live_count(self) -> int:
+        return sum(self._live.values())
+
+    # -------------------------------------------------------------------------------------------------------- arrival
+
+    async def submit(self, caller: Caller, ask: Ask) -> dict[str, Any]:
+        """Check, store and show, then do with it what the room's mode says (contract 5.2 with A12).
+
+        :return: the members of the ack.
+        :raises NewAgeError: with the contract's words; carries ``messageId`` once the message is stored.
+        """
+        room = self._check(caller, ask)
+        role = self._role(caller, room, ask)
+        request = await self._record(caller, ask, room, role)
+        try:
+            room = self._rooms.require(room.name)  # as it is now: storing took a while
+            state = await self._act(caller, request, room)
+        except Exception as error:
+            if isinstance(error, NewAgeError):
+                error.members = {**error.members, "messageId": request.message.message_id}
+            self.end(request, "failed", str(error) if isinstance(error, NewAgeError) else "Internal error.")
+            raise
+        return {
+            "message": "Request received.",
+            "requestId": request.request_id,
+            "messageId": request.message.message_id,
+            "roomName": room.name,
+            "state": state,
+        }
+
+    def _check(self, caller: Caller, ask: Ask) -> Room:
+        """Steps 1, 2, 3, 4 and 8 of contract 5.2."""
+        name = ask.room if ask.room is not None and ask.room != caller.client_id else caller.identity
+        room = self._rooms.get(name)
+        if room is not None and self._is_muted(room, caller.identity):
+            raise NotAuthorised(MUTED)
+        if room is None or (caller.identity not in room.members and not administers(caller)):
+            raise RoomDenied("Invalid or unauthorized target room.")
+        if ask.request_id is None or not ask.text:
+            raise InvalidRequest("Invalid LLM request data.")
+        if len(ask.text.encode("utf-8", "replace")) > self._settings.max_request_bytes:
+            raise InvalidRequest("Invalid LLM request data.")
+        known = self._requests.get(ask.request_id)
+        if known is not None and known.live:
+            raise InvalidRequest("Duplicate requestId.")
+        if ask.targets is not None and "server" in ask.targets:
+            raise InvalidRequest("LLM requests should not be sent to the server directly.")
+        self._check_limits(caller.identity)
+        return room
+
+    def _is_muted(self, room: Room, identity: str) -> bool:
+        return room.muted.get(identity, 0.0) > self._world.now()
+
+    def _check_limits(self, identity: str) -> None:
+        now = self._world.clock.seconds()
+        recent = self._rates.setdefault(identity, deque())
+        while recent and recent[0] <= now - self.RATE_WINDOW:
+            recent.popleft()
+        if (
+            len(recent) >= self._settings.request_rate
+            or self.live_count >= self._settings.max_live_requests
+            or self._live.get(identity, 0) >= self._settings.max_live_requests_per_identity
+        ):
+            raise Unavailable("Too many requests.")
+        recent.append(now)
+
+    def _role(self, caller: Caller, room: Room, ask: Ask) -> Role:
+        outsider = Role.MANAGER if administers(caller) else Role.GUEST
+        return effective_role(room.members.get(caller.identity, outsider), ask.role_hint)
+
+    async def _record(self, caller: Caller, ask: Ask, room: Room, role: Role) -> Request:
+        """Enter the request and store its message; the id is taken from the first moment on."""
+        assert ask.request_id is not None  # noqa: S101  # _check refused its absence
+        targets = ask.targets if ask.targets is None or len(ask.targets) != 1 else ask.targets[0]
+        draft = Message(
+            message_id=self._world.new_id(),
+            room=room.name,
+            seq=0,
+            identity=caller.identity,
+            client_id=caller.client_id,
+            role=role.wire,
+            text=ask.text,
+            data=ask.data,
+            request_id=ask.request_id,
+            target=list(targets) if isinstance(targets, tuple) else targets,
+            request_type=ask.request_type,
+            extra=ask.extra,
+        )
+        now = self._world.now()
+        request = Request(
+            request_id=ask.request_id,
+            identity=caller.identity,
+            client_id=caller.client_id,
+            room=room.name,
+            role=role,
+            mode=room.mode,
+            message=draft,
+            ask=ask,
+            created_at=now,
+            active_at=now,
+        )
+        self._requests.pop(request.request_id, None)
+        self._requests[request.request_id] = request
+        self._live[request.identity] = self._live.get(request.identity, 0) + 1
+        try:
+            request.message = await self._history.add(draft)
+        except CancelledError:
+            raise
+        except Exception as error:
+            self._log.failure("the message of a request could not be stored")
+            self._forget(request)
+            raise NewAgeError("Failed to record request message.") from error
+        return request
+
+    # ---------------------------------------------------------------------------------------------------------- modes
+
+    async def _act(self, caller: Caller, request: Request, room: Room) -> str:
+        verdict = decide(room.mode, request.role, has_target=request.ask.targets is not None)
+        request.mode = room.mode
+        if verdict is Verdict.QUEUE:
+            queue = self._queues.setdefault(room.name, self._new_queue())
+            for dropped in queue.push(request):
+                self.end(dropped, "expired")
+        elif verdict is not Verdict.FORWARD:
+            self.end(request, verdict.value)
+            return verdict.value
+        else:
+            await self._forward_with_queue(caller, request, room)
+        request.state = verdict.value
+        self._tell(request, verdict.value)
+        return verdict.value
+
+    def _new_queue(self) -> RoomQueue:
+        return RoomQueue(self._settings.queue_size, self._settings.queue_size_per_identity)
+
+    async def _forward_with_queue(self, caller: Caller, request: Request, room: Room) -> None:
+        """Forward, in Default mode merged with what waits in the queue (contract 5.4)."""
+        only = request.identity if room.mode is RequestMode.SEPARATE else None
+        context = await self._history.context(room.name, only)
+        targets = self._targets(request, room.name, exempt=administers(caller))
+        waiting: list[Request] = []
+        if room.mode in (RequestMode.DEFAULT, RequestMode.HOST_SUBMIT) and room.name in self._queues:
+            waiting = self._queues.pop(room.name).take_for_merge()
+        for entry in waiting:
+            entry.state, entry.merged_into = "merged", request.request_id
+            self._tell(entry, "merged", mergedInto=request.request_id)
+        request.merged = waiting
+        request.targets = targets
+        for target in targets:
+            request.heard[target] = self._world.now()
+        merged = merge_text([*waiting, request]) if waiting else None
+        self._forwarder.forward(request, context, merged)
+
+    def _targets(self, request: Request, room: str, *, exempt: bool) -> tuple[str, ...]:
+        """Steps 5 and 6 of contract 5.2: live extensions, assigned to the room."""
+        assigned = self._relations.assigned(room)
+        if request.ask.targets is None:
+            candidates = assigned or (self._relations.extensions() if exempt else ())
+            chosen = default_targets(self._relations.policy, candidates)
+            if not chosen:
+                raise ClientMissing(NO_EXTENSION)
+            return chosen
+        found: dict[str, None] = {}
+        missing: list[str] = []
+        for target in request.ask.targets:
+            session = self._sessions.resolve_extension(target)
+            if session is None:
+                missing.append(target)
+            elif session.identity not in assigned and not exempt:
+                raise NotAuthorised(f"Client {request.client_id} is not allowed to send messages to room {target}.")
+            else:
+                found[session.identity] = None
+        if not found:
+            nobody = not self._relations.extensions() and len(request.ask.targets) == 0
+            raise ClientMissing(NO_EXTENSION if nobody else f"Target client not found: {', '.join(missing)}")
+        if missing:
+            self._forwarder.warn(request, f"Target client not found: {', '.join(missing)}")
+        return tuple(found)
+
+    # ------------------------------------------------------------------------------------------------- what comes back
+
+    def correlate(self, extension: str, request_id: str | None) -> Request | None:
+        """Rules 1 and 3 of contract 5.5: the request this packet of an extension answers; rule 2 is the caller's."""
+        if request_id is not None:
+            named = self._requests.get(request_id)
+            if named is not None and extension in named.targets:
+                return named
+        waiting = [r for r in self._requests.values() if r.live and r.awaits(extension)]
+        if not waiting:
+            return None
+        patience = self._world.now() - self._settings.extension_silence_seconds
+        return next((r for r in waiting if r.heard.get(extension, 0.0) > patience), waiting[-1])
+
+    def get(self, request_id: str) -> Request | None:
+        return self._requests.get(request_id)
+
+    def heard_from(self, request: Request, extension: str) -> None:
+        """An extension is at work on it: neither expiry nor rule 3 may pass it over."""
+        request.active_at = request.heard[extension] = self._world.now()
+
+    def finished_by(self, request: Request, extension: str) -> None:
+        """Its output is whole: what the extension sends next without a requestId belongs to the next request."""
+        if request.awaits(extension):
+            request.finished.add(extension)
+
+    def answered_by(self, request: Request, extension: str, response_id: str) -> None:
+        """Its answer is stored: tell the requester, and end the request after the last one."""
+        request.responses.append(response_id)
+        if not request.live:
+            return
+        request.answered.add(extension)
+        if request.remaining > 0:
+            self._tell(request, "processing", responseId=response_id, remaining=request.remaining)
+        else:
+            self.end(request, "completed", responseId=response_id)
+
+    def failed_by(self, request: Request, extension: str, error: NewAgeError, detail: object = None) -> bool:
+        """An extension failed at it; only the first time counts (contract 5.8).
+
+        :return: whether it was the first time.
+        """
+        if not request.live or not request.awaits(extension):
+            return False
+        request.failed.add(extension)
+        self._forwarder.report(request, error, extension, detail)
+        if request.remaining == 0:
+            status = "completed" if request.answered else "failed"
+            self.end(request, status, str(error) if status == "failed" else None)
+        return True
+
+    def awaited_of(self, extension: str) -> list[Request]:
+        """The live requests this extension has still to answer."""
+        return [r for r in self._requests.values() if r.live and r.awaits(extension)]
+
+    def end(self, request: Request, status: str, message: str | None = None, **members: Any) -> None:
+        """No more is expected of it: tell everybody whose words are in it."""
+        if not request.live:
+            return
+        request.ended_at = self._world.now()
+        request.state = status
+        self._count_down(request)
+        details = {**members, **({"message": message} if message is not None else {})}
+        self._tell(request, status, **details)
+        for entry in request.merged:
+            self.end(entry, status, message, **members)
+
+    # ------------------------------------------------------------------------------------------------- rooms' changes
+
+    def room_created(self, room: Room) -> None:
+        """A new room has no requests."""
+
+    def member_joined(self, room: Room, identity: str, role: Role) -> None:
+        """Joining changes no request."""
+
+    def member_left(self, room: Room, identity: str, reason: str) -> None:
+        """Who leaves may still be answered: the room keeps the answer."""
+
+    def room_deleted(self, room: Room) -> None:
+        queue = self._queues.pop(room.name, None)
+        for request in queue.take_all() if queue is not None else ():
+            self.end(request, "expired")
+        for request in [r for r in self._requests.values() if r.live and r.room == room.name]:
+            self.end(request, "failed", "Room deleted.")
+
+    def mode_changed(self, room: Room) -> None:
+        """Settle what waits under the old mode (contract 5.4)."""
+        queue = self._queues.pop(room.name, None)
+        waiting = queue.take_all() if queue is not None else []
+        if room.mode in (RequestMode.IMMEDIATE, RequestMode.SEPARATE):
+            d = Deferred.fromCoroutine(self._release(waiting, room))
+            d.addErrback(self._release_failed)
+        elif room.mode is RequestMode.MASTER_ONLY:
+            for request in waiting:
+                self.end(request, "expired")
+        elif waiting:
+            self._queues[room.name] = queue = self._new_queue()
+            for request in waiting:
+                queue.push(request)
+
+    async def _release(self, waiting: list[Request], room: Room) -> None:
+        for request in waiting:
+            only = request.identity if room.mode is RequestMode.SEPARATE else None
+            try:
+                context = await self._history.context(room.name, only)
+                request.targets = self._targets(request, room.name, exempt=False)
+            except NewAgeError as error:
+                self._forwarder.report(request, error, None, None)
+                self.end(request, "failed", str(error))
+                continue
+            request.mode, request.state = room.mode, "forwarded"
+            for target in request.targets:
+                request.heard[target] = self._world.now()
+            self._forwarder.forward(request, context, None)
+            self._tell(request, "forwarded")
+
+    def _release_failed(self, failure: Failure) -> None:
+        self._log.failure("a queue could not be forwarded", failure)
+
+    # ------------------------------------------------------------------------------------------------------ internals
+
+    def _tell(self, request: Request, status: str, **members: Any) -> None:
+        self._outbox.publish(status_update(request, status, **members))
+
+    def _count_down(self, request: Request) -> None:
+        left = self._live.get(request.identity, 1) - 1
+        if left > 0:
+            self._live[request.identity] = left
+        else:
+            self._live.pop(request.identity, None)
+
+    def _forget(self, request: Request) -> None:
+        if self._requests.get(request.request_id) is request:
+            del self._requests[request.request_id]
+        if request.live:
+            request.ended_at = self._world.now()
+            self._count_down(request)
+
+    def _tick(self) -> None:
+        self._sweep = self._world.clock.callLater(self.SWEEP, self._tick)
+        now = self._world.now()
+        for name, queue in list(self._queues.items()):
+            for request in queue.expire(now - self._settings.queue_ttl_seconds):
+                self.end(request, "expired")
+            if not queue:
+                del self._queues[name]
+        for request in list(self._requests.values()):
+            if request.ended_at is not None:
+                if request.ended_at <= now - self._settings.request_tail_seconds:
+                    self._forget(request)
+            elif request.targets and request.active_at <= now - self._settings.llm_request_timeout_seconds:
+                self._expire(request)
+        horizon = self._world.clock.seconds() - self.RATE_WINDOW
+        for identity, recent in list(self._rates.items()):
+            if not recent or recent[-1] <= horizon:
+                del self._rates[identity]
+
+    def _expire(self, request: Request) -> None:
+        self._forwarder.report(request, TimedOut("Request timed out."), None, None)
+        self.end(request, "expired", "Request timed out.")
