@@ -1,0 +1,249 @@
+// What has been said in one room, in order: a model without DOM or sockets. Views listen to its events:
+// 'added' {entry, before}, 'changed' {entry}, 'appended' {entry, text}, 'removed' {entry}, 'finished' {entry} (it is whole and new), 'waiting' {}.
+
+const LIMIT = 500; // entries kept; older ones are dropped from the page, not from the hub
+
+/**
+ * One entry. `kind` is 'mine', 'theirs', 'answer' or 'system'. `state` belongs to questions: 'sending', then what
+ * REQUEST_STATUS_UPDATE says, or 'failed'. `streaming` and `failed` belong to answers.
+ */
+function entryOf(kind, fields) {
+  return {
+    kind,
+    author: '',
+    text: '',
+    timestamp: '',
+    seq: null,
+    messageId: null,
+    requestId: null,
+    outputId: null,
+    state: '',
+    note: '',
+    streaming: false,
+    failed: false,
+    nextChunk: 0,
+    ...fields,
+  };
+}
+
+const plain = (value) => (typeof value === 'string' ? value : value == null ? '' : JSON.stringify(value));
+
+export class Conversation extends EventTarget {
+  #entries = [];
+  #me;
+  #limit;
+  #now;
+  #sync = null;
+
+  /** `me` is this page's identity; `now` gives an ISO time for what has none yet. */
+  constructor(me, { limit = LIMIT, now = () => new Date().toISOString() } = {}) {
+    super();
+    this.#me = me;
+    this.#limit = limit;
+    this.#now = now;
+  }
+
+  get entries() {
+    return this.#entries;
+  }
+
+  /** True while a question of this page is on its way and nothing of its answer has come. */
+  get waiting() {
+    return this.#entries.some(
+      (entry) =>
+        entry.kind === 'mine' &&
+        (entry.state === 'forwarded' || entry.state === 'processing') &&
+        !this.#entries.some((other) => other.kind === 'answer' && other.requestId === entry.requestId),
+    );
+  }
+
+  // ---- questions of this page
+
+  ask(requestId, text) {
+    return this.#add(entryOf('mine', { author: this.#me, text, requestId, state: 'sending', timestamp: this.#now() }));
+  }
+
+  /** The same question once more under a new request id. */
+  askAgain(entry, requestId) {
+    entry.requestId = requestId;
+    this.#change(entry, { state: 'sending', note: '' });
+  }
+
+  /** The hub took the question. Statuses may have overtaken the ack: they know better. */
+  accepted(requestId, ack) {
+    const entry = this.#question(requestId);
+    if (!entry) return;
+    entry.messageId ??= ack.messageId ?? null;
+    if (entry.state === 'sending') this.#change(entry, { state: ack.state ?? '' });
+  }
+
+  refused(requestId, message, messageId = null) {
+    const entry = this.#question(requestId);
+    if (!entry) return false;
+    entry.messageId ??= messageId;
+    this.#change(entry, { state: 'failed', note: message || entry.note });
+    return true;
+  }
+
+  status({ requestId, status, message }) {
+    const entry = this.#question(requestId);
+    if (entry && typeof status === 'string') this.#change(entry, { state: status, note: plain(message) || entry.note });
+  }
+
+  // ---- answers as they arrive
+
+  streamed({ outputId, requestId = null, identity, chunkIndex, data }) {
+    if (typeof data !== 'string' || outputId == null) return;
+    let entry = this.#answer(outputId);
+    if (!entry) {
+      entry = entryOf('answer', { author: plain(identity), outputId, requestId, streaming: true, timestamp: this.#now() });
+      this.#add(entry);
+    } else if (!entry.streaming) {
+      entry.nextChunk = 0; // resumed after its end: its numbers are whatever they are
+      this.#change(entry, { streaming: true });
+    }
+    if (Number.isInteger(chunkIndex)) {
+      if (chunkIndex < entry.nextChunk) return; // told twice
+      entry.nextChunk = chunkIndex + 1;
+    }
+    entry.text += data;
+    this.#tell('appended', { entry, text: data });
+  }
+
+  /** The end carries the whole text, so what was missed on the way is there now. */
+  ended({ outputId, requestId = null, identity, data, failed = false }) {
+    if (outputId == null) return;
+    let entry = this.#answer(outputId);
+    const text = typeof data === 'string' ? data : '';
+    if (!entry) {
+      if (!text) return;
+      entry = this.#add(entryOf('answer', { author: plain(identity), outputId, requestId, timestamp: this.#now() }));
+    }
+    // A resumed answer's end may tell only its last part; the stored message that follows tells all.
+    const whole = text.length >= entry.text.length ? text : entry.text;
+    this.#change(entry, { streaming: false, failed: Boolean(failed), text: whole });
+    this.#tell('finished', { entry });
+  }
+
+  /** The line is cut: nothing streams until it is back, and then history tells what was missed. */
+  interrupted() {
+    for (const entry of this.#entries) if (entry.streaming) this.#change(entry, { streaming: false });
+  }
+
+  // ---- what the hub has stored
+
+  /** A stored message, new or changed. `live`: it is news, not history. */
+  stored(message, { live = false } = {}) {
+    if (message === null || typeof message !== 'object') return;
+    const known = this.#find(message);
+    if (known) {
+      this.#change(known, this.#fieldsOf(message, known));
+      return;
+    }
+    const entry = entryOf(this.#kindOf(message), {});
+    Object.assign(entry, this.#fieldsOf(message, entry));
+    this.#add(entry);
+    if (live && entry.kind !== 'mine') this.#tell('finished', { entry });
+  }
+
+  deleted(messageIds) {
+    const gone = new Set(messageIds);
+    this.#remove((entry) => entry.messageId !== null && gone.has(entry.messageId));
+  }
+
+  cleared(requests, responses) {
+    this.#remove((entry) => entry.messageId !== null && (entry.kind === 'answer' ? responses : requests));
+  }
+
+  /** One page of the room's history. With the last one, what the hub no longer has goes from here too. */
+  page({ updateId, contextPage, isLastPage, seq }) {
+    if (this.#sync?.updateId !== updateId) this.#sync = { updateId, ids: new Set() };
+    for (const message of Array.isArray(contextPage) ? contextPage : []) {
+      this.#sync.ids.add(message.messageId);
+      this.stored(message);
+    }
+    if (!isLastPage) return;
+    const { ids } = this.#sync;
+    this.#sync = null;
+    this.#remove(
+      (entry) => entry.messageId !== null && entry.seq !== null && entry.seq <= (seq ?? 0) && !ids.has(entry.messageId),
+    );
+  }
+
+  clear() {
+    this.#sync = null;
+    this.#remove(() => true);
+  }
+
+  // ---- inside
+
+  #kindOf(message) {
+    if (message.isSystem || message.role === 'system') return 'system';
+    if (message.isResponse || message.fromLlm) return 'answer';
+    return message.identity === this.#me ? 'mine' : 'theirs';
+  }
+
+  #fieldsOf(message, entry) {
+    return {
+      author: plain(message.identity),
+      text: plain(message.message),
+      timestamp: message.timestamp ?? entry.timestamp,
+      seq: message.seq ?? entry.seq,
+      messageId: message.messageId ?? entry.messageId,
+      requestId: entry.requestId ?? message.requestId ?? null,
+      outputId: message.outputId ?? entry.outputId,
+      failed: Boolean(message.failed),
+      streaming: false,
+    };
+  }
+
+  #find(message) {
+    return this.#entries.find(
+      (entry) =>
+        (entry.messageId !== null && entry.messageId === message.messageId) ||
+        (entry.kind === 'answer' && entry.outputId !== null && entry.outputId === message.outputId) ||
+        (entry.kind === 'mine' &&
+          entry.requestId !== null &&
+          entry.requestId === message.requestId &&
+          this.#kindOf(message) === 'mine'),
+    );
+  }
+
+  #question(requestId) {
+    if (requestId == null) return undefined;
+    return this.#entries.findLast((entry) => entry.kind === 'mine' && entry.requestId === requestId);
+  }
+
+  #answer(outputId) {
+    return this.#entries.findLast((entry) => entry.kind === 'answer' && entry.outputId === outputId);
+  }
+
+  #add(entry) {
+    const at = entry.seq === null ? -1 : this.#entries.findIndex((other) => other.seq !== null && other.seq > entry.seq);
+    const before = at < 0 ? null : this.#entries[at];
+    if (before) this.#entries.splice(at, 0, entry);
+    else this.#entries.push(entry);
+    this.#tell('added', { entry, before });
+    if (this.#entries.length > this.#limit) this.#tell('removed', { entry: this.#entries.shift() });
+    this.#tell('waiting', {});
+    return entry;
+  }
+
+  #change(entry, fields) {
+    Object.assign(entry, fields);
+    this.#tell('changed', { entry });
+    this.#tell('waiting', {});
+  }
+
+  #remove(goes) {
+    const gone = this.#entries.filter(goes);
+    if (gone.length === 0) return;
+    this.#entries = this.#entries.filter((entry) => !gone.includes(entry));
+    for (const entry of gone) this.#tell('removed', { entry });
+    this.#tell('waiting', {});
+  }
+
+  #tell(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}

@@ -1,0 +1,147 @@
+// The conversation as the reader sees it. Model and user text become text nodes, never markup.
+
+import { isDemo } from './extensions.js';
+
+const NEAR_PX = 56; // this close to the end counts as reading the newest
+
+const NOTES = {
+  sending: 'Sending…',
+  queued: 'Waiting until the room’s master sends',
+  merged: 'Sent together with others',
+  ignored: 'Kept, but only the room’s master asks here',
+  recorded: 'Kept',
+  expired: 'Nobody answered in time',
+  failed: 'Not answered',
+};
+const REPEATABLE = new Set(['failed', 'expired']);
+
+export class Transcript {
+  #conversation;
+  #parts;
+  #askAgain;
+  #items = new Map(); // entry -> {item, text, pending}
+  #dirty = new Set(); // entries with text not yet in the document
+  #frame = 0;
+  #following = true;
+
+  /**
+   * `parts`: list, scroller, newest, thinking, template (elements of the page). `askAgain(entry)` repeats a question.
+   */
+  constructor(conversation, parts, askAgain) {
+    this.#conversation = conversation;
+    this.#parts = parts;
+    this.#askAgain = askAgain;
+    const on = (type, react) => conversation.addEventListener(type, (event) => react.call(this, event.detail));
+    on('added', this.#added);
+    on('changed', this.#changed);
+    on('appended', this.#appended);
+    on('removed', this.#removed);
+    on('waiting', () => this.#later());
+    parts.scroller.addEventListener('scroll', () => this.#scrolled(), { passive: true });
+    parts.newest.addEventListener('click', () => this.follow(true));
+    new ResizeObserver(() => this.#keepEnd()).observe(parts.scroller);
+  }
+
+  get isEmpty() {
+    return this.#items.size === 0;
+  }
+
+  /** Go to the newest and stay there; `move` takes the focus along, for the button that vanishes by it. */
+  follow(move = false) {
+    this.#following = true;
+    this.#keepEnd();
+    this.#scrolled();
+    if (move) this.#parts.scroller.focus({ preventScroll: true });
+  }
+
+  #added({ entry, before }) {
+    const item = this.#parts.template.content.firstElementChild.cloneNode(true);
+    const text = document.createTextNode(entry.text);
+    item.querySelector('.text').append(text);
+    item.querySelector('.link').addEventListener('click', () => this.#askAgain(entry));
+    this.#items.set(entry, { item, text, pending: '' });
+    this.#parts.list.insertBefore(item, before ? this.#items.get(before).item : null);
+    this.#paint(entry, item);
+    if (entry.kind === 'mine' && entry.state === 'sending') this.#following = true;
+    this.#later();
+  }
+
+  #changed({ entry }) {
+    const shown = this.#items.get(entry);
+    shown.pending = '';
+    this.#dirty.delete(entry);
+    if (shown.text.data !== entry.text) shown.text.data = entry.text;
+    this.#paint(entry, shown.item);
+    this.#later();
+  }
+
+  #appended({ entry, text }) {
+    this.#items.get(entry).pending += text;
+    this.#dirty.add(entry);
+    this.#later();
+  }
+
+  #removed({ entry }) {
+    this.#items.get(entry).item.remove();
+    this.#items.delete(entry);
+    this.#dirty.delete(entry);
+    this.#later();
+  }
+
+  #paint(entry, item) {
+    item.dataset.kind = entry.kind;
+    item.toggleAttribute('data-streaming', entry.streaming);
+    item.toggleAttribute('data-failed', entry.failed || REPEATABLE.has(entry.state));
+    item.setAttribute('aria-busy', String(entry.streaming));
+    item.querySelector('.author').textContent = entry.kind === 'mine' ? 'You' : entry.author;
+    item.querySelector('.badge').hidden = !(entry.kind === 'answer' && isDemo(entry.author));
+    paintTime(item.querySelector('time'), entry.timestamp);
+    const note = noteOf(entry);
+    item.querySelector('.note').hidden = !note;
+    item.querySelector('.note-text').textContent = note;
+    item.querySelector('.link').hidden = !(entry.kind === 'mine' && REPEATABLE.has(entry.state));
+  }
+
+  /** Many tokens of one frame are one change of the document. */
+  #later() {
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      for (const entry of this.#dirty) {
+        const shown = this.#items.get(entry);
+        shown.text.appendData(shown.pending);
+        shown.pending = '';
+      }
+      this.#dirty.clear();
+      this.#parts.thinking.hidden = !this.#conversation.waiting;
+      this.#keepEnd();
+    });
+  }
+
+  #keepEnd() {
+    const { scroller } = this.#parts;
+    if (this.#following) scroller.scrollTop = scroller.scrollHeight;
+    else this.#scrolled();
+  }
+
+  #scrolled() {
+    const { scroller, newest } = this.#parts;
+    this.#following = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_PX;
+    newest.hidden = this.#following;
+  }
+}
+
+function noteOf(entry) {
+  if (entry.kind === 'answer') return entry.failed ? 'Broken off' : '';
+  const note = NOTES[entry.state] ?? '';
+  return REPEATABLE.has(entry.state) && entry.note ? entry.note : note;
+}
+
+function paintTime(element, timestamp) {
+  const date = new Date(timestamp);
+  const known = timestamp && !Number.isNaN(date.getTime());
+  element.hidden = !known;
+  if (!known) return;
+  element.dateTime = date.toISOString();
+  element.textContent = date.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+  element.title = date.toLocaleString();
+}
