@@ -1,16 +1,24 @@
 # make run    the hub with its demo extension on http://localhost:4000
 # make test   everything that must hold: style, types, tests, coverage
 # make check  style and types alone
+# make unit   the tests that need neither Node nor a browser nor a started daemon
 # Needs Python 3.11 or newer, Node 20 or newer, make; fetches everything else into .venv and node_modules.
 
-PYTHON ?= python3
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+# the first of these that is new enough
+PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.13 python3.14,$(shell \
+	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
+PYTEST ?=
 VENV := .venv
 BIN := $(VENV)/bin
 NODE_TESTS := tests/integration
 # What lands in the wheel: a change of any of it installs the package again. Not an editable install, which would hide
 # the plugin from twistd (CONTRIBUTING.md).
 SOURCES := setup.cfg pyproject.toml MANIFEST.in README.md $(shell find src static twisted -type f \
-	-not -name '*.pyc' -not -name dropin.cache -not -path '*.egg-info/*' 2>/dev/null | sed 's/ /\\ /g')
+	-not -name '*.pyc' -not -name dropin.cache -not -path '*.egg-info/*')
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .PHONY: run test check lint types unit browser clean
@@ -18,11 +26,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 run: $(VENV)/installed
 	$(BIN)/twistd -n newage --demo
 
+# The last line is pytest's own summary.
 test: check browser $(NODE_TESTS)/node_modules/.package-lock.json
-	rm -f .coverage
-	$(BIN)/coverage run -m pytest $(PYTEST)
-	@$(BIN)/coverage report --fail-under=0 | tail -n 1
-	$(BIN)/coverage report --fail-under=100 --include='*/newage/protocol/*,*/newage/domain/*'
+	$(BIN)/coverage run -m pytest $(PYTEST) | tee $(VENV)/pytest.out
+	$(BIN)/coverage report --show-missing --fail-under=100 --include='*/newage/protocol/*,*/newage/domain/*'
+	$(BIN)/coverage report | tail -n 1
+	@tail -n 1 $(VENV)/pytest.out
 
 check: lint types
 
@@ -33,25 +42,26 @@ lint: $(VENV)/developer
 types: $(VENV)/developer
 	$(BIN)/mypy
 
-# The tests that need neither Node nor a browser nor a started daemon.
 unit: $(VENV)/developer
-	$(BIN)/python -m pytest -q -m 'not integration' $(PYTEST)
+	$(BIN)/python -m pytest -m 'not integration' $(PYTEST)
 
 # A browser for the tests of the page; Debian's where there is none and we may install it.
 browser:
 	@.ci/browser
 
 $(BIN)/python:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "newage needs Python 3.11 or newer: make PYTHON=/path/to/it")'
+	@test -n "$(PYTHON)" || { echo "newage needs Python 3.11 or newer: make PYTHON=/path/to/it" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed: $(BIN)/python $(SOURCES)
 	rm -rf build src/newage.egg-info
 	$(PIP) .
+	rm -rf build src/newage.egg-info
 	touch $@
 
 $(VENV)/developer: $(VENV)/installed
 	$(PIP) '.[dev]'
+	rm -rf build src/newage.egg-info
 	touch $@
 
 $(NODE_TESTS)/node_modules/.package-lock.json: $(NODE_TESTS)/package.json $(NODE_TESTS)/package-lock.json
@@ -59,4 +69,5 @@ $(NODE_TESTS)/node_modules/.package-lock.json: $(NODE_TESTS)/package.json $(NODE
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist src/newage.egg-info $(NODE_TESTS)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) build dist src/newage.egg-info $(NODE_TESTS)/node_modules \
+		.mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

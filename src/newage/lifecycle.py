@@ -24,7 +24,7 @@ LEAST_STAGE_SECONDS = 0.25  # what a stage gets although earlier ones used up th
 PORT_TRIES = 20  # for one free port on several addresses
 
 
-class StartRefused(SystemExit, Exception):  # noqa: N818 - not an error of the program
+class StartRefused(SystemExit, Exception):
     """The hub cannot start; ``str()`` says why and what to do, one cause a line.
 
     Both bases matter. As a SystemExit it ends ``twistd -n`` with its text on stderr, code 1 and no traceback; as an
