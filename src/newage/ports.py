@@ -167,7 +167,7 @@ class IRoomListener(Interface):
         """``room`` already holds the member."""
 
     def member_left(room: Room, identity: str, reason: str) -> None:
-        """``room`` no longer holds the member; reason: leave, kick, remove, disconnect (retention over), room_deleted."""
+        """``room`` no longer holds the member; reason: leave, kick, remove or disconnect (its retention is over)."""
 
     def room_deleted(room: Room) -> None:
         """The room as it was."""

@@ -9,6 +9,12 @@ from typing import Any, NamedTuple
 
 from attrs import field, frozen
 
+
+def read_only(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A copy that cannot be changed: what a frozen value holds."""
+    return MappingProxyType(dict(mapping))
+
+
 RESERVED_IDS = frozenset({"server", "System", "monitor-room", "UnknownLLM", "UnknownClient"})
 MONITOR_ROOM = "monitor-room"
 EXTENSION_PREFIX = "SillyTavern"
@@ -139,8 +145,8 @@ class Room:
     name: str
     kind: RoomKind = RoomKind.GROUP
     mode: RequestMode = RequestMode.DEFAULT
-    members: Mapping[str, Role] = field(factory=dict, converter=lambda m: MappingProxyType(dict(m)))
-    muted: Mapping[str, float] = field(factory=dict, converter=lambda m: MappingProxyType(dict(m)))
+    members: Mapping[str, Role] = field(factory=dict, converter=read_only)
+    muted: Mapping[str, float] = field(factory=dict, converter=read_only)
     seq: int = 0  # of the last history mutation
     created_at: float = 0.0  # seconds since the epoch
 
@@ -173,7 +179,7 @@ class Message:
     streamed: bool = False
     failed: bool = False
     last_edited: str | None = None
-    extra: Mapping[str, Any] = field(factory=dict, converter=lambda m: MappingProxyType(dict(m)))
+    extra: Mapping[str, Any] = field(factory=dict, converter=read_only)
 
     @property
     def is_response(self) -> bool:

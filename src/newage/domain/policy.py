@@ -1,16 +1,19 @@
-"""The rules, as pure functions: what a mode does with a request, who serves a room, who may do what (contract 4.2, 5.4, 6)."""
+"""The rules as pure functions: what a mode does with a request, who serves a room, who may do what.
+
+Contract 4.2, 5.4 and 6.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from enum import Enum
+from enum import StrEnum
 
 from newage.domain.model import Caller, ConnectionPolicy, Kind, Peer, RequestMode, Role, Room, RoomKind
 
 # ------------------------------------------------------------------------------------------------------ request modes
 
 
-class Verdict(Enum):
+class Verdict(StrEnum):
     """What becomes of an accepted request; the value is the ``state`` of its ack."""
 
     FORWARD = "forwarded"
@@ -60,7 +63,7 @@ def assign(
     :param choose: picks one of a non-empty sequence, uniformly.
     """
     if not extensions:
-        return {room: () for room in rooms}
+        return dict.fromkeys(rooms, ())
     if policy is ConnectionPolicy.MANUAL:
         return {room: tuple(e for e in manual.get(room, ()) if e in extensions) for room in rooms}
     kept = {} if fresh else {r: tuple(previous[r]) for r in rooms if _single(previous.get(r, ()), extensions)}

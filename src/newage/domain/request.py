@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from attrs import define, field, frozen
 
-from newage.domain.model import Message, RequestMode, Role
+from newage.domain.model import Message, RequestMode, Role, read_only
 
 
 @frozen(kw_only=True)
@@ -23,16 +22,16 @@ class Ask:
     request_type: str = "newMessage"
     data: Any = None
     streaming: Any = None
-    extra: Mapping[str, Any] = field(factory=dict, converter=lambda m: MappingProxyType(dict(m)))
+    extra: Mapping[str, Any] = field(factory=dict, converter=read_only)
 
 
 @define
 class Request:
     """The bookkeeping of one accepted request (contract 5.3).
 
-    ``targets`` are the identities it was forwarded to. Each ends in ``failed``, or in ``finished`` when its output is whole
-    and in ``answered`` when that is stored. ``merged`` lists the requests that were merged into this one. Times are seconds
-    since the epoch.
+    ``targets`` are the identities it was forwarded to. Each ends in ``failed``, or in ``finished`` when its output is
+    whole and in ``answered`` when that is stored. ``merged`` lists the requests that were merged into this one. Times
+    are seconds since the epoch.
     """
 
     request_id: str

@@ -84,7 +84,8 @@ def answer(
 ) -> Handler:
     """Make a gateway handler.
 
-    :param handler: returns the ack's members (a dict, a ``Warned`` or None) or an awaitable of these; raises NewAgeError.
+    :param handler: returns the ack's members (a dict, a ``Warned`` or None) or an awaitable of these, or raises
+        NewAgeError.
     :param query: without an ack id nothing is done at all (C3).
     :param always_error: a failure goes out as ``ERROR`` even when an ack was asked for (contract 5.2).
     :param bootstrap: open to peers that have no key yet (contract 2.8.4 a).

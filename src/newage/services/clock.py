@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 
 def iso(seconds: float) -> str:
     """Seconds since the epoch as ISO-8601 UTC with milliseconds and ``Z`` (contract C9)."""
-    moment = datetime.fromtimestamp(seconds, timezone.utc)
+    moment = datetime.fromtimestamp(seconds, UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
 
 

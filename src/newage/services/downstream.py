@@ -1,7 +1,7 @@
 """From one output to its receivers: plain events, or ``$stream`` packets with flow control (contract 5.7, A9, A13).
 
-A feed carries one output to every ``/llm`` socket of the room's members. Sockets that declared a form get that one.
-The others are probed once: both streams are opened and the text is held until one is read, or the time is over and plain
+A feed carries one output to every ``/llm`` socket of the room's members. Sockets that declared a form get that one. The
+others are probed once: both streams are opened and the text is held until one is read, or the time is over and plain
 events follow from the start. What a socket turned out to be is remembered for later outputs.
 """
 
@@ -28,7 +28,9 @@ class DownstreamSettings:
     stream_buffer_bytes: int = field(default=1_048_576, metadata={"doc": "unread $stream text of one socket"})
     stream_drain_seconds: int = field(default=120, metadata={"doc": "how long an ended $stream waits for its reader"})
     stream_ack_seconds: int = field(default=30, metadata={"doc": "deadline of the ack of a $stream-write"})
-    alias_events: bool = field(default=True, metadata={"doc": "compat.aliasEvents: also send the names of contract 1.8"})
+    alias_events: bool = field(
+        default=True, metadata={"doc": "compat.aliasEvents: also send the names of contract 1.8"}
+    )
 
 
 class Feed:
@@ -211,7 +213,9 @@ class Feed:
         if sid in self._declared:
             return
         for stream in list(self._streams.get(sid, ())):
-            if not stream.active and (self._down.flavour(sid) is None or stream.name not in self._down.flavour_names(sid)):
+            if not stream.active and (
+                self._down.flavour(sid) is None or stream.name not in self._down.flavour_names(sid)
+            ):
                 stream.finish("end")
 
     def _give_up(self) -> None:

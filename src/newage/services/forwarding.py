@@ -1,4 +1,4 @@
-"""What leaves on behalf of a request: the payload for each extension, statuses, errors, warnings (contract 5.3, 5.4, 5.8)."""
+"""What leaves on behalf of a request: payloads for extensions, statuses, errors, warnings (contract 5.3, 5.4, 5.8)."""
 
 from __future__ import annotations
 

@@ -38,7 +38,9 @@ NO_EXTENSION = "No connected SillyTavern extensions."
 
 @frozen(kw_only=True)
 class RequestSettings:
-    llm_request_timeout_seconds: int = field(default=600, metadata={"doc": "a request without activity expires after it"})
+    llm_request_timeout_seconds: int = field(
+        default=600, metadata={"doc": "a request without activity expires after it"}
+    )
     request_tail_seconds: int = field(default=60, metadata={"doc": "late chunks of a finished request are still taken"})
     extension_silence_seconds: int = field(
         default=180, metadata={"doc": "an unlabelled answer skips requests silent for longer while a newer one waits"}
@@ -164,7 +166,7 @@ class RequestService:
 
     async def _record(self, caller: Caller, ask: Ask, room: Room, role: Role) -> Request:
         """Enter the request and store its message; the id is taken from the first moment on."""
-        assert ask.request_id is not None  # noqa: S101  # _check refused its absence
+        assert ask.request_id is not None  # _check refused its absence
         targets = ask.targets if ask.targets is None or len(ask.targets) != 1 else ask.targets[0]
         draft = Message(
             message_id=self._world.new_id(),

@@ -48,7 +48,11 @@ class RoomNotices:
         to = [Audience("room", room.name), Audience("identity", identity)]
         self._publish("MEMBER_LEFT", body, to)
         if reason == "kick":
-            warning = {"type": "WARNING", "message": f"You have been kicked from room {room.name}.", "roomName": room.name}
+            warning = {
+                "type": "WARNING",
+                "message": f"You have been kicked from room {room.name}.",
+                "roomName": room.name,
+            }
             self._publish("WARNING", warning, [Audience("identity", identity)], (*BOTH, "/llm"))
 
     def room_deleted(self, room: Room) -> None:

@@ -1,7 +1,7 @@
 """Rooms, members and roles: who is where, who becomes master, what is kept (contract 2.10, 2.11, 4.1-4.3).
 
-A change is in force in memory first, stored, and only then announced and acknowledged; a change that could not be stored
-is taken back. Personal rooms are stored with their first message, not with every connection.
+A change is in force in memory first, stored, and only then announced and acknowledged; a change that could not be
+stored is taken back. Personal rooms are stored with their first message, not with every connection.
 """
 
 from __future__ import annotations
@@ -39,9 +39,7 @@ class RoomSettings:
     max_group_rooms: int = field(default=1000, metadata={"doc": "rooms created by clients and administrators"})
     max_rooms: int = field(default=50_000, metadata={"doc": "rooms of all kinds, those of absent sessions included"})
     max_members_per_room: int = field(default=500, metadata={"doc": "members of one room"})
-    offline_retention_seconds: int = field(
-        default=86_400, metadata={"doc": "how long membership outlives the session"}
-    )
+    offline_retention_seconds: int = field(default=86_400, metadata={"doc": "how long membership outlives the session"})
     empty_room_grace_seconds: int = field(default=60, metadata={"doc": "how long an empty group room is kept"})
     sweep_seconds: int = field(default=60, metadata={"doc": "how often expired memberships are looked for"})
     clients_may_create_rooms: bool = field(
@@ -159,7 +157,8 @@ class RoomService:
     async def delete(self, name: str) -> None:
         """Delete a room with its history (contract 3.5).
 
-        :raises RoomMissing: it does not exist. :raises InvalidRequest: it belongs to a live session or is the monitors'.
+        :raises RoomMissing: it does not exist.
+        :raises InvalidRequest: it belongs to a live session or is the monitors'.
         """
         room = self.require(name)
         if room.kind is RoomKind.MONITOR or (room.kind is not RoomKind.GROUP and self._sessions.is_online(name)):
@@ -354,7 +353,9 @@ class RoomService:
         self._emptied.pop(name, None)
         room = self._rooms.get(name)
         if room is not None and not room.members:
-            self._store.delete_room(name).addCallbacks(lambda _: self._drop(room), self._not_stored, errbackArgs=(name,))
+            self._store.delete_room(name).addCallbacks(
+                lambda _: self._drop(room), self._not_stored, errbackArgs=(name,)
+            )
 
     def _schedule_sweep(self) -> None:
         self._sweep = self._world.clock.callLater(self._settings.sweep_seconds, self._expire)
@@ -406,8 +407,8 @@ class RoomService:
 def _audiences(name: str, caller: Caller) -> list[Audience]:
     """The transport rooms of one socket in one room.
 
-    ``aliases``: has not declared a stream form, so it also gets the alias events (A9). ``snapshots``: wants UPDATE_CONTEXT
-    (contract 4.6); extensions do not.
+    ``aliases``: has not declared a stream form, so it also gets the alias events (A9). ``snapshots``: wants
+    UPDATE_CONTEXT (contract 4.6); extensions do not.
     """
     found = [Audience("room", name)]
     if caller.stream_mode not in ("ss", "plain"):

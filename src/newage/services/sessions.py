@@ -1,4 +1,4 @@
-"""Who is there: (clientId, identity) sessions, counted by their sockets, with a grace after the last (contract 2.9-2.11)."""
+"""Who is there: (clientId, identity) sessions, counted by their sockets (contract 2.9-2.11)."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ class SessionService:
         return identity in self._by_identity
 
     def identity_holder(self, identity: str) -> str | None:
-        """The clientId whose session holds this identity; a group room's name is held by that room (contract 2.9, 4.1)."""
+        """The clientId whose session holds it; a group room holds its own name (contract 2.9, 4.1)."""
         live = self._by_identity.get(identity)
         if live is not None:
             return live.session.client_id

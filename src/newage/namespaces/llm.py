@@ -1,0 +1,337 @@
+"""``/llm``: requests, what extensions answer, stream readers, history and presence (contract 3.3, 5.1, 5.5, 5.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from attrs import frozen
+from zope.interface import implementer
+
+from newage.domain.model import Caller, Kind, Role
+from newage.domain.request import Ask
+from newage.domain.text import well_formed
+from newage.errors import InvalidRequest, NotMember
+from newage.gateway.dispatch import Namespace
+from newage.gateway.sockets import ServerSocket
+from newage.namespaces import wire
+from newage.ports import IExtensionLink, IOutbox
+from newage.services.clock import World
+from newage.services.downstream import DownstreamService
+from newage.services.history import HistoryService
+from newage.services.presence import PresenceService
+from newage.services.relations import RelationService
+from newage.services.requests import RequestService
+from newage.services.rooms import RoomService
+from newage.services.streams import StreamService
+
+HEALTH_QUESTION, HEALTH_ANSWER = "Connection active?", "Yes,connection is fine."
+MAX_TARGETS = 64
+MAX_TEXT = 1_000_000  # characters; the transport's own limit is lower in bytes
+
+# What the server writes into a forwarded request itself; a client's own member of that name does not pass through.
+OWN_MEMBERS = frozenset(
+    ["requestId", "target", "targets", "message", "data", "role", "requestType", "isStreaming", "isStream", "targetRoom", "roomName", "room", "clientId", "identity", "requestingIdentity", "mode", "type", "currentRequest", "context", "isMerged", "mergedFromCount", "originalRequestIds", "messageId", "seq", "timestamp", "fromClient", "fromLlm", "isSystem", "isResponse", "responseId", "outputId", "streamed", "failed", "lastEdited"]
+)
+
+
+@implementer(IExtensionLink)
+@frozen
+class SocketLink:
+    """A connected extension's way down: one ``LLM_REQUEST`` event to its socket."""
+
+    outbox: IOutbox
+    sid: str
+
+    def forward(self, payload: Mapping[str, Any]) -> None:
+        self.outbox.emit(self.sid, "LLM_REQUEST", dict(payload))
+
+
+# ---------------------------------------------------------------------------------------------------------------- parse
+
+
+def parse_ask(payload: Any) -> Ask:
+    """LLM_REQUEST; a missing id or text is the service's to refuse, after it looked at the room (contract 5.2)."""
+    if not isinstance(payload, dict):
+        return Ask(request_id=None, text="")
+    body = wire.without_hostile_keys(payload)
+    request_type = body.get("requestType")
+    return Ask(
+        request_id=wire.identifier(body.get("requestId")),
+        text=_request_text(body),
+        targets=_targets(body.get("target")),
+        room=wire.identifier(wire.first(body, "targetRoom", "roomName", "room")),
+        role_hint=Role.from_wire(body.get("role")),
+        request_type=request_type if request_type in ("newMessage", "regenerateMessage") else "newMessage",
+        data=body.get("data"),
+        streaming=wire.first(body, "isStreaming", "isStream"),
+        extra={name: value for name, value in body.items() if name not in OWN_MEMBERS},
+    )
+
+
+def _request_text(body: wire.Body) -> str:
+    """The first non-empty of the places where clients put their text (contract 5.1)."""
+    data = body.get("data")
+    inner = data if isinstance(data, dict) else {}
+    places = (
+        body.get("message"),
+        data,
+        inner.get("message"),
+        inner.get("prompt"),
+        inner.get("text"),
+        body.get("prompt"),
+    )
+    return next((well_formed(text) for text in places if isinstance(text, str) and text.strip()), "")
+
+
+def _targets(value: Any) -> tuple[str, ...] | None:
+    """Whom it is for: None if nobody is named; repeated ones count once.
+
+    :raises InvalidRequest: there are too many.
+    """
+    if isinstance(value, list):
+        named = dict.fromkeys(name for name in map(wire.identifier, value) if name is not None)
+        if len(named) > MAX_TARGETS:
+            raise InvalidRequest("Invalid LLM request data.")
+        return tuple(named) or None
+    name = wire.identifier(value)
+    return None if name is None else (name,)
+
+
+@frozen
+class RoomRef:
+    room: str | None
+
+
+def parse_room(payload: Any) -> RoomRef:
+    return RoomRef(wire.room_name(payload))
+
+
+@frozen
+class Activity:
+    room: str | None
+    request_id: str | None
+
+
+def parse_activity(payload: Any) -> Activity:
+    body = wire.members(payload) if not isinstance(payload, str) else {"roomName": payload}
+    return Activity(wire.room_name(body), wire.identifier(body.get("requestId")))
+
+
+# -------------------------------------------------------------------------------------------------------------- events
+
+
+@frozen(kw_only=True)
+class LlmServices:
+    world: World
+    outbox: IOutbox
+    rooms: RoomService
+    relations: RelationService
+    requests: RequestService
+    streams: StreamService
+    downstream: DownstreamService
+    history: HistoryService
+    presence: PresenceService
+
+
+def link_for(outbox: IOutbox) -> Callable[[Caller], IExtensionLink | None]:
+    """The link of a socket that has just been admitted to ``/llm``; only extensions have one (contract 2.10)."""
+
+    def link(caller: Caller) -> IExtensionLink | None:
+        return SocketLink(outbox, caller.sid) if caller.kind is Kind.EXTENSION else None
+
+    return link
+
+
+def add_llm_events(namespace: Namespace, services: LlmServices) -> None:
+    _add_requests(namespace, services)
+    _add_upstream(namespace, services)
+    _add_readers(namespace, services)
+    _add_presence(namespace, services)
+
+
+def _add_requests(namespace: Namespace, services: LlmServices) -> None:
+    def full_context(caller: Caller, ref: RoomRef) -> Any:
+        return services.history.push_context(caller, own_room(services, caller, ref.room))
+
+    def assignments(caller: Caller, ref: RoomRef) -> wire.Body:
+        room = own_room(services, caller, ref.room)
+        assigned = list(services.relations.assigned(room))
+        return {"roomName": room, "assignments": assigned, "extensions": assigned}
+
+    namespace.on("LLM_REQUEST", wire.answer(parse_ask, services.requests.submit, always_error=True))
+    namespace.on("GET_FULL_CONTEXT", wire.answer(parse_room, full_context, always_error=True))
+    namespace.on("GET_ASSIGNMENTS_FOR_ROOM", wire.answer(parse_room, assignments, query=True))
+
+
+def own_room(services: LlmServices, caller: Caller, room: str | None) -> str:
+    """The room a payload means: absent and the own clientId mean the personal room (contract 5.1, 6.4)."""
+    if room is None or (room == caller.client_id and services.rooms.get(room) is None):
+        return caller.identity
+    return room
+
+
+def _add_presence(namespace: Namespace, services: LlmServices) -> None:
+    presence, rooms = services.presence, services.rooms
+
+    def concerned(caller: Caller, activity: Activity) -> str:
+        name = own_room(services, caller, activity.room)
+        room = rooms.get(name)
+        serves = caller.kind is Kind.EXTENSION and caller.identity in services.relations.assigned(name)
+        if room is None or (caller.identity not in room.members and not serves):
+            raise NotMember(f"You are not a member of room {name}.")
+        return name
+
+    def start_typing(caller: Caller, activity: Activity) -> None:
+        name = concerned(caller, activity)
+        room = rooms.require(name)
+        if room.muted.get(caller.identity, 0.0) <= services.world.now():
+            presence.start_typing(name, caller.identity)
+
+    def stop_typing(caller: Caller, activity: Activity) -> None:
+        where = presence.typing_in(caller.identity) if activity.room is None else (concerned(caller, activity),)
+        for name in where:
+            presence.stop_typing(name, caller.identity)
+
+    def start_processing(caller: Caller, activity: Activity) -> None:
+        presence.show(_processing_room(caller, activity), caller.identity, "processing")
+
+    def stop_processing(caller: Caller, activity: Activity) -> None:
+        services.streams.processing_stopped(caller.identity, activity.request_id)
+        presence.show(_processing_room(caller, activity), caller.identity, "idle")
+
+    def _processing_room(caller: Caller, activity: Activity) -> str:
+        request = services.requests.get(activity.request_id) if activity.request_id is not None else None
+        if request is not None and caller.identity in request.targets:
+            return request.room
+        return concerned(caller, activity)
+
+    namespace.on("START_TYPING", wire.answer(parse_activity, start_typing))
+    namespace.on("STOP_TYPING", wire.answer(parse_activity, stop_typing))
+    namespace.on("START_PROCESSING", wire.answer(parse_activity, start_processing))
+    namespace.on("STOP_PROCESSING", wire.answer(parse_activity, stop_processing))
+
+
+# ------------------------------------------------------------------------------------------------- what extensions send
+
+
+def _add_upstream(namespace: Namespace, services: LlmServices) -> None:
+    """The hot path: named members are read straight from the packet, nothing else is kept, nobody is acked."""
+    streams = services.streams
+
+    def start(socket: ServerSocket, args: list[Any], wants_ack: bool) -> None:
+        body = _extension_body(socket, args)
+        if body is not None and (stream_id := wire.identifier(body.get("streamId"))):
+            output_id = wire.identifier(body.get("outputId")) or stream_id
+            streams.stream_started(socket.caller.identity, stream_id, output_id, wire.identifier(body.get("requestId")))
+
+    def data(socket: ServerSocket, args: list[Any], wants_ack: bool) -> None:
+        body = _extension_body(socket, args)
+        if body is None:
+            return
+        text, index = body.get("data"), body.get("chunkIndex")
+        stream_id = wire.identifier(body.get("streamId")) or wire.identifier(body.get("outputId"))
+        if stream_id is not None and type(text) is str:
+            streams.stream_data(
+                socket.caller.identity,
+                stream_id,
+                wire.identifier(body.get("outputId")),
+                wire.identifier(body.get("requestId")),
+                index if type(index) is int else None,
+                text,
+            )
+
+    def failed(socket: ServerSocket, args: list[Any], wants_ack: bool) -> None:
+        body = _extension_body(socket, args)
+        if body is not None:
+            streams.stream_failed(socket.caller.identity, *_stream_ids(body))
+
+    def end(socket: ServerSocket, args: list[Any], wants_ack: bool) -> None:
+        body = _extension_body(socket, args)
+        if body is not None:
+            mode = socket.caller.stream_mode
+            final = True if body.get("final") is True or mode == "output" else (False if mode == "token" else None)
+            streams.stream_ended(socket.caller.identity, *_stream_ids(body), final)
+
+    def error(socket: ServerSocket, args: list[Any], wants_ack: bool) -> None:
+        body = _extension_body(socket, args)
+        if body is not None:
+            message = wire.text(body.get("message"), 1000) or "The extension reported an error."
+            detail = well_formed(wire.text(body.get("error"), 1000)) or None
+            request_id = wire.identifier(body.get("requestId"))
+            streams.failed(socket.caller.identity, request_id, well_formed(message), detail)
+
+    for prefix in ("CLIENT_STREAM", "STREAM"):
+        namespace.on(f"{prefix}_START", start)
+        for part in ("FIRST", "MIDDLE", "LAST", "RETRY"):
+            namespace.on(f"{prefix}_DATA_{part}", data)
+        namespace.on(f"{prefix}_DATA_FAILED", failed)
+        namespace.on(f"{prefix}_END", end)
+    namespace.on("ERROR", error)
+    namespace.on("message", _message_handler(services))
+
+
+def _extension_body(socket: ServerSocket, args: list[Any]) -> wire.Body | None:
+    """The payload, if it is an object from an extension; everything else is ignored (contract 12.2)."""
+    if args and type(args[0]) is dict and socket.caller.kind is Kind.EXTENSION:
+        return args[0]
+    return None
+
+
+def _stream_ids(body: wire.Body) -> tuple[str, str | None, str | None]:
+    output_id = wire.identifier(body.get("outputId"))
+    stream_id = wire.identifier(body.get("streamId")) or output_id or ""
+    return stream_id, output_id, wire.identifier(body.get("requestId"))
+
+
+def _message_handler(services: LlmServices) -> Any:
+    """``message``: the health check of anybody, the non-stream answer of an extension (contract 5.5)."""
+
+    def message(socket: ServerSocket, args: list[Any], wants_ack: bool) -> None:
+        body = args[0] if args and isinstance(args[0], dict) else {}
+        data, request_id = body.get("data"), wire.identifier(body.get("requestId"))
+        if data == HEALTH_QUESTION:
+            answer = {"type": 0, "data": HEALTH_ANSWER, "source": "server", "outputId": services.world.new_id()}
+            socket.emit("message", {**answer, "requestId": body.get("requestId")})
+        elif body.get("type") not in (0, "NON_STREAM") or isinstance(body.get("type"), bool):
+            return
+        elif socket.caller.kind is not Kind.EXTENSION:
+            warning = {"type": "WARNING", "message": "Only extensions answer requests.", "warningCode": 72}
+            socket.emit("WARNING", warning)
+        else:
+            text = data if isinstance(data, str) else "" if data is None else str(data)
+            output_id = wire.identifier(body.get("outputId"))
+            services.streams.answered(socket.caller.identity, request_id, output_id, text[:MAX_TEXT])
+
+    return message
+
+
+# ------------------------------------------------------------------------------------------------------ stream readers
+
+
+def _add_readers(namespace: Namespace, services: LlmServices) -> None:
+    """``$stream*`` as the library's reader sends them (contract 5.7)."""
+    downstream = services.downstream
+
+    def read(socket: ServerSocket, args: list[Any], wants_ack: bool) -> None:
+        if args and isinstance(args[0], str):
+            downstream.read(socket.sid, args[0])
+
+    def stopped(socket: ServerSocket, args: list[Any], wants_ack: bool) -> None:
+        if args and isinstance(args[0], str):
+            downstream.stopped(socket.sid, args[0])
+
+    def opened(socket: ServerSocket, args: list[Any], wants_ack: bool) -> None:
+        for arg in args[1:]:
+            if isinstance(arg, dict) and isinstance(stream_id := arg.get("$stream"), str):
+                socket.emit("$stream-error", stream_id[: wire.MAX_ID], "Streams from clients are not accepted.")
+
+    def written(socket: ServerSocket, args: list[Any], wants_ack: bool) -> list[Any]:
+        name = args[0][: wire.MAX_ID] if args and isinstance(args[0], str) else ""
+        return [f"invalid stream id: {name}"]
+
+    namespace.on("$stream-read", read)
+    namespace.on("$stream-end", stopped)
+    namespace.on("$stream-error", stopped)
+    namespace.on("$stream", opened)
+    namespace.on("$stream-write", written)

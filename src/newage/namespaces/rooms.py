@@ -1,0 +1,131 @@
+"""``/rooms``: creating, joining, leaving; who serves whom (contract 3.5, 6.4)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import frozen
+
+from newage.domain.model import Caller, Kind, Room
+from newage.domain.policy import administers, is_staff, may_join
+from newage.errors import AlreadyMember, InvalidRequest, NotAuthorised, NotMember, RoomMissing
+from newage.gateway.dispatch import Namespace
+from newage.namespaces import wire
+from newage.services.clock import iso
+from newage.services.relations import RelationService
+from newage.services.rooms import RoomService
+from newage.services.sessions import SessionService
+
+
+@frozen
+class RoomName:
+    name: str
+
+
+def parse_room_name(payload: Any) -> RoomName:
+    """:raises InvalidRequest: no room is named."""
+    name = wire.room_name(payload)
+    if name is None:
+        raise InvalidRequest("Invalid room name")
+    return RoomName(name)
+
+
+@frozen
+class MaybeRoom:
+    name: str | None
+
+
+def parse_maybe_room(payload: Any) -> MaybeRoom:
+    return MaybeRoom(wire.room_name(payload))
+
+
+@frozen(kw_only=True)
+class RoomEvents:
+    """The handlers; each is one call of a service and a view of its result."""
+
+    rooms: RoomService
+    sessions: SessionService
+    relations: RelationService
+    clients_may_create: bool
+
+    def get_rooms(self, caller: Caller, request: None) -> wire.Body:
+        rooms = list(self.rooms.all())
+        return {"rooms": [room.name for room in rooms], "roomDetails": [_details(room) for room in rooms]}
+
+    async def create(self, caller: Caller, request: RoomName) -> wire.Body:
+        if not administers(caller) and not (self.clients_may_create and caller.kind is Kind.CLIENT):
+            raise NotAuthorised("Unauthorized")
+        room = await self.rooms.create(request.name, caller.session)
+        return {"roomName": room.name}
+
+    async def delete(self, caller: Caller, request: RoomName) -> wire.Body:
+        room = self.rooms.require(request.name)
+        if not administers(caller) and room.master != caller.identity:
+            raise NotAuthorised("Unauthorized")
+        await self.rooms.delete(request.name)
+        return {"roomName": request.name}
+
+    async def join(self, caller: Caller, request: RoomName) -> Any:
+        room = self.rooms.require(request.name)
+        if not may_join(room) and not is_staff(room, caller.identity) and not administers(caller):
+            raise NotAuthorised("Failed to join room")
+        try:
+            room = await self.rooms.add(request.name, caller.identity)
+        except AlreadyMember as error:
+            role = room.members[caller.identity].wire
+            return wire.Warned(str(error), {"roomName": request.name, "role": role})
+        return {"roomName": room.name, "role": room.members[caller.identity].wire}
+
+    async def leave(self, caller: Caller, request: RoomName) -> wire.Body:
+        try:
+            await self.rooms.remove(request.name, caller.identity, "leave")
+        except NotMember as error:
+            raise RoomMissing("Room not found") from error
+        return {"roomName": request.name}
+
+    def assignments_for_room(self, caller: Caller, request: MaybeRoom) -> wire.Body:
+        name = request.name
+        if name is None or (name == caller.client_id and self.rooms.get(name) is None):
+            name = caller.identity
+        assigned = list(self.relations.assigned(name))
+        return {"roomName": name, "assignments": assigned, "extensions": assigned}
+
+    def connection_policy(self, caller: Caller, request: None) -> wire.Body:
+        return {"policy": self.relations.policy.value}
+
+    def connected_extensions(self, caller: Caller, request: None) -> wire.Body:
+        details = []
+        for identity in self.relations.extensions():
+            session = self.sessions.by_identity(identity)
+            if session is not None:
+                rooms = list(self.relations.rooms_of_extension(identity))
+                about = {"identity": identity, "clientId": session.client_id, "desc": session.desc, "rooms": rooms}
+                details.append(about)
+        return {"extensions": list(self.relations.extensions()), "details": details}
+
+    def connected_client_rooms(self, caller: Caller, request: None) -> wire.Body:
+        return {"rooms": list(self.relations.client_rooms())}
+
+
+def add_room_events(namespace: Namespace, events: RoomEvents) -> None:
+    namespace.on("GET_ROOMS", wire.answer(wire.nothing, events.get_rooms, query=True))
+    namespace.on("CREATE_ROOM", wire.answer(parse_room_name, events.create))
+    namespace.on("DELETE_ROOM", wire.answer(parse_room_name, events.delete))
+    namespace.on("JOIN_ROOM", wire.answer(parse_room_name, events.join))
+    namespace.on("LEAVE_ROOM", wire.answer(parse_room_name, events.leave))
+    namespace.on("GET_ASSIGNMENTS_FOR_ROOM", wire.answer(parse_maybe_room, events.assignments_for_room, query=True))
+    namespace.on("GET_CONNECTION_POLICY", wire.answer(wire.nothing, events.connection_policy, query=True))
+    namespace.on("GET_CONNECTED_EXTENSIONS", wire.answer(wire.nothing, events.connected_extensions, query=True))
+    namespace.on("GET_CONNECTED_CLIENT_ROOMS", wire.answer(wire.nothing, events.connected_client_rooms, query=True))
+
+
+def _details(room: Room) -> wire.Body:
+    return {
+        "name": room.name,
+        "master": room.master,
+        "managers": [who for who, role in room.members.items() if role.wire == "manager"],
+        "memberCount": len(room.members),
+        "mode": room.mode.value,
+        "createdAt": iso(room.created_at),
+        "kind": room.kind.value,
+    }

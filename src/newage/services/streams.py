@@ -1,0 +1,498 @@
+"""Outputs of extensions: upstream packets in, feeds and stored responses out (contract 5.5, 5.6, 5.8).
+
+State per extension: its live streamIds, and its outputs with the request each answers. The real one opens a stream per
+token and never says that an output is over, so an output is finalised by the rules of contract 5.6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any
+
+from attrs import define, evolve, field, frozen
+from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from newage.domain.model import Audience, Caller, Emission, Message, Role, Room, Session
+from newage.domain.request import Request
+from newage.domain.text import Joiner, well_formed
+from newage.errors import CallFailed, NewAgeError, PeerGone
+from newage.ports import IOutbox, IRoomListener, ISessionListener, IUpstream
+from newage.services.clock import World
+from newage.services.downstream import DownstreamService, Feed
+from newage.services.history import HistoryService
+from newage.services.presence import PresenceService
+from newage.services.requests import RequestService
+from newage.services.sessions import SessionService
+
+
+@frozen(kw_only=True)
+class StreamSettings:
+    stream_idle_finalize_ms: int = field(
+        default=2000, metadata={"doc": "an output ends when nothing came for so long after an END"}
+    )
+    stream_long_ms: int = field(default=200, metadata={"doc": "END of a stream that lived so long ends its output"})
+    stream_long_chunks: int = field(default=8, metadata={"doc": "END of a stream with more chunks ends its output"})
+    max_output_bytes: int = field(default=1_048_576, metadata={"doc": "UTF-8 bytes of one output"})
+    max_streams_per_extension: int = field(default=64, metadata={"doc": "live streamIds of one extension"})
+    max_outputs_per_extension: int = field(default=16, metadata={"doc": "live outputs of one extension"})
+    max_ended_outputs_per_extension: int = field(default=256, metadata={"doc": "ended outputs kept for late chunks"})
+    max_chunk_gaps: int = field(default=1024, metadata={"doc": "missing chunk indexes remembered per stream"})
+    output_idle_seconds: int = field(default=120, metadata={"doc": "an output without any traffic fails after it"})
+    output_tail_seconds: int = field(default=60, metadata={"doc": "late chunks reopen an ended output within it"})
+
+
+@define(eq=False)
+class Output:
+    """One answer on its way; ``feed`` is None once it is final."""
+
+    identity: str
+    output_id: str
+    request: Request
+    active_at: float  # seconds on the monotonic clock
+    joiner: Joiner = field(factory=Joiner)
+    feed: Feed | None = None
+    open_streams: int = 0
+    pending_since: float | None = None  # the last END, when nothing is open
+    ended_at: float | None = None
+    closed: bool = False  # too large or failed: late chunks are dropped
+    text: str = ""  # of the segments before this feed
+    message: Message | None = None  # as stored
+    lock: DeferredLock = field(factory=DeferredLock)
+
+
+@define(eq=False)
+class _Stream:
+    output: Output
+    started_at: float
+    next_index: int = 0
+    gaps: set[int] = field(factory=set)
+    chunks: int = 0
+
+
+@define(eq=False)
+class _Extension:
+    streams: dict[str, _Stream] = field(factory=dict)
+    outputs: dict[str, Output] = field(factory=dict)  # live and ended, oldest first
+
+    def live(self) -> list[Output]:
+        return [output for output in self.outputs.values() if output.feed is not None]
+
+
+@implementer(IUpstream, ISessionListener, IRoomListener)
+class StreamService:
+    _log = Logger()
+    SWEEP = 0.25  # seconds between looks for idle outputs
+
+    def __init__(
+        self,
+        world: World,
+        outbox: IOutbox,
+        sessions: SessionService,
+        requests: RequestService,
+        history: HistoryService,
+        downstream: DownstreamService,
+        presence: PresenceService,
+        settings: StreamSettings,
+    ) -> None:
+        self._world = world
+        self._outbox = outbox
+        self._sessions = sessions
+        self._requests = requests
+        self._history = history
+        self._downstream = downstream
+        self._presence = presence
+        self._settings = settings
+        self._extensions: dict[str, _Extension] = {}
+        self._sweep: IDelayedCall | None = None
+        self._storing: set[Deferred[None]] = set()
+
+    @property
+    def open_outputs(self) -> int:
+        return sum(len(extension.live()) for extension in self._extensions.values())
+
+    async def drain(self) -> None:
+        """Finalise everything that is open and wait until it is stored: the end of the daemon."""
+        for extension in list(self._extensions.values()):
+            for output in extension.live():
+                self._finalise(output)
+        for storing in list(self._storing):
+            await storing
+
+    def close(self) -> None:
+        if self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
+
+    # ------------------------------------------------------------------------------------------ what extensions say
+
+    def stream_started(self, identity: str, stream_id: str, output_id: str, request_id: str | None) -> None:
+        extension = self._extension(identity)
+        if stream_id not in extension.streams:
+            self._start(extension, identity, stream_id, output_id, request_id)
+
+    def stream_data(
+        self,
+        identity: str,
+        stream_id: str,
+        output_id: str | None,
+        request_id: str | None,
+        chunk_index: int | None,
+        text: str,
+    ) -> None:
+        extension = self._extensions.get(identity) or self._extension(identity)
+        stream = extension.streams.get(stream_id)
+        if stream is None:
+            if output_id is None:
+                self._log.debug("data for an unknown stream of {identity} dropped (71)", identity=identity)
+                return
+            stream = self._start(extension, identity, stream_id, output_id, request_id)
+            if stream is None:
+                return
+        if chunk_index is not None and not self._is_new(stream, chunk_index):
+            return
+        stream.chunks += 1
+        output = stream.output
+        output.active_at = self._world.clock.seconds()
+        whole = output.joiner.feed(text)
+        if whole and output.feed is not None:
+            output.feed.push(whole)
+            if len(output.feed.buffer) > self._settings.max_output_bytes:
+                self._fail(output, CallFailed("The answer is too large."))
+
+    def stream_ended(
+        self, identity: str, stream_id: str, output_id: str | None, request_id: str | None, final: bool | None
+    ) -> None:
+        extension = self._extension(identity)
+        stream = extension.streams.pop(stream_id, None)
+        if stream is None:
+            return
+        output, now = stream.output, self._world.clock.seconds()
+        output.open_streams -= 1
+        output.active_at = now
+        if final is None:
+            lived = (now - stream.started_at) * 1000
+            final = lived >= self._settings.stream_long_ms or stream.chunks > self._settings.stream_long_chunks
+        if final:
+            self._finalise(output)
+        elif output.open_streams == 0:
+            output.pending_since = now
+
+    def stream_failed(self, identity: str, stream_id: str, output_id: str | None, request_id: str | None) -> None:
+        extension = self._extension(identity)
+        stream = extension.streams.get(stream_id)
+        output = stream.output if stream is not None else extension.outputs.get(output_id or "")
+        if output is not None:
+            self._fail(output, CallFailed("The extension reported a failed stream."))
+
+    def answered(self, identity: str, request_id: str | None, output_id: str | None, text: str) -> None:
+        extension = self._extension(identity)
+        known = extension.outputs.get(output_id) if output_id is not None else None
+        if known is not None:  # the streamed output is over; its text is what was streamed
+            self._finalise(known)
+            self._store_soon(known, self._announce_answer(known, well_formed(text)))
+            return
+        request = self._requests.correlate(identity, request_id)
+        if request is None:
+            self._log.warn("an answer of {identity} belongs to no request (72)", identity=identity)
+            return
+        for output in extension.live():
+            if output.request is request:
+                self._finalise(output)
+        output = self._new_output(extension, identity, output_id or self._world.new_id(), request)
+        output.text = well_formed(text)[: self._settings.max_output_bytes]
+        self._mark_ended(output)
+        self._store_soon(output, self._store_answer(output))
+
+    def failed(self, identity: str, request_id: str | None, message: str, error: object) -> None:
+        """ERROR from the extension; it arrives twice from the real one, and only the first counts (H11)."""
+        request = self._requests.get(request_id) if request_id is not None else None
+        if request is None or identity not in request.targets:
+            self._log.debug("an error of {identity} belongs to no request (72)", identity=identity)
+            return
+        known = CallFailed(message)
+        self._requests.failed_by(request, identity, known, error)
+        for output in self._extension(identity).live():
+            if output.request is request:
+                self._fail(output, known)
+
+    def processing_stopped(self, identity: str, request_id: str | None) -> None:
+        """STOP_PROCESSING: the open output of that request, or all pending ones, are complete (contract 4.9, 5.6 d)."""
+        for output in self._extension(identity).live():
+            if request_id is None or output.request.request_id == request_id:
+                self._finalise(output)
+
+    # -------------------------------------------------------------------------------------------------------- streams
+
+    def _extension(self, identity: str) -> _Extension:
+        return self._extensions.setdefault(identity, _Extension())
+
+    def _start(
+        self, extension: _Extension, identity: str, stream_id: str, output_id: str, request_id: str | None
+    ) -> _Stream | None:
+        """Open a stream on its output; None when there is no request for it or a limit is reached."""
+        if len(extension.streams) >= self._settings.max_streams_per_extension:
+            self._log.warn("{identity} has too many open streams", identity=identity)
+            return None
+        for other in extension.live():
+            if other.output_id != output_id and other.open_streams == 0 and other.pending_since is not None:
+                self._finalise(other)
+        output = self._output(extension, identity, output_id, request_id)
+        if output is None:
+            return None
+        now = self._world.clock.seconds()
+        output.open_streams += 1
+        output.pending_since = None
+        output.active_at = now
+        self._requests.heard_from(output.request, identity)
+        stream = extension.streams[stream_id] = _Stream(output=output, started_at=now)
+        return stream
+
+    def _output(self, extension: _Extension, identity: str, output_id: str, request_id: str | None) -> Output | None:
+        output = extension.outputs.get(output_id)
+        if output is None:
+            request = self._requests.correlate(identity, request_id)
+            if request is None:
+                self._log.debug("a stream of {identity} belongs to no request (72)", identity=identity)
+                return None
+            if len(extension.live()) >= self._settings.max_outputs_per_extension:
+                self._log.warn("{identity} has too many open outputs", identity=identity)
+                return None
+            output = self._new_output(extension, identity, output_id, request)
+        elif output.closed:
+            return None
+        if output.feed is None:
+            self._open_feed(output, output_id)
+        return output
+
+    def _new_output(self, extension: _Extension, identity: str, output_id: str, request: Request) -> Output:
+        output = Output(identity=identity, output_id=output_id, request=request, active_at=self._world.clock.seconds())
+        extension.outputs[output_id] = output
+        if self._sweep is None:
+            self._sweep = self._world.clock.callLater(self.SWEEP, self._tick)
+        return output
+
+    def _open_feed(self, output: Output, stream_id: str) -> None:
+        """A new downstream form, for a new output or one that goes on after its end."""
+        output.ended_at = None
+        session = self._sessions.by_identity(output.identity)
+        meta = {
+            "streamId": stream_id,
+            "outputId": output.output_id,
+            "requestId": output.request.request_id,
+            "source": "server",
+            "roomName": output.request.room,
+            "clientId": session.client_id if session is not None else output.identity,
+            "identity": output.identity,
+        }
+        output.feed = self._downstream.start(output.request.room, meta)
+
+    def _is_new(self, stream: _Stream, index: int) -> bool:
+        """Has this chunk not been delivered yet? A resent one fills a gap at most (contract 5.6)."""
+        expected = stream.next_index
+        if index == expected:
+            stream.next_index = expected + 1
+            return True
+        if index < expected:
+            if index in stream.gaps:
+                stream.gaps.discard(index)
+                return True
+            return False
+        room = self._settings.max_chunk_gaps - len(stream.gaps)
+        stream.gaps.update(range(expected, min(index, expected + room)))
+        stream.next_index = index + 1
+        return True
+
+    # ---------------------------------------------------------------------------------------------------------- ends
+
+    def _finalise(self, output: Output) -> None:
+        """The output is complete: end the feed, store the response, once."""
+        feed = output.feed
+        if feed is None:
+            return
+        rest = output.joiner.flush()
+        if rest:
+            feed.push(rest)
+        feed.end()
+        output.text += feed.buffer.decode()
+        self._mark_ended(output)
+        self._store_soon(output, self._store_stream(output))
+
+    def _fail(self, output: Output, error: NewAgeError) -> None:
+        """End it as failed; a partial text is stored."""
+        feed = output.feed
+        if feed is None:
+            return
+        feed.end(str(error))
+        output.text += feed.buffer.decode()
+        output.closed = True
+        self._requests.failed_by(output.request, output.identity, error)
+        self._mark_ended(output)
+        if output.text:
+            self._store_soon(output, self._store_failed(output))
+
+    def _mark_ended(self, output: Output) -> None:
+        output.feed = None
+        output.pending_since = None
+        output.ended_at = self._world.clock.seconds()
+        self._requests.finished_by(output.request, output.identity)
+        self._presence.show(output.request.room, output.identity, "idle")
+        extension = self._extension(output.identity)
+        for stream_id in [s for s, stream in extension.streams.items() if stream.output is output]:
+            del extension.streams[stream_id]
+        output.open_streams = 0
+        ended = [o for o in extension.outputs.values() if o.feed is None]
+        for old in ended[: -self._settings.max_ended_outputs_per_extension]:
+            del extension.outputs[old.output_id]
+
+    # -------------------------------------------------------------------------------------------------------- storing
+
+    def _store_soon(self, output: Output, storing: Coroutine[Deferred[Any], Any, None]) -> None:
+        """Store in the background, outputs' segments in order; a failure is logged."""
+        d: Deferred[None] = output.lock.run(lambda: Deferred.fromCoroutine(storing))
+        self._storing.add(d)
+
+        def done(result: object) -> None:
+            self._storing.discard(d)
+            if isinstance(result, Failure):
+                self._log.failure("the answer of {identity} could not be stored", result, identity=output.identity)
+
+        d.addBoth(done)
+
+    async def _store_stream(self, output: Output) -> None:
+        if output.message is not None:
+            output.message = await self._history.replace(evolve(output.message, text=output.text, data=output.text))
+            return
+        output.message = message = await self._history.add(self._draft(output, streamed=True))
+        self._announce(output, message)
+
+    async def _store_failed(self, output: Output) -> None:
+        if output.message is not None:
+            await self._history.replace(evolve(output.message, text=output.text, data=output.text, failed=True))
+        else:
+            output.message = await self._history.add(evolve(self._draft(output, streamed=True), failed=True))
+
+    async def _store_answer(self, output: Output) -> None:
+        output.message = message = await self._history.add(self._draft(output, streamed=False))
+        await self._announce_answer(output, output.text)
+        self._announce(output, message)
+
+    async def _announce_answer(self, output: Output, text: str) -> None:
+        """``message`` of type 0 to the room (contract 5.5)."""
+        if output.message is None:
+            return
+        body = {**self._about(output, output.message), "type": 0, "data": text, "source": "server"}
+        self._publish(output, "message", body)
+
+    def _announce(self, output: Output, message: Message) -> None:
+        """LLM_RESPONSE to the room, then the status to the requester."""
+        body = {
+            **self._about(output, message),
+            "message": message.text,
+            "data": message.text,
+            "streamed": message.streamed,
+        }
+        self._publish(output, "LLM_RESPONSE", body)
+        self._requests.answered_by(output.request, output.identity, message.response_id or message.message_id)
+
+    def _publish(self, output: Output, event: str, body: dict[str, object]) -> None:
+        self._outbox.publish(Emission("/llm", event, (body,), (Audience("room", output.request.room),)))
+
+    def _about(self, output: Output, message: Message) -> dict[str, object]:
+        return {
+            "requestId": output.request.request_id,
+            "responseId": message.response_id,
+            "messageId": message.message_id,
+            "outputId": output.output_id,
+            "roomName": message.room,
+            "identity": message.identity,
+            "clientId": message.client_id,
+        }
+
+    def _draft(self, output: Output, *, streamed: bool) -> Message:
+        session = self._sessions.by_identity(output.identity)
+        return Message(
+            message_id=self._world.new_id(),
+            response_id=self._world.new_id(),
+            room=output.request.room,
+            seq=0,
+            identity=output.identity,
+            client_id=session.client_id if session is not None else output.identity,
+            role="assistant",
+            text=output.text,
+            data=output.text,
+            request_id=output.request.request_id,
+            output_id=output.output_id,
+            streamed=streamed,
+        )
+
+    # ------------------------------------------------------------------------------------------------------ listeners
+
+    def session_appeared(self, session: Session) -> None:
+        """Its link follows."""
+
+    def socket_attached(self, caller: Caller) -> None:
+        """Sockets carry no output of their own."""
+
+    def socket_detached(self, caller: Caller) -> None:
+        """Only the last link counts."""
+
+    def session_gone(self, session: Session) -> None:
+        """Its link has gone before it."""
+
+    def extension_available(self, session: Session) -> None:
+        """It has said nothing yet."""
+
+    def extension_lost(self, session: Session) -> None:
+        gone = PeerGone("SillyTavern extension disconnected.")
+        for request in self._requests.awaited_of(session.identity):
+            self._requests.failed_by(request, session.identity, gone)
+        extension = self._extensions.get(session.identity)
+        if extension is None:
+            return
+        for output in extension.live():
+            self._fail(output, gone)
+        if not extension.outputs:
+            del self._extensions[session.identity]
+
+    def room_created(self, room: Room) -> None:
+        """No output yet."""
+
+    def member_joined(self, room: Room, identity: str, role: Role) -> None:
+        """Receivers are the feeds' business."""
+
+    def member_left(self, room: Room, identity: str, reason: str) -> None:
+        """Receivers are the feeds' business."""
+
+    def room_deleted(self, room: Room) -> None:
+        """Nothing can be stored any more: forget its outputs."""
+        for extension in self._extensions.values():
+            for output in [o for o in extension.outputs.values() if o.request.room == room.name]:
+                output.closed = True
+                if output.feed is not None:
+                    if not output.feed.ended:
+                        output.feed.end("Room deleted.")
+                    self._mark_ended(output)
+
+    # ---------------------------------------------------------------------------------------------------------- expiry
+
+    def _tick(self) -> None:
+        """Finalise what has been idle, fail what fell silent, forget what is long over."""
+        now = self._world.clock.seconds()
+        idle = self._settings.stream_idle_finalize_ms / 1000
+        for identity, extension in list(self._extensions.items()):
+            for output in list(extension.outputs.values()):
+                if output.ended_at is not None:
+                    if now - output.ended_at >= self._settings.output_tail_seconds:
+                        extension.outputs.pop(output.output_id, None)
+                elif output.pending_since is not None and now - output.pending_since >= idle:
+                    self._finalise(output)
+                elif now - output.active_at >= self._settings.output_idle_seconds:
+                    self._fail(output, CallFailed("The extension fell silent."))
+            if not extension.outputs and not extension.streams:
+                del self._extensions[identity]
+        busy = any(extension.outputs for extension in self._extensions.values())
+        self._sweep = self._world.clock.callLater(self.SWEEP, self._tick) if busy else None
