@@ -13,15 +13,19 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from json import loads
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, TypeAlias, get_type_hints
 
 import attrs
 from attrs import define, field, frozen
 from attrs.validators import and_, ge, le
 
 from newage.bridge.demo import DemoSettings
-from newage.config_values import address_list, coerce, negative, toml_value
+from newage.config_values import address_list, check_least, coerce, toml_value
 from newage.errors import ConfigError
+from newage.gateway.settings import GatewaySettings
+from newage.protocol.engine_session import EngineSettings
+from newage.services.auth_settings import AuthSettings
+from newage.services.downstream import DownstreamSettings
 from newage.services.history import HistorySettings
 from newage.services.presence import PresenceSettings
 from newage.services.relations import RelationSettings
@@ -30,9 +34,14 @@ from newage.services.rooms import RoomSettings
 from newage.services.sessions import SessionSettings
 from newage.storage.database import StorageSettings
 from newage.telemetry import LogSettings
+from newage.web.settings import WebSettings
 
 ENV_PREFIX = "NEWAGE_"
 SETTINGS_FILE = "settings/server_settings.json"  # under the home (contract 8.1)
+
+Key: TypeAlias = tuple[str, str]  # table, field
+Target: TypeAlias = tuple[str, str, float]  # table, field, divisor
+Found: TypeAlias = dict[Key, tuple[object, str]]  # value, where it was said
 
 
 @frozen(kw_only=True)
@@ -69,11 +78,16 @@ class Config:
     """All settings; an attribute is a table of the TOML file, its class belongs to the layer that reads it."""
 
     server: ServerSettings = field(factory=ServerSettings)
+    web: WebSettings = field(factory=WebSettings)
+    engine: EngineSettings = field(factory=EngineSettings)
+    gateway: GatewaySettings = field(factory=GatewaySettings)
+    auth: AuthSettings = field(factory=AuthSettings)
     sessions: SessionSettings = field(factory=SessionSettings)
     presence: PresenceSettings = field(factory=PresenceSettings)
     rooms: RoomSettings = field(factory=RoomSettings)
     history: HistorySettings = field(factory=HistorySettings)
     requests: RequestSettings = field(factory=RequestSettings)
+    downstream: DownstreamSettings = field(factory=DownstreamSettings)
     relations: RelationSettings = field(factory=RelationSettings)
     storage: StorageSettings = field(factory=StorageSettings)
     demo: DemoSettings = field(factory=DemoSettings)
@@ -86,13 +100,18 @@ class Config:
         return Path(self.server.home).absolute()
 
 
-# Members of server_settings.json whose field has another name, with the factor that turns their unit into the field's.
-# Every other member finds its field by name: ``sessionGraceMs`` is ``session_grace_ms`` of the table that has it.
-MEMBERS: dict[str, tuple[str, str, float]] = {
-    "serverPort": ("server", "port", 1),
+# Members of server_settings.json whose fields have another name or unit: (table, key, divisor). Every other one finds
+# its field by name in whichever tables have it, times with their unit: ``sessionGraceMs`` is ``session_grace_ms``, and
+# ``pingTimeoutMs`` divided by 1000 is ``ping_timeout_seconds``.
+MEMBERS: dict[str, tuple[Target, ...]] = {
+    "serverPort": (("server", "port", 1),),
+    "socketIOPath": (("web", "socket_io_path", 1),),
+    "maxHttpBufferSize": (("web", "max_http_buffer_bytes", 1), ("engine", "max_payload_bytes", 1)),
+    "pingInterval": (("engine", "ping_interval_seconds", 1000),),  # Socket.IO's own names, in milliseconds
+    "pingTimeout": (("engine", "ping_timeout_seconds", 1000),),
+    "upgradeTimeout": (("engine", "upgrade_timeout_seconds", 1000),),
+    "connectTimeout": (("engine", "connect_timeout_seconds", 1000),),
 }
-
-Key = tuple[str, str]  # table, field
 
 OPTION_NAMES: dict[Key, str] = {("server", "bind_address"): "--bind"}  # where the option is not called like the key
 
@@ -117,11 +136,22 @@ def _camel(name: str) -> str:
     return first + "".join(part.capitalize() for part in rest)
 
 
-def _members() -> dict[str, tuple[str, str, float]]:
-    found: dict[str, tuple[str, str, float]] = {}
+def members() -> dict[str, tuple[Target, ...]]:
+    """Member of server_settings.json -> the fields it sets."""
+    found: dict[str, tuple[Target, ...]] = {}
     for section, key in _known():
-        found.setdefault(_camel(key), (section, key, 1))
+        for name, divisor in _names(key):
+            found[name] = (*found.get(name, ()), (section, key, divisor))
     return found | MEMBERS
+
+
+def _names(key: str) -> Iterator[tuple[str, float]]:
+    yield _camel(key), 1
+    stem, _, unit = key.rpartition("_")
+    if unit == "seconds":
+        yield _camel(stem) + "Ms", 1000
+    elif unit == "ms":
+        yield _camel(stem) + "Seconds", 0.001
 
 
 def load(
@@ -153,7 +183,7 @@ class _Loader:
     warnings: list[str] = field(factory=list)
     known: dict[Key, Any] = field(factory=_known)
 
-    def take(self, into: dict[Key, tuple[object, str]], key: Key, value: object, where: str, *, lenient: bool) -> None:
+    def take(self, into: Found, key: Key, value: object, where: str, *, lenient: bool) -> None:
         """Check one value's type; a wrong one is a mistake."""
         try:
             into[key] = (coerce(value, self.known[key], lenient=lenient), where)
@@ -163,14 +193,14 @@ class _Loader:
     def cure(self, key: Key) -> str:
         return f"correct it or leave it out (default {toml_value(getattr(sections()[key[0]](), key[1]))})"
 
-    def options(self, options: Mapping[Key, object]) -> dict[Key, tuple[object, str]]:
-        found: dict[Key, tuple[object, str]] = {}
+    def options(self, options: Mapping[Key, object]) -> Found:
+        found: Found = {}
         for key, value in options.items():
             if value is not None:
                 self.take(found, key, value, OPTION_NAMES.get(key, f"--{key[1]}"), lenient=True)
         return found
 
-    def toml(self, path: str) -> dict[Key, tuple[object, str]]:
+    def toml(self, path: str) -> Found:
         try:
             tables = tomllib.loads(Path(path).read_text("utf-8"))
         except OSError as error:
@@ -181,12 +211,12 @@ class _Loader:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             self.mistakes.append(f"{path} is not TOML: {error}; correct that place (conf/newage.toml shows every key)")
             return {}
-        found: dict[Key, tuple[object, str]] = {}
+        found: Found = {}
         for name, table in tables.items():
             self.table(found, path, name, table)
         return found
 
-    def table(self, found: dict[Key, tuple[object, str]], path: str, name: str, table: object) -> None:
+    def table(self, found: Found, path: str, name: str, table: object) -> None:
         if name not in sections():
             self.mistakes.append(f"{path}: [{name}] is not a table of newage; {_suggest(name, sections(), '[{}]')}")
         elif not isinstance(table, dict):
@@ -200,11 +230,11 @@ class _Loader:
                     cure = _suggest(key, keys, "{}")
                     self.mistakes.append(f"{path}: [{name}] {key} is not a key of newage; {cure}")
 
-    def environment(self, environ: Mapping[str, str]) -> dict[Key, tuple[object, str]]:
+    def environment(self, environ: Mapping[str, str]) -> Found:
         """``NEWAGE_<TABLE>_<KEY>``; for the table ``server`` the key alone is enough (``NEWAGE_PORT``)."""
         names = {f"{ENV_PREFIX}{s}_{k}".upper(): (s, k) for s, k in self.known}
         names |= {f"{ENV_PREFIX}{k}".upper(): (s, k) for s, k in self.known if s == "server"}
-        found: dict[Key, tuple[object, str]] = {}
+        found: Found = {}
         for name, value in environ.items():
             if name in names:
                 self.take(found, names[name], value, f"environment: {name}", lenient=True)
@@ -212,7 +242,7 @@ class _Loader:
                 self.warnings.append(f"environment: {name} is not a key of newage; {_suggest(name, names, '{}')}")
         return found
 
-    def server_settings(self, path: Path) -> dict[Key, tuple[object, str]]:
+    def server_settings(self, path: Path) -> Found:
         """The reference server's file (contract 8.1): unknown members are others', an unparsable file is kept."""
         try:
             content = loads(path.read_text("utf-8-sig"))
@@ -228,12 +258,12 @@ class _Loader:
                 f"{path} is not JSON and was left alone: {error}; defaults are used until it is mended"
             )
             return {}
-        found: dict[Key, tuple[object, str]] = {}
-        for member, (section, key, factor) in _members().items():
-            if member in content and (section, key) in self.known:
+        found: Found = {}
+        for member, targets in members().items():
+            for section, key, divisor in targets if member in content else ():
                 value = content[member]
-                if factor != 1 and isinstance(value, (int, float)) and not isinstance(value, bool):
-                    value = value * factor
+                if divisor != 1 and isinstance(value, (int, float)) and not isinstance(value, bool):
+                    value = value / divisor
                 self.take(found, (section, key), value, f"{path}: {member}", lenient=True)
         return found
 
@@ -252,8 +282,7 @@ class _Loader:
         before = len(self.mistakes)
         for key, (value, where) in given.items():
             try:
-                if negative(value):
-                    raise ValueError("must not be negative")
+                check_least(attrs.fields_dict(cls)[key], value)
                 cls(**{key: value})
             except (ValueError, TypeError) as error:
                 reason = str(error.args[0]).replace(f"'{key}' ", "") if error.args else "is out of range"

@@ -10,6 +10,8 @@ from ipaddress import ip_address
 from json import dumps, loads
 from typing import Any, Literal, Union, get_args, get_origin
 
+import attrs
+
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 _LISTS: Mapping[Any, type] = {tuple: tuple, list: list, frozenset: frozenset, set: frozenset, Sequence: tuple}
@@ -126,9 +128,18 @@ def _enum(value: object, hint: type[Enum]) -> Enum:
         raise _wrong("one of " + ", ".join(str(each.value) for each in hint), value) from None
 
 
-def negative(value: object) -> bool:
-    """No setting counts below nothing, whatever its class checks beyond that."""
-    return isinstance(value, (int, float)) and value < 0
+def check_least(attribute: attrs.Attribute[Any], value: object) -> None:
+    """No setting counts below nothing; where its class checks no range and zero has no meaning, not zero either.
+
+    :raises ValueError: it does.
+    """
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return
+    zero_means = (
+        attribute.validator is not None or attribute.default == 0 or "0 = " in attribute.metadata.get("doc", "")
+    )
+    if value < 0 or (value == 0 and not zero_means):
+        raise ValueError(f"must be {'at least' if zero_means else 'more than'} 0, not {value}")
 
 
 def toml_value(value: object) -> str:
@@ -138,7 +149,7 @@ def toml_value(value: object) -> str:
     if isinstance(value, Enum):
         return toml_value(value.value)
     if isinstance(value, Mapping):
-        inside = ", ".join(f"{dumps(str(key))} = {toml_value(each)}" for key, each in value.items())
+        inside = ", ".join(f"{_toml_string(str(key))} = {toml_value(each)}" for key, each in value.items())
         return f"{{ {inside} }}" if inside else "{}"
     if isinstance(value, (frozenset, set)):
         return toml_value(sorted(value))
@@ -146,7 +157,11 @@ def toml_value(value: object) -> str:
         return "[" + ", ".join(toml_value(each) for each in value) + "]"
     if isinstance(value, (int, float)):
         return str(value)
-    return dumps(str(value))
+    return _toml_string(str(value))
+
+
+def _toml_string(text: str) -> str:
+    return dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")  # JSON's escapes are TOML's, except this one
 
 
 def address_list(_instance: object, _attribute: object, value: tuple[str, ...]) -> None:

@@ -76,13 +76,14 @@ def makeService(options: Options) -> StagedService:
             config_file=options["config"] or os.environ.get("NEWAGE_CONFIG"),
         )
         check(config, will_change_user=_will_change_user(options))
+        from twisted.internet import reactor
+
+        service = build(config, reactor)
     except ConfigError as error:
         raise refusal(error) from None
-    from twisted.internet import reactor
-
     if _daemon(options):
         announce(config)
-    return build(config, reactor)
+    return service
 
 
 def check(config: Config, *, will_change_user: bool = False) -> None:
