@@ -2,40 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from harness import Daemon, Driver, Hub
-
-
-def write_settings(home: Path, **files: object) -> None:
-    """Settings files of an existing installation, ``name=content``; ``_`` in a name becomes ``-`` except for the server's."""
-    folder = home / "settings"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        stem = name if name == "server_settings" else name.replace("_", "-")
-        (folder / f"{stem}.json").write_text(json.dumps(content, indent=2), "utf-8")
-
-
-STRICT_CLIENTS = tuple(f"strict-web-{n}" for n in range(1, 13))
-STRICT_EXTENSIONS = tuple(f"SillyTavern-{n}" for n in range(8001, 8007))
-
-
-def write_strict_home(home: Path) -> None:
-    """networkSafe off; every id of STRICT_CLIENTS and STRICT_EXTENSIONS trusted by a file of its own."""
-    write_settings(home, server_settings={"networkSafe": False})
-    for client_id in STRICT_CLIENTS:
-        write_settings(home, **{client_id: {"clientId": client_id, "isTrust": True}})
-    for client_id in STRICT_EXTENSIONS:
-        settings = {
-            "clientId": client_id,
-            "isTrust": True,
-            "Remember_me": True,
-            "sillyTavernPassWord": f"pw-of-{client_id}",
-        }
-        write_settings(home, **{f"{client_id}-settings": settings})
+from homes import write_strict_home
 
 
 @pytest.fixture(scope="session")

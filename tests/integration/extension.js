@@ -195,7 +195,8 @@ class ReferenceExtension {
     const request = knowsRequest && live ? { requestId: live } : {};
     this.note('@output', outputId);
     for (const [index, token] of tokens.entries()) {
-      if (index === dieAfter) return this.die();
+      if (index === dieAfter) this.die();
+      if (this.stopped) return outputId;
       this.streamToken(token, outputId, request, index === 0 && !resumed);
       if (gap) await pause(gap);
     }
@@ -219,13 +220,16 @@ class ReferenceExtension {
     this.llm.emit('CLIENT_STREAM_END', { type: 3, streamId, outputId, ...target });
   }
 
-  // What the published documentation tells extension authors: one stream per answer. `prefix` '' gives the names of its tables.
-  async streamDocs(chunks, requestId, { prefix = 'CLIENT_', gap = 0, outputId = randomUUID() } = {}) {
+  // What the published documentation tells extension authors: one stream per answer. `prefix` '' gives the names of its tables;
+  // `stamped`: every chunk is the time of its sending (performance.now()), for who measures latency.
+  async streamDocs(chunks, requestId, { prefix = 'CLIENT_', gap = 0, stamped = false, outputId = randomUUID() } = {}) {
     const streamId = randomUUID();
     const common = { streamId, outputId, requestId, target: 'server' };
     this.note('@output', outputId);
     this.llm.emit(`${prefix}STREAM_START`, { type: 1, numStreams: chunks.length, ...common });
-    for (const [chunkIndex, data] of chunks.entries()) {
+    for (const [chunkIndex, chunk] of chunks.entries()) {
+      if (this.stopped) return;
+      const data = stamped ? `${performance.now()} ` : chunk;
       const place = chunkIndex === 0 ? ['FIRST', 4] : chunkIndex === chunks.length - 1 ? ['LAST', 6] : ['MIDDLE', 5];
       this.llm.emit(`${prefix}STREAM_DATA_${place[0]}`, { type: place[1], chunkIndex, data, ...common });
       if (gap) await pause(gap);

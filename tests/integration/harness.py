@@ -445,7 +445,7 @@ _fences = itertools.count(1)
 
 
 class Extension(Witness):
-    """The stand-in of the reference extension (extension.js); its sockets are ``llm``, ``auth``, ``clients`` and so on."""
+    """The stand-in of the reference extension (extension.js); its sockets are attributes: ``llm``, ``auth`` ..."""
 
     def __init__(self, driver: Driver, name: str, port: str) -> None:
         super().__init__(driver, name)

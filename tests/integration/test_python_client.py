@@ -1,0 +1,63 @@
+"""python-socketio's client, end to end: a second implementation of the protocol agrees with the daemon."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import socketio
+from harness import ALL_TRANSPORTS, PATIENCE, Hub, request
+
+TOKENS = ("Hi 😀", " from", " the", " other", " 客户端")
+
+
+@pytest.mark.parametrize("transports", ALL_TRANSPORTS, ids="-".join)
+def test_a_stream_reaches_python_socketio(hub: Hub, transports: Sequence[str]) -> None:
+    extension = hub.extension(kind="tokens", tokens=TOKENS, gap=5).start_quickly()
+    client = socketio.Client(reconnection=False)
+    ended, chunks, ends = threading.Event(), [], []
+
+    @client.on("SERVER_STREAM_DATA", namespace="/llm")
+    def on_data(payload: dict[str, Any]) -> None:
+        chunks.append(payload)
+
+    @client.on("SERVER_STREAM_END", namespace="/llm")
+    def on_end(payload: dict[str, Any]) -> None:
+        ends.append(payload)
+        ended.set()
+
+    me = hub.new_id("python")
+    auth = {"clientId": me, "clientType": "web-app", "streamMode": "plain"}
+    client.connect(hub.daemon.url, auth=auth, namespaces=["/llm"], transports=list(transports), wait_timeout=PATIENCE)
+    try:
+        reply = client.call("LLM_REQUEST", request("py", extension.client_id), namespace="/llm", timeout=PATIENCE)
+        assert (reply["status"], reply["roomName"]) == ("ok", me)
+        assert ended.wait(PATIENCE)
+    finally:
+        client.disconnect()
+    assert "".join(chunk["data"] for chunk in chunks) == "".join(TOKENS)
+    assert [chunk["chunkIndex"] for chunk in chunks] == list(range(len(chunks)))
+    assert [end["data"] for end in ends] == ["".join(TOKENS)]
+
+
+def test_it_acts_as_an_extension_and_sends_binary(hub: Hub) -> None:
+    """The roles changed: python-socketio answers, socket.io-client asks."""
+    port = "29999"
+    client = socketio.Client(reconnection=False)
+
+    @client.on("LLM_REQUEST", namespace="/llm")
+    def on_request(payload: dict[str, Any]) -> None:
+        answer = {"type": 0, "data": f"echo: {payload['message']}", "requestId": payload["requestId"], "outputId": "o"}
+        client.emit("message", answer, namespace="/llm")
+
+    auth = {"clientId": f"SillyTavern-{port}", "clientType": "SillyTavern"}
+    client.connect(hub.daemon.url, auth=auth, namespaces=["/llm"], wait_timeout=PATIENCE)
+    try:
+        client.emit("NO_SUCH_EVENT", {"bytes": b"\x00\x01\xff"}, namespace="/llm")
+        web = hub.client(hub.new_id())
+        assert web.call("LLM_REQUEST", request("py2", f"SillyTavern-{port}", "hello"))["status"] == "ok"
+        assert web.payload("message")["data"] == "echo: hello"
+    finally:
+        client.disconnect()
