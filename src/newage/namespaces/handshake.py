@@ -1,0 +1,125 @@
+"""CONNECT of every namespace: parse, let the gatekeeper check, register (contract 1.8, 2.2-2.5, 2.10).
+
+A refusal is never a CONNECT_ERROR: the CONNECT completes, then come ``ERROR`` and DISCONNECT (C5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.logger import Logger
+
+from newage.domain.model import Caller, Kind
+from newage.errors import AuthenticationFailed, NewAgeError
+from newage.gateway.dispatch import ConnectHandler, Namespace
+from newage.gateway.sockets import ServerSocket
+from newage.namespaces.wire import as_known, error_event, first, identifier, text
+from newage.ports import IExtensionLink
+from newage.services.auth import ANYBODY, EXTENSIONS, STAFF, AuthService, HandshakeRequest
+from newage.services.auth_settings import AuthSettings
+from newage.services.identities import is_valid_id
+from newage.services.sessions import SessionService
+
+_log = Logger()
+
+STREAM_MODES = frozenset({"ss", "plain", "output", "token"})
+MAX_CLIENT_TYPE_CHARS = 64
+
+
+def parse_handshake(payload: Any, settings: AuthSettings) -> HandshakeRequest:
+    """The auth payload with its aliases (contract 1.8).
+
+    :raises AuthenticationFailed: it is no object, or its clientId cannot be one (step 1).
+    """
+    if not isinstance(payload, dict):
+        raise AuthenticationFailed("Invalid client id.")
+    client_id = identifier(payload.get("clientId"))
+    if client_id is None or not is_valid_id(client_id):
+        raise AuthenticationFailed("Invalid client id.")
+    claimed = payload.get("identity")
+    identity = client_id if claimed is None or claimed == "" else identifier(claimed)
+    client_type = payload.get("clientType")
+    if not isinstance(client_type, str) or not 0 < len(client_type) <= MAX_CLIENT_TYPE_CHARS:
+        client_type = "client"
+    stream_mode = payload.get("streamMode")
+    return HandshakeRequest(
+        client_id=client_id,
+        identity=identity or "",  # an impossible one: step 2 refuses it
+        client_type=client_type,
+        key=payload.get("key"),
+        password=text(payload.get("password"), 1024),
+        desc=text(first(payload, "desc", "Desc", "description"), settings.max_desc_chars),
+        html=text(first(payload, "clientHTML", "clienthtml", "html"), settings.max_html_chars),
+        stream_mode=stream_mode if isinstance(stream_mode, str) and stream_mode in STREAM_MODES else "",
+        incremental=payload.get("sync") == "incremental",
+    )
+
+
+def connect_handler(
+    auth: AuthService,
+    sessions: SessionService,
+    *,
+    gate: frozenset[Kind] = ANYBODY,
+    link_for: Callable[[ServerSocket, Caller], IExtensionLink | None] | None = None,
+    after: Callable[[ServerSocket, Caller], Any] | None = None,
+) -> ConnectHandler:
+    """A namespace's connect handler.
+
+    :param gate: the kinds it is for: ``ANYBODY``, ``STAFF``, ``EXTENSIONS``.
+    :param link_for: makes the link of an extension's socket; None for what is no extension.
+    :param after: called with an admitted socket right after its CONNECT reply; must not raise.
+    """
+
+    async def connect(socket: ServerSocket, payload: Any) -> Callable[[], Any] | None:
+        try:
+            request = parse_handshake(payload, auth.settings)
+            caller = await auth.admit(request, sid=socket.sid, namespace=socket.namespace, peer=socket.peer, gate=gate)
+            if not socket.connected:  # it went while its key was being checked
+                return None
+            if not caller.bootstrap:  # without a key it is nobody yet
+                sessions.attach(caller, link_for(socket, caller) if link_for is not None else None)
+        except Exception as error:  # as_known logs what it does not know and re-raises cancellation
+            return _refusal(socket, as_known(error, "CONNECT"))
+        socket.caller = caller
+        return None if after is None else lambda: after(socket, caller)
+
+    return connect
+
+
+def _refusal(socket: ServerSocket, error: NewAgeError) -> Callable[[], None]:
+    def refuse() -> None:
+        socket.emit("ERROR", error_event(error))
+        socket.disconnect()
+
+    return refuse
+
+
+def disconnected(sessions: SessionService) -> Callable[[ServerSocket, str], None]:
+    """A namespace's disconnect callback: the session loses this socket."""
+
+    def gone(socket: ServerSocket, reason: str) -> None:
+        sessions.detach(socket.sid)
+
+    return gone
+
+
+def add_client_disconnected(namespace: Namespace) -> Namespace:
+    """CLIENT_DISCONNECTED with any payload takes the socket out of this namespace (contract 2.11)."""
+
+    def leave(socket: ServerSocket, args: list[Any], wants_ack: bool) -> None:
+        socket.disconnect()
+
+    namespace.on("CLIENT_DISCONNECTED", leave)
+    return namespace
+
+
+__all__ = [
+    "ANYBODY",
+    "EXTENSIONS",
+    "STAFF",
+    "add_client_disconnected",
+    "connect_handler",
+    "disconnected",
+    "parse_handshake",
+]

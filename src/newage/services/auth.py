@@ -1,0 +1,223 @@
+"""Who may come in, and with what rights: the checks of contract 2.4 in their order, with A1."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import ClassVar
+
+from attrs import define, evolve, field, frozen
+from twisted.logger import Logger
+
+from newage.domain.model import Caller, Kind, Peer, Session
+from newage.domain.policy import has_sensitive_rights
+from newage.errors import AuthenticationFailed, NotAuthorised, NotFound
+from newage.services.attempts import AttemptLimiter
+from newage.services.auth_settings import AuthSettings
+from newage.services.clock import World
+from newage.services.hashing import HashService, encoded
+from newage.services.identities import is_valid_identity
+from newage.services.keys import KeyService
+from newage.services.trust import TrustService
+
+GET_KEY = "getKey"
+BOOTSTRAP_NAMESPACES = frozenset({"/sillytavern", "/auth", "/function_call"})
+PASSWORD_NAMESPACES = frozenset({"/sillytavern", "/auth"})
+
+ANYBODY = frozenset(Kind)
+STAFF = frozenset({Kind.EXTENSION, Kind.ADMIN})  # /debug
+EXTENSIONS = frozenset({Kind.EXTENSION})  # /sillytavern
+
+
+class Proof(Enum):
+    """Why a peer was let in."""
+
+    LOCAL = auto()  # networkSafe and a local peer: nothing was asked
+    KEY = auto()
+    PASSWORD = auto()
+    BOOTSTRAP = auto()  # trusted, nearby, and without a key yet (contract 2.8.4 a)
+
+
+@frozen(kw_only=True)
+class HandshakeRequest:
+    """The auth payload of a CONNECT, as parsed; ``identity`` may still be malformed, for step 2 to refuse."""
+
+    client_id: str
+    identity: str
+    client_type: str = "client"
+    key: object = field(default=None, repr=False)  # whatever was sent; only a string can be valid
+    password: str = field(default="", repr=False)
+    desc: str = ""
+    html: str = ""
+    stream_mode: str = ""
+    incremental: bool = False
+
+    @property
+    def kind(self) -> Kind:
+        return Kind.of(self.client_type)
+
+    @property
+    def wants_key(self) -> bool:
+        return self.key == GET_KEY
+
+    @property
+    def presents_key(self) -> bool:
+        return self.key is not None and self.key != "" and not self.wants_key
+
+
+@define(eq=False)
+class AuthService:
+    """The gatekeeper.
+
+    :param network_safe: the setting as it is now; a change concerns new connections only.
+    :param identity_holder: the clientId whose live session holds an identity or has it as clientId, or None.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    _keys: KeyService
+    _trust: TrustService
+    _limiter: AttemptLimiter
+    _hashes: HashService
+    _world: World
+    settings: AuthSettings
+    _network_safe: Callable[[], bool]
+    _identity_holder: Callable[[str], str | None]
+
+    def is_open_to(self, peer: Peer) -> bool:
+        """Whether this peer skips trust and key (A1)."""
+        return peer.local and self._network_safe()
+
+    @property
+    def network_safe(self) -> bool:
+        return self._network_safe()
+
+    async def admit(
+        self, request: HandshakeRequest, *, sid: str, namespace: str, peer: Peer, gate: frozenset[Kind] = ANYBODY
+    ) -> Caller:
+        """All checks after the shape of the payload; without an await when nothing needs one.
+
+        :param gate: the kinds this namespace is for.
+        :raises AuthenticationFailed: steps 1-4; NotAuthorised: steps 5-6; Unavailable: too many logins at once.
+        """
+        self._limiter.check(peer.address, request.client_id)
+        self._check_identity(request)
+        network_safe = self._network_safe()
+        if network_safe and peer.local:
+            proof = Proof.LOCAL
+        else:
+            if not await self._trust.is_trusted(request.client_id, network_safe=network_safe):
+                self._limiter.failed(peer.address, request.client_id)
+                raise AuthenticationFailed("Client is not trusted.")
+            proof = await self._prove(request, namespace, peer)
+            if not self._trust.permits(request.client_id, request.kind, network_safe=network_safe):
+                raise NotAuthorised("Unauthorized")
+            self._check_identity(request)  # others came while this one was being checked
+        if request.kind not in gate:
+            raise NotAuthorised("Unauthorized")
+        return self._caller(request, sid, namespace, peer, proof, network_safe)
+
+    async def log_in(self, caller: Caller, client_id: object, password: object) -> Caller:
+        """LOGIN (contract 2.8.6): the caller with the rights that the password gives.
+
+        :raises AuthenticationFailed: with the contract's text; NotFound: no password is set.
+        """
+        if client_id != caller.client_id or not isinstance(password, str) or not password:
+            raise AuthenticationFailed("Invalid login data.")
+        if self._trust.password_hash(caller.client_id) is None:
+            raise NotFound("Password not set on server.")
+        if not await self._password_matches(caller.client_id, password, caller.peer):
+            raise AuthenticationFailed("Incorrect password.")
+        return self._rights(caller, Proof.PASSWORD, self._network_safe())
+
+    # --------------------------------------------------------------------------------------------------------- checks
+
+    def _check_identity(self, request: HandshakeRequest) -> None:
+        """Step 2 (contract 2.9)."""
+        identity, client_id = request.identity, request.client_id
+        if not is_valid_identity(identity, client_id) or self._identity_holder(identity) not in (None, client_id):
+            raise AuthenticationFailed("Invalid identity.")
+        if identity != client_id and self._trust.knows(identity, network_safe=True):
+            raise AuthenticationFailed("Invalid identity.")
+
+    async def _prove(self, request: HandshakeRequest, namespace: str, peer: Peer) -> Proof:
+        """Step 4 (contract 2.8)."""
+        client_id = request.client_id
+        if request.presents_key and self._keys.verified(client_id, request.key) is not None:
+            return Proof.KEY
+        if request.password and namespace in PASSWORD_NAMESPACES and self._trust.password_hash(client_id) is not None:
+            if await self._password_matches(client_id, request.password, peer):
+                return Proof.PASSWORD
+        elif request.presents_key:
+            if await self._key_matches(client_id, request.key, peer):
+                return Proof.KEY
+        elif namespace in BOOTSTRAP_NAMESPACES and (peer.local or peer.bootstrap):
+            return Proof.BOOTSTRAP
+        else:
+            self._limiter.failed(peer.address, client_id)
+        raise AuthenticationFailed("Invalid key.")
+
+    async def _key_matches(self, client_id: str, key: object, peer: Peer) -> bool:
+        lane = f"{peer.address} {client_id}"
+        if self._keys.is_checking(client_id, key):
+            matched = await self._keys.verify(client_id, key, lane) is not None
+            if not matched:
+                self._limiter.failed(peer.address, client_id)
+            return matched
+        self._limiter.begin(peer.address, client_id)
+        matched, failed = False, False
+        try:
+            matched = await self._keys.verify(client_id, key, lane) is not None
+            failed = not matched
+        finally:
+            self._limiter.end(peer.address, client_id, failed=failed)
+        return matched
+
+    async def _password_matches(self, client_id: str, password: str, peer: Peer) -> bool:
+        lane = f"{peer.address} {client_id}"
+        hashed, raw = self._trust.password_hash(client_id), encoded(password)
+        self._limiter.begin(peer.address, client_id)
+        matched, failed = False, False
+        try:
+            if raw is None or hashed is None:
+                matched = await self._hashes.waste(b"nothing", lane)
+            else:
+                matched = await self._hashes.compare(raw, hashed, lane)
+            failed = not matched
+        finally:
+            self._limiter.end(peer.address, client_id, failed=failed)
+        return matched
+
+    # --------------------------------------------------------------------------------------------------------- rights
+
+    def _caller(
+        self, request: HandshakeRequest, sid: str, namespace: str, peer: Peer, proof: Proof, network_safe: bool
+    ) -> Caller:
+        session = Session(
+            client_id=request.client_id,
+            identity=request.identity,
+            client_type=request.client_type,
+            desc=request.desc,
+            html=request.html,
+            connected_at=self._world.now(),
+        )
+        caller = Caller(
+            sid=sid,
+            namespace=namespace,
+            session=session,
+            peer=peer,
+            stream_mode=request.stream_mode,
+            incremental=request.incremental,
+        )
+        return self._rights(caller, proof, network_safe)
+
+    def _rights(self, caller: Caller, proof: Proof, network_safe: bool) -> Caller:
+        sensitive = proof is not Proof.BOOTSTRAP and has_sensitive_rights(
+            caller.kind,
+            caller.peer,
+            network_safe=network_safe,
+            key_valid=proof in (Proof.KEY, Proof.PASSWORD),
+            # A1: in networkSafe mode a remote peer administers by its address alone, however it got its key.
+            key_local=False,
+        )
+        return evolve(caller, sensitive=sensitive, bootstrap=proof is Proof.BOOTSTRAP)

@@ -1,0 +1,225 @@
+"""JSON files under the home, opened part by part so that no symbolic link leads out (contract 7.5, ecosystem C.2 31).
+
+Everything here blocks: it runs in a thread. Every path is a tuple of parts below the home; nothing is ever resolved as
+text and opened later, so there is no moment in which a folder can be exchanged for a link.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from secrets import token_hex
+from threading import Lock
+from typing import Any
+
+import orjson
+from attrs import define, field, frozen
+from attrs.validators import ge
+
+from newage.errors import BadPath, FileMissing, FileReadFailed, FileWriteFailed, NewAgeError, PathOutside
+
+Parts = tuple[str, ...]
+Json = dict[str, Any]
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # NONBLOCK: a FIFO must not hold the thread
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_BOM = b"\xef\xbb\xbf"  # editors on Windows put it before UTF-8
+
+OUTSIDE = "Access denied: Path is outside the server directory."
+
+
+@frozen(kw_only=True)
+class FileSettings:
+    """Limits of the files that clients read and write."""
+
+    max_file_bytes: int = field(
+        default=1_048_576, validator=ge(1), metadata={"doc": "bytes of a JSON file that is read or written"}
+    )
+    max_path_chars: int = field(default=1024, validator=ge(1), metadata={"doc": "characters of a path in a call"})
+    max_path_parts: int = field(default=16, validator=ge(1), metadata={"doc": "folders and file name in a path"})
+    max_files_per_client: int = field(
+        default=256, validator=ge(1), metadata={"doc": "files and folders that one client may keep in data/<its id>"}
+    )
+    file_threads: int = field(default=2, validator=ge(1), metadata={"doc": "threads that read and write files"})
+    file_queue_limit: int = field(
+        default=256, validator=ge(1), metadata={"doc": "file operations that may wait or run; beyond, they are refused"}
+    )
+    read_only: bool = field(default=False, metadata={"doc": "refuse every write; set by --ephemeral"})
+
+
+@define(eq=False)
+class HomeFiles:
+    """The files of one home."""
+
+    root: Path
+    _settings: FileSettings
+    _writing: Lock = field(factory=Lock, init=False)
+
+    def parts(self, path: object) -> Parts:
+        """Rules 1-3 of contract 7.5 as far as text goes: relative to the home, normalised, not above it.
+
+        :raises BadPath: not a usable string; PathOutside: it climbs out.
+        """
+        if not isinstance(path, str) or not path or len(path) > self._settings.max_path_chars:
+            raise BadPath("Invalid path.")
+        if "\0" in path or "\\" in path or not path.isprintable():
+            raise BadPath("Invalid path.")
+        inside = str(self.root)
+        if path == inside or path.startswith(inside + "/"):
+            path = path[len(inside) :]
+        found: list[str] = []
+        for part in path.split("/"):
+            if part == "..":
+                if not found:
+                    raise PathOutside(OUTSIDE)
+                found.pop()
+            elif part not in ("", "."):
+                found.append(part)
+        if not found or len(found) > self._settings.max_path_parts or any(len(os.fsencode(p)) > 255 for p in found):
+            raise BadPath("Invalid path.")
+        return tuple(found)
+
+    # -------------------------------------------------------------------------------------------------------- reading
+
+    def read(self, parts: Parts) -> Json:
+        """A JSON object.
+
+        :raises FileMissing: none there; PathOutside: a link in the way; FileReadFailed: too large, no JSON object, I/O.
+        """
+        with self._folder(parts[:-1]) as folder:
+            return self._read_at(folder, parts[-1])
+
+    def list_json(self, parts: Parts, limit: int) -> dict[str, tuple[int, int, int]]:
+        """Names ``*.json`` in a folder, sorted, with what changes when a file does; empty if there is no folder."""
+        found: dict[str, tuple[int, int, int]] = {}
+        try:
+            with self._folder(parts) as folder:
+                with os.scandir(folder) as entries:
+                    names = sorted(entry.name for entry in entries)
+                for name in names:
+                    if name.startswith(".") or not name.endswith(".json") or len(found) >= limit:
+                        continue
+                    with suppress(OSError):
+                        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                        if stat.S_ISREG(status.st_mode):
+                            found[name] = (status.st_mtime_ns, status.st_size, status.st_ino)
+        except FileMissing:
+            pass
+        return found
+
+    def _read_at(self, folder: int, name: str) -> Json:
+        try:
+            descriptor = os.open(name, _READ, dir_fd=folder)
+        except OSError as error:
+            raise _explain(error, folder, name, FileReadFailed) from error
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise FileReadFailed("Not a file.")
+            content = b""
+            while chunk := os.read(descriptor, self._settings.max_file_bytes + 1 - len(content)):
+                content += chunk
+        except OSError as error:
+            raise FileReadFailed("The file cannot be read.") from error
+        finally:
+            os.close(descriptor)
+        if len(content) > self._settings.max_file_bytes:
+            raise FileReadFailed("The file is too large.")
+        try:
+            value = orjson.loads(content.removeprefix(_BOM))
+        except ValueError as error:
+            raise FileReadFailed("The file is not valid JSON.") from error
+        if not isinstance(value, dict):
+            raise FileReadFailed("The file does not hold a JSON object.")
+        return value
+
+    # -------------------------------------------------------------------------------------------------------- writing
+
+    def update(self, parts: Parts, change: Callable[[Json | None], Json], *, own_folders: int | None = None) -> Json:
+        """Replace a file by what ``change`` makes of it, atomically; nobody else writes meanwhile.
+
+        :param change: gets the present object, or None if there is no file; what it raises ends the update.
+        :param own_folders: create missing folders, and allow at most ``max_files_per_client`` entries below the first
+            ``own_folders`` parts; None creates nothing.
+        :return: what is now in the file.
+        :raises FileWriteFailed: too large, disk full, read-only; otherwise as ``read``.
+        """
+        if self._settings.read_only:
+            raise FileWriteFailed("This server writes nothing to disk.")
+        with self._writing, self._folder(parts[:-1], create=own_folders is not None) as folder:
+            try:
+                present: Json | None = self._read_at(folder, parts[-1])
+            except FileMissing:
+                present = None
+                if own_folders is not None:
+                    self._count(parts[:own_folders])
+            wanted = change(present)
+            try:
+                content = orjson.dumps(wanted, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+            except TypeError as error:
+                raise FileWriteFailed("The object cannot be written as JSON.") from error
+            if len(content) > self._settings.max_file_bytes:
+                raise FileWriteFailed("The file would be too large.")
+            if wanted != present:
+                self._replace(folder, parts[-1], content)
+            return wanted
+
+    def _replace(self, folder: int, name: str, content: bytes) -> None:
+        unfinished = f".{token_hex(8)}.tmp"
+        try:
+            descriptor = os.open(unfinished, _CREATE, 0o600, dir_fd=folder)
+            try:
+                view = memoryview(content)
+                while view:
+                    view = view[os.write(descriptor, view) :]
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            os.rename(unfinished, name, src_dir_fd=folder, dst_dir_fd=folder)
+            os.fsync(folder)
+        except OSError as error:
+            with suppress(OSError):
+                os.unlink(unfinished, dir_fd=folder)
+            raise FileWriteFailed("The file cannot be written.") from error
+
+    def _count(self, parts: Parts) -> None:
+        top = self.root.joinpath(*parts)
+        entries = sum(len(folders) + len(names) for _, folders, names in os.walk(top))
+        if entries >= self._settings.max_files_per_client:
+            raise FileWriteFailed("Too many files.")
+
+    @contextmanager
+    def _folder(self, parts: Parts, *, create: bool = False) -> Iterator[int]:
+        """A descriptor of a folder, reached without following a link."""
+        try:
+            descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise FileMissing("ENOENT: no such file or directory") from error
+        try:
+            for part in parts:
+                if create:
+                    with suppress(FileExistsError):
+                        os.mkdir(part, 0o700, dir_fd=descriptor)
+                try:
+                    deeper = os.open(part, _FOLDER, dir_fd=descriptor)
+                except OSError as error:
+                    raise _explain(error, descriptor, part, FileReadFailed) from error
+                os.close(descriptor)
+                descriptor = deeper
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+
+def _explain(error: OSError, folder: int, name: str, otherwise: type[NewAgeError]) -> NewAgeError:
+    """What a failed ``open`` means; a link is an attempt to leave, whatever it points to."""
+    with suppress(OSError):
+        if stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+            return PathOutside(OUTSIDE)
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return FileMissing("ENOENT: no such file or directory")
+    return otherwise("The file cannot be opened.")

@@ -1,0 +1,44 @@
+"""What may be a clientId and what an identity (contract 2.4 steps 1-2, 2.9)."""
+
+from __future__ import annotations
+
+import re
+from unicodedata import is_normalized
+
+from newage.domain.model import EXTENSION_PREFIX, RESERVED_IDS
+
+MAX_ID_CHARS = 128
+_SELF_TRUSTING = re.compile(r"SillyTavern-[0-9]{0,5}\Z")
+
+
+def is_valid_id(value: object) -> bool:
+    """A string of 1-128 printable characters in NFC, without ``/`` and ``\\``, not reserved.
+
+    Printable leaves out control characters, line separators, surrogates and the invisible ones that turn text around;
+    NFC keeps two ids that look the same from being different.
+    """
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= MAX_ID_CHARS
+        and value.isprintable()
+        and not value.isspace()
+        and "/" not in value
+        and "\\" not in value
+        and value not in RESERVED_IDS
+        and is_normalized("NFC", value)
+    )
+
+
+def is_extension_id(client_id: str) -> bool:
+    """Whether trust in this id is trust in an extension (contract 2.7)."""
+    return client_id.startswith(EXTENSION_PREFIX)
+
+
+def may_trust_itself(client_id: str) -> bool:
+    """``SillyTavern-<up to five digits>``: trusted when it identifies itself to a networkSafe hub (contract 2.7)."""
+    return _SELF_TRUSTING.match(client_id) is not None
+
+
+def is_valid_identity(identity: object, client_id: str) -> bool:
+    """The rules that need no knowledge of who is connected."""
+    return is_valid_id(identity) and isinstance(identity, str) and identity.startswith(client_id)
