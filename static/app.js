@@ -22,6 +22,8 @@ function storage() {
   }
 }
 
+let lineState = 'connecting';
+let historyKnown = false; // before that an empty room is not known to be empty
 const identity = new Identity(storage());
 const room = identity.clientId; // the personal room is named like the identity, and that is the client id
 const connection = new Connection(io, constants, identity);
@@ -96,8 +98,14 @@ const here = (detail) => detail.roomName === undefined || detail.roomName === ro
 const onHub = (type, react) => connection.addEventListener(type, ({ detail }) => react(detail));
 
 onHub('state', (state) => {
+  const moved = state.state !== lineState;
+  lineState = state.state;
   line.show(state);
-  composer.ready = state.state === 'connected';
+  composer.ready = lineState === 'connected';
+  if (!moved) return;
+  if (lineState === 'connected') part('notice').hidden = true;
+  if (lineState === 'refused') part('key').focus();
+  paintWelcome();
 });
 onHub('joined', () => connection.askForHistory(room));
 onHub('left', () => conversation.interrupted());
@@ -105,6 +113,7 @@ onHub('extensions', ({ list }) => extensions.show(list));
 onHub('page', (page) => {
   if (!here(page)) return;
   conversation.page(page);
+  historyKnown ||= page.isLastPage === true;
   paintWelcome();
 });
 onHub('stored', (event) => here(event) && conversation.stored(event.message, { live: true }));
@@ -134,9 +143,10 @@ function notify(message) {
 function paintWelcome() {
   const list = extensions.list;
   const alone = list !== null && list.length === 0;
+  const refused = lineState === 'refused';
   const demo = list?.length === 1 && isDemo(list[0].identity);
-  part('welcome').hidden = conversation.entries.length > 0;
-  part('guide').hidden = !alone;
+  part('welcome').hidden = !historyKnown || refused || conversation.entries.length > 0;
+  part('guide').hidden = !alone || refused;
   part('suggestions').hidden = list === null || alone;
   part('welcome-text').textContent =
     list === null
@@ -174,6 +184,7 @@ part('gate').addEventListener('submit', (event) => {
   identity.keepKey(part('key').value.trim());
   part('key').value = '';
   connection.retry();
+  part('input').focus();
 });
 window.addEventListener('focus', () => void connection.askForExtensions());
 for (const type of ['online', 'offline']) window.addEventListener(type, () => line.repaint());

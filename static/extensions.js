@@ -41,6 +41,8 @@ export class Extensions extends EventTarget {
     const input = label.querySelector('input');
     input.value = identity;
     input.checked = single || identity === this.target;
+    input.hidden = single; // nothing to choose
+    label.toggleAttribute('data-single', single);
     label.querySelector('.extension-name').textContent = identity || 'Any';
     label.querySelector('.badge').hidden = !isDemo(identity);
     label.querySelector('.extension-desc').textContent = desc;
