@@ -144,3 +144,13 @@ def successor(room: Room, online: Callable[[str], bool]) -> str | None:
             if online(identity):
                 return identity
     return None
+
+
+def outranks(actor: Role, target: Role) -> bool:
+    """May staff of that role act on a member of that role? A master on anybody, a manager on guests and specials."""
+    return actor is Role.MASTER or (actor is Role.MANAGER and target < Role.MANAGER)
+
+
+def may_set_role(actor: Role, current: Role, new: Role) -> bool:
+    """Master any role; manager only between guest and special (contract 3.5)."""
+    return outranks(actor, current) and outranks(actor, new)

@@ -104,6 +104,23 @@ class HistoryService:
         self._show(changed.room, "MESSAGE_UPDATED", body)
         return changed
 
+    async def remove(self, room: str, message_ids: Sequence[str]) -> tuple[str, ...]:
+        """Delete messages and show it (MESSAGES_DELETED); fires with the ids really deleted."""
+        seq = self._rooms.next_seq(room)
+        deleted = await self._store.delete_messages(room, message_ids, seq)
+        if deleted:
+            self._show(room, "MESSAGES_DELETED", {"roomName": room, "seq": seq, "messageIds": list(deleted)})
+        return deleted
+
+    async def clear(self, room: str, requests: bool, responses: bool) -> int:
+        """Delete all of a kind and show it (MESSAGES_CLEARED); fires with how many there were."""
+        seq = self._rooms.next_seq(room)
+        count = await self._store.clear_messages(room, requests, responses, seq)
+        if count:
+            body = {"roomName": room, "seq": seq, "clearedRequests": requests, "clearedResponses": responses}
+            self._show(room, "MESSAGES_CLEARED", body)
+        return count
+
     def note(self, room: str, text: str) -> None:
         """Store a system message; a failure is logged, nobody waits for it."""
         draft = Message(message_id=self._world.new_id(), room=room, seq=0, identity="System", role="system", text=text)

@@ -1,0 +1,97 @@
+"""EDIT_MESSAGE, DELETE_MESSAGE, CLEAR_MESSAGES: on ``/llm`` and on ``/rooms`` (contract 4.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import frozen
+
+from newage.domain.model import Caller
+from newage.errors import InvalidRequest
+from newage.gateway.dispatch import Namespace
+from newage.namespaces import wire
+from newage.services.editing import EditingService
+
+MAX_IDS = 500
+
+
+@frozen
+class Edit:
+    room: str
+    message_id: str
+    fields: Mapping[str, Any]
+
+
+def parse_edit(payload: Any) -> Edit:
+    """:raises InvalidRequest: room, id or fields are missing."""
+    body = wire.members(payload)
+    room = wire.room_name(body)
+    message_id = wire.identifier(wire.first(body, "messageId", "responseId"))
+    fields = wire.first(body, "updatedFields", "updatedMessage")
+    if isinstance(fields, str):
+        fields = {"message": fields}
+    if room is None or message_id is None or not isinstance(fields, dict):
+        raise InvalidRequest("Missing required fields for editing message.")
+    return Edit(room, message_id, wire.without_hostile_keys(fields))
+
+
+@frozen
+class Delete:
+    room: str
+    ids: tuple[str, ...]
+
+
+def parse_delete(payload: Any) -> Delete:
+    """:raises InvalidRequest: room or ids are missing, or there are too many."""
+    body = wire.members(payload)
+    room = wire.room_name(body)
+    named = wire.first(body, "messageIds", "messageId", "responseIds", "responseId")
+    values = named if isinstance(named, list) else [named]
+    ids = tuple(dict.fromkeys(i for i in map(wire.identifier, values) if i is not None))
+    if room is None or not ids or len(ids) > MAX_IDS:
+        raise InvalidRequest("Missing required fields for deleting messages.")
+    return Delete(room, ids)
+
+
+@frozen
+class Clear:
+    room: str
+    requests: bool
+    responses: bool
+
+
+def parse_clear(payload: Any) -> Clear:
+    """Both dialects: ``clearRequests``/``clearResponses``, or ``fromLlm`` for one kind.
+
+    :raises InvalidRequest: no room is named.
+    """
+    room = wire.room_name(payload)
+    if room is None:
+        raise InvalidRequest("roomName is required to clear messages.")
+    body = payload if isinstance(payload, dict) else {}
+    from_llm = body.get("fromLlm")
+    if isinstance(from_llm, bool):
+        return Clear(room, not from_llm, from_llm)
+    return Clear(room, body.get("clearRequests") is not False, body.get("clearResponses") is not False)
+
+
+def add_message_events(namespace: Namespace, editing: EditingService) -> None:
+    async def edit(caller: Caller, request: Edit) -> wire.Body:
+        message = await editing.edit(caller, request.room, request.message_id, request.fields)
+        return {"messageId": message.message_id}
+
+    async def delete(caller: Caller, request: Delete) -> wire.Body:
+        deleted = await editing.delete(caller, request.room, request.ids)
+        if deleted:
+            return {"deleted": list(deleted)}
+        return {"deleted": [], "message": "No matching messages found to delete or operation failed."}
+
+    async def clear(caller: Caller, request: Clear) -> wire.Body:
+        if await editing.clear(caller, request.room, request.requests, request.responses):
+            return {}
+        return {"message": "Messages already cleared or operation failed."}
+
+    namespace.on("EDIT_MESSAGE", wire.answer(parse_edit, edit, always_error=True))
+    namespace.on("DELETE_MESSAGE", wire.answer(parse_delete, delete))
+    namespace.on("CLEAR_MESSAGES", wire.answer(parse_clear, clear))

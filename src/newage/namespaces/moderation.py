@@ -1,0 +1,208 @@
+"""What staff and administrators do to members and rooms, on ``/rooms``; muting on ``/llm`` too (contract 3.5, 4.5)."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Any
+
+from attrs import frozen
+
+from newage.domain.model import Caller, RequestMode, Role, RoomKind
+from newage.domain.policy import administers, is_staff
+from newage.errors import BadParameter, InvalidRequest, NewAgeError, NotAuthorised, RoomDenied, RoomMissing
+from newage.gateway.dispatch import Namespace
+from newage.namespaces import wire
+from newage.services.moderation import ModerationService
+from newage.services.rooms import RoomService
+from newage.services.sessions import SessionService
+
+SUBJECT = ("targetIdentity", "identity", "targetClientId", "clientId")
+MODES = tuple(mode.value for mode in RequestMode)
+
+
+@frozen
+class Subject:
+    """A member of a room; ``who`` is None where the caller himself is meant."""
+
+    room: str
+    who: str | None
+    role: Role = Role.GUEST
+    duration: float = 0.0
+
+
+def parse_subject(words: str) -> Any:
+    """A parser that refuses a missing room or member with these words."""
+
+    def parse(payload: Any) -> Subject:
+        body = wire.members(payload)
+        room, who = wire.room_name(body), wire.identifier(wire.first(body, *SUBJECT))
+        if room is None or who is None:
+            raise RoomDenied(words)
+        return Subject(room, who, duration=_duration(wire.first(body, "duration", "durationSeconds")))
+
+    return parse
+
+
+def _duration(value: Any) -> float:
+    """Seconds; what is missing or no positive number means for ever (contract 4.5)."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            raise BadParameter("duration must be a number of seconds.") from None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        return 0.0
+    return float(value)
+
+
+def parse_add(payload: Any) -> Subject:
+    subject = parse_maybe_self(payload)
+    name = payload.get("role") if isinstance(payload, dict) else None
+    role = Role.GUEST if name is None else Role.from_wire(name)
+    if role is None:
+        raise InvalidRequest("Invalid role")
+    return Subject(subject.room, subject.who, role)
+
+
+def parse_maybe_self(payload: Any) -> Subject:
+    body = wire.members(payload) if not isinstance(payload, str) else {"roomName": payload}
+    room = wire.room_name(body)
+    if room is None:
+        raise InvalidRequest("Invalid room name")
+    return Subject(room, wire.identifier(wire.first(body, *SUBJECT)))
+
+
+def parse_role(payload: Any) -> Subject:
+    role = Role.from_wire(wire.members(payload).get("role"))
+    if role is None:
+        raise InvalidRequest("Invalid role")
+    subject: Subject = parse_subject("Failed to set member role")(payload)
+    return Subject(subject.room, subject.who, role)
+
+
+@frozen
+class Mode:
+    mode: RequestMode
+    room: str | None
+
+
+def parse_room_mode(payload: Any) -> Mode:
+    body = wire.members(payload)
+    room = wire.room_name(body)
+    if room is None or not body.get("mode"):
+        raise InvalidRequest("roomName and mode are required.")
+    return Mode(_mode(body.get("mode")), room)
+
+
+def parse_mode(payload: Any) -> Mode:
+    body = {"mode": payload} if isinstance(payload, str) else wire.members(payload)
+    return Mode(_mode(body.get("mode")), wire.room_name(body))
+
+
+def _mode(value: Any) -> RequestMode:
+    if value not in MODES:
+        raise InvalidRequest(f"Invalid mode specified. Valid modes are: {', '.join(MODES)}")
+    return RequestMode(value)
+
+
+@frozen(kw_only=True)
+class ModerationEvents:
+    rooms: RoomService
+    sessions: SessionService
+    moderation: ModerationService
+
+    async def add(self, caller: Caller, request: Subject) -> wire.Body:
+        """An administrator or staff adds anybody who is there; others only themselves, to an open room."""
+        words = "Failed to add client to room"
+        room = self.rooms.get(request.room)
+        who = self._present(request.who, caller)
+        if room is None:
+            raise RoomDenied(words)
+        staff = administers(caller) or is_staff(room, caller.identity)
+        if not staff and (who != caller.identity or room.kind is not RoomKind.GROUP):
+            raise NotAuthorised("Unauthorized")
+        if who is None or (request.role >= Role.MANAGER and not administers(caller) and room.master != caller.identity):
+            raise RoomDenied(words)
+        role = request.role if staff else Role.GUEST
+        try:
+            await self.rooms.add(request.room, who, Role.MANAGER if role is Role.MASTER else role)
+            if role is Role.MASTER:
+                await self.moderation.set_role(caller, request.room, who, role)
+        except (RoomDenied, NewAgeError) as error:
+            raise RoomDenied(words) from error
+        return {"roomName": request.room, "identity": who, "role": role.wire}
+
+    async def remove(self, caller: Caller, request: Subject) -> wire.Body:
+        words = "Failed to remove client from room"
+        room = self.rooms.get(request.room)
+        if room is None:
+            raise RoomDenied(words)
+        who = caller.identity if request.who is None else self.moderation.member(room, request.who)
+        if (who or request.who) == request.room:
+            raise InvalidRequest("Invalid operation")
+        if who == caller.identity:
+            await self._removed(request.room, who, "leave", words)
+            return {"roomName": request.room}
+        staff = administers(caller) or is_staff(room, caller.identity)
+        if not staff:
+            raise NotAuthorised("Unauthorized")
+        if who is None or (not administers(caller) and room.members[who] >= room.members[caller.identity]):
+            raise RoomDenied(words)
+        await self._removed(request.room, who, "remove", words)
+        return {"roomName": request.room}
+
+    async def _removed(self, room: str, who: str, reason: str, words: str) -> None:
+        try:
+            await self.rooms.remove(room, who, reason)
+        except RoomMissing as error:
+            raise RoomDenied(words) from error
+
+    def _present(self, who: str | None, caller: Caller) -> str | None:
+        """The identity meant: the caller, a connected session, or a retained member of any room."""
+        if who is None:
+            return caller.identity
+        session = self.sessions.resolve(who)
+        if session is not None:
+            return session.identity
+        return who if self.rooms.rooms_of(who) else None
+
+    async def set_role(self, caller: Caller, request: Subject) -> wire.Body:
+        await self.moderation.set_role(caller, request.room, request.who or "", request.role)
+        return {"roomName": request.room, "role": request.role.wire}
+
+    async def kick(self, caller: Caller, request: Subject) -> wire.Body:
+        await self.moderation.kick(caller, request.room, request.who or "")
+        return {"roomName": request.room}
+
+    async def mute(self, caller: Caller, request: Subject) -> wire.Body:
+        return dict(await self.moderation.mute(caller, request.room, request.who or "", request.duration))
+
+    async def unmute(self, caller: Caller, request: Subject) -> wire.Body:
+        await self.moderation.unmute(caller, request.room, request.who or "")
+        return {"roomName": request.room}
+
+    async def room_mode(self, caller: Caller, request: Mode) -> wire.Body:
+        await self.moderation.set_mode(caller, request.room or "", request.mode)
+        return {"mode": request.mode.value}
+
+    async def mode(self, caller: Caller, request: Mode) -> wire.Body:
+        if request.room is not None:
+            return await self.room_mode(caller, request)
+        await self.moderation.set_default_mode(caller, request.mode)
+        return {"mode": request.mode.value}
+
+
+def add_mute_events(namespace: Namespace, events: ModerationEvents) -> None:
+    """Muting is offered on ``/rooms`` and on ``/llm``."""
+    namespace.on("MUTE_MEMBER", wire.answer(parse_subject("Failed to mute member"), events.mute))
+    namespace.on("UNMUTE_MEMBER", wire.answer(parse_subject("Failed to unmute member"), events.unmute))
+
+
+def add_moderation_events(namespace: Namespace, events: ModerationEvents) -> None:
+    add_mute_events(namespace, events)
+    namespace.on("ADD_CLIENT_TO_ROOM", wire.answer(parse_add, events.add))
+    namespace.on("REMOVE_CLIENT_FROM_ROOM", wire.answer(parse_maybe_self, events.remove))
+    namespace.on("SET_MEMBER_ROLE", wire.answer(parse_role, events.set_role))
+    namespace.on("KICK_MEMBER", wire.answer(parse_subject("Failed to kick member"), events.kick))
+    namespace.on("SET_ROOM_MESSAGE_REQUEST_MODE", wire.answer(parse_room_mode, events.room_mode))
+    namespace.on("SET_MESSAGE_REQUEST_MODE", wire.answer(parse_mode, events.mode))

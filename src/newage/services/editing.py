@@ -1,0 +1,129 @@
+"""Changing what was said: edit, delete, clear, each with its right (contract 4.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from attrs import evolve
+
+from newage.domain.model import Caller, Message, Room
+from newage.domain.policy import administers, is_staff
+from newage.domain.text import well_formed
+from newage.errors import InvalidRequest, NotAuthorised, NotFound, NotMember
+from newage.ports import IMessageStore
+from newage.services.clock import World
+from newage.services.history import HistoryService
+from newage.services.requests import MUTED
+from newage.services.rooms import RoomService
+
+IMMUTABLE = frozenset(
+    {
+        "messageId",
+        "responseId",
+        "requestId",
+        "outputId",
+        "roomName",
+        "targetRoom",
+        "identity",
+        "clientId",
+        "role",
+        "timestamp",
+        "seq",
+        "isSystem",
+        "isResponse",
+        "fromClient",
+        "fromLlm",
+        "streamed",
+        "failed",
+        "lastEdited",
+    }
+)
+
+
+class EditingService:
+    """:param keep: how many of a room's messages are looked through for the request of a response."""
+
+    def __init__(
+        self, world: World, rooms: RoomService, history: HistoryService, store: IMessageStore, keep: int
+    ) -> None:
+        self._world = world
+        self._rooms = rooms
+        self._history = history
+        self._store = store
+        self._keep = keep
+
+    async def edit(self, actor: Caller, name: str, any_id: str, fields: Mapping[str, Any]) -> Message:
+        """Change a message's text or further members; what identifies it stays.
+
+        :raises NotFound: no such room or message. :raises NotAuthorised: muted, or not the actor's to change.
+        """
+        words = "Failed to edit message. It might not exist."
+        room = self._rooms.get(name)
+        if room is None:
+            raise NotFound(words)
+        if room.muted.get(actor.identity, 0.0) > self._world.now():
+            raise NotAuthorised(MUTED)
+        message = await self._store.find_message(name, any_id)
+        if message is None:
+            raise NotFound(words)
+        if not await self._may_change(actor, room, [message]):
+            raise NotAuthorised("Permission denied to edit this message.")
+        return await self._history.replace(_changed(message, fields))
+
+    async def delete(self, actor: Caller, name: str, any_ids: Sequence[str]) -> tuple[str, ...]:
+        """Delete what exists of these; if one may not be deleted, none is.
+
+        :return: the message ids really deleted.
+        """
+        room = self._rooms.get(name)
+        found: dict[str, Message] = {}
+        for any_id in any_ids if room is not None else ():
+            message = await self._store.find_message(name, any_id)
+            if message is not None:
+                found[message.message_id] = message
+        if room is None or not found:
+            if room is not None:
+                self._check_member(actor, room, "Permission denied to delete these messages.")
+            return ()
+        if not await self._may_change(actor, room, list(found.values())):
+            raise NotAuthorised("Permission denied to delete these messages.")
+        return await self._history.remove(name, list(found))
+
+    async def clear(self, actor: Caller, name: str, requests: bool, responses: bool) -> int:
+        """:return: how many messages went. :raises NotAuthorised: neither staff nor administrator."""
+        room = self._rooms.get(name)
+        if room is None or not (administers(actor) or is_staff(room, actor.identity)):
+            raise NotAuthorised("Permission denied to clear messages.")
+        return await self._history.clear(name, requests, responses)
+
+    def _check_member(self, actor: Caller, room: Room, words: str) -> None:
+        if actor.identity not in room.members and not administers(actor):
+            raise NotMember(words)
+
+    async def _may_change(self, actor: Caller, room: Room, messages: Sequence[Message]) -> bool:
+        """Author, requester of the response, staff, administrator."""
+        if administers(actor) or is_staff(room, actor.identity):
+            return True
+        foreign = [m for m in messages if m.identity != actor.identity]
+        if any(not m.is_response for m in foreign):
+            return False
+        if not foreign:
+            return True
+        recent = await self._store.last_messages(room.name, self._keep)
+        asked = {m.request_id for m in recent if m.identity == actor.identity and not m.is_response}
+        return all(m.request_id in asked for m in foreign)
+
+
+def _changed(message: Message, fields: Mapping[str, Any]) -> Message:
+    """The message with the new members; its own are never overwritten.
+
+    :raises InvalidRequest: nothing in ``fields`` may be changed, or the text is no text.
+    """
+    wanted = {name: value for name, value in fields.items() if name not in IMMUTABLE}
+    if not wanted and not fields:
+        raise InvalidRequest("Missing required fields for editing message.")
+    text = next((wanted[k] for k in ("message", "data", "text") if isinstance(wanted.get(k), str)), message.text)
+    data = wanted.get("data", text if message.is_response or isinstance(message.data, str | None) else message.data)
+    extra = {k: v for k, v in wanted.items() if k not in ("message", "data", "text", "target", "requestType")}
+    return evolve(message, text=well_formed(text), data=data, extra={**message.extra, **extra})

@@ -1,0 +1,255 @@
+"""What staff does to members and rooms: roles, kick, mute, request mode (contract 3.5, 4.2, 4.5, 5.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from newage.domain.model import Audience, Caller, Emission, RequestMode, Role, Room, RoomKind
+from newage.domain.policy import administers, is_staff, may_set_role, outranks, successor
+from newage.errors import NotAuthorised, NotMember, RoomDenied, RoomMissing
+from newage.ports import IOutbox, IRoomListener, IStateStore
+from newage.services.clock import World, iso
+from newage.services.history import HistoryService
+from newage.services.presence import PresenceService
+from newage.services.room_notices import RoomNotices
+from newage.services.rooms import RoomService
+from newage.services.sessions import SessionService
+
+PERMANENT = 253_402_300_799.999  # 9999-12-31T23:59:59.999Z (contract 4.5)
+LONGEST_TIMER = 86_400.0 * 24  # seconds; longer mutes are looked at again then
+
+
+@implementer(IRoomListener)
+class ModerationService:
+    _log = Logger()
+
+    def __init__(
+        self,
+        world: World,
+        outbox: IOutbox,
+        sessions: SessionService,
+        rooms: RoomService,
+        history: HistoryService,
+        presence: PresenceService,
+        notices: RoomNotices,
+        store: IStateStore,
+        mode_changed: Callable[[Room], None],
+    ) -> None:
+        """:param mode_changed: told after a room's mode is in force: its queue wants settling."""
+        self._world = world
+        self._outbox = outbox
+        self._sessions = sessions
+        self._rooms = rooms
+        self._history = history
+        self._presence = presence
+        self._notices = notices
+        self._store = store
+        self._mode_changed = mode_changed
+        self._mutes: dict[tuple[str, str], IDelayedCall] = {}  # (room, identity); bounded by memberships
+
+    async def load(self) -> None:
+        """Take over the default mode, and run the stored mutes to their ends."""
+        mode = (await self._store.load_state()).get("messageRequestMode")
+        if isinstance(mode, str):
+            self._rooms.default_mode = RequestMode(mode)
+        for room in self._rooms.all():
+            for identity, until in room.muted.items():
+                self._run_out(room.name, identity, until)
+
+    def close(self) -> None:
+        for call in self._mutes.values():
+            call.cancel()
+        self._mutes.clear()
+
+    # ---------------------------------------------------------------------------------------------------------- roles
+
+    async def set_role(self, actor: Caller, room_name: str, subject: str, role: Role) -> None:
+        """:raises RoomDenied: no such room or member. :raises NotAuthorised: not the actor's to do."""
+        room, identity = self._find(room_name, subject, "Failed to set member role")
+        current = room.members[identity]
+        if not administers(actor) and not may_set_role(_role(room, actor), current, role):
+            raise NotAuthorised("Unauthorized")
+        if room.name == identity and role is not Role.MASTER:
+            raise RoomDenied("Failed to set member role")  # the own personal room has one master for ever
+        before = room
+        members = {**room.members, identity: role}
+        if role is Role.MASTER and room.master not in (None, identity):
+            members[str(room.master)] = Role.MANAGER
+        room = await self._rooms.change(room, members=self._with_master(room, members, identity))
+        for who, has in room.members.items():
+            if before.members[who] is not has:
+                self._notices.role_changed(room, who, has)
+        self._notices.role_set(room, identity, role)
+
+    def _with_master(self, room: Room, members: dict[str, Role], demoted: str) -> dict[str, Role]:
+        """A group room that lost its master gets the next one, other than who has just been demoted."""
+        if room.kind is not RoomKind.GROUP or Role.MASTER in members.values():
+            return members
+        others = Room(name=room.name, members={who: has for who, has in members.items() if who != demoted})
+        heir = successor(others, self._sessions.is_online)
+        return members if heir is None else {**members, heir: Role.MASTER}
+
+    async def kick(self, actor: Caller, room_name: str, subject: str) -> None:
+        """:raises RoomDenied: no such room or member, or it cannot be kicked. :raises NotAuthorised: not allowed."""
+        room, identity = self._find(room_name, subject, "Failed to kick member")
+        if not administers(actor) and not outranks(_role(room, actor), room.members[identity]):
+            raise NotAuthorised("Unauthorized")
+        if room.name == identity or identity == actor.identity:
+            raise RoomDenied("Failed to kick member")
+        await self._rooms.remove(room.name, identity, "kick")
+
+    # ---------------------------------------------------------------------------------------------------------- mutes
+
+    async def mute(self, actor: Caller, room_name: str, subject: str, duration: float) -> dict[str, object]:
+        """Silence a member; it survives reconnects and restarts.
+
+        :param duration: seconds; zero or less is permanent.
+        :return: ``mutedUntil`` and ``duration`` of the ack.
+        """
+        room, identity = self._find(room_name, subject, "Failed to mute member")
+        self._check_mute(actor, room, identity)
+        permanent = duration <= 0
+        until = PERMANENT if permanent else min(self._world.now() + duration, PERMANENT)
+        await self._rooms.change(room, muted={**room.muted, identity: until})
+        self._run_out(room.name, identity, until)
+        told: dict[str, object] = {"mutedUntil": iso(until), "duration": "permanent" if permanent else duration}
+        self._publish(room, identity, "MEMBER_MUTED", {"mutedBy": actor.identity, **told})
+        self._presence.show(room.name, identity, "muted")
+        how = "permanently muted by " if permanent else "muted by "
+        length = "" if permanent else f" for {duration:g} seconds"
+        self._history.note(room.name, f"[System] {identity} has been {how}{actor.identity}{length}.")
+        return told
+
+    async def unmute(self, actor: Caller, room_name: str, subject: str) -> None:
+        """Give the word back; not muted is fine."""
+        room, identity = self._find(room_name, subject, "Failed to unmute member")
+        self._check_mute(actor, room, identity)
+        await self._unmute(room.name, identity, actor.identity)
+
+    def _check_mute(self, actor: Caller, room: Room, identity: str) -> None:
+        if not administers(actor) and not outranks(_role(room, actor), room.members[identity]):
+            raise NotAuthorised("Unauthorized")
+
+    async def _unmute(self, name: str, identity: str, by: str) -> None:
+        running = self._mutes.pop((name, identity), None)
+        if running is not None and running.active():
+            running.cancel()
+        room = self._rooms.get(name)
+        if room is None or identity not in room.muted:
+            return
+        muted = {who: until for who, until in room.muted.items() if who != identity}
+        room = await self._rooms.change(room, muted=muted)
+        self._publish(room, identity, "MEMBER_UNMUTED", {"unmutedBy": by})
+        self._presence.show(room.name, identity, "idle")
+        self._history.note(name, f"[System] {identity} has been unmuted by {by}.")
+
+    def _run_out(self, name: str, identity: str, until: float) -> None:
+        """End the mute when its time comes."""
+        running = self._mutes.pop((name, identity), None)
+        if running is not None:
+            running.cancel()
+        if until >= PERMANENT:
+            return
+        left = max(0.0, until - self._world.now())
+        if left > LONGEST_TIMER:
+            again = (name, identity, until)
+            self._mutes[name, identity] = self._world.clock.callLater(LONGEST_TIMER, self._look_again, *again)
+        else:
+            self._mutes[name, identity] = self._world.clock.callLater(left, self._expire, name, identity)
+
+    def _look_again(self, name: str, identity: str, until: float) -> None:
+        del self._mutes[name, identity]
+        self._run_out(name, identity, until)
+
+    def _expire(self, name: str, identity: str) -> None:
+        d = Deferred.fromCoroutine(self._unmute(name, identity, "System"))
+        d.addErrback(self._failed, name)
+
+    def _publish(self, room: Room, identity: str, event: str, members: dict[str, object]) -> None:
+        session = self._sessions.by_identity(identity)
+        client_id = session.client_id if session is not None else identity
+        body = {"identity": identity, "clientId": client_id, **members, "roomName": room.name}
+        to = (Audience("room", room.name), Audience("identity", identity))
+        self._outbox.publish(Emission("/llm", event, (body,), to))
+
+    # ---------------------------------------------------------------------------------------------------------- modes
+
+    async def set_mode(self, actor: Caller, room_name: str, mode: RequestMode) -> None:
+        """:raises RoomMissing: no such room. :raises NotAuthorised: neither staff nor administrator."""
+        room = self._rooms.get(room_name)
+        if room is None:
+            raise RoomMissing(f"Room {room_name} not found.")
+        if not administers(actor) and not is_staff(room, actor.identity):
+            raise NotAuthorised("Permission denied. Only room master/manager or admin can set the mode.")
+        await self._change_mode(room, mode, actor.identity)
+
+    async def set_default_mode(self, actor: Caller, mode: RequestMode) -> None:
+        """The mode of new rooms and of every existing one (contract 3.5).
+
+        :raises NotAuthorised: the actor is no administrator.
+        """
+        if not administers(actor):
+            raise NotAuthorised("Unauthorized")
+        await self._store.save_state("messageRequestMode", mode.value)
+        self._rooms.default_mode = mode
+        for room in list(self._rooms.all()):
+            await self._change_mode(room, mode, actor.identity)
+
+    async def _change_mode(self, room: Room, mode: RequestMode, setter: str) -> None:
+        if room.mode is mode or self._rooms.get(room.name) is None:
+            return
+        changed = await self._rooms.change(self._rooms.require(room.name), mode=mode)
+        self._notices.mode_changed(changed, setter)
+        self._mode_changed(changed)
+
+    # ------------------------------------------------------------------------------------------------- rooms' changes
+
+    def room_created(self, room: Room) -> None:
+        """Nobody is muted in it."""
+
+    def member_joined(self, room: Room, identity: str, role: Role) -> None:
+        """A new member is not muted."""
+
+    def member_left(self, room: Room, identity: str, reason: str) -> None:
+        running = self._mutes.pop((room.name, identity), None)
+        if running is not None:
+            running.cancel()
+
+    def room_deleted(self, room: Room) -> None:
+        for identity in room.muted:
+            self.member_left(room, identity, "room_deleted")
+
+    # ------------------------------------------------------------------------------------------------------ internals
+
+    def _find(self, room_name: str, subject: str, words: str) -> tuple[Room, str]:
+        """The room and the member meant: an identity, or the clientId of a member that is there."""
+        room = self._rooms.get(room_name)
+        if room is None:
+            raise RoomDenied(words)
+        identity = self.member(room, subject)
+        if identity is None:
+            raise NotMember(words)
+        return room, identity
+
+    def member(self, room: Room, subject: str) -> str | None:
+        if subject in room.members:
+            return subject
+        for identity in room.members:
+            session = self._sessions.by_identity(identity)
+            if session is not None and session.client_id == subject:
+                return identity
+        session = self._sessions.resolve(subject)
+        return session.identity if session is not None and session.identity in room.members else None
+
+    def _failed(self, failure: Failure, room: str) -> None:
+        self._log.failure("a mute in room {room} could not be ended", failure, room=room)
+
+
+def _role(room: Room, actor: Caller) -> Role:
+    return room.members.get(actor.identity, Role.GUEST)
