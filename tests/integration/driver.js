@@ -175,7 +175,11 @@ const commands = {
         engines.set(`${name}:${label}`, manager);
         watchEngine(manager, `${name}:${label}`);
       },
-      onSocket: (socket, label) => watchSocket(socket, `${name}:${label}`),
+      onSocket: (socket, label) => {
+        watchSocket(socket, `${name}:${label}`);
+        record(name, '@open', [socket.nsp, socket.auth]);
+        socket.onAnyOutgoing((...args) => record(name, '@sent', [socket.nsp, args.filter((arg) => typeof arg !== 'function')]));
+      },
       onNote: (event, ...args) => record(name, event, args),
     });
     extensions.set(name, extension);

@@ -14,7 +14,7 @@ def fails(tmp_path: Path, *options: str, home: Path | None = None) -> str:
     """Run the daemon, which must give up by itself; returns what it printed."""
     command = [*twistd_command(), "-n", "--pidfile=", "newage", "--home", str(home or tmp_path / "home"), *options]
     done = subprocess.run(
-        command, cwd=tmp_path, env=daemon_environment(), capture_output=True, text=True, timeout=60, check=False
+        command, cwd=tmp_path, env=daemon_environment(), capture_output=True, text=True, timeout=30, check=False
     )
     output = done.stdout + done.stderr
     assert done.returncode != 0, output
@@ -33,7 +33,7 @@ def test_an_unknown_option(tmp_path: Path) -> None:
     one_line(fails(tmp_path, "--nonsense"), "nonsense")
 
 
-@pytest.mark.parametrize("port", ["70000", "-1", "many", ""])
+@pytest.mark.parametrize("port", ["70000", "-1", "many"])
 def test_a_port_that_is_none(tmp_path: Path, port: str) -> None:
     one_line(fails(tmp_path, "--port", port), "port")
 

@@ -105,7 +105,6 @@ class Bystander:
 
     def __init__(self, hub: Hub) -> None:
         self.socket = hub.client(hub.new_id())
-        self.slowest = 0.0
 
     def check(self) -> None:
         asked = self.socket.mark()

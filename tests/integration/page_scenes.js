@@ -1,0 +1,349 @@
+// Plays one scene on the hub's page in a real browser and prints what was seen as one line of JSON.
+//   node page_scenes.js BROWSER URL SCENE [JSON arguments]
+// A scene that needs the hub to do something in between prints {"say": "..."} and waits for a line on stdin.
+// Judging is Python's business (test_page.py); here is only looking. Waits are for things to appear, never for time.
+
+'use strict';
+
+const readline = require('node:readline');
+const { chromium } = require('playwright-core');
+
+const PATIENCE = 20_000;
+const FLAGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+const WIDE = { viewport: { width: 1280, height: 800 }, colorScheme: 'light' };
+const PHONE = { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
+
+const lines = readline.createInterface({ input: process.stdin });
+const nextLine = () => new Promise((resolve) => lines.once('line', resolve));
+
+async function say(word) {
+  const answer = nextLine();
+  process.stdout.write(`${JSON.stringify({ say: word })}\n`);
+  await answer;
+}
+
+/** A fresh browser profile with the page open; everything that went wrong in it collects in `problems`. */
+async function open(browser, url, options, problems) {
+  const context = await browser.newContext({ locale: 'en-GB', ...options });
+  context.setDefaultTimeout(PATIENCE);
+  await context.addInitScript(() => {
+    window.__violations = [];
+    document.addEventListener('securitypolicyviolation', (event) => {
+      window.__violations.push(`${event.violatedDirective} ${event.blockedURI}`);
+    });
+  });
+  const page = await context.newPage();
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) problems.push(`console: ${message.text()}`);
+  });
+  page.on('pageerror', (error) => problems.push(`exception: ${error}`));
+  page.on('response', (response) => {
+    if (response.status() >= 400) problems.push(`${response.status()} ${response.url()}`);
+  });
+  page.on('dialog', (dialog) => {
+    problems.push(`dialog: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  await page.goto(url);
+  await connected(page);
+  return page;
+}
+
+const connected = (page) => page.waitForSelector('#line[data-state="connected"]');
+const answered = (page, count = 1) =>
+  page.waitForFunction(
+    (wanted) =>
+      document.querySelectorAll('.entry[data-kind="answer"]:not([data-streaming])').length >= wanted &&
+      !document.querySelector('.entry[data-streaming]'),
+    count,
+  );
+const streaming = (page) => page.waitForSelector('.entry[data-streaming]');
+
+async function type(page, text) {
+  await page.keyboard.type(text);
+  await page.keyboard.press('Enter');
+}
+
+const entries = (page) =>
+  page.$$eval('.entry', (items) =>
+    items.map((item) => ({
+      kind: item.dataset.kind,
+      text: item.querySelector('.text').textContent,
+      author: item.querySelector('.author').textContent,
+      demo: !item.querySelector('.badge').hidden,
+      note: item.querySelector('.note').hidden ? '' : item.querySelector('.note-text').textContent,
+      elements: item.querySelector('.text').childElementCount,
+    })),
+  );
+
+const violations = (page) => page.evaluate(() => window.__violations);
+const widths = (page) => page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
+
+/** The focused element by id, class or name, and whether one can see that it is focused. */
+const focus = (page) =>
+  page.evaluate(() => {
+    const element = document.activeElement;
+    const look = (node) => {
+      const style = getComputedStyle(node);
+      const transparent = /rgba\(.*, 0\)$|transparent/.test(style.outlineColor);
+      const outlined = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0 && !transparent;
+      return outlined || style.boxShadow !== 'none';
+    };
+    return { name: element.id || element.className || element.tagName, visible: look(element) || look(element.parentElement) };
+  });
+
+const scenes = {
+  /** A question typed; the lengths of the answer as the document showed them. */
+  async ask(browser, url, problems, { question }) {
+    const page = await open(browser, url, WIDE, problems);
+    await page.waitForSelector('#welcome:not([hidden])');
+    const welcome = await page.textContent('#welcome');
+    const extensions = await page.$$eval('.extension-name', (names) => names.map((name) => name.textContent));
+    await page.evaluate(() => {
+      window.__lengths = [];
+      window.__announced = [];
+      const look = () => {
+        const text = document.querySelector('.entry[data-kind="answer"] .text')?.textContent ?? '';
+        if (text.length > 0 && text.length !== window.__lengths.at(-1)) window.__lengths.push(text.length);
+        if (document.querySelector('.entry[data-streaming]')) {
+          window.__announced.push(document.querySelector('#announcer').childElementCount);
+        }
+      };
+      new MutationObserver(look).observe(document.querySelector('#transcript'), {
+        subtree: true,
+        childList: true,
+        characterData: true,
+        attributes: true,
+      });
+    });
+    await type(page, question);
+    await answered(page);
+    await page.waitForFunction(() => document.querySelector('.entry[data-kind="mine"] .note').hidden);
+    return {
+      welcome,
+      extensions,
+      entries: await entries(page),
+      lengths: await page.evaluate(() => window.__lengths),
+      announcedWhileStreaming: await page.evaluate(() => Math.max(...window.__announced)),
+      announced: await page.$$eval('#announcer p', (all) => all.map((one) => one.textContent)),
+      room: await page.textContent('#room-name'),
+      clientId: await page.evaluate(() => localStorage.getItem('newage.clientId')),
+      transport: await page.textContent('#transport'),
+      input: await page.inputValue('#input'),
+      violations: await violations(page),
+    };
+  },
+
+  /** No pointer at all: where Tab leads, what Shift+Enter and Enter do, the details on a phone. */
+  async keyboard(browser, url, problems) {
+    const page = await open(browser, url, WIDE, problems);
+    await page.waitForSelector('#suggestions:not([hidden])');
+    const first = await focus(page);
+    await page.evaluate(() => document.activeElement.blur());
+    const stops = [];
+    for (let n = 0; n < 20; n += 1) {
+      await page.keyboard.press('Tab');
+      const stop = await focus(page);
+      if (stop.name === 'BODY' || stops.some(({ name }) => name === stop.name && name !== 'BUTTON')) break;
+      stops.push(stop);
+    }
+    await page.focus('#input');
+    await page.keyboard.type('one');
+    await page.keyboard.press('Shift+Enter');
+    await page.keyboard.type('two');
+    const draft = await page.inputValue('#input');
+    const sentByShift = (await entries(page)).length;
+    await page.keyboard.press('Enter');
+    await answered(page);
+    const stays = await focus(page);
+    await page.focus('#input');
+    await page.keyboard.press('Enter'); // nothing typed, nothing sent
+    const count = (await entries(page)).length;
+
+    const phone = await open(browser, url, { ...PHONE, colorScheme: 'light' }, problems);
+    await phone.focus('#panel-toggle');
+    await phone.keyboard.press('Enter');
+    const opened = await phone.isVisible('#panel');
+    await phone.keyboard.press('Escape');
+    const closed = !(await phone.isVisible('#panel'));
+    const back = await focus(phone);
+    return { first, stops, draft, sentByShift, question: (await entries(page))[0].text, stays, count, opened, closed, back };
+  },
+
+  /** A phone's width in both themes: nothing is wider than the screen, everything is readable. */
+  async phone(browser, url, problems, { question }) {
+    const seen = {};
+    for (const colorScheme of ['light', 'dark']) {
+      const page = await open(browser, url, { ...PHONE, colorScheme }, problems);
+      const sizes = [await widths(page)];
+      await page.focus('#input');
+      await type(page, question);
+      await streaming(page);
+      sizes.push(await widths(page));
+      await answered(page);
+      sizes.push(await widths(page));
+      await page.tap('#panel-toggle');
+      sizes.push(await widths(page));
+      const colours = await page.evaluate(() => {
+        const colour = (selector, property) => getComputedStyle(document.querySelector(selector))[property];
+        return {
+          ground: colour('body', 'backgroundColor'),
+          panel: colour('.panel', 'backgroundColor'),
+          ink: colour('.entry[data-kind="answer"] .text', 'color'),
+          time: colour('.meta time', 'color'),
+          faint: colour('.panel .faint', 'color'),
+          bubble: colour('.entry[data-kind="mine"] .text', 'backgroundColor'),
+          badge: colour('.entry[data-kind="answer"] .badge', 'color'),
+          badgeGround: colour('.entry[data-kind="answer"] .badge', 'backgroundColor'),
+        };
+      });
+      const send = await page.locator('#send').boundingBox();
+      seen[colorScheme] = { sizes, colours, send, violations: await violations(page) };
+      await page.context().close();
+    }
+    return seen;
+  },
+
+  /** Markup as a question, echoed as an answer and read again from history. */
+  async hostile(browser, url, problems, { question }) {
+    const page = await open(browser, url, WIDE, problems);
+    await type(page, question);
+    await answered(page);
+    const before = await entries(page);
+    await page.reload();
+    await connected(page);
+    await answered(page);
+    return { before, after: await entries(page), title: await page.title(), violations: await violations(page) };
+  },
+
+  /** The same browser later: what was said is there again, once. */
+  async reload(browser, url, problems, { questions }) {
+    const page = await open(browser, url, WIDE, problems);
+    for (const [index, question] of questions.entries()) {
+      await type(page, question);
+      await answered(page, index + 1);
+    }
+    const before = await entries(page);
+    await page.reload();
+    await connected(page);
+    await answered(page, questions.length);
+    return { before, after: await entries(page), welcome: await page.isVisible('#welcome') };
+  },
+
+  /** A reader who scrolls up while the answer grows is left alone, until asking for the newest. */
+  async scroll(browser, url, problems, { questions }) {
+    const page = await open(browser, url, { ...WIDE, viewport: { width: 700, height: 420 } }, problems);
+    for (const [index, question] of questions.entries()) {
+      await type(page, question);
+      if (index < questions.length - 1) await answered(page, index + 1);
+    }
+    await streaming(page);
+    const scroller = page.locator('#scroller');
+    const gap = () => scroller.evaluate((element) => element.scrollHeight - element.scrollTop - element.clientHeight);
+    const followed = await gap();
+    await scroller.focus();
+    await page.keyboard.press('Home');
+    await page.waitForSelector('#newest:not([hidden])');
+    const length = await page.textContent('.entry[data-streaming] .text');
+    const held = await scroller.evaluate((element) => element.scrollTop);
+    await page.waitForFunction((old) => document.querySelector('.entry:last-child .text').textContent.length > old + 20, length.length);
+    const still = await scroller.evaluate((element) => element.scrollTop);
+    await page.focus('#newest');
+    await page.keyboard.press('Enter');
+    const caughtUp = await gap();
+    await answered(page, questions.length);
+    return { followed, held, still, caughtUp, atEnd: await gap(), newest: await page.isVisible('#newest'), focus: await focus(page) };
+  },
+
+  /** A hub without anybody to answer, then somebody comes. */
+  async alone(browser, url, problems, { question }) {
+    const page = await open(browser, url, WIDE, problems);
+    await page.waitForSelector('#guide:not([hidden])');
+    const guide = await page.textContent('#guide');
+    await type(page, question);
+    await page.waitForSelector('.entry[data-failed] .link:not([hidden])');
+    const failed = await entries(page);
+    await say('alone');
+    await page.waitForSelector('.extension');
+    const extensions = await page.$$eval('.extension-name', (names) => names.map((name) => name.textContent));
+    const guideGone = !(await page.isVisible('#guide'));
+    await page.focus('.entry[data-failed] .link');
+    await page.keyboard.press('Enter');
+    await answered(page);
+    await page.waitForFunction(() => !document.querySelector('.entry[data-failed]'));
+    return { guide, failed, extensions, guideGone, entries: await entries(page), violations: await violations(page) };
+  },
+
+  /** The hub goes and comes back in the middle of it. */
+  async restart(browser, url, problems, { questions }) {
+    const page = await open(browser, url, WIDE, problems);
+    await type(page, questions[0]);
+    await answered(page);
+    problems.push('--- the hub goes');
+    await say('answered');
+    await page.waitForSelector('#line:not([data-state="connected"])');
+    const away = await page.textContent('#line-text');
+    await type(page, questions[1]);
+    await page.waitForSelector('#notice:not([hidden])');
+    const notice = await page.textContent('#notice-text');
+    const kept = await page.inputValue('#input');
+    await say('away');
+    await connected(page);
+    problems.push('--- the hub is back');
+    await page.focus('#input');
+    await page.keyboard.press('Enter');
+    await answered(page, 2);
+    return { away, notice, kept, noticeGone: !(await page.isVisible('#notice')), entries: await entries(page) };
+  },
+
+  /** A hub that wants a key. */
+  async gate(browser, url, problems, { wrong }) {
+    const context = await browser.newContext(WIDE);
+    context.setDefaultTimeout(PATIENCE);
+    const page = await context.newPage();
+    page.on('pageerror', (error) => problems.push(`exception: ${error}`));
+    await page.goto(url);
+    await page.waitForSelector('#gate:not([hidden])');
+    const first = await page.textContent('#gate-text');
+    const focused = await focus(page);
+    await page.keyboard.type(wrong);
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('#gate[hidden]', { state: 'attached' });
+    await page.waitForSelector('#gate:not([hidden])');
+    return {
+      first,
+      focused,
+      again: await page.textContent('#gate-text'),
+      id: await page.textContent('#gate-id'),
+      composer: await page.isVisible('#composer'),
+      shownKey: await page.inputValue('#key'),
+    };
+  },
+};
+
+async function main() {
+  const [executablePath, url, name, given = '{}'] = process.argv.slice(2);
+  const browser = await chromium.launch({ executablePath, args: FLAGS });
+  const problems = [];
+  try {
+    const seen = await scenes[name](browser, url, problems, JSON.parse(given));
+    process.stdout.write(`${JSON.stringify({ seen, problems })}\n`);
+  } catch (error) {
+    process.stdout.write(`${JSON.stringify({ failed: String(error.stack ?? error), problems })}\n`);
+    process.exitCode = 1;
+  } finally {
+    await browser.close();
+    lines.close();
+  }
+}
+
+void main();
