@@ -1,0 +1,288 @@
+"""One contract for every store: SQLite and memory answer alike (ports.IKeyStore and the others)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from attrs import evolve
+from twisted.internet.defer import Deferred
+from zope.interface.verify import verifyObject
+
+from newage.domain.model import KeyRecord, Message, RequestMode, Role, Room, RoomKind
+from newage.errors import BadParameter, NotFound, RoomMissing
+from newage.ports import IKeyStore, IMessageStore, IRoomStore, IStateStore
+from newage.storage.stores import Stores
+
+
+def value(deferred: Deferred[Any]) -> Any:
+    """What a Deferred has fired with; raises what it has failed with."""
+    outcome: list[Any] = []
+    deferred.addBoth(outcome.append)
+    assert outcome, "not fired"
+    if hasattr(outcome[0], "raiseException"):
+        outcome[0].raiseException()
+    return outcome[0]
+
+
+def message(number: int, room: str = "lobby", **members: Any) -> Message:
+    return Message(**{"message_id": f"m{number}", "room": room, "seq": number, "identity": "ann", **members})
+
+
+FULL = Message(
+    message_id="m7",
+    room="lobby",
+    seq=7,
+    identity="SillyTavern-8000",
+    client_id="SillyTavern-8000",
+    role="assistant",
+    text="eine Antwort \N{SLIGHTLY SMILING FACE} \0 'quoted'; DROP TABLE room",
+    data={"prompt": ["a", 1, 2.5, None, True], "nested": {"ä": {}}},
+    timestamp="2026-01-02T03:04:05.678Z",
+    request_id="r1",
+    response_id="a1",
+    output_id="o1",
+    target=["one", "two"],
+    request_type="regenerateMessage",
+    streamed=True,
+    failed=True,
+    last_edited="2026-01-02T03:04:06.000Z",
+    extra={"temperature": 0.5, "stop": ["\n"]},
+)
+
+
+@pytest.fixture
+def lobby(stores: Stores) -> Stores:
+    value(stores.rooms.save_room(Room(name="lobby", created_at=1.0)))
+    return stores
+
+
+class TestKeys:
+    def test_provides_the_port(self, stores: Stores) -> None:
+        assert verifyObject(IKeyStore, stores.keys)
+
+    def test_is_empty_at_first(self, stores: Stores) -> None:
+        assert value(stores.keys.load_keys()) == ()
+        assert value(stores.keys.load_trusted()) == ()
+
+    def test_returns_keys_oldest_first(self, stores: Stores) -> None:
+        records = tuple(
+            KeyRecord(client_id=who, hash=f"$2b$10${n}", created_at=100.5 - n, local=n == 1)
+            for n, who in enumerate(["ann", "bob", "ann"])
+        )
+        for record in records:
+            assert value(stores.keys.add_key(record)) is None
+        assert value(stores.keys.load_keys()) == records
+
+    def test_the_same_hash_again_is_one_key_and_the_newest(self, stores: Stores) -> None:
+        first = KeyRecord(client_id="ann", hash="h1", created_at=1.0)
+        second = KeyRecord(client_id="ann", hash="h2", created_at=2.0)
+        for record in (first, second, first):
+            value(stores.keys.add_key(record))
+        assert value(stores.keys.load_keys()) == (second, first)
+
+    def test_removes_one_key(self, stores: Stores) -> None:
+        one, other = (KeyRecord(client_id="ann", hash=h, created_at=1.0) for h in ("h1", "h2"))
+        value(stores.keys.add_key(one))
+        value(stores.keys.add_key(other))
+        assert value(stores.keys.remove_key("ann", "h1")) is None
+        assert value(stores.keys.remove_key("ann", "h1")) is None
+        assert value(stores.keys.remove_key("bob", "h2")) is None
+        assert value(stores.keys.load_keys()) == (other,)
+
+    def test_removes_all_keys_of_a_client_and_says_how_many(self, stores: Stores) -> None:
+        for n, who in enumerate(["ann", "bob", "ann"]):
+            value(stores.keys.add_key(KeyRecord(client_id=who, hash=str(n), created_at=1.0)))
+        assert value(stores.keys.remove_keys("ann")) == 2
+        assert value(stores.keys.remove_keys("ann")) == 0
+        assert [record.client_id for record in value(stores.keys.load_keys())] == ["bob"]
+
+    def test_trust_is_idempotent_and_ordered(self, stores: Stores) -> None:
+        for at, who in enumerate(["zoe", "ann", "zoe"]):
+            assert value(stores.keys.add_trusted(who, float(at))) is None
+        assert value(stores.keys.load_trusted()) == ("zoe", "ann")
+        assert value(stores.keys.remove_trusted("zoe")) is None
+        assert value(stores.keys.remove_trusted("zoe")) is None
+        assert value(stores.keys.load_trusted()) == ("ann",)
+
+
+class TestRooms:
+    def test_provides_the_port(self, stores: Stores) -> None:
+        assert verifyObject(IRoomStore, stores.rooms)
+
+    def test_returns_what_was_saved_in_order_of_creation(self, stores: Stores) -> None:
+        rooms = (
+            Room(name="zoo", kind=RoomKind.PERSONAL, members={"zoo": Role.MASTER}, seq=3, created_at=12.25),
+            Room(
+                name="äther",
+                mode=RequestMode.SEPARATE,
+                members={"zoe": Role.MASTER, "ann": Role.GUEST, "bob": Role.SPECIAL, "kim": Role.MANAGER},
+                muted={"ann": 1e9 + 0.5, "bob": math.inf},
+                created_at=11.0,
+            ),
+            Room(name="empty"),
+        )
+        for room in rooms:
+            assert value(stores.rooms.save_room(room)) is None
+        loaded = value(stores.rooms.load_rooms())
+        assert loaded == rooms
+        assert list(loaded[1].members) == ["zoe", "ann", "bob", "kim"]
+
+    def test_saving_replaces_members_and_mutes_and_keeps_the_place(self, stores: Stores) -> None:
+        value(stores.rooms.save_room(Room(name="one", members={"ann": Role.MASTER, "bob": Role.GUEST})))
+        value(stores.rooms.save_room(Room(name="two")))
+        changed = Room(name="one", mode=RequestMode.IMMEDIATE, members={"bob": Role.MASTER}, muted={"bob": 5.0})
+        value(stores.rooms.save_room(changed))
+        assert value(stores.rooms.load_rooms()) == (changed, Room(name="two"))
+
+    def test_seq_never_goes_back(self, stores: Stores) -> None:
+        value(stores.rooms.save_room(Room(name="one", seq=9)))
+        value(stores.rooms.save_room(Room(name="one", seq=4)))
+        assert value(stores.rooms.load_rooms())[0].seq == 9
+
+    def test_deleting_takes_the_messages_along(self, lobby: Stores) -> None:
+        value(lobby.messages.add_message(message(1), 10))
+        assert value(lobby.rooms.delete_room("lobby")) is None
+        assert value(lobby.rooms.delete_room("lobby")) is None
+        assert value(lobby.rooms.load_rooms()) == ()
+        value(lobby.rooms.save_room(Room(name="lobby")))
+        assert value(lobby.messages.count_messages("lobby", 0)) == 0
+        assert value(lobby.rooms.load_rooms())[0].seq == 0
+
+
+class TestMessages:
+    def test_provides_the_port(self, stores: Stores) -> None:
+        assert verifyObject(IMessageStore, stores.messages)
+
+    @pytest.mark.parametrize("stored", [FULL, message(1), message(2, data=0, target="x"), message(3, data=[], extra={})])
+    def test_returns_what_was_stored(self, lobby: Stores, stored: Message) -> None:
+        assert value(lobby.messages.add_message(stored, 10)) is None
+        assert value(lobby.messages.last_messages("lobby", 1)) == (stored,)
+
+    def test_raises_the_rooms_seq(self, lobby: Stores) -> None:
+        value(lobby.messages.add_message(message(5), 10))
+        value(lobby.messages.add_message(message(4), 10))
+        assert value(lobby.rooms.load_rooms())[0].seq == 5
+
+    def test_evicts_the_oldest_beyond_keep(self, lobby: Stores) -> None:
+        for number in (1, 2, 5, 9):
+            value(lobby.messages.add_message(message(number), 3))
+        assert [m.seq for m in value(lobby.messages.last_messages("lobby", 99))] == [2, 5, 9]
+        value(lobby.messages.add_message(message(10), 1))
+        assert [m.seq for m in value(lobby.messages.last_messages("lobby", 99))] == [10]
+
+    def test_eviction_counts_what_was_deleted_and_cleared(self, lobby: Stores) -> None:
+        for number in range(1, 6):
+            value(lobby.messages.add_message(message(number), 5))
+        value(lobby.messages.delete_messages("lobby", ["m2", "m3"], 6))
+        for number in (7, 8):
+            value(lobby.messages.add_message(message(number), 5))
+        assert [m.seq for m in value(lobby.messages.last_messages("lobby", 99))] == [1, 4, 5, 7, 8]
+        value(lobby.messages.clear_messages("lobby", True, True, 9))
+        for number in range(10, 16):
+            value(lobby.messages.add_message(message(number), 5))
+        assert [m.seq for m in value(lobby.messages.last_messages("lobby", 99))] == [11, 12, 13, 14, 15]
+
+    def test_an_unknown_room_has_nothing_and_takes_nothing(self, stores: Stores) -> None:
+        messages = stores.messages
+        assert value(messages.last_messages("lobby", 5)) == ()
+        assert value(messages.messages_after("lobby", 0, 5)) == ()
+        assert value(messages.count_messages("lobby", 0)) == 0
+        assert value(messages.find_message("lobby", "m1")) is None
+        for refused in (
+            messages.add_message(message(1), 5),
+            messages.update_message(message(1), 2),
+            messages.delete_messages("lobby", ["m1"], 2),
+            messages.clear_messages("lobby", True, True, 2),
+        ):
+            with pytest.raises(RoomMissing):
+                value(refused)
+
+    @pytest.mark.parametrize("twin", [message(1, message_id="other"), message(2, message_id="m1")])
+    def test_neither_id_nor_seq_is_given_twice(self, lobby: Stores, twin: Message) -> None:
+        value(lobby.messages.add_message(message(1), 5))
+        with pytest.raises(BadParameter):
+            value(lobby.messages.add_message(twin, 5))
+        assert value(lobby.messages.last_messages("lobby", 9)) == (message(1),)
+
+    def test_two_rooms_do_not_mix(self, lobby: Stores) -> None:
+        value(lobby.rooms.save_room(Room(name="den")))
+        value(lobby.messages.add_message(message(1), 1))
+        value(lobby.messages.add_message(message(1, room="den"), 1))
+        assert value(lobby.messages.last_messages("den", 9)) == (message(1, room="den"),)
+        assert value(lobby.messages.last_messages("lobby", 9)) == (message(1),)
+
+    def test_an_update_keeps_seq_and_place(self, lobby: Stores) -> None:
+        for number in (1, 7, 8):
+            value(lobby.messages.add_message(message(number), 9))
+        value(lobby.messages.update_message(evolve(FULL, seq=999), 12))
+        assert value(lobby.messages.last_messages("lobby", 9)) == (message(1), FULL, message(8))
+        assert value(lobby.rooms.load_rooms())[0].seq == 12
+
+    def test_an_update_of_nothing_fails_and_changes_nothing(self, lobby: Stores) -> None:
+        with pytest.raises(NotFound):
+            value(lobby.messages.update_message(message(1), 12))
+        assert value(lobby.rooms.load_rooms())[0].seq == 0
+
+    def test_deletes_what_there_is_and_says_what_it_was(self, lobby: Stores) -> None:
+        for number in (1, 2, 3):
+            value(lobby.messages.add_message(message(number), 9))
+        assert value(lobby.messages.delete_messages("lobby", ["m3", "nope", "m1", "m3"], 4)) == ("m3", "m1")
+        assert value(lobby.messages.last_messages("lobby", 9)) == (message(2),)
+        assert value(lobby.rooms.load_rooms())[0].seq == 4
+        assert value(lobby.messages.delete_messages("lobby", [], 5)) == ()
+
+    @pytest.mark.parametrize(
+        ("requests", "responses", "left"),
+        [(True, False, [2]), (False, True, [1, 3]), (True, True, []), (False, False, [1, 2, 3])],
+    )
+    def test_clears_by_kind(self, lobby: Stores, requests: bool, responses: bool, left: list[int]) -> None:
+        for number, role in ((1, "guest"), (2, "assistant"), (3, "system")):
+            value(lobby.messages.add_message(message(number, role=role), 9))
+        assert value(lobby.messages.clear_messages("lobby", requests, responses, 5)) == 3 - len(left)
+        assert [m.seq for m in value(lobby.messages.last_messages("lobby", 9))] == left
+        assert value(lobby.rooms.load_rooms())[0].seq == 5
+
+    def test_finds_by_message_id_then_by_the_first_response_id(self, lobby: Stores) -> None:
+        by_id = message(3, message_id="x")
+        for stored in (message(1, response_id="x"), message(2, response_id="y"), by_id, message(4, response_id="y")):
+            value(lobby.messages.add_message(stored, 9))
+        assert value(lobby.messages.find_message("lobby", "x")) == by_id
+        assert value(lobby.messages.find_message("lobby", "y")) == message(2, response_id="y")
+        assert value(lobby.messages.find_message("lobby", "z")) is None
+
+    def test_pages(self, lobby: Stores) -> None:
+        for number in range(1, 8):
+            value(lobby.messages.add_message(message(number), 99))
+        messages = lobby.messages
+        assert [m.seq for m in value(messages.last_messages("lobby", 3))] == [5, 6, 7]
+        assert [m.seq for m in value(messages.last_messages("lobby", 0))] == []
+        assert [m.seq for m in value(messages.messages_after("lobby", 2, 3))] == [3, 4, 5]
+        assert [m.seq for m in value(messages.messages_after("lobby", 7, 3))] == []
+        assert value(messages.count_messages("lobby", 4)) == 3
+
+
+class TestState:
+    def test_provides_the_port(self, stores: Stores) -> None:
+        assert verifyObject(IStateStore, stores.state)
+
+    def test_keeps_json(self, stores: Stores) -> None:
+        wanted = {"a": None, "b": {"c": [1, "x", True]}, "d": "Free", "e": 0}
+        for name, content in wanted.items():
+            assert value(stores.state.save_state(name, content)) is None
+        assert value(stores.state.load_state()) == wanted
+
+    def test_replaces(self, stores: Stores) -> None:
+        value(stores.state.save_state("a", 1))
+        value(stores.state.save_state("a", [2]))
+        assert value(stores.state.load_state()) == {"a": [2]}
+
+    def test_a_value_cannot_be_changed_from_outside(self, stores: Stores) -> None:
+        mutable = {"rooms": ["a"]}
+        value(stores.state.save_state("a", mutable))
+        mutable["rooms"].append("b")
+        value(stores.state.load_state())["a"]["rooms"].append("c")
+        assert value(stores.state.load_state()) == {"a": {"rooms": ["a"]}}
+
+
