@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import select
+import signal
 import socket
 import subprocess
 from pathlib import Path
 
 import pytest
-from harness import LISTENING, Daemon, daemon_environment, twistd_command
+from harness import LISTENING, Daemon, Lines, daemon_environment, twistd_command
 
 
 def fails(tmp_path: Path, *options: str, home: Path | None = None) -> str:
@@ -102,3 +105,36 @@ def test_an_unparsable_server_settings_file_is_kept(tmp_path: Path) -> None:
         assert "server_settings.json" in daemon.output()
     finally:
         daemon.end()
+
+
+def test_in_the_background_with_pid_file_and_log(tmp_path: Path) -> None:
+    """``twistd newage``: forks, writes its pid, logs the real port, ends by SIGTERM and takes the pid file away."""
+    pid_file, log_file = tmp_path / "newage.pid", tmp_path / "twistd.log"
+    command = [*twistd_command(), f"--pidfile={pid_file}", f"--logfile={log_file}", "newage"]
+    subprocess.run(
+        [*command, "--home", str(tmp_path / "home"), "--port", "0"],
+        cwd=tmp_path,
+        env=daemon_environment(),
+        check=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    follow = subprocess.Popen(["tail", "-n", "+1", "-F", str(log_file)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert follow.stdout is not None
+        lines = Lines(follow.stdout)
+        found = lines.wait_for(LISTENING, 30)
+        assert found is not None, lines.lines
+        pid = int(pid_file.read_text("ascii"))
+        with socket.create_connection(("127.0.0.1", int(found.group(1))), 10):
+            pass
+        ended = os.pidfd_open(pid)
+        os.kill(pid, signal.SIGTERM)
+        assert select.select([ended], [], [], 10)[0], lines.lines
+        os.close(ended)
+    finally:
+        follow.kill()
+        follow.wait()
+    assert not pid_file.exists()
