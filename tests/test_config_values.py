@@ -90,7 +90,7 @@ def test_values_that_do_not(value: object, hint: Any, lenient: bool, wanted: str
 
 @pytest.mark.parametrize(
     "value",
-    [True, 5, 0.5, 'say "hi"\n', ("a", "b"), [], {"a": 1, "b c": "x"}, {}, frozenset({"b", "a"}), "\u2028\x7f\U0001f600"],
+    [True, 5, 0.5, 'say "hi"\n', ("a", "b"), [], {"a": 1, "b c": "x"}, {}, frozenset({"b", "a"}), "\u2028\x7f\u00e9"],
 )
 def test_toml_reads_what_is_written(value: object) -> None:
     read = tomllib.loads(f"x = {toml_value(value)}")["x"]

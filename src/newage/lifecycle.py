@@ -8,7 +8,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from ipaddress import ip_address
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TextIO, TypeAlias
 
 from attrs import frozen
 from twisted.application.service import MultiService, Service
@@ -34,11 +34,11 @@ class StartRefused(SystemExit, Exception):
     def __init__(self, reason: object) -> None:
         super().__init__("\n".join(f"newage: {line}" for line in str(reason).splitlines() if line))
 
-    def tell(self) -> None:
-        """Say it on the terminal now: twistd has already turned ``sys.stderr`` into its log."""
-        if sys.__stderr__ is not None:
-            sys.__stderr__.write(f"{self}\n")
-            sys.__stderr__.flush()
+    def tell(self, terminal: TextIO | None) -> None:
+        """Say it on the real stderr, which twistd has turned into its log by now. None: a daemon, nobody listens."""
+        if terminal is not None:
+            terminal.write(f"{self}\n")
+            terminal.flush()
         self.code = 1
 
 
@@ -85,7 +85,7 @@ class StagedService(MultiService):
                 self.running = False
                 reason = refusal(error)
                 self._log.critical("{reason}", reason=str(reason))
-                reason.tell()
+                reason.tell(sys.__stderr__)
                 raise reason from None
 
     def _undo(self, children: Sequence[Any]) -> None:
@@ -131,7 +131,29 @@ class Bound:
     socket: socket.socket
 
 
-def bind(addresses: Sequence[str], port: int, backlog: int) -> tuple[list[Bound], list[str]]:
+def listening_socket(address: str, port: int, backlog: int) -> socket.socket:
+    """:raises OSError: as the system says it."""
+    family = socket.AF_INET6 if ip_address(address).version == 6 else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        made.setblocking(False)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:  # else :: would take 0.0.0.0 as well, and binding both would fail
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        made.bind((address, port))
+        made.listen(backlog)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+Listen: TypeAlias = Callable[[str, int, int], socket.socket]  # address, port, backlog
+
+
+def bind(
+    addresses: Sequence[str], port: int, backlog: int, listen: Listen = listening_socket
+) -> tuple[list[Bound], list[str]]:
     """Listen on every address with the same port.
 
     An IPv6 loopback or wildcard that the machine does not have is left out when another address could be bound.
@@ -142,7 +164,7 @@ def bind(addresses: Sequence[str], port: int, backlog: int) -> tuple[list[Bound]
     """
     for last in (*[False] * (PORT_TRIES - 1), True):
         try:
-            return _bind_once(addresses, port, backlog)
+            return _bind_once(addresses, port, backlog, listen)
         except ConfigError as error:
             cause = error.__cause__
             if port or last or not (isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE):
@@ -150,13 +172,13 @@ def bind(addresses: Sequence[str], port: int, backlog: int) -> tuple[list[Bound]
     raise AssertionError("unreachable")
 
 
-def _bind_once(addresses: Sequence[str], port: int, backlog: int) -> tuple[list[Bound], list[str]]:
+def _bind_once(addresses: Sequence[str], port: int, backlog: int, listen: Listen) -> tuple[list[Bound], list[str]]:
     bound: list[Bound] = []
     absent: list[str] = []
     try:
         for address in addresses:
             try:
-                made = _listen(address, port, backlog)
+                made = listen(address, port, backlog)
             except OSError as error:
                 if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT) and address in ("::1", "::"):
                     absent.append(address)
@@ -171,22 +193,6 @@ def _bind_once(addresses: Sequence[str], port: int, backlog: int) -> tuple[list[
             each.socket.close()
         raise
     return bound, absent
-
-
-def _listen(address: str, port: int, backlog: int) -> socket.socket:
-    family = socket.AF_INET6 if ip_address(address).version == 6 else socket.AF_INET
-    made = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        made.setblocking(False)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:  # else :: would take 0.0.0.0 as well, and binding both would fail
-            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        made.bind((address, port))
-        made.listen(backlog)
-    except BaseException:
-        made.close()
-        raise
-    return made
 
 
 def _explain(address: str, port: int, error: OSError) -> str:
@@ -212,20 +218,28 @@ class Listener(Service):
     _log: ClassVar[Logger] = Logger()
 
     def __init__(
-        self, reactor: Any, factory: IProtocolFactory, *, addresses: Sequence[str], port: int, backlog: int
+        self,
+        reactor: Any,
+        factory: IProtocolFactory,
+        *,
+        addresses: Sequence[str],
+        port: int,
+        backlog: int,
+        listen: Listen = listening_socket,
     ) -> None:
         self._reactor = reactor
         self._factory = factory
         self._addresses = expand(addresses)
         self._asked_port = port
         self._backlog = backlog
+        self._listen = listen
         self._ports: list[IListeningPort] = []
         self.urls: tuple[str, ...] = ()
         self.port = 0  # the real one, once bound
 
     def privilegedStartService(self) -> None:
         """:raises ConfigError: naming address, port and cure."""
-        bound, absent = bind(self._addresses, self._asked_port, self._backlog)
+        bound, absent = bind(self._addresses, self._asked_port, self._backlog, self._listen)
         for each in bound:
             self._ports.append(self._reactor.adoptStreamPort(each.socket.fileno(), each.socket.family, self._factory))
             each.socket.close()  # the reactor has its own descriptor of it
