@@ -1,7 +1,7 @@
 """Engine.IO v4 packets as bytes, and the polling payload that carries several of them.
 
-Over a WebSocket a message is a packet: a text message is UTF-8 bytes that begin with the packet's kind, a binary message
-is the data of a MESSAGE. Over polling, packets are records joined by 0x1E; a binary one is ``b`` and base64.
+Over a WebSocket a message is a packet: a text message is UTF-8 bytes that begin with the packet's kind, a binary
+message is the data of a MESSAGE. Over polling, packets are records joined by 0x1E; a binary one is ``b`` and base64.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """One Engine.IO v4 session as a machine: heartbeat, upgrade, close. No sockets, no clock: time is an argument.
 
-The driver feeds packets to ``receive`` (of the session's transport) and ``probe_received`` (of a WebSocket that wants to
-take over) and does what the returned ``Signal`` says. It calls ``tick`` once ``deadline`` has passed. MESSAGE packets are
-the upper layer's; a driver may hand these over without asking here, as long as it calls ``heard`` while a PONG is due.
+The driver feeds packets to ``receive`` (of the session's transport) and ``probe_received`` (of a WebSocket that wants
+to take over) and does what the returned ``Signal`` says. It calls ``tick`` once ``deadline`` has passed. MESSAGE
+packets are the upper layer's; a driver may hand these over without asking here, if it calls ``heard`` while a PONG is
+due.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ class EngineSettings:
         default=10_000, validator=validators.ge(1), metadata={"doc": "packets in one polling POST"}
     )
     upgrade_timeout_seconds: float = _seconds(10.0, "seconds an upgrade from polling to WebSocket may take")
-    connect_timeout_seconds: float = _seconds(45.0, "seconds without joining a namespace until the connection is closed")
+    connect_timeout_seconds: float = _seconds(
+        45.0, "seconds without joining a namespace until the connection is closed"
+    )
 
 
 class Signal(Enum):

@@ -1,0 +1,146 @@
+"""JSON that is total: every text gives a value or a ``ProtocolError``, every value that came in can go out again.
+
+Strings may hold lone surrogates: the real extension cuts an emoji into two packets (contract C10). They are kept as
+they are on the way in, so that the halves can be joined, and become U+FFFD on the way out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import orjson
+
+from newage.errors import ProtocolError
+
+MAX_DEPTH: Final = 64
+MAX_NODES: Final = 50_000
+
+_INT64_MIN: Final = -(2**63)
+_UINT64_MAX: Final = 2**64 - 1
+_BRACKETS: Final = b"[]{}"
+_NOT_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in _BRACKETS)
+_STEP: Final = {0x5B: 1, 0x7B: 1, 0x5D: -1, 0x7D: -1}
+
+_dumps: Final = orjson.dumps
+_loads: Final = orjson.loads
+
+
+def loads(text: bytes) -> Any:
+    """Parse one JSON text.
+
+    :raises ProtocolError: not JSON or not UTF-8, nested deeper than ``MAX_DEPTH``, more than ``MAX_NODES`` values,
+        NaN or a number beyond a float. Integers beyond 64 bits become floats, as they do in a browser.
+    """
+    # Too deep takes 65 brackets to open and as many to close; below that nothing needs to be counted.
+    if len(text) > 2 * MAX_DEPTH:
+        _check_size(text)
+    try:
+        return _loads(text)
+    except orjson.JSONDecodeError as error:
+        # orjson has no way to keep half a surrogate pair; only then is its slower cousin asked.
+        if b"\\ud" in text or b"\\uD" in text:
+            return _loads_with_surrogates(text)
+        raise ProtocolError("malformed JSON") from error
+
+
+def _check_size(text: bytes) -> None:
+    """Refuse what would cost much to parse; runs at the speed of counting bytes unless there are many brackets."""
+    opened = text.count(b"[") + text.count(b"{")
+    if opened <= MAX_DEPTH and len(text) <= MAX_NODES:
+        return
+    if opened <= MAX_DEPTH and opened + text.count(b",") < MAX_NODES:
+        return
+    # Without escapes, what lies between two quotes is a string, and the rest is structure.
+    plain = text.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in text else text
+    structure = b"".join(plain.split(b'"')[::2])
+    # A value follows each comma and each opening bracket; an empty container counts as one too many.
+    if structure.count(b"[") + structure.count(b"{") + structure.count(b",") >= MAX_NODES:
+        raise ProtocolError("too many values")
+    depth = 0
+    for bracket in structure.translate(None, _NOT_BRACKETS):
+        depth += _STEP[bracket]
+        if depth > MAX_DEPTH:
+            raise ProtocolError("nested too deep")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if value in (float("inf"), float("-inf")):
+        raise ValueError("number out of range")
+    return value
+
+
+def _integer(digits: str) -> int | float:
+    # Longer ones are floats anyway, and int() refuses thousands of digits by another exception in other Pythons.
+    if len(digits) > 20:
+        return _finite(digits)
+    value = int(digits)
+    return value if _INT64_MIN <= value <= _UINT64_MAX else float(value)
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+_parser: Final = json.JSONDecoder(parse_float=_finite, parse_int=_integer, parse_constant=_no_constant)
+
+
+def _loads_with_surrogates(text: bytes) -> Any:
+    try:
+        return _parser.decode(text.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError("malformed JSON") from error
+
+
+def dumps(value: Any, default: Callable[[Any], Any] | None = None) -> bytes:
+    """Compact JSON as UTF-8.
+
+    :param default: makes a JSON value of what has none (bytes in binary events).
+    :raises TypeError: a value that is not JSON; nothing that ``loads`` returned raises.
+    """
+    try:
+        return _dumps(value, default)
+    except orjson.JSONEncodeError:
+        return _dumps(clean(value), default)
+
+
+def clean(value: Any) -> Any:
+    """A copy that any JSON reader takes: halves of pairs joined, orphans U+FFFD, big integers floats, mappings dicts.
+
+    :raises TypeError: a key that is not a string, or nested too deep (a circle, for example).
+    """
+    return _clean(value, 0)
+
+
+def _clean(value: Any, depth: int) -> Any:
+    if depth > 4 * MAX_DEPTH:
+        raise TypeError("nested too deep for JSON")
+    if isinstance(value, str):
+        return whole_text(value)
+    if isinstance(value, Mapping):
+        return {_key(key): _clean(member, depth + 1) for key, member in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_clean(member, depth + 1) for member in value]
+    if isinstance(value, int) and not _INT64_MIN <= value <= _UINT64_MAX:
+        try:
+            return float(value)
+        except OverflowError:
+            return None  # what a browser makes of it: JSON.stringify(Infinity)
+    return value
+
+
+def _key(key: Any) -> str:
+    if not isinstance(key, str):
+        raise TypeError("JSON keys are strings")
+    return whole_text(key)
+
+
+def whole_text(text: str) -> str:
+    """Join surrogate halves that belong together and replace orphans by U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text

@@ -1,0 +1,184 @@
+"""Socket.IO v5 packets, as the Engine.IO text packets that carry them: ``b'42/llm,7["LLM_REQUEST",{}]'``.
+
+Text stays bytes from the transport to the JSON parser and back. A namespace is written as a *prefix*: empty for ``/``,
+``b'/llm,'`` for ``/llm``. Ack ids stay the digits that were received.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from newage.errors import ProtocolError
+from newage.protocol.json_text import clean, dumps, loads
+
+CONNECT: Final = 0
+DISCONNECT: Final = 1
+EVENT: Final = 2
+ACK: Final = 3
+CONNECT_ERROR: Final = 4
+BINARY_EVENT: Final = 5
+BINARY_ACK: Final = 6
+
+RESERVED_EVENTS: Final = frozenset(
+    {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
+)
+DIGITS: Final = b"0123456789"
+MAX_ID_DIGITS: Final = 15  # what a JavaScript number holds exactly
+MAX_PATH_BYTES: Final = 256
+MAX_ATTACHMENTS: Final = 10  # parsers of clients refuse more
+
+_MESSAGE: Final = b"4"
+
+
+class SocketPacket(NamedTuple):
+    """One packet. ``data`` is None when there was none; ``attachments`` tells how many binary packets follow."""
+
+    kind: int
+    path: str = "/"
+    ack_id: bytes | None = None
+    data: Any = None
+    attachments: int = 0
+
+
+class Slot(NamedTuple):
+    """Where an attachment belongs: ``container[key]`` gets attachment ``number``."""
+
+    container: Any
+    key: Any
+    number: int
+
+
+def prefix_of(path: str) -> bytes:
+    """How a namespace is written in a packet: nothing for ``/``."""
+    return b"" if path == "/" else path.encode() + b","
+
+
+def decode(packet: bytes) -> SocketPacket:
+    """Parse one packet completely.
+
+    :raises ProtocolError: an unknown kind, or parts that do not fit the kind. An event's name is not judged here.
+    """
+    kind = packet[1] - 0x30 if len(packet) > 1 else -1
+    if packet[:1] != _MESSAGE or not CONNECT <= kind <= BINARY_ACK:
+        raise ProtocolError("unknown packet type")
+    at, attachments = 2, 0
+    if kind >= BINARY_EVENT:
+        dash = packet.find(b"-", 2, 12)
+        attachments = _number(packet[2:dash]) if dash > 0 else 0
+        if attachments < 1:
+            raise ProtocolError("illegal attachment count")
+        at = dash + 1
+    path, at = _path(packet, at)
+    rest = packet[at:]
+    text = rest.lstrip(DIGITS)
+    ack_id = rest[: len(rest) - len(text)] or None
+    if ack_id is not None and len(ack_id) > MAX_ID_DIGITS:
+        raise ProtocolError("ack id out of range")
+    if kind < EVENT and ack_id is not None:
+        raise ProtocolError("illegal ack id")
+    data = loads(text) if text else None
+    if not _fits(kind, data, bool(text)):
+        raise ProtocolError("invalid payload")
+    return SocketPacket(kind, path, ack_id, data, attachments)
+
+
+def _number(digits: bytes) -> int:
+    """-1 if it is not a plain number."""
+    return int(digits) if digits.isdigit() else -1
+
+
+def _path(packet: bytes, at: int) -> tuple[str, int]:
+    if packet[at : at + 1] != b"/":
+        return "/", at
+    comma = packet.find(b",", at, at + MAX_PATH_BYTES + 1)
+    end = comma if comma >= 0 else len(packet)
+    if end - at > MAX_PATH_BYTES:
+        raise ProtocolError("namespace too long")
+    try:
+        return packet[at:end].decode(), end + 1
+    except UnicodeDecodeError as error:
+        raise ProtocolError("namespace is not UTF-8") from error
+
+
+def _fits(kind: int, data: Any, present: bool) -> bool:
+    if kind == CONNECT:
+        return not present or isinstance(data, dict)
+    if kind == DISCONNECT:
+        return not present
+    if kind == CONNECT_ERROR:
+        return not present or isinstance(data, (dict, str))
+    return isinstance(data, list)
+
+
+def encode(packet: SocketPacket) -> bytes:
+    """Write one packet; its attachments are the caller's to send."""
+    count = b"%d-" % packet.attachments if packet.kind >= BINARY_EVENT else b""
+    text = b"" if packet.data is None else dumps(packet.data)
+    return b"4%d%b%b%b%b" % (packet.kind, count, prefix_of(packet.path), packet.ack_id or b"", text)
+
+
+def encode_arguments(kind: int, prefix: bytes, args: Sequence[Any], ack_id: bytes = b"") -> tuple[bytes, list[bytes]]:
+    """Write an EVENT (``args[0]`` is its name) or ACK; bytes anywhere in it make it the binary kind.
+
+    :return: the text packet, and its attachments in the order in which they must follow.
+    :raises TypeError: something that neither JSON nor an attachment can carry, or too many attachments.
+    """
+    attachments: list[bytes] = []
+
+    def placeholder(value: Any) -> dict[str, Any]:
+        if not isinstance(value, (bytes, bytearray, memoryview)):
+            raise TypeError(f"{type(value).__name__} cannot be sent")
+        attachments.append(bytes(value))
+        return {"_placeholder": True, "num": len(attachments) - 1}
+
+    try:
+        text = orjson.dumps(args, placeholder)
+    except orjson.JSONEncodeError:
+        attachments.clear()
+        text = orjson.dumps(clean(args), placeholder)
+    if not attachments:
+        return b"4%d%b%b%b" % (kind, prefix, ack_id, text), attachments
+    if len(attachments) > MAX_ATTACHMENTS:
+        raise TypeError("too many attachments")
+    return b"4%d%d-%b%b%b" % (kind + BINARY_EVENT - EVENT, len(attachments), prefix, ack_id, text), attachments
+
+
+def encode_connect(prefix: bytes, sid: str) -> bytes:
+    return b'40%b{"sid":%b}' % (prefix, dumps(sid))
+
+
+def encode_disconnect(prefix: bytes) -> bytes:
+    return b"41" + prefix
+
+
+def encode_refusal(prefix: bytes, data: Any) -> bytes:
+    """CONNECT_ERROR."""
+    return b"44%b%b" % (prefix, dumps(data))
+
+
+def find_slots(data: list[Any], attachments: int) -> list[Slot]:
+    """Where the attachments of a binary packet belong.
+
+    :raises ProtocolError: a placeholder's number is out of range or used twice, or an attachment has no place.
+    """
+    slots: list[Slot] = []
+    seen: set[int] = set()
+    pending: list[Any] = [data]
+    while pending:
+        container = pending.pop()
+        members = container.items() if isinstance(container, dict) else enumerate(container)
+        for key, value in members:
+            if isinstance(value, dict) and value.get("_placeholder") is True:
+                number = value.get("num")
+                if type(number) is not int or not 0 <= number < attachments or number in seen:
+                    raise ProtocolError("illegal attachments")
+                seen.add(number)
+                slots.append(Slot(container, key, number))
+            elif isinstance(value, (dict, list)):
+                pending.append(value)
+    if len(seen) != attachments:
+        raise ProtocolError("illegal attachments")
+    return slots
