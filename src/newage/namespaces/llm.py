@@ -134,10 +134,10 @@ class LlmServices:
     presence: PresenceService
 
 
-def link_for(outbox: IOutbox) -> Callable[[Caller], IExtensionLink | None]:
+def link_for(outbox: IOutbox) -> Callable[[ServerSocket, Caller], IExtensionLink | None]:
     """The link of a socket that has just been admitted to ``/llm``; only extensions have one (contract 2.10)."""
 
-    def link(caller: Caller) -> IExtensionLink | None:
+    def link(socket: ServerSocket, caller: Caller) -> IExtensionLink | None:
         return SocketLink(outbox, caller.sid) if caller.kind is Kind.EXTENSION else None
 
     return link

@@ -38,6 +38,7 @@ class SessionService:
         self._outbox = outbox
         self._settings = settings
         self._by_identity: dict[str, _Live] = {}
+        self._by_client: dict[str, dict[str, _Live]] = {}  # clientId -> identity -> session
         self._by_sid: dict[str, _Live] = {}
         self._listeners: list[ISessionListener] = []
         self.is_room_name: Callable[[str], bool] = lambda name: False
@@ -59,6 +60,7 @@ class SessionService:
             if len(self._by_identity) >= self._settings.max_sessions:
                 raise Unavailable("Too many sessions.")
             live = self._by_identity[caller.identity] = _Live(session=caller.session)
+            self._by_client.setdefault(caller.client_id, {})[caller.identity] = live
         elif len(live.callers) >= self._settings.max_sockets_per_session:
             raise Unavailable("Too many sockets of this client.")
         if live.grace is not None:
@@ -111,6 +113,10 @@ class SessionService:
     def _gone(self, live: _Live) -> None:
         live.grace = None
         del self._by_identity[live.session.identity]
+        siblings = self._by_client[live.session.client_id]
+        del siblings[live.session.identity]
+        if not siblings:
+            del self._by_client[live.session.client_id]
         self._tell("session_gone", live.session)
 
     def _refresh(self, live: _Live, seen: Session) -> None:
@@ -140,10 +146,15 @@ class SessionService:
         return identity in self._by_identity
 
     def identity_holder(self, identity: str) -> str | None:
-        """The clientId whose session holds it; a group room holds its own name (contract 2.9, 4.1)."""
+        """The clientId of the session that has it as identity, else the one connected under it as clientId.
+
+        A group room holds its own name (contract 2.9, 4.1).
+        """
         live = self._by_identity.get(identity)
         if live is not None:
             return live.session.client_id
+        if identity in self._by_client:
+            return identity
         return f"room {identity}" if self.is_room_name(identity) else None
 
     def resolve(self, target: str) -> Session | None:
@@ -161,7 +172,7 @@ class SessionService:
         return self._newest_of_client(target, lambda live: bool(live.links))
 
     def _newest_of_client(self, client_id: str, suits: Callable[[_Live], bool]) -> Session | None:
-        found = [live for live in self._by_identity.values() if live.session.client_id == client_id and suits(live)]
+        found = [live for live in self._by_client.get(client_id, {}).values() if suits(live)]
         return max(found, key=lambda live: live.session.connected_at).session if found else None
 
     def available_extensions(self) -> tuple[Session, ...]:

@@ -1,0 +1,71 @@
+"""``/debug``: debug mode, server status, logs (contract 3.8, 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define
+
+from newage.domain.model import EVERYBODY, Caller, Emission, Kind
+from newage.errors import NotAuthorised
+from newage.gateway.dispatch import Namespace
+from newage.namespaces import wire
+from newage.ports import IOutbox
+from newage.services.log_reader import LogQuery, LogReader
+
+
+def parse_log_query(payload: Any) -> LogQuery:
+    body = wire.members(payload)
+    return LogQuery(
+        filename=body.get("filename"),
+        level=body.get("level", "all"),
+        page=body.get("page", 1),
+        page_size=body.get("pageSize", 10),
+        descending=body.get("order") == "desc",
+    )
+
+
+@define(eq=False)
+class DebugEvents:
+    """
+    :param status: the members of SERVER_STATUS that are not about debugging.
+    :param set_debug: raises or lowers the level of the logs.
+    """
+
+    _outbox: IOutbox
+    _status: Callable[[], dict[str, Any]]
+    _logs: LogReader
+    _set_debug: Callable[[bool], None]
+    debug_mode: bool = False
+
+    def toggle(self, caller: Caller, request: None) -> wire.Body:
+        """Flip it; every socket of the namespace hears so before the ack."""
+        self._check(caller)
+        self.debug_mode = not self.debug_mode
+        self._set_debug(self.debug_mode)
+        body = {"debugMode": self.debug_mode}
+        self._outbox.publish(Emission("/debug", "DEBUG_MODE_CHANGED", (body,), (EVERYBODY,)))
+        return body
+
+    def status(self, caller: Caller, request: None) -> wire.Body:
+        self._check(caller)
+        return {"serverStatus": {**self._status(), "debugMode": self.debug_mode}}
+
+    def read_log(self, caller: Caller, query: LogQuery) -> Any:
+        self._check(caller)
+        return self._logs.read(query)
+
+    def _check(self, caller: Caller) -> None:
+        """``/debug`` is a sensitive API as a whole (contract 2.6).
+
+        :raises NotAuthorised: the peer's place or kind does not allow it.
+        """
+        if caller.kind is Kind.CLIENT or not caller.sensitive:
+            raise NotAuthorised("Unauthorized")
+
+
+def add_debug_events(namespace: Namespace, events: DebugEvents) -> None:
+    namespace.on("TOGGLE_DEBUG_MODE", wire.answer(wire.nothing, events.toggle))
+    namespace.on("SERVER_STATUS", wire.answer(wire.nothing, events.status, query=True))
+    namespace.on("READ_LOG", wire.answer(parse_log_query, events.read_log, query=True))
