@@ -1,0 +1,155 @@
+"""``/auth``: logging in, one's own key, which extensions are there (contract 3.2, 2.8.5, 2.8.6)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import define, frozen
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from newage.domain.model import Caller, Kind
+from newage.errors import AuthenticationFailed, BadKey, ClientMissing, InvalidRequest, NewAgeError, NotAuthorised
+from newage.gateway.dispatch import Namespace
+from newage.gateway.sockets import ServerSocket
+from newage.namespaces.handshake import add_client_disconnected, connect_handler, disconnected, parse_handshake
+from newage.namespaces.wire import INVALID, answer, as_known, failure, identifier, members, nothing, ok
+from newage.services.auth import AuthService, HandshakeRequest
+from newage.services.keys import KeyService
+from newage.services.sessions import SessionService
+
+_log = Logger()
+
+NOT_YOURS = "You are have no right to get others key."  # the reference server's words
+
+
+def parse_own_id(payload: Any) -> str | None:
+    """``clientId`` of a payload; None when it names nobody and so means the caller."""
+    value = members(payload).get("clientId")
+    if value is None:
+        return None
+    client_id = identifier(value)
+    if client_id is None:
+        raise InvalidRequest(INVALID)
+    return client_id
+
+
+def readable_id(caller: Caller, wanted: str | None) -> str:
+    """Whose hash the caller may see: its own, and an administrator anybody's.
+
+    :raises NotAuthorised: somebody else's.
+    """
+    if wanted is None or wanted == caller.client_id:
+        return caller.client_id
+    if caller.kind is not Kind.ADMIN:
+        raise NotAuthorised(NOT_YOURS)
+    if not caller.sensitive:
+        raise NotAuthorised("Unauthorized")
+    return wanted
+
+
+@frozen
+class Login:
+    """A LOGIN as it came; both members are the service's to judge."""
+
+    client_id: object
+    password: object
+
+    @classmethod
+    def parse(cls, payload: Any) -> Login:
+        if not isinstance(payload, dict):
+            raise AuthenticationFailed("Invalid login data.")
+        client_id = identifier(payload.get("clientId"))
+        return cls(client_id, payload.get("password"))
+
+
+@define(eq=False)
+class _Auth:
+    auth: AuthService
+    keys: KeyService
+    sessions: SessionService
+
+    async def deliver(self, socket: ServerSocket, caller: Caller) -> None:
+        """Issue a key and send it under both event names (contract 2.8.5). Never raises."""
+        try:
+            key = await self.keys.generate(caller.client_id, local=caller.peer.local)
+        except Exception as error:  # as_known logs what it does not know and re-raises cancellation
+            socket.emit("CLIENT_KEY_ASSIGNED", failure(as_known(error, "getKey")))
+            return
+        body = ok(clientId=caller.client_id, key=key, Key=key, message="")
+        socket.emit("CLIENT_KEY_ASSIGNED", body)
+        socket.emit("GET_CLIENT_KEY", body)
+
+    async def welcome(self, socket: ServerSocket, caller: Caller, request: HandshakeRequest) -> None:
+        """What follows CONNECT for those who asked for a key, by ``getKey`` or by a password."""
+        if not request.wants_key and self.auth.is_open_to(caller.peer):
+            # Nothing was asked of a local peer, so its password has not been looked at yet.
+            try:
+                await self.auth.log_in(caller, request.client_id, request.password)
+            except NewAgeError as error:
+                socket.emit("CLIENT_KEY_ASSIGNED", failure(error))
+                return
+        await self.deliver(socket, caller)
+
+    def key_hash(self, caller: Caller, wanted: str | None) -> dict[str, Any]:
+        client_id = readable_id(caller, wanted)
+        found = self.keys.newest_hash(client_id)
+        if found is None:
+            raise BadKey("Client key not found.")
+        return {"key": found, "clientId": client_id}
+
+    def extensions(self, caller: Caller, _: None) -> dict[str, Any]:
+        available = self.sessions.available_extensions()
+        identities = [session.identity for session in available]
+        if not identities:
+            raise ClientMissing("No connected SillyTavern extensions.", extensions=[], allTheSTSocket=[], details=[])
+        return {
+            "extensions": identities,
+            "allTheSTSocket": identities,
+            "details": [{"identity": s.identity, "clientId": s.client_id, "desc": s.desc} for s in available],
+        }
+
+    async def log_in(self, socket: ServerSocket, login: Login) -> None:
+        """LOGIN: from here on the socket counts as authenticated, and a key follows."""
+        before: Caller = socket.caller
+        try:
+            after = await self.auth.log_in(before, login.client_id, login.password)
+        except NewAgeError:
+            raise
+        except Exception as error:
+            as_known(error, "LOGIN")
+            raise NewAgeError("Server error during login.") from error
+        if before.bootstrap and socket.connected:
+            self.sessions.attach(after)
+        socket.caller = after
+        _detached(self.deliver(socket, after))
+
+
+def _detached(work: Any) -> None:
+    """Let a coroutine run beside the ack that it must not delay."""
+    Deferred.fromCoroutine(work).addErrback(lambda failed: _log.failure("a key could not be delivered", failed))
+
+
+def make_auth_namespace(auth: AuthService, keys: KeyService, sessions: SessionService) -> Namespace:
+    """The namespace."""
+    service = _Auth(auth, keys, sessions)
+
+    def connect(socket: ServerSocket, payload: Any) -> Any:
+        def after(joined: ServerSocket, caller: Caller) -> None:
+            request = parse_handshake(payload, auth.settings)
+            if request.wants_key or request.password:
+                _detached(service.welcome(joined, caller, request))
+
+        return connect_handler(auth, sessions, after=after)(socket, payload)
+
+    def login(socket: ServerSocket, args: list[Any], wants_ack: bool) -> Any:
+        # Made per event because it changes the socket's caller, which no other handler does.
+        return answer(Login.parse, lambda _, request: service.log_in(socket, request), bootstrap=True)(
+            socket, args, wants_ack
+        )
+
+    namespace = Namespace("/auth", connect=connect, disconnected=disconnected(sessions))
+    namespace.on("GET_CLIENT_KEY", answer(parse_own_id, service.key_hash, query=True))
+    namespace.on("GET_SILLYTAVERN_EXTENSION", answer(nothing, service.extensions, query=True, bootstrap=True))
+    namespace.on("LOGIN", login)
+    return add_client_disconnected(namespace)
