@@ -1,0 +1,131 @@
+"""The values: wire names, derived members, and that nothing in them can be changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from attrs import evolve
+from attrs.exceptions import FrozenInstanceError
+
+from newage.domain.model import (
+    EVERYBODY,
+    Audience,
+    Caller,
+    ConnectionPolicy,
+    KeyRecord,
+    Kind,
+    Message,
+    Peer,
+    RequestMode,
+    Role,
+    Room,
+    RoomKind,
+    Session,
+    read_only,
+)
+
+HOME = Peer("127.0.0.1", local=True)
+
+
+@pytest.mark.parametrize(
+    ("client_type", "kind"),
+    [
+        ("SillyTavern", Kind.EXTENSION),
+        ("extension", Kind.EXTENSION),
+        ("monitor", Kind.ADMIN),
+        ("web-app", Kind.CLIENT),
+        ("client", Kind.CLIENT),
+        ("extension_loginSocket", Kind.CLIENT),
+        ("sillytavern", Kind.CLIENT),
+        ("Monitor", Kind.CLIENT),
+        ("", Kind.CLIENT),
+    ],
+)
+def test_the_client_type_decides_the_kind(client_type: str, kind: Kind) -> None:
+    session = Session(client_id="c", identity="c", client_type=client_type)
+    assert Kind.of(client_type) is kind
+    assert session.kind is kind
+    assert Caller(sid="s", namespace="/llm", session=session, peer=HOME).kind is kind
+
+
+@pytest.mark.parametrize(
+    ("wire", "role"),
+    [
+        ("guest", Role.GUEST),
+        ("special", Role.SPECIAL),
+        ("manager", Role.MANAGER),
+        ("moderator", Role.MANAGER),
+        ("master", Role.MASTER),
+        ("Master", None),
+        ("user", None),
+        ("", None),
+        (None, None),
+        (3, None),
+        (["master"], None),
+        ({}, None),
+    ],
+)
+def test_roles_have_wire_names_and_moderator_is_one_more(wire: object, role: Role | None) -> None:
+    assert Role.from_wire(wire) is role
+
+
+def test_each_role_survives_its_wire_name() -> None:
+    assert [Role.from_wire(role.wire) for role in Role] == list(Role)
+    assert [role.wire for role in sorted(Role)] == ["guest", "special", "manager", "master"]
+
+
+def test_the_names_of_modes_and_policies_are_the_contracts() -> None:
+    modes = ["Default", "Immediate", "MasterOnly", "Separate", "HostSubmit", "Conversational"]
+    assert [mode.value for mode in RequestMode] == modes
+    assert [policy.value for policy in ConnectionPolicy] == ["Free", "Manual", "Balanced", "Broadcast", "Random"]
+    assert [kind.value for kind in RoomKind] == ["personal", "extension", "monitor", "group"]
+
+
+def test_a_caller_speaks_for_its_session() -> None:
+    caller = Caller(sid="s1", namespace="/llm", session=Session(client_id="web1", identity="web1-a"), peer=HOME)
+    assert (caller.client_id, caller.identity, caller.kind) == ("web1", "web1-a", Kind.CLIENT)
+    assert not (caller.sensitive or caller.bootstrap or caller.stream_mode or caller.incremental)
+
+
+def test_a_room_knows_its_master_and_who_has_a_role() -> None:
+    room = Room(name="r", members={"a": Role.GUEST, "m": Role.MASTER, "b": Role.GUEST, "x": Role.MANAGER})
+    assert room.master == "m"
+    assert room.with_role(Role.GUEST) == ("a", "b")
+    assert room.with_role(Role.SPECIAL) == ()
+    assert Room(name="empty").master is None
+
+
+def test_what_a_value_was_made_of_cannot_change_it() -> None:
+    members = {"a": Role.MASTER}
+    room = Room(name="r", members=members)
+    members["b"] = Role.MASTER
+    assert dict(room.members) == {"a": Role.MASTER}
+    sealed: Any = room.members
+    with pytest.raises(TypeError):
+        sealed["b"] = Role.GUEST
+    with pytest.raises(FrozenInstanceError):
+        room.seq = 2  # type: ignore[misc]
+    assert evolve(room, seq=2) == Room(name="r", members={"a": Role.MASTER}, seq=2)
+
+
+def test_read_only_copies() -> None:
+    inner = {"k": 1}
+    sealed = read_only(inner)
+    inner["k"] = 2
+    assert sealed == {"k": 1}
+
+
+@pytest.mark.parametrize(
+    ("role", "response", "system"),
+    [("assistant", True, False), ("system", False, True), ("guest", False, False), ("master", False, False)],
+)
+def test_the_role_of_a_message_tells_what_it_is(role: str, response: bool, system: bool) -> None:
+    message = Message(message_id="m", room="r", seq=1, identity="i", role=role)
+    assert (message.is_response, message.is_system) == (response, system)
+
+
+def test_defaults_are_the_least_rights() -> None:
+    assert Peer("192.0.2.7") == ("192.0.2.7", False, False, False)
+    assert KeyRecord(client_id="c", hash="h", created_at=1.0).local is False
+    assert Audience("all") == EVERYBODY == ("all", "")

@@ -1,0 +1,282 @@
+"""The rules as tables, and the assignments as properties (contract 2.6 with A1, 4.2, 5.4, 6.2)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newage.domain.model import Caller, ConnectionPolicy, Kind, Peer, RequestMode, Role, Room, RoomKind, Session
+from newage.domain.policy import (
+    Assignments,
+    Verdict,
+    administers,
+    assign,
+    decide,
+    default_targets,
+    effective_role,
+    has_sensitive_rights,
+    is_staff,
+    may_join,
+    may_set_role,
+    outranks,
+    successor,
+)
+
+FREE, MANUAL = ConnectionPolicy.FREE, ConnectionPolicy.MANUAL
+BALANCED, BROADCAST, RANDOM = ConnectionPolicy.BALANCED, ConnectionPolicy.BROADCAST, ConnectionPolicy.RANDOM
+G, S, MAN, MAS = Role.GUEST, Role.SPECIAL, Role.MANAGER, Role.MASTER
+F, Q, N, R = Verdict.FORWARD, Verdict.QUEUE, Verdict.IGNORE, Verdict.RECORD
+
+
+def earliest(choices: Sequence[str]) -> str:
+    return choices[0]
+
+
+# --------------------------------------------------------------------------------------------------------------- modes
+
+
+@pytest.mark.parametrize(
+    ("mode", "guest", "special", "manager", "master"),
+    [
+        (RequestMode.DEFAULT, Q, Q, F, F),
+        (RequestMode.HOST_SUBMIT, Q, Q, F, F),
+        (RequestMode.IMMEDIATE, F, F, F, F),
+        (RequestMode.MASTER_ONLY, N, N, N, F),
+        (RequestMode.SEPARATE, F, F, F, F),
+        (RequestMode.CONVERSATIONAL, F, F, F, F),
+    ],
+)
+def test_the_mode_and_the_role_decide(
+    mode: RequestMode, guest: Verdict, special: Verdict, manager: Verdict, master: Verdict
+) -> None:
+    assert [decide(mode, role, has_target=True) for role in Role] == [guest, special, manager, master]
+
+
+@pytest.mark.parametrize("mode", [mode for mode in RequestMode if mode is not RequestMode.CONVERSATIONAL])
+@pytest.mark.parametrize("role", list(Role))
+def test_a_target_matters_in_conversational_rooms_only(mode: RequestMode, role: Role) -> None:
+    assert decide(mode, role, has_target=True) is decide(mode, role, has_target=False)
+    assert decide(RequestMode.CONVERSATIONAL, role, has_target=False) is R
+
+
+def test_verdicts_are_the_states_of_the_ack() -> None:
+    assert [str(v) for v in Verdict] == ["forwarded", "queued", "ignored", "recorded"]
+
+
+@pytest.mark.parametrize(
+    ("server", "hint", "effective"),
+    [(MAS, None, MAS), (MAS, G, G), (MAS, MAN, MAN), (G, MAS, G), (G, S, G), (S, S, S), (S, MAS, S), (G, None, G)],
+)
+def test_a_hint_only_lowers(server: Role, hint: Role | None, effective: Role) -> None:
+    assert effective_role(server, hint) is effective
+
+
+# --------------------------------------------------------------------------------------------------------- assignments
+
+
+@pytest.mark.parametrize(
+    ("policy", "rooms", "extensions", "previous", "fresh", "expected"),
+    [
+        (FREE, "ab", "XY", {}, False, {"a": "XY", "b": "XY"}),
+        (BROADCAST, "ab", "XY", {}, False, {"a": "XY", "b": "XY"}),
+        (FREE, "ab", "", {"a": "X"}, False, {"a": "", "b": ""}),
+        (BALANCED, "ab", "", {"a": "X"}, True, {"a": "", "b": ""}),
+        (BALANCED, "abc", "XY", {"a": "Y", "b": "Y"}, True, {"a": "X", "b": "Y", "c": "X"}),
+        (BALANCED, "abc", "XY", {"a": "Y", "b": "X"}, False, {"a": "Y", "b": "X", "c": "X"}),
+        (BALANCED, "ab", "XY", {"a": "XY"}, False, {"a": "X", "b": "Y"}),
+        # a new extension takes the newest rooms
+        (
+            BALANCED,
+            "abcd",
+            "XY",
+            {"a": "X", "b": "X", "c": "X", "d": "X"},
+            False,
+            {"a": "X", "b": "X", "c": "Y", "d": "Y"},
+        ),
+        # a lost one gives its rooms to the least loaded
+        (BALANCED, "abc", "X", {"a": "X", "b": "Y", "c": "Y"}, False, {"a": "X", "b": "X", "c": "X"}),
+        (RANDOM, "ab", "XY", {"a": "Y"}, False, {"a": "Y", "b": "X"}),
+        (RANDOM, "ab", "XY", {"a": "Y", "b": "Y"}, True, {"a": "X", "b": "X"}),
+        (RANDOM, "ab", "X", {"a": "Y", "b": "X"}, False, {"a": "X", "b": "X"}),
+        (RANDOM, "a", "XY", {"a": "XY"}, False, {"a": "X"}),
+        (BALANCED, "", "XY", {"a": "X"}, False, {}),
+    ],
+)
+def test_each_policy_deals_as_the_contract_says(
+    policy: ConnectionPolicy,
+    rooms: str,
+    extensions: str,
+    previous: dict[str, str],
+    fresh: bool,
+    expected: dict[str, str],
+) -> None:
+    dealt = assign(policy, rooms, extensions, manual={}, previous=previous, fresh=fresh, choose=earliest)
+    assert dealt == {room: tuple(served) for room, served in expected.items()}
+
+
+def test_manual_assignments_show_only_who_is_there() -> None:
+    manual = {"a": ["Z", "Y"], "gone": ["X"]}
+    dealt = assign(MANUAL, ["a", "b"], ["X", "Y"], manual=manual, previous={}, fresh=False, choose=earliest)
+    assert dealt == {"a": ("Y",), "b": ()}
+
+
+@st.composite
+def situations(
+    draw: st.DrawFn,
+) -> tuple[ConnectionPolicy, list[str], list[str], Assignments, dict[str, tuple[str, ...]], bool]:
+    names = st.lists(st.sampled_from("ABCDEFG"), unique=True, max_size=5)
+    rooms = draw(st.lists(st.sampled_from("rstuvwxyz"), unique=True, max_size=9))
+    served = st.dictionaries(st.sampled_from("rstuvwxyz"), names.map(tuple), max_size=9)
+    return draw(st.sampled_from(ConnectionPolicy)), rooms, draw(names), draw(served), draw(served), draw(st.booleans())
+
+
+@given(situations(), st.randoms(use_true_random=False))
+def test_assignments_hold_what_every_policy_promises(situation, random) -> None:  # type: ignore[no-untyped-def]
+    policy, rooms, extensions, previous, manual, fresh = situation
+    dealt = assign(policy, rooms, extensions, manual=manual, previous=previous, fresh=fresh, choose=random.choice)
+    assert list(dealt) == rooms or set(dealt) == set(rooms)
+    for served in dealt.values():
+        assert set(served) <= set(extensions)
+        assert len(served) == len(set(served))
+    if not extensions:
+        assert not any(dealt.values())
+        return
+    if policy in (FREE, BROADCAST):
+        assert all(served == tuple(extensions) for served in dealt.values())
+    if policy in (BALANCED, RANDOM):
+        assert all(len(served) == 1 for served in dealt.values())
+    if policy is BALANCED:
+        load = Counter(dict.fromkeys(extensions, 0))
+        load.update(served[0] for served in dealt.values())
+        assert max(load.values()) - min(load.values()) <= 1
+    if policy is MANUAL:
+        for room in rooms:
+            assert dealt[room] == tuple(e for e in manual.get(room, ()) if e in extensions)
+
+
+@given(situations(), st.randoms(use_true_random=False))
+def test_what_did_not_change_keeps_its_assignments(situation, random) -> None:  # type: ignore[no-untyped-def]
+    policy, rooms, extensions, previous, manual, fresh = situation
+    once = assign(policy, rooms, extensions, manual=manual, previous=previous, fresh=fresh, choose=random.choice)
+    again = assign(policy, rooms, extensions, manual=manual, previous=once, fresh=False, choose=random.choice)
+    assert again == once
+
+
+@given(st.integers(0, 9), st.integers(1, 5), st.data())
+def test_balanced_moves_no_more_rooms_than_it_must(count: int, servers: int, data: st.DataObject) -> None:
+    rooms, extensions = [f"r{i}" for i in range(count)], [f"E{i}" for i in range(servers)]
+    before = assign(BALANCED, rooms, extensions, manual={}, previous={}, fresh=True, choose=earliest)
+    assert before == {room: (extensions[i % servers],) for i, room in enumerate(rooms)}
+    more = [*extensions, "new"]
+    after = assign(BALANCED, rooms, more, manual={}, previous=before, fresh=False, choose=earliest)
+    moved = [room for room in rooms if before[room] != after[room]]
+    assert all(after[room] == ("new",) for room in moved)
+    assert len(moved) == count // len(more)
+    gone = data.draw(st.sampled_from(extensions))
+    left = [extension for extension in more if extension != gone]
+    rest = assign(BALANCED, rooms, left, manual={}, previous=after, fresh=False, choose=earliest)
+    load = Counter(dict.fromkeys(left, 0))
+    load.update(served[0] for served in rest.values())
+    assert max(load.values()) - min(load.values()) <= 1
+    assert all(rest[room] == after[room] for room in rooms if after[room] != (gone,))
+
+
+@pytest.mark.parametrize(
+    ("policy", "assigned", "targets"),
+    [
+        (BROADCAST, ("X", "Y"), ("X", "Y")),
+        (FREE, ("X", "Y"), ("X",)),
+        (MANUAL, ("Y",), ("Y",)),
+        (FREE, (), ()),
+        (BROADCAST, (), ()),
+    ],
+)
+def test_who_is_asked_when_nobody_is_named(
+    policy: ConnectionPolicy, assigned: tuple[str, ...], targets: tuple[str, ...]
+) -> None:
+    assert default_targets(policy, assigned) == targets
+
+
+# -------------------------------------------------------------------------------------------------------------- rights
+
+HOME, AWAY, OFFICE = Peer("127.0.0.1", local=True), Peer("192.0.2.1"), Peer("192.0.2.2", admin=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "peer", "network_safe", "key_valid", "key_local", "allowed"),
+    [
+        (Kind.ADMIN, HOME, True, False, False, True),
+        (Kind.EXTENSION, HOME, True, False, False, True),
+        (Kind.ADMIN, OFFICE, True, False, False, True),
+        (Kind.ADMIN, AWAY, True, False, False, False),
+        (Kind.ADMIN, AWAY, True, True, False, False),
+        (Kind.ADMIN, AWAY, False, True, False, True),
+        (Kind.EXTENSION, AWAY, False, True, False, True),
+        (Kind.ADMIN, HOME, False, False, False, False),
+        (Kind.ADMIN, OFFICE, False, False, False, False),
+        (Kind.CLIENT, HOME, True, True, True, False),
+        (Kind.CLIENT, HOME, False, True, True, False),
+    ],
+)
+def test_who_may_use_sensitive_apis(
+    kind: Kind, peer: Peer, network_safe: bool, key_valid: bool, key_local: bool, allowed: bool
+) -> None:
+    may = has_sensitive_rights(kind, peer, network_safe=network_safe, key_valid=key_valid, key_local=key_local)
+    assert may is allowed
+
+
+@pytest.mark.parametrize(
+    ("client_type", "sensitive", "expected"),
+    [("monitor", True, True), ("monitor", False, False), ("SillyTavern", True, False), ("web-app", True, False)],
+)
+def test_only_an_admin_with_sensitive_rights_administers(client_type: str, sensitive: bool, expected: bool) -> None:
+    session = Session(client_id="x", identity="x", client_type=client_type)
+    caller = Caller(sid="s", namespace="/rooms", session=session, peer=HOME, sensitive=sensitive)
+    assert administers(caller) is expected
+
+
+@pytest.mark.parametrize(
+    ("identity", "staff"), [("mas", True), ("man", True), ("spe", False), ("gue", False), ("no", False)]
+)
+def test_masters_and_managers_are_staff(identity: str, staff: bool) -> None:
+    assert is_staff(Room(name="r", members={"mas": MAS, "man": MAN, "spe": S, "gue": G}), identity) is staff
+
+
+@pytest.mark.parametrize("kind", list(RoomKind))
+def test_only_group_rooms_are_open(kind: RoomKind) -> None:
+    assert may_join(Room(name="r", kind=kind)) is (kind is RoomKind.GROUP)
+
+
+@pytest.mark.parametrize(
+    ("members", "online", "heir"),
+    [
+        ({"g": G, "s": S, "m1": MAN, "m2": MAN}, {"g", "s", "m1", "m2"}, "m1"),
+        ({"g": G, "s": S, "m1": MAN, "m2": MAN}, {"g", "s", "m2"}, "m2"),
+        ({"g": G, "s": S, "m1": MAN}, {"g", "s"}, "s"),
+        ({"g1": G, "g2": G}, {"g2"}, "g2"),
+        ({"g1": G, "g2": G}, {"g1", "g2"}, "g1"),
+        ({"g1": G, "m1": MAN}, set(), None),
+        ({}, set(), None),
+    ],
+)
+def test_the_longest_standing_online_member_of_the_highest_role_succeeds(
+    members: dict[str, Role], online: set[str], heir: str | None
+) -> None:
+    assert successor(Room(name="r", members=members), online.__contains__) == heir
+
+
+@pytest.mark.parametrize(("actor", "over"), [(MAS, [G, S, MAN, MAS]), (MAN, [G, S]), (S, []), (G, [])])
+def test_a_master_acts_on_anybody_and_a_manager_on_guests_and_specials(actor: Role, over: list[Role]) -> None:
+    assert [target for target in Role if outranks(actor, target)] == over
+
+
+@pytest.mark.parametrize("actor", list(Role))
+@pytest.mark.parametrize("current", list(Role))
+@pytest.mark.parametrize("new", list(Role))
+def test_a_role_is_set_by_who_is_above_both_the_old_and_the_new(actor: Role, current: Role, new: Role) -> None:
+    expected = actor is MAS or (actor is MAN and {current, new} <= {G, S})
+    assert may_set_role(actor, current, new) is expected
