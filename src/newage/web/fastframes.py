@@ -1,0 +1,273 @@
+"""The fast path of a WebSocket: three changes to Autobahn's ordinary way, all in this module (performance.md).
+
+1. **Whole small frames are read directly.** In the open state, between two frames, complete unfragmented masked text
+   frames below 64 KiB are unmasked and delivered straight from the received bytes. Everything else (control frames,
+   fragments, binary, bad UTF-8, a frame that is not yet complete, anything odd) goes to Autobahn unchanged: the bytes
+   it gets are exactly those nobody read. Autobahn owns handshake, close, ping, limits and errors.
+2. **Frames are built once, as bytes.** Server frames are unmasked: a broadcast is one bytes object for all receivers.
+3. **One write per socket and reactor turn.** Frames queued during a turn leave as one ``send`` at its end; on plain TCP
+   with an empty transport buffer straight to the socket, what the kernel does not take through the transport. With TLS
+   always through the transport. Bytes never change their order.
+
+UTF-8 is checked here for every text frame, whatever is in it: ``isascii`` decides nearly always, and costs nothing
+beside the unmasking; other frames are decoded strictly. A frame that fails is left to Autobahn, which fails it the
+ordinary way (1007). So what a receiver gets is valid, and the JSON parser's own check is a second one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from autobahn.websocket.protocol import WebSocketProtocol
+from twisted.internet.tcp import Connection as TCPConnection
+from twisted.logger import Logger
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IReactorTime
+
+    from newage.ports import IReceiver
+
+STATE_OPEN: Final = WebSocketProtocol.STATE_OPEN
+STATE_CLOSED: Final = WebSocketProtocol.STATE_CLOSED
+
+_TEXT: Final = tuple(bytes((0x81, size)) for size in range(126))
+_BINARY: Final = tuple(bytes((0x82, size)) for size in range(126))
+_EARLY_FLUSH_BYTES: Final = 65_536  # a queue this long does not wait for the end of the turn
+_log = Logger()
+
+
+def text_frame(payload: bytes) -> bytes:
+    """One unmasked, unfragmented text frame."""
+    size = len(payload)
+    if size < 126:
+        return _TEXT[size] + payload
+    return _long_header(0x81, size) + payload
+
+
+def binary_frame(payload: bytes) -> bytes:
+    """One unmasked, unfragmented binary frame."""
+    size = len(payload)
+    if size < 126:
+        return _BINARY[size] + payload
+    return _long_header(0x82, size) + payload
+
+
+def _long_header(first: int, size: int) -> bytes:
+    if size < 65_536:
+        return bytes((first, 126)) + size.to_bytes(2, "big")
+    return bytes((first, 127)) + size.to_bytes(8, "big")
+
+
+def unmask(data: bytes, mask: bytes) -> bytes:
+    """XOR with the repeated mask, by one operation on big integers: linear, and no C extension of ours."""
+    size = len(data)
+    key = int.from_bytes((mask * ((size + 3) >> 2))[:size], "little")
+    return (int.from_bytes(data, "little") ^ key).to_bytes(size, "little")
+
+
+def buffered_bytes(transport: Any) -> int:
+    """What a transport has taken and not yet given to the kernel; TLS and other wrapping layers included."""
+    total = 0
+    while transport is not None:
+        total += sum(map(len, getattr(transport, "_appSendBuffer", None) or ()))
+        held = getattr(transport, "dataBuffer", None)
+        if held is not None:
+            return int(total + len(held) - transport.offset + transport._tempDataLen)
+        transport = getattr(transport, "transport", None)
+    return total
+
+
+class FlushList:
+    """The sinks that have something to send this turn; one per reactor."""
+
+    __slots__ = ("_call_later", "_sinks")
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._call_later = clock.callLater
+        self._sinks: list[Any] = []
+
+    def add(self, sink: Any) -> None:
+        """Have ``sink.flush()`` called at the end of this turn; a sink with nothing left to send does nothing then."""
+        if not self._sinks:
+            self._call_later(0, self.flush)
+        self._sinks.append(sink)
+
+    def flush(self) -> None:
+        sinks, self._sinks = self._sinks, []
+        for sink in sinks:
+            try:
+                sink.flush()
+            except Exception:
+                _log.failure("flushing {sink} failed", sink=type(sink).__name__)
+                sink.abort("transport error")
+
+
+class FastFrames:
+    """Mixin before Autobahn's ``WebSocketServerProtocol``: its ``dataReceived`` and its way out.
+
+    The host class sets the slots, and supplies ``overflowed()``: called instead of a write when more than
+    ``_outbound_max`` bytes were waiting already.
+    """
+
+    __slots__ = ("_direct_send", "_flushes", "_outbound_max", "_paused", "_queue", "_queued", "_read_max", "_receiver")
+
+    _flushes: FlushList
+    _receiver: IReceiver
+    _direct_send: Callable[[bytes], int] | None  # socket.send, on plain TCP
+    _queue: list[bytes]  # frames of this turn
+    _queued: int  # their bytes
+    _paused: bool
+    _read_max: int  # bytes of a frame that may be read directly
+    _outbound_max: int  # bytes
+
+    # Autobahn's; ``data`` holds what was received and not read, ``current_frame`` a frame begun.
+    state: int
+    data: bytes
+    transport: Any
+    current_frame: Any
+    inside_message: bool
+
+    # ------------------------------------------------------------------------------------------------------- inbound
+
+    def dataReceived(self, data: bytes) -> None:
+        if self.state != STATE_OPEN:
+            if self.state != STATE_CLOSED:
+                self._dataReceived(data)  # type: ignore[attr-defined]
+            return
+        if self.data:
+            data = self.data + data
+        if self._paused:
+            self.data = data  # type: ignore[misc]
+            return
+        if self.current_frame is None and not self.inside_message:
+            data = self._read_frames(data)
+        self.data = data  # type: ignore[misc]
+        if data and not self._paused:
+            self.consumeData()  # type: ignore[attr-defined]
+
+    def processData(self) -> bool:
+        """Autobahn's step: one frame's header or payload. Between two frames the direct reader goes first again."""
+        if self._paused:
+            return False
+        if self.current_frame is None and not self.inside_message and self.state == STATE_OPEN:
+            data = self.data
+            if data[:1] == b"\x81":
+                self.data = data = self._read_frames(data)  # type: ignore[misc]
+            if not data or self._paused or self.state == STATE_CLOSED:
+                return False
+        return bool(super().processData())  # type: ignore[misc]
+
+    def _read_frames(self, data: bytes) -> bytes:
+        """Deliver the whole small text frames at the start of ``data``; return what was not read."""
+        size = len(data)
+        start = 0
+        read_max = self._read_max
+        while size - start >= 6 and data[start] == 0x81:
+            length = data[start + 1] - 128
+            if length < 126:
+                body = start + 6
+            elif length == 126 and size - start >= 8:
+                length = data[start + 2] << 8 | data[start + 3]
+                if length < 126:
+                    break
+                body = start + 8
+            else:
+                break
+            end = body + length
+            if length < 0 or length > read_max or end > size:
+                break
+            payload = unmask(data[body:end], data[body - 4 : body])
+            if not payload.isascii() and not _is_utf8(payload):
+                break
+            start = end
+            self._receiver.text_received(payload)
+            if self._paused or self.state != STATE_OPEN:
+                break
+        return data[start:] if start else data
+
+    def pause_reading(self) -> None:
+        if not self._paused:
+            self._paused = True
+            if self.state != STATE_CLOSED:
+                self.transport.pauseProducing()
+
+    def resume_reading(self) -> None:
+        if self._paused:
+            self._paused = False
+            if self.state != STATE_CLOSED:
+                self.transport.resumeProducing()
+                if self.data:  # received before the pause; not delivered from within the caller
+                    self._flushes._call_later(0, self._read_held)
+
+    def _read_held(self) -> None:
+        if not self._paused and self.state != STATE_CLOSED:
+            self.consumeData()  # type: ignore[attr-defined]
+
+    # ------------------------------------------------------------------------------------------------------ outbound
+
+    def _enqueue(self, frame: bytes) -> None:
+        queue = self._queue
+        if not queue:
+            self._flushes.add(self)
+        queue.append(frame)
+        self._queued += len(frame)
+        if self._queued > _EARLY_FLUSH_BYTES:
+            self._write_queue()
+
+    def flush(self) -> None:
+        if self._queue:
+            self._write_queue()
+
+    def _write_queue(self) -> None:
+        queue = self._queue
+        data = queue[0] if len(queue) == 1 else b"".join(queue)
+        queue.clear()
+        self._queued = 0
+        transport = self.transport
+        if transport is None:
+            return
+        send = self._direct_send
+        if send is None:
+            if buffered_bytes(transport) > self._outbound_max:
+                self.overflowed()
+            else:
+                transport.write(data)
+        elif transport.dataBuffer or transport._tempDataBuffer:
+            if len(transport.dataBuffer) - transport.offset + transport._tempDataLen > self._outbound_max:
+                self.overflowed()
+            else:
+                transport.write(data)
+        else:
+            try:
+                sent = send(data)
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                sent = 0  # the reactor meets the same error and tells connectionLost
+            if sent != len(data):
+                transport.write(data[sent:])
+
+    def overflowed(self) -> None:
+        """More was waiting than may wait, and what should follow was dropped."""
+        raise NotImplementedError
+
+    def pending_bytes(self) -> int:
+        """The queue of this turn and the transport's buffer."""
+        return self._queued + buffered_bytes(self.transport)
+
+
+def direct_sender(transport: Any) -> Callable[[bytes], int] | None:
+    """``socket.send`` of a plain TCP transport; None for TLS and for what is no socket."""
+    if isinstance(transport, TCPConnection) and not getattr(transport, "TLS", False):
+        send: Callable[[bytes], int] = transport.getHandle().send
+        return send
+    return None
+
+
+def _is_utf8(payload: bytes) -> bool:
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

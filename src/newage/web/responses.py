@@ -1,0 +1,51 @@
+"""Writing whole responses; the error bodies of Engine.IO (contract 2.1) and of everything else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from twisted.web.http import Request
+
+TEXT: Final = b"text/plain; charset=UTF-8"
+HTML: Final = b"text/html; charset=utf-8"
+JSON: Final = b"application/json"
+
+TRANSPORT_UNKNOWN: Final = 0
+SESSION_UNKNOWN: Final = 1
+BAD_HANDSHAKE_METHOD: Final = 2
+BAD_REQUEST: Final = 3
+FORBIDDEN: Final = 4
+UNSUPPORTED_VERSION: Final = 5
+
+_REFUSALS: Final = {
+    TRANSPORT_UNKNOWN: (400, b'{"code":0,"message":"Transport unknown"}'),
+    SESSION_UNKNOWN: (400, b'{"code":1,"message":"Session ID unknown"}'),
+    BAD_HANDSHAKE_METHOD: (400, b'{"code":2,"message":"Bad handshake method"}'),
+    BAD_REQUEST: (400, b'{"code":3,"message":"Bad request"}'),
+    FORBIDDEN: (403, b'{"code":4,"message":"Forbidden"}'),
+    UNSUPPORTED_VERSION: (400, b'{"code":5,"message":"Unsupported protocol version"}'),
+}
+
+
+def answer(request: Request, status: int, body: bytes, content_type: bytes) -> None:
+    """Send one whole response; nothing happens when the peer is gone already."""
+    if request.finished or request._disconnected:
+        return
+    request.setResponseCode(status)
+    headers = request.responseHeaders
+    if body or status not in (204, 304):
+        headers.setRawHeaders(b"Content-Type", [content_type])
+    headers.setRawHeaders(b"Content-Length", [b"%d" % len(body)])
+    request.write(body)
+    request.finish()
+
+
+def refuse(request: Request, code: int) -> None:
+    """Answer with an Engine.IO error; ``code`` is one of this module's."""
+    status, body = _REFUSALS[code]
+    answer(request, status, body, JSON)
+
+
+def not_found(request: Request) -> None:
+    answer(request, 404, b"Not Found", HTML)
