@@ -23,6 +23,7 @@ export class Transcript {
   #dirty = new Set(); // entries with text not yet in the document
   #frame = 0;
   #following = true;
+  #top = 0;
 
   /**
    * `parts`: list, scroller, newest, thinking, template (elements of the page). `askAgain(entry)` repeats a question.
@@ -50,7 +51,6 @@ export class Transcript {
   follow(move = false) {
     this.#following = true;
     this.#keepEnd();
-    this.#scrolled();
     if (move) this.#parts.scroller.focus({ preventScroll: true });
   }
 
@@ -120,13 +120,18 @@ export class Transcript {
   #keepEnd() {
     const { scroller } = this.#parts;
     if (this.#following) scroller.scrollTop = scroller.scrollHeight;
-    else this.#scrolled();
+    this.#scrolled();
   }
 
+  /** Moving up, however little, is wanting to read; coming near the end is wanting the newest again. */
   #scrolled() {
     const { scroller, newest } = this.#parts;
-    this.#following = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_PX;
-    newest.hidden = this.#following;
+    const gap = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
+    const moved = scroller.scrollTop - this.#top;
+    this.#top = scroller.scrollTop;
+    if (gap <= 1 || (moved > 0 && gap < NEAR_PX)) this.#following = true;
+    else if (moved < 0) this.#following = false;
+    newest.hidden = this.#following || gap < NEAR_PX;
   }
 }
 
