@@ -178,7 +178,8 @@ class TestServerSettings:
         config = configure(tmp_path, settings=content)
         assert config.server.port == 4000
         (warning,) = config.warnings
-        assert "server_settings.json is not JSON and was left alone" in warning
+        assert "server_settings.json is not JSON and was left alone" in str(warning)
+        assert warning.error_code == 104
         assert (tmp_path / "home" / "settings" / "server_settings.json").read_text("utf-8") == content
 
     def test_an_unreadable_file_is_a_mistake(self, tmp_path: Path) -> None:
@@ -252,8 +253,9 @@ class TestEnvironment:
 
     def test_unknown_variables_are_only_reported(self, tmp_path: Path) -> None:
         config = configure(tmp_path, environ={"NEWAGE_SERVER_PROT": "1"})
-        assert config.warnings == (
-            "environment: NEWAGE_SERVER_PROT is not a key of newage; did you mean NEWAGE_SERVER_PORT?",
+        (warning,) = config.warnings
+        assert (
+            str(warning) == "environment: NEWAGE_SERVER_PROT is not a key of newage; did you mean NEWAGE_SERVER_PORT?"
         )
 
     def test_wrong_values(self, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from twisted.logger import Logger
 
 from newage.config import load
-from newage.errors import ConfigError
+from newage.errors import BadParameter, ConfigError, FileReadFailed, NewAgeError
 from newage.home import FOLDERS, Home, HomeLock, check_home, prepare_home, static_folder, write_private
 from newage.telemetry import Counters, LogSettings
 
@@ -139,9 +139,7 @@ class TestLock:
 
 
 class TestHomeService:
-    def make(self, folder: Path | None, **more: object) -> Home:
-        warnings = more.get("warnings", ())
-        assert isinstance(warnings, tuple)
+    def make(self, folder: Path | None, *warnings: NewAgeError) -> Home:
         return Home(folder, LogSettings(), Counters(), debug=False, warnings=warnings)
 
     def test_nothing_happens_before_start(self, tmp_path: Path) -> None:
@@ -149,7 +147,7 @@ class TestHomeService:
         assert everything(tmp_path) == set()
 
     def test_start_creates_locks_and_logs_stop_releases(self, tmp_path: Path) -> None:
-        service = self.make(tmp_path / "home", warnings=("something is odd",))
+        service = self.make(tmp_path / "home", BadParameter("something is odd"), FileReadFailed("not JSON"))
         service.startService()
         with pytest.raises(ConfigError, match="in use"):
             check_home(tmp_path / "home")
@@ -159,7 +157,8 @@ class TestHomeService:
         check_home(tmp_path / "home")
         text = (tmp_path / "home" / "logs" / "combined.log").read_text()
         assert f"home: {tmp_path}/home" in text
-        assert "[warn] [llm-server]: something is odd" in text
+        assert "[warn] [llm-server] [3]: something is odd" in text
+        assert "[error] [llm-server] [104]: not JSON" in text
         assert "said while running" in text
         assert "said afterwards" not in text
 

@@ -21,7 +21,7 @@ from attrs.validators import and_, ge, le
 
 from newage.bridge.demo import DemoSettings
 from newage.config_values import address_list, check_least, coerce, toml_value
-from newage.errors import ConfigError
+from newage.errors import BadParameter, ConfigError, FileReadFailed, NewAgeError
 from newage.gateway.settings import GatewaySettings
 from newage.protocol.engine_session import EngineSettings
 from newage.services.auth_settings import AuthSettings
@@ -93,7 +93,7 @@ class Config:
     demo: DemoSettings = field(factory=DemoSettings)
     log: LogSettings = field(factory=LogSettings)
     # Not settings: what the operator should hear about although it does not keep the hub from starting.
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[NewAgeError, ...] = field(default=(), eq=False)
 
     @property
     def home(self) -> Path:
@@ -180,7 +180,7 @@ class _Loader:
     """Reads one source after the other and remembers what is wrong with each."""
 
     mistakes: list[str] = field(factory=list)
-    warnings: list[str] = field(factory=list)
+    warnings: list[NewAgeError] = field(factory=list)
     known: dict[Key, Any] = field(factory=_known)
 
     def take(self, into: Found, key: Key, value: object, where: str, *, lenient: bool) -> None:
@@ -239,7 +239,8 @@ class _Loader:
             if name in names:
                 self.take(found, names[name], value, f"environment: {name}", lenient=True)
             elif name.startswith(ENV_PREFIX) and name != f"{ENV_PREFIX}CONFIG":
-                self.warnings.append(f"environment: {name} is not a key of newage; {_suggest(name, names, '{}')}")
+                cure = _suggest(name, names, "{}")
+                self.warnings.append(BadParameter(f"environment: {name} is not a key of newage; {cure}"))
         return found
 
     def server_settings(self, path: Path) -> Found:
@@ -254,9 +255,8 @@ class _Loader:
             self.mistakes.append(f"{path} cannot be read: {error.strerror}; make it readable for the hub's user")
             return {}
         except (ValueError, RecursionError) as error:
-            self.warnings.append(
-                f"{path} is not JSON and was left alone: {error}; defaults are used until it is mended"
-            )
+            reason = f"{path} is not JSON and was left alone: {error}; defaults are used until it is mended"
+            self.warnings.append(FileReadFailed(reason))
             return {}
         found: Found = {}
         for member, targets in members().items():

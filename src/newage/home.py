@@ -14,7 +14,7 @@ from twisted.application.service import Service
 from twisted.logger import Logger, globalLogPublisher
 
 import newage
-from newage.errors import ConfigError
+from newage.errors import ConfigError, FileReadFailed, NewAgeError
 from newage.telemetry import Counters, LogFiles, LogSettings
 
 FOLDERS = ("settings", "keys", "data", "logs", "exampleClient", "public")
@@ -155,7 +155,13 @@ class Home(Service):
     _log: ClassVar[Logger] = Logger()
 
     def __init__(
-        self, folder: Path | None, settings: LogSettings, counters: Counters, *, debug: bool, warnings: Sequence[str]
+        self,
+        folder: Path | None,
+        settings: LogSettings,
+        counters: Counters,
+        *,
+        debug: bool,
+        warnings: Sequence[NewAgeError],
     ) -> None:
         self.logs: LogFiles | None = None  # contract 10.1 switches their level
         self._folder = folder
@@ -174,7 +180,8 @@ class Home(Service):
             self._lock.take()
             self._open_logs(self._folder / "logs")
         for warning in self._warnings:
-            self._log.warn("{warning}", warning=warning)
+            say = self._log.error if isinstance(warning, FileReadFailed) else self._log.warn
+            say("{warning}", warning=str(warning), error_code=warning.error_code)
         place = "none, everything in memory" if self._folder is None else str(self._folder)
         self._log.info("newage {version}, home: {home}", version=newage.__version__, home=place)
 

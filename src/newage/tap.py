@@ -21,6 +21,7 @@ from newage.errors import ConfigError
 from newage.home import Home, check_home
 from newage.lifecycle import Banner, Listener, Signals, StagedService, StartRefused, bind, expand, refusal, url
 from newage.telemetry import Counters
+from newage.web.peer import PeerJudge
 
 
 class Options(usage.Options):
@@ -63,8 +64,10 @@ class Options(usage.Options):
 
     def given(self) -> dict[Key, object]:
         """What was really said, by (table, key)."""
-        said = {key: self[key] or None for key in ("home", "port", "ephemeral", "demo")}
-        return {("server", key): value for key, value in (said | {"bind_address": self["bind"] or None}).items()}
+        said: dict[str, object] = {key: self[key] for key in ("home", "port")}
+        said |= {flag: True if self[flag] else None for flag in ("ephemeral", "demo")}
+        said["bind_address"] = self["bind"] or None
+        return {("server", key): value for key, value in said.items()}
 
 
 def makeService(options: Options) -> StagedService:
@@ -89,8 +92,9 @@ def makeService(options: Options) -> StagedService:
 def check(config: Config, *, will_change_user: bool = False) -> None:
     """What can be known before the fork; leaves nothing open and nothing on disk.
 
-    :raises ConfigError: the home or a port cannot be had.
+    :raises ConfigError: an address list cannot be read, the home or a port cannot be had.
     """
+    PeerJudge.of(config.web)
     if not config.server.ephemeral:
         check_home(config.home, will_change_user=will_change_user)
     bound, _ = bind(expand(config.server.bind_address), config.server.port, config.server.listen_backlog)
@@ -117,7 +121,8 @@ def announce(config: Config) -> None:
     where = (
         ", ".join(url(each, port) for each in expand(config.server.bind_address)) if port else "a free port (see log)"
     )
-    sys.stdout.write(f"newage starts in the background: {where}\nhome: {config.home}\n{CONNECT}\n")
+    place = "none, everything in memory" if config.server.ephemeral else str(config.home)
+    sys.stdout.write(f"newage starts in the background: {where}\nhome: {place}\n{CONNECT}\n")
     sys.stdout.flush()
 
 
