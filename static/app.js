@@ -76,10 +76,11 @@ function askAgain(entry) {
     return;
   }
   const requestId = uuid();
+  // Only what the hub has stored can be asked again (contract A12); the rest is asked for the first time.
+  const again = entry.messageId !== null;
   conversation.askAgain(entry, requestId);
   part('input').focus();
-  // Only what the hub has stored can be asked again (contract A12); the rest is asked for the first time.
-  void deliver(requestId, entry.text, entry.messageId !== null);
+  void deliver(requestId, entry.text, again);
 }
 
 async function deliver(requestId, text, again) {

@@ -15,6 +15,7 @@ function entryOf(kind, fields) {
     timestamp: '',
     seq: null,
     messageId: null,
+    earlierIds: [], // message ids of the same question before it was asked again
     requestId: null,
     outputId: null,
     state: '',
@@ -65,6 +66,8 @@ export class Conversation extends EventTarget {
 
   /** The same question once more under a new request id. */
   askAgain(entry, requestId) {
+    if (entry.messageId !== null) entry.earlierIds.push(entry.messageId);
+    entry.messageId = null;
     entry.requestId = requestId;
     this.#change(entry, { state: 'sending', note: '' });
   }
@@ -136,8 +139,14 @@ export class Conversation extends EventTarget {
   stored(message, { live = false } = {}) {
     if (message === null || typeof message !== 'object') return;
     const known = this.#find(message);
+    if (known?.earlierIds.includes(message.messageId)) return;
     if (known) {
       this.#change(known, this.#fieldsOf(message, known));
+      return;
+    }
+    const asked = this.#askedBefore(message);
+    if (asked) {
+      this.#repeat(asked, message);
       return;
     }
     const entry = entryOf(this.#kindOf(message), {});
@@ -148,7 +157,12 @@ export class Conversation extends EventTarget {
 
   deleted(messageIds) {
     const gone = new Set(messageIds);
-    this.#remove((entry) => entry.messageId !== null && gone.has(entry.messageId));
+    for (const entry of this.#entries) entry.earlierIds = entry.earlierIds.filter((id) => !gone.has(id));
+    this.#remove((entry) => {
+      if (entry.messageId === null || !gone.has(entry.messageId)) return false;
+      entry.messageId = entry.earlierIds.pop() ?? null;
+      return entry.messageId === null;
+    });
   }
 
   cleared(requests, responses) {
@@ -166,7 +180,11 @@ export class Conversation extends EventTarget {
     const { ids } = this.#sync;
     this.#sync = null;
     this.#remove(
-      (entry) => entry.messageId !== null && entry.seq !== null && entry.seq <= (seq ?? 0) && !ids.has(entry.messageId),
+      (entry) =>
+        entry.messageId !== null &&
+        entry.seq !== null &&
+        entry.seq <= (seq ?? 0) &&
+        ![entry.messageId, ...entry.earlierIds].some((id) => ids.has(id)),
     );
   }
 
@@ -188,7 +206,7 @@ export class Conversation extends EventTarget {
       author: plain(message.identity),
       text: plain(message.message),
       timestamp: message.timestamp ?? entry.timestamp,
-      seq: message.seq ?? entry.seq,
+      seq: entry.seq ?? message.seq ?? null,
       messageId: message.messageId ?? entry.messageId,
       requestId: entry.requestId ?? message.requestId ?? null,
       outputId: message.outputId ?? entry.outputId,
@@ -201,12 +219,27 @@ export class Conversation extends EventTarget {
     return this.#entries.find(
       (entry) =>
         (entry.messageId !== null && entry.messageId === message.messageId) ||
+        entry.earlierIds.includes(message.messageId) ||
         (entry.kind === 'answer' && entry.outputId !== null && entry.outputId === message.outputId) ||
         (entry.kind === 'mine' &&
           entry.requestId !== null &&
           entry.requestId === message.requestId &&
           this.#kindOf(message) === 'mine'),
     );
+  }
+
+  /** The hub stores a question anew each time it is asked again; here it stands once, where it was first asked. */
+  #askedBefore(message) {
+    if (message.requestType !== 'regenerateMessage' || this.#kindOf(message) === 'answer') return undefined;
+    const text = plain(message.message);
+    return this.#entries.findLast(
+      (entry) => (entry.kind === 'mine' || entry.kind === 'theirs') && entry.author === message.identity && entry.text === text,
+    );
+  }
+
+  #repeat(entry, message) {
+    if (entry.messageId !== null) entry.earlierIds.push(entry.messageId);
+    this.#change(entry, { messageId: message.messageId ?? null, requestId: message.requestId ?? null });
   }
 
   #question(requestId) {

@@ -278,7 +278,11 @@ const scenes = {
     await page.keyboard.press('Enter');
     await answered(page);
     await page.waitForFunction(() => !document.querySelector('.entry[data-failed]'));
-    return { guide, failed, extensions, guideGone, entries: await entries(page), violations: await violations(page) };
+    const before = await entries(page);
+    await page.reload();
+    await connected(page);
+    await answered(page);
+    return { guide, failed, extensions, guideGone, entries: before, after: await entries(page), violations: await violations(page) };
   },
 
   /** The hub goes and comes back in the middle of it. */

@@ -197,6 +197,7 @@ def test_page_of_a_hub_without_extensions_says_how_to_connect_one(
         ("mine", "Anybody?", False),
         ("answer", "Now I am here.", False),
     ]
+    assert seen["after"] == seen["entries"], "asked again is still one question, after a reload too"
     assert seen["violations"] == []
     assert scene.problems == []
 

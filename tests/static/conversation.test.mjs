@@ -154,6 +154,30 @@ test('asking again reuses the question', () => {
   assert.deepEqual([conversation.entries.length, entry.state, entry.note], [1, 'forwarded', '']);
 });
 
+test('history shows a question once, however often it was asked again', () => {
+  const { conversation } = make();
+  const again = question(2, { message: 'question 1', requestType: 'regenerateMessage' });
+  const later = question(5, { message: 'question 1' });
+  const pages = [question(1), again, response(2), later];
+  for (const updateId of ['u', 'v']) conversation.page({ updateId, contextPage: pages, isLastPage: true, seq: 5 });
+  assert.deepEqual(texts(conversation), ['question 1', 'answer 2', 'question 1']);
+  const [entry] = conversation.entries;
+  assert.deepEqual([entry.messageId, entry.earlierIds, entry.seq], ['m2', ['m1'], 1]);
+  conversation.deleted(['m2']);
+  assert.deepEqual([conversation.entries.length, entry.messageId], [3, 'm1']);
+  conversation.deleted(['m1']);
+  assert.deepEqual(texts(conversation), ['answer 2', 'question 1']);
+});
+
+test('what another member asks again stands once too', () => {
+  const { conversation } = make();
+  const theirs = { identity: 'web-2', message: 'same' };
+  conversation.stored(question(1, { ...theirs, message: 'same' }));
+  conversation.stored(question(2, { ...theirs, requestType: 'regenerateMessage' }), { live: true });
+  conversation.stored(question(3, { identity: 'web-3', message: 'same', requestType: 'regenerateMessage' }), { live: true });
+  assert.deepEqual(conversation.entries.map(({ author }) => author), ['web-2', 'web-3']);
+});
+
 test('history comes in pages, in order, and drops what the hub no longer has', () => {
   const { conversation } = make();
   conversation.stored(question(1), { live: true });
