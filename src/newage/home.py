@@ -171,6 +171,12 @@ class Home(Service):
         self._warnings = warnings
         self._lock: HomeLock | None = None
 
+    def set_debug(self, on: bool) -> None:
+        """Write debug entries to the log files, or no longer (contract 10.1)."""
+        self._debug = on
+        if self.logs is not None:
+            self.logs.debug = on
+
     def startService(self) -> None:
         """:raises ConfigError: the home cannot be written or another hub uses it."""
         super().startService()

@@ -12,16 +12,16 @@ import sys
 from typing import Any, ClassVar
 
 from twisted.python import usage
-from twisted.web.resource import Resource
-from twisted.web.server import Site
 
 from newage import __version__
+from newage.assembly import Core
 from newage.config import Config, Key, load
 from newage.errors import ConfigError
-from newage.home import Home, check_home
+from newage.home import Home, check_home, static_folder
 from newage.lifecycle import Banner, Listener, Signals, StagedService, StartRefused, bind, expand, refusal, url
 from newage.telemetry import Counters
 from newage.web.peer import PeerJudge
+from newage.web.site import make_site
 
 
 class Options(usage.Options):
@@ -136,18 +136,23 @@ def build(config: Config, reactor: Any) -> StagedService:
     """Everything, once, from the inside out; opens nothing. Stages stop in reverse: ports first, home last."""
     counters = Counters()
     root = StagedService(reactor, config.server.stop_seconds)
+    home = Home(
+        None if config.server.ephemeral else config.home,
+        config.log,
+        counters,
+        debug=config.server.debug_mode,
+        warnings=config.warnings,
+    )
+    folder = None if config.server.ephemeral else config.home
+    core = Core(config, reactor, set_debug=home.set_debug, log_folder=None if folder is None else folder / "logs")
+    site = make_site(config.web, core.engines, reactor, static_dir=static_folder(), home=folder)
     stages = [
         Signals(reactor),
-        Home(
-            None if config.server.ephemeral else config.home,
-            config.log,
-            counters,
-            debug=config.server.debug_mode,
-            warnings=config.warnings,
-        ),
+        home,
+        core,
         Listener(
             reactor,
-            Site(Resource()),
+            site,
             addresses=config.server.bind_address,
             port=config.server.port,
             backlog=config.server.listen_backlog,

@@ -85,3 +85,23 @@ class InlineWorkers:
 
     def close(self) -> Deferred[None]:
         return succeed(None)
+
+
+@implementer(IWorkers)
+@define(eq=False)
+class PhasedWorkers:
+    """Does the work at once while the daemon starts, for nothing else runs yet; in threads once ``go`` was called."""
+
+    _threads: IWorkers
+    _inline: IWorkers = field(factory=InlineWorkers)
+    _started: bool = field(default=False, init=False)
+
+    def go(self) -> None:
+        """From now on the reactor runs."""
+        self._started = True
+
+    def run(self, work: Callable[..., Any], *args: Any) -> Deferred[Any]:
+        return (self._threads if self._started else self._inline).run(work, *args)
+
+    def close(self) -> Deferred[None]:
+        return self._threads.close()

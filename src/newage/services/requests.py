@@ -84,9 +84,14 @@ class RequestService:
         self._queues: dict[str, RoomQueue] = {}
         self._rates: dict[str, deque[float]] = {}
         self._sweep: IDelayedCall | None = None
+        self._stopping = False
 
     def start(self) -> None:
         self._sweep = self._world.clock.callLater(self.SWEEP, self._tick)
+
+    def refuse_new(self) -> None:
+        """The hub is stopping: what runs may finish, nothing begins."""
+        self._stopping = True
 
     def close(self) -> None:
         if self._sweep is not None:
@@ -126,6 +131,8 @@ class RequestService:
 
     def _check(self, caller: Caller, ask: Ask) -> Room:
         """Steps 1, 2, 3, 4 and 8 of contract 5.2."""
+        if self._stopping:
+            raise Unavailable("The server is stopping.")
         name = ask.room if ask.room is not None and ask.room != caller.client_id else caller.identity
         room = self._rooms.get(name)
         if room is not None and self._is_muted(room, caller.identity):

@@ -168,6 +168,11 @@ class ServerFile:
             content = {}
         self.adopt(content)
 
+    def override(self, name: str, value: Any) -> None:
+        """A stronger source decides this member, whatever the file says."""
+        self._overrides = {**self._overrides, name: value}
+        self.values = merged(self.values, self._overrides)
+
     @property
     def network_safe(self) -> bool:
         """Contract 2.6; anything that is not a boolean counts as the default."""

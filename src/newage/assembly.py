@@ -1,0 +1,408 @@
+"""Everything put together, once, from the inside out. Opens nothing: ``Core.startService`` does."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from random import SystemRandom
+from time import monotonic, time
+from typing import Any
+from uuid import uuid4
+
+from attrs import frozen
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from newage import __version__
+from newage.bridge.demo import DemoExtension
+from newage.cluster.local import LocalAdapter
+from newage.config import Config
+from newage.gateway.dispatch import Dispatcher, Namespace
+from newage.gateway.engines import EngineServer
+from newage.gateway.hub import Hub
+from newage.namespaces import llm, messages, moderation, rooms
+from newage.namespaces.auth import make_auth_namespace
+from newage.namespaces.clients import make_clients_namespace
+from newage.namespaces.debug import DebugEvents, add_debug_events
+from newage.namespaces.handshake import STAFF, add_client_disconnected, connect_handler, disconnected
+from newage.namespaces.sillytavern import ExtensionSettings, make_sillytavern_namespace
+from newage.services.attempts import AttemptLimiter
+from newage.services.auth import AuthService
+from newage.services.client_list import ClientListService
+from newage.services.clock import World
+from newage.services.downstream import DownstreamService
+from newage.services.editing import EditingService
+from newage.services.files import HomeFiles
+from newage.services.forwarding import Forwarder
+from newage.services.hashing import HashService, make_hash
+from newage.services.history import HistoryService
+from newage.services.key_admin import KeyAdministration
+from newage.services.key_import import import_keys
+from newage.services.keys import KeyService
+from newage.services.log_reader import LogReader
+from newage.services.moderation import ModerationService
+from newage.services.presence import PresenceService
+from newage.services.relations import RelationService
+from newage.services.requests import RequestService
+from newage.services.room_notices import RoomNotices
+from newage.services.rooms import RoomService
+from newage.services.sessions import SessionService
+from newage.services.settings import ServerFile
+from newage.services.streams import StreamService
+from newage.services.trust import TrustService
+from newage.storage.database import Database
+from newage.storage.stores import Stores, memory_stores, sql_stores
+from newage.workers import PhasedWorkers, ThreadWorkers
+
+STREAM_PATIENCE = 4.0  # seconds that a stop waits for answers in progress
+FLUSH_SECONDS = 0.1  # for the last frames to leave
+
+
+@frozen
+class Threads:
+    """The pools, each for its own kind of work."""
+
+    writer: PhasedWorkers
+    readers: PhasedWorkers
+    hashes: PhasedWorkers
+    files: PhasedWorkers
+
+    @classmethod
+    def of(cls, config: Config, reactor: Any) -> Threads:
+        def pool(name: str, threads: int, queue: int) -> PhasedWorkers:
+            return PhasedWorkers(ThreadWorkers(reactor.callFromThread, name, threads, queue))
+
+        storage, auth, files = config.storage, config.auth, config.files
+        return cls(
+            pool("store writer", 1, 16),
+            pool("store readers", storage.reader_threads, storage.read_queue_limit),
+            pool("hashes", auth.hash_threads, auth.hash_queue_limit),
+            pool("files", files.file_threads, files.file_queue_limit),
+        )
+
+    def all(self) -> tuple[PhasedWorkers, ...]:
+        return (self.writer, self.readers, self.hashes, self.files)
+
+
+class Core(Service):
+    """The hub between its ports and its home: services, gateway, namespaces, stores.
+
+    ``engines`` is what the web layer connects to. Starting is synchronous: the stores are opened, migrated and read
+    before the first connection is taken.
+
+    :param set_debug: raises or lowers the level of the log files.
+    :param log_folder: where READ_LOG looks; None with ``--ephemeral``.
+    """
+
+    def __init__(
+        self, config: Config, reactor: Any, *, set_debug: Callable[[bool], None], log_folder: Path | None
+    ) -> None:
+        self._config = config
+        self._reactor = reactor
+        self._started_at = time()
+        self.world = world = World(clock=reactor, now=time, new_id=lambda: str(uuid4()))
+        self._threads = Threads.of(config, reactor)
+        self._database: Database | None = None
+        self._stores = self._make_stores()
+        self.hub = hub = Hub(cluster=LocalAdapter, settings=config.gateway)
+        self._make_people(world, hub)
+        self._make_conversation(world, hub)
+        self._listen()
+        self.debug = DebugEvents(
+            hub,
+            self.status,
+            LogReader(log_folder, self._threads.files, config.log_reader),
+            set_debug,
+            config.server.debug_mode,
+        )
+        self.dispatcher = self._make_namespaces()
+        self.engines = EngineServer(
+            clock=reactor, hub=hub, dispatcher=self.dispatcher, engine=config.engine, settings=config.gateway
+        )
+        self._demo = DemoExtension(reactor, self.streams, config.demo) if config.server.demo else None
+
+    # ------------------------------------------------------------------------------------------------------- building
+
+    def _make_stores(self) -> Stores:
+        if self._config.server.ephemeral:
+            return memory_stores()
+        storage = self._config.storage
+        path = self._config.home / "data" / storage.file_name
+        self._database = Database(path, storage, self._threads.writer, self._threads.readers)
+        return sql_stores(self._database)
+
+    def _make_people(self, world: World, hub: Hub) -> None:
+        """Sessions, keys, trust: who is there."""
+        config, threads, store = self._config, self._threads, self._stores.keys
+        self.sessions = SessionService(world, hub, config.sessions)
+        self.files = HomeFiles(config.home, config.files)
+        self.server_file = ServerFile(self.files)
+        hashes = HashService(threads.hashes, config.auth)
+        self.keys = KeyService(store, hashes, world, config.auth, secrets.token_bytes(32))
+        self.trust = TrustService(
+            self.files, store, threads.files, lambda raw: make_hash(raw, config.auth.bcrypt_rounds), world, config.auth
+        )
+        self.auth = AuthService(
+            self.keys,
+            self.trust,
+            AttemptLimiter(monotonic, config.auth),
+            hashes,
+            world,
+            config.auth,
+            lambda: self.server_file.network_safe,
+            self.sessions.identity_holder,
+        )
+        self.client_list = ClientListService(
+            world, hub, self.sessions.online_sessions, config.client_list, config.downstream.alias_events
+        )
+
+    def _make_conversation(self, world: World, hub: Hub) -> None:
+        """Rooms, relations, history, requests, streams: what is said, and who answers."""
+        config, stores, sessions = self._config, self._stores, self.sessions
+        aliases = config.downstream.alias_events
+        self.rooms = RoomService(world, hub, sessions, stores.rooms, config.rooms)
+        sessions.is_room_name = self.rooms.is_group
+        self.notices = RoomNotices(hub, sessions, aliases=aliases)
+        choose = SystemRandom().choice
+        self.relations = RelationService(world, hub, sessions, self.rooms, stores.state, config.relations, choose)
+        self.history = HistoryService(
+            world,
+            hub,
+            sessions,
+            self.rooms,
+            stores.messages,
+            config.history,
+            self.relations.assigned,
+            aliases=aliases,
+        )
+        self.presence = PresenceService(world, hub, sessions, self.rooms, config.presence)
+        forwarder = Forwarder(hub, sessions, self.presence)
+        self.requests = RequestService(
+            world, hub, sessions, self.rooms, self.relations, self.history, forwarder, config.requests
+        )
+        self.downstream = DownstreamService(world, hub, sessions, self._members, config.downstream)
+        self.streams = StreamService(
+            world,
+            hub,
+            sessions,
+            self.requests,
+            self.history,
+            self.downstream,
+            self.presence,
+            config.streams,
+        )
+        self.moderation = ModerationService(
+            world,
+            hub,
+            sessions,
+            self.rooms,
+            self.history,
+            self.presence,
+            self.notices,
+            stores.state,
+            self.requests.mode_changed,
+        )
+        keep = config.history.max_messages_per_room
+        self.editing = EditingService(world, self.rooms, self.history, stores.messages, keep)
+
+    def _members(self, name: str) -> tuple[str, ...]:
+        room = self.rooms.get(name)
+        return () if room is None else tuple(room.members)
+
+    def _listen(self) -> None:
+        """Who is told first: rooms exist before anything is said of them, notices go out before system messages."""
+        for session_listener in (
+            self.rooms,
+            self.relations,
+            self.presence,
+            self.client_list,
+            self.downstream,
+            self.streams,
+        ):
+            self.sessions.add_listener(session_listener)
+        for room_listener in (
+            self.notices,
+            self.relations,
+            self.requests,
+            self.streams,
+            self.downstream,
+            self.moderation,
+            self.history,
+        ):
+            self.rooms.add_listener(room_listener)
+
+    def _make_namespaces(self) -> Dispatcher:
+        dispatcher = Dispatcher()
+        kept = ExtensionSettings(self._config.sillytavern)
+        administration = KeyAdministration(self.keys, self.trust, self.sessions)
+        dispatcher.add(self._namespace("/"))
+        dispatcher.add(make_auth_namespace(self.auth, self.keys, self.sessions))
+        dispatcher.add(make_clients_namespace(self.auth, self.keys, administration, self.sessions, self.client_list))
+        dispatcher.add(make_sillytavern_namespace(self.auth, self.keys, self.trust, self.sessions, kept))
+        dispatcher.add(self._make_llm())
+        dispatcher.add(self._make_rooms())
+        debug = self._namespace("/debug", gate=STAFF)
+        add_debug_events(debug, self.debug)
+        dispatcher.add(debug)
+        return dispatcher
+
+    def _namespace(self, path: str, **options: Any) -> Namespace:
+        connect = connect_handler(self.auth, self.sessions, **options)
+        return add_client_disconnected(Namespace(path, connect=connect, disconnected=disconnected(self.sessions)))
+
+    def _make_llm(self) -> Namespace:
+        services = llm.LlmServices(
+            world=self.world,
+            outbox=self.hub,
+            rooms=self.rooms,
+            relations=self.relations,
+            requests=self.requests,
+            streams=self.streams,
+            downstream=self.downstream,
+            history=self.history,
+            presence=self.presence,
+        )
+        namespace = self._namespace("/llm", link_for=llm.link_for(self.hub))
+        llm.add_llm_events(namespace, services)
+        messages.add_message_events(namespace, self.editing)
+        moderation.add_mute_events(namespace, self._moderation_events())
+        return namespace
+
+    def _make_rooms(self) -> Namespace:
+        namespace = self._namespace("/rooms", after=self._entered_rooms)
+        events = rooms.RoomEvents(
+            rooms=self.rooms,
+            sessions=self.sessions,
+            relations=self.relations,
+            clients_may_create=self._config.rooms.clients_may_create_rooms,
+        )
+        rooms.add_room_events(namespace, events)
+        messages.add_message_events(namespace, self.editing)
+        moderation.add_moderation_events(namespace, self._moderation_events())
+        return namespace
+
+    def _entered_rooms(self, socket: Any, caller: Any) -> None:
+        """A first ``/rooms`` socket learns who serves its rooms (contract 6.3)."""
+        self.relations.announce_to(caller.sid, caller.identity)
+
+    def _moderation_events(self) -> moderation.ModerationEvents:
+        return moderation.ModerationEvents(rooms=self.rooms, sessions=self.sessions, moderation=self.moderation)
+
+    # ------------------------------------------------------------------------------------------------- start and stop
+
+    def startService(self) -> None:
+        """Open, migrate and read the stores.
+
+        :raises NewAgeError: what keeps the hub from starting.
+        """
+        super().startService()
+        if self._database is not None:
+            self._database.open()
+        _now(self._load())
+        for pool in self._threads.all():
+            pool.go()
+        self.requests.start()
+        if self._demo is not None:
+            self._demo.attach(self.sessions)
+
+    async def _load(self) -> None:
+        self.server_file.load(write_missing=not self._config.server.ephemeral)
+        if self._config.auth.network_safe != self.server_file.network_safe:
+            self.server_file.override("networkSafe", self._config.auth.network_safe)
+        await self.keys.load()
+        if not self._config.server.ephemeral:
+            limit = self._config.auth.max_client_keys
+            await import_keys(self.files, self._threads.files, self._stores.state, self.keys, self.world, limit)
+        await self.trust.load()
+        await self.rooms.load()
+        await self.relations.load()
+        await self.moderation.load()
+
+    def stopService(self) -> Deferred[None]:
+        """:return: fires when streams are stored, clients are told and the stores are closed."""
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        self.requests.refuse_new()
+        until = self._reactor.seconds() + STREAM_PATIENCE
+        while self.streams.open_outputs and self._reactor.seconds() < until:
+            await self._pause(0.05)
+        await self.streams.drain()
+        self.engines.close_all()
+        await self._pause(FLUSH_SECONDS)
+        if self._demo is not None:
+            self._demo.detach()
+        for service in (
+            self.streams,
+            self.downstream,
+            self.requests,
+            self.moderation,
+            self.presence,
+            self.history,
+            self.relations,
+            self.client_list,
+            self.rooms,
+            self.sessions,
+        ):
+            service.close()
+        if self._database is not None:
+            await self._database.close()
+        for pool in (self._threads.hashes, self._threads.files):
+            await pool.close()
+
+    def _pause(self, seconds: float) -> Deferred[None]:
+        d: Deferred[None] = Deferred()
+        self._reactor.callLater(seconds, d.callback, None)
+        return d
+
+    # --------------------------------------------------------------------------------------------------------- status
+
+    def status(self) -> dict[str, Any]:
+        """SERVER_STATUS without its debugMode (contract 10.2)."""
+        values = self.server_file.values
+        return {
+            "serverPort": self._config.server.port,
+            "serverAddress": values.get("serverAddress"),
+            "networkSafe": self.server_file.network_safe,
+            "startTime": _local(self._started_at),
+            "uptimeSeconds": int(time() - self._started_at),
+            "version": __version__,
+            "implementation": "newage",
+            "connectedClients": len(self.sessions.online_sessions()),
+            "connectedExtensions": list(self.relations.extensions()),
+            "rooms": sum(1 for _ in self.rooms.all()),
+            "liveRequests": self.requests.live_count,
+            "openStreams": self.streams.open_outputs,
+            "connectionPolicy": self.relations.policy.value,
+            "messageRequestMode": self.rooms.default_mode.value,
+            "memoryRssBytes": _resident_bytes(),
+        }
+
+
+def _now(coroutine: Any) -> None:
+    """Run a coroutine that never has to wait.
+
+    :raises Exception: what it raised.
+    """
+    outcome: list[Any] = []
+    Deferred.fromCoroutine(coroutine).addBoth(outcome.append)
+    if not outcome:
+        raise RuntimeError("start-up waits for something that cannot come yet")
+    if isinstance(outcome[0], Failure):
+        outcome[0].raiseException()
+
+
+def _local(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M:%S}"
+
+
+def _resident_bytes() -> int:
+    """What the process holds now; 0 where the system does not say."""
+    try:
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * 4096
+    except (OSError, ValueError, IndexError):
+        return 0
