@@ -243,6 +243,8 @@ class StreamService:
         output = self._output(extension, identity, output_id, request_id)
         if output is None:
             return None
+        if output.feed is None:
+            self._open_feed(output, stream_id)
         now = self._world.clock.seconds()
         output.open_streams += 1
         output.pending_since = None
@@ -262,11 +264,7 @@ class StreamService:
                 self._log.warn("{identity} has too many open outputs", identity=identity)
                 return None
             output = self._new_output(extension, identity, output_id, request)
-        elif output.closed:
-            return None
-        if output.feed is None:
-            self._open_feed(output, output_id)
-        return output
+        return None if output.closed else output
 
     def _new_output(self, extension: _Extension, identity: str, output_id: str, request: Request) -> Output:
         output = Output(identity=identity, output_id=output_id, request=request, active_at=self._world.clock.seconds())
