@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from pathlib import Path
@@ -10,9 +9,8 @@ from pathlib import Path
 import pytest
 from twisted.logger import Logger
 
-from newage.config import load
 from newage.errors import BadParameter, ConfigError, FileReadFailed, NewAgeError
-from newage.home import FOLDERS, Home, HomeLock, check_home, prepare_home, static_folder, write_private
+from newage.home import FOLDERS, Home, HomeLock, check_home, prepare_home, static_folder
 from newage.telemetry import Counters, LogSettings
 
 
@@ -32,16 +30,6 @@ class TestPrepare:
         assert {name: mode(made / name) for name in ("keys", "data", "settings", "logs")} == dict.fromkeys(
             ("keys", "data", "settings", "logs"), 0o700
         )
-        assert mode(made / "settings" / "server_settings.json") == 0o600
-
-    def test_fresh_settings_start_the_hub_with_its_defaults(self, tmp_path: Path) -> None:
-        prepare_home(tmp_path)
-        written = load(options={("server", "home"): str(tmp_path)})
-        absent = load(options={("server", "home"): str(tmp_path / "none")})
-        assert (written.server.port, written.auth, written.rooms) == (4000, absent.auth, absent.rooms)
-        content = json.loads((tmp_path / "settings" / "server_settings.json").read_text())
-        assert content["clientKeys"] == {}
-        assert content["networkSafe"] is True
 
     def test_a_home_of_the_reference_server_keeps_its_files(self, tmp_path: Path) -> None:
         for name, content in {
@@ -102,24 +90,6 @@ class TestCheck:
         lock.release()
         lock.release()
         check_home(tmp_path)
-
-
-class TestPrivateFiles:
-    def test_replaced_atomically_and_readable_by_its_owner_alone(self, tmp_path: Path) -> None:
-        path = tmp_path / "secret.json"
-        path.write_text("old")
-        path.chmod(0o644)
-        write_private(path, b"new")
-        assert (path.read_bytes(), mode(path)) == (b"new", 0o600)
-        assert everything(tmp_path) == {"secret.json"}
-
-    def test_a_planted_link_is_not_followed(self, tmp_path: Path) -> None:
-        victim = tmp_path / "victim"
-        victim.write_text("mine")
-        (tmp_path / ".secret.json.new").symlink_to(victim)
-        with pytest.raises(OSError, match="symbolic links"):
-            write_private(tmp_path / "secret.json", b"new")
-        assert victim.read_text() == "mine"
 
 
 class TestLock:

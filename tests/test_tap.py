@@ -114,6 +114,10 @@ class TestMakeService:
         assert [type(stage) for stage in stages[:2]] == [Signals, Home]
         assert [type(stage) for stage in stages[-2:]] == [Listener, Banner]
 
+    @pytest.mark.parametrize("option", ["--port", "--home", "--config", "--bind"])
+    def test_an_empty_value_is_a_mistake_not_a_default(self, tmp_path: Path, option: str) -> None:
+        assert "newage: " in refusal_of(tmp_path, f"{option}=")
+
     def test_all_mistakes_of_the_configuration(self, tmp_path: Path) -> None:
         path = tmp_path / "hub.toml"
         path.write_text("[server]\nprot = 1\n[log]\nkept_files = -1\n")

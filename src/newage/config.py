@@ -17,21 +17,26 @@ from typing import Any, TypeAlias, get_type_hints
 
 import attrs
 from attrs import define, field, frozen
-from attrs.validators import and_, ge, le
+from attrs.validators import and_, ge, le, min_len
 
 from newage.bridge.demo import DemoSettings
 from newage.config_values import address_list, check_least, coerce, toml_value
 from newage.errors import BadParameter, ConfigError, FileReadFailed, NewAgeError
 from newage.gateway.settings import GatewaySettings
+from newage.namespaces.sillytavern import SillyTavernSettings
 from newage.protocol.engine_session import EngineSettings
 from newage.services.auth_settings import AuthSettings
+from newage.services.client_list import ClientListSettings
 from newage.services.downstream import DownstreamSettings
+from newage.services.files import FileSettings
 from newage.services.history import HistorySettings
+from newage.services.log_reader import LogReaderSettings
 from newage.services.presence import PresenceSettings
 from newage.services.relations import RelationSettings
 from newage.services.requests import RequestSettings
 from newage.services.rooms import RoomSettings
 from newage.services.sessions import SessionSettings
+from newage.services.streams import StreamSettings
 from newage.storage.database import StorageSettings
 from newage.telemetry import LogSettings
 from newage.web.settings import WebSettings
@@ -50,6 +55,7 @@ class ServerSettings:
 
     home: str = field(
         default="./newage-home",
+        validator=min_len(1),
         metadata={"doc": "folder of settings, keys, data, logs and the database; relative to where twistd is started"},
     )
     port: int = field(
@@ -87,8 +93,13 @@ class Config:
     rooms: RoomSettings = field(factory=RoomSettings)
     history: HistorySettings = field(factory=HistorySettings)
     requests: RequestSettings = field(factory=RequestSettings)
+    streams: StreamSettings = field(factory=StreamSettings)
     downstream: DownstreamSettings = field(factory=DownstreamSettings)
     relations: RelationSettings = field(factory=RelationSettings)
+    client_list: ClientListSettings = field(factory=ClientListSettings)
+    sillytavern: SillyTavernSettings = field(factory=SillyTavernSettings)
+    files: FileSettings = field(factory=FileSettings)
+    log_reader: LogReaderSettings = field(factory=LogReaderSettings)
     storage: StorageSettings = field(factory=StorageSettings)
     demo: DemoSettings = field(factory=DemoSettings)
     log: LogSettings = field(factory=LogSettings)

@@ -1,14 +1,13 @@
-"""The home: its folders, its lock, the settings file of a fresh one, and where the page's files lie."""
+"""The home: its folders, its lock, its log files; and where the page's files lie."""
 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from twisted.application.service import Service
 from twisted.logger import Logger, globalLogPublisher
@@ -20,29 +19,6 @@ from newage.telemetry import Counters, LogFiles, LogSettings
 FOLDERS = ("settings", "keys", "data", "logs", "exampleClient", "public")
 PRIVATE = ("keys", "data", "logs", "settings")  # hashes, people's text and passwords: the hub's user alone reads them
 LOCK = "data/.lock"
-
-# A fresh server_settings.json (contract 8.1): what the reference ships, so that the extension's form finds its members.
-FRESH_SETTINGS: Mapping[str, Any] = {
-    "serverPort": 4000,
-    "serverAddress": "http://localhost",
-    "staticResouce": {},
-    "timeout": 5000,
-    "socketIOPath": "/socket.io",
-    "queryParameters": {},
-    "transport": "websocket",
-    "Rooms": [],
-    "clientKeys": {},
-    "sillyTavernPassword": {},
-    "networkSafe": True,
-    "debugMode": False,
-    "contextPageSize": 50,
-    "contextSendDelay": 100,
-    "reconnectAttempts": 5,
-    "reconnectDelay": 1000,
-    "autoConnect": True,
-    "extensionRooms": {},
-    "restrictedFiles": [],
-}
 
 
 def static_folder() -> Path:
@@ -84,30 +60,16 @@ def check_home(home: Path, *, will_change_user: bool = False) -> None:
 def prepare_home(home: Path) -> None:
     """Create what is missing; what exists stays as it is (a home of the reference server keeps its files).
 
-    :raises ConfigError: a folder or the settings file cannot be created or written.
+    :raises ConfigError: a folder cannot be created.
     """
     try:
         home.mkdir(parents=True, exist_ok=True)
         for name in FOLDERS:
             (home / name).mkdir(mode=0o700 if name in PRIVATE else 0o755, exist_ok=True)
-        settings = home / "settings" / "server_settings.json"
-        if not settings.exists():
-            write_private(settings, json.dumps(FRESH_SETTINGS, indent=2).encode("utf-8") + b"\n")
     except OSError as error:
         raise ConfigError(
             f"home {home} cannot be written: {error.strerror or error}: {error.filename}; choose another --home"
         ) from error
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Replace a file atomically; only the hub's user may read it."""
-    beside = path.with_name(f".{path.name}.new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
 
 
 class HomeLock:

@@ -76,7 +76,7 @@ def makeService(options: Options) -> StagedService:
         config = load(
             options=options.given(),
             environ=os.environ,
-            config_file=options["config"] or os.environ.get("NEWAGE_CONFIG"),
+            config_file=os.environ.get("NEWAGE_CONFIG") if options["config"] is None else options["config"],
         )
         check(config, will_change_user=_will_change_user(options))
         from twisted.internet import reactor
