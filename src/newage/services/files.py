@@ -31,6 +31,7 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _BOM = b"\xef\xbb\xbf"  # editors on Windows put it before UTF-8
 
 OUTSIDE = "Access denied: Path is outside the server directory."
+MISSING = "ENOENT: no such file or directory"
 
 
 @frozen(kw_only=True)
@@ -94,6 +95,22 @@ class HomeFiles:
         with self._folder(parts[:-1]) as folder:
             return self._read_at(folder, parts[-1])
 
+    def kind(self, parts: Parts) -> str:
+        """'file' or 'folder'.
+
+        :raises FileMissing: nothing there, or something else; PathOutside: a link in the way.
+        """
+        with self._folder(parts[:-1]) as folder:
+            try:
+                mode = os.stat(parts[-1], dir_fd=folder, follow_symlinks=False).st_mode
+            except OSError as error:
+                raise FileMissing(MISSING) from error
+        if stat.S_ISLNK(mode):
+            raise PathOutside(OUTSIDE)
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise FileMissing(MISSING)
+        return "file" if stat.S_ISREG(mode) else "folder"
+
     def list_json(self, parts: Parts, limit: int) -> dict[str, tuple[int, int, int]]:
         """Names ``*.json`` in a folder, sorted, with what changes when a file does; empty if there is no folder."""
         found: dict[str, tuple[int, int, int]] = {}
@@ -139,34 +156,44 @@ class HomeFiles:
 
     # -------------------------------------------------------------------------------------------------------- writing
 
-    def update(self, parts: Parts, change: Callable[[Json | None], Json], *, own_folders: int | None = None) -> Json:
+    def update(
+        self,
+        parts: Parts,
+        change: Callable[[Json | None], Json],
+        *,
+        create_folders: bool = False,
+        quota: Parts | None = None,
+    ) -> Json:
         """Replace a file by what ``change`` makes of it, atomically; nobody else writes meanwhile.
 
         :param change: gets the present object, or None if there is no file; what it raises ends the update.
-        :param own_folders: create missing folders, and allow at most ``max_files_per_client`` entries below the first
-            ``own_folders`` parts; None creates nothing.
+        :param quota: a folder that may hold at most ``max_files_per_client`` entries at any depth.
         :return: what is now in the file.
         :raises FileWriteFailed: too large, disk full, read-only; otherwise as ``read``.
         """
         if self._settings.read_only:
             raise FileWriteFailed("This server writes nothing to disk.")
-        with self._writing, self._folder(parts[:-1], create=own_folders is not None) as folder:
-            try:
-                present: Json | None = self._read_at(folder, parts[-1])
-            except FileMissing:
-                present = None
-                if own_folders is not None:
-                    self._count(parts[:own_folders])
-            wanted = change(present)
-            try:
-                content = orjson.dumps(wanted, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-            except TypeError as error:
-                raise FileWriteFailed("The object cannot be written as JSON.") from error
-            if len(content) > self._settings.max_file_bytes:
-                raise FileWriteFailed("The file would be too large.")
-            if wanted != present:
-                self._replace(folder, parts[-1], content)
-            return wanted
+        with self._writing:
+            if quota is not None:
+                self._check_quota(parts, quota)
+            with self._folder(parts[:-1], create=create_folders) as folder:
+                return self._update_at(folder, parts[-1], change)
+
+    def _update_at(self, folder: int, name: str, change: Callable[[Json | None], Json]) -> Json:
+        try:
+            present: Json | None = self._read_at(folder, name)
+        except FileMissing:
+            present = None
+        wanted = change(present)
+        try:
+            content = orjson.dumps(wanted, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        except TypeError as error:
+            raise FileWriteFailed("The object cannot be written as JSON.") from error
+        if len(content) > self._settings.max_file_bytes:
+            raise FileWriteFailed("The file would be too large.")
+        if wanted != present:
+            self._replace(folder, name, content)
+        return wanted
 
     def _replace(self, folder: int, name: str, content: bytes) -> None:
         unfinished = f".{token_hex(8)}.tmp"
@@ -186,8 +213,11 @@ class HomeFiles:
                 os.unlink(unfinished, dir_fd=folder)
             raise FileWriteFailed("The file cannot be written.") from error
 
-    def _count(self, parts: Parts) -> None:
-        top = self.root.joinpath(*parts)
+    def _check_quota(self, parts: Parts, quota: Parts) -> None:
+        with suppress(FileMissing):
+            self.kind(parts)
+            return  # replacing takes no more room
+        top = self.root.joinpath(*quota)
         entries = sum(len(folders) + len(names) for _, folders, names in os.walk(top))
         if entries >= self._settings.max_files_per_client:
             raise FileWriteFailed("Too many files.")
@@ -198,7 +228,7 @@ class HomeFiles:
         try:
             descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            raise FileMissing("ENOENT: no such file or directory") from error
+            raise FileMissing(MISSING) from error
         try:
             for part in parts:
                 if create:
@@ -221,5 +251,5 @@ def _explain(error: OSError, folder: int, name: str, otherwise: type[NewAgeError
         if stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
             return PathOutside(OUTSIDE)
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        return FileMissing("ENOENT: no such file or directory")
+        return FileMissing(MISSING)
     return otherwise("The file cannot be opened.")

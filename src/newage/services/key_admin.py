@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from attrs import define
 from twisted.logger import Logger
 
-from newage.domain.model import Caller, Kind
+from newage.domain.model import Caller, Kind, Session
 from newage.errors import ClientMissing, NotAuthorised
 from newage.services.identities import is_extension_id, is_valid_id
 from newage.services.keys import KeyService
@@ -54,7 +54,7 @@ class KeyAdministration:
         trusted = await self._trust.is_trusted(client_id, network_safe=False)
         if caller.kind is not Kind.ADMIN:
             self._require_reach(caller, client_id)
-            if not trusted and client_id != caller.client_id and self._sessions.resolve(client_id) is None:
+            if not trusted and client_id != caller.client_id and self._session_of(client_id) is None:
                 raise ClientMissing("Client not found.")
         key = await self._keys.generate(client_id, local=True)
         if not trusted and (caller.kind is Kind.ADMIN or client_id != caller.client_id):
@@ -82,7 +82,11 @@ class KeyAdministration:
 
     def _require_reach(self, caller: Caller, client_id: str) -> None:
         """An extension has no say over another one."""
-        session = self._sessions.resolve(client_id)
+        session = self._session_of(client_id)
         is_extension = is_extension_id(client_id) or (session is not None and session.kind is Kind.EXTENSION)
         if is_extension and client_id != caller.client_id:
             raise NotAuthorised("Unauthorized")
+
+    def _session_of(self, client_id: str) -> Session | None:
+        """A connected session of exactly this clientId; keys know no identities."""
+        return next((s for s in self._sessions.online_sessions() if s.client_id == client_id), None)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from attrs import define, field
 from twisted.logger import Logger
 
-from newage.errors import BadParameter, FileMissing, NewAgeError, NotAuthorised
+from newage.errors import BadParameter, FileMissing, NewAgeError
 from newage.services.files import HomeFiles, Json
 
 PARTS = ("settings", "server_settings.json")
@@ -158,7 +158,7 @@ class ServerFile:
             content = {}
             if write_missing:
                 try:
-                    self._files.update(PARTS, lambda now: merged(DEFAULTS, now or {}), own_folders=len(PARTS))
+                    self._files.update(PARTS, lambda now: merged(DEFAULTS, now or {}), create_folders=True)
                 except NewAgeError as error:
                     self._log.error("server_settings.json was not written: {reason}", reason=str(error))
         except NewAgeError as error:
@@ -193,14 +193,14 @@ class ServerFile:
         """Merge members into the file; blocks.
 
         :return: what the file now holds, for ``adopt``.
-        :raises BadParameter, NotAuthorised, FileWriteFailed: nothing was written.
+        :raises BadParameter, FileWriteFailed: nothing was written.
         """
         if not admin and ADMIN_ONLY & wanted.keys():
-            raise NotAuthorised(f"{min(ADMIN_ONLY & wanted.keys())} may only be set by an administrator")
+            raise BadParameter(f"{min(ADMIN_ONLY & wanted.keys())} may only be set by an administrator")
         checked = validated(wanted)
 
         def apply(present: Json | None) -> Json:
             # Keys have never any business in this file (contract 8.1), whoever wrote them there.
             return {**(merged(DEFAULTS, {}) if present is None else present), **checked, "clientKeys": {}}
 
-        return self._files.update(PARTS, apply, own_folders=len(PARTS))
+        return self._files.update(PARTS, apply, create_folders=True)

@@ -1,0 +1,139 @@
+"""``/function_call``: FUNCTION_CALL to the server or to another client, with its own ack shape (contract 7.1-7.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Any
+
+from newage.domain.model import Caller
+from newage.errors import BadArguments, CallFailed, NewAgeError
+from newage.gateway.dispatch import Later, Namespace
+from newage.gateway.sockets import ServerSocket
+from newage.namespaces.handshake import add_client_disconnected, connect_handler, disconnected
+from newage.namespaces.wire import INVALID, as_known, error_event, without_hostile_keys
+from newage.services.auth import AuthService
+from newage.services.calls import (
+    SERVER,
+    CallService,
+    Function,
+    FunctionCall,
+    last_object,
+    one_argument,
+    two_arguments,
+    two_numbers,
+)
+from newage.services.file_functions import FileFunctions
+from newage.services.sessions import SessionService
+from newage.services.static_routes import StaticRoutes
+
+Body = dict[str, Any]
+
+MAX_NAME_CHARS = 128
+UNKNOWN_FAULT = "An unknown error occurred."
+
+
+def parse_call(payload: Any, max_arguments: int) -> FunctionCall:
+    """:raises BadArguments: ``Invalid request data.``"""
+    if not isinstance(payload, dict):
+        raise BadArguments(INVALID)
+    name, target = payload.get("functionName"), payload.get("target")
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_CHARS:
+        raise BadArguments(INVALID)
+    if target is None or target == "":
+        target = SERVER
+    if not isinstance(target, str) or len(target) > MAX_NAME_CHARS:
+        raise BadArguments(INVALID)
+    args = payload.get("args")
+    if args is None:
+        args = []
+    elif isinstance(args, dict):
+        args = [args]
+    if not isinstance(args, list) or len(args) > max_arguments:
+        raise BadArguments(INVALID)
+    return FunctionCall(name=name, target=target, args=without_hostile_keys(args), request_id=request_id_of(payload))
+
+
+def request_id_of(payload: Any) -> str | int | float | None:
+    """What is to be echoed; absent, or nothing that could be an id, stays absent."""
+    value = payload.get("requestId") if isinstance(payload, dict) else None
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return None
+    return value if not isinstance(value, str) or len(value) <= MAX_NAME_CHARS else None
+
+
+def succeeded(request_id: object, result: Any) -> Body:
+    return {**_echo(request_id), "success": True, "status": "ok", "result": result}
+
+
+def failed(request_id: object, error: NewAgeError) -> Body:
+    """The code is the number of contract 7.2, in both places where readers look for it."""
+    message = str(error)
+    return {
+        **_echo(request_id),
+        "success": False,
+        "status": "error",
+        "error": {"message": message, "code": error.error_code},
+        "message": message,
+        "errorCode": error.error_code,
+    }
+
+
+def relayed(request_id: object, answer: Any) -> Body:
+    """A callee's ack in our shape: its members, the caller's requestId, and both dialects."""
+    if not isinstance(answer, dict):
+        return failed(request_id, CallFailed(UNKNOWN_FAULT))
+    body: Body = without_hostile_keys(answer)
+    body.pop("requestId", None)
+    if body.get("success") is True or (body.get("success") is None and body.get("status") == "ok"):
+        return {"result": None, **body, **succeeded(request_id, body.get("result"))}
+    reported = body.get("error")
+    details = dict(reported) if isinstance(reported, dict) else {}
+    text = details.get("message", reported if isinstance(reported, str) else body.get("message"))
+    fault = failed(request_id, CallFailed(text if isinstance(text, str) and text else UNKNOWN_FAULT))
+    return {**body, **fault, "error": {**fault["error"], **details, "message": fault["message"]}}
+
+
+def _echo(request_id: object) -> Body:
+    return {} if request_id is None else {"requestId": request_id}
+
+
+def register_builtins(calls: CallService, files: FileFunctions, static: StaticRoutes) -> None:
+    """The functions of contract 7.4; nothing else can be called by any name."""
+    calls.register("readJsonFromFile", Function(one_argument, files.read, bootstrap=True))
+    calls.register("saveJsonToFile", Function(two_arguments, lambda caller, args: files.save(caller, *args)))
+    calls.register("addStaticResources", Function(last_object, static.add_for))
+    calls.register("add", Function(two_numbers, lambda caller, numbers: numbers[0] + numbers[1]))
+
+
+def make_function_call_namespace(auth: AuthService, sessions: SessionService, calls: CallService) -> Namespace:
+    """The namespace, for a ``calls`` whose functions are registered."""
+
+    async def work(socket: ServerSocket, payload: Any, wants_ack: bool) -> list[Any] | None:
+        caller: Caller = socket.caller
+        request_id = request_id_of(payload)
+        try:
+            call = parse_call(payload, calls.settings.max_call_arguments)
+            if call.target == SERVER:
+                body = succeeded(request_id, await calls.run(caller, call))
+            else:
+                body = relayed(request_id, await calls.forward(caller, call))
+        except Exception as error:  # as_known logs what it does not know and re-raises cancellation
+            known = as_known(error, "FUNCTION_CALL")
+            shown = known if isinstance(error, NewAgeError) else CallFailed(UNKNOWN_FAULT)
+            if not wants_ack:
+                socket.emit("ERROR", error_event(shown, **_echo(request_id)))
+            return [failed(request_id, shown)] if wants_ack else None
+        return [body] if wants_ack else None
+
+    def function_call(socket: ServerSocket, args: list[Any], wants_ack: bool) -> Awaitable[list[Any] | None] | Later:
+        payload = args[0] if args else None
+        pending = work(socket, payload, wants_ack)
+        # Files are read and written in the order asked; what another client takes its time for holds up nothing.
+        local = not isinstance(payload, dict) or payload.get("target") in (None, "", SERVER)
+        return pending if local else Later(pending)
+
+    namespace = Namespace(
+        "/function_call", connect=connect_handler(auth, sessions), disconnected=disconnected(sessions)
+    )
+    namespace.on("FUNCTION_CALL", function_call)
+    return add_client_disconnected(namespace)
