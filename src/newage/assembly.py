@@ -11,7 +11,7 @@ from time import monotonic, time
 from typing import Any
 from uuid import uuid4
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -23,18 +23,21 @@ from newage.config import Config
 from newage.gateway.dispatch import Dispatcher, Namespace
 from newage.gateway.engines import EngineServer
 from newage.gateway.hub import Hub
-from newage.namespaces import llm, messages, moderation, rooms
+from newage.namespaces import llm, messages, moderation, relations, rooms
 from newage.namespaces.auth import make_auth_namespace
 from newage.namespaces.clients import make_clients_namespace
 from newage.namespaces.debug import DebugEvents, add_debug_events
+from newage.namespaces.function_call import make_function_call_namespace, register_builtins
 from newage.namespaces.handshake import STAFF, add_client_disconnected, connect_handler, disconnected
 from newage.namespaces.sillytavern import ExtensionSettings, make_sillytavern_namespace
 from newage.services.attempts import AttemptLimiter
 from newage.services.auth import AuthService
+from newage.services.calls import CallService
 from newage.services.client_list import ClientListService
 from newage.services.clock import World
 from newage.services.downstream import DownstreamService
 from newage.services.editing import EditingService
+from newage.services.file_functions import FileFunctions
 from newage.services.files import HomeFiles
 from newage.services.forwarding import Forwarder
 from newage.services.hashing import HashService, make_hash
@@ -44,6 +47,7 @@ from newage.services.key_import import import_keys
 from newage.services.keys import KeyService
 from newage.services.log_reader import LogReader
 from newage.services.moderation import ModerationService
+from newage.services.offline import OfflineService
 from newage.services.presence import PresenceService
 from newage.services.relations import RelationService
 from newage.services.requests import RequestService
@@ -51,6 +55,7 @@ from newage.services.room_notices import RoomNotices
 from newage.services.rooms import RoomService
 from newage.services.sessions import SessionService
 from newage.services.settings import ServerFile
+from newage.services.static_routes import StaticRoutes
 from newage.services.streams import StreamService
 from newage.services.trust import TrustService
 from newage.storage.database import Database
@@ -110,6 +115,7 @@ class Core(Service):
         self.hub = hub = Hub(cluster=LocalAdapter, settings=config.gateway)
         self._make_people(world, hub)
         self._make_conversation(world, hub)
+        self._make_calls()
         self._listen()
         self.debug = DebugEvents(
             hub,
@@ -138,7 +144,8 @@ class Core(Service):
         """Sessions, keys, trust: who is there."""
         config, threads, store = self._config, self._threads, self._stores.keys
         self.sessions = SessionService(world, hub, config.sessions)
-        self.files = HomeFiles(config.home, config.files)
+        read_only = config.files.read_only or config.server.ephemeral
+        self.files = HomeFiles(config.home, evolve(config.files, read_only=read_only))
         self.server_file = ServerFile(self.files)
         hashes = HashService(threads.hashes, config.auth)
         self.keys = KeyService(store, hashes, world, config.auth, secrets.token_bytes(32))
@@ -158,6 +165,21 @@ class Core(Service):
         self.client_list = ClientListService(
             world, hub, self.sessions.online_sessions, config.client_list, config.downstream.alias_events
         )
+
+    def _make_calls(self) -> None:
+        """Function calls, and the URLs that one of them adds."""
+        config, files = self._config, self._threads.files
+        self.static = StaticRoutes(self.files, files, config.static)
+        self.calls = CallService(self.sessions, self.hub, self.relations.assigned, config.calls)
+        functions = FileFunctions(
+            self.files,
+            files,
+            self.server_file,
+            self.trust,
+            lambda raw: make_hash(raw, config.auth.bcrypt_rounds),
+            lambda: self.server_file.network_safe,
+        )
+        register_builtins(self.calls, functions, self.static)
 
     def _make_conversation(self, world: World, hub: Hub) -> None:
         """Rooms, relations, history, requests, streams: what is said, and who answers."""
@@ -205,6 +227,7 @@ class Core(Service):
             stores.state,
             self.requests.mode_changed,
         )
+        self.offline = OfflineService(world, hub, self.rooms, stores.messages, stores.marks)
         keep = config.history.max_messages_per_room
         self.editing = EditingService(world, self.rooms, self.history, stores.messages, keep)
 
@@ -221,6 +244,7 @@ class Core(Service):
             self.client_list,
             self.downstream,
             self.streams,
+            self.offline,
         ):
             self.sessions.add_listener(session_listener)
         for room_listener in (
@@ -230,6 +254,7 @@ class Core(Service):
             self.streams,
             self.downstream,
             self.moderation,
+            self.offline,
             self.history,
         ):
             self.rooms.add_listener(room_listener)
@@ -242,6 +267,7 @@ class Core(Service):
         dispatcher.add(make_auth_namespace(self.auth, self.keys, self.sessions))
         dispatcher.add(make_clients_namespace(self.auth, self.keys, administration, self.sessions, self.client_list))
         dispatcher.add(make_sillytavern_namespace(self.auth, self.keys, self.trust, self.sessions, kept))
+        dispatcher.add(make_function_call_namespace(self.auth, self.sessions, self.calls))
         dispatcher.add(self._make_llm())
         dispatcher.add(self._make_rooms())
         debug = self._namespace("/debug", gate=STAFF)
@@ -263,23 +289,24 @@ class Core(Service):
             streams=self.streams,
             downstream=self.downstream,
             history=self.history,
+            offline=self.offline,
             presence=self.presence,
         )
         namespace = self._namespace("/llm", link_for=llm.link_for(self.hub))
         llm.add_llm_events(namespace, services)
+        relations.add_room_query(namespace, self._relation_events())
         messages.add_message_events(namespace, self.editing)
         moderation.add_mute_events(namespace, self._moderation_events())
         return namespace
 
     def _make_rooms(self) -> Namespace:
         namespace = self._namespace("/rooms", after=self._entered_rooms)
+        may_create = self._config.rooms.clients_may_create_rooms
         events = rooms.RoomEvents(
-            rooms=self.rooms,
-            sessions=self.sessions,
-            relations=self.relations,
-            clients_may_create=self._config.rooms.clients_may_create_rooms,
+            rooms=self.rooms, sessions=self.sessions, now=self.world.now, clients_may_create=may_create
         )
         rooms.add_room_events(namespace, events)
+        relations.add_relation_events(namespace, self._relation_events())
         messages.add_message_events(namespace, self.editing)
         moderation.add_moderation_events(namespace, self._moderation_events())
         return namespace
@@ -287,6 +314,9 @@ class Core(Service):
     def _entered_rooms(self, socket: Any, caller: Any) -> None:
         """A first ``/rooms`` socket learns who serves its rooms (contract 6.3)."""
         self.relations.announce_to(caller.sid, caller.identity)
+
+    def _relation_events(self) -> relations.RelationEvents:
+        return relations.RelationEvents(rooms=self.rooms, sessions=self.sessions, relations=self.relations)
 
     def _moderation_events(self) -> moderation.ModerationEvents:
         return moderation.ModerationEvents(rooms=self.rooms, sessions=self.sessions, moderation=self.moderation)
@@ -317,7 +347,9 @@ class Core(Service):
             limit = self._config.auth.max_client_keys
             await import_keys(self.files, self._threads.files, self._stores.state, self.keys, self.world, limit)
         await self.trust.load()
+        await self.static.load(self.server_file.values["staticResouce"])
         await self.rooms.load()
+        await self.offline.load()
         await self.relations.load()
         await self.moderation.load()
 

@@ -310,6 +310,16 @@ class IMessageStore(Interface):
         """How many have a greater seq."""
 
 
+class IMarkStore(Interface):
+    """Up to where absent members had seen their rooms (contract 4.8)."""
+
+    def load_marks() -> Deferred[dict[str, dict[str, int]]]:
+        """Identity -> room -> seq."""
+
+    def save_marks(identity: str, marks: Mapping[str, int]) -> Deferred[None]:
+        """Replace all marks of an identity; rooms that do not exist are left out. Empty forgets it."""
+
+
 class IStateStore(Interface):
     """Small named JSON values: connection policy, manual assignments, default mode, marks of imports done."""
 

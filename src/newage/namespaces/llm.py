@@ -11,7 +11,7 @@ from zope.interface import implementer
 from newage.domain.model import Caller, Kind, Role
 from newage.domain.request import Ask
 from newage.domain.text import well_formed
-from newage.errors import InvalidRequest, NotMember
+from newage.errors import BadParameter, InvalidRequest, NotMember
 from newage.gateway.dispatch import Namespace
 from newage.gateway.sockets import ServerSocket
 from newage.namespaces import wire
@@ -19,6 +19,7 @@ from newage.ports import IExtensionLink, IOutbox
 from newage.services.clock import World
 from newage.services.downstream import DownstreamService
 from newage.services.history import HistoryService
+from newage.services.offline import OfflineService
 from newage.services.presence import PresenceService
 from newage.services.relations import RelationService
 from newage.services.requests import RequestService
@@ -27,11 +28,47 @@ from newage.services.streams import StreamService
 
 HEALTH_QUESTION, HEALTH_ANSWER = "Connection active?", "Yes,connection is fine."
 MAX_TARGETS = 64
+MAX_OFFLINE = 500  # messages in one answer to GET_OFFLINE_MESSAGES
 MAX_TEXT = 1_000_000  # characters; the transport's own limit is lower in bytes
 
 # What the server writes into a forwarded request itself; a client's own member of that name does not pass through.
 OWN_MEMBERS = frozenset(
-    ["requestId", "target", "targets", "message", "data", "role", "requestType", "isStreaming", "isStream", "targetRoom", "roomName", "room", "clientId", "identity", "requestingIdentity", "mode", "type", "currentRequest", "context", "isMerged", "mergedFromCount", "originalRequestIds", "messageId", "seq", "timestamp", "fromClient", "fromLlm", "isSystem", "isResponse", "responseId", "outputId", "streamed", "failed", "lastEdited"]
+    [
+        "requestId",
+        "target",
+        "targets",
+        "message",
+        "data",
+        "role",
+        "requestType",
+        "isStreaming",
+        "isStream",
+        "targetRoom",
+        "roomName",
+        "room",
+        "clientId",
+        "identity",
+        "requestingIdentity",
+        "mode",
+        "type",
+        "currentRequest",
+        "context",
+        "isMerged",
+        "mergedFromCount",
+        "originalRequestIds",
+        "messageId",
+        "seq",
+        "timestamp",
+        "fromClient",
+        "fromLlm",
+        "isSystem",
+        "isResponse",
+        "responseId",
+        "outputId",
+        "streamed",
+        "failed",
+        "lastEdited",
+    ]
 )
 
 
@@ -108,6 +145,25 @@ def parse_room(payload: Any) -> RoomRef:
 
 
 @frozen
+class Missed:
+    room: str | None
+    since: Any
+    limit: int
+
+
+def parse_missed(payload: Any) -> Missed:
+    """GET_OFFLINE_MESSAGES; ``since`` is checked where it is looked up."""
+    body = {"roomName": payload} if isinstance(payload, str) else wire.members(payload)
+    limit = body.get("limit", 50)
+    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_OFFLINE:
+        raise BadParameter(f"limit must be a whole number from 1 to {MAX_OFFLINE}.")
+    since = body.get("since")
+    if isinstance(since, bool) or not isinstance(since, str | int | float | None):
+        raise BadParameter("since must be a seq or an ISO-8601 time.")
+    return Missed(wire.room_name(body), since, limit)
+
+
+@frozen
 class Activity:
     room: str | None
     request_id: str | None
@@ -131,6 +187,7 @@ class LlmServices:
     streams: StreamService
     downstream: DownstreamService
     history: HistoryService
+    offline: OfflineService
     presence: PresenceService
 
 
@@ -154,14 +211,16 @@ def _add_requests(namespace: Namespace, services: LlmServices) -> None:
     def full_context(caller: Caller, ref: RoomRef) -> Any:
         return services.history.push_context(caller, own_room(services, caller, ref.room))
 
-    def assignments(caller: Caller, ref: RoomRef) -> wire.Body:
-        room = own_room(services, caller, ref.room)
-        assigned = list(services.relations.assigned(room))
-        return {"roomName": room, "assignments": assigned, "extensions": assigned}
+    async def missed(caller: Caller, request: Missed) -> wire.Body:
+        room = own_room(services, caller, request.room)
+        page = await services.offline.missed(caller, room, request.since, request.limit)
+        event = {name: value for name, value in page.items() if name != "seq"}
+        services.world.clock.callLater(0, services.outbox.emit, caller.sid, "OFFLINE_MESSAGES", event)
+        return {name: value for name, value in page.items() if name != "since"}
 
+    namespace.on("GET_OFFLINE_MESSAGES", wire.answer(parse_missed, missed, always_error=True))
     namespace.on("LLM_REQUEST", wire.answer(parse_ask, services.requests.submit, always_error=True))
     namespace.on("GET_FULL_CONTEXT", wire.answer(parse_room, full_context, always_error=True))
-    namespace.on("GET_ASSIGNMENTS_FOR_ROOM", wire.answer(parse_room, assignments, query=True))
 
 
 def own_room(services: LlmServices, caller: Caller, room: str | None) -> str:

@@ -1,18 +1,19 @@
-"""``/rooms``: creating, joining, leaving; who serves whom (contract 3.5, 6.4)."""
+"""``/rooms``: which rooms there are, who is in them; creating, deleting, joining, leaving (contract 3.5)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from attrs import frozen
 
-from newage.domain.model import Caller, Kind, Room
+from newage.domain.model import Caller, Kind, Room, Session
 from newage.domain.policy import administers, is_staff, may_join
 from newage.errors import AlreadyMember, InvalidRequest, NotAuthorised, NotMember, RoomMissing
 from newage.gateway.dispatch import Namespace
 from newage.namespaces import wire
+from newage.services.client_list import client_info
 from newage.services.clock import iso
-from newage.services.relations import RelationService
 from newage.services.rooms import RoomService
 from newage.services.sessions import SessionService
 
@@ -30,27 +31,33 @@ def parse_room_name(payload: Any) -> RoomName:
     return RoomName(name)
 
 
-@frozen
-class MaybeRoom:
-    name: str | None
-
-
-def parse_maybe_room(payload: Any) -> MaybeRoom:
-    return MaybeRoom(wire.room_name(payload))
-
-
 @frozen(kw_only=True)
 class RoomEvents:
     """The handlers; each is one call of a service and a view of its result."""
 
     rooms: RoomService
     sessions: SessionService
-    relations: RelationService
+    now: Callable[[], float]
     clients_may_create: bool
 
     def get_rooms(self, caller: Caller, request: None) -> wire.Body:
         rooms = list(self.rooms.all())
         return {"rooms": [room.name for room in rooms], "roomDetails": [_details(room) for room in rooms]}
+
+    def clients_in_room(self, caller: Caller, request: RoomName) -> wire.Body:
+        """Who belongs to it, those who are away included."""
+        room = self.rooms.require(request.name)
+        return {"clients": [self._member(room, identity) for identity in room.members]}
+
+    def _member(self, room: Room, identity: str) -> wire.Body:
+        session = self.sessions.by_identity(identity)
+        known = session if session is not None else Session(client_id=identity, identity=identity)
+        return {
+            **client_info(known),
+            "role": room.members[identity].wire,
+            "online": session is not None,
+            "muted": room.muted.get(identity, 0.0) > self.now(),
+        }
 
     async def create(self, caller: Caller, request: RoomName) -> wire.Body:
         if not administers(caller) and not (self.clients_may_create and caller.kind is Kind.CLIENT):
@@ -83,40 +90,14 @@ class RoomEvents:
             raise RoomMissing("Room not found") from error
         return {"roomName": request.name}
 
-    def assignments_for_room(self, caller: Caller, request: MaybeRoom) -> wire.Body:
-        name = request.name
-        if name is None or (name == caller.client_id and self.rooms.get(name) is None):
-            name = caller.identity
-        assigned = list(self.relations.assigned(name))
-        return {"roomName": name, "assignments": assigned, "extensions": assigned}
-
-    def connection_policy(self, caller: Caller, request: None) -> wire.Body:
-        return {"policy": self.relations.policy.value}
-
-    def connected_extensions(self, caller: Caller, request: None) -> wire.Body:
-        details = []
-        for identity in self.relations.extensions():
-            session = self.sessions.by_identity(identity)
-            if session is not None:
-                rooms = list(self.relations.rooms_of_extension(identity))
-                about = {"identity": identity, "clientId": session.client_id, "desc": session.desc, "rooms": rooms}
-                details.append(about)
-        return {"extensions": list(self.relations.extensions()), "details": details}
-
-    def connected_client_rooms(self, caller: Caller, request: None) -> wire.Body:
-        return {"rooms": list(self.relations.client_rooms())}
-
 
 def add_room_events(namespace: Namespace, events: RoomEvents) -> None:
     namespace.on("GET_ROOMS", wire.answer(wire.nothing, events.get_rooms, query=True))
+    namespace.on("GET_CLIENTS_IN_ROOM", wire.answer(parse_room_name, events.clients_in_room, query=True))
     namespace.on("CREATE_ROOM", wire.answer(parse_room_name, events.create))
     namespace.on("DELETE_ROOM", wire.answer(parse_room_name, events.delete))
     namespace.on("JOIN_ROOM", wire.answer(parse_room_name, events.join))
     namespace.on("LEAVE_ROOM", wire.answer(parse_room_name, events.leave))
-    namespace.on("GET_ASSIGNMENTS_FOR_ROOM", wire.answer(parse_maybe_room, events.assignments_for_room, query=True))
-    namespace.on("GET_CONNECTION_POLICY", wire.answer(wire.nothing, events.connection_policy, query=True))
-    namespace.on("GET_CONNECTED_EXTENSIONS", wire.answer(wire.nothing, events.connected_extensions, query=True))
-    namespace.on("GET_CONNECTED_CLIENT_ROOMS", wire.answer(wire.nothing, events.connected_client_rooms, query=True))
 
 
 def _details(room: Room) -> wire.Body:

@@ -7,7 +7,6 @@ acknowledged survives ``kill -9`` and, with ``synchronous=FULL``, a power cut.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections import deque
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from twisted.logger import Logger
 
 from newage.errors import NewAgeError, Unavailable
 from newage.ports import IWorkers
-from newage.storage.migrations import lock, open_file
+from newage.storage.migrations import open_file
 
 T = TypeVar("T")
 Operation = Callable[[sqlite3.Connection], Any]
@@ -77,22 +76,15 @@ class Database:
     _queue: deque[_Write] = field(factory=deque, init=False)
     _committing: bool = field(default=False, init=False)
     _closing: Deferred[None] | None = field(default=None, init=False)
-    _lock: int | None = field(default=None, init=False)
 
     def open(self) -> None:
-        """Lock, check, migrate and open; blocks, for use before the reactor serves anybody.
+        """Check, migrate and open; blocks, for use before the reactor serves anybody.
 
         :raises ConfigError: the file cannot be used; the text names cause and cure.
         """
-        self._lock = lock(self.path)
-        try:
-            timeout = self._settings.busy_timeout_ms / 1000
-            self._connection = open_file(self.path, timeout)
-            for _ in range(self._settings.reader_threads):
-                self._idle.append(self._reading(timeout))
-        except BaseException:
-            self._release()
-            raise
+        timeout = self._settings.busy_timeout_ms / 1000
+        self._connection = open_file(self.path, timeout)
+        self._idle.extend(self._reading(timeout) for _ in range(self._settings.reader_threads))
 
     def _reading(self, timeout: float) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=timeout, isolation_level=None, check_same_thread=False)
@@ -170,9 +162,6 @@ class Database:
         self._connection = None
         for connection in connections:
             connection.close()  # the last one folds the WAL back into the file
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
 
     # ------------------------------------------------------------------------------------------------- in the threads
 

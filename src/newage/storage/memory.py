@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from newage.domain.model import KeyRecord, Message, Room
 from newage.errors import BadParameter, NotFound, RoomMissing
-from newage.ports import IKeyStore, IMessageStore, IRoomStore, IStateStore
+from newage.ports import IKeyStore, IMarkStore, IMessageStore, IRoomStore, IStateStore
 
 
 @implementer(IKeyStore)
@@ -164,6 +164,28 @@ class MemoryMessageStore:
         if newest is not None:
             start = max(start, len(stored.order) - newest)
         return tuple(stored.messages[message_id] for _, message_id in stored.order[start:])
+
+
+@implementer(IMarkStore)
+@define(eq=False)
+class MemoryMarkStore:
+    """A room's marks go with it: they are kept, but no longer shown."""
+
+    _store: MemoryRoomStore
+    _marks: dict[str, dict[str, int]] = field(factory=dict, init=False)
+
+    def load_marks(self) -> Deferred[dict[str, dict[str, int]]]:
+        known = {who: self._existing(marks) for who, marks in self._marks.items()}
+        return succeed({who: marks for who, marks in known.items() if marks})
+
+    def save_marks(self, identity: str, marks: Mapping[str, int]) -> Deferred[None]:
+        self._marks[identity] = self._existing(marks)
+        if not self._marks[identity]:
+            del self._marks[identity]
+        return succeed(None)
+
+    def _existing(self, marks: Mapping[str, int]) -> dict[str, int]:
+        return {room: seq for room, seq in marks.items() if room in self._store.rooms}
 
 
 @implementer(IStateStore)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 from contextlib import closing
@@ -24,26 +23,6 @@ def migrations() -> list[str]:
     ]
 
 
-def lock(path: Path) -> int:
-    """Take the file beside the database that keeps a second hub away from this home.
-
-    :return: a descriptor; closing it, or dying, gives the lock back.
-    :raises ConfigError: another hub holds it, or the folder cannot be written.
-    """
-    beside = path.with_name(path.name + ".lock")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise ConfigError(f"{path.parent} cannot be written ({error.strerror}): choose another --home") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        raise ConfigError(f"another newage is using {path}: stop it, or choose another --home for this one") from error
-    return descriptor
-
-
 def open_file(path: Path, busy_timeout: float, scripts: list[str] | None = None) -> sqlite3.Connection:
     """Open the database for writing, created or upgraded to the newest schema.
 
@@ -53,6 +32,7 @@ def open_file(path: Path, busy_timeout: float, scripts: list[str] | None = None)
     """
     wanted = migrations() if scripts is None else scripts
     try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # -wal and -shm inherit the mode
         path.chmod(0o600)
         connection = sqlite3.connect(path, timeout=busy_timeout, isolation_level=None, check_same_thread=False)

@@ -45,6 +45,10 @@ DELETE_ROOM: Final = "DELETE FROM room WHERE name = ?"
 ROOM_ID: Final = "SELECT id FROM room WHERE name = ?"
 RAISE_SEQ: Final = "UPDATE room SET seq = max(seq, ?) WHERE id = ?"
 
+LOAD_MARKS: Final = "SELECT identity, room.name, mark.seq FROM mark JOIN room ON room.id = mark.room_id"
+CLEAR_MARKS: Final = "DELETE FROM mark WHERE identity = ?"
+ADD_MARK: Final = "INSERT INTO mark (identity, room_id, seq) SELECT ?, id, ? FROM room WHERE name = ?"
+
 # ---------------------------------------------------------------------------------------------------------- messages
 
 ADD_MESSAGE: Final = """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import define, frozen
@@ -12,30 +12,43 @@ from zope.interface import implementer
 
 from newage.domain.model import KeyRecord, Message, RequestMode, Role, Room, RoomKind
 from newage.errors import BadParameter, NotFound, RoomMissing
-from newage.ports import IKeyStore, IMessageStore, IRoomStore, IStateStore
+from newage.ports import IKeyStore, IMarkStore, IMessageStore, IRoomStore, IStateStore
 from newage.storage import memory, sql
 from newage.storage.database import Database
 
 
 @frozen
 class Stores:
-    """The four ports, whatever is behind them."""
+    """The ports, whatever is behind them."""
 
     keys: IKeyStore
     rooms: IRoomStore
     messages: IMessageStore
     state: IStateStore
+    marks: IMarkStore
 
 
 def sql_stores(database: Database) -> Stores:
     """Durable stores; open the database before use."""
-    return Stores(SqlKeyStore(database), SqlRoomStore(database), SqlMessageStore(database), SqlStateStore(database))
+    return Stores(
+        SqlKeyStore(database),
+        SqlRoomStore(database),
+        SqlMessageStore(database),
+        SqlStateStore(database),
+        SqlMarkStore(database),
+    )
 
 
 def memory_stores() -> Stores:
     """Stores that forget at the end (``--ephemeral``)."""
     rooms = memory.MemoryRoomStore()
-    return Stores(memory.MemoryKeyStore(), rooms, memory.MemoryMessageStore(rooms), memory.MemoryStateStore())
+    return Stores(
+        memory.MemoryKeyStore(),
+        rooms,
+        memory.MemoryMessageStore(rooms),
+        memory.MemoryStateStore(),
+        memory.MemoryMarkStore(rooms),
+    )
 
 
 @implementer(IKeyStore)
@@ -136,6 +149,30 @@ class SqlStateStore:
     def save_state(self, name: str, value: Any) -> Deferred[None]:
         encoded = b"null" if value is None else sql.to_json(value)
         return self._database.write(lambda c: _done(c.execute(sql.SAVE_STATE, (name, encoded))))
+
+
+@implementer(IMarkStore)
+@define(eq=False)
+class SqlMarkStore:
+    _database: Database
+
+    def load_marks(self) -> Deferred[dict[str, dict[str, int]]]:
+        def load(connection: sqlite3.Connection) -> dict[str, dict[str, int]]:
+            marks: dict[str, dict[str, int]] = {}
+            for identity, room, seq in connection.execute(sql.LOAD_MARKS):
+                marks.setdefault(identity, {})[room] = seq
+            return marks
+
+        return self._database.read(load)
+
+    def save_marks(self, identity: str, marks: Mapping[str, int]) -> Deferred[None]:
+        rows = [(identity, seq, room) for room, seq in marks.items()]
+
+        def save(connection: sqlite3.Connection) -> None:
+            connection.execute(sql.CLEAR_MARKS, (identity,))
+            connection.executemany(sql.ADD_MARK, rows)
+
+        return self._database.write(save)
 
 
 def _done(_: sqlite3.Cursor) -> None:

@@ -47,6 +47,16 @@ CREATE TABLE mute (
     PRIMARY KEY (room_id, identity)
 ) WITHOUT ROWID;
 
+-- Up to which seq an absent member had seen the room.
+CREATE TABLE mark (
+    identity TEXT NOT NULL,
+    room_id INTEGER NOT NULL REFERENCES room (id) ON DELETE CASCADE,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (identity, room_id)
+) WITHOUT ROWID;
+
+CREATE INDEX mark_room ON mark (room_id);
+
 -- `data`, `target` and `extra` are JSON.
 CREATE TABLE message (
     id INTEGER PRIMARY KEY,

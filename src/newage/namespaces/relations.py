@@ -1,0 +1,130 @@
+"""Which extensions serve whom: policies and assignments, on ``/rooms`` (contract 6.4)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import frozen
+
+from newage.domain.model import Caller, ConnectionPolicy
+from newage.domain.policy import administers
+from newage.errors import InvalidRequest, NotAuthorised
+from newage.gateway.dispatch import Namespace
+from newage.namespaces import wire
+from newage.services.relations import RelationService
+from newage.services.rooms import RoomService
+from newage.services.sessions import SessionService
+
+MAX_EXTENSIONS = 256
+POLICIES = {policy.value: policy for policy in ConnectionPolicy}
+
+
+@frozen
+class RoomRef:
+    """A room, or None for the caller's own."""
+
+    name: str | None
+
+
+def parse_room_ref(payload: Any) -> RoomRef:
+    return RoomRef(wire.room_name(payload))
+
+
+def parse_policy(payload: Any) -> ConnectionPolicy:
+    """:raises InvalidRequest: there is no such policy."""
+    name = payload if isinstance(payload, str) else wire.members(payload).get("policy")
+    policy = POLICIES.get(name) if isinstance(name, str) else None
+    if policy is None:
+        raise InvalidRequest("Failed to set connection policy")
+    return policy
+
+
+@frozen
+class Assignment:
+    room: str
+    extensions: tuple[str, ...]
+
+
+def parse_assignment(payload: Any) -> Assignment:
+    """:raises InvalidRequest: the room or the list of extensions is missing or malformed."""
+    body = wire.members(payload)
+    room = wire.identifier(wire.first(body, "clientRoom", "roomName", "targetRoom", "room"))
+    given = body.get("extensions")
+    values = given if isinstance(given, list) else [given]
+    names = [wire.identifier(value) for value in values]
+    if room is None or given is None or len(names) > MAX_EXTENSIONS or None in names:
+        raise InvalidRequest("Failed to assign extension")
+    return Assignment(room, tuple(dict.fromkeys(name for name in names if name is not None)))
+
+
+@frozen(kw_only=True)
+class RelationEvents:
+    rooms: RoomService
+    sessions: SessionService
+    relations: RelationService
+
+    async def set_policy(self, caller: Caller, policy: ConnectionPolicy) -> wire.Body:
+        _require_admin(caller)
+        await self.relations.set_policy(policy)
+        return {"policy": policy.value}
+
+    def policy(self, caller: Caller, request: None) -> wire.Body:
+        return {"policy": self.relations.policy.value}
+
+    async def assign(self, caller: Caller, request: Assignment) -> wire.Body:
+        _require_admin(caller)
+        extensions = await self.relations.assign_manually(request.room, request.extensions)
+        return {"clientRoom": request.room, "extensions": list(extensions)}
+
+    def assignments(self, caller: Caller, request: None) -> wire.Body:
+        """All of them for an administrator; for others those of their rooms."""
+        seen = self.relations.assignments()
+        if not administers(caller):
+            own = self.rooms.rooms_of(caller.identity)
+            seen = {room: seen[room] for room in own if room in seen}
+        return {"assignments": {room: list(extensions) for room, extensions in seen.items()}}
+
+    def of_room(self, caller: Caller, ref: RoomRef) -> wire.Body:
+        """An unknown room has none; the documentation names the own room by the clientId."""
+        name = ref.name
+        if name is None or (name == caller.client_id and self.rooms.get(name) is None):
+            name = caller.identity
+        assigned = list(self.relations.assigned(name))
+        return {"roomName": name, "assignments": assigned, "extensions": assigned}
+
+    def extensions(self, caller: Caller, request: None) -> wire.Body:
+        identities = self.relations.extensions()
+        found = [session for identity in identities if (session := self.sessions.by_identity(identity)) is not None]
+        details = [
+            {
+                "identity": session.identity,
+                "clientId": session.client_id,
+                "desc": session.desc,
+                "rooms": list(self.relations.rooms_of_extension(session.identity)),
+            }
+            for session in found
+        ]
+        return {"extensions": list(identities), "details": details}
+
+    def client_rooms(self, caller: Caller, request: None) -> wire.Body:
+        return {"rooms": list(self.relations.client_rooms())}
+
+
+def add_room_query(namespace: Namespace, events: RelationEvents) -> None:
+    """GET_ASSIGNMENTS_FOR_ROOM is on ``/llm`` too, where clients ask before they send (contract 3.3)."""
+    namespace.on("GET_ASSIGNMENTS_FOR_ROOM", wire.answer(parse_room_ref, events.of_room, query=True))
+
+
+def add_relation_events(namespace: Namespace, events: RelationEvents) -> None:
+    add_room_query(namespace, events)
+    namespace.on("SET_CONNECTION_POLICY", wire.answer(parse_policy, events.set_policy))
+    namespace.on("ASSIGN_EXTENSION_TO_CLIENT", wire.answer(parse_assignment, events.assign))
+    namespace.on("GET_CONNECTION_POLICY", wire.answer(wire.nothing, events.policy, query=True))
+    namespace.on("GET_ASSIGNMENTS", wire.answer(wire.nothing, events.assignments, query=True))
+    namespace.on("GET_CONNECTED_EXTENSIONS", wire.answer(wire.nothing, events.extensions, query=True))
+    namespace.on("GET_CONNECTED_CLIENT_ROOMS", wire.answer(wire.nothing, events.client_rooms, query=True))
+
+
+def _require_admin(caller: Caller) -> None:
+    if not administers(caller):
+        raise NotAuthorised("Unauthorized")

@@ -1,0 +1,169 @@
+"""What was said while somebody was away: marks, the hint on return, paging with a cursor (contract 4.8)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from newage.domain.model import Caller, Kind, Role, Room, Session
+from newage.domain.policy import administers
+from newage.errors import BadParameter, NotMember, RoomMissing
+from newage.ports import IMarkStore, IMessageStore, IOutbox, IRoomListener, ISessionListener
+from newage.services.clock import World, iso
+from newage.services.rooms import RoomService
+from newage.services.views import message_body
+
+LOOK_BACK = 2000  # messages searched for a point in time; what a room keeps at most
+
+
+@implementer(ISessionListener, IRoomListener)
+class OfflineService:
+    """A mark says up to which ``seq`` of a room an identity had seen it when it went. Bounded by memberships."""
+
+    _log = Logger()
+
+    def __init__(
+        self, world: World, outbox: IOutbox, rooms: RoomService, messages: IMessageStore, marks: IMarkStore
+    ) -> None:
+        self._world = world
+        self._outbox = outbox
+        self._rooms = rooms
+        self._messages = messages
+        self._store = marks
+        self._marks: dict[str, dict[str, int]] = {}  # identity -> room -> seq
+        self._hinted: set[str] = set()  # identities that heard of what they missed since they came back
+
+    async def load(self) -> None:
+        """Whoever has no mark was there when the hub last stopped: it saw everything until then."""
+        self._marks = await self._store.load_marks()
+        for room in self._rooms.all():
+            for identity in room.members:
+                self._marks.setdefault(identity, {}).setdefault(room.name, room.seq)
+
+    # --------------------------------------------------------------------------------------------------------- asking
+
+    async def missed(self, caller: Caller, name: str, since: object, limit: int) -> dict[str, Any]:
+        """The messages after ``since``, oldest first; reading them changes nothing.
+
+        :param since: a seq, an ISO-8601 time, or None for the moment this identity went offline.
+        :raises NotMember: no member. :raises RoomMissing: no such room. :raises BadParameter: ``since`` is neither.
+        """
+        room = self._rooms.get(name)
+        if room is None:
+            raise RoomMissing(f"Could not retrieve context for room {name}.")
+        if caller.identity not in room.members and not administers(caller):
+            raise NotMember(f"You are not a member of room {name}.")
+        seq = await self._seq_of(caller.identity, name, since)
+        found = await self._messages.messages_after(name, seq, limit + 1)
+        page, more = found[:limit], len(found) > limit
+        return {
+            "roomName": name,
+            "messages": [message_body(message) for message in page],
+            "count": len(page),
+            "since": seq,
+            "hasMore": more,
+            "nextSince": page[-1].seq if page else seq,
+            "seq": room.seq,
+        }
+
+    async def _seq_of(self, identity: str, room: str, since: object) -> int:
+        if since is None:
+            return self._marks.get(identity, {}).get(room, 0)
+        if isinstance(since, str) and not (since.isascii() and since.isdigit() and len(since) < 16):
+            moment = _timestamp(since)
+            messages = await self._messages.last_messages(room, LOOK_BACK)
+            return max((m.seq for m in messages if m.timestamp <= moment), default=0)
+        if isinstance(since, int | float | str) and isfinite(float(since)):
+            return max(0, int(since))
+        raise BadParameter("since must be a seq or an ISO-8601 time.")
+
+    # ------------------------------------------------------------------------------------------------------ listening
+
+    def session_appeared(self, session: Session) -> None:
+        self._hinted.discard(session.identity)
+
+    def socket_attached(self, caller: Caller) -> None:
+        """The first ``/llm`` socket after an absence hears how much was missed, room by room."""
+        if caller.namespace != "/llm" or caller.kind is Kind.EXTENSION or caller.identity in self._hinted:
+            return
+        self._hinted.add(caller.identity)
+        for name, seq in self._marks.get(caller.identity, {}).items():
+            room = self._rooms.get(name)
+            if room is not None and room.seq > seq:
+                d = Deferred.fromCoroutine(self._hint(caller.sid, name, seq))
+                d.addErrback(self._failed, "a hint")
+
+    async def _hint(self, sid: str, name: str, seq: int) -> None:
+        count = await self._messages.count_messages(name, seq)
+        if count:
+            body = {"roomName": name, "count": count, "messages": [], "hasMore": True, "since": seq}
+            self._outbox.emit(sid, "OFFLINE_MESSAGES", body)
+
+    def socket_detached(self, caller: Caller) -> None:
+        """Only the end of the session counts."""
+
+    def session_gone(self, session: Session) -> None:
+        self._hinted.discard(session.identity)
+        marks: dict[str, int] = {}
+        for name in self._rooms.rooms_of(session.identity):
+            marks[name] = self._rooms.require(name).seq
+        self._keep(session.identity, marks)
+
+    def extension_available(self, session: Session) -> None:
+        """Marks do not depend on it."""
+
+    def extension_lost(self, session: Session) -> None:
+        """Marks do not depend on it."""
+
+    def room_created(self, room: Room) -> None:
+        """Nothing was missed in it."""
+
+    def member_joined(self, room: Room, identity: str, role: Role) -> None:
+        self._marks.setdefault(identity, {})[room.name] = room.seq
+
+    def member_left(self, room: Room, identity: str, reason: str) -> None:
+        self._forget(room.name, identity)
+
+    def room_deleted(self, room: Room) -> None:
+        for identity in room.members:
+            self._forget(room.name, identity)
+
+    # ------------------------------------------------------------------------------------------------------ internals
+
+    def _keep(self, identity: str, marks: Mapping[str, int]) -> None:
+        self._marks[identity] = dict(marks)
+        self._store.save_marks(identity, marks).addErrback(self._failed, "a mark")
+
+    def _forget(self, room: str, identity: str) -> None:
+        marks = self._marks.get(identity)
+        if marks is not None:
+            marks.pop(room, None)
+            if not marks:
+                del self._marks[identity]
+
+    def _failed(self, failure: Failure, what: str) -> None:
+        self._log.failure("{what} failed", failure, what=what)
+
+
+def _timestamp(text: str) -> str:
+    """An ISO-8601 time in the form of stored timestamps, which compare as texts.
+
+    :raises BadParameter: it is none.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadParameter("since must be a seq or an ISO-8601 time.") from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    try:
+        return iso(moment.timestamp())
+    except (OverflowError, OSError, ValueError):
+        raise BadParameter("since must be a seq or an ISO-8601 time.") from None
