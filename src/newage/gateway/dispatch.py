@@ -5,7 +5,7 @@ The gateway knows Socket.IO, not the contract's dialect: a handler gets argument
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from newage.protocol.socket_packet import RESERVED_EVENTS, prefix_of
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from newage.gateway.sockets import ServerSocket
 
 # (socket, arguments without the event name, was an ack asked for)
-# -> the ack's arguments as a list, or None for no ack, or an awaitable of these
+# -> the ack's arguments as a list, or None for no ack, or an awaitable or a ``Later`` of these
 Handler: TypeAlias = "Callable[[ServerSocket, list[Any], bool], Any]"
 
 # (socket, event, arguments, was an ack asked for) -> as a handler: for the events nobody else handles
@@ -28,6 +28,20 @@ ConnectHandler: TypeAlias = "Callable[[ServerSocket, Any], Any]"
 DisconnectHandler: TypeAlias = "Callable[[ServerSocket, str], None]"
 
 NO_NAMESPACE = {"message": "Invalid namespace"}
+
+
+class Later:
+    """A handler's result whose ack comes when it comes: the socket's next events are not kept waiting for it.
+
+    For what asks another peer and may take half a minute. Whoever returns it bounds how many are open.
+
+    :param result: an awaitable of what a handler may return.
+    """
+
+    __slots__ = ("result",)
+
+    def __init__(self, result: Awaitable[list[Any] | None]) -> None:
+        self.result = result
 
 
 class ConnectRefused(Exception):
@@ -61,6 +75,7 @@ class Namespace:
             raise ValueError(f"{path!r} is not a namespace")
         self.path = path
         self.prefix = prefix_of(path)
+        self.ack_head = b"43" + self.prefix
         self.connect = connect
         self.disconnected = disconnected
         self.unknown = unknown

@@ -17,8 +17,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from newage.errors import PeerGone, TimedOut, Unavailable
-from newage.gateway.dispatch import ConnectRefused, Namespace
+from newage.gateway.dispatch import ConnectRefused, Later, Namespace
 from newage.protocol.engine_packet import SharedPacket
+from newage.protocol.json_text import dumps
 from newage.protocol.socket_packet import (
     ACK,
     EVENT,
@@ -51,7 +52,6 @@ class ServerSocket:
     """
 
     __slots__ = (
-        "_ack_head",
         "_acks",
         "_awaiting",
         "_backlog",
@@ -83,7 +83,6 @@ class ServerSocket:
         self._client = client
         self._namespace = namespace
         self._handlers = namespace.handlers
-        self._ack_head = b"43" + namespace.prefix
         self._acks: dict[int, tuple[Deferred[list[Any]], Timer]] | None = None
         self._next_ack = 0
         self._held: list[tuple[SharedPacket, Sequence[bytes]]] | None = None  # emitted before CONNECT was answered
@@ -165,15 +164,19 @@ class ServerSocket:
             if len(self._held) < self._client.settings.max_held_packets:
                 self._held.append((packet, attachments))
 
-    def _answer(self, ack_id: bytes | None, result: Any) -> None:
-        """Send the ack that a handler's result asks for."""
-        if result is None or not self.live:
+    def _answer(self, ack_id: bytes | None, result: list[Any] | None) -> None:
+        """Send the ack, if one was asked for and is given."""
+        if result is None or ack_id is None or not self.live:
             return
-        if not isinstance(result, list):
-            _log.error("a handler of {path} returned {kind}", path=self.namespace, kind=type(result).__name__)
+        try:
+            text = dumps(result)
+        except TypeError:
+            self._answer_rare(ack_id, result)
             return
-        if ack_id is None:
-            return
+        self.connection.send_text(b"%b%b%b" % (self._namespace.ack_head, ack_id, text))
+
+    def _answer_rare(self, ack_id: bytes, result: list[Any]) -> None:
+        """With attachments, or not at all."""
         try:
             text, attachments = encode_arguments(ACK, self._namespace.prefix, result, ack_id)
         except TypeError:
@@ -263,12 +266,16 @@ class ServerSocket:
         except Exception:
             _log.failure("a handler of {path} broke", path=self.namespace)
             return
-        if result is None:
-            return
-        if isawaitable(result):
-            self._await(result, ack_id)
-        else:
+        if type(result) is list:
             self._answer(ack_id, result)
+        elif isawaitable(result):
+            self._await(result, ack_id)
+        elif isinstance(result, Later):
+            late = as_deferred(result.result)
+            late.addCallback(partial(self._answer, ack_id))
+            late.addErrback(self._handler_failed)
+        elif result is not None:
+            _log.error("a handler of {path} returned {kind}", path=self.namespace, kind=type(result).__name__)
 
     def _await(self, result: Awaitable[Any], ack_id: bytes | None) -> None:
         if self._backlog is None:

@@ -46,11 +46,11 @@ def loads(text: bytes) -> Any:
 
 
 def _check_size(text: bytes) -> None:
-    """Refuse what would cost much to parse; runs at the speed of counting bytes unless there are many brackets."""
-    opened = text.count(b"[") + text.count(b"{")
-    if opened <= MAX_DEPTH and len(text) <= MAX_NODES:
+    """Refuse what would cost much to parse; costs much less than parsing."""
+    if 1024 < len(text) <= MAX_NODES and _has_few_brackets(text):
         return
-    if opened <= MAX_DEPTH and opened + text.count(b",") < MAX_NODES:
+    opened = text.count(b"[") + text.count(b"{")
+    if opened <= MAX_DEPTH and (len(text) <= MAX_NODES or opened + text.count(b",") < MAX_NODES):
         return
     # Without escapes, what lies between two quotes is a string, and the rest is structure.
     plain = text.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in text else text
@@ -63,6 +63,19 @@ def _check_size(text: bytes) -> None:
         depth += _STEP[bracket]
         if depth > MAX_DEPTH:
             raise ProtocolError("nested too deep")
+
+
+def _has_few_brackets(text: bytes) -> bool:
+    """Most long texts are one long string. ``find`` runs over it an order of magnitude faster than ``count``."""
+    left = 8
+    for bracket in (b"[", b"{"):
+        at = text.find(bracket)
+        while at >= 0:
+            left -= 1
+            if not left:
+                return False
+            at = text.find(bracket, at + 1)
+    return True
 
 
 def _finite(digits: str) -> float:

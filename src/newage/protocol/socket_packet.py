@@ -77,7 +77,7 @@ def decode(packet: bytes) -> SocketPacket:
     ack_id = rest[: len(rest) - len(text)] or None
     if ack_id is not None and len(ack_id) > MAX_ID_DIGITS:
         raise ProtocolError("ack id out of range")
-    if kind < EVENT and ack_id is not None:
+    if kind in (CONNECT, DISCONNECT, CONNECT_ERROR) and ack_id is not None:
         raise ProtocolError("illegal ack id")
     data = loads(text) if text else None
     if not _fits(kind, data, bool(text)):

@@ -120,9 +120,9 @@ class SocketSession(Generic[Member]):
         args = loads(packet[start:])
         if type(args) is not list:
             raise ProtocolError("invalid payload")
-        if not _is_named(args):
-            return None
-        return (EVENT, member, args, ack_id)
+        if args and type(args[0]) is str and args[0] not in RESERVED_EVENTS:
+            return (EVENT, member, args, ack_id)
+        return None
 
     def _receive_rare(self, packet: bytes) -> Received | None:
         decoded = decode(packet)

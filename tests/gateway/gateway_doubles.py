@@ -1,0 +1,139 @@
+"""Doubles of the gateway's tests: sinks that remember, and a server on a ``Clock``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.task import Clock
+from zope.interface import implementer
+
+from newage.cluster.local import LocalAdapter
+from newage.domain.model import Peer
+from newage.gateway.connection import Connection
+from newage.gateway.dispatch import Dispatcher, Namespace
+from newage.gateway.engines import EngineServer
+from newage.gateway.hub import Hub
+from newage.gateway.settings import GatewaySettings
+from newage.gateway.sockets import ServerSocket
+from newage.ports import IFrameSink, IPollingSink, IReceiver
+from newage.protocol.engine_packet import SharedPacket
+from newage.protocol.engine_session import EngineSettings
+
+LOCAL = Peer("127.0.0.1", local=True)
+
+
+@implementer(IFrameSink)
+class FakeSink:
+    """A WebSocket that keeps what it was given; ``stuck`` makes it count as unsent."""
+
+    name = "websocket"
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []  # text as it is, binary with b"B:" in front
+        self.ended: tuple[str, str] | None = None  # ('close' or 'abort', reason)
+        self.paused = False
+        self.stuck = False
+        self.queued = 0
+        self.receiver: IReceiver | None = None
+
+    def send_text(self, packet: bytes) -> None:
+        assert type(packet) is bytes
+        if self.ended is None:
+            self.sent.append(packet)
+            self.queued += len(packet)
+
+    def send_binary(self, payload: bytes) -> None:
+        self.send_text(b"B:" + payload)
+
+    def send_shared(self, packet: SharedPacket) -> None:
+        self.send_text(packet.packet)
+
+    def pending_bytes(self) -> int:
+        return self.queued if self.stuck else 0
+
+    def pause_reading(self) -> None:
+        self.paused = True
+
+    def resume_reading(self) -> None:
+        self.paused = False
+
+    def bind(self, receiver: IReceiver) -> None:
+        self.receiver = receiver
+
+    def close(self, reason: str) -> None:
+        self.ended = self.ended or ("close", reason)
+
+    def abort(self, reason: str) -> None:
+        self.ended = self.ended or ("abort", reason)
+
+    def take(self) -> list[bytes]:
+        """What was sent since the last time."""
+        sent, self.sent = self.sent, []
+        return sent
+
+
+@implementer(IPollingSink)
+class FakePollingSink(FakeSink):
+    """A polling transport without any GET: what is sent stays ``sent`` until taken."""
+
+    name = "polling"
+    upgrading = False
+
+    def set_upgrading(self, upgrading: bool) -> None:
+        self.upgrading = upgrading
+
+    def take_pending(self) -> list[tuple[bool, bytes]]:
+        self.ended = ("close", "upgraded")
+        return [(packet[:2] == b"B:", packet.removeprefix(b"B:")) for packet in self.take()]
+
+
+class Site:
+    """A server with one clock, and a record of what its namespaces were told."""
+
+    def __init__(
+        self, engine: EngineSettings | None = None, settings: GatewaySettings | None = None, **options: Any
+    ) -> None:
+        self.clock = Clock()
+        self.hub = Hub(cluster=LocalAdapter, settings=settings)
+        self.dispatcher = Dispatcher()
+        self.serial = 0
+        self.sockets: list[ServerSocket] = []
+        self.gone: list[tuple[ServerSocket, str]] = []
+        if not options:
+            options = {"hub": self.hub, "dispatcher": self.dispatcher}
+        self.engines = EngineServer(
+            clock=self.clock, engine=engine, settings=settings, make_sid=self.make_sid, **options
+        )
+
+    def make_sid(self) -> str:
+        self.serial += 1
+        return f"s{self.serial}"
+
+    def namespace(self, path: str = "/", connect: Any = None, unknown: Any = None) -> Namespace:
+        """Add one that admits everybody, unless told otherwise."""
+        namespace = Namespace(
+            path,
+            connect=connect or self.admit,
+            disconnected=lambda socket, reason: self.gone.append((socket, reason)),
+            unknown=unknown,
+        )
+        self.dispatcher.add(namespace)
+        return namespace
+
+    def admit(self, socket: ServerSocket, auth: Any) -> None:
+        socket.caller = auth if auth is not None else "somebody"
+        self.sockets.append(socket)
+
+    def open(self, sink: FakeSink | None = None, peer: Peer = LOCAL) -> tuple[Connection, FakeSink]:
+        """A connection whose OPEN packet was taken."""
+        sink = sink or FakeSink()
+        connection = self.engines.open(sink, peer)
+        sink.take()
+        return connection, sink
+
+    def joined(self, path: str = "/") -> tuple[Connection, FakeSink]:
+        """A connection that has joined a namespace, its reply taken."""
+        connection, sink = self.open()
+        connection.text_received(b"40" if path == "/" else b"40" + path.encode())
+        assert sink.take()[0].startswith(b"40")
+        return connection, sink

@@ -1,0 +1,67 @@
+"""Engine.IO packets: the vectors of the protocol document, what is refused, and two properties."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newage.errors import ProtocolError
+from newage.protocol.engine_packet import SharedPacket, decode_payload, encode_payload
+
+TEXT = st.builds(
+    lambda kind, text: kind + text.encode(),
+    st.sampled_from([b"0", b"1", b"2", b"3", b"4", b"5", b"6"]),
+    st.text(st.characters(exclude_characters="\x1e", exclude_categories=["Cs"])),
+)
+PACKETS = st.lists(st.one_of(st.tuples(st.just(False), TEXT), st.tuples(st.just(True), st.binary())), min_size=1)
+
+
+def test_the_payload_of_the_protocol_document():
+    body = b"4hello\x1e2\x1e4world"
+    packets = [(False, b"4hello"), (False, b"2"), (False, b"4world")]
+    assert decode_payload(body) == packets
+    assert encode_payload(packets) == body
+
+
+def test_binary_travels_as_base64():
+    packets = [(False, b"4hello"), (True, b"\x01\x02\x03\x04")]
+    assert encode_payload(packets) == b"4hello\x1ebAQIDBA=="
+    assert decode_payload(b"4hello\x1ebAQIDBA==") == packets
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"\x1e", b"4a\x1e", b"\x1e4a", b"4a\x1e\x1e4b", b"abc", b"7", b"bA", b"bAQI!", b"b====", b"4a\x1ex", b" 4a"],
+)
+def test_a_malformed_payload_is_refused(body):
+    with pytest.raises(ProtocolError):
+        decode_payload(body)
+
+
+def test_the_number_of_packets_is_limited():
+    assert len(decode_payload(b"\x1e".join([b"2"] * 5), max_packets=5)) == 5
+    with pytest.raises(ProtocolError):
+        decode_payload(b"\x1e".join([b"2"] * 6), max_packets=5)
+
+
+@given(PACKETS)
+def test_a_payload_survives_the_round_trip(packets):
+    assert decode_payload(encode_payload(packets)) == packets
+
+
+@given(st.binary())
+def test_no_payload_breaks_the_decoder(body):
+    try:
+        packets = decode_payload(body)
+    except ProtocolError:
+        return
+    assert all(binary or packet[:1] in b"0123456" for binary, packet in packets)
+
+
+def test_a_shared_packet_has_room_for_its_frame_only():
+    shared = SharedPacket(b'42["x"]')
+    assert (shared.packet, shared.frame) == (b'42["x"]', None)
+    shared.frame = b"\x81\x07" + shared.packet
+    with pytest.raises(AttributeError):
+        shared.other = 1

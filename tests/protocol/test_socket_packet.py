@@ -1,0 +1,259 @@
+"""Socket.IO packets: the vectors of the protocol document, a table of malformed ones, and two properties."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newage.errors import ProtocolError
+from newage.protocol.json_text import loads
+from newage.protocol.socket_packet import (
+    ACK,
+    BINARY_ACK,
+    BINARY_EVENT,
+    CONNECT,
+    CONNECT_ERROR,
+    DISCONNECT,
+    EVENT,
+    SocketPacket,
+    decode,
+    encode,
+    encode_arguments,
+    encode_connect,
+    encode_disconnect,
+    encode_refusal,
+    find_slots,
+    prefix_of,
+)
+
+ATTACHED = {"_placeholder": True, "num": 0}
+
+# Engine.IO's MESSAGE and then the packet, as in the protocol's document.
+VECTORS = [
+    (b"40", SocketPacket(CONNECT)),
+    (b'40/admin,{"token":"123"}', SocketPacket(CONNECT, "/admin", data={"token": "123"})),
+    (b"41/admin,", SocketPacket(DISCONNECT, "/admin")),
+    (b'42["foo"]', SocketPacket(EVENT, data=["foo"])),
+    (b'42/admin,["bar"]', SocketPacket(EVENT, "/admin", data=["bar"])),
+    (b'4212["foo"]', SocketPacket(EVENT, ack_id=b"12", data=["foo"])),
+    (b'43/admin,13["bar"]', SocketPacket(ACK, "/admin", b"13", ["bar"])),
+    (
+        b'44{"message":"Not authorized"}',
+        SocketPacket(CONNECT_ERROR, data={"message": "Not authorized"}),
+    ),
+    (b'451-["baz",{"_placeholder":true,"num":0}]', SocketPacket(BINARY_EVENT, data=["baz", ATTACHED], attachments=1)),
+    (
+        b'452-/admin,["baz",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]',
+        SocketPacket(BINARY_EVENT, "/admin", None, ["baz", ATTACHED, {"_placeholder": True, "num": 1}], 2),
+    ),
+    (b'461-15["bar",{"_placeholder":true,"num":0}]', SocketPacket(BINARY_ACK, "/", b"15", ["bar", ATTACHED], 1)),
+]
+
+
+@pytest.mark.parametrize(("packet", "value"), VECTORS, ids=lambda v: v.decode() if isinstance(v, bytes) else "")
+def test_the_packets_of_the_protocol_document(packet, value):
+    assert decode(packet) == value
+    assert encode(value) == packet
+
+
+@pytest.mark.parametrize(
+    ("packet", "value"),
+    [
+        (b"40/custom", SocketPacket(CONNECT, "/custom")),
+        (b"40/,", SocketPacket(CONNECT)),
+        (b"41", SocketPacket(DISCONNECT)),
+        (b"41/custom", SocketPacket(DISCONNECT, "/custom")),
+        (b'42/a[b,["x"]', SocketPacket(EVENT, "/a[b", data=["x"])),
+        (b"42[]", SocketPacket(EVENT, data=[])),
+        (b"42[null,{}]", SocketPacket(EVENT, data=[None, {}])),
+        (b'44"no"', SocketPacket(CONNECT_ERROR, data="no")),
+        (b"44", SocketPacket(CONNECT_ERROR)),
+        (b"43[]", SocketPacket(ACK, data=[])),
+        ("40/ünï,".encode(), SocketPacket(CONNECT, "/ünï")),
+    ],
+)
+def test_other_forms_that_clients_send(packet, value):
+    assert decode(packet) == value
+
+
+MALFORMED = [
+    b"",
+    b"4",
+    b"2",
+    b"4abc",
+    b"47",
+    b"48[]",
+    b"4/",
+    b"5",
+    b"40abc",
+    b"40null",
+    b"40[]",
+    b'40"x"',
+    b"401{}",
+    b"40/a,5{}",
+    b"41{}",
+    b"41/a,{}",
+    b"412",
+    b"42",
+    b"42{}",
+    b"42/a",
+    b'42"x"',
+    b"42null",
+    b"42[",
+    b'42abc["x"]',
+    b'42-1["x"]',
+    b'421.5["x"]',
+    b'42["x"]]',
+    b'42 ["x"',
+    b"421234567890123456[]",
+    b"42" + b"9" * 400 + b"[]",
+    b"43",
+    b"43{}",
+    b"4312{}",
+    b"44[]",
+    b"441",
+    b"45[]",
+    b'45-["x"]',
+    b'450-["x"]',
+    b'45-1-["x"]',
+    b'451["x"]',
+    b'451a-["x"]',
+    b'45 1-["x"]',
+    b"451-",
+    b"451-{}",
+    b"451234567890123-[]",
+    b"46[]",
+    b"460-1[]",
+    b"40/\xff\xfe,",
+    b"40/" + b"x" * 300,
+    b"40/" + b"x" * 300 + b",",
+    b'42["\xff"]',
+]
+
+
+@pytest.mark.parametrize("packet", MALFORMED, ids=repr)
+def test_a_malformed_packet_is_refused(packet):
+    with pytest.raises(ProtocolError):
+        decode(packet)
+
+
+NAMES = st.text(st.characters(exclude_characters=",", exclude_categories=["Cs"]), max_size=20)
+PATHS = st.one_of(st.just("/"), NAMES.map(lambda name: "/" + name))
+IDS = st.one_of(st.none(), st.integers(0, 10**15 - 1).map(lambda number: b"%d" % number))
+JSON = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(-(2**53), 2**53), st.text(st.characters(exclude_categories=["Cs"]))
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=4), inner, max_size=4)),
+    max_leaves=8,
+)
+OBJECTS = st.dictionaries(st.text(max_size=5), JSON, max_size=3)
+ARRAYS = st.lists(JSON, max_size=4)
+PACKETS = st.one_of(
+    st.tuples(st.sampled_from([CONNECT, CONNECT_ERROR]), PATHS, st.none(), st.one_of(st.none(), OBJECTS)),
+    st.tuples(st.just(DISCONNECT), PATHS),
+    st.tuples(st.sampled_from([EVENT, ACK]), PATHS, IDS, ARRAYS),
+    st.tuples(st.sampled_from([BINARY_EVENT, BINARY_ACK]), PATHS, IDS, ARRAYS, st.integers(1, 10)),
+).map(lambda values: SocketPacket(*values))
+
+
+@given(PACKETS)
+def test_a_packet_survives_the_round_trip(packet):
+    assert decode(encode(packet)) == packet
+
+
+@given(
+    st.one_of(st.binary(), st.builds(lambda head, tail: b"4" + head + tail, st.sampled_from(MALFORMED), st.binary()))
+)
+def test_no_packet_breaks_the_decoder(packet):
+    try:
+        value = decode(packet)
+    except ProtocolError:
+        return
+    assert decode(encode(value)) == value
+
+
+def test_an_event_without_bytes_is_plain():
+    assert encode_arguments(EVENT, b"/a,", ["x", {"a": 1}], b"7") == (b'42/a,7["x",{"a":1}]', [])
+
+
+def test_bytes_become_attachments_wherever_they_are():
+    args = ["x", b"one", {"deep": [bytearray(b"two"), {"er": memoryview(b"three")}]}]
+    packet, attachments = encode_arguments(EVENT, b"", args)
+    assert attachments == [b"one", b"two", b"three"]
+    assert packet.startswith(b'453-["x",{"_placeholder":true,"num":0}')
+    assert loads(packet[4:])[2] == {
+        "deep": [{"_placeholder": True, "num": 1}, {"er": {"_placeholder": True, "num": 2}}]
+    }
+
+
+def test_an_ack_with_bytes_is_binary():
+    packet, attachments = encode_arguments(ACK, b"/llm,", [b"\x00"], b"3")
+    assert packet == b'461-/llm,3[{"_placeholder":true,"num":0}]'
+    assert attachments == [b"\x00"]
+
+
+def test_half_an_emoji_beside_bytes():
+    packet, attachments = encode_arguments(EVENT, b"", ["x", b"one", "\ud83d", b"two"])
+    assert attachments == [b"one", b"two"]
+    assert orjson.loads(packet[4:])[2] == "\ufffd"
+
+
+def test_what_cannot_be_sent():
+    with pytest.raises(TypeError):
+        encode_arguments(EVENT, b"", ["x", {1, 2}])
+    with pytest.raises(TypeError, match="attachments"):
+        encode_arguments(EVENT, b"", ["x", *[b"y"] * 11])
+
+
+def test_connect_disconnect_and_refusal():
+    assert encode_connect(b"", "abc") == b'40{"sid":"abc"}'
+    assert encode_connect(b"/llm,", "abc") == b'40/llm,{"sid":"abc"}'
+    assert encode_disconnect(b"/llm,") == b"41/llm,"
+    assert encode_refusal(b"/random,", {"message": "Invalid namespace"}) == b'44/random,{"message":"Invalid namespace"}'
+    assert (prefix_of("/"), prefix_of("/llm")) == (b"", b"/llm,")
+
+
+def test_slots_lead_to_the_placeholders():
+    data = ["x", {"_placeholder": True, "num": 1}, {"a": [{"_placeholder": True, "num": 0}]}]
+    for container, key, number in find_slots(data, 2):
+        container[key] = number
+    assert data == ["x", 1, {"a": [0]}]
+
+
+def placeholder(number):
+    return {"_placeholder": True, "num": number}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        ["x"],
+        ["x", placeholder(1)],
+        ["x", placeholder(-1)],
+        ["x", placeholder(0), placeholder(0)],
+        ["x", placeholder("0")],
+        ["x", placeholder(0.0)],
+        ["x", placeholder(True)],
+        ["x", placeholder(None)],
+        ["x", {"_placeholder": True}],
+        ["x", {"_placeholder": "true", "num": 0}],
+        ["x", placeholder(10**20)],
+        ["x", placeholder(0), {"_placeholder": True, "num": placeholder(0)}],
+    ],
+)
+def test_placeholders_that_do_not_fit_one_attachment(data):
+    with pytest.raises(ProtocolError):
+        find_slots(data, 1)
+
+
+@given(JSON.map(lambda value: ["x", value]), st.lists(st.binary(max_size=8), max_size=10))
+def test_attachments_survive_the_round_trip(data, parts):
+    args = [*data, *parts, {"again": parts[:0]}]
+    packet, attachments = encode_arguments(EVENT, b"", args)
+    decoded = decode(packet)
+    for container, key, number in find_slots(decoded.data, decoded.attachments) if attachments else ():
+        container[key] = attachments[number]
+    assert decoded.data == args
