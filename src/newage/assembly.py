@@ -48,6 +48,7 @@ from newage.services.keys import KeyService
 from newage.services.log_reader import LogReader
 from newage.services.moderation import ModerationService
 from newage.services.offline import OfflineService
+from newage.services.pacing import Pacer
 from newage.services.presence import PresenceService
 from newage.services.relations import RelationService
 from newage.services.requests import RequestService
@@ -201,7 +202,7 @@ class Core(Service):
             aliases=aliases,
         )
         self.presence = PresenceService(world, hub, sessions, self.rooms, config.presence)
-        forwarder = Forwarder(hub, sessions, self.presence)
+        forwarder = Forwarder(hub, sessions, self.presence, Pacer(config.requests.extension_max_in_flight))
         self.requests = RequestService(
             world, hub, sessions, self.rooms, self.relations, self.history, forwarder, config.requests
         )

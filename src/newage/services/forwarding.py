@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from newage.domain.model import Audience, Emission
 from newage.domain.request import Request
 from newage.errors import NewAgeError
 from newage.ports import IOutbox
+from newage.services.pacing import Pacer
 from newage.services.presence import PresenceService
 from newage.services.sessions import SessionService
 from newage.services.views import message_body
@@ -26,7 +28,8 @@ def status_update(request: Request, status: str, **members: Any) -> Emission:
 
 
 class Forwarder:
-    def __init__(self, outbox: IOutbox, sessions: SessionService, presence: PresenceService) -> None:
+    def __init__(self, outbox: IOutbox, sessions: SessionService, presence: PresenceService, pacer: Pacer) -> None:
+        self._pacer = pacer
         self._outbox = outbox
         self._sessions = sessions
         self._presence = presence
@@ -65,11 +68,18 @@ class Forwarder:
         if request.mode.value == "Conversational":
             payload["type"] = "DIRECT_REQUEST"
         for target in request.targets:
-            link = self._sessions.link(target)
-            session = self._sessions.by_identity(target)
-            if link is not None and session is not None:
-                link.forward({**payload, "target": session.client_id})
-                self._presence.show(request.room, target, "processing")
+            self._pacer.send(target, request, partial(self._send, target, request.room, payload))
+
+    def _send(self, target: str, room: str, payload: dict[str, Any]) -> None:
+        link = self._sessions.link(target)
+        session = self._sessions.by_identity(target)
+        if link is not None and session is not None:
+            link.forward({**payload, "target": session.client_id})
+            self._presence.show(room, target, "processing")
+
+    def done(self, request: Request, extension: str) -> None:
+        """The extension is through with it, one way or the other."""
+        self._pacer.done(extension, request)
 
     def report(self, request: Request, error: NewAgeError, extension: str | None, detail: object) -> None:
         """ERROR to the requester, naming the extension it came from."""

@@ -49,6 +49,9 @@ class RequestSettings:
     max_live_requests_per_identity: int = field(default=100, metadata={"doc": "requests of one identity at once"})
     request_rate: int = field(default=30, metadata={"doc": "requests of one identity in 10 seconds"})
     max_request_bytes: int = field(default=262_144, metadata={"doc": "UTF-8 bytes of a request's text"})
+    extension_max_in_flight: int = field(
+        default=0, metadata={"doc": "requests one extension works on at once; 0 = any number"}
+    )
     queue_size: int = field(default=100, metadata={"doc": "queued requests of a room in Default mode"})
     queue_size_per_identity: int = field(default=20, metadata={"doc": "of these, from one identity"})
     queue_ttl_seconds: int = field(default=3600, metadata={"doc": "a queued request expires after it"})
@@ -305,6 +308,7 @@ class RequestService:
         """Its output is whole: what the extension sends next without a requestId belongs to the next request."""
         if request.awaits(extension):
             request.finished.add(extension)
+            self._forwarder.done(request, extension)
 
     def answered_by(self, request: Request, extension: str, response_id: str) -> None:
         """Its answer is stored: tell the requester, and end the request after the last one."""
@@ -325,6 +329,7 @@ class RequestService:
         if not request.live or not request.awaits(extension):
             return False
         request.failed.add(extension)
+        self._forwarder.done(request, extension)
         self._forwarder.report(request, error, extension, detail)
         if request.remaining == 0:
             status = "completed" if request.answered else "failed"
@@ -342,6 +347,8 @@ class RequestService:
         request.ended_at = self._world.now()
         request.state = status
         self._count_down(request)
+        for target in request.targets:
+            self._forwarder.done(request, target)
         details = {**members, **({"message": message} if message is not None else {})}
         self._tell(request, status, **details)
         for entry in request.merged:
