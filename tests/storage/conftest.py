@@ -1,51 +1,17 @@
-"""What the storage tests share: both implementations of the ports, and threads that are stepped by hand."""
+"""What the storage tests share: databases in a temporary folder, and both implementations of the ports."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.defer import fail as failed
-from zope.interface import implementer
 
-from newage.errors import Unavailable
-from newage.ports import IWorkers
+from deferreds import SteppedWorkers
 from newage.storage.database import Database, StorageSettings
 from newage.storage.stores import Stores, memory_stores, sql_stores
 from newage.workers import InlineWorkers
-
-
-@implementer(IWorkers)
-class SteppedWorkers:
-    """Work waits until ``step``; what a thread would do happens between two lines of a test."""
-
-    def __init__(self) -> None:
-        self.waiting: deque[tuple[Callable[..., Any], tuple[Any, ...], Deferred[Any]]] = deque()
-        self.closed = False
-
-    def run(self, work: Callable[..., Any], *args: Any) -> Deferred[Any]:
-        if self.closed:
-            return failed(Unavailable("stopped"))
-        done: Deferred[Any] = Deferred()
-        self.waiting.append((work, args, done))
-        return done
-
-    def step(self) -> None:
-        work, args, done = self.waiting.popleft()
-        try:
-            result = work(*args)
-        except Exception:
-            done.errback()
-        else:
-            done.callback(result)
-
-    def close(self) -> Deferred[None]:
-        self.closed = True
-        return succeed(None)
 
 
 @pytest.fixture

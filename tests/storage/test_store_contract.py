@@ -7,23 +7,13 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
+from deferreds import value
 from newage.domain.model import KeyRecord, Message, RequestMode, Role, Room, RoomKind
 from newage.errors import BadParameter, NotFound, RoomMissing
 from newage.ports import IKeyStore, IMessageStore, IRoomStore, IStateStore
 from newage.storage.stores import Stores
-
-
-def value(deferred: Deferred[Any]) -> Any:
-    """What a Deferred has fired with; raises what it has failed with."""
-    outcome: list[Any] = []
-    deferred.addBoth(outcome.append)
-    assert outcome, "not fired"
-    if hasattr(outcome[0], "raiseException"):
-        outcome[0].raiseException()
-    return outcome[0]
 
 
 def message(number: int, room: str = "lobby", **members: Any) -> Message:
@@ -155,7 +145,9 @@ class TestMessages:
     def test_provides_the_port(self, stores: Stores) -> None:
         assert verifyObject(IMessageStore, stores.messages)
 
-    @pytest.mark.parametrize("stored", [FULL, message(1), message(2, data=0, target="x"), message(3, data=[], extra={})])
+    @pytest.mark.parametrize(
+        "stored", [FULL, message(1), message(2, data=0, target="x"), message(3, data=[], extra={})]
+    )
     def test_returns_what_was_stored(self, lobby: Stores, stored: Message) -> None:
         assert value(lobby.messages.add_message(stored, 10)) is None
         assert value(lobby.messages.last_messages("lobby", 1)) == (stored,)
@@ -284,5 +276,3 @@ class TestState:
         mutable["rooms"].append("b")
         value(stores.state.load_state())["a"]["rooms"].append("c")
         assert value(stores.state.load_state()) == {"a": {"rooms": ["a"]}}
-
-

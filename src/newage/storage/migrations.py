@@ -79,7 +79,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, scripts: list[str]) -> 
     # A page that cannot be read would surface much later, as a failing write; small files are checked in milliseconds.
     (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok":
-        raise sqlite3.DatabaseError(str(verdict))
+        raise sqlite3.DatabaseError(str(verdict).splitlines()[-1])
 
 
 def _back_up(connection: sqlite3.Connection, target: Path) -> None:
