@@ -35,6 +35,7 @@ from newage.services.auth import AuthService
 from newage.services.calls import CallService
 from newage.services.client_list import ClientListService
 from newage.services.clock import World
+from newage.services.conversation import ConversationService
 from newage.services.downstream import DownstreamService
 from newage.services.editing import EditingService
 from newage.services.file_functions import FileFunctions
@@ -217,6 +218,17 @@ class Core(Service):
             self.presence,
             config.streams,
         )
+        self.conversation = ConversationService(
+            world,
+            self.rooms,
+            self.relations,
+            self.history,
+            self.requests,
+            sessions.link,
+            config.conversation,
+            SystemRandom().random,
+            choose,
+        )
         self.moderation = ModerationService(
             world,
             hub,
@@ -227,6 +239,7 @@ class Core(Service):
             self.notices,
             stores.state,
             self.requests.mode_changed,
+            self.conversation.unmuted,
         )
         self.offline = OfflineService(world, hub, self.rooms, stores.messages, stores.marks)
         keep = config.history.max_messages_per_room
@@ -336,6 +349,7 @@ class Core(Service):
         for pool in self._threads.all():
             pool.go()
         self.requests.start()
+        self.conversation.start()
         if self._demo is not None:
             self._demo.attach(self.sessions)
 
@@ -373,6 +387,7 @@ class Core(Service):
             self.streams,
             self.downstream,
             self.requests,
+            self.conversation,
             self.moderation,
             self.presence,
             self.history,

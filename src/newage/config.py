@@ -26,7 +26,9 @@ from newage.gateway.settings import GatewaySettings
 from newage.namespaces.sillytavern import SillyTavernSettings
 from newage.protocol.engine_session import EngineSettings
 from newage.services.auth_settings import AuthSettings
+from newage.services.calls import CallSettings
 from newage.services.client_list import ClientListSettings
+from newage.services.conversation import ConversationSettings
 from newage.services.downstream import DownstreamSettings
 from newage.services.files import FileSettings
 from newage.services.history import HistorySettings
@@ -36,6 +38,7 @@ from newage.services.relations import RelationSettings
 from newage.services.requests import RequestSettings
 from newage.services.rooms import RoomSettings
 from newage.services.sessions import SessionSettings
+from newage.services.static_routes import StaticSettings
 from newage.services.streams import StreamSettings
 from newage.storage.database import StorageSettings
 from newage.telemetry import LogSettings
@@ -94,11 +97,14 @@ class Config:
     history: HistorySettings = field(factory=HistorySettings)
     requests: RequestSettings = field(factory=RequestSettings)
     streams: StreamSettings = field(factory=StreamSettings)
+    conversation: ConversationSettings = field(factory=ConversationSettings)
     downstream: DownstreamSettings = field(factory=DownstreamSettings)
     relations: RelationSettings = field(factory=RelationSettings)
     client_list: ClientListSettings = field(factory=ClientListSettings)
     sillytavern: SillyTavernSettings = field(factory=SillyTavernSettings)
     files: FileSettings = field(factory=FileSettings)
+    calls: CallSettings = field(factory=CallSettings)
+    static: StaticSettings = field(factory=StaticSettings)
     log_reader: LogReaderSettings = field(factory=LogReaderSettings)
     storage: StorageSettings = field(factory=StorageSettings)
     demo: DemoSettings = field(factory=DemoSettings)

@@ -40,8 +40,13 @@ class ModerationService:
         notices: RoomNotices,
         store: IStateStore,
         mode_changed: Callable[[Room], None],
+        unmuted: Callable[[Room, str], None],
     ) -> None:
-        """:param mode_changed: told after a room's mode is in force: its queue wants settling."""
+        """
+        :param mode_changed: told after a room's mode is in force: its queue wants settling.
+        :param unmuted: told when an identity has its voice back.
+        """
+        self._unmuted = unmuted
         self._world = world
         self._outbox = outbox
         self._sessions = sessions
@@ -146,6 +151,7 @@ class ModerationService:
         muted = {who: until for who, until in room.muted.items() if who != identity}
         room = await self._rooms.change(room, muted=muted)
         self._publish(room, identity, "MEMBER_UNMUTED", {"unmutedBy": by})
+        self._unmuted(room, identity)
         self._presence.show(room.name, identity, "idle")
         self._history.note(name, f"[System] {identity} has been unmuted by {by}.")
 

@@ -205,9 +205,7 @@ class RequestService:
             created_at=now,
             active_at=now,
         )
-        self._requests.pop(request.request_id, None)
-        self._requests[request.request_id] = request
-        self._live[request.identity] = self._live.get(request.identity, 0) + 1
+        self.enter(request)
         try:
             request.message = await self._history.add(draft)
         except CancelledError:
@@ -217,6 +215,12 @@ class RequestService:
             self._forget(request)
             raise NewAgeError("Failed to record request message.") from error
         return request
+
+    def enter(self, request: Request) -> None:
+        """Keep account of it from now on."""
+        self._requests.pop(request.request_id, None)
+        self._requests[request.request_id] = request
+        self._live[request.identity] = self._live.get(request.identity, 0) + 1
 
     # ---------------------------------------------------------------------------------------------------------- modes
 
