@@ -145,7 +145,9 @@ def build(config: Config, reactor: Any) -> StagedService:
     )
     folder = None if config.server.ephemeral else config.home
     core = Core(config, reactor, set_debug=home.set_debug, log_folder=None if folder is None else folder / "logs")
-    site = make_site(config.web, core.engines, reactor, static_dir=static_folder(), home=folder)
+    site = make_site(
+        config.web, core.engines, reactor, static_dir=static_folder(), home=folder, extra_lookup=core.static.lookup
+    )
     stages = [
         Signals(reactor),
         home,

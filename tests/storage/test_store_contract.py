@@ -12,7 +12,7 @@ from zope.interface.verify import verifyObject
 from deferreds import value
 from newage.domain.model import KeyRecord, Message, RequestMode, Role, Room, RoomKind
 from newage.errors import BadParameter, NotFound, RoomMissing
-from newage.ports import IKeyStore, IMessageStore, IRoomStore, IStateStore
+from newage.ports import IKeyStore, IMarkStore, IMessageStore, IRoomStore, IStateStore
 from newage.storage.stores import Stores
 
 
@@ -276,3 +276,27 @@ class TestState:
         mutable["rooms"].append("b")
         value(stores.state.load_state())["a"]["rooms"].append("c")
         assert value(stores.state.load_state()) == {"a": {"rooms": ["a"]}}
+
+
+class TestMarks:
+    def test_provides_the_port(self, stores: Stores) -> None:
+        assert verifyObject(IMarkStore, stores.marks)
+
+    def test_keeps_marks_of_rooms_that_exist(self, lobby: Stores) -> None:
+        value(lobby.rooms.save_room(Room(name="den")))
+        assert value(lobby.marks.save_marks("ann", {"lobby": 3, "nowhere": 1, "den": 0})) is None
+        assert value(lobby.marks.save_marks("bob", {"lobby": 5})) is None
+        assert value(lobby.marks.load_marks()) == {"ann": {"lobby": 3, "den": 0}, "bob": {"lobby": 5}}
+
+    def test_replaces_and_forgets(self, lobby: Stores) -> None:
+        value(lobby.marks.save_marks("ann", {"lobby": 3}))
+        value(lobby.rooms.save_room(Room(name="den")))
+        value(lobby.marks.save_marks("ann", {"den": 4}))
+        assert value(lobby.marks.load_marks()) == {"ann": {"den": 4}}
+        value(lobby.marks.save_marks("ann", {}))
+        assert value(lobby.marks.load_marks()) == {}
+
+    def test_goes_with_the_room(self, lobby: Stores) -> None:
+        value(lobby.marks.save_marks("ann", {"lobby": 3}))
+        value(lobby.rooms.delete_room("lobby"))
+        assert value(lobby.marks.load_marks()) == {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from attrs import define, field, frozen
@@ -57,6 +57,11 @@ class StaticRoutes:
                 return (*route.parts, *segments[length:])
         return None
 
+    def lookup(self, url: str) -> tuple[Path, str] | None:
+        """``find`` for the web layer: the home and the path below it, which ends as the URL does."""
+        parts = self.find(url)
+        return None if parts is None else (self._files.root, "/".join(parts) + ("/" if url.endswith("/") else ""))
+
     async def add_for(self, caller: Caller, mapping: object) -> dict[str, Any]:
         """The ``result`` of addStaticResources: one entry per URL, each on its own.
 
@@ -76,10 +81,11 @@ class StaticRoutes:
                 results.append({"urlPath": url, "status": "success"})
         return {"success": all(entry["status"] == "success" for entry in results), "results": results}
 
-    async def load(self, mapping: Mapping[str, Any]) -> dict[str, str]:
+    async def load(self, mapping: object) -> dict[str, str]:
         """Map what the server's settings say (``staticResouce``); returns what was wrong, by URL."""
         wrong: dict[str, str] = {}
-        for url, path in list(mapping.items())[: self._settings.max_static_resources]:
+        entries = list(mapping.items()) if isinstance(mapping, dict) else []
+        for url, path in entries[: self._settings.max_static_resources]:
             try:
                 await self._add(url, path, None)
             except NewAgeError as error:
