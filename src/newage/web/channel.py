@@ -149,7 +149,7 @@ class HardenedChannel(HTTPChannel):
         if self.refused:
             return
         if self._successor is not None:
-            self._successor.abort("transport error")  # bytes before our 101: nobody who is in earnest sends them
+            self._successor.cut()  # bytes before our 101: nobody who is in earnest sends them
         elif self._handlingRequest and self.requests and self.requests[0].exclusive:
             self.transport.abortConnection()  # pipelined behind a parked GET (ecosystem C.2, 16)
         else:

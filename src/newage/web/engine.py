@@ -182,7 +182,7 @@ class EngineResource(Resource):
         """A POST was refused for its size: its session ends (contract 2.1)."""
         sink = self._polling_sink(query)
         if sink is not None:
-            sink.too_large()
+            sink.cut()
 
     def _polling_sink(self, query: dict[bytes, list[bytes]]) -> PollingSink | None:
         sid = _single(query, b"sid")

@@ -100,7 +100,7 @@ class FlushList:
                 sink.flush()
             except Exception:
                 _log.failure("flushing {sink} failed", sink=type(sink).__name__)
-                sink.abort("transport error")
+                sink.cut()
 
 
 class FastFrames:

@@ -130,8 +130,8 @@ class PollingSink:
             return
         self._deliver()
 
-    def too_large(self) -> None:
-        """A POST beyond the limit was refused before it was read."""
+    def cut(self) -> None:
+        """End at once, by a fault (a POST beyond the limit, for one); the receiver learns of it."""
         self._end("transport error")
 
     def _decode(self, request: Request, body: bytes) -> list[tuple[bool, bytes]]:

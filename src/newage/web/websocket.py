@@ -212,7 +212,7 @@ class EngineWebSocket(FastFrames, WebSocketServerProtocol):
             self._opener(self)
         except Exception:
             _log.failure("a WebSocket could not be opened")
-            self.abort("transport error")
+            self.cut()
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
         self._enqueue(data)
@@ -346,6 +346,11 @@ class EngineWebSocket(FastFrames, WebSocketServerProtocol):
         """A reader that is slower than what it is sent: cut, and its receiver learns of it in a later turn."""
         if self.state != STATE_CLOSED:
             _log.info("a slow WebSocket reader was cut off with {pending} bytes pending", pending=self.pending_bytes())
+            self.cut()
+
+    def cut(self) -> None:
+        """End at once, by a fault; the receiver learns of it when the transport is gone."""
+        if self.state != STATE_CLOSED:
             self.failedByMe = True
             self.dropConnection(abort=True)
 

@@ -1,0 +1,309 @@
+"""What the web tests share: a transport in memory, a browser's side of HTTP and WebSocket, a receiver that records."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from attrs import define, evolve, field
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from newage.domain.model import Peer
+from newage.gateway.connection import Connection
+from newage.gateway.engines import EngineServer
+from newage.ports import IFrameSink, IReceiver
+from newage.protocol.engine_session import EngineSettings
+from newage.web.fastframes import FlushList
+from newage.web.settings import WebSettings
+from newage.web.site import NewAgeSite, make_site
+from newage.web.websocket import EngineWebSocket, EngineWebSocketFactory
+
+LOCAL = Peer("127.0.0.1", local=True, admin=True, bootstrap=True)
+
+
+class MemoryTransport(StringTransport):
+    """Records what is written; closing it tells its protocol, as a reactor would."""
+
+    protocol: Any = None
+
+    def __init__(self, address: str = "127.0.0.1") -> None:
+        super().__init__(
+            hostAddress=IPv4Address("TCP", "127.0.0.1", 4000), peerAddress=IPv4Address("TCP", address, 50000)
+        )
+        self.half_closed = False
+        self.aborted = False
+        self._lost = False
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        pass
+
+    def unregisterProducer(self) -> None:
+        self.producer = None  # as TCP does; StringTransport insists on there being one
+
+    def loseWriteConnection(self) -> None:
+        self.half_closed = True
+
+    def abortConnection(self) -> None:
+        super().abortConnection()
+        self.aborted = True
+        self.lose(ConnectionAborted())
+
+    def lose(self, reason: Exception | None = None) -> None:
+        """The connection ends, by whomever."""
+        if not self._lost:
+            self._lost = True
+            self.connected = False
+            self.protocol.connectionLost(Failure(reason or ConnectionLost()))
+
+    def finish(self) -> None:
+        """Do what a reactor does after loseConnection, once all is written."""
+        if self.disconnecting:
+            self.lose(ConnectionDone())
+
+    def take(self) -> bytes:
+        """What was written since last time."""
+        value: bytes = self.value()
+        self.clear()
+        return value
+
+
+@implementer(IReceiver)
+@define
+class Recorder:
+    """A receiver that remembers, and may do something at each packet."""
+
+    events: list[tuple[str, Any]] = field(factory=list)
+    react: Any = None
+
+    def text_received(self, packet: bytes) -> None:
+        self.events.append(("text", packet))
+        if self.react is not None:
+            self.react(packet)
+
+    def binary_received(self, payload: bytes) -> None:
+        self.events.append(("binary", payload))
+        if self.react is not None:
+            self.react(payload)
+
+    def sink_closed(self, sink: IFrameSink, reason: str) -> None:
+        self.events.append(("closed", reason))
+
+    @property
+    def texts(self) -> list[bytes]:
+        return [packet for kind, packet in self.events if kind == "text"]
+
+
+def client_frame(
+    payload: bytes, opcode: int = 1, *, fin: bool = True, rsv: int = 0, mask: bytes | None = b"\x01\x02\x03\x04"
+) -> bytes:
+    """A frame as a client sends it: masked, minimal length."""
+    first = (0x80 if fin else 0) | rsv << 4 | opcode
+    size = len(payload)
+    marked = 0x80 if mask is not None else 0
+    if size < 126:
+        header = bytes((first, marked | size))
+    elif size < 65_536:
+        header = bytes((first, marked | 126)) + size.to_bytes(2, "big")
+    else:
+        header = bytes((first, marked | 127)) + size.to_bytes(8, "big")
+    if mask is None:
+        return header + payload
+    return header + mask + bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload))
+
+
+def server_frames(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Unmasked frames, (opcode, payload)."""
+    while data:
+        size, at = data[1], 2
+        assert size < 128, "a server never masks"
+        if size == 126:
+            size, at = int.from_bytes(data[2:4], "big"), 4
+        elif size == 127:
+            size, at = int.from_bytes(data[2:10], "big"), 10
+        yield data[0] & 0x0F, data[at : at + size]
+        data = data[at + size :]
+
+
+HANDSHAKE = (
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+@define
+class OpenSocket:
+    """An open WebSocket without HTTP before it."""
+
+    clock: Clock
+    transport: MemoryTransport
+    sink: EngineWebSocket
+    receiver: Recorder
+
+    def frames(self) -> list[tuple[int, bytes]]:
+        """What was sent since last time; a turn of the reactor passes first."""
+        self.clock.advance(0)
+        return list(server_frames(self.transport.take()))
+
+    def feed(self, *frames: bytes) -> None:
+        self.transport.protocol.dataReceived(b"".join(frames))
+
+
+def open_socket(settings: WebSettings | None = None, receiver: Recorder | None = None) -> OpenSocket:
+    clock = Clock()
+    recorder = receiver or Recorder()
+    factory = EngineWebSocketFactory(settings or WebSettings(), clock, FlushList(clock))
+    sink = factory.buildProtocol(None)
+    transport = MemoryTransport()
+    transport.protocol = sink
+    sink.makeConnection(transport)
+    sink.accept(HANDSHAKE, lambda opened: opened.bind(recorder))
+    clock.advance(0)
+    assert transport.take().startswith(b"HTTP/1.1 101 ")
+    return OpenSocket(clock, transport, sink, recorder)
+
+
+@define
+class Response:
+    """One HTTP response."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Response) and self.summary == other.summary
+
+    @property
+    def summary(self) -> tuple[int, bytes]:
+        return self.status, self.body
+
+
+def parse_responses(data: bytes, *, head: bool = False) -> list[Response]:
+    """All responses in ``data``, each with a Content-Length or without a body."""
+    responses = []
+    while data:
+        top, _, data = data.partition(b"\r\n\r\n")
+        first, *lines = top.decode("latin-1").split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+        size = 0 if head else int(headers.get("content-length", "0"))
+        responses.append(Response(int(first.split()[1]), headers, data[:size]))
+        data = data[size:]
+    return responses
+
+
+class Line:
+    """One TCP connection of a browser to a site."""
+
+    def __init__(self, house: House, address: str = "127.0.0.1") -> None:
+        self.house = house
+        self.transport = MemoryTransport(address)
+        self.protocol = house.site.buildProtocol(self.transport.getPeer())
+        if self.protocol is not None:
+            self.transport.protocol = self.protocol
+            self.protocol.makeConnection(self.transport)
+
+    def send(self, data: bytes) -> None:
+        self.transport.protocol.dataReceived(data)
+
+    def request(
+        self, target: str, method: str = "GET", body: bytes = b"", headers: dict[str, str] | None = None
+    ) -> None:
+        lines = {"Host": "localhost:4000", **(headers or {})}
+        if body or method == "POST":
+            lines.setdefault("Content-Length", str(len(body)))
+        top = "".join(f"{name}: {value}\r\n" for name, value in lines.items() if value is not None)
+        self.send(f"{method} {target} HTTP/1.1\r\n{top}\r\n".encode("latin-1") + body)
+
+    def responses(self, *, head: bool = False) -> list[Response]:
+        """What came back since last time; a turn of the reactor passes first."""
+        self.house.clock.advance(0)
+        return parse_responses(self.transport.take(), head=head)
+
+    def ask(self, target: str, method: str = "GET", body: bytes = b"", **headers: str) -> Response:
+        """One request, one response. Header names are written with underscores."""
+        self.request(target, method, body, {name.replace("_", "-"): value for name, value in headers.items()})
+        (response,) = self.responses(head=method == "HEAD")
+        return response
+
+    def upgrade(self, target: str, **headers: str) -> None:
+        """Ask for a WebSocket."""
+        self.request(
+            target,
+            headers={
+                "Upgrade": "websocket",
+                "Connection": "Upgrade",
+                "Sec-WebSocket-Version": "13",
+                "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+                **{name.replace("_", "-"): value for name, value in headers.items()},
+            },
+        )
+
+    def open_websocket(self, target: str = "/socket.io/?EIO=4&transport=websocket", **headers: str) -> bytes:
+        """Upgrade, and return the first packets of the server."""
+        self.upgrade(target, **headers)
+        self.house.clock.advance(0)
+        top, _, rest = self.transport.take().partition(b"\r\n\r\n")
+        assert top.startswith(b"HTTP/1.1 101 "), top
+        return b"\x1e".join(payload for _, payload in server_frames(rest))
+
+    def frames(self) -> list[tuple[int, bytes]]:
+        self.house.clock.advance(0)
+        return list(server_frames(self.transport.take()))
+
+
+class House:
+    """A whole web layer on a clock, over a real engine server that records and echoes what it gets."""
+
+    def __init__(self, settings: WebSettings | None = None, engine: EngineSettings | None = None, **site: Any) -> None:
+        self.clock = Clock()
+        self.messages: list[tuple[bytes, bool]] = []
+        self.connections: list[Connection] = []
+        self.echo = True
+        self.engines = EngineServer(
+            clock=self.clock,
+            on_message=self._message,
+            engine=engine or EngineSettings(),
+            make_sid=self._sid,
+        )
+        self._made = 0
+        self.site: NewAgeSite = make_site(settings or WebSettings(), self.engines, self.clock, **site)
+
+    def _sid(self) -> str:
+        self._made += 1
+        return f"sid{self._made}"
+
+    def _message(self, connection: Connection, payload: bytes, binary: bool) -> None:
+        self.messages.append((payload, binary))
+        if not self.echo:
+            return
+        if binary:
+            connection.send_binary(payload)
+        else:
+            connection.send_text(b"4" + payload)
+
+    def line(self, address: str = "127.0.0.1") -> Line:
+        return Line(self, address)
+
+    def ask(self, target: str, method: str = "GET", body: bytes = b"", **headers: str) -> Response:
+        """One request on a connection of its own."""
+        return self.line().ask(target, method, body, **headers)
+
+    def open_polling(self) -> str:
+        """A handshake; the new session's URL."""
+        response = self.ask("/socket.io/?EIO=4&transport=polling")
+        assert response.status == 200
+        return f"/socket.io/?EIO=4&transport=polling&sid=sid{self._made}"
+
+
+def with_settings(**changes: Any) -> WebSettings:
+    return evolve(WebSettings(), **changes)
+
+
+def random_mask() -> bytes:
+    return os.urandom(4)
