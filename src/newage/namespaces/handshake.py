@@ -6,6 +6,7 @@ A refusal is never a CONNECT_ERROR: the CONNECT completes, then come ``ERROR`` a
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 from twisted.logger import Logger
@@ -14,17 +15,19 @@ from newage.domain.model import Caller, Kind
 from newage.errors import AuthenticationFailed, NewAgeError
 from newage.gateway.dispatch import ConnectHandler, Namespace
 from newage.gateway.sockets import ServerSocket
-from newage.namespaces.wire import as_known, error_event, first, identifier, text
+from newage.namespaces.wire import as_known, error_event, first, text
 from newage.ports import IExtensionLink
 from newage.services.auth import ANYBODY, EXTENSIONS, STAFF, AuthService, HandshakeRequest
 from newage.services.auth_settings import AuthSettings
 from newage.services.identities import is_valid_id
 from newage.services.sessions import SessionService
+from newage.telemetry import LogQuota
 
 _log = Logger()
 
 STREAM_MODES = frozenset({"ss", "plain", "output", "token"})
 MAX_CLIENT_TYPE_CHARS = 64
+LOGGED_REFUSALS_PER_SECOND = 10  # in each namespace
 
 
 def parse_handshake(payload: Any, settings: AuthSettings) -> HandshakeRequest:
@@ -34,18 +37,19 @@ def parse_handshake(payload: Any, settings: AuthSettings) -> HandshakeRequest:
     """
     if not isinstance(payload, dict):
         raise AuthenticationFailed("Invalid client id.")
-    client_id = identifier(payload.get("clientId"))
-    if client_id is None or not is_valid_id(client_id):
+    client_id = payload.get("clientId")
+    if not isinstance(client_id, str) or not is_valid_id(client_id):
         raise AuthenticationFailed("Invalid client id.")
-    claimed = payload.get("identity")
-    identity = client_id if claimed is None or claimed == "" else identifier(claimed)
+    identity = payload.get("identity", client_id)
+    if identity is None:
+        identity = client_id
     client_type = payload.get("clientType")
     if not isinstance(client_type, str) or not 0 < len(client_type) <= MAX_CLIENT_TYPE_CHARS:
         client_type = "client"
     stream_mode = payload.get("streamMode")
     return HandshakeRequest(
         client_id=client_id,
-        identity=identity or "",  # an impossible one: step 2 refuses it
+        identity=identity if isinstance(identity, str) else "",  # an impossible one: step 2 refuses it
         client_type=client_type,
         key=payload.get("key"),
         password=text(payload.get("password"), 1024),
@@ -63,13 +67,16 @@ def connect_handler(
     gate: frozenset[Kind] = ANYBODY,
     link_for: Callable[[ServerSocket, Caller], IExtensionLink | None] | None = None,
     after: Callable[[ServerSocket, Caller], Any] | None = None,
+    now: Callable[[], float] = monotonic,
 ) -> ConnectHandler:
     """A namespace's connect handler.
 
     :param gate: the kinds it is for: ``ANYBODY``, ``STAFF``, ``EXTENSIONS``.
     :param link_for: makes the link of an extension's socket; None for what is no extension.
     :param after: called with an admitted socket right after its CONNECT reply; must not raise.
+    :param now: a clock in seconds, for the number of refusals that are logged.
     """
+    quota = LogQuota(LOGGED_REFUSALS_PER_SECOND, now)
 
     async def connect(socket: ServerSocket, payload: Any) -> Callable[[], Any] | None:
         try:
@@ -80,11 +87,29 @@ def connect_handler(
             if not caller.bootstrap:  # without a key it is nobody yet
                 sessions.attach(caller, link_for(socket, caller) if link_for is not None else None)
         except Exception as error:  # as_known logs what it does not know and re-raises cancellation
-            return _refusal(socket, as_known(error, "CONNECT"))
+            known = as_known(error, "CONNECT")
+            _log_refusal(quota, socket, payload, known)
+            return _refusal(socket, known)
         socket.caller = caller
         return None if after is None else lambda: after(socket, caller)
 
     return connect
+
+
+def _log_refusal(quota: LogQuota, socket: ServerSocket, payload: Any, error: NewAgeError) -> None:
+    """For the operator who wonders why somebody does not get in; somebody who hammers does not fill the disk."""
+    if (unsaid := quota.take()) is None:
+        return
+    claimed = payload.get("clientId") if isinstance(payload, dict) else None
+    _log.warn(
+        "{client_id} at {address} was refused on {namespace}: {reason}{unsaid}",
+        client_id=repr(claimed)[:140],
+        address=socket.peer.address,
+        namespace=socket.namespace,
+        reason=str(error),
+        unsaid=f" ({unsaid} refusals before were not logged)" if unsaid else "",
+        error_code=error.error_code,
+    )
 
 
 def _refusal(socket: ServerSocket, error: NewAgeError) -> Callable[[], None]:
