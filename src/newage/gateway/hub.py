@@ -51,6 +51,10 @@ class Hub:
         if socket is not None:
             socket.emit(event, *args)
 
+    def socket(self, sid: str) -> ServerSocket | None:
+        """A live socket of this process, for the operator's console."""
+        return self._sockets.get(sid)
+
     def call(self, sid: str, event: str, args: Sequence[Any], timeout: float) -> Deferred[list[Any]]:
         socket = self._sockets.get(sid)
         if socket is None:
