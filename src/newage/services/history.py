@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from attrs import evolve, field, frozen
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -61,13 +61,14 @@ class HistoryService:
         self._serving = serving
         self._aliases = aliases
         self._snapshots: dict[str, IDelayedCall] = {}
-        self._pushes: dict[tuple[str, str], object] = {}  # (sid, room) -> the running push
+        self._pushes: dict[tuple[str, str], Deferred[None]] = {}  # (sid, room) -> the running push
 
     def close(self) -> None:
         for call in self._snapshots.values():
             call.cancel()
         self._snapshots.clear()
-        self._pushes.clear()
+        for push in list(self._pushes.values()):
+            push.cancel()
 
     # ------------------------------------------------------------------------------------------------------- writing
 
@@ -152,7 +153,7 @@ class HistoryService:
         room = self._rooms.get(name)
         if room is None:
             raise RoomMissing(f"Could not retrieve context for room {name}.")
-        if caller.identity not in room.members and caller.kind is not Kind.ADMIN:
+        if not _may_read(caller, room):
             raise NotMember(f"You are not a member of room {name}.")
         total = await self._store.count_messages(name, 0)
         size = self._settings.context_page_size
@@ -163,38 +164,40 @@ class HistoryService:
 
     def _start_push(self, sid: str, name: str, update: dict[str, Any]) -> None:
         key = (sid, name)
-        if key not in self._pushes and len(self._pushes) >= self._settings.max_page_pushes:
-            self._pushes.pop(next(iter(self._pushes)))
-        token = self._pushes[key] = object()
-        d = Deferred.fromCoroutine(self._push(key, token, update))
+        superseded = self._pushes.pop(key, None)
+        if superseded is None and len(self._pushes) >= self._settings.max_page_pushes:
+            superseded = self._pushes.pop(next(iter(self._pushes)))
+        if superseded is not None:
+            superseded.cancel()
+        d = self._pushes[key] = Deferred.fromCoroutine(self._push(sid, name, update))
         d.addErrback(self._failed, "a context push", name)
+        d.addBoth(self._push_over, key, d)
 
-    async def _push(self, key: tuple[str, str], token: object, update: dict[str, Any]) -> None:
-        sid, name = key
+    def _push_over(self, result: None, key: tuple[str, str], push: Deferred[None]) -> None:
+        if self._pushes.get(key) is push:
+            del self._pushes[key]
+
+    async def _push(self, sid: str, name: str, update: dict[str, Any]) -> None:
         after = 0
-        try:
-            for number in range(1, update["totalPages"] + 1):
-                await self._pause(self._settings.context_send_delay / 1000 if number > 1 else 0)
-                page = await self._store.messages_after(name, after, self._settings.context_page_size)
-                if self._pushes.get(key) is not token or self._sessions.caller(sid) is None:
-                    return
-                after = page[-1].seq if page else after
-                room = self._rooms.get(name)
-                body = {
-                    **update,
-                    "pageNumber": number,
-                    "isLastPage": number == update["totalPages"],
-                    "contextPage": [message_body(message) for message in page],
-                    "seq": room.seq if room is not None else after,
-                }
-                self._outbox.emit(sid, "UPDATE_CONTEXT_PAGE", body)
-        finally:
-            if self._pushes.get(key) is token:
-                del self._pushes[key]
+        for number in range(1, update["totalPages"] + 1):
+            await self._pause(self._settings.context_send_delay / 1000 if number > 1 else 0)
+            page = await self._store.messages_after(name, after, self._settings.context_page_size)
+            caller, room = self._sessions.caller(sid), self._rooms.get(name)
+            if caller is None or room is None or not _may_read(caller, room):
+                return
+            after = page[-1].seq if page else after
+            body = {
+                **update,
+                "pageNumber": number,
+                "isLastPage": number == update["totalPages"],
+                "contextPage": [message_body(message) for message in page],
+                "seq": room.seq,
+            }
+            self._outbox.emit(sid, "UPDATE_CONTEXT_PAGE", body)
 
     def _pause(self, seconds: float) -> Deferred[None]:
-        d: Deferred[None] = Deferred()
-        self._world.clock.callLater(seconds, d.callback, None)
+        d: Deferred[None] = Deferred(lambda _: call.cancel())
+        call = self._world.clock.callLater(seconds, d.callback, None)
         return d
 
     # ------------------------------------------------------------------------------------------------- rooms' changes
@@ -261,4 +264,9 @@ class HistoryService:
         self._outbox.publish(Emission("/llm", "UPDATE_CONTEXT", (body,), (Audience("snapshots", name),)))
 
     def _failed(self, failure: Failure, what: str, room: str) -> None:
-        self._log.failure("{what} of room {room} failed", failure, what=what, room=room)
+        if failure.check(CancelledError) is None:  # else superseded, or the end of the daemon
+            self._log.failure("{what} of room {room} failed", failure, what=what, room=room)
+
+
+def _may_read(caller: Caller, room: Room) -> bool:
+    return caller.identity in room.members or caller.kind is Kind.ADMIN

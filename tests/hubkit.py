@@ -1,0 +1,576 @@
+"""A hub's services put together on a Clock, memory stores and an outbox that remembers: what unit tests stand on.
+
+The order of listeners is that of ``newage.assembly``. Nothing here waits: a store answers at once, or when its gate opens.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import count
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import orjson
+from attrs import define, field
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from newage.domain.model import EVERYBODY, Audience, Caller, Emission, Message, Peer, RequestMode, Role, Room, Session
+from newage.domain.request import Ask
+from newage.errors import NewAgeError, PeerGone, TimedOut
+from newage.ports import IChannel, IExtensionLink, IMessageStore, IOutbox, IRoomStore
+from newage.services.clock import World
+from newage.services.downstream import DownstreamService, DownstreamSettings
+from newage.services.forwarding import Forwarder
+from newage.services.history import HistoryService, HistorySettings
+from newage.services.pacing import Pacer
+from newage.services.presence import PresenceService, PresenceSettings
+from newage.services.relations import RelationService, RelationSettings
+from newage.services.requests import RequestService, RequestSettings
+from newage.services.room_notices import RoomNotices
+from newage.services.rooms import RoomService, RoomSettings
+from newage.services.sessions import SessionService, SessionSettings
+from newage.services.streams import StreamService, StreamSettings
+from newage.storage.memory import MemoryMessageStore, MemoryRoomStore, MemoryStateStore
+
+EPOCH = 1_700_000_000.0  # the wall time at the start of every test: 2023-11-14T22:13:20Z
+HOME = Peer("127.0.0.1", local=True)
+
+
+def result_of(d: Any) -> Any:
+    """What an awaitable has fired with; it must have fired."""
+    found: list[Any] = []
+    pending = d if isinstance(d, Deferred) else Deferred.fromCoroutine(d)
+    pending.addBoth(found.append)
+    assert found, "has not fired yet"
+    if isinstance(found[0], Failure):
+        found[0].raiseException()
+    return found[0]
+
+
+def failure_of(d: Any) -> NewAgeError:
+    """The known error an awaitable has failed with."""
+    try:
+        result = result_of(d)
+    except NewAgeError as error:
+        return error
+    raise AssertionError(f"did not fail but gave {result!r}")
+
+
+# ------------------------------------------------------------------------------------------------------------- outbox
+
+
+class Sent(NamedTuple):
+    """One event as one socket got it."""
+
+    sid: str
+    event: str
+    args: tuple[Any, ...]
+
+    @property
+    def body(self) -> Any:
+        return self.args[0] if self.args else None
+
+
+@define(eq=False)
+class Call:
+    """One event that wants an ack."""
+
+    sid: str
+    event: str
+    args: tuple[Any, ...]
+    answer: Deferred[list[Any]]
+
+
+@define
+class _Socket:
+    namespace: str
+    transport: str
+    pending: int = 0
+
+
+@implementer(IChannel)
+@define
+class RecordingChannel:
+    _outbox: RecordingOutbox
+    _sids: tuple[str, ...]
+
+    def emit(self, event: str, *args: Any) -> None:
+        for sid in self._sids:
+            self._outbox.emit(sid, event, *args)
+
+
+@implementer(IOutbox)
+class RecordingOutbox:
+    """Keeps sockets and transport rooms as ``gateway.hub.Hub`` does, and everything each socket was sent, in order.
+
+    ``faults`` lists what could not have been written as JSON; a test that leaves one there has failed.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._sockets: dict[str, _Socket] = {}
+        self._rooms: defaultdict[tuple[str, Audience], dict[str, None]] = defaultdict(dict)
+        self.sent: list[Sent] = []
+        self.calls: list[Call] = []
+        self.emissions: list[Emission] = []
+        self.disconnected: list[str] = []
+        self.faults: list[str] = []
+        self.refuse_calls: NewAgeError | None = None
+        self.on_sent: Any = None
+
+    # ---------------------------------------------------------------------------------------------------- for tests
+
+    def open(self, sid: str, namespace: str, transport: str = "websocket") -> None:
+        self._sockets[sid] = _Socket(namespace, transport)
+
+    def close(self, sid: str) -> None:
+        """The socket goes: it is in no room any more, and who waits for its ack hears so."""
+        del self._sockets[sid]
+        for members in self._rooms.values():
+            members.pop(sid, None)
+        for call in [call for call in self.calls if call.sid == sid]:
+            self.calls.remove(call)
+            call.answer.errback(PeerGone("The client disconnected."))
+
+    def got(self, sid: str, *events: str) -> list[Sent]:
+        """What a socket was sent, in order; only these events, if any are named."""
+        return [sent for sent in self.sent if sent.sid == sid and (not events or sent.event in events)]
+
+    def bodies(self, sid: str, *events: str) -> list[Any]:
+        return [sent.body for sent in self.got(sid, *events)]
+
+    def names(self, sid: str) -> list[str]:
+        return [sent.event for sent in self.got(sid)]
+
+    def clear(self) -> None:
+        self.sent.clear()
+        self.emissions.clear()
+
+    def audiences(self, sid: str) -> set[Audience]:
+        namespace = self._sockets[sid].namespace
+        return {audience for (where, audience), sids in self._rooms.items() if where == namespace and sid in sids}
+
+    def acknowledge(self, *answer: Any, sid: str | None = None) -> None:
+        """Answer the oldest open call, of this socket if it is named."""
+        call = next(call for call in self.calls if sid is None or call.sid == sid)
+        self.calls.remove(call)
+        call.answer.callback(list(answer))
+
+    # ----------------------------------------------------------------------------------------------------- IOutbox
+
+    def publish(self, emission: Emission) -> None:
+        self.emissions.append(emission)
+        receivers: dict[str, None] = {}
+        for audience in emission.to:
+            receivers.update(self._receivers(emission.namespace, audience))
+        for sid in receivers:
+            self.emit(sid, emission.event, *emission.args)
+        if not receivers:
+            self._checked(emission.args)
+
+    def _receivers(self, namespace: str, audience: Audience) -> Iterable[str]:
+        if audience == EVERYBODY:
+            return dict.fromkeys(sid for sid, socket in self._sockets.items() if socket.namespace == namespace)
+        if audience.kind == "sid":
+            socket = self._sockets.get(audience.name)
+            return {audience.name: None} if socket is not None and socket.namespace == namespace else {}
+        return self._rooms.get((namespace, audience), {})
+
+    def emit(self, sid: str, event: str, *args: Any) -> None:
+        checked = self._checked(args)
+        if sid in self._sockets:
+            sent = Sent(sid, event, checked)
+            self.sent.append(sent)
+            if self.on_sent is not None:
+                self.on_sent(sent)
+
+    def call(self, sid: str, event: str, args: Sequence[Any], timeout: float) -> Deferred[list[Any]]:
+        if sid not in self._sockets:
+            return fail(PeerGone("The client is not connected."))
+        if self.refuse_calls is not None:
+            return fail(self.refuse_calls)
+        answer: Deferred[list[Any]] = Deferred()
+        call = Call(sid, event, tuple(args), answer)
+        late = self._clock.callLater(timeout, self._late, call)
+        answer.addBoth(_stop_waiting, late)
+        self.calls.append(call)
+        self.emit(sid, event, *args)
+        return answer
+
+    def _late(self, call: Call) -> None:
+        self.calls.remove(call)
+        call.answer.errback(TimedOut("No answer in time."))
+
+    def join(self, sid: str, audience: Audience) -> None:
+        if sid in self._sockets:
+            self._rooms[self._sockets[sid].namespace, audience][sid] = None
+
+    def leave(self, sid: str, audience: Audience) -> None:
+        if sid in self._sockets:
+            self._rooms[self._sockets[sid].namespace, audience].pop(sid, None)
+
+    def disconnect(self, sid: str) -> None:
+        self.disconnected.append(sid)
+
+    def channel(self, sids: Iterable[str]) -> IChannel:
+        return RecordingChannel(self, tuple(dict.fromkeys(sids)))
+
+    def pending_bytes(self, sid: str) -> int:
+        return self._sockets[sid].pending if sid in self._sockets else 0
+
+    def transport(self, sid: str) -> str:
+        return self._sockets[sid].transport if sid in self._sockets else ""
+
+    def _checked(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """A copy as the wire would carry it: later changes of the original do not reach it."""
+        try:
+            return tuple(arg if isinstance(arg, bytes) else orjson.loads(orjson.dumps(arg)) for arg in args)
+        except TypeError as error:
+            self.faults.append(f"{error}: {args!r}")
+            return args
+
+
+def _stop_waiting(result: Any, late: Any) -> Any:
+    if late.active():
+        late.cancel()
+    return result
+
+
+# -------------------------------------------------------------------------------------------------------------- stores
+
+
+@define(eq=False)
+class Gate:
+    """Between a service and its store: writes wait in line while it is shut, and fail while ``broken``."""
+
+    shut: bool = False
+    broken: bool = False
+    waiting: list[Deferred[None]] = field(factory=list)
+
+    def passed(self, work: Any, *args: Any) -> Deferred[Any]:
+        if self.broken:
+            return fail(NewAgeError("The disk is full."))
+        if not self.shut:
+            d: Deferred[Any] = work(*args)
+            return d
+        turn: Deferred[None] = Deferred()
+        self.waiting.append(turn)
+        return turn.addCallback(lambda _: work(*args))
+
+    def step(self) -> None:
+        """Let the first one through."""
+        self.waiting.pop(0).callback(None)
+
+    def open(self) -> None:
+        self.shut = False
+        while self.waiting:
+            self.step()
+
+
+@implementer(IRoomStore)
+class GatedRoomStore:
+    def __init__(self, store: MemoryRoomStore, gate: Gate) -> None:
+        self._store = store
+        self._gate = gate
+
+    def load_rooms(self) -> Deferred[tuple[Room, ...]]:
+        return self._store.load_rooms()
+
+    def save_room(self, room: Room) -> Deferred[None]:
+        return self._gate.passed(self._store.save_room, room)
+
+    def delete_room(self, name: str) -> Deferred[None]:
+        return self._gate.passed(self._store.delete_room, name)
+
+
+@implementer(IMessageStore)
+class GatedMessageStore:
+    def __init__(self, store: MemoryMessageStore, gate: Gate) -> None:
+        self._store = store
+        self._gate = gate
+
+    def add_message(self, message: Message, keep: int) -> Deferred[None]:
+        return self._gate.passed(self._store.add_message, message, keep)
+
+    def update_message(self, message: Message, seq: int) -> Deferred[None]:
+        return self._gate.passed(self._store.update_message, message, seq)
+
+    def delete_messages(self, room: str, message_ids: Sequence[str], seq: int) -> Deferred[tuple[str, ...]]:
+        return self._gate.passed(self._store.delete_messages, room, message_ids, seq)
+
+    def clear_messages(self, room: str, requests: bool, responses: bool, seq: int) -> Deferred[int]:
+        return self._gate.passed(self._store.clear_messages, room, requests, responses, seq)
+
+    def find_message(self, room: str, any_id: str) -> Deferred[Message | None]:
+        return self._gate.passed(self._store.find_message, room, any_id)
+
+    def last_messages(self, room: str, limit: int) -> Deferred[tuple[Message, ...]]:
+        return self._gate.passed(self._store.last_messages, room, limit)
+
+    def messages_after(self, room: str, seq: int, limit: int) -> Deferred[tuple[Message, ...]]:
+        return self._gate.passed(self._store.messages_after, room, seq, limit)
+
+    def count_messages(self, room: str, after_seq: int) -> Deferred[int]:
+        return self._gate.passed(self._store.count_messages, room, after_seq)
+
+
+# ----------------------------------------------------------------------------------------------------------- extension
+
+
+@implementer(IExtensionLink)
+@define(eq=False)
+class Link:
+    """A connected extension's way down; keeps what was forwarded."""
+
+    forwarded: list[dict[str, Any]] = field(factory=list)
+
+    def forward(self, payload: Any) -> None:
+        self.forwarded.append(orjson.loads(orjson.dumps(payload)))
+
+
+# ----------------------------------------------------------------------------------------------------------------- kit
+
+
+@define(kw_only=True)
+class Settings:
+    sessions: SessionSettings = field(factory=SessionSettings)
+    rooms: RoomSettings = field(factory=RoomSettings)
+    relations: RelationSettings = field(factory=RelationSettings)
+    history: HistorySettings = field(factory=HistorySettings)
+    presence: PresenceSettings = field(factory=PresenceSettings)
+    requests: RequestSettings = field(factory=RequestSettings)
+    streams: StreamSettings = field(factory=StreamSettings)
+    downstream: DownstreamSettings = field(factory=DownstreamSettings)
+
+
+class Kit:
+    """One hub. ``with_stores_of`` gives it what an earlier one left: a restart."""
+
+    def __init__(self, *, with_stores_of: Kit | None = None, load: bool = True, **settings: Any) -> None:
+        self.settings = at = Settings(**settings)
+        self.clock = Clock()
+        self._numbers = count(1)
+        self.world = World(clock=self.clock, now=self.now, new_id=self.new_id)
+        self.outbox = RecordingOutbox(self.clock)
+        self.gate = Gate()
+        self.room_store = MemoryRoomStore() if with_stores_of is None else with_stores_of.room_store
+        self.message_store = MemoryMessageStore(self.room_store)
+        self.state_store = MemoryStateStore() if with_stores_of is None else with_stores_of.state_store
+        self._born = EPOCH if with_stores_of is None else with_stores_of.now()
+        messages = GatedMessageStore(self.message_store, self.gate)
+        self.sessions = SessionService(self.world, self.outbox, at.sessions)
+        room_store = GatedRoomStore(self.room_store, self.gate)
+        self.rooms = RoomService(self.world, self.outbox, self.sessions, room_store, at.rooms)
+        self.sessions.is_room_name = self.rooms.is_group
+        aliases = at.downstream.alias_events
+        self.notices = RoomNotices(self.outbox, self.sessions, aliases=aliases)
+        self.relations = RelationService(
+            self.world, self.outbox, self.sessions, self.rooms, self.state_store, at.relations, choose=lambda c: c[-1]
+        )
+        self.history = HistoryService(
+            self.world,
+            self.outbox,
+            self.sessions,
+            self.rooms,
+            messages,
+            at.history,
+            self.relations.assigned,
+            aliases=aliases,
+        )
+        self.presence = PresenceService(self.world, self.outbox, self.sessions, self.rooms, at.presence)
+        pacer = Pacer(at.requests.extension_max_in_flight)
+        forwarder = Forwarder(self.outbox, self.sessions, self.presence, pacer)
+        self.requests = RequestService(
+            self.world,
+            self.outbox,
+            self.sessions,
+            self.rooms,
+            self.relations,
+            self.history,
+            forwarder,
+            at.requests,
+        )
+        self.downstream = DownstreamService(self.world, self.outbox, self.sessions, self._members, at.downstream)
+        self.streams = StreamService(
+            self.world,
+            self.outbox,
+            self.sessions,
+            self.requests,
+            self.history,
+            self.downstream,
+            self.presence,
+            at.streams,
+        )
+        for listener in (self.rooms, self.relations, self.presence, self.downstream, self.streams):
+            self.sessions.add_listener(listener)
+        for room_listener in (
+            self.notices,
+            self.relations,
+            self.requests,
+            self.streams,
+            self.downstream,
+            self.history,
+        ):
+            self.rooms.add_listener(room_listener)
+        if load:
+            result_of(self.rooms.load())
+            result_of(self.relations.load())
+            self.requests.start()
+
+    def _members(self, name: str) -> tuple[str, ...]:
+        room = self.rooms.get(name)
+        return () if room is None else tuple(room.members)
+
+    def now(self) -> float:
+        return self._born + self.clock.seconds()
+
+    def new_id(self) -> str:
+        return str(UUID(int=next(self._numbers), version=4))
+
+    def close(self) -> None:
+        """Stop as the daemon does; nothing may be left behind."""
+        for service in (
+            self.downstream,
+            self.streams,
+            self.requests,
+            self.presence,
+            self.history,
+            self.relations,
+            self.rooms,
+            self.sessions,
+        ):
+            service.close()
+        for call in list(self.outbox.calls):
+            self.outbox.calls.remove(call)
+            call.answer.errback(PeerGone("The client disconnected."))
+        assert self.clock.getDelayedCalls() == []
+        assert self.outbox.faults == []
+
+    def settle(self) -> None:
+        """One reactor turn: what was put off to the next one happens."""
+        self.clock.advance(0)
+
+    # ------------------------------------------------------------------------------------------------------- people
+
+    def connect(
+        self,
+        client_id: str,
+        namespace: str = "/llm",
+        *,
+        identity: str = "",
+        client_type: str = "web-app",
+        link: IExtensionLink | None = None,
+        transport: str = "websocket",
+        desc: str = "",
+        html: str = "",
+        **caller: Any,
+    ) -> str:
+        """One more socket; returns its sid."""
+        sid = f"{client_id}{namespace}#{next(self._numbers)}"
+        session = Session(
+            client_id=client_id,
+            identity=identity or client_id,
+            client_type=client_type,
+            desc=desc,
+            html=html,
+            connected_at=self.now(),
+        )
+        self.outbox.open(sid, namespace, transport)
+        caller.setdefault("sensitive", client_type == "monitor")
+        self.sessions.attach(Caller(sid=sid, namespace=namespace, session=session, peer=HOME, **caller), link)
+        return sid
+
+    def extension(self, client_id: str = "SillyTavern-8000", **more: Any) -> Link:
+        """A connected extension with one ``/llm`` socket."""
+        link = Link()
+        self.connect(client_id, client_type="SillyTavern", link=link, **more)
+        return link
+
+    def disconnect(self, sid: str) -> None:
+        self.outbox.close(sid)
+        self.sessions.detach(sid)
+
+    def disconnect_all(self, identity: str) -> None:
+        for caller in self.sessions.all_callers(identity):
+            self.disconnect(caller.sid)
+
+    def caller(self, sid: str) -> Caller:
+        caller = self.sessions.caller(sid)
+        assert caller is not None
+        return caller
+
+    # -------------------------------------------------------------------------------------------------------- rooms
+
+    def group(self, name: str, master: str, mode: RequestMode = RequestMode.DEFAULT, **members: Role) -> Room:
+        """A group room; ``members`` are identities with ``_`` for ``-``."""
+        session = self.sessions.by_identity(master)
+        assert session is not None
+        result_of(self.rooms.create(name, session))
+        for identity, role in members.items():
+            result_of(self.rooms.add(name, identity.replace("_", "-"), role))
+        if mode is not RequestMode.DEFAULT:
+            self.set_mode(name, mode)
+        return self.rooms.require(name)
+
+    def set_mode(self, name: str, mode: RequestMode) -> None:
+        room = result_of(self.rooms.change(self.rooms.require(name), mode=mode))
+        self.requests.mode_changed(room)
+
+    def set_role(self, name: str, identity: str, role: Role) -> None:
+        room = self.rooms.require(name)
+        result_of(self.rooms.change(room, members={**room.members, identity: role}))
+
+    def mute(self, name: str, identity: str, until: float) -> None:
+        room = self.rooms.require(name)
+        result_of(self.rooms.change(room, muted={**room.muted, identity: until}))
+
+    # ----------------------------------------------------------------------------------------------------- requests
+
+    def ask(self, sid: str, text: str = "hi", request_id: str | None = None, **ask: Any) -> Deferred[dict[str, Any]]:
+        """LLM_REQUEST as parsed; fires with the members of its ack."""
+        wanted = Ask(request_id=request_id or self.new_id(), text=text, **ask)
+        return Deferred.fromCoroutine(self.requests.submit(self.caller(sid), wanted))
+
+    def submit(self, sid: str, text: str = "hi", request_id: str | None = None, **ask: Any) -> dict[str, Any]:
+        """The same, done."""
+        members: dict[str, Any] = result_of(self.ask(sid, text, request_id, **ask))
+        return members
+
+    def statuses(self, sid: str, request_id: str | None = None) -> list[str]:
+        return [
+            body["status"]
+            for body in self.outbox.bodies(sid, "REQUEST_STATUS_UPDATE")
+            if request_id is None or body["requestId"] == request_id
+        ]
+
+    def stored(self, room: str) -> list[Message]:
+        return list(result_of(self.message_store.last_messages(room, 10_000)))
+
+    def responses(self, room: str) -> list[Message]:
+        return [message for message in self.stored(room) if message.is_response]
+
+    # ------------------------------------------------------------------------------------------------------ streams
+
+    def token(
+        self, text: str, output_id: str, *, extension: str = "SillyTavern-8000", request_id: str | None = None
+    ) -> None:
+        """One token as the real extension sends it: a stream of its own, five chunks, some of them empty."""
+        stream_id = self.new_id()
+        streams = self.streams
+        streams.stream_started(extension, stream_id, output_id, request_id)
+        units = utf16_units(text)
+        size = max(1, -(-len(units) // 5))
+        for index in range(5):
+            part = "".join(units[index * size : (index + 1) * size])
+            streams.stream_data(extension, stream_id, output_id, request_id, index, part)
+        streams.stream_ended(extension, stream_id, output_id, request_id, None)
+
+
+def utf16_units(text: str) -> list[str]:
+    """The text as JavaScript indexes it: one element per UTF-16 code unit."""
+    raw = text.encode("utf-16-le", "surrogatepass")
+    return [chr(int.from_bytes(raw[i : i + 2], "little")) for i in range(0, len(raw), 2)]
