@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from zope.interface.verify import verifyObject
 
 from newage.errors import BadKey
-from newage.telemetry import FILES, Counters, LogFiles, LogSettings, entry_of
+from newage.telemetry import FILES, Counters, LogFiles, LogQuota, LogSettings, entry_of
 
 HEAD = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[(\w+)\] \[llm-server\]")
 
@@ -204,3 +204,9 @@ class TestCounters:
         counters.gauge("sockets", lambda: 1.0)
         with pytest.raises(ValueError, match="exists"):
             counters.gauge("sockets", lambda: 2.0)
+
+
+def test_a_quota_says_how_much_it_kept_back() -> None:
+    times = iter([0.0, 0.1, 0.2, 0.9, 1.0, 1.1, 5.0])
+    quota = LogQuota(2, lambda: next(times))
+    assert [quota.take() for _ in range(7)] == [0, 0, None, None, 2, 0, 0]

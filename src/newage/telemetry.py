@@ -75,6 +75,34 @@ class Counters:
         return {**self._counts, **{name: read() for name, read in self._gauges.items()}}
 
 
+class LogQuota:
+    """How often a line that peers can provoke is logged.
+
+    :param now: a clock in seconds.
+    """
+
+    __slots__ = ("_now", "_per_second", "_second", "_taken", "_unsaid")
+
+    def __init__(self, per_second: int, now: Callable[[], float]) -> None:
+        self._per_second = per_second
+        self._now = now
+        self._second = 0
+        self._taken = 0
+        self._unsaid = 0
+
+    def take(self) -> int | None:
+        """:return: how many lines were not said since the last one; None if this one shall not be said either."""
+        second = int(self._now())
+        if second != self._second:
+            self._second, self._taken = second, 0
+        if self._taken >= self._per_second:
+            self._unsaid += 1
+            return None
+        self._taken += 1
+        unsaid, self._unsaid = self._unsaid, 0
+        return unsaid
+
+
 class _File:
     """One log file: truncated when opened, set aside when full. A disk that refuses is counted, never raised."""
 

@@ -1,0 +1,169 @@
+"""What the documents say is true, as far as reading can tell; tests/integration/test_readme.py runs the examples."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from newage import errors, home
+from newage.config import ENV_PREFIX, load, sections
+from newage.tap import Options
+
+CHECKOUT = Path(__file__).parent.parent
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "CHANGELOG.md")
+TWISTD = {"-n", "--pidfile", "--logfile", "--help"}
+
+
+def text(name: str) -> str:
+    return (CHECKOUT / name).read_text("utf-8")
+
+
+def blocks(name: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text(name), re.DOTALL | re.MULTILINE)
+
+
+def commands(*names: str) -> Iterator[str]:
+    """Every shell line of a document, and every command in backticks, without its comment."""
+    for name in names:
+        for block in blocks(name, "sh"):
+            yield from (line.split(" #")[0].strip() for line in block.splitlines() if line.strip())
+        yield from re.findall(r"`((?:make|twistd|PYTHONPATH=)[^`]*)`", text(name))
+
+
+ALL_COMMANDS = sorted(set(commands(*DOCUMENTS)))
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_links_lead_somewhere(name: str) -> None:
+    targets = re.findall(r"\]\(([^)#]+)[^)]*\)", text(name))
+    missing = [t for t in targets if not t.startswith(("http:", "https:")) and not (CHECKOUT / t).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_files_of_the_checkout_that_are_named_exist(name: str) -> None:
+    named = re.findall(r"`((?:src|tests|conf|static|bench|docs|twisted)/[\w./-]*\w/?)`", text(name))
+    missing = [
+        path for path in named if not (CHECKOUT / path).exists() and not (CHECKOUT / "src/newage" / path).exists()
+    ]
+    assert missing == []
+
+
+def test_make_targets_exist() -> None:
+    targets = set(re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE))
+    named = {m for command in ALL_COMMANDS for m in re.findall(r"\bmake ([a-z]+)", command)}
+    assert {"run", "test", "check", "unit"} <= named
+    assert named <= targets
+
+
+def test_options_exist() -> None:
+    found = {
+        option
+        for command in ALL_COMMANDS
+        if "twistd" in command
+        for option in re.findall(r"(?<=\s)(--?[a-z][\w-]*)", command)
+    }
+    assert {"-n", "--home", "--port", "--bind", "--demo"} <= found
+    assert found <= _options() | TWISTD
+
+
+def _options() -> set[str]:
+    return set(re.findall(r"--[a-z]+", str(Options())))
+
+
+def test_options_named_in_prose_exist() -> None:
+    named = set(re.findall(r"`(--[a-z]+)[ `]", text("README.md")))
+    assert named <= _options() | TWISTD
+
+
+@pytest.mark.parametrize("block", blocks("README.md", "toml"))
+def test_configuration_examples_load(block: str, tmp_path: Path) -> None:
+    (tmp_path / "example.toml").write_text(block, "utf-8")
+    config = load(config_file=str(tmp_path / "example.toml"), options={("server", "home"): str(tmp_path)})
+    for table, keys in tomllib.loads(block).items():
+        for key, value in keys.items():
+            said = getattr(getattr(config, table), key)
+            assert (list(said) if isinstance(said, tuple) else said) == value
+
+
+def test_environment_variables_are_read(tmp_path: Path) -> None:
+    named = dict(re.findall(rf"`({ENV_PREFIX}[A-Z_]+)=(\w+)`", text("README.md")))
+    assert len(named) == 2
+    config = load(environ=named, options={("server", "home"): str(tmp_path)})
+    assert config.warnings == ()
+    assert (config.auth.network_safe, config.server.port) == (False, 4001)
+
+
+def test_settings_named_in_prose_are_keys() -> None:
+    keys = {key for cls in sections().values() for key in cls.__annotations__}
+    named = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", text("README.md")))
+    assert "trusted_proxies" in named
+    assert named <= keys
+
+
+def test_the_home_is_drawn_as_it_is_made(tmp_path: Path) -> None:
+    (drawing,) = [block for block in blocks("README.md", "text") if "newage-home/" in block]
+    drawn = set(re.findall(r"(?<=\s)(\w+)/", drawing))
+    home.prepare_home(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == drawn
+    assert f"data/{load().storage.file_name} " in drawing
+
+
+def test_messages_in_the_troubleshooting_table_are_ours() -> None:
+    sources = "".join(path.read_text("utf-8") for path in (CHECKOUT / "src").rglob("*.py"))
+    for message in (
+        "is in use by another newage",
+        "is in use by another program",
+        "Client is not trusted.",
+        "No connected SillyTavern extensions.",
+    ):
+        assert message in sources
+    for message in ("is in use by another newage", "Client is not trusted.", "No connected SillyTavern extensions."):
+        assert f"{message}`" in text("README.md")
+
+
+@pytest.mark.parametrize("path", sorted((CHECKOUT / "conf" / "settings").glob("*.json")), ids=lambda path: path.name)
+def test_sample_settings_trust_the_id_they_name(path: Path) -> None:
+    content = json.loads(path.read_text("utf-8"))
+    assert content["isTrust"] is True
+    assert path.stem in (content["clientId"], f"{content['clientId']}-settings")
+
+
+def test_the_systemd_unit_starts_what_exists() -> None:
+    (line,) = re.findall(r"^ExecStart=(.*)$", text("conf/newage.service"), re.MULTILINE)
+    assert set(re.findall(r"(?<=\s)(--?[a-z]+)", line)) <= _options() | TWISTD
+    assert int(re.findall(r"TimeoutStopSec=(\d+)", text("conf/newage.service"))[0]) > 10
+
+
+def test_the_picture_is_well_formed_and_says_what_it_shows() -> None:
+    root = ElementTree.fromstring(text("docs/overview.svg"))
+    assert root.attrib["role"] == "img"
+    assert root.findtext("{http://www.w3.org/2000/svg}title")
+
+
+def test_ci_runs_what_a_developer_runs() -> None:
+    assert (CHECKOUT / ".ci" / "run").stat().st_mode & 0o111
+    assert "make test" in text(".ci/run")
+
+
+def test_python_and_node_versions_agree() -> None:
+    (wanted,) = re.findall(r"python_requires = >=([\d.]+)", text("setup.cfg"))
+    assert f"Python {wanted} or newer" in text("README.md")
+    assert f"Python {wanted} or newer" in text("Makefile")
+    engines = json.loads(text("tests/integration/package.json"))["engines"]["node"]
+    assert f"Node {engines.removeprefix('>=')} or newer" in text("README.md")
+
+
+def test_error_codes_are_unique_and_stable() -> None:
+    """A wire code never changes its meaning (contract 1.9); the classes own them."""
+    classes = [
+        each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, errors.NewAgeError)
+    ]
+    codes = [each.code for each in classes]
+    assert len(set(codes)) == len(codes)
