@@ -164,9 +164,9 @@ class ServerSocket:
             if len(self._held) < self._client.settings.max_held_packets:
                 self._held.append((packet, attachments))
 
-    def _answer(self, ack_id: bytes | None, result: list[Any] | None) -> None:
-        """Send the ack, if one was asked for and is given."""
-        if result is None or ack_id is None or not self.live:
+    def _answer(self, ack_id: bytes | None, result: list[Any]) -> None:
+        """Send the ack, if one was asked for."""
+        if ack_id is None or not self.live:
             return
         try:
             text = dumps(result)
@@ -266,14 +266,21 @@ class ServerSocket:
         except Exception:
             _log.failure("a handler of {path} broke", path=self.namespace)
             return
+        if result is None:
+            return
         if type(result) is list:
             self._answer(ack_id, result)
         elif isawaitable(result):
             self._await(result, ack_id)
         elif isinstance(result, Later):
-            late = as_deferred(result.result)
-            late.addCallback(partial(self._answer, ack_id))
-            late.addErrback(self._handler_failed)
+            as_deferred(result.result).addCallback(partial(self._finish, ack_id)).addErrback(self._handler_failed)
+        else:
+            self._finish(ack_id, result)
+
+    def _finish(self, ack_id: bytes | None, result: Any) -> None:
+        """A handler's result that was awaited, or is wrong."""
+        if isinstance(result, list):
+            self._answer(ack_id, result)
         elif result is not None:
             _log.error("a handler of {path} returned {kind}", path=self.namespace, kind=type(result).__name__)
 
@@ -282,7 +289,7 @@ class ServerSocket:
             self._backlog = deque()
         self._awaiting = True
         outcome = as_deferred(result)
-        outcome.addCallback(partial(self._answer, ack_id))
+        outcome.addCallback(partial(self._finish, ack_id))
         outcome.addErrback(self._handler_failed)
         outcome.addBoth(self._next)
 
@@ -303,32 +310,38 @@ class ServerSocket:
         if self._awaiting:
             return
         self._backlog = None
+        self._unpause()
+        if self._ended is not None:
+            self._give_up(0.0)
+
+    def _unpause(self) -> None:
         if self._paused:
             self._paused = False
             self.connection.resume()
-        if self._ended is not None:
-            self._give_up(0.0)
 
     # ----------------------------------------------------------------------------------------------------------- acks
 
     def acknowledged(self, ack_id: bytes | None, args: list[Any]) -> None:
         """The peer acked; what nobody awaits is ignored."""
-        if ack_id is not None and self._acks:
-            awaited = self._acks.pop(int(ack_id), None)
-            if awaited is not None:
-                answer, timer = awaited
-                self._client.timers.cancel(timer)
-                answer.callback(args)
+        answer = self._take_ack(int(ack_id)) if ack_id is not None else None
+        if answer is not None:
+            answer.callback(args)
 
     def _ack_is_late(self, number: int, _: float) -> None:
-        if self._acks:
-            answer, _timer = self._acks.pop(number)
+        answer = self._take_ack(number)
+        if answer is not None:
             answer.errback(TimedOut("The client did not answer in time."))
 
     def _forget_ack(self, number: int) -> None:
+        self._take_ack(number)
+
+    def _take_ack(self, number: int) -> Deferred[list[Any]] | None:
         awaited = self._acks.pop(number, None) if self._acks else None
-        if awaited is not None:
-            self._client.timers.cancel(awaited[1])
+        if awaited is None:
+            return None
+        answer, timer = awaited
+        self._client.timers.cancel(timer)
+        return answer
 
     # ------------------------------------------------------------------------------------------------------------ end
 
@@ -354,6 +367,7 @@ class ServerSocket:
         elif local:
             if self._backlog:
                 self._backlog.clear()
+            self._unpause()
             timers.at(timers.now(), lambda _: self._tell(reason))
         elif self._backlog:
             self._ended = reason
@@ -368,6 +382,7 @@ class ServerSocket:
             self._slack = None
         if self._backlog:
             self._backlog.clear()
+        self._unpause()
         reason, self._ended = self._ended, None
         if reason is not None:
             self._tell(reason)

@@ -1,0 +1,366 @@
+"""One connection: heartbeat, bounds, pauses, faults. Its Socket.IO is tested in test_client."""
+
+from __future__ import annotations
+
+import pytest
+from gateway_doubles import FakeSink, Site
+
+from newage.gateway.settings import GatewaySettings
+from newage.protocol.engine_packet import SharedPacket
+from newage.protocol.engine_session import EngineSettings
+
+
+class TestHeartbeat:
+    def test_pinged_and_answered(self, site):
+        site.namespace()
+        connection, sink = site.joined()
+        for _ in range(5):
+            site.clock.advance(25)
+            assert sink.take() == [b"2"]
+            connection.text_received(b"3")
+            site.clock.advance(0)
+        assert sink.ended is None
+
+    def test_a_silent_peer_is_cut(self, site):
+        site.namespace()
+        _, sink = site.joined()
+        site.clock.advance(25)
+        site.clock.advance(19.9)
+        assert sink.ended is None
+        site.clock.advance(0.1)
+        assert sink.ended == ("abort", "ping timeout")
+        assert [reason for _, reason in site.gone] == ["ping timeout"]
+        assert site.clock.getDelayedCalls() == []
+
+    def test_a_packet_extends_the_wait_once(self, site):
+        site.namespace()
+        connection, sink = site.joined()
+        site.clock.advance(25)
+        site.clock.advance(15)
+        connection.text_received(b'42["x"]')
+        site.clock.advance(10)
+        connection.text_received(b'42["x"]')
+        assert sink.ended is None
+        site.clock.advance(10)
+        assert sink.ended == ("abort", "ping timeout")
+
+    def test_a_binary_packet_proves_life_too(self):
+        site = Site(on_message=lambda *_: None)
+        connection, sink = site.open()
+        site.clock.advance(25)
+        site.clock.advance(15)
+        connection.binary_received(b"x")
+        site.clock.advance(19)
+        assert sink.ended is None
+
+    def test_pongs_out_of_the_blue_make_no_timers(self, site):
+        connection, sink = site.open()
+        for _ in range(1000):
+            connection.text_received(b"3")
+        assert len(site.clock.getDelayedCalls()) == 1
+        assert sink.sent == []
+
+    def test_a_ping_from_the_peer_is_an_error(self, site):
+        connection, sink = site.open()
+        connection.text_received(b"2")
+        assert sink.ended == ("abort", "parse error")
+
+
+class TestEnd:
+    def test_the_peer_closes(self, site):
+        site.namespace()
+        connection, sink = site.joined()
+        connection.text_received(b"1")
+        assert sink.ended == ("close", "transport close")
+        assert [reason for _, reason in site.gone] == ["transport close"]
+        assert connection.closed
+
+    @pytest.mark.parametrize("reason", ["transport close", "transport error"])
+    def test_the_transport_is_gone(self, site, reason):
+        site.namespace()
+        connection, sink = site.joined()
+        connection.sink_closed(sink, reason)
+        assert sink.ended is None
+        assert [reason for _, reason in site.gone] == [reason]
+        assert site.engines.get(connection.sid) is None
+
+    def test_another_sinks_end_means_nothing(self, site):
+        connection, _ = site.open()
+        connection.sink_closed(FakeSink(), "transport close")
+        assert not connection.closed
+
+    def test_the_end_comes_once(self, site):
+        site.namespace()
+        connection, sink = site.joined()
+        connection.close("first")
+        connection.abort("second")
+        connection.close("third")
+        connection.sink_closed(sink, "transport close")
+        assert sink.ended == ("close", "first")
+        assert len(site.gone) == 1
+        connection.arm()
+        assert site.clock.getDelayedCalls() == []
+
+    def test_what_comes_after_the_end_is_ignored(self, site):
+        site.namespace()
+        connection, sink = site.joined()
+        connection.close("test")
+        connection.text_received(b"abc")
+        connection.text_received(b'42["x"]')
+        connection.binary_received(b"x")
+        assert sink.sent == []
+
+    @pytest.mark.parametrize("packet", [b"", b"abc", b"7", b"2", b"4", b"4abc", b"42{}", b'42abc["x"]', b'42["x"]'])
+    def test_a_broken_packet_ends_this_connection_alone(self, site, packet):
+        site.namespace("/other")
+        other, other_sink = site.joined("/other")
+        connection, sink = site.joined("/other")
+        connection.text_received(packet)
+        assert sink.ended == ("abort", "parse error")
+        assert other_sink.ended is None
+        assert site.engines.get(other.sid) is other
+
+    def test_a_fault_of_ours_ends_this_connection_alone_and_is_logged(self, failures):
+        def handler(connection, payload, binary):
+            raise ZeroDivisionError
+
+        site = Site(on_message=handler)
+        (first, first_sink), (second, second_sink) = site.open(), site.open()
+        first.text_received(b"4x")
+        second.binary_received(b"x")
+        assert first_sink.ended == second_sink.ended == ("abort", "server error")
+        assert failures == [ZeroDivisionError] * 2
+        failures.clear()
+
+
+class TestSize:
+    def test_before_anybody_is_admitted_messages_are_small(self, site):
+        site.namespace()
+        connection, sink = site.open()
+        connection.text_received(b'40{"a":"' + b"x" * 65_536 + b'"}')
+        assert sink.ended == ("abort", "parse error")
+
+    def test_afterwards_they_may_be_large(self, site):
+        site.namespace()
+        connection, sink = site.joined()
+        connection.text_received(b'42["' + b"x" * 999_900 + b'"]')
+        assert sink.ended is None
+        connection.text_received(b'42["' + b"x" * 1_000_000 + b'"]')
+        assert sink.ended == ("abort", "parse error")
+
+    @pytest.mark.parametrize("packet", [b"6" + b"x" * 1000, b"4" + b"x" * 1000])
+    def test_the_size_is_configurable_and_counts_for_every_kind(self, packet):
+        site = Site(EngineSettings(max_payload_bytes=1000), on_message=lambda *_: None)
+        connection, sink = site.open()
+        connection.text_received(packet)
+        assert sink.ended == ("abort", "parse error")
+
+    def test_binary_too(self):
+        site = Site(EngineSettings(max_payload_bytes=1000), on_message=lambda *_: None)
+        connection, sink = site.open()
+        connection.binary_received(b"x" * 1000)
+        assert sink.ended is None
+        connection.binary_received(b"x" * 1001)
+        assert sink.ended == ("abort", "parse error")
+
+
+class TestSlowReader:
+    SETTINGS = GatewaySettings(max_outbound_bytes=16_000, outbound_grace_seconds=1.0)
+
+    @pytest.fixture
+    def slow(self):
+        site = Site(settings=self.SETTINGS)
+        site.namespace()
+        return site
+
+    def fill(self, connection, count):
+        for _ in range(count):
+            connection.send_text(b"4" + b"x" * 999)
+
+    def test_a_reader_that_keeps_up_is_never_cut(self, slow):
+        connection, sink = slow.joined()
+        self.fill(connection, 1000)
+        slow.clock.advance(5)
+        assert sink.ended is None
+
+    def test_twice_the_limit_is_cut_in_the_next_turn(self, slow):
+        _, fast = slow.joined()
+        connection, sink = slow.joined()
+        sink.stuck = True
+        self.fill(connection, 40)
+        assert sink.ended is None
+        assert slow.gone == []
+        slow.clock.advance(0)
+        assert sink.ended == ("abort", "slow consumer")
+        assert [reason for _, reason in slow.gone] == ["slow consumer"]
+        assert fast.ended is None
+
+    def test_one_large_answer_has_time_to_leave(self, slow):
+        connection, sink = slow.joined()
+        sink.stuck = True
+        self.fill(connection, 20)
+        slow.clock.advance(0)
+        slow.clock.advance(0.5)
+        assert sink.ended is None
+        sink.queued = 1000
+        slow.clock.advance(0.25)
+        slow.clock.advance(2.0)
+        assert sink.ended is None
+        sink.queued = 0
+        self.fill(connection, 20)
+        slow.clock.advance(0)
+        assert sink.ended is None
+
+    def test_but_not_for_ever(self, slow):
+        connection, sink = slow.joined()
+        sink.stuck = True
+        self.fill(connection, 20)
+        slow.clock.pump([0, 0.25, 0.25, 0.25])
+        assert sink.ended is None
+        slow.clock.advance(0.25)
+        assert sink.ended == ("abort", "slow consumer")
+        assert slow.engines.get(connection.sid) is None
+
+    def test_growing_beyond_twice_the_limit_ends_the_grace(self, slow):
+        connection, sink = slow.joined()
+        sink.stuck = True
+        self.fill(connection, 20)
+        slow.clock.advance(0)
+        self.fill(connection, 2)
+        slow.clock.advance(0)
+        assert sink.ended is None
+        self.fill(connection, 20)
+        slow.clock.advance(0)
+        assert sink.ended == ("abort", "slow consumer")
+
+    def test_every_way_of_sending_counts(self, slow):
+        for send in ("send_text", "send_binary", "send_shared"):
+            connection, sink = slow.joined()
+            sink.stuck = True
+            for _ in range(40):
+                packet = b"4" + b"x" * 999
+                getattr(connection, send)(SharedPacket(packet) if send == "send_shared" else packet)
+            slow.clock.advance(0)
+            assert sink.ended == ("abort", "slow consumer")
+
+    def test_a_closed_connection_is_not_judged(self, slow):
+        connection, sink = slow.joined()
+        sink.stuck = True
+        self.fill(connection, 40)
+        connection.close("test")
+        self.fill(connection, 40)
+        slow.clock.advance(0)
+        assert sink.ended == ("close", "test")
+        assert slow.clock.getDelayedCalls() == []
+
+
+class TestPause:
+    @pytest.fixture
+    def heard(self):
+        return []
+
+    @pytest.fixture
+    def plain(self, heard):
+        return Site(
+            EngineSettings(max_payload_bytes=1000),
+            on_message=lambda connection, payload, binary: heard.append((payload, binary)),
+        )
+
+    def test_what_still_arrives_waits_in_order(self, plain, heard):
+        connection, sink = plain.open()
+        connection.pause()
+        assert sink.paused
+        connection.text_received(b"4a")
+        connection.binary_received(b"b")
+        connection.text_received(b"4c")
+        assert heard == []
+        connection.resume()
+        assert heard == [(b"a", False), (b"b", True), (b"c", False)]
+        assert not sink.paused
+        connection.text_received(b"4d")
+        assert len(heard) == 4
+
+    def test_pauses_are_counted(self, plain, heard):
+        connection, sink = plain.open()
+        connection.pause()
+        connection.pause()
+        connection.text_received(b"4a")
+        connection.resume()
+        assert (sink.paused, heard) == (True, [])
+        connection.resume()
+        assert (sink.paused, heard) == (False, [(b"a", False)])
+
+    def test_a_packet_may_pause_again(self):
+        heard = []
+
+        def handler(connection, payload, binary):
+            heard.append(payload)
+            if payload == b"b":
+                connection.pause()
+
+        site = Site(on_message=handler)
+        connection, sink = site.open()
+        connection.pause()
+        for packet in (b"4a", b"4b", b"4c"):
+            connection.text_received(packet)
+        connection.resume()
+        assert (heard, sink.paused) == ([b"a", b"b"], True)
+        connection.text_received(b"4d")
+        connection.resume()
+        assert (heard, sink.paused) == ([b"a", b"b", b"c", b"d"], False)
+
+    def test_a_packet_may_pause_and_resume(self):
+        heard = []
+
+        def handler(connection, payload, binary):
+            heard.append(payload)
+            connection.pause()
+            connection.resume()
+
+        site = Site(on_message=handler)
+        connection, sink = site.open()
+        connection.pause()
+        for number in range(2000):
+            connection.text_received(b"4%d" % number)
+        connection.resume()
+        assert (len(heard), sink.paused) == (2000, False)
+
+    def test_more_than_one_read_may_bring_is_too_much(self, plain):
+        connection, sink = plain.open()
+        connection.pause()
+        for _ in range(4):
+            connection.text_received(b"4" + b"x" * 499)
+        assert sink.ended is None
+        connection.text_received(b"4x")
+        assert sink.ended == ("abort", "parse error")
+        connection.resume()
+
+    def test_while_we_do_not_read_nobody_times_out(self, plain):
+        connection, sink = plain.open()
+        plain.clock.advance(25)
+        connection.pause()
+        for _ in range(5):
+            plain.clock.advance(20)
+        assert sink.ended is None
+        connection.resume()
+        connection.text_received(b"3")
+        plain.clock.advance(20)
+        assert sink.ended is None
+
+    def test_a_pong_is_taken_even_then(self, plain):
+        connection, sink = plain.open()
+        plain.clock.advance(25)
+        connection.pause()
+        connection.text_received(b"3")
+        connection.resume()
+        plain.clock.advance(24)
+        assert sink.take() == [b"2"]
+
+    def test_an_error_among_what_waited_ends_it(self, plain, heard):
+        connection, sink = plain.open()
+        connection.pause()
+        for packet in (b"4a", b"abc", b"4c"):
+            connection.text_received(packet)
+        connection.resume()
+        assert heard == [(b"a", False)]
+        assert sink.ended == ("abort", "parse error")

@@ -1,0 +1,13 @@
+"""The doubles are what they stand for."""
+
+from __future__ import annotations
+
+from gateway_doubles import FakePollingSink, FakeSink
+from zope.interface.verify import verifyObject
+
+from newage.ports import IFrameSink, IPollingSink
+
+
+def test_the_sinks_are_sinks():
+    assert verifyObject(IFrameSink, FakeSink())
+    assert verifyObject(IPollingSink, FakePollingSink())

@@ -1,0 +1,232 @@
+"""Who gets what."""
+
+from __future__ import annotations
+
+import pytest
+from gateway_doubles import FakePollingSink, FakeSink, Site
+from twisted.internet.defer import Deferred
+from zope.interface.verify import verifyObject
+
+from newage.domain.model import EVERYBODY, Audience, Emission
+from newage.errors import PeerGone
+from newage.gateway.settings import GatewaySettings
+from newage.ports import IChannel, IOutbox
+
+ROOM = Audience("room", "lobby")
+
+
+@pytest.fixture
+def three(site):
+    """Three sockets on / and their sinks, each in its own identity's audience."""
+    site.namespace()
+    site.namespace("/other")
+    sinks = [site.joined()[1] for _ in range(3)]
+    for number, socket in enumerate(site.sockets):
+        site.hub.join(socket.sid, Audience("identity", str(number)))
+    return sinks
+
+
+def sids(site):
+    return [socket.sid for socket in site.sockets]
+
+
+def publish(site, *to, event="e", args=(1,), namespace="/"):
+    site.hub.publish(Emission(namespace, event, args, to))
+
+
+def test_it_is_an_outbox(site):
+    assert verifyObject(IOutbox, site.hub)
+    assert verifyObject(IChannel, site.hub.channel([]))
+
+
+def test_everybody_in_the_namespace(site, three):
+    connection, other = site.joined("/other")
+    publish(site, EVERYBODY)
+    assert [sink.take() for sink in three] == [[b'42["e",1]']] * 3
+    assert other.take() == []
+    publish(site, EVERYBODY, namespace="/other")
+    assert other.take() == [b'42/other,["e",1]']
+
+
+def test_rooms(site, three):
+    first, second, _ = sids(site)
+    site.hub.join(first, ROOM)
+    site.hub.join(second, ROOM)
+    site.hub.join(second, ROOM)
+    publish(site, ROOM)
+    site.hub.leave(first, ROOM)
+    site.hub.leave(first, ROOM)
+    publish(site, ROOM, args=(2,))
+    site.hub.leave(second, ROOM)
+    publish(site, ROOM, args=(3,))
+    assert [sink.take() for sink in three] == [[b'42["e",1]'], [b'42["e",1]', b'42["e",2]'], []]
+
+
+def test_a_union_reaches_each_socket_once(site, three):
+    first, second, _ = sids(site)
+    site.hub.join(first, ROOM)
+    publish(site, ROOM, Audience("identity", "0"), Audience("sid", first), Audience("sid", second), Audience("sid", "x"))
+    assert [len(sink.take()) for sink in three] == [1, 1, 0]
+
+
+def test_a_sid_of_another_namespace_is_not_meant(site, three):
+    site.joined("/other")
+    publish(site, Audience("sid", sids(site)[3]))
+    publish(site, Audience("sid", sids(site)[0]))
+    assert [len(sink.take()) for sink in three] == [1, 0, 0]
+
+
+def test_one_broadcast_is_one_packet_for_all(site):
+    packets = []
+
+    class Sharing(FakeSink):
+        def send_shared(self, packet):
+            packets.append(packet)
+
+    site.namespace()
+    for _ in range(3):
+        connection, _ = site.open(Sharing())
+        connection.text_received(b"40")
+    publish(site, EVERYBODY)
+    assert len(packets) == 3
+    assert packets[0] is packets[1] is packets[2]
+    assert packets[0].packet == b'42["e",1]'
+
+
+def test_bytes_go_along(site, three):
+    publish(site, EVERYBODY, args=({"a": b"data"},))
+    assert [sink.take() for sink in three] == [[b'451-["e",{"a":{"_placeholder":true,"num":0}}]', b"B:data"]] * 3
+
+
+def test_what_cannot_be_encoded_is_logged(site, three, failures):
+    publish(site, EVERYBODY, args=(object(),))
+    assert [sink.take() for sink in three] == [[], [], []]
+    assert failures == [TypeError]
+    failures.clear()
+
+
+def test_who_is_gone_is_in_no_room(site, three):
+    first, second, third = sids(site)
+    site.hub.join(first, ROOM)
+    site.sockets[0].disconnect()
+    three[0].take()
+    publish(site, ROOM)
+    publish(site, EVERYBODY)
+    assert [len(sink.take()) for sink in three] == [0, 1, 1]
+    for sink in three[1:]:
+        sink.receiver.sink_closed(sink, "transport close")
+    assert (site.hub._rooms, site.hub._sockets) == ({}, {})
+
+
+def test_a_socket_that_is_not_admitted_is_not_everybody(site):
+    site.namespace("/closed", connect=lambda socket, auth: None)
+    _, sink = site.joined("/closed")
+    publish(site, EVERYBODY, namespace="/closed")
+    assert sink.take() == []
+
+
+def test_rooms_may_be_joined_before_connect_is_answered(site):
+    answer = Deferred()
+
+    async def connect(socket, auth):
+        socket.caller = "me"
+        site.hub.join(socket.sid, ROOM)
+        await answer
+
+    site.namespace(connect=connect)
+    connection, sink = site.open()
+    connection.text_received(b"40")
+    publish(site, ROOM)
+    assert sink.take() == []
+    answer.callback(None)
+    assert sink.take() == [b'40{"sid":"s2"}', b'42["e",1]']
+
+
+def test_one_socket(site, three):
+    first, _, third = sids(site)
+    site.hub.emit(first, "hello", {"a": 1})
+    site.hub.emit("nobody", "hello")
+    answer = site.hub.call(third, "ask", [1], 5.0)
+    assert [sink.take() for sink in three] == [[b'42["hello",{"a":1}]'], [], [b'420["ask",1]']]
+    three[2].receiver.text_received(b'430["fine"]')
+    assert answer.result == ["fine"]
+    caught = []
+    site.hub.call("nobody", "ask", [], 5.0).addErrback(lambda failure: caught.append(failure.type))
+    assert caught == [PeerGone]
+
+
+def test_disconnecting_one_socket(site, three):
+    site.hub.disconnect(sids(site)[0])
+    site.hub.disconnect("nobody")
+    assert [sink.take() for sink in three] == [[b"41"], [], []]
+
+
+def test_unknown_sids_are_ignored(site):
+    site.hub.join("nobody", ROOM)
+    site.hub.leave("nobody", ROOM)
+    assert site.hub.pending_bytes("nobody") == 0
+    assert site.hub.transport("nobody") == ""
+    assert site.hub._rooms == {}
+
+
+def test_what_a_transport_is_and_has_queued(site):
+    site.namespace()
+    sink = FakePollingSink()
+    connection, _ = site.open(sink)
+    connection.text_received(b"40")
+    sink.stuck = True
+    assert site.hub.transport("s2") == "polling"
+    assert site.hub.pending_bytes("s2") == sink.queued > 0
+
+
+def test_rooms_of_one_socket_are_limited():
+    site = Site(settings=GatewaySettings(max_audiences=2))
+    site.namespace()
+    _, sink = site.joined()
+    for name in "abc":
+        site.hub.join("s2", Audience("room", name))
+        site.hub.join("s2", EVERYBODY)
+        publish(site, Audience("room", name), args=(name,))
+    publish(site, EVERYBODY)
+    assert sink.take() == [b'42["e","a"]', b'42["e","b"]', b'42["e",1]']
+
+
+def test_a_channel_is_chosen_once(site, three):
+    _, other = site.joined("/other")
+    first, _, third, fourth = sids(site)
+    channel = site.hub.channel([first, third, first, "nobody", fourth])
+    channel.emit("t", "token")
+    site.sockets[0].disconnect()
+    three[0].take()
+    channel.emit("t", b"x")
+    assert [len(sink.take()) for sink in three] == [0, 0, 3]
+    assert other.take()[0] == b'42/other,["t","token"]'
+
+
+def test_a_slow_receiver_of_a_broadcast_is_cut_and_nobody_else_notices():
+    site = Site(settings=GatewaySettings(max_outbound_bytes=16_000))
+    site.namespace()
+    (slow_connection, slow), (_, fast) = site.joined(), site.joined()
+    slow.stuck = True
+    for _ in range(50):
+        publish(site, EVERYBODY, args=("x" * 1000,))
+    assert slow.ended is None
+    site.clock.advance(0)
+    assert slow.ended == ("abort", "slow consumer")
+    assert (fast.ended, len(fast.take())) == (None, 50)
+    assert [socket.connection for socket, _ in site.gone] == [slow_connection]
+
+
+def test_a_transport_that_fails_while_it_is_sent_to(site):
+    class Failing(FakeSink):
+        def send_shared(self, packet):
+            self.receiver.sink_closed(self, "transport error")
+
+    site.namespace()
+    _, before = site.joined()
+    connection, _ = site.open(Failing())
+    connection.text_received(b"40")
+    _, after = site.joined()
+    publish(site, EVERYBODY)
+    assert len(before.take()) == len(after.take()) == 1
+    assert connection.closed

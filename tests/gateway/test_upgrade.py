@@ -1,0 +1,157 @@
+"""From polling to WebSocket: nothing lost, nothing twice, one candidate, ten seconds."""
+
+from __future__ import annotations
+
+import pytest
+from gateway_doubles import LOCAL, FakePollingSink, FakeSink, Site
+from zope.interface.verify import verifyObject
+
+from newage.ports import IReceiver
+
+
+@pytest.fixture
+def heard():
+    return []
+
+
+@pytest.fixture
+def site(heard):
+    return Site(on_message=lambda connection, payload, binary: heard.append(payload))
+
+
+@pytest.fixture
+def polling():
+    return FakePollingSink()
+
+
+@pytest.fixture
+def connection(site, polling):
+    connection = site.engines.open(polling, LOCAL)
+    polling.take()
+    return connection
+
+
+def probe(connection):
+    sink = FakeSink()
+    connection.start_probe(sink)
+    return sink
+
+
+def test_an_upgrade_moves_what_no_get_fetched(connection, polling, heard):
+    websocket = probe(connection)
+    assert verifyObject(IReceiver, websocket.receiver)
+    websocket.receiver.text_received(b"2probe")
+    assert websocket.take() == [b"3probe"]
+    assert polling.upgrading
+    connection.send_text(b"4one")
+    connection.send_binary(b"two")
+    websocket.receiver.text_received(b"5")
+    assert polling.ended == ("close", "upgraded")
+    assert websocket.take() == [b"4one", b"B:two"]
+    assert connection.sink is websocket
+    assert websocket.receiver is connection
+    connection.send_text(b"4three")
+    assert websocket.take() == [b"4three"]
+    websocket.receiver.text_received(b"4hello")
+    assert heard == [b"hello"]
+    connection.sink_closed(polling, "transport close")
+    assert not connection.closed
+    connection.sink_closed(websocket, "transport close")
+    assert connection.closed
+
+
+def test_polling_goes_on_until_then(connection, polling, heard):
+    websocket = probe(connection)
+    websocket.receiver.text_received(b"2probe")
+    connection.text_received(b"4still here")
+    connection.send_text(b"4x")
+    assert heard == [b"still here"]
+    assert polling.take() == [b"4x"]
+
+
+def test_the_heartbeat_survives_the_upgrade(site, connection, polling):
+    websocket = probe(connection)
+    site.clock.advance(5)
+    websocket.receiver.text_received(b"2probe")
+    websocket.receiver.text_received(b"5")
+    site.clock.advance(20)
+    assert websocket.take() == [b"3probe", b"2"]
+
+
+@pytest.mark.parametrize("packets", [[b"5"], [b"4x"], [b"2"], [b"2probe", b"2probe"], [b"2probe", b"4x"]])
+def test_a_candidate_that_says_something_else_is_closed(connection, polling, packets):
+    websocket = probe(connection)
+    receiver = websocket.receiver
+    for packet in packets:
+        receiver.text_received(packet)
+    assert websocket.ended == ("close", "bad upgrade")
+    assert (connection.sink, polling.ended, polling.upgrading) == (polling, None, False)
+    receiver.text_received(b"2probe")
+    receiver.sink_closed(websocket, "transport close")
+    assert websocket.sent in ([], [b"3probe"])
+
+
+def test_binary_data_is_something_else(connection):
+    websocket = probe(connection)
+    websocket.receiver.binary_received(b"2probe")
+    assert websocket.ended == ("close", "bad upgrade")
+
+
+def test_a_candidate_that_does_not_come_to_an_end_is_closed(site, connection, polling):
+    websocket = probe(connection)
+    websocket.receiver.text_received(b"2probe")
+    site.clock.advance(9.9)
+    assert websocket.ended is None
+    site.clock.advance(0.1)
+    assert websocket.ended == ("close", "upgrade timeout")
+    assert (connection.closed, polling.upgrading) == (False, False)
+
+
+def test_a_candidate_that_vanishes_leaves_the_place_free(connection, polling):
+    first = probe(connection)
+    first.receiver.text_received(b"2probe")
+    first.receiver.sink_closed(first, "transport close")
+    assert not polling.upgrading
+    second = probe(connection)
+    second.receiver.text_received(b"2probe")
+    second.receiver.text_received(b"5")
+    assert connection.sink is second
+
+
+def test_one_candidate_at_a_time(connection):
+    first, second = probe(connection), probe(connection)
+    assert second.ended == ("close", "bad upgrade")
+    assert second.receiver is None
+    first.receiver.text_received(b"2probe")
+    first.receiver.text_received(b"5")
+    assert connection.sink is first
+
+
+def test_a_websocket_is_not_upgraded(connection, site):
+    first = probe(connection)
+    first.receiver.text_received(b"2probe")
+    first.receiver.text_received(b"5")
+    assert probe(connection).ended == ("close", "bad upgrade")
+    direct, _ = site.open()
+    assert probe(direct).ended == ("close", "bad upgrade")
+
+
+def test_the_candidate_goes_with_the_connection(connection, site):
+    websocket = probe(connection)
+    websocket.receiver.text_received(b"2probe")
+    connection.text_received(b"1")
+    assert websocket.ended == ("close", "transport close")
+    websocket.receiver.text_received(b"5")
+    assert site.clock.getDelayedCalls() == []
+    assert probe(connection).ended == ("close", "bad upgrade")
+
+
+def test_a_pause_goes_over_to_the_new_transport(connection, heard):
+    connection.pause()
+    websocket = probe(connection)
+    websocket.receiver.text_received(b"2probe")
+    websocket.receiver.text_received(b"5")
+    assert websocket.paused
+    connection.text_received(b"4x")
+    connection.resume()
+    assert (websocket.paused, heard) == (False, [b"x"])
