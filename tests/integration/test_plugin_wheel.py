@@ -16,7 +16,17 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).parents[2]
-SOURCES = ("src", "static", "twisted", "conf", "setup.cfg", "pyproject.toml", "MANIFEST.in", "README.md", "CHANGELOG.md")
+SOURCES = (
+    "src",
+    "static",
+    "twisted",
+    "conf",
+    "setup.cfg",
+    "pyproject.toml",
+    "MANIFEST.in",
+    "README.md",
+    "CHANGELOG.md",
+)
 NOT_SOURCES = shutil.ignore_patterns("__pycache__", "*.pyc", "*.egg-info", "dropin.cache", "node_modules")
 LISTENING = re.compile(r"Listening on http://127\.0\.0\.1:(\d+)/")
 
@@ -103,15 +113,25 @@ def test_twistd_lists_newage(installed: Path, tmp_path: Path) -> None:
     assert "--ephemeral" in run(installed / "twistd", "newage", "--help", cwd=tmp_path)
 
 
+def test_every_module_finds_what_it_imports(installed: Path, tmp_path: Path) -> None:
+    """What setup.cfg requires is enough; the development environment has more."""
+    program = """
+import importlib, pkgutil, newage
+for module in pkgutil.walk_packages(newage.__path__, "newage."):
+    if not module.name.startswith("newage.static"):
+        importlib.import_module(module.name)
+        print(module.name)
+"""
+    assert len(run(installed / "python", "-c", program, cwd=tmp_path).split()) > 60
+
+
 def test_the_page_is_found_inside_the_package(installed: Path, tmp_path: Path) -> None:
     found = run(installed / "python", "-c", "import newage.home; print(newage.home.static_folder())", cwd=tmp_path)
     assert Path(found.strip(), "index.html").is_file()
     assert "site-packages" in found
 
 
-def test_it_serves_the_page_and_stops_with_code_0(
-    daemon: tuple[subprocess.Popen[str], int], tmp_path: Path
-) -> None:
+def test_it_serves_the_page_and_stops_with_code_0(daemon: tuple[subprocess.Popen[str], int], tmp_path: Path) -> None:
     process, port = daemon
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     connection.request("GET", "/")
