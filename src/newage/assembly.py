@@ -353,10 +353,29 @@ class Core(Service):
         if self._demo is not None:
             self._demo.attach(self.sessions)
 
-    async def _load(self) -> None:
+    def reload(self, config: Config) -> Deferred[None]:
+        """Take over the tables of ``reload.RELOADABLE`` and read the settings folder again."""
+        self.sessions.settings = config.sessions
+        self.presence.settings = config.presence
+        self.rooms.settings = config.rooms
+        self.history.settings = config.history
+        self.requests.settings = config.requests
+        self.streams.settings = config.streams
+        self.downstream.settings = config.downstream
+        self._config = config
+        self._read_server_file()
+        if config.server.debug_mode != self.debug.debug_mode:
+            self.debug.switch(config.server.debug_mode)
+        return self.trust.rescan()
+
+    def _read_server_file(self) -> None:
+        """The file says networkSafe, unless a stronger source does."""
         self.server_file.load(write_missing=not self._config.server.ephemeral)
         if self._config.auth.network_safe != self.server_file.network_safe:
             self.server_file.override("networkSafe", self._config.auth.network_safe)
+
+    async def _load(self) -> None:
+        self._read_server_file()
         await self.keys.load()
         if not self._config.server.ephemeral:
             limit = self._config.auth.max_client_keys

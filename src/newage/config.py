@@ -23,6 +23,7 @@ from newage.bridge.demo import DemoSettings
 from newage.config_values import address_list, check_least, coerce, toml_value
 from newage.errors import BadParameter, ConfigError, FileReadFailed, NewAgeError
 from newage.gateway.settings import GatewaySettings
+from newage.manhole import ManholeSettings
 from newage.namespaces.sillytavern import SillyTavernSettings
 from newage.protocol.engine_session import EngineSettings
 from newage.services.auth_settings import AuthSettings
@@ -108,6 +109,7 @@ class Config:
     log_reader: LogReaderSettings = field(factory=LogReaderSettings)
     storage: StorageSettings = field(factory=StorageSettings)
     demo: DemoSettings = field(factory=DemoSettings)
+    manhole: ManholeSettings = field(factory=ManholeSettings)
     log: LogSettings = field(factory=LogSettings)
     # Not settings: what the operator should hear about although it does not keep the hub from starting.
     warnings: tuple[NewAgeError, ...] = field(default=(), eq=False)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 from twisted.python import usage
@@ -18,7 +20,11 @@ from newage.assembly import Core
 from newage.config import Config, Key, load
 from newage.errors import ConfigError
 from newage.home import Home, check_home, static_folder
+from newage.inspection import BANNER, namespace_of
 from newage.lifecycle import Banner, Listener, Signals, StagedService, StartRefused, bind, expand, refusal, url
+from newage.manhole import Manhole
+from newage.reload import Reloader
+from newage.systemd import Systemd
 from newage.telemetry import Counters
 from newage.web.peer import PeerJudge
 from newage.web.site import make_site
@@ -72,16 +78,18 @@ class Options(usage.Options):
 
 def makeService(options: Options) -> StagedService:
     """:raises StartRefused: options, configuration, home or ports are wrong."""
+    given = options.given()
+    file = os.environ.get("NEWAGE_CONFIG") if options["config"] is None else options["config"]
+
+    def read() -> Config:
+        return load(options=given, environ=os.environ, config_file=file)
+
     try:
-        config = load(
-            options=options.given(),
-            environ=os.environ,
-            config_file=os.environ.get("NEWAGE_CONFIG") if options["config"] is None else options["config"],
-        )
+        config = read()
         check(config, will_change_user=_will_change_user(options))
         from twisted.internet import reactor
 
-        service = build(config, reactor)
+        service = build(config, reactor, read)
     except ConfigError as error:
         raise refusal(error) from None
     if _daemon(options):
@@ -132,8 +140,11 @@ CONNECT = "To connect SillyTavern, give its extension this address and port (REA
 # ---------------------------------------------------------------------------------------------------------- composition
 
 
-def build(config: Config, reactor: Any) -> StagedService:
-    """Everything, once, from the inside out; opens nothing. Stages stop in reverse: ports first, home last."""
+def build(config: Config, reactor: Any, read: Callable[[], Config]) -> StagedService:
+    """Everything, once, from the inside out; opens nothing. Stages stop in reverse: ports first, home last.
+
+    :param read: reads the configuration again, for SIGHUP.
+    """
     counters = Counters()
     root = StagedService(reactor, config.server.stop_seconds)
     home = Home(
@@ -148,10 +159,12 @@ def build(config: Config, reactor: Any) -> StagedService:
     site = make_site(
         config.web, core.engines, reactor, static_dir=static_folder(), home=folder, extra_lookup=core.static.lookup
     )
+    systemd = Systemd(reactor, os.environ)
     stages = [
         Signals(reactor),
         home,
         core,
+        Manhole(reactor, config.manhole, config.home, partial(namespace_of, core), BANNER),
         Listener(
             reactor,
             site,
@@ -159,7 +172,9 @@ def build(config: Config, reactor: Any) -> StagedService:
             port=config.server.port,
             backlog=config.server.listen_backlog,
         ),
+        Reloader(reactor, config, read, core.reload, systemd),
         Banner(CONNECT),
+        systemd,
     ]
     for stage in stages:
         stage.setServiceParent(root)

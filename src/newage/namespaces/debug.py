@@ -42,9 +42,12 @@ class DebugEvents:
     def toggle(self, caller: Caller, request: None) -> wire.Body:
         """Flip it; every socket of the namespace hears so before the ack."""
         self._check(caller)
-        self.debug_mode = not self.debug_mode
-        self._set_debug(self.debug_mode)
-        body = {"debugMode": self.debug_mode}
+        return self.switch(not self.debug_mode)
+
+    def switch(self, on: bool) -> wire.Body:
+        self.debug_mode = on
+        self._set_debug(on)
+        body = {"debugMode": on}
         self._outbox.publish(Emission("/debug", "DEBUG_MODE_CHANGED", (body,), (EVERYBODY,)))
         return body
 

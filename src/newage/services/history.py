@@ -57,7 +57,7 @@ class HistoryService:
         self._sessions = sessions
         self._rooms = rooms
         self._store = store
-        self._settings = settings
+        self.settings = settings
         self._serving = serving
         self._aliases = aliases
         self._snapshots: dict[str, IDelayedCall] = {}
@@ -84,7 +84,7 @@ class HistoryService:
         self._rooms.ensure_stored(draft.room)
         seq = self._rooms.next_seq(draft.room)
         message = evolve(draft, seq=seq, timestamp=draft.timestamp or self._world.timestamp())
-        await self._store.add_message(message, self._settings.max_messages_per_room)
+        await self._store.add_message(message, self.settings.max_messages_per_room)
         body = new_message_body(message)
         self._show(draft.room, "NEW_MESSAGE", body)
         if self._aliases:
@@ -135,10 +135,10 @@ class HistoryService:
 
         :param only: keep just this identity's own thread: its messages and the answers to them (mode Separate).
         """
-        limit = self._settings.context_forward_limit
+        limit = self.settings.context_forward_limit
         if only is None:
             return [message_body(m) for m in await self._store.last_messages(room, limit)]
-        messages = await self._store.last_messages(room, self._settings.max_messages_per_room)
+        messages = await self._store.last_messages(room, self.settings.max_messages_per_room)
         own = {m.request_id for m in messages if m.identity == only and not m.is_response}
         thread = [m for m in messages if m.identity == only or (m.is_response and m.request_id in own)]
         return [message_body(m) for m in thread[-limit:]]
@@ -156,7 +156,7 @@ class HistoryService:
         if not _may_read(caller, room):
             raise NotMember(f"You are not a member of room {name}.")
         total = await self._store.count_messages(name, 0)
-        size = self._settings.context_page_size
+        size = self.settings.context_page_size
         pages = max(1, -(-total // size))
         update = {"updateId": self._world.new_id(), "roomName": name, "totalPages": pages, "totalMessages": total}
         self._start_push(caller.sid, name, update)
@@ -165,7 +165,7 @@ class HistoryService:
     def _start_push(self, sid: str, name: str, update: dict[str, Any]) -> None:
         key = (sid, name)
         superseded = self._pushes.pop(key, None)
-        if superseded is None and len(self._pushes) >= self._settings.max_page_pushes:
+        if superseded is None and len(self._pushes) >= self.settings.max_page_pushes:
             superseded = self._pushes.pop(next(iter(self._pushes)))
         if superseded is not None:
             superseded.cancel()
@@ -180,8 +180,8 @@ class HistoryService:
     async def _push(self, sid: str, name: str, update: dict[str, Any]) -> None:
         after = 0
         for number in range(1, update["totalPages"] + 1):
-            await self._pause(self._settings.context_send_delay / 1000 if number > 1 else 0)
-            page = await self._store.messages_after(name, after, self._settings.context_page_size)
+            await self._pause(self.settings.context_send_delay / 1000 if number > 1 else 0)
+            page = await self._store.messages_after(name, after, self.settings.context_page_size)
             caller, room = self._sessions.caller(sid), self._rooms.get(name)
             if caller is None or room is None or not _may_read(caller, room):
                 return
@@ -231,7 +231,7 @@ class HistoryService:
     def _snapshot_soon(self, name: str) -> None:
         if name in self._snapshots or not self._wants_snapshots(name):
             return
-        delay = self._settings.context_snapshot_delay_ms / 1000
+        delay = self.settings.context_snapshot_delay_ms / 1000
         self._snapshots[name] = self._world.clock.callLater(delay, self._snapshot, name)
 
     def _wants_snapshots(self, name: str) -> bool:
@@ -250,7 +250,7 @@ class HistoryService:
         d.addErrback(self._failed, "a snapshot", name)
 
     async def _send_snapshot(self, name: str) -> None:
-        limit = self._settings.context_snapshot_max
+        limit = self.settings.context_snapshot_max
         messages = await self._store.last_messages(name, limit + 1)
         room = self._rooms.get(name)
         if room is None:
@@ -264,7 +264,7 @@ class HistoryService:
         self._outbox.publish(Emission("/llm", "UPDATE_CONTEXT", (body,), (Audience("snapshots", name),)))
 
     def _failed(self, failure: Failure, what: str, room: str) -> None:
-        if failure.check(CancelledError) is None:  # else superseded, or the end of the daemon
+        if not isinstance(failure.value, CancelledError):  # else superseded, or the end of the daemon
             self._log.failure("{what} of room {room} failed", failure, what=what, room=room)
 
 

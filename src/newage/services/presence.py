@@ -27,7 +27,7 @@ class PresenceService:
         self._outbox = outbox
         self._sessions = sessions
         self._rooms = rooms
-        self._settings = settings
+        self.settings = settings
         self._typing: dict[tuple[str, str], IDelayedCall] = {}  # (identity, room); bounded by memberships
 
     def close(self) -> None:
@@ -51,9 +51,9 @@ class PresenceService:
         """Shown once; each further call only prolongs it."""
         running = self._typing.get((identity, room))
         if running is not None:
-            running.reset(self._settings.typing_idle_seconds)
+            running.reset(self.settings.typing_idle_seconds)
             return
-        delay = self._settings.typing_idle_seconds
+        delay = self.settings.typing_idle_seconds
         self._typing[identity, room] = self._world.clock.callLater(delay, self.stop_typing, room, identity)
         self.show(room, identity, "typing")
 

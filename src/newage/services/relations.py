@@ -45,7 +45,7 @@ class RelationService:
         self._sessions = sessions
         self._rooms = rooms
         self._store = store
-        self._settings = settings
+        self.settings = settings
         self._choose = choose
         self.policy = ConnectionPolicy(settings.connection_policy)
         self._manual: dict[str, tuple[str, ...]] = {}
@@ -124,7 +124,7 @@ class RelationService:
         manual = {**self._manual, room: tuple(found)}
         if not found:
             del manual[room]
-        if len(manual) > self._settings.max_manual_assignments:
+        if len(manual) > self.settings.max_manual_assignments:
             raise InvalidRequest("Failed to assign extension")
         await self._store.save_state("manualAssignments", manual)
         self._manual = manual

@@ -81,7 +81,7 @@ class RequestService:
         self._relations = relations
         self._history = history
         self._forwarder = forwarder
-        self._settings = settings
+        self.settings = settings
         self._requests: dict[str, Request] = {}  # live ones and those in their tail, oldest first
         self._live: dict[str, int] = {}  # identity -> number of its live requests
         self._queues: dict[str, RoomQueue] = {}
@@ -144,7 +144,7 @@ class RequestService:
             raise RoomDenied("Invalid or unauthorized target room.")
         if ask.request_id is None or not ask.text:
             raise InvalidRequest("Invalid LLM request data.")
-        if len(ask.text.encode("utf-8", "replace")) > self._settings.max_request_bytes:
+        if len(ask.text.encode("utf-8", "replace")) > self.settings.max_request_bytes:
             raise InvalidRequest("Invalid LLM request data.")
         known = self._requests.get(ask.request_id)
         if known is not None and known.live:
@@ -163,9 +163,9 @@ class RequestService:
         while recent and recent[0] <= now - self.RATE_WINDOW:
             recent.popleft()
         if (
-            len(recent) >= self._settings.request_rate
-            or self.live_count >= self._settings.max_live_requests
-            or self._live.get(identity, 0) >= self._settings.max_live_requests_per_identity
+            len(recent) >= self.settings.request_rate
+            or self.live_count >= self.settings.max_live_requests
+            or self._live.get(identity, 0) >= self.settings.max_live_requests_per_identity
         ):
             raise Unavailable("Too many requests.")
         recent.append(now)
@@ -241,7 +241,7 @@ class RequestService:
         return verdict.value
 
     def _new_queue(self) -> RoomQueue:
-        return RoomQueue(self._settings.queue_size, self._settings.queue_size_per_identity)
+        return RoomQueue(self.settings.queue_size, self.settings.queue_size_per_identity)
 
     async def _forward_with_queue(self, caller: Caller, request: Request, room: Room) -> None:
         """Forward, in Default mode merged with what waits in the queue (contract 5.4)."""
@@ -298,7 +298,7 @@ class RequestService:
         waiting = [r for r in self._requests.values() if r.live and r.awaits(extension)]
         if not waiting:
             return None
-        patience = self._world.now() - self._settings.extension_silence_seconds
+        patience = self._world.now() - self.settings.extension_silence_seconds
         return next((r for r in waiting if r.heard.get(extension, 0.0) > patience), waiting[-1])
 
     def get(self, request_id: str) -> Request | None:
@@ -433,15 +433,15 @@ class RequestService:
         self._sweep = self._world.clock.callLater(self.SWEEP, self._tick)
         now = self._world.now()
         for name, queue in list(self._queues.items()):
-            for request in queue.expire(now - self._settings.queue_ttl_seconds):
+            for request in queue.expire(now - self.settings.queue_ttl_seconds):
                 self.end(request, "expired")
             if not queue:
                 del self._queues[name]
         for request in list(self._requests.values()):
             if request.ended_at is not None:
-                if request.ended_at <= now - self._settings.request_tail_seconds:
+                if request.ended_at <= now - self.settings.request_tail_seconds:
                     self._forget(request)
-            elif request.targets and request.active_at <= now - self._settings.llm_request_timeout_seconds:
+            elif request.targets and request.active_at <= now - self.settings.llm_request_timeout_seconds:
                 self._expire(request)
         horizon = self._world.clock.seconds() - self.RATE_WINDOW
         for identity, recent in list(self._rates.items()):

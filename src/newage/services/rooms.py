@@ -66,7 +66,7 @@ class RoomService:
         self._outbox = outbox
         self._sessions = sessions
         self._store = store
-        self._settings = settings
+        self.settings = settings
         self.default_mode = RequestMode(settings.default_room_message_request_mode)
         self._rooms: dict[str, Room] = {}
         self._of: defaultdict[str, dict[str, None]] = defaultdict(dict)  # identity -> its rooms, in order of joining
@@ -140,7 +140,7 @@ class RoomService:
             raise InvalidRequest("Invalid room name")
         if name in self._rooms:
             raise RoomExists("Room already exists")
-        if self._groups >= self._settings.max_group_rooms or len(self._rooms) >= self._settings.max_rooms:
+        if self._groups >= self.settings.max_group_rooms or len(self._rooms) >= self.settings.max_rooms:
             raise Unavailable("Too many rooms.")
         room = Room(
             name=name,
@@ -174,7 +174,7 @@ class RoomService:
         room = self.require(name)
         if identity in room.members:
             raise AlreadyMember("Already a member of this room.")
-        if len(room.members) >= self._settings.max_members_per_room:
+        if len(room.members) >= self.settings.max_members_per_room:
             raise Unavailable("Failed to join room")
         changed = evolve(room, members={**room.members, identity: role})
         emptied = self._emptied.pop(name, None)
@@ -202,7 +202,7 @@ class RoomService:
         for listener in self._listeners:
             listener.member_left(changed, identity, reason)
         if not changed.members and changed.kind is RoomKind.GROUP:
-            grace = self._settings.empty_room_grace_seconds
+            grace = self.settings.empty_room_grace_seconds
             self._emptied[name] = self._world.clock.callLater(grace, self._delete_if_empty, name)
         return changed
 
@@ -256,7 +256,7 @@ class RoomService:
 
     def _make_own_room(self, session: Session) -> None:
         kind = RoomKind.EXTENSION if session.kind is Kind.EXTENSION else RoomKind.PERSONAL
-        if len(self._rooms) >= self._settings.max_rooms:
+        if len(self._rooms) >= self.settings.max_rooms:
             self._forget_oldest_absent()
         room = Room(
             name=session.identity,
@@ -358,12 +358,12 @@ class RoomService:
             )
 
     def _schedule_sweep(self) -> None:
-        self._sweep = self._world.clock.callLater(self._settings.sweep_seconds, self._expire)
+        self._sweep = self._world.clock.callLater(self.settings.sweep_seconds, self._expire)
 
     def _expire(self) -> None:
         """Drop the memberships of those who have been away too long, and their own rooms."""
         self._schedule_sweep()
-        oldest = self._world.now() - self._settings.offline_retention_seconds
+        oldest = self._world.now() - self.settings.offline_retention_seconds
         expired = [identity for identity, since in self._offline_since.items() if since <= oldest]
         for identity in expired:
             del self._offline_since[identity]

@@ -36,7 +36,7 @@ class SessionService:
     def __init__(self, world: World, outbox: IOutbox, settings: SessionSettings) -> None:
         self._world = world
         self._outbox = outbox
-        self._settings = settings
+        self.settings = settings
         self._by_identity: dict[str, _Live] = {}
         self._by_client: dict[str, dict[str, _Live]] = {}  # clientId -> identity -> session
         self._by_sid: dict[str, _Live] = {}
@@ -57,11 +57,11 @@ class SessionService:
         live = self._by_identity.get(caller.identity)
         appeared = live is None
         if live is None:
-            if len(self._by_identity) >= self._settings.max_sessions:
+            if len(self._by_identity) >= self.settings.max_sessions:
                 raise Unavailable("Too many sessions.")
             live = self._by_identity[caller.identity] = _Live(session=caller.session)
             self._by_client.setdefault(caller.client_id, {})[caller.identity] = live
-        elif len(live.callers) >= self._settings.max_sockets_per_session:
+        elif len(live.callers) >= self.settings.max_sockets_per_session:
             raise Unavailable("Too many sockets of this client.")
         if live.grace is not None:
             live.grace.cancel()
@@ -91,7 +91,7 @@ class SessionService:
         if had_link and not live.links:
             self._tell("extension_lost", live.session)
         if not live.callers:
-            grace = self._settings.session_grace_ms / 1000
+            grace = self.settings.session_grace_ms / 1000
             live.grace = self._world.clock.callLater(grace, self._gone, live)
 
     def attach_extension(self, session: Session, link: IExtensionLink) -> str:

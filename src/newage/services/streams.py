@@ -105,7 +105,7 @@ class StreamService:
         self._history = history
         self._downstream = downstream
         self._presence = presence
-        self._settings = settings
+        self.settings = settings
         self._extensions: dict[str, _Extension] = {}
         self._sweep: IDelayedCall | None = None
         self._storing: set[Deferred[None]] = set()
@@ -160,7 +160,7 @@ class StreamService:
         whole = output.joiner.feed(text)
         if whole and output.feed is not None:
             output.feed.push(whole)
-            if len(output.feed.buffer) > self._settings.max_output_bytes:
+            if len(output.feed.buffer) > self.settings.max_output_bytes:
                 self._fail(output, CallFailed("The answer is too large."))
 
     def stream_ended(
@@ -175,7 +175,7 @@ class StreamService:
         output.active_at = now
         if final is None:
             lived = (now - stream.started_at) * 1000
-            final = lived >= self._settings.stream_long_ms or stream.chunks > self._settings.stream_long_chunks
+            final = lived >= self.settings.stream_long_ms or stream.chunks > self.settings.stream_long_chunks
         if final:
             self._finalise(output)
         elif output.open_streams == 0:
@@ -203,7 +203,7 @@ class StreamService:
             if output.request is request:
                 self._finalise(output)
         output = self._new_output(extension, identity, output_id or self._world.new_id(), request)
-        output.text = well_formed(text)[: self._settings.max_output_bytes]
+        output.text = well_formed(text)[: self.settings.max_output_bytes]
         self._mark_ended(output)
         self._store_soon(output, self._store_answer(output))
 
@@ -234,7 +234,7 @@ class StreamService:
         self, extension: _Extension, identity: str, stream_id: str, output_id: str, request_id: str | None
     ) -> _Stream | None:
         """Open a stream on its output; None when there is no request for it or a limit is reached."""
-        if len(extension.streams) >= self._settings.max_streams_per_extension:
+        if len(extension.streams) >= self.settings.max_streams_per_extension:
             self._log.warn("{identity} has too many open streams", identity=identity)
             return None
         for other in extension.live():
@@ -260,7 +260,7 @@ class StreamService:
             if request is None:
                 self._log.debug("a stream of {identity} belongs to no request (72)", identity=identity)
                 return None
-            if len(extension.live()) >= self._settings.max_outputs_per_extension:
+            if len(extension.live()) >= self.settings.max_outputs_per_extension:
                 self._log.warn("{identity} has too many open outputs", identity=identity)
                 return None
             output = self._new_output(extension, identity, output_id, request)
@@ -299,7 +299,7 @@ class StreamService:
                 stream.gaps.discard(index)
                 return True
             return False
-        room = self._settings.max_chunk_gaps - len(stream.gaps)
+        room = self.settings.max_chunk_gaps - len(stream.gaps)
         stream.gaps.update(range(expected, min(index, expected + room)))
         stream.next_index = index + 1
         return True
@@ -343,7 +343,7 @@ class StreamService:
             del extension.streams[stream_id]
         output.open_streams = 0
         ended = [o for o in extension.outputs.values() if o.feed is None]
-        for old in ended[: -self._settings.max_ended_outputs_per_extension]:
+        for old in ended[: -self.settings.max_ended_outputs_per_extension]:
             del extension.outputs[old.output_id]
 
     # -------------------------------------------------------------------------------------------------------- storing
@@ -480,15 +480,15 @@ class StreamService:
     def _tick(self) -> None:
         """Finalise what has been idle, fail what fell silent, forget what is long over."""
         now = self._world.clock.seconds()
-        idle = self._settings.stream_idle_finalize_ms / 1000
+        idle = self.settings.stream_idle_finalize_ms / 1000
         for identity, extension in list(self._extensions.items()):
             for output in list(extension.outputs.values()):
                 if output.ended_at is not None:
-                    if now - output.ended_at >= self._settings.output_tail_seconds:
+                    if now - output.ended_at >= self.settings.output_tail_seconds:
                         extension.outputs.pop(output.output_id, None)
                 elif output.pending_since is not None and now - output.pending_since >= idle:
                     self._finalise(output)
-                elif now - output.active_at >= self._settings.output_idle_seconds:
+                elif now - output.active_at >= self.settings.output_idle_seconds:
                     self._fail(output, CallFailed("The extension fell silent."))
             if not extension.outputs and not extension.streams:
                 del self._extensions[identity]
