@@ -172,9 +172,9 @@ def build(config: Config, reactor: Any, read: Callable[[], Config]) -> StagedSer
             port=config.server.port,
             backlog=config.server.listen_backlog,
         ),
+        systemd,
         Reloader(reactor, config, read, core.reload, systemd),
         Banner(CONNECT),
-        systemd,
     ]
     for stage in stages:
         stage.setServiceParent(root)
