@@ -165,6 +165,8 @@ def build(config: Config, reactor: Any, read: Callable[[], Config]) -> StagedSer
         home,
         core,
         Manhole(reactor, config.manhole, config.home, partial(namespace_of, core), BANNER),
+        systemd,
+        Reloader(reactor, config, read, core.reload, systemd),
         Listener(
             reactor,
             site,
@@ -172,8 +174,6 @@ def build(config: Config, reactor: Any, read: Callable[[], Config]) -> StagedSer
             port=config.server.port,
             backlog=config.server.listen_backlog,
         ),
-        systemd,
-        Reloader(reactor, config, read, core.reload, systemd),
         Banner(CONNECT),
     ]
     for stage in stages:
