@@ -4,6 +4,8 @@ import { isDemo } from './extensions.js';
 
 const NEAR_PX = 56; // this close to the end counts as reading the newest
 
+const UP_KEYS = new Set(['ArrowUp', 'PageUp', 'Home']);
+
 const NOTES = {
   sending: 'Sending…',
   queued: 'Waiting until the room’s master sends',
@@ -39,6 +41,8 @@ export class Transcript {
     on('removed', this.#removed);
     on('waiting', () => this.#later());
     parts.scroller.addEventListener('scroll', () => this.#scrolled(), { passive: true });
+    parts.scroller.addEventListener('wheel', (event) => event.deltaY < 0 && this.#leaveEnd(), { passive: true });
+    parts.scroller.addEventListener('keydown', (event) => UP_KEYS.has(event.key) && this.#leaveEnd());
     parts.newest.addEventListener('click', () => this.follow(true));
     new ResizeObserver(() => this.#keepEnd()).observe(parts.scroller);
   }
@@ -123,14 +127,19 @@ export class Transcript {
     this.#scrolled();
   }
 
+  /** A way up begins: following on for another frame would stop a smooth scroll before its first step. */
+  #leaveEnd() {
+    if (this.#parts.scroller.scrollTop > 0) this.#following = false;
+  }
+
   /** Moving up, however little, is wanting to read; coming near the end is wanting the newest again. */
   #scrolled() {
     const { scroller, newest } = this.#parts;
     const gap = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
     const moved = scroller.scrollTop - this.#top;
     this.#top = scroller.scrollTop;
-    if (gap <= 1 || (moved > 0 && gap < NEAR_PX)) this.#following = true;
-    else if (moved < 0) this.#following = false;
+    if (moved < 0 && gap > 1) this.#following = false;
+    else if (moved > 0 && gap < NEAR_PX) this.#following = true;
     newest.hidden = this.#following || gap < NEAR_PX;
   }
 }

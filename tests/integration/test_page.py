@@ -19,6 +19,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>&lt;b&gt;"
 CONFESSION = "no model is involved"
 SCENE_SECONDS = 90
+A_LINE = 20  # pixels, less than a line of text: being at the end
 
 
 class Scene:
@@ -54,9 +55,16 @@ class Scene:
         self.problems: list[str] = result["problems"]
 
 
+def paced(folder: Path, token_interval_ms: int) -> Daemon:
+    config = folder / "newage.toml"
+    config.write_text(f"[demo]\ntoken_interval_ms = {token_interval_ms}\nfirst_token_ms = 100\n", "utf-8")
+    return Daemon(folder / "home", "--demo", "--config", str(config)).start()
+
+
 @pytest.fixture(scope="module")
 def demo_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    daemon = Daemon(tmp_path_factory.mktemp("page") / "home", "--demo").start()
+    """A hub whose demo speaks faster than usual, so that the tests are sooner over."""
+    daemon = paced(tmp_path_factory.mktemp("page"), 15)
     yield daemon
     daemon.stop()
 
@@ -167,13 +175,17 @@ def test_page_shows_history_after_a_reload(demo: str) -> None:
     assert scene.problems == []
 
 
-def test_page_leaves_a_reader_who_scrolled_up_alone(demo: str) -> None:
-    scene = Scene(demo, "scroll", questions=["Tell me a story", "And one more story, please"])
+def test_page_leaves_a_reader_who_scrolled_up_alone(tmp_path: Path) -> None:
+    daemon = paced(tmp_path, 60)  # time to do things while the answer grows
+    try:
+        scene = Scene(daemon.url, "scroll", questions=["Hello there", "Tell me a story, please"])
+    finally:
+        daemon.end()
     seen = scene.seen
-    assert seen["followed"] <= 1
+    assert seen["followed"] < A_LINE
     assert seen["still"] == 0
-    assert seen["caughtUp"] <= 1
-    assert seen["atEnd"] <= 1
+    assert seen["caughtUp"] < A_LINE
+    assert seen["atEnd"] < A_LINE
     assert seen["newest"] is False
     assert seen["focus"]["name"] == "scroller", "the button is gone, the focus is not"
     assert scene.problems == []
@@ -184,8 +196,8 @@ def test_page_of_a_hub_without_extensions_says_how_to_connect_one(
 ) -> None:
     daemon = make_daemon("--ephemeral")
     hub = Hub(daemon, driver)
-    extension = hub.extension("8123").answers("stream", tokens=["Now ", "I ", "am ", "here", "."])
-    scene = Scene(daemon.url, "alone", extension.start, question="Anybody?")
+    extension = hub.extension("8123").answers("docs", chunks=["Now ", "I ", "am ", "here", "."])
+    scene = Scene(daemon.url, "alone", extension.start_quickly, question="Anybody?")
     seen = scene.seen
     assert daemon.url in seen["guide"]
     assert "--demo" in seen["guide"]
