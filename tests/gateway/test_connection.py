@@ -132,6 +132,30 @@ class TestEnd:
         assert failures == [ZeroDivisionError] * 2
         failures.clear()
 
+    def test_a_transport_that_raises_against_its_contract_ends_alone(self, site, failures):
+        class Raising(FakeSink):
+            def send_text(self, packet):
+                if packet == b"2":
+                    raise OSError
+
+        connection, sink = site.open(Raising())
+        _, other = site.open()
+        site.clock.advance(25)
+        assert sink.ended == ("abort", "server error")
+        assert other.sent == [b"2"]
+        assert failures == [OSError]
+        failures.clear()
+
+    def test_a_fault_at_the_end_is_logged(self, failures):
+        site = Site()
+        site.namespace()
+        connection, sink = site.joined()
+        site.hub.detach = None  # type: ignore[method-assign]
+        connection.close("test")
+        assert site.engines.get(connection.sid) is None
+        assert failures == [TypeError]
+        failures.clear()
+
 
 class TestSize:
     def test_before_anybody_is_admitted_messages_are_small(self, site):

@@ -65,7 +65,9 @@ def test_rooms(site, three):
 def test_a_union_reaches_each_socket_once(site, three):
     first, second, _ = sids(site)
     site.hub.join(first, ROOM)
-    publish(site, ROOM, Audience("identity", "0"), Audience("sid", first), Audience("sid", second), Audience("sid", "x"))
+    publish(
+        site, ROOM, Audience("identity", "0"), Audience("sid", first), Audience("sid", second), Audience("sid", "x")
+    )
     assert [len(sink.take()) for sink in three] == [1, 1, 0]
 
 

@@ -146,6 +146,16 @@ def test_the_candidate_goes_with_the_connection(connection, site):
     assert probe(connection).ended == ("close", "bad upgrade")
 
 
+def test_a_fault_while_upgrading_ends_the_connection_and_is_logged(connection, polling, failures):
+    websocket = probe(connection)
+    polling.set_upgrading = None
+    websocket.receiver.text_received(b"2probe")
+    assert connection.closed
+    assert (polling.ended, websocket.ended) == (("abort", "server error"), ("close", "server error"))
+    assert failures == [TypeError]
+    failures.clear()
+
+
 def test_a_pause_goes_over_to_the_new_transport(connection, heard):
     connection.pause()
     websocket = probe(connection)

@@ -105,7 +105,7 @@ class Connection:
         except ProtocolError as error:
             self._broken(error)
         except Exception:
-            self._faulty()
+            self.faulty()
 
     def binary_received(self, payload: bytes) -> None:
         if self._rare and self._set_aside(True, payload):
@@ -117,7 +117,7 @@ class Connection:
         except ProtocolError as error:
             self._broken(error)
         except Exception:
-            self._faulty()
+            self.faulty()
 
     def sink_closed(self, sink: IFrameSink, reason: str) -> None:
         if sink is self.sink and not self.closed:
@@ -157,7 +157,8 @@ class Connection:
         _log.debug("a client at {address} broke the protocol: {why}", address=self.peer.address, why=str(error))
         self.abort(PARSE_ERROR)
 
-    def _faulty(self) -> None:
+    def faulty(self) -> None:
+        """A mistake of ours, to be logged with the exception of the moment."""
         _log.failure("a connection of {address} is closed for a fault", address=self.peer.address)
         self.abort(SERVER_ERROR)
 
@@ -268,7 +269,7 @@ class Connection:
         except ProtocolError as error:
             self._broken(error)
         except Exception:
-            self._faulty()
+            self.faulty()
         self.arm()
 
     def _obey(self, signal: Signal) -> None:
@@ -277,55 +278,53 @@ class Connection:
             self._rare = True
         elif signal is Signal.TIMED_OUT:
             self.abort(PING_TIMEOUT)
-        elif signal is Signal.PROBE_FAILED:
-            self._drop_probe("upgrade timeout")
+        elif signal is Signal.PROBE_FAILED and self._probe is not None:
+            self._probe.sink.close("upgrade timeout")
+            self._drop_probe(self._probe)
 
     # -------------------------------------------------------------------------------------------------------- upgrade
 
     def start_probe(self, sink: IFrameSink) -> None:
         """A WebSocket with this sid appeared: let it probe, or close it. One at a time, once, from polling only."""
-        if self.sink.name == sink.name or not self._session.start_probe(self._gateway.timers.now()):
+        polling = self.sink
+        if not IPollingSink.providedBy(polling) or not self._session.start_probe(self._gateway.timers.now()):
             sink.close("bad upgrade")
             return
-        self._probe = Probe(self, sink)
+        self._probe = Probe(self, sink, polling)
         self.arm()
 
     def probe_received(self, probe: Probe, packet: bytes) -> None:
-        """A packet of the probing transport; a binary one counts as wrong."""
+        """A packet of the probing transport."""
         if probe is not self._probe:
             return
         signal = self._session.probe_received(packet, self._gateway.timers.now())
         if signal is Signal.PROBED:
             probe.sink.send_text(PROBE_PONG)
-            if IPollingSink.providedBy(self.sink):
-                IPollingSink(self.sink).set_upgrading(True)
+            probe.polling.set_upgrading(True)
         elif signal is Signal.UPGRADED:
-            self._upgrade(probe.sink)
+            self._upgrade(probe)
         else:
-            self._drop_probe("bad upgrade")
+            self._drop_probe(probe)
+            probe.sink.close("bad upgrade")
 
     def probe_closed(self, probe: Probe) -> None:
         """The probing transport is gone: go on with polling."""
         if probe is self._probe:
-            self._drop_probe("")
+            self._session.end_probe()
+            self._drop_probe(probe)
 
-    def _upgrade(self, sink: IFrameSink) -> None:
+    def _upgrade(self, probe: Probe) -> None:
         self._probe = None
-        old, self.sink = self.sink, sink
+        sink = self.sink = probe.sink
         sink.bind(self)
-        if IPollingSink.providedBy(old):
-            for binary, packet in IPollingSink(old).take_pending():
-                (sink.send_binary if binary else sink.send_text)(packet)
+        for binary, packet in probe.polling.take_pending():
+            (sink.send_binary if binary else sink.send_text)(packet)
         if self._inbox is not None:
             sink.pause_reading()
 
-    def _drop_probe(self, reason: str) -> None:
-        probe, self._probe = self._probe, None
-        self._session.end_probe()
-        if probe is not None and reason:
-            probe.sink.close(reason)
-        if IPollingSink.providedBy(self.sink):
-            IPollingSink(self.sink).set_upgrading(False)
+    def _drop_probe(self, probe: Probe) -> None:
+        self._probe = None
+        probe.polling.set_upgrading(False)
 
     # ------------------------------------------------------------------------------------------------------------ end
 
@@ -362,20 +361,27 @@ class Connection:
 
 @implementer(IReceiver)
 class Probe:
-    """What a WebSocket that wants to take over feeds. It is bound until it won or lost."""
+    """What a WebSocket that wants to take over from polling feeds. It is bound until it won or lost."""
 
-    __slots__ = ("_connection", "sink")
+    __slots__ = ("_connection", "polling", "sink")
 
-    def __init__(self, connection: Connection, sink: IFrameSink) -> None:
+    def __init__(self, connection: Connection, sink: IFrameSink, polling: IPollingSink) -> None:
         self._connection = connection
         self.sink = sink
+        self.polling = polling
         sink.bind(self)
 
     def text_received(self, packet: bytes) -> None:
-        self._connection.probe_received(self, packet)
+        self._say(packet)
 
     def binary_received(self, payload: bytes) -> None:
-        self._connection.probe_received(self, b"")
+        self._say(b"")  # nothing that a probe may say
 
     def sink_closed(self, sink: IFrameSink, reason: str) -> None:
         self._connection.probe_closed(self)
+
+    def _say(self, packet: bytes) -> None:
+        try:
+            self._connection.probe_received(self, packet)
+        except Exception:
+            self._connection.faulty()
