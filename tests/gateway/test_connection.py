@@ -138,7 +138,7 @@ class TestEnd:
                 if packet == b"2":
                     raise OSError
 
-        connection, sink = site.open(Raising())
+        _connection, sink = site.open(Raising())
         _, other = site.open()
         site.clock.advance(25)
         assert sink.ended == ("abort", "server error")
@@ -149,7 +149,7 @@ class TestEnd:
     def test_a_fault_at_the_end_is_logged(self, failures):
         site = Site()
         site.namespace()
-        connection, sink = site.joined()
+        connection, _sink = site.joined()
         site.hub.detach = None  # type: ignore[method-assign]
         connection.close("test")
         assert site.engines.get(connection.sid) is None

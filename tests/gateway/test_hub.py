@@ -40,7 +40,7 @@ def test_it_is_an_outbox(site):
 
 
 def test_everybody_in_the_namespace(site, three):
-    connection, other = site.joined("/other")
+    _connection, other = site.joined("/other")
     publish(site, EVERYBODY)
     assert [sink.take() for sink in three] == [[b'42["e",1]']] * 3
     assert other.take() == []
@@ -108,7 +108,7 @@ def test_what_cannot_be_encoded_is_logged(site, three, failures):
 
 
 def test_who_is_gone_is_in_no_room(site, three):
-    first, second, third = sids(site)
+    first, _second, _third = sids(site)
     site.hub.join(first, ROOM)
     site.sockets[0].disconnect()
     three[0].take()

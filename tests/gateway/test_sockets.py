@@ -355,7 +355,7 @@ class TestCalls:
         assert (first.result, second.result) == (["one"], ["two"])
 
     def test_acks_that_nobody_awaits_are_ignored(self, joined):
-        connection, sink, socket = joined
+        connection, sink, _socket = joined
         for packet in (b"430[]", b"43[]", b"43999999999999999[]"[:17] + b"[]"):
             connection.text_received(packet)
         assert sink.ended is None
@@ -380,7 +380,7 @@ class TestCalls:
     def test_open_acks_are_limited_and_freed(self, site):
         site = Site(settings=GatewaySettings(max_open_acks=3))
         site.namespace()
-        connection, sink = site.joined()
+        connection, _sink = site.joined()
         socket = site.sockets[0]
         answers = [socket.call("a", [], 5.0) for _ in range(3)]
         assert isinstance(error_of(socket.call("a", [], 5.0)), Unavailable)
@@ -428,7 +428,7 @@ class TestEnd:
         namespace = site.namespace()
         namespace.on("wait", lambda socket, args, wanted: wait)
         namespace.on("x", lambda socket, args, wanted: seen.append(socket.connected))
-        connection, sink = site.joined()
+        connection, _sink = site.joined()
         for packet in (b'42["wait"]', b'42["x"]', b'42["x"]', b"41"):
             connection.text_received(packet)
         assert (seen, site.gone) == ([], [])

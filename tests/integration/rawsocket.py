@@ -16,19 +16,30 @@ class HungUpError(Exception):
 
 
 class RawWebSocket:
-    """Opens an Engine.IO WebSocket; frames go out exactly as told."""
+    """Opens an Engine.IO WebSocket; frames go out exactly as told.
 
-    def __init__(self, port: int, query: str = "EIO=4&transport=websocket", timeout: float = 15.0) -> None:
+    :raises HungUpError: the server does not switch protocols; the message begins with its status line.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        query: str = "EIO=4&transport=websocket",
+        timeout: float = 15.0,
+        path: str = "/socket.io/",
+    ) -> None:
         self._tcp = socket.create_connection(("127.0.0.1", port), timeout)
         self._buffer = b""
         key = "dGhlIHNhbXBsZSBub25jZQ=="
         self._tcp.sendall(
-            f"GET /socket.io/?{query} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+            f"GET {path}?{query} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
             "Connection: Upgrade\r\nUpgrade: websocket\r\n"
             f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode()
         )
         head = self._until(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 101"), head
+        if not head.startswith(b"HTTP/1.1 101"):
+            self._tcp.close()
+            raise HungUpError(head.decode("latin-1"))
 
     def __enter__(self) -> RawWebSocket:
         return self

@@ -33,9 +33,6 @@ class EngineSettings:
         validator=validators.ge(1),
         metadata={"doc": "bytes of the largest inbound message, attachments included, and of a polling POST"},
     )
-    max_payload_packets: int = field(
-        default=10_000, validator=validators.ge(1), metadata={"doc": "packets in one polling POST"}
-    )
     upgrade_timeout_seconds: float = _seconds(10.0, "seconds an upgrade from polling to WebSocket may take")
     connect_timeout_seconds: float = _seconds(
         45.0, "seconds without joining a namespace until the connection is closed"
