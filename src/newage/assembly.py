@@ -20,6 +20,7 @@ from newage import __version__
 from newage.bridge.demo import DemoExtension
 from newage.cluster.local import LocalAdapter
 from newage.config import Config
+from newage.functions import installed_functions
 from newage.gateway.dispatch import Dispatcher, Namespace
 from newage.gateway.engines import EngineServer
 from newage.gateway.hub import Hub
@@ -182,6 +183,8 @@ class Core(Service):
             lambda: self.server_file.network_safe,
         )
         register_builtins(self.calls, functions, self.static)
+        for name, function in installed_functions():
+            self.calls.register(name, function)
 
     def _make_conversation(self, world: World, hub: Hub) -> None:
         """Rooms, relations, history, requests, streams: what is said, and who answers."""
@@ -190,6 +193,7 @@ class Core(Service):
         self.rooms = RoomService(world, hub, sessions, stores.rooms, config.rooms)
         sessions.is_room_name = self.rooms.is_group
         self.notices = RoomNotices(hub, sessions, aliases=aliases)
+        self.rooms.inherited = self.notices.inherited
         choose = SystemRandom().choice
         self.relations = RelationService(world, hub, sessions, self.rooms, stores.state, config.relations, choose)
         self.history = HistoryService(
