@@ -59,15 +59,20 @@ class ConnectionCount:
 
 
 class HardenedRequest(Request):
-    """One request. ``exclusive``: nothing else may arrive on its connection while it is being answered."""
+    """One request. ``exclusive``: nothing else may come over its connection while it is being answered."""
 
     exclusive = False
+    arrived = False  # headers and body are here
     defaultContentType = None
     _room = 0  # bytes the body may have
     _received = 0  # bytes of it so far
 
     channel: Any
     content: Any
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        self.arrived = True
+        super().requestReceived(command, path, version)
 
     def gotLength(self, length: int | None) -> None:
         self.content = BytesIO()
@@ -187,6 +192,9 @@ class HardenedChannel(HTTPChannel):
     def forceAbortClient(self) -> None:
         self._abortingCall = None
         self.transport.abortConnection()
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        self.refuse(b"400 Bad Request")
 
     def _respondToBadRequestAndDisconnect(self) -> None:
         self.refuse(b"400 Bad Request")

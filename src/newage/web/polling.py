@@ -18,6 +18,7 @@ from zope.interface import implementer
 from newage.errors import ProtocolError
 from newage.ports import IPollingSink, IReceiver
 from newage.protocol.engine_packet import CLOSE, MESSAGE, NOOP, decode_payload, encode_payload
+from newage.web.channel import HardenedRequest
 from newage.web.fastframes import FlushList
 from newage.web.responses import BAD_REQUEST, TEXT, answer, refuse
 from newage.web.settings import WebSettings
@@ -170,6 +171,8 @@ class PollingSink:
             return
         if ok:
             answer(post, 200, b"ok", b"text/html")
+        elif isinstance(post, HardenedRequest) and not post.arrived:
+            post.channel.refuse(b"400 Bad Request")  # its body is still coming
         else:
             refuse(post, BAD_REQUEST)
 

@@ -1,6 +1,6 @@
 /**
  * The first `length` characters of a random (version 4) UUID; '' when length is not positive.
- * crypto.randomUUID needs a secure context, which http://192.168.x.y is not; getRandomValues does not.
+ * crypto.randomUUID needs a secure context, which plain HTTP from the local network is not; getRandomValues does not.
  */
 export function uuidv4(length = 36) {
     if (!(length > 0)) {

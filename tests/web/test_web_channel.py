@@ -1,0 +1,283 @@
+"""Hardened HTTP: deadlines, body limits, connection counts (ecosystem C.1 rows 2-3, C.2 rows 5, 13, 16, 17)."""
+
+from __future__ import annotations
+
+import pytest
+from web_doubles import House, parse_responses, with_settings
+
+from newage.web.channel import ConnectionCount
+
+POLLING = "/socket.io/?EIO=4&transport=polling"
+
+
+def settled(line) -> bytes:
+    """What was sent, after a turn."""
+    line.house.clock.advance(0)
+    return line.transport.take()
+
+
+# ----------------------------------------------------------------------------------------------------------- deadlines
+
+
+def test_headers_have_one_deadline_however_often_a_byte_comes():
+    house = House(with_settings(header_timeout_seconds=10))
+    line = house.line()
+    for byte in b"GET / HTT":
+        line.send(bytes([byte]))
+        house.clock.advance(1)
+    assert settled(line) == b""
+    house.clock.advance(1)
+    assert settled(line).startswith(b"HTTP/1.1 408 ")
+    assert line.transport.half_closed
+    line.send(b"P/1.1\r\n\r\n")
+    assert settled(line) == b""
+    house.clock.advance(2)
+    assert line.transport.aborted
+    assert house.clock.getDelayedCalls() == []
+
+
+def test_a_silent_peer_has_the_same_deadline():
+    house = House(with_settings(header_timeout_seconds=10))
+    line = house.line()
+    house.clock.advance(10)
+    assert line.transport.half_closed
+    house.clock.advance(2)
+    assert line.transport.aborted
+
+
+def test_the_body_has_a_deadline_of_its_own():
+    house = House(with_settings(header_timeout_seconds=10, body_timeout_seconds=30))
+    url = house.open_polling()
+    line = house.line()
+    house.clock.advance(9)
+    line.send(f"POST {url} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n".encode())
+    for _ in range(29):
+        line.send(b"4")
+        house.clock.advance(1)
+    assert settled(line) == b""
+    house.clock.advance(1)
+    assert settled(line).startswith(b"HTTP/1.1 408 ")
+
+
+def test_between_requests_the_idle_time_counts_and_then_the_headers_again():
+    house = House(with_settings(header_timeout_seconds=10, idle_timeout_seconds=65))
+    line = house.line()
+    assert line.ask("/x").status == 404
+    house.clock.advance(64)
+    line.send(b"GET /x HTTP/1.1\r\n")
+    house.clock.advance(9)
+    line.send(b"Host: localhost\r\n\r\n")
+    assert [response.status for response in line.responses()] == [404]
+    house.clock.advance(65)
+    assert settled(line) == b"", "an idle connection is closed without a word"
+    assert line.transport.half_closed
+    line.send(b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert settled(line) == b""
+
+
+def test_a_parked_get_has_no_http_deadline():
+    house = House()
+    url = house.open_polling()
+    line = house.line()
+    line.request(url)
+    house.clock.advance(24)
+    assert not line.transport.half_closed
+    house.clock.advance(1)
+    assert [response.body for response in parse_responses(settled(line))] == [b"2"]
+
+
+# -------------------------------------------------------------------------------------------------------------- bodies
+
+
+def test_an_announced_body_beyond_the_limit_is_refused_before_it_is_read():
+    house = House(with_settings(max_http_buffer_bytes=1_000))
+    url = house.open_polling()
+    line = house.line()
+    line.send(
+        f"POST {url} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1001\r\nExpect: 100-continue\r\n\r\n".encode()
+    )
+    assert settled(line).startswith(b"HTTP/1.1 413 ")
+    assert len(house.engines) == 0, "contract 2.1: larger closes that transport"
+    line.send(b"x" * 1_001)
+    assert settled(line) == b""
+    assert house.ask(house.open_polling(), "POST", b"4" * 1_000).summary == (200, b"ok")
+
+
+def test_a_chunked_body_is_counted_while_it_comes():
+    house = House(with_settings(max_http_buffer_bytes=1_000))
+    url = house.open_polling()
+    line = house.line()
+    line.send(f"POST {url} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+    chunk = b"1f4\r\n" + b"4" * 500 + b"\r\n"
+    line.send(chunk + chunk)
+    assert settled(line) == b""
+    line.send(b"1\r\nx\r\n" + chunk)
+    assert settled(line).startswith(b"HTTP/1.1 413 ")
+    assert len(house.engines) == 0
+    assert house.messages == []
+
+
+def test_a_chunked_body_within_the_limit():
+    house = House()
+    url = house.open_polling()
+    line = house.line()
+    line.send(
+        f"POST {url} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n4ab\r\n0\r\n\r\n".encode()
+    )
+    assert [response.body for response in line.responses()] == [b"ok"]
+    assert house.messages == [(b"ab", False)]
+
+
+def test_other_paths_have_a_smaller_limit():
+    house = House(with_settings(max_other_body_bytes=100))
+    line = house.line()
+    line.request("/index.html", "POST", b"x" * 101)
+    assert settled(line).startswith(b"HTTP/1.1 413 ")
+    assert house.ask("/nothing", "POST", b"x" * 100).status == 404
+
+
+def test_expect_continue():
+    house = House()
+    url = house.open_polling()
+    line = house.line()
+    line.send(f"POST {url} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n".encode())
+    assert settled(line) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    line.send(b"4x")
+    assert [response.body for response in line.responses()] == [b"ok"]
+
+
+# ---------------------------------------------------------------------------------------------------- malformed things
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"NONSENSE\r\n\r\n",
+        b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+        b"GET / HTTP/1.1\r\nBad Name: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\x00b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\rb\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n",
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+        b"GET / HTTP/1.1\r\n" + b"".join(b"H%d: x\r\n" % at for at in range(102)) + b"\r\n",
+        b"GET / HTTP/1.1\r\nLong: " + b"x" * 17_000 + b"\r\n\r\n",
+        b"GET /" + b"x" * 17_000 + b" HTTP/1.1\r\n\r\n",
+    ],
+)
+def test_malformed_requests_get_one_400_and_nothing_after_it(data):
+    house = House()
+    line = house.line()
+    line.send(data + b"GET /lib/constants.js HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert settled(line) == b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    assert line.transport.half_closed
+
+
+def test_hostile_paths_are_not_echoed():
+    """ecosystem C.2 row 17."""
+    house = House()
+    response = house.ask("/<script>alert(1)</script>", Host="<script>")
+    assert response.summary == (404, b"Not Found")
+    assert not any("script" in value for value in response.headers.values())
+
+
+def test_a_fault_of_ours_is_a_500_without_a_traceback():
+    house = House()
+
+    class Broken:
+        isLeaf = True
+
+        def render(self, request):
+            raise RuntimeError("secret detail")
+
+    house.site._files = Broken()
+    response = house.ask("/x")
+    assert response.summary == (500, b"Internal Server Error")
+
+
+def test_a_fault_in_the_middle_of_an_answer_aborts():
+    house = House()
+
+    class Broken:
+        isLeaf = True
+
+        def render(self, request):
+            request.setHeader(b"Content-Length", b"10")
+            request.write(b"half")
+            raise RuntimeError
+
+    house.site._files = Broken()
+    line = house.line()
+    line.request("/x")
+    assert line.transport.aborted
+
+
+# ---------------------------------------------------------------------------------------------------------- pipelining
+
+
+def test_nothing_may_follow_a_parked_get():
+    house = House()
+    url = house.open_polling()
+    line = house.line()
+    line.request(url)
+    line.request("/lib/constants.js")
+    assert line.transport.aborted
+    assert len(house.engines) == 0
+
+
+def test_pipelined_static_requests_are_answered_in_order():
+    house = House()
+    line = house.line()
+    line.send(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /lib/uuid/uuid.js HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert [response.status for response in line.responses()] == [404, 200]
+
+
+# --------------------------------------------------------------------------------------------------------------- counts
+
+
+def test_connections_of_one_address_are_limited():
+    house = House(with_settings(max_connections_per_address=2))
+    lines = [house.line("203.0.113.7") for _ in range(3)]
+    assert [line.protocol is not None for line in lines] == [True, True, False]
+    assert house.line("203.0.113.8").protocol is not None
+    assert all(house.line("127.0.0.1").protocol is not None for _ in range(5)), "loopback is exempt"
+    lines[0].transport.lose()
+    assert house.line("203.0.113.7").protocol is not None
+
+
+def test_trusted_proxies_are_exempt():
+    house = House(with_settings(max_connections_per_address=1, trusted_proxies=["203.0.113.7"]))
+    assert all(house.line("203.0.113.7").protocol is not None for _ in range(5))
+
+
+def test_connections_in_total_are_limited():
+    house = House(with_settings(max_connections=3))
+    lines = [house.line() for _ in range(4)]
+    assert [line.protocol is not None for line in lines] == [True, True, True, False]
+    for line in lines[:3]:
+        line.transport.lose()
+    assert house.site.connections.total == 0
+
+
+def test_counts_return_to_nothing():
+    count = ConnectionCount(with_settings(max_connections_per_address=2), lambda address: address == "::1")
+    for address in ("a", "a", "b", "::1"):
+        assert count.take(address)
+    assert not count.take("a")
+    for address in ("a", "a", "b", "::1"):
+        count.give_back(address)
+    assert count.total == 0
+    assert count._each == {}
+
+
+def test_http_2_is_not_offered():
+    assert House().site.acceptableProtocols() == [b"http/1.1"]
+
+
+def test_the_factory_keeps_no_timer_and_no_log():
+    house = House()
+    house.site.startFactory()
+    house.site.stopFactory()
+    assert house.clock.getDelayedCalls() == []

@@ -1,0 +1,299 @@
+"""The Engine.IO endpoint: errors, statuses, CORS, origins (contract 2.1, 2.12, A2, A3; ecosystem C.2 rows 10, 19)."""
+
+from __future__ import annotations
+
+import pytest
+from twisted.internet.task import Clock
+from twisted.web.server import Site
+from web_doubles import House, MemoryTransport, client_frame, parse_responses, server_frames, with_settings
+
+from newage.domain.model import Peer
+from newage.errors import Unavailable
+from newage.web.engine import EngineResource
+from newage.web.settings import WebSettings
+
+POLLING = "/socket.io/?EIO=4&transport=polling"
+CODES = {
+    0: (400, b'{"code":0,"message":"Transport unknown"}'),
+    1: (400, b'{"code":1,"message":"Session ID unknown"}'),
+    2: (400, b'{"code":2,"message":"Bad handshake method"}'),
+    3: (400, b'{"code":3,"message":"Bad request"}'),
+    4: (403, b'{"code":4,"message":"Forbidden"}'),
+    5: (400, b'{"code":5,"message":"Unsupported protocol version"}'),
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "query", "code"),
+    [
+        ("GET", "", 0),
+        ("GET", "EIO=4", 0),
+        ("GET", "EIO=4&transport=abc", 0),
+        ("GET", "EIO=4&transport=webtransport", 0),
+        ("GET", "EIO=4&transport=polling&transport=polling", 0),
+        ("GET", "EIO=4&transport=__proto__", 0),
+        ("GET", "EIO=4&transport=polling&sid=unknown", 1),
+        ("POST", "EIO=4&transport=polling&sid=unknown", 1),
+        ("GET", "EIO=4&transport=polling&sid=%ff%00", 1),
+        ("POST", "EIO=4&transport=polling", 2),
+        ("PUT", "EIO=4&transport=polling", 2),
+        ("HEAD", "EIO=4&transport=polling", 2),
+        ("GET", "EIO=4&transport=websocket", 3),
+        ("GET", "EIO=4&transport=polling&sid=", 3),
+        ("GET", "EIO=4&transport=polling&sid=a&sid=b", 3),
+        ("GET", "transport=polling", 5),
+        ("GET", "EIO=3&transport=polling", 5),
+        ("GET", "EIO=abc&transport=polling", 5),
+        ("GET", "EIO=4&EIO=3&transport=polling", 5),
+        ("GET", "EIO=44&transport=polling", 5),
+    ],
+)
+def test_wrong_requests_and_their_answers(method, query, code):
+    house = House()
+    line = house.line()
+    line.request(f"/socket.io/?{query}", method)
+    (response,) = line.responses(head=method == "HEAD")
+    expected = CODES[code]
+    assert response.summary == (expected[0], b"" if method == "HEAD" else expected[1])
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert len(house.engines) == 0
+
+
+@pytest.mark.parametrize("eio", ["3", "", "abc"])
+def test_another_version_than_the_sessions(eio):
+    house = House()
+    url = house.open_polling()
+    assert house.ask(url.replace("EIO=4", f"EIO={eio}")).summary == CODES[3]
+    assert house.ask(url.replace("EIO=4&", "")).summary == CODES[3]
+    assert len(house.engines) == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_the_transport_of_a_session_is_not_changed_without_an_upgrade(method):
+    house = House()
+    url = house.open_polling()
+    line = house.line()
+    assert line.ask(url.replace("polling", "websocket"), method).summary == CODES[3]
+    socket = house.line()
+    socket.open_websocket()
+    assert house.ask("/socket.io/?EIO=4&transport=polling&sid=sid2", method).summary == CODES[3]
+    assert house.ask("/socket.io/?EIO=4&transport=websocket&sid=sid2", method).summary == CODES[3]
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("EIO=4&transport=polling", 3),
+        ("EIO=3&transport=websocket", 5),
+        ("transport=websocket", 5),
+        ("EIO=4&transport=abc", 0),
+        ("EIO=4", 0),
+        ("EIO=4&transport=websocket&sid=unknown", 1),
+    ],
+)
+def test_wrong_upgrades(query, code):
+    house = House()
+    line = house.line()
+    line.upgrade(f"/socket.io/?{query}")
+    (response,) = line.responses()
+    assert response.summary == CODES[code]
+    assert not line.transport.disconnecting, "the connection stays usable"
+    assert line.ask(POLLING).status == 200
+
+
+def test_an_upgrade_with_another_version_or_transport():
+    house = House()
+    url = house.open_polling()
+    line = house.line()
+    line.upgrade(url)
+    assert [response.summary for response in line.responses()] == [CODES[3]]
+    line.upgrade(url.replace("polling", "websocket").replace("EIO=4", "EIO=3"))
+    assert [response.summary for response in line.responses()] == [CODES[3]]
+
+
+def test_an_upgrade_needs_http_1_1_and_no_body():
+    house = House()
+    handshake = b"Host: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    line = house.line()
+    line.send(b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.0\r\n" + handshake + b"\r\n")
+    assert [response.summary for response in line.responses()] == [CODES[3]]
+    line = house.line()
+    line.send(b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n" + handshake + b"Content-Length: 1\r\n\r\nx")
+    assert [response.summary for response in line.responses()] == [CODES[3]]
+    url = house.open_polling().replace("polling", "websocket").encode()
+    line = house.line()
+    line.send(b"GET " + url + b" HTTP/1.1\r\n" + handshake + b"Content-Length: 1\r\n\r\nx")
+    assert [response.summary for response in line.responses()] == [CODES[3]]
+
+
+def test_without_the_final_slash():
+    assert House().ask("/socket.io?EIO=4&transport=polling").status == 200
+
+
+def test_below_the_path_is_nothing():
+    house = House()
+    assert house.ask("/socket.io/other?EIO=4&transport=polling").summary == (404, b"Not Found")
+    assert house.ask("/socket.iox/?EIO=4&transport=polling").summary == (404, b"Not Found")
+
+
+# ---------------------------------------------------------------------------------------------------------------- CORS
+
+
+def test_cors_on_answers():
+    house = House()
+    response = house.ask(POLLING, Origin="http://127.0.0.1:8000")
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert response.headers["access-control-allow-credentials"] == "true"
+    assert "vary" not in response.headers
+
+
+def test_preflight():
+    response = House().ask(
+        "/socket.io/?EIO=4&transport=polling",
+        "OPTIONS",
+        Origin="http://127.0.0.1:8000",
+        Access_Control_Request_Method="POST",
+        Access_Control_Request_Headers="content-type,x-own",
+    )
+    assert response.summary == (204, b"")
+    headers = response.headers
+    assert headers["access-control-allow-origin"] == "*"
+    assert headers["access-control-allow-credentials"] == "true"
+    assert headers["access-control-allow-methods"] == "GET,POST"
+    assert headers["access-control-allow-headers"] == "content-type,x-own"
+    assert headers["vary"] == "Access-Control-Request-Headers"
+
+
+def test_no_cors_on_static_routes():
+    house = House()
+    for target in ("/lib/constants.js", "/nothing", "/socket.io/socket.io.js"):
+        assert not [name for name in house.ask(target).headers if name.startswith("access-control")]
+    assert house.ask("/lib/constants.js", "OPTIONS").status == 405
+
+
+# ------------------------------------------------------------------------------------------------------------- origins
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost@evil.example"])
+def test_foreign_origins_are_refused_on_polling(method, origin):
+    house = House()
+    response = house.ask(POLLING, method, Origin=origin)
+    assert response.summary == CODES[4]
+    assert "access-control-allow-origin" not in response.headers
+    assert len(house.engines) == 0
+
+
+def test_foreign_origins_are_refused_on_upgrade():
+    house = House()
+    line = house.line()
+    line.upgrade("/socket.io/?EIO=4&transport=websocket", Origin="http://evil.example")
+    assert [response.summary for response in line.responses()] == [CODES[4]]
+    assert len(house.engines) == 0
+
+
+def test_near_origins_and_none_may_upgrade():
+    house = House()
+    house.line().open_websocket(Origin="http://127.0.0.1:8000")
+    house.line().open_websocket()
+    assert len(house.engines) == 2
+
+
+def test_a_rebound_host_is_refused():
+    house = House()
+    assert house.ask(POLLING, Host="evil.example:4000").summary == CODES[4]
+    assert house.ask(POLLING, Host="evil.example:4000", Origin="http://evil.example:4000").summary == CODES[4]
+    assert House(with_settings(allowed_hosts=["hub.example"])).ask(POLLING, Host="hub.example").status == 200
+
+
+@pytest.mark.parametrize("byte", ["\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85"])
+def test_line_ends_in_headers_are_refused_on_polling_too(byte):
+    house = House()
+    assert house.ask(POLLING, User_Agent=f"a{byte}b").summary == CODES[3]
+    assert len(house.engines) == 0
+
+
+def peer_of(house: House) -> Peer:
+    connection = house.engines.get(f"sid{house._made}")
+    assert connection is not None
+    return connection.peer
+
+
+def test_the_peer_is_judged():
+    house = House(with_settings(trusted_proxies=["10.0.0.1"]))
+    house.ask(POLLING)
+    assert peer_of(house).local
+    house.ask(POLLING, X_Forwarded_For="127.0.0.1")
+    assert peer_of(house) == Peer("127.0.0.1")
+    house.line("10.0.0.1").ask(POLLING, X_Forwarded_For="1.1.1.1, 203.0.113.7")
+    assert peer_of(house) == Peer("203.0.113.7")
+    house.line("10.0.0.1").ask(POLLING, Forwarded="for=127.0.0.1")
+    assert peer_of(house).local
+    house.line("203.0.113.7").open_websocket()
+    assert peer_of(house) == Peer("203.0.113.7")
+
+
+# ------------------------------------------------------------------------------------------------------- other servers
+
+
+class FullEngines:
+    """An engine server that takes nobody."""
+
+    def open(self, sink, peer):
+        raise Unavailable("The server takes no more connections.")
+
+    def get(self, sid):
+        return None
+
+
+def test_a_full_server():
+    house = House()
+    for engine in set(house.site._engines.values()):
+        engine._engines = FullEngines()
+    response = house.ask(POLLING)
+    assert response.status == 503
+    line = house.line()
+    line.upgrade("/socket.io/?EIO=4&transport=websocket")
+    house.clock.advance(0)
+    top, _, rest = line.transport.take().partition(b"\r\n\r\n")
+    assert top.startswith(b"HTTP/1.1 101 ")
+    assert [opcode for opcode, _ in server_frames(rest)] == [8]
+
+
+def test_several_servers_on_one_site():
+    house = House()
+    from newage.web.site import make_site
+
+    site = make_site(WebSettings(), {"/engine.io": house.engines, "/socket.io/": house.engines}, house.clock)
+    house.site = site
+    assert house.ask("/engine.io/?EIO=4&transport=polling").status == 200
+    assert house.ask("/socket.io/?EIO=4&transport=polling").status == 200
+    assert house.ask("/engine.io/socket.io.min.js").status == 200
+
+
+def test_mounted_in_a_plain_twisted_site():
+    house = House()
+    clock = Clock()
+    resource = EngineResource(house.engines, WebSettings(), clock)
+    site = Site(resource, reactor=clock)
+    transport = MemoryTransport()
+    transport.protocol = site.buildProtocol(transport.getPeer())
+    transport.protocol.makeConnection(transport)
+    transport.protocol.dataReceived(b"GET /?EIO=4&transport=polling HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    (response,) = parse_responses(transport.take())
+    assert response.body.startswith(b"0{")
+    transport.protocol.dataReceived(
+        b"POST /?EIO=4&transport=polling&sid=sid1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n4x"
+    )
+    assert [response.body for response in parse_responses(transport.take())] == [b"ok"]
+    transport.protocol.dataReceived(
+        b"GET /?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    clock.advance(0)
+    assert transport.take().startswith(b"HTTP/1.1 101 ")
+    transport.protocol.dataReceived(client_frame(b"4y"))
+    clock.advance(0)
+    assert list(server_frames(transport.take())) == [(1, b"4y")]
+    transport.lose()

@@ -1,0 +1,43 @@
+"""The settings of the web layer."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+from attrs import evolve
+
+from newage.web.settings import WebSettings
+
+
+def test_every_field_is_documented():
+    assert all(field.metadata.get("doc") for field in attrs.fields(WebSettings))
+
+
+def test_numbers_name_their_unit_or_what_they_count():
+    for field in attrs.fields(WebSettings):
+        if isinstance(field.default, float):
+            assert field.name.endswith("_seconds")
+        elif isinstance(field.default, int):
+            assert field.name.startswith("max_") or field.name.endswith(("_bytes", "_packets"))
+
+
+@pytest.mark.parametrize("value", ["local", ["local"], ("local",)])
+def test_a_list_may_be_one_string(value):
+    assert evolve(WebSettings(), cors_origins=value).cors_origins == ("local",)
+
+
+def test_limits_are_positive():
+    for field in attrs.fields(WebSettings):
+        if isinstance(field.default, int | float):
+            with pytest.raises(ValueError, match=field.name):
+                evolve(WebSettings(), **{field.name: -1})
+
+
+def test_the_defaults_of_the_contract():
+    settings = WebSettings()
+    assert settings.cors_origins == ("local",)
+    assert settings.socket_io_path == "/socket.io"
+    assert settings.max_http_buffer_bytes == 1_000_000
+    assert settings.max_fragments == 1_024
+    assert settings.max_connections_per_address == 20
+    assert (settings.header_timeout_seconds, settings.body_timeout_seconds) == (10, 30)

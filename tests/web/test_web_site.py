@@ -1,0 +1,160 @@
+"""Routes: contract 9.1, 9.2, 9.3, 7.6, A6."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from web_doubles import House, with_settings
+
+JS = "application/javascript; charset=UTF-8"
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    static = tmp_path / "static"
+    static.mkdir()
+    (static / "index.html").write_text("<title>newage</title>")
+    (static / "app.js").write_text("export {};")
+    (static / "mark.svg").write_text("<svg/>")
+    home = tmp_path / "home"
+    for folder in ("lib", "lib/uuid", "dist", "exampleClient/monitor", "public", "client", "Client", "data/me"):
+        (home / folder).mkdir(parents=True, exist_ok=True)
+    (home / "lib" / "own.js").write_text("own")
+    (home / "lib" / "constants.js").write_text("reference")
+    (home / "lib" / "uuid" / "uuid.js").write_text("reference")
+    (home / "dist" / "server.js").write_text("secret server code")
+    (home / "dist" / "server.js.map").write_text("secret")
+    (home / "dist" / "config.JSON").write_text("secret")
+    (home / "dist" / "style.css").write_text("p{}")
+    (home / "exampleClient" / "monitor" / "monitor.html").write_text("monitor")
+    (home / "client" / "index.html").write_text("client")
+    (home / "Client" / "a.txt").write_text("Client")
+    (home / "data" / "me" / "page.html").write_text("mine")
+    published = {"/mine": (home / "data" / "me", "page.html"), "/files/page.html": (home / "data" / "me", "page.html")}
+    return House(static_dir=static, home=home, extra_lookup=published.get)
+
+
+def test_the_first_page(house):
+    for target in ("/", "/index.html", "/?a=b"):
+        response = house.ask(target)
+        assert response.summary == (200, b"<title>newage</title>")
+        assert response.headers["content-type"] == "text/html; charset=UTF-8"
+    assert house.ask("/", "POST").status == 405
+
+
+def test_newages_own_pages_carry_a_strict_policy(house):
+    for target in ("/", "/app.js", "/mark.svg"):
+        headers = house.ask(target).headers
+        policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
+        assert policy["default-src"] == "'self'"
+        assert policy["connect-src"] == "'self' ws://localhost:4000 wss://localhost:4000"
+        assert policy["frame-ancestors"] == policy["base-uri"] == policy["object-src"] == "'none'"
+        assert "unsafe" not in headers["content-security-policy"]
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("host", ["a; script-src *", "a b", "<x>", "a,b", "x" * 300])
+def test_a_hostile_host_does_not_get_into_the_policy(house, host):
+    policy = house.ask("/", Host=host).headers["content-security-policy"]
+    assert "connect-src 'self';" in policy
+    assert "script-src" not in policy
+
+
+def test_other_peoples_pages_do_not(house):
+    assert "content-security-policy" not in house.ask("/exampleClient/monitor/monitor.html").headers
+
+
+@pytest.mark.parametrize(
+    ("target", "body"),
+    [
+        ("/lib/own.js", b"own"),
+        ("/exampleClient/monitor/monitor.html", b"monitor"),
+        ("/client/", b"client"),
+        ("/Client/a.txt", b"Client"),
+        ("/dist/style.css", b"p{}"),
+    ],
+)
+def test_folders_of_the_home(house, target, body):
+    assert house.ask(target).summary == (200, body)
+
+
+@pytest.mark.parametrize("target", ["/dist/server.js", "/dist/server.js.map", "/dist/config.JSON", "/dist/%73erver.js"])
+def test_no_server_code_of_an_old_installation(house, target):
+    assert house.ask(target).status == 404
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/lib/constants.js",
+        "/lib/uuid/uuid.js",
+        "/lib/Socket.io/socket.io.js",
+        "/public/socket.io.js",
+        "/lib/@sap_oss/node-socketio-stream.js",
+        "/lib/%40sap_oss/node-socketio-stream.js",
+        "/dist/function_call.js",
+    ],
+)
+def test_virtual_modules_win(house, target):
+    response = house.ask(target)
+    assert response.status == 200
+    assert response.headers["content-type"] == JS
+    assert response.body != b"reference"
+    assert b"export" in response.body
+    assert house.ask(target, If_None_Match=response.headers["etag"]).status == 304
+    assert house.ask(target, Range="bytes=0-4").summary == (206, response.body[:5])
+    line = house.line()
+    line.request(target, "HEAD")
+    (head,) = line.responses(head=True)
+    assert head.headers["content-length"] == str(len(response.body))
+    assert house.ask(target, "POST").status == 405
+
+
+@pytest.mark.parametrize(
+    "name", ["socket.io.js", "socket.io.min.js", "socket.io.esm.min.js", "socket.io.msgpack.min.js"]
+)
+def test_client_bundles(house, name):
+    response = house.ask(f"/socket.io/{name}")
+    assert response.status == 200
+    assert response.headers["content-type"].lower() == "application/javascript; charset=utf-8"
+    assert b"4.8.4" in response.body
+    assert house.ask(f"/socket.io/{name}.map").status == 200
+
+
+def test_another_path_for_socket_io():
+    house = House(with_settings(socket_io_path="/hub"))
+    assert house.ask("/hub/?EIO=4&transport=polling").status == 200
+    assert house.ask("/hub/socket.io.js").status == 200
+    assert house.ask("/socket.io/?EIO=4&transport=polling").status == 404
+    assert house.ask("/lib/constants.js").status == 200
+
+
+def test_dynamic_resources_come_before_the_404(house):
+    assert house.ask("/mine").summary == (200, b"mine")
+    assert house.ask("/files/page.html").summary == (200, b"mine")
+    assert house.ask("/mine", "POST").status == 405
+    assert house.ask("/others").status == 404
+
+
+@pytest.mark.parametrize(
+    "target", ["/nothing", "/nothing/", "/keys/clients.json", "/lib", "/lib/", "*", "/socket.io/x"]
+)
+def test_anything_else(house, target):
+    response = house.ask(target)
+    assert response.status in ((404, 405) if target == "*" else (404,))
+    if target != "*":
+        assert response.body == b"Not Found"
+        assert response.headers["content-type"] == "text/html; charset=utf-8"
+
+
+def test_a_site_without_folders():
+    house = House()
+    assert house.ask("/").summary == (404, b"Not Found")
+    assert house.ask("/public/x").summary == (404, b"Not Found")
+    assert house.ask("/lib/constants.js").status == 200
+
+
+def test_an_absolute_uri_is_no_path(house):
+    assert house.ask("http://evil.example/").status == 404
