@@ -197,7 +197,7 @@ def test_page_of_a_hub_without_extensions_says_how_to_connect_one(
     daemon = make_daemon("--ephemeral")
     hub = Hub(daemon, driver)
     extension = hub.extension("8123").answers("docs", chunks=["Now ", "I ", "am ", "here", "."])
-    scene = Scene(daemon.url, "alone", extension.start_quickly, question="Anybody?")
+    scene = Scene(daemon.url, "alone", extension.start, question="Anybody?")
     seen = scene.seen
     assert daemon.url in seen["guide"]
     assert "--demo" in seen["guide"]
