@@ -44,6 +44,11 @@ def log() -> Iterator[list[dict[str, Any]]]:
     globalLogPublisher.removeObserver(events.append)
 
 
+def begin_running(reactor: MemoryReactor) -> None:
+    for hook, args, kwargs in reactor.whenRunningHooks:
+        hook(*args, **kwargs)
+
+
 def formats(log: list[dict[str, Any]]) -> list[str]:
     return [event.get("log_format", "") for event in log]
 
@@ -322,6 +327,8 @@ class TestListener:
         assert listener.port > 0
         listener.startService()
         assert len(reactor.adoptedPorts) == 1
+        assert "Listening on {url}" not in formats(log)
+        begin_running(reactor)
         said = [event["url"] for event in log if event.get("log_format") == "Listening on {url}"]
         assert said == [f"http://127.0.0.1:{listener.port}/"] == list(listener.urls)
 
@@ -364,24 +371,33 @@ class StoppingReactor(MemoryReactor):
 
 
 class TestSignals:
-    def test_either_signal_stops_once_and_repeats_do_no_harm(self, log: list[dict[str, Any]]) -> None:
+    @pytest.fixture(autouse=True)
+    def handlers(self) -> Iterator[None]:
         before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        yield
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def test_either_signal_stops_once_and_repeats_do_no_harm(self, log: list[dict[str, Any]]) -> None:
         reactor = StoppingReactor()
-        try:
-            Signals(reactor).startService()
-            assert signal.getsignal(signal.SIGTERM) is before[signal.SIGTERM]
-            for hook, args, kwargs in reactor.whenRunningHooks:
-                hook(*args, **kwargs)
-            signal.raise_signal(signal.SIGTERM)
-            signal.raise_signal(signal.SIGINT)
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        Signals(reactor).startService()
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as the reactor puts its own when it begins to run
+        begin_running(reactor)
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
         assert reactor.stops == 2
         said = [event["signal"] for event in log if event.get("log_format") == "Received {signal}, stopping"]
         assert said == ["SIGTERM"]
 
+    def test_a_signal_during_the_start_is_not_lost(self) -> None:
+        reactor = StoppingReactor()
+        Signals(reactor).startService()
+        signal.raise_signal(signal.SIGTERM)
+        assert reactor.stops == 1
+
 
 def test_the_banner_says_what_to_do_next(log: list[dict[str, Any]]) -> None:
-    Banner("connect here").startService()
+    reactor = MemoryReactor()
+    Banner(reactor, "connect here").startService()
+    begin_running(reactor)
     assert [event["hint"] for event in log if "hint" in event] == ["connect here"]

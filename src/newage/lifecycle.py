@@ -253,6 +253,9 @@ class Listener(Service):
         if not self._ports:
             self.privilegedStartService()
         super().startService()
+        self._reactor.callWhenRunning(self._say_where)  # only then is somebody answering
+
+    def _say_where(self) -> None:
         for each in self.urls:
             self._log.info("Listening on {url}", url=each)
 
@@ -278,8 +281,10 @@ class Signals(Service):
         self._reactor = reactor
 
     def startService(self) -> None:
+        """A signal that comes while the hub is still starting stops it as soon as it has started."""
         super().startService()
-        self._reactor.callWhenRunning(self.install)  # later than the reactor's own handlers
+        self.install()
+        self._reactor.callWhenRunning(self.install)  # again, over the reactor's own handlers
 
     def install(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -302,9 +307,10 @@ class Banner(Service):
 
     _log: ClassVar[Logger] = Logger()
 
-    def __init__(self, hint: str) -> None:
+    def __init__(self, reactor: Any, hint: str) -> None:
+        self._reactor = reactor
         self._hint = hint
 
     def startService(self) -> None:
         super().startService()
-        self._log.info("{hint}", hint=self._hint)
+        self._reactor.callWhenRunning(self._log.info, "{hint}", hint=self._hint)

@@ -174,7 +174,7 @@ def build(config: Config, reactor: Any, read: Callable[[], Config]) -> StagedSer
             port=config.server.port,
             backlog=config.server.listen_backlog,
         ),
-        Banner(CONNECT),
+        Banner(reactor, CONNECT),
     ]
     for stage in stages:
         stage.setServiceParent(root)
