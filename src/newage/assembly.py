@@ -61,6 +61,7 @@ from newage.services.settings import ServerFile
 from newage.services.static_routes import StaticRoutes
 from newage.services.streams import StreamService
 from newage.services.trust import TrustService
+from newage.services.watching import SettingsWatch
 from newage.storage.database import Database
 from newage.storage.stores import Stores, memory_stores, sql_stores
 from newage.workers import PhasedWorkers, ThreadWorkers
@@ -165,6 +166,7 @@ class Core(Service):
             lambda: self.server_file.network_safe,
             self.sessions.identity_holder,
         )
+        self.watch = SettingsWatch(world, self.files, self.server_file, self.trust.rescan, threads.files, config.watch)
         self.client_list = ClientListService(
             world, hub, self.sessions.online_sessions, config.client_list, config.downstream.alias_events
         )
@@ -184,7 +186,8 @@ class Core(Service):
         )
         register_builtins(self.calls, functions, self.static)
         for name, function in installed_functions():
-            self.calls.register(name, function)
+            if not self.calls.offers(name):
+                self.calls.register(name, function)
 
     def _make_conversation(self, world: World, hub: Hub) -> None:
         """Rooms, relations, history, requests, streams: what is said, and who answers."""
@@ -352,6 +355,7 @@ class Core(Service):
         _now(self._load())
         for pool in self._threads.all():
             pool.go()
+        self.watch.start()
         self.requests.start()
         self.conversation.start()
         if self._demo is not None:
@@ -407,6 +411,7 @@ class Core(Service):
         if self._demo is not None:
             self._demo.detach()
         for service in (
+            self.watch,
             self.streams,
             self.downstream,
             self.requests,

@@ -41,6 +41,7 @@ from newage.services.rooms import RoomSettings
 from newage.services.sessions import SessionSettings
 from newage.services.static_routes import StaticSettings
 from newage.services.streams import StreamSettings
+from newage.services.watching import WatchSettings
 from newage.storage.database import StorageSettings
 from newage.telemetry import LogSettings
 from newage.web.settings import WebSettings
@@ -107,6 +108,7 @@ class Config:
     calls: CallSettings = field(factory=CallSettings)
     static: StaticSettings = field(factory=StaticSettings)
     log_reader: LogReaderSettings = field(factory=LogReaderSettings)
+    watch: WatchSettings = field(factory=WatchSettings)
     storage: StorageSettings = field(factory=StorageSettings)
     demo: DemoSettings = field(factory=DemoSettings)
     manhole: ManholeSettings = field(factory=ManholeSettings)

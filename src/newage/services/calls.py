@@ -77,6 +77,9 @@ class CallService:
     _functions: dict[str, Function] = field(factory=dict, init=False)
     _open: dict[str, int] = field(factory=dict, init=False)  # identity -> calls to others
 
+    def offers(self, name: str) -> bool:
+        return name in self._functions
+
     def register(self, name: str, function: Function) -> None:
         """:raises ValueError: the name is taken."""
         if name in self._functions:
