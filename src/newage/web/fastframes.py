@@ -19,7 +19,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from autobahn.websocket import USES_NVX
 from autobahn.websocket.protocol import WebSocketProtocol
+from autobahn.websocket.xormasker import create_xor_masker  # type: ignore[attr-defined]
 from twisted.internet.tcp import Connection as TCPConnection
 from twisted.logger import Logger
 
@@ -34,6 +36,7 @@ STATE_CLOSED: Final = WebSocketProtocol.STATE_CLOSED
 _TEXT: Final = tuple(bytes((0x81, size)) for size in range(126))
 _BINARY: Final = tuple(bytes((0x82, size)) for size in range(126))
 _EARLY_FLUSH_BYTES: Final = 65_536  # a queue this long does not wait for the end of the turn
+_NATIVE_FROM_BYTES: Final = 1_200 if USES_NVX else 2**63  # where Autobahn's masker overtakes
 _log = Logger()
 
 
@@ -60,8 +63,14 @@ def _long_header(first: int, size: int) -> bytes:
 
 
 def unmask(data: bytes, mask: bytes) -> bytes:
-    """XOR with the repeated mask, by one operation on big integers: linear, and no C extension of ours."""
+    """XOR with the repeated mask.
+
+    One operation on big integers costs 0.4 us for 60 bytes and 9 us for 4 KB; Autobahn's native masker 3 us for either,
+    nearly all of it for building an object.
+    """
     size = len(data)
+    if size >= _NATIVE_FROM_BYTES:
+        return bytes(create_xor_masker(mask, size).process(data))
     key = int.from_bytes((mask * ((size + 3) >> 2))[:size], "little")
     return (int.from_bytes(data, "little") ^ key).to_bytes(size, "little")
 

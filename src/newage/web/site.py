@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
+from newage.telemetry import LogQuota
 from newage.web.channel import ConnectionCount, HardenedChannel, HardenedRequest
 from newage.web.engine import EngineResource
 from newage.web.fastframes import FlushList
@@ -35,6 +36,7 @@ _HOME_FOLDERS: Final = ("lib", "dist", "exampleClient", "public", "client", "Cli
 # An installation of the reference server has its compiled server in dist/ (contract 9.3: no server code).
 _NOT_FROM_DIST: Final = (".js", ".mjs", ".cjs", ".ts", ".map", ".json")
 _HOST: Final = re.compile(r"[A-Za-z0-9.:\[\]_-]{1,255}\Z")
+_REFUSALS_PER_SECOND: Final = 5  # lines of log
 _NO_HEADERS: Final[Mapping[str, str]] = {}
 
 
@@ -99,6 +101,8 @@ class FileResource(Resource):
 class NewAgeSite(Site):
     """twisted.web's Site with hardened channels, without an access log (URLs hold session ids) and without HTTP/2."""
 
+    noisy = False
+
     def __init__(
         self,
         settings: WebSettings,
@@ -117,6 +121,7 @@ class NewAgeSite(Site):
         self.connections = ConnectionCount(settings, _exempt(PeerJudge.of(settings)))
         self._engines = engines
         self._files = files
+        self._refusals = LogQuota(_REFUSALS_PER_SECOND, clock.seconds)
 
     # ------------------------------------------------------------------------------------------------------- factory
 
@@ -136,7 +141,9 @@ class NewAgeSite(Site):
         """One channel, or None: too many connections, and the port closes this one."""
         address = getattr(addr, "host", "")
         if not self.connections.take(address):
-            _log.info("a connection of {address} was refused: there are too many", address=address)
+            unsaid = self._refusals.take()
+            if unsaid is not None:
+                _log.info("{address} has too many connections ({unsaid} more refused)", address=address, unsaid=unsaid)
             return None
         channel: Any = HardenedChannel()
         channel._counted = address
