@@ -100,6 +100,14 @@ def test_environment_variables_are_read(tmp_path: Path) -> None:
     assert (config.auth.network_safe, config.server.port) == (False, 4001)
 
 
+def test_the_console_is_where_the_readme_says() -> None:
+    manhole = load().manhole
+    assert not manhole.enabled
+    assert f"newage-home/{manhole.host_key_file}\n" in text("README.md")
+    assert f"newage-home/{manhole.authorized_keys_file}\n" in text("README.md")
+    assert f"ssh -p {manhole.manhole_port} newage@localhost" in text("README.md")
+
+
 def test_settings_named_in_prose_are_keys() -> None:
     keys = {key for cls in sections().values() for key in cls.__annotations__}
     named = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", text("README.md")))

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 from twisted.python import usage
@@ -80,12 +81,14 @@ def makeService(options: Options) -> StagedService:
     """:raises StartRefused: options, configuration, home or ports are wrong."""
     given = options.given()
     file = os.environ.get("NEWAGE_CONFIG") if options["config"] is None else options["config"]
+    file = None if file is None else str(Path(file).absolute())  # read again after twistd went to its --rundir
 
     def read() -> Config:
         return load(options=given, environ=os.environ, config_file=file)
 
     try:
         config = read()
+        given[("server", "home")] = str(config.home)
         check(config, will_change_user=_will_change_user(options))
         from twisted.internet import reactor
 
