@@ -1,6 +1,6 @@
 """A hub's services put together on a Clock, memory stores and an outbox that remembers: what unit tests stand on.
 
-The order of listeners is that of ``newage.assembly``. Nothing here waits: a store answers at once, or when its gate opens.
+The order of listeners is that of ``newage.assembly``. Nothing waits: a store answers at once, or when its gate opens.
 """
 
 from __future__ import annotations
@@ -368,6 +368,7 @@ class Kit:
         self.sessions.is_room_name = self.rooms.is_group
         aliases = at.downstream.alias_events
         self.notices = RoomNotices(self.outbox, self.sessions, aliases=aliases)
+        self.rooms.inherited = self.notices.inherited
         self.relations = RelationService(
             self.world, self.outbox, self.sessions, self.rooms, self.state_store, at.relations, choose=lambda c: c[-1]
         )

@@ -38,6 +38,10 @@ class RoomNotices:
         staff = [a for a in _staff(room) if a.name != identity]
         self._publish("MEMBER_ROLE_CHANGED", {**body, "targetIdentity": identity, "newRole": role.wire}, staff)
 
+    def inherited(self, room: Room, heir: str) -> None:
+        """The master left, and this member is the new one."""
+        self.role_changed(room, heir, Role.MASTER)
+
     def role_set(self, room: Room, identity: str, role: Role) -> None:
         """The echo notice SET_MEMBER_ROLE to the staff."""
         body = {**self._who(identity), "role": role.wire, "roomName": room.name}

@@ -7,7 +7,7 @@ stored is taken back. Personal rooms are stored with their first message, not wi
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from attrs import evolve, field, frozen
 from twisted.internet.defer import Deferred, succeed
@@ -18,7 +18,6 @@ from zope.interface import implementer
 from newage.domain.model import (
     MONITOR_ROOM,
     RESERVED_IDS,
-    Audience,
     Caller,
     Kind,
     RequestMode,
@@ -31,6 +30,7 @@ from newage.domain.policy import successor
 from newage.errors import AlreadyMember, InvalidRequest, NotMember, RoomExists, RoomMissing, Unavailable
 from newage.ports import IOutbox, IRoomListener, IRoomStore, ISessionListener
 from newage.services.clock import World
+from newage.services.room_transport import TransportRooms
 from newage.services.sessions import SessionService
 
 
@@ -63,8 +63,8 @@ class RoomService:
         self, world: World, outbox: IOutbox, sessions: SessionService, store: IRoomStore, settings: RoomSettings
     ) -> None:
         self._world = world
-        self._outbox = outbox
         self._sessions = sessions
+        self._transport = TransportRooms(outbox, sessions)
         self._store = store
         self.settings = settings
         self.default_mode = RequestMode(settings.default_room_message_request_mode)
@@ -76,6 +76,7 @@ class RoomService:
         self._emptied: dict[str, IDelayedCall] = {}
         self._sweep: IDelayedCall | None = None
         self._listeners: list[IRoomListener] = []
+        self.inherited: Callable[[Room, str], None] = lambda room, heir: None  # told of a new master
 
     def add_listener(self, listener: IRoomListener) -> None:
         self._listeners.append(listener)
@@ -89,6 +90,7 @@ class RoomService:
             self._put(room)
             for identity in room.members:
                 self._offline_since.setdefault(identity, self._world.now())
+            self._watch_empty(room)
         if MONITOR_ROOM not in self._rooms:
             self._put(Room(name=MONITOR_ROOM, kind=RoomKind.MONITOR, created_at=self._world.now()))
         self._schedule_sweep()
@@ -124,6 +126,11 @@ class RoomService:
         room = self._rooms.get(name)
         return room is not None and room.kind is RoomKind.GROUP
 
+    @property
+    def absent_count(self) -> int:
+        """How many absent identities are remembered."""
+        return len(self._offline_since)
+
     def online_members(self, room: Room) -> tuple[str, ...]:
         return tuple(identity for identity in room.members if self._sessions.is_online(identity))
 
@@ -149,7 +156,7 @@ class RoomService:
             created_at=self._world.now(),
         )
         await self._commit(None, room)
-        self._enter_transport(room.name, creator.identity)
+        self._transport.enter(room.name, creator.identity)
         self._tell_created(room)
         self._tell_joined(room, creator.identity)
         return room
@@ -163,8 +170,7 @@ class RoomService:
         room = self.require(name)
         if room.kind is RoomKind.MONITOR or (room.kind is not RoomKind.GROUP and self._sessions.is_online(name)):
             raise InvalidRequest("Invalid operation")
-        await self._store.delete_room(name)
-        self._drop(self._rooms.get(name, room))
+        await self._delete(room)
 
     async def add(self, name: str, identity: str, role: Role = Role.GUEST) -> Room:
         """Make somebody a member.
@@ -181,7 +187,7 @@ class RoomService:
         if emptied is not None:
             emptied.cancel()
         await self._commit(room, changed)
-        self._enter_transport(name, identity)
+        self._transport.enter(name, identity)
         self._tell_joined(changed, identity)
         return changed
 
@@ -196,14 +202,14 @@ class RoomService:
             raise InvalidRequest("Invalid operation")
         if identity not in room.members:
             raise NotMember("Not a member of this room.")
-        changed = self._without(room, identity)
+        changed, heir = self._without(room, identity)
         await self._commit(room, changed)
-        self._leave_transport(name, identity)
+        self._transport.leave(name, identity)
         for listener in self._listeners:
             listener.member_left(changed, identity, reason)
-        if not changed.members and changed.kind is RoomKind.GROUP:
-            grace = self.settings.empty_room_grace_seconds
-            self._emptied[name] = self._world.clock.callLater(grace, self._delete_if_empty, name)
+        if heir is not None:
+            self.inherited(changed, heir)
+        self._watch_empty(changed)
         return changed
 
     async def change(self, room: Room, **changes: object) -> Room:
@@ -224,21 +230,28 @@ class RoomService:
             return succeed(None)
         self._stored.add(name)
         d: Deferred[None] = self._store.save_room(self._rooms[name])
-        d.addErrback(self._not_stored, name)
+        d.addErrback(self._not_stored_yet, name)
         return d
+
+    def _not_stored_yet(self, failure: object, name: str) -> None:
+        self._stored.discard(name)  # the next message tries again
+        self._not_stored(failure, name)
 
     # --------------------------------------------------------------------------------------------- session life cycle
 
     def session_appeared(self, session: Session) -> None:
         self._offline_since.pop(session.identity, None)
-        if session.identity not in self._rooms:
+        own = self._rooms.get(session.identity)
+        if own is None:
             self._make_own_room(session)
+        elif session.identity not in own.members:  # it was away so long that only its guests were kept
+            self._add_silently(own.name, session.identity, Role.MASTER)
         if session.kind is Kind.ADMIN:
             self._add_silently(MONITOR_ROOM, session.identity, Role.MANAGER)
 
     def socket_attached(self, caller: Caller) -> None:
         for name in self._of.get(caller.identity, ()):
-            self._enter_socket(name, caller)
+            self._transport.enter_socket(name, caller)
 
     def socket_detached(self, caller: Caller) -> None:
         """The hub forgets a socket by itself."""
@@ -272,15 +285,15 @@ class RoomService:
         room = self._rooms[name]
         if identity not in room.members:
             self._put(evolve(room, members={**room.members, identity: role}))
-            self._enter_transport(name, identity)
+            self._transport.enter(name, identity)
 
     def _forget_oldest_absent(self) -> None:
         """Make place: the personal room of whoever has been away longest."""
         for identity in self._offline_since:
             room = self._rooms.get(identity)
             if room is not None:
-                self._store.delete_room(identity).addErrback(self._not_stored, identity)
-                self._drop(room)
+                d = Deferred.fromCoroutine(self._delete(room))
+                d.addErrback(self._not_stored, identity)
                 return
 
     def _put(self, room: Room) -> None:
@@ -295,67 +308,98 @@ class RoomService:
             self._of[identity][room.name] = None
         self._rooms[room.name] = room
 
-    def _drop(self, room: Room) -> None:
-        """The room is gone from the store: forget it everywhere and say so."""
-        self._rooms.pop(room.name, None)
+    async def _delete(self, room: Room) -> None:
+        """Forget it, delete it from the store, then say so; put it back if that failed.
+
+        Who owns it may return meanwhile: he finds no room and gets a new one.
+        """
+        was_stored = room.name in self._stored
+        self._take_out(room)
+        try:
+            await self._store.delete_room(room.name)
+        except BaseException:
+            if room.name not in self._rooms:
+                self._put_back(room, was_stored)
+            raise
+        for listener in self._listeners:
+            listener.room_deleted(room)
+        successor_room = self._rooms.get(room.name)
+        for identity in room.members:
+            if successor_room is None or identity not in successor_room.members:
+                self._transport.leave(room.name, identity)
+
+    def _put_back(self, room: Room, stored: bool) -> None:
+        self._put(room)
+        if stored:
+            self._stored.add(room.name)
+        for identity in room.members:
+            if not self._sessions.is_online(identity):
+                self._offline_since.setdefault(identity, self._world.now())
+        self._watch_empty(room)
+
+    def _take_out(self, room: Room) -> None:
+        del self._rooms[room.name]
         self._stored.discard(room.name)
         self._groups -= room.kind is RoomKind.GROUP
         emptied = self._emptied.pop(room.name, None)
-        if emptied is not None and emptied.active():
+        if emptied is not None:
             emptied.cancel()
         for identity in room.members:
             self._forget_membership(room.name, identity)
-        for listener in self._listeners:
-            listener.room_deleted(room)
-        for identity in room.members:
-            self._leave_transport(room.name, identity)
 
     def _forget_membership(self, name: str, identity: str) -> None:
         rooms = self._of[identity]
         rooms.pop(name, None)
         if not rooms:
             del self._of[identity]
+            self._offline_since.pop(identity, None)
 
     async def _commit(self, before: Room | None, after: Room) -> None:
-        """Put in force, store, take back if that failed."""
+        """Put in force, store, take back if that failed.
+
+        :raises RoomMissing: the room was deleted meanwhile.
+        """
         self._put(after)
         self._stored.add(after.name)
         try:
             await self._store.save_room(after)
         except BaseException:
-            self._take_back(before, after.name)
+            self._take_back(before, after)
             raise
+        if after.name not in self._rooms:
+            await self._store.delete_room(after.name)
+            raise RoomMissing("Room not found")
 
-    def _take_back(self, before: Room | None, name: str) -> None:
-        now = self._rooms.get(name)
-        if now is None:
-            return
+    def _take_back(self, before: Room | None, after: Room) -> None:
+        now = self._rooms.get(after.name)
+        if now is None or evolve(now, seq=after.seq) != after:
+            return  # a later change builds on this one and stores both
         if before is not None:
             self._put(evolve(before, seq=now.seq))
-            return
-        del self._rooms[name]
-        self._stored.discard(name)
-        self._groups -= now.kind is RoomKind.GROUP
-        for identity in now.members:
-            self._forget_membership(name, identity)
+        else:
+            self._take_out(now)
 
-    def _without(self, room: Room, identity: str) -> Room:
+    def _without(self, room: Room, identity: str) -> tuple[Room, str | None]:
+        """The room without that member, and who became its master by that."""
         members = {who: role for who, role in room.members.items() if who != identity}
         muted = {who: until for who, until in room.muted.items() if who != identity}
         changed = evolve(room, members=members, muted=muted)
-        if room.kind is RoomKind.GROUP and changed.master is None:
-            heir = successor(changed, self._sessions.is_online)
-            if heir is not None:
-                changed = evolve(changed, members={**members, heir: Role.MASTER})
-        return changed
+        if room.kind is not RoomKind.GROUP or changed.master is not None:
+            return changed, None
+        heir = successor(changed, self._sessions.is_online)
+        return changed if heir is None else evolve(changed, members={**members, heir: Role.MASTER}), heir
+
+    def _watch_empty(self, room: Room) -> None:
+        """An empty group room is kept for its grace."""
+        if not room.members and room.kind is RoomKind.GROUP:
+            grace = self.settings.empty_room_grace_seconds
+            self._emptied[room.name] = self._world.clock.callLater(grace, self._delete_if_empty, room.name)
 
     def _delete_if_empty(self, name: str) -> None:
-        self._emptied.pop(name, None)
+        del self._emptied[name]
         room = self._rooms.get(name)
         if room is not None and not room.members:
-            self._store.delete_room(name).addCallbacks(
-                lambda _: self._drop(room), self._not_stored, errbackArgs=(name,)
-            )
+            Deferred.fromCoroutine(self._delete(room)).addErrback(self._not_stored, name)
 
     def _schedule_sweep(self) -> None:
         self._sweep = self._world.clock.callLater(self.settings.sweep_seconds, self._expire)
@@ -364,36 +408,31 @@ class RoomService:
         """Drop the memberships of those who have been away too long, and their own rooms."""
         self._schedule_sweep()
         oldest = self._world.now() - self.settings.offline_retention_seconds
-        expired = [identity for identity, since in self._offline_since.items() if since <= oldest]
-        for identity in expired:
-            del self._offline_since[identity]
-            for name in self.rooms_of(identity):
-                d = Deferred.fromCoroutine(self._expire_membership(name, identity))
-                d.addErrback(self._not_stored, name)
+        for identity, since in list(self._offline_since.items()):
+            if since <= oldest:
+                del self._offline_since[identity]
+                d = Deferred.fromCoroutine(self._expire_identity(identity))
+                d.addErrback(self._not_expired, identity, since)
 
-    async def _expire_membership(self, name: str, identity: str) -> None:
-        if name == identity and len(self._rooms[name].members) == 1:
-            await self.delete(name)
-        else:
-            await self.remove(name, identity, "disconnect")
+    async def _expire_identity(self, identity: str) -> None:
+        for name in self.rooms_of(identity):
+            room = self._rooms.get(name)
+            if room is None or identity not in room.members or self._sessions.is_online(identity):
+                continue
+            if name == identity and len(room.members) == 1:
+                await self._delete(room)
+            else:
+                await self.remove(name, identity, "disconnect")
+
+    def _not_expired(self, failure: object, identity: str, since: float) -> None:
+        if not self._sessions.is_online(identity):
+            self._offline_since[identity] = since  # the next sweep tries again
+        self._not_stored(failure, identity)
 
     def _not_stored(self, failure: object, name: str) -> None:
         self._log.error("room {name} could not be stored: {failure}", name=name, failure=failure)
 
-    # ------------------------------------------------------------------------------------------------ transport rooms
-
-    def _enter_transport(self, name: str, identity: str) -> None:
-        for caller in self._sessions.all_callers(identity):
-            self._enter_socket(name, caller)
-
-    def _enter_socket(self, name: str, caller: Caller) -> None:
-        for audience in _audiences(name, caller):
-            self._outbox.join(caller.sid, audience)
-
-    def _leave_transport(self, name: str, identity: str) -> None:
-        for caller in self._sessions.all_callers(identity):
-            for audience in _audiences(name, caller):
-                self._outbox.leave(caller.sid, audience)
+    # --------------------------------------------------------------------------------------------------------- telling
 
     def _tell_created(self, room: Room) -> None:
         for listener in self._listeners:
@@ -402,17 +441,3 @@ class RoomService:
     def _tell_joined(self, room: Room, identity: str) -> None:
         for listener in self._listeners:
             listener.member_joined(room, identity, room.members[identity])
-
-
-def _audiences(name: str, caller: Caller) -> list[Audience]:
-    """The transport rooms of one socket in one room.
-
-    ``aliases``: has not declared a stream form, so it also gets the alias events (A9). ``snapshots``: wants
-    UPDATE_CONTEXT (contract 4.6); extensions do not.
-    """
-    found = [Audience("room", name)]
-    if caller.stream_mode not in ("ss", "plain"):
-        found.append(Audience("aliases", name))
-    if caller.kind is not Kind.EXTENSION and not caller.incremental:
-        found.append(Audience("snapshots", name))
-    return found
