@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import field, frozen
 from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from newage.domain.model import Audience, Caller, ConnectionPolicy, Emission, Kind, Role, Room, RoomKind, Session
@@ -29,6 +30,8 @@ class RelationSettings:
 @implementer(ISessionListener, IRoomListener)
 class RelationService:
     """Assignments are recomputed when they are next looked at after a trigger, and announced once per reactor turn."""
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -61,10 +64,17 @@ class RelationService:
     async def load(self) -> None:
         """Take over the policy and the manual assignments set before the last stop."""
         state = await self._store.load_state()
-        if isinstance(policy := state.get("connectionPolicy"), str):
+        policy, manual = state.get("connectionPolicy"), state.get("manualAssignments")
+        if policy in {known.value for known in ConnectionPolicy}:
             self.policy = ConnectionPolicy(policy)
-        if isinstance(manual := state.get("manualAssignments"), dict):
-            self._manual = {room: tuple(extensions) for room, extensions in manual.items()}
+        elif policy is not None:
+            self._log.warn("the stored connection policy is none: {policy}", policy=policy)
+        if isinstance(manual, dict):
+            self._manual = {
+                room: tuple(name for name in names if isinstance(name, str))
+                for room, names in manual.items()
+                if isinstance(names, list)
+            }
 
     def close(self) -> None:
         if self._announcement is not None:
