@@ -53,6 +53,13 @@ def test_fractions_of_seconds_do():
     assert machine.deadline == 1.5
 
 
+@pytest.mark.parametrize(("tick", "deadline"), [(25.0, 45.0), (26.9, 45.0), (27.1, 47.1), (60.0, 80.0)])
+def test_a_late_tick_costs_the_peer_no_time_unless_it_is_the_usual_bit(tick, deadline):
+    machine = session()
+    assert machine.tick(tick) is Signal.SEND_PING
+    assert machine.deadline == deadline
+
+
 def test_a_silent_peer_times_out():
     machine = pinged()
     assert machine.tick(44.9) is Signal.NOTHING

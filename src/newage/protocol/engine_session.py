@@ -16,6 +16,7 @@ from newage.errors import ProtocolError
 from newage.protocol.engine_packet import CLOSE, KINDS, MESSAGE, PING, PONG, PROBE_PING, UPGRADE
 
 NEVER = float("inf")
+_LATE = 0.1  # of the ping timeout: a tick that is later is our own fault
 
 
 def _seconds(default: float, doc: str) -> float:
@@ -129,7 +130,10 @@ class EngineSession:
             return Signal.TIMED_OUT
         self.awaiting_pong = True
         self._extended = False
-        self._heartbeat = now + self._settings.ping_timeout_seconds
+        # The usual millisecond by which a timer is late is not the peer's to gain, a process that stood still is.
+        timeout = self._settings.ping_timeout_seconds
+        late = now - self._heartbeat > timeout * _LATE
+        self._heartbeat = timeout + (now if late else self._heartbeat)
         return Signal.SEND_PING
 
     def start_probe(self, now: float) -> bool:
