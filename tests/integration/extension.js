@@ -180,6 +180,7 @@ class ReferenceExtension {
     }
     if (kind === 'silent' || this.generating) return;
     this.generating = true;
+    await pause(0); // a model takes its time; the doubled listener comes too early
     try {
       if (kind === 'tokens') await this.streamTokens(this.answer.tokens, { ...this.answer, live: request.requestId });
       if (kind === 'docs') await this.streamDocs(this.answer.chunks, request.requestId, this.answer);
