@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, unquote_to_bytes
@@ -218,6 +219,7 @@ def make_site(
 def _exempt(judge: PeerJudge) -> Callable[[str], bool]:
     """Addresses without a connection limit of their own: loopback, proxies, and what has no address at all."""
 
+    @lru_cache(maxsize=1_024)
     def exempt(address: str) -> bool:
         return not address or judge.is_proxy(address) or judge.peer(address, (), ()).local
 
