@@ -59,6 +59,7 @@ class Gatehouse:
         files: FileSettings | None = None,
         calls: CallSettings | None = None,
         static: StaticSettings | None = None,
+        sessions: SessionSettings | None = None,
         **settings: Any,
     ) -> None:
         self.home = home
@@ -77,7 +78,7 @@ class Gatehouse:
         self.files = HomeFiles(home, files or FileSettings())
         self.file_workers = InlineWorkers()
         self.trust = TrustService(self.files, self.store, self.file_workers, quick_hash, self.world, self.settings)
-        self.sessions = SessionService(self.world, self.outbox, SessionSettings())
+        self.sessions = SessionService(self.world, self.outbox, sessions or SessionSettings())
         self.limiter = AttemptLimiter(self.clock.seconds, self.settings)
         self.auth = AuthService(
             self.keys,

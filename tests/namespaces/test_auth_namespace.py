@@ -1,0 +1,313 @@
+"""``/auth`` and ``/sillytavern``: keys for oneself (contract 2.8, 3.2, 3.7)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred, fail
+
+from authkit import REMOTE, FakeSocket, Gatehouse
+from deferreds import value
+from newage.domain.model import KeyRecord, Peer
+from newage.errors import Unavailable
+from newage.gateway.dispatch import Namespace
+from newage.namespaces.auth import make_auth_namespace
+from newage.namespaces.sillytavern import ExtensionSettings, SillyTavernSettings, make_sillytavern_namespace
+from newage.storage.memory import MemoryKeyStore
+
+EXTENSION = "SillyTavern-8000"
+NOT_YOURS = "You are have no right to get others key."
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Gatehouse:
+    house = Gatehouse(tmp_path, network_safe=True)
+    house.write(f"settings/{EXTENSION}.json", {"clientId": EXTENSION, "isTrust": True, "sillyTavernPassWord": "secret"})
+    house.trusts("web1", "web2", "monitor")
+    return house
+
+
+@pytest.fixture
+def auth(house: Gatehouse) -> Namespace:
+    return make_auth_namespace(house.auth, house.keys, house.sessions)
+
+
+@pytest.fixture
+def kept() -> ExtensionSettings:
+    return ExtensionSettings(SillyTavernSettings(max_client_settings_bytes=100, max_client_settings_entries=2))
+
+
+@pytest.fixture
+def tavern(house: Gatehouse, kept: ExtensionSettings) -> Namespace:
+    return make_sillytavern_namespace(house.auth, house.keys, house.trust, house.sessions, kept)
+
+
+def ok(body: dict[str, Any]) -> bool:
+    return (body["status"], body["success"]) == ("ok", True)
+
+
+def refused(body: dict[str, Any]) -> str:
+    assert (body["status"], body["success"]) == ("error", False)
+    assert body["error"]["message"] == body["message"]
+    assert isinstance(body["errorCode"], int)
+    message: str = body["message"]
+    return message
+
+
+class Link:
+    def forward(self, payload: object) -> None:
+        """Nothing is forwarded here."""
+
+
+def extension_appears(house: Gatehouse, identity: str = EXTENSION, desc: str = "") -> None:
+    caller = house.caller(EXTENSION, "/llm", client_type="SillyTavern", identity=identity)
+    house.sessions.detach(caller.sid)
+    house.sessions.attach(caller, Link())
+
+
+class TestGetKey:
+    def test_is_delivered_under_both_names(self, house: Gatehouse, auth: Namespace) -> None:
+        socket = FakeSocket(house, auth).connect({"clientId": "new", "key": "getKey"})
+        (first, body), (second, same) = socket.emitted
+        assert (first, second) == ("CLIENT_KEY_ASSIGNED", "GET_CLIENT_KEY")
+        assert same == body
+        key = body["key"]
+        assert body == {"status": "ok", "success": True, "clientId": "new", "key": key, "Key": key, "message": ""}
+        assert value(house.keys.verify("new", key, "lane"))
+        assert house.keys.records("new")[0].local is True
+
+    def test_nobody_gets_one_unasked(self, house: Gatehouse, auth: Namespace) -> None:
+        for key in (None, "a key", ""):
+            assert FakeSocket(house, auth).connect({"clientId": "new", "key": key}).emitted == []
+        assert house.keys.records("new") == ()
+
+    def test_in_strict_mode_for_trusted_neighbours(self, house: Gatehouse, auth: Namespace) -> None:
+        house.network_safe = False
+        socket = FakeSocket(house, auth).connect({"clientId": "web1", "key": "getKey"})
+        assert socket.emitted[0][1]["success"] is True
+        assert FakeSocket(house, auth, REMOTE).connect({"clientId": "web1", "key": "getKey"}).refusal == "Invalid key."
+        assert FakeSocket(house, auth).connect({"clientId": "eve", "key": "getKey"}).refusal == "Client is not trusted."
+
+    def test_a_refusal_is_told(self, tmp_path: Path) -> None:
+        house = Gatehouse(tmp_path, network_safe=True, max_client_keys=1)
+        house.issue("other")
+        auth = make_auth_namespace(house.auth, house.keys, house.sessions)
+        ((event, body),) = FakeSocket(house, auth).connect({"clientId": "new", "key": "getKey"}).emitted
+        assert event == "CLIENT_KEY_ASSIGNED"
+        assert refused(body) == "Too many client keys."
+
+    def test_by_password(self, house: Gatehouse, auth: Namespace) -> None:
+        house.network_safe = False
+        remote = FakeSocket(house, auth, REMOTE)
+        remote.connect({"clientId": EXTENSION, "clientType": "SillyTavern", "key": "getKey", "password": "secret"})
+        assert [event for event, _ in remote.emitted] == ["CLIENT_KEY_ASSIGNED", "GET_CLIENT_KEY"]
+        assert not remote.caller.bootstrap
+        assert house.keys.records(EXTENSION)[0].local is False
+        wrong = FakeSocket(house, auth, REMOTE).connect({"clientId": EXTENSION, "password": "guess"})
+        assert wrong.refusal == "Invalid key."
+
+    @pytest.mark.parametrize(
+        ("client_id", "password", "message"),
+        [(EXTENSION, "guess", "Incorrect password."), ("web1", "x", "Password not set on server.")],
+    )
+    def test_a_local_peers_password_is_looked_at_too(
+        self, house: Gatehouse, auth: Namespace, client_id: str, password: str, message: str
+    ) -> None:
+        ((event, body),) = FakeSocket(house, auth).connect({"clientId": client_id, "password": password}).emitted
+        assert (event, refused(body)) == ("CLIENT_KEY_ASSIGNED", message)
+
+
+class TestLogin:
+    def test_authenticates_and_delivers(self, house: Gatehouse, auth: Namespace) -> None:
+        house.network_safe = False
+        socket = FakeSocket(house, auth)
+        socket.connect({"clientId": EXTENSION, "clientType": "SillyTavern"})
+        assert socket.caller.bootstrap
+        assert refused(socket.call("GET_CLIENT_KEY", {})) == "Unauthorized"
+        assert ok(socket.call("LOGIN", {"clientId": EXTENSION, "password": "secret"}))
+        assert [event for event, _ in socket.emitted] == ["CLIENT_KEY_ASSIGNED", "GET_CLIENT_KEY"]
+        assert not socket.caller.bootstrap
+        assert socket.caller.sensitive
+        assert house.sessions.sids(EXTENSION, "/auth") == (socket.sid,)
+        assert ok(socket.call("GET_CLIENT_KEY", {}))
+        assert ok(socket.call("LOGIN", {"clientId": EXTENSION, "password": "secret"}))
+        socket.disconnect()
+        assert house.sessions.sids(EXTENSION, "/auth") == ()
+
+    @pytest.mark.parametrize(
+        ("payload", "message"),
+        [
+            (None, "Invalid login data."),
+            ("text", "Invalid login data."),
+            ({}, "Invalid login data."),
+            ({"clientId": EXTENSION}, "Invalid login data."),
+            ({"clientId": EXTENSION, "password": 7}, "Invalid login data."),
+            ({"clientId": "web1", "password": "secret"}, "Invalid login data."),
+            ({"clientId": EXTENSION, "password": "guess"}, "Incorrect password."),
+        ],
+    )
+    def test_refusals(self, house: Gatehouse, auth: Namespace, payload: object, message: str) -> None:
+        socket = FakeSocket(house, auth).connect({"clientId": EXTENSION})
+        assert refused(socket.call("LOGIN", payload)) == message
+
+    def test_no_password_set(self, house: Gatehouse, auth: Namespace) -> None:
+        socket = FakeSocket(house, auth).connect({"clientId": "web1"})
+        assert refused(socket.call("LOGIN", {"clientId": "web1", "password": "x"})) == "Password not set on server."
+
+    def test_a_fault_of_ours(self, house: Gatehouse, auth: Namespace) -> None:
+        house.hashes._compare = lambda raw, hashed: 1 / 0  # type: ignore[assignment, return-value]
+        socket = FakeSocket(house, auth).connect({"clientId": EXTENSION})
+        body = socket.call("LOGIN", {"clientId": EXTENSION, "password": "secret"})
+        assert refused(body) == "Server error during login."
+
+    def test_without_an_ack_a_failure_is_an_error_event(self, house: Gatehouse, auth: Namespace) -> None:
+        socket = FakeSocket(house, auth).connect({"clientId": EXTENSION})
+        assert value(socket.handle("LOGIN", {"clientId": EXTENSION, "password": "guess"}, ack=False)) is None
+        ((event, body),) = socket.emitted
+        assert (event, body["message"]) == ("ERROR", "Incorrect password.")
+
+
+class TestOwnKey:
+    def test_the_hash(self, house: Gatehouse, auth: Namespace) -> None:
+        socket = FakeSocket(house, auth).connect({"clientId": "web1"})
+        assert refused(socket.call("GET_CLIENT_KEY", {"clientId": "web1"})) == "Client key not found."
+        house.issue("web1")
+        for payload in ({"clientId": "web1"}, {}, None):
+            body = socket.call("GET_CLIENT_KEY", payload)
+            assert ok(body)
+            assert (body["key"], body["clientId"]) == (house.keys.newest_hash("web1"), "web1")
+
+    def test_others(self, house: Gatehouse, auth: Namespace) -> None:
+        house.issue("web2")
+        socket = FakeSocket(house, auth).connect({"clientId": "web1"})
+        assert refused(socket.call("GET_CLIENT_KEY", {"clientId": "web2"})) == NOT_YOURS
+        assert refused(socket.call("GET_CLIENT_KEY", {"clientId": {}})) == "Invalid request data."
+        assert refused(socket.call("GET_CLIENT_KEY", "web2")) == "Invalid request data."
+        assert socket.handle("GET_CLIENT_KEY", {"clientId": "web2"}, ack=False) is None
+        assert socket.emitted == []
+
+    def test_administrators(self, house: Gatehouse, auth: Namespace) -> None:
+        house.issue("web2")
+        monitor = {"clientId": "monitor", "clientType": "monitor"}
+        assert ok(FakeSocket(house, auth).connect(monitor).call("GET_CLIENT_KEY", {"clientId": "web2"}))
+        remote = FakeSocket(house, auth, REMOTE).connect({**monitor, "key": house.issue("monitor")})
+        assert refused(remote.call("GET_CLIENT_KEY", {"clientId": "web2"})) == "Unauthorized"
+        assert ok(remote.call("GET_CLIENT_KEY", {"clientId": "monitor"}))
+
+
+class TestExtensions:
+    def test_none(self, house: Gatehouse, auth: Namespace) -> None:
+        body = FakeSocket(house, auth).connect({"clientId": "web1"}).call("GET_SILLYTAVERN_EXTENSION")
+        assert refused(body) == "No connected SillyTavern extensions."
+        assert (body["extensions"], body["allTheSTSocket"]) == ([], [])
+
+    def test_those_with_a_live_llm_socket(self, house: Gatehouse, auth: Namespace) -> None:
+        extension_appears(house)
+        house.caller("SillyTavern-9000", "/clients", client_type="SillyTavern")  # scenario 14: no /llm socket
+        socket = FakeSocket(house, auth).connect({"clientId": "web1"})
+        for payload in ((), ({},)):
+            body = socket.call("GET_SILLYTAVERN_EXTENSION", *payload)
+            assert ok(body)
+            assert body["extensions"] == body["allTheSTSocket"] == [EXTENSION]
+            assert body["details"] == [{"identity": EXTENSION, "clientId": EXTENSION, "desc": ""}]
+
+    def test_without_a_key_too(self, house: Gatehouse, auth: Namespace) -> None:
+        house.network_safe = False
+        socket = FakeSocket(house, auth).connect({"clientId": "web1"})
+        assert socket.caller.bootstrap
+        assert refused(socket.call("GET_SILLYTAVERN_EXTENSION")) == "No connected SillyTavern extensions."
+
+
+def identify(house: Gatehouse, tavern: Namespace, client_id: str = EXTENSION, *payload: Any, **auth: Any) -> Any:
+    socket = FakeSocket(house, tavern).connect({"clientId": client_id, "clientType": "SillyTavern", **auth})
+    return socket.call("IDENTIFY_SILLYTAVERN", *(payload or ({"clientId": client_id},)))
+
+
+class TestIdentify:
+    def test_gives_a_key_each_time_and_the_old_ones_stay(self, house: Gatehouse, tavern: Namespace) -> None:
+        first, second = identify(house, tavern), identify(house, tavern)
+        assert ok(first)
+        assert first["clientId"] == EXTENSION
+        for body in (first, second):
+            assert value(house.keys.verify(EXTENSION, body["key"], "lane"))
+
+    def test_a_second_tab_is_warned_and_gets_its_key(self, house: Gatehouse, tavern: Namespace) -> None:
+        """Scenario 8."""
+        first = identify(house, tavern)["key"]
+        extension_appears(house, f"{EXTENSION}-tab")
+        body = identify(house, tavern)
+        assert (body["status"], body["success"]) == ("warning", True)
+        assert body["message"] == "SillyTavern already connected."
+        assert body["key"] not in ("", first)
+        assert value(house.keys.verify(EXTENSION, first, "lane"))
+
+    @pytest.mark.parametrize("payload", [{"clientId": "SillyTavern-9000"}, {"clientId": 7}, "web1", {"clientId": {}}])
+    def test_for_oneself_only(self, house: Gatehouse, tavern: Namespace, payload: object) -> None:
+        assert refused(identify(house, tavern, EXTENSION, payload)) == "Unauthorized"
+        assert house.keys.client_ids() == ()
+
+    @pytest.mark.parametrize("payload", [None, {}, EXTENSION])
+    def test_whoever_says_nothing_else_means_himself(
+        self, house: Gatehouse, tavern: Namespace, payload: object
+    ) -> None:
+        assert ok(identify(house, tavern, EXTENSION, payload))
+
+    def test_only_ids_of_extensions(self, house: Gatehouse, tavern: Namespace) -> None:
+        assert refused(identify(house, tavern, "my-extension")) == "Unauthorized"
+
+    def test_network_safe_trusts_it_in_memory(self, house: Gatehouse, tavern: Namespace) -> None:
+        identify(house, tavern, "SillyTavern-1234")
+        assert house.trust.knows("SillyTavern-1234", network_safe=True)
+        assert not house.trust.knows("SillyTavern-1234", network_safe=False)
+
+    def test_strict_without_a_key(self, house: Gatehouse, tavern: Namespace) -> None:
+        house.network_safe = False
+        assert ok(identify(house, tavern, key="getKey"))
+        socket = FakeSocket(house, tavern).connect({"clientId": EXTENSION, "clientType": "SillyTavern"})
+        assert refused(socket.call("CLIENT_SETTINGS", {"a": 1})) == "Unauthorized"
+        unknown = FakeSocket(house, tavern).connect({"clientId": "SillyTavern-1", "clientType": "SillyTavern"})
+        assert unknown.refusal == "Client is not trusted."
+
+    def test_leaving_changes_nothing_about_the_extension(self, house: Gatehouse, tavern: Namespace) -> None:
+        """Scenario 15."""
+        extension_appears(house)
+        socket = FakeSocket(house, tavern).connect({"clientId": EXTENSION, "clientType": "SillyTavern"})
+        socket.call("IDENTIFY_SILLYTAVERN", {"clientId": EXTENSION})
+        socket.disconnect()
+        assert [session.identity for session in house.sessions.available_extensions()] == [EXTENSION]
+
+
+class TestClientSettings:
+    def test_are_kept_in_memory_and_bounded(self, house: Gatehouse, tavern: Namespace, kept: ExtensionSettings) -> None:
+        for port in (1, 2, 3):
+            socket = FakeSocket(house, tavern).connect({"clientId": f"SillyTavern-{port}", "clientType": "SillyTavern"})
+            assert ok(socket.call("CLIENT_SETTINGS", {"port": port, "__proto__": {"x": 1}}))
+        assert kept.of("SillyTavern-3") == {"port": 3}
+        assert kept.of("SillyTavern-1") == {}
+        assert refused(socket.call("CLIENT_SETTINGS", {"x": "y" * 100})) == "The settings are too large."
+        assert refused(socket.call("CLIENT_SETTINGS", [1])) == "Invalid request data."
+        assert kept.of("SillyTavern-3") == {"port": 3}
+
+
+def test_bootstrap_addresses_may_fetch_a_key(house: Gatehouse, auth: Namespace) -> None:
+    house.network_safe = False
+    socket = FakeSocket(house, auth, Peer("198.51.100.6", bootstrap=True)).connect(
+        {"clientId": "web1", "key": "getKey"}
+    )
+    assert socket.emitted[0][1]["success"] is True
+    assert house.keys.records("web1")[0].local is False
+
+
+class FullStore(MemoryKeyStore):
+    def add_key(self, record: KeyRecord) -> Deferred[None]:
+        return fail(Unavailable("The store refused."))
+
+
+def test_a_key_that_is_not_durable_is_not_given_out(tmp_path: Path) -> None:
+    house = Gatehouse(tmp_path, network_safe=True, store=FullStore())
+    kept = ExtensionSettings(SillyTavernSettings())
+    tavern = make_sillytavern_namespace(house.auth, house.keys, house.trust, house.sessions, kept)
+    assert refused(identify(house, tavern)) == "The store refused."
+    assert house.keys.records(EXTENSION) == ()
