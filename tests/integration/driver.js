@@ -62,6 +62,7 @@ function watchEngine(manager, name) {
   };
   manager.on('open', attach);
   manager.on('error', (error) => record(name, '@error', [error.message, error.description?.message ?? String(error.context?.status ?? '')]));
+  manager.on('ping', () => record(name, '@ping'));
   manager.on('reconnect_attempt', (n) => record(name, '@reconnect_attempt', [n]));
 }
 

@@ -285,3 +285,90 @@ def test_streams_from_clients_are_refused(hub: Hub) -> None:
     assert web.wait("$stream-error").args == ["mine", "Streams from clients are not accepted."]
     assert web.call_all("$stream-write", "mine", b"data", "buffer") == ["invalid stream id: mine"]
     web.fence()
+
+
+@pytest.mark.parametrize("flavour", ["ss", "plain"])
+def test_a_reader_that_comes_in_the_middle_gets_the_whole_text(hub: Hub, flavour: str) -> None:
+    extension = hub.extension(kind="docs", chunks=CHUNKS, gap=60).start_quickly()
+    me = hub.new_id()
+    first = hub.client(me, auth={"streamMode": "plain"})
+    first.call("LLM_REQUEST", request("mid", extension.client_id))
+    first.wait(STREAM, count=4)
+    late = hub.client(me, streams=[STREAM] if flavour == "ss" else (), auth={"streamMode": flavour})
+    if flavour == "ss":
+        assert late.wait("@end").args[1] == "".join(CHUNKS)
+    else:
+        end = late.payload("SERVER_STREAM_END")
+        assert end["data"] == "".join(CHUNKS)
+        assert "".join(chunk["data"] for chunk in late.payloads(STREAM)) == "".join(CHUNKS)
+        indexes = [chunk["chunkIndex"] for chunk in late.payloads(STREAM)]
+        assert indexes == sorted(set(indexes))
+    first.wait("SERVER_STREAM_END")
+
+
+@pytest.mark.parametrize("transports", ALL_TRANSPORTS, ids="-".join)
+def test_a_reader_that_leaves_in_the_middle_harms_nobody(hub: Hub, transports: Sequence[str]) -> None:
+    extension = hub.extension(kind="docs", chunks=CHUNKS, gap=30).start_quickly()
+    me = hub.new_id()
+    leaving = [hub.client(me, transports=transports, streams=streams) for streams in ((STREAM,), (ALIAS,), ())]
+    staying = hub.client(me, streams=[STREAM])
+    staying.call("LLM_REQUEST", request("leave", extension.client_id))
+    staying.wait("@chunk")
+    for socket in leaving:
+        socket.close_engine()
+    check_library_stream(staying, "".join(CHUNKS))
+
+
+def test_an_orphan_half_of_an_emoji_becomes_one_replacement(hub: Hub) -> None:
+    """Contract C10: halves are joined across packets, an orphan is U+FFFD; nothing lone reaches anybody."""
+    extension = hub.extension(kind="silent").start_quickly()
+    web = hub.client(hub.new_id(), auth={"streamMode": "plain"})
+    assert web.call("LLM_REQUEST", request("orphan", extension.client_id, "half \ud83d of it \ude00"))["status"] == "ok"
+    assert extension.llm.payload("LLM_REQUEST")["message"] == "half � of it �"
+    ids = {"streamId": "s", "outputId": f"{web.name}-o", "requestId": "orphan", "target": "server"}
+    pieces = ("a\ud83d", "", "\ude00b", "\ude00", "c\ud83d", "d", "e\ud83d")
+    data = [["CLIENT_STREAM_DATA_MIDDLE", {"type": 5, **ids, "chunkIndex": n, "data": p}] for n, p in enumerate(pieces)]
+    end = ["CLIENT_STREAM_END", {"type": 3, **ids, "final": True}]
+    extension.llm.burst([["CLIENT_STREAM_START", {"type": 1, **ids}], *data, end])
+    check_plain_stream(web, "a😀b�c�de�", "orphan", (STREAM, "SERVER_STREAM_END"))
+    assert web.payload("NEW_MESSAGE", is_response)["text"] == "a😀b�c�de�"
+
+
+def test_resent_and_doubled_chunks_count_once(hub: Hub) -> None:
+    """Contract 5.6: a doubled index is ignored, RETRY fills a gap, a gap is not waited for."""
+    extension = hub.extension(kind="silent").start_quickly()
+    web = hub.client(hub.new_id(), auth={"streamMode": "plain"})
+    web.call("LLM_REQUEST", request("retry", extension.client_id))
+    ids = {"streamId": "s", "outputId": f"{web.name}-o", "target": "server"}
+    sent = [
+        ("FIRST", 0, "a"),
+        ("MIDDLE", 0, "a"),
+        ("MIDDLE", 1, "b"),
+        ("MIDDLE", 3, "d"),
+        ("RETRY", 1, "b"),
+        ("RETRY", 2, "c"),
+    ]
+    data = [[f"CLIENT_STREAM_DATA_{kind}", {"type": 5, **ids, "chunkIndex": n, "data": text}] for kind, n, text in sent]
+    end = ["CLIENT_STREAM_END", {"type": 3, **ids, "final": True}]
+    extension.llm.burst([["CLIENT_STREAM_START", {"type": 1, **ids}]] * 2 + [*data, end])
+    check_plain_stream(web, "abdc", "retry", (STREAM, "SERVER_STREAM_END"))
+
+
+def test_a_failed_chunk_fails_the_output(hub: Hub) -> None:
+    extension = hub.extension(kind="silent").start_quickly()
+    web = hub.client(hub.new_id(), auth={"streamMode": "plain"})
+    web.call("LLM_REQUEST", request("failed", extension.client_id))
+    ids = {"streamId": "s", "outputId": f"{web.name}-o", "requestId": "failed", "target": "server"}
+    extension.llm.burst(
+        [
+            ["CLIENT_STREAM_START", {"type": 1, **ids}],
+            ["CLIENT_STREAM_DATA_FIRST", {"type": 4, **ids, "chunkIndex": 0, "data": "so far"}],
+            ["CLIENT_STREAM_DATA_FAILED", {"type": 8, **ids, "chunkIndex": 1}],
+        ]
+    )
+    end = web.payload("SERVER_STREAM_END")
+    assert (end["failed"], end["data"]) == (True, "so far")
+    wait_status(web, "failed", "failed")
+    assert web.payload("ERROR")["requestId"] == "failed"
+    stored = web.payload("NEW_MESSAGE", is_response)
+    assert (stored["text"], stored["message"]["failed"]) == ("so far", True)
