@@ -117,6 +117,18 @@ def test_a_chunked_body_is_counted_while_it_comes():
     assert house.messages == []
 
 
+def test_a_chunked_body_beyond_the_limit_in_one_piece():
+    house = House(with_settings(max_http_buffer_bytes=10))
+    url = house.open_polling()
+    line = house.line()
+    line.send(
+        f"POST {url} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "b\r\n4xxxxxxxxxx\r\n1\r\nx\r\n0\r\n\r\n".encode()
+    )
+    assert settled(line) == b"HTTP/1.1 413 Payload Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    assert house.messages == []
+
+
 def test_a_chunked_body_within_the_limit():
     house = House()
     url = house.open_polling()
@@ -149,6 +161,12 @@ def test_expect_continue():
 # ---------------------------------------------------------------------------------------------------- malformed things
 
 
+def test_http_1_0_may_do_without_a_host():
+    line = House().line()
+    line.send(b"GET /x HTTP/1.0\r\n\r\n")
+    assert [response.status for response in line.responses()] == [404]
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -164,6 +182,10 @@ def test_expect_continue():
         b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
         b"GET / HTTP/1.1\r\n" + b"".join(b"H%d: x\r\n" % at for at in range(102)) + b"\r\n",
         b"GET / HTTP/1.1\r\nLong: " + b"x" * 17_000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: identity\r\n\r\nx",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n\r\n",
         b"GET /" + b"x" * 17_000 + b" HTTP/1.1\r\n\r\n",
     ],
 )

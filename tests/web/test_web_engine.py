@@ -220,6 +220,13 @@ def peer_of(house: House) -> Peer:
     return connection.peer
 
 
+def test_long_headers_are_judged_as_short_ones():
+    house = House()
+    assert house.ask(POLLING, Origin="http://evil.example/" + "x" * 1_000).summary == CODES[4]
+    assert house.ask(POLLING, X_Forwarded_For=", ".join(["127.0.0.1"] * 100)).status == 200
+    assert not peer_of(house).local
+
+
 def test_the_peer_is_judged():
     house = House(with_settings(trusted_proxies=["10.0.0.1"]))
     house.ask(POLLING)

@@ -245,6 +245,36 @@ def test_a_paused_receiver_gets_nothing_and_the_post_waits():
     assert [event[1] for event in recorder.events] == [b"41", b"42", b"43", b"\x01", b"44"]
 
 
+def test_resuming_twice_does_not_answer_the_next_post_early():
+    house = House()
+    url = house.open_polling()
+    sink = connection_of(house).sink
+    sink.pause_reading()
+    first = house.line()
+    first.request(url, "POST", b"41")
+    sink.resume_reading()
+    sink.pause_reading()
+    sink.resume_reading()
+    assert [response.summary for response in first.responses()] == [OK]
+    sink.pause_reading()
+    second = house.line()
+    second.request(url, "POST", b"42")
+    sink.resume_reading()
+    sink.pause_reading()
+    sink.resume_reading()
+    third = house.line()
+    house.clock.advance(0)
+    second.transport.clear()
+    third.send(f"POST {url} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n4".encode())
+    sink.pause_reading()
+    sink.resume_reading()
+    sink._deliver()
+    assert third.responses() == []
+    third.send(b"3")
+    assert [response.summary for response in third.responses()] == [OK]
+    assert [payload for payload, _ in house.messages] == [b"1", b"2", b"3"]
+
+
 def test_a_session_that_ends_while_a_post_waits_answers_it():
     house = House()
     url = house.open_polling()
@@ -289,6 +319,15 @@ def test_the_server_closes_between_two_gets():
     connection.close("forced close")
     assert house.ask(url, "POST", b"4x").summary == UNKNOWN
     assert house.ask(url).summary == (200, b"4last words\x1e1")
+    assert house.ask(url).summary == UNKNOWN
+
+
+def test_only_short_last_words_are_kept():
+    house = House()
+    url = house.open_polling()
+    connection = connection_of(house)
+    connection.send_text(b"4" + b"x" * 70_000)
+    connection.close("forced close")
     assert house.ask(url).summary == UNKNOWN
 
 
@@ -388,6 +427,27 @@ def test_a_get_that_is_parked_at_the_switch_is_released():
     taken = connection.sink.take_pending()
     assert taken == sink.take_pending() == []
     assert [response.body for response in line.responses()] == [b"6"]
+
+
+def test_requests_after_the_packets_were_taken():
+    house = House()
+    url = house.open_polling()
+    connection = connection_of(house)
+    assert connection.sink.take_pending() == []
+    assert house.ask(url).summary == BAD
+    assert house.ask(url, "POST", b"4x").summary == BAD
+    assert house.messages == []
+
+
+def test_a_post_that_is_open_at_the_switch_is_refused():
+    house = House()
+    url = house.open_polling()
+    connection = connection_of(house)
+    connection.sink.pause_reading()
+    line = house.line()
+    line.request(url, "POST", b"4x")
+    assert connection.sink.take_pending() == []
+    assert [response.summary for response in line.responses()] == [BAD]
 
 
 def test_after_a_probe_that_failed_polling_goes_on():

@@ -32,6 +32,7 @@ def house(tmp_path: Path) -> House:
     (home / "Client" / "a.txt").write_text("Client")
     (home / "data" / "me" / "page.html").write_text("mine")
     published = {"/mine": (home / "data" / "me", "page.html"), "/files/page.html": (home / "data" / "me", "page.html")}
+    published["//evil.example"] = (home, "client")
     return House(static_dir=static, home=home, extra_lookup=published.get)
 
 
@@ -136,6 +137,7 @@ def test_dynamic_resources_come_before_the_404(house):
     assert house.ask("/files/page.html").summary == (200, b"mine")
     assert house.ask("/mine", "POST").status == 405
     assert house.ask("/others").status == 404
+    assert house.ask("//evil.example").status == 404, "a Location of //evil.example/ would lead away"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import weakref
 import pytest
 from attrs import evolve
 from twisted.internet.error import ConnectionDone
+from twisted.logger import globalLogPublisher
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from web_doubles import (
     HANDSHAKE,
@@ -344,6 +345,32 @@ def test_close_is_bounded_in_time():
     assert ours.transport.aborted
     assert ours.receiver.events == []
     assert ours.clock.getDelayedCalls() == []
+
+
+def test_a_second_violation_while_closing_adds_nothing():
+    ours = open_socket()
+    ours.sink.close("forced close")
+    assert len(ours.frames()) == 1
+    ours.feed(client_frame(b"x", 3))
+    assert ours.frames() == []
+    assert ours.transport.disconnecting
+    ours.sink._fail_connection(1002, "again")
+    ours.sink.cut()
+    ours.transport.finish()
+    assert ours.receiver.events == []
+    assert ours.clock.getDelayedCalls() == []
+
+
+def test_autobahns_own_errors_are_logged_without_their_arguments():
+    seen = []
+    globalLogPublisher.addObserver(seen.append)
+    try:
+        open_socket().sink.log.error("failed for {peer}", peer="secret")
+        open_socket().sink.log.warn("failed for {peer}", peer="secret")
+    finally:
+        globalLogPublisher.removeObserver(seen.append)
+    (event,) = [event for event in seen if event["log_namespace"] == "newage.web.websocket"]
+    assert "secret" not in str(event)
 
 
 def test_close_twice_and_abort_after_it():

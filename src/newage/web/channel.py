@@ -140,6 +140,12 @@ class HardenedChannel(HTTPChannel):
             super().lineReceived(line)
 
     def allHeadersReceived(self) -> None:
+        headers = self.requests[-1].requestHeaders
+        hosts = headers.getRawHeaders(b"Host") or ()
+        if len(hosts) > 1 or (not hosts and self._version == b"HTTP/1.1"):
+            self.refuse(b"400 Bad Request")  # RFC 9112, 3.2
+        elif headers.hasHeader(b"Transfer-Encoding") and self.length is not None:
+            self.refuse(b"400 Bad Request")  # 'identity', which another server might read differently
         if self.refused:
             return
         super().allHeadersReceived()

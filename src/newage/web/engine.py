@@ -40,6 +40,8 @@ _log = Logger()
 _LINE_ENDS: Final = b"\x00\r\n\x0b\x0c\x1c\x1d\x1e\x85"
 _PROTOCOL: Final = b"4"
 _MAX_LINGERING: Final = 1_000  # sessions that wait for their last GET
+_MAX_LAST_WORDS_BYTES: Final = 65_536  # of each of them
+_MAX_JUDGED: Final = 256  # characters of the headers whose judgement is remembered
 
 
 class EngineResource(Resource):
@@ -64,9 +66,8 @@ class EngineResource(Resource):
         self._flushes = flushes or FlushList(clock)
         self._websockets = EngineWebSocketFactory(settings, clock, self._flushes)
         self._lingering: dict[str, PollingSink] = {}
-        judge = PeerJudge.of(settings)
-        self._peer = lru_cache(maxsize=1_024)(judge.peer)
-        self._permits = lru_cache(maxsize=1_024)(judge.permits)
+        self._judge = PeerJudge.of(settings)
+        self._judged = lru_cache(maxsize=1_024)(_judge)
 
     # ------------------------------------------------------------------------------------------------------ requests
 
@@ -79,8 +80,10 @@ class EngineResource(Resource):
         ):
             refuse(request, BAD_REQUEST)
             return NOT_DONE_YET
-        peer = self._judge(request)
-        if not self._permits(peer, _texts(request, b"Host"), _texts(request, b"Origin")):
+        claims = tuple(_texts(request, name) for name in (b"X-Forwarded-For", b"Forwarded", b"Host", b"Origin"))
+        known = sum(len(text) for texts in claims for text in texts) <= _MAX_JUDGED
+        peer, permitted = (self._judged if known else _judge)(self._judge, getattr(request.client, "host", ""), *claims)
+        if not permitted:
             refuse(request, FORBIDDEN)
             return NOT_DONE_YET
         response = request.responseHeaders
@@ -91,10 +94,6 @@ class EngineResource(Resource):
         else:
             self._verify(request, peer)
         return NOT_DONE_YET
-
-    def _judge(self, request: Request) -> Peer:
-        address = getattr(request.client, "host", "")
-        return self._peer(address, _texts(request, b"X-Forwarded-For"), _texts(request, b"Forwarded"))
 
     def _verify(self, request: Request, peer: Peer) -> None:
         """The checks of Engine.IO, in the order in which its own server makes them."""
@@ -191,9 +190,22 @@ class EngineResource(Resource):
         return sink if isinstance(sink, PollingSink) else None
 
     def _linger(self, sink: PollingSink) -> None:
-        if len(self._lingering) < _MAX_LINGERING:
+        if len(self._lingering) < _MAX_LINGERING and sink.pending_bytes() <= _MAX_LAST_WORDS_BYTES:
             self._lingering[sink.sid] = sink
             self._clock.callLater(self._settings.poll_linger_seconds, self._lingering.pop, sink.sid, None)
+
+
+def _judge(
+    judge: PeerJudge,
+    address: str,
+    forwarded_for: tuple[str, ...],
+    forwarded: tuple[str, ...],
+    hosts: tuple[str, ...],
+    origins: tuple[str, ...],
+) -> tuple[Peer, bool]:
+    """Who sent a request, and whether the origin policy lets it in."""
+    peer = judge.peer(address, forwarded_for, forwarded)
+    return peer, judge.permits(peer, hosts, origins)
 
 
 def _single(args: dict[bytes, list[bytes]], name: bytes) -> bytes:

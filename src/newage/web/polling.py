@@ -44,6 +44,7 @@ class PollingSink:
     """
 
     __slots__ = (
+        "_arrived",
         "_bytes",
         "_clock",
         "_closed",
@@ -79,6 +80,7 @@ class PollingSink:
         self._park_call: Any = None
         self._post: Request | None = None  # whose body is arriving or being delivered
         self._inbox: deque[tuple[bool, bytes]] = deque()  # packets of that POST not yet delivered
+        self._arrived = False  # the whole of that POST
         self._delivering = False
         self._paused = False
         self._upgrading = False
@@ -129,6 +131,7 @@ class PollingSink:
             _log.debug("a polling body was refused: {reason}", reason=str(error))
             self._end("transport error")
             return
+        self._arrived = True
         self._deliver()
 
     def cut(self) -> None:
@@ -148,8 +151,8 @@ class PollingSink:
 
     def _deliver(self) -> None:
         """Give the packets of the POST to the receiver until it pauses; answer when all are taken."""
-        if self._delivering:
-            return
+        if not self._arrived:
+            return  # resumed twice: what is open by now is another POST, whose body still comes
         self._delivering = True
         try:
             while self._inbox and not self._paused and not self._closed:
@@ -165,7 +168,7 @@ class PollingSink:
             self._finish_post(ok=not self._closed or self._peer_closed)
 
     def _finish_post(self, ok: bool) -> None:
-        post, self._post = self._post, None
+        post, self._post, self._arrived = self._post, None, False
         self._inbox.clear()
         if post is None:
             return
