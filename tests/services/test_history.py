@@ -37,7 +37,7 @@ def test_it_listens_to_rooms(kit: Kit) -> None:
     assert verifyObject(IRoomListener, kit.history)
 
 
-# -------------------------------------------------------------------------------------------------------------- writing
+# ------------------------------------------------------------------------------------------------------------- writing
 
 
 def test_a_message_is_numbered_dated_stored_and_shown(kit: Kit, sid: str) -> None:
@@ -159,7 +159,7 @@ def test_a_note_that_cannot_be_stored_hurts_nobody(kit: Kit, sid: str) -> None:
     assert kit.outbox.bodies(sid, "NEW_MESSAGE") == []
 
 
-# -------------------------------------------------------------------------------------------------------------- members
+# ------------------------------------------------------------------------------------------------------------- members
 
 
 def test_joining_and_leaving_are_noted_in_the_contracts_words(kit: Kit) -> None:
@@ -196,7 +196,7 @@ def test_who_joins_gets_the_whole_context(kit: Kit, sid: str) -> None:
     assert "before" in texts(page["contextPage"])
 
 
-# -------------------------------------------------------------------------------------------------------------- context
+# ------------------------------------------------------------------------------------------------------------- context
 
 
 def test_the_context_is_the_last_messages_oldest_first(make_kit: Callable[..., Kit]) -> None:
@@ -358,7 +358,7 @@ def test_the_end_of_the_hub_ends_the_pages_even_in_a_slow_store(kit: Kit, sid: s
     assert kit.outbox.bodies(sid, "UPDATE_CONTEXT_PAGE") == []
 
 
-# ------------------------------------------------------------------------------------------------------------ snapshots
+# ----------------------------------------------------------------------------------------------------------- snapshots
 
 
 def test_changes_within_150_ms_share_a_snapshot(kit: Kit, sid: str) -> None:

@@ -31,7 +31,7 @@ def test_it_listens(kit: Kit) -> None:
     assert verifyObject(IRoomListener, kit.relations)
 
 
-# --------------------------------------------------------------------------------------------------------- client rooms
+# -------------------------------------------------------------------------------------------------------- client rooms
 
 
 def test_client_rooms_are_personal_rooms_of_clients_in_order_of_registration(kit: Kit) -> None:
@@ -71,7 +71,7 @@ def test_an_extension_counts_while_it_has_a_link(kit: Kit) -> None:
     assert kit.relations.extensions() == ()
 
 
-# ------------------------------------------------------------------------------------------------------------- policies
+# ------------------------------------------------------------------------------------------------------------ policies
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_free_shares_no_list(kit: Kit, crowd: dict[str, str]) -> None:
     assert kit.relations.rooms_of_extension("Z") == ("a", "b", "c")
 
 
-# ----------------------------------------------------------------------------------------------------------- manual
+# -------------------------------------------------------------------------------------------------------------- manual
 
 
 def test_manual_assignments_are_kept_for_who_returns(kit: Kit, crowd: dict[str, str]) -> None:
@@ -220,7 +220,7 @@ def test_a_policy_nobody_knows_any_more_does_not_stop_the_start(make_kit: Callab
     assert kit.relations.assigned("c") == ("Z",)
 
 
-# -------------------------------------------------------------------------------------------------------- announcements
+# ------------------------------------------------------------------------------------------------------- announcements
 
 
 def test_a_new_room_hears_its_list_even_when_it_is_empty(kit: Kit) -> None:

@@ -71,7 +71,7 @@ def in_room(kit: Kit, sid: str, name: str) -> bool:
     return Audience("room", name) in kit.outbox.audiences(sid)
 
 
-# ------------------------------------------------------------------------------------------------------ own and monitor
+# ----------------------------------------------------------------------------------------------------- own and monitor
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_a_room_that_could_not_be_stored_is_tried_again(kit: Kit) -> None:
     assert stored_members(kit, "web1") == {"web1": Role.MASTER}
 
 
-# --------------------------------------------------------------------------------------------------------------- create
+# -------------------------------------------------------------------------------------------------------------- create
 
 
 def test_who_creates_a_group_room_is_its_master(kit: Kit, diary: Diary) -> None:
@@ -209,7 +209,7 @@ def test_a_crowd_that_comes_and_goes_leaves_no_more_than_the_limit(make_kit: Cal
     assert kit.rooms.absent_count <= 5
 
 
-# ------------------------------------------------------------------------------------------------------- join and leave
+# ------------------------------------------------------------------------------------------------------ join and leave
 
 
 def test_a_member_is_in_the_room_with_all_its_sockets_in_all_namespaces(kit: Kit, diary: Diary) -> None:
@@ -273,7 +273,7 @@ def test_a_mute_ends_with_the_membership(kit: Kit) -> None:
     assert dict(kit.rooms.require("lounge").muted) == {}
 
 
-# ----------------------------------------------------------------------------------------------------------- succession
+# ---------------------------------------------------------------------------------------------------------- succession
 
 
 def test_the_oldest_online_manager_inherits(kit: Kit) -> None:
@@ -316,7 +316,7 @@ def test_when_a_guest_leaves_the_master_stays(kit: Kit) -> None:
     assert kit.rooms.require("lounge").master == "ann"
 
 
-# ------------------------------------------------------------------------------------------------------- empty, deleted
+# ------------------------------------------------------------------------------------------------------ empty, deleted
 
 
 def test_an_empty_group_room_is_kept_for_its_grace_then_deleted(kit: Kit, diary: Diary) -> None:
@@ -453,7 +453,7 @@ def test_an_owner_who_returns_while_his_room_is_deleted_gets_a_new_one(kit: Kit)
     assert in_room(kit, sid, "web1")
 
 
-# --------------------------------------------------------------------------------------------------------------- stores
+# -------------------------------------------------------------------------------------------------------------- stores
 
 
 def test_a_change_that_cannot_be_stored_is_taken_back(kit: Kit, diary: Diary) -> None:
@@ -525,7 +525,7 @@ def test_rooms_outlive_a_restart(make_kit: Callable[..., Kit]) -> None:
     assert kit.rooms.get("bob") is not None
 
 
-# ------------------------------------------------------------------------------------------------------------ retention
+# ----------------------------------------------------------------------------------------------------------- retention
 
 
 def test_membership_outlives_the_session_by_the_retention(kit: Kit, diary: Diary) -> None:
@@ -595,7 +595,7 @@ def test_an_owner_whose_membership_expired_is_master_again_when_he_returns(make_
     assert in_room(kit, sid, "ann")
 
 
-# ---------------------------------------------------------------------------------------------------------------- other
+# --------------------------------------------------------------------------------------------------------------- other
 
 
 def test_sockets_are_in_the_audiences_of_what_they_declared(kit: Kit) -> None:

@@ -261,7 +261,7 @@ def test_kinds_are_known_by_identity(kit: Kit) -> None:
     assert [kit.sessions.has_extension_kind(who) for who in ("SillyTavern-1", "web1", "nobody")] == [True, False, False]
 
 
-# -------------------------------------------------------------------------------------------------------------- model
+# --------------------------------------------------------------------------------------------------------------- model
 
 
 class SessionsMachine(RuleBasedStateMachine):

@@ -21,10 +21,12 @@ from newage.errors import (
     NewAgeError,
     NotAuthorised,
     RoomDenied,
+    RoomMissing,
     TimedOut,
     Unavailable,
 )
 from newage.ports import IOutbox, IRoomListener
+from newage.protocol.json_text import dumps
 from newage.services.clock import World
 from newage.services.forwarding import Forwarder, status_update
 from newage.services.history import HistoryService
@@ -48,7 +50,9 @@ class RequestSettings:
     max_live_requests: int = field(default=1000, metadata={"doc": "requests at once"})
     max_live_requests_per_identity: int = field(default=100, metadata={"doc": "requests of one identity at once"})
     request_rate: int = field(default=30, metadata={"doc": "requests of one identity in 10 seconds"})
-    max_request_bytes: int = field(default=262_144, metadata={"doc": "UTF-8 bytes of a request's text"})
+    max_request_bytes: int = field(
+        default=262_144, metadata={"doc": "bytes of a request's text, data and further members as JSON"}
+    )
     extension_max_in_flight: int = field(
         default=0, metadata={"doc": "requests one extension works on at once; 0 = any number"}
     )
@@ -144,7 +148,7 @@ class RequestService:
             raise RoomDenied("Invalid or unauthorized target room.")
         if ask.request_id is None or not ask.text:
             raise InvalidRequest("Invalid LLM request data.")
-        if len(ask.text.encode("utf-8", "replace")) > self.settings.max_request_bytes:
+        if _size(ask) > self.settings.max_request_bytes:
             raise InvalidRequest("Invalid LLM request data.")
         known = self._requests.get(ask.request_id)
         if known is not None and known.live:
@@ -209,6 +213,7 @@ class RequestService:
         try:
             request.message = await self._history.add(draft)
         except CancelledError:
+            self._forget(request)
             raise
         except Exception as error:
             self._log.failure("the message of a request could not be stored")
@@ -247,6 +252,8 @@ class RequestService:
         """Forward, in Default mode merged with what waits in the queue (contract 5.4)."""
         only = request.identity if room.mode is RequestMode.SEPARATE else None
         context = await self._history.context(room.name, only)
+        if not request.live:
+            raise RoomMissing("Room not found")  # deleted meanwhile
         targets = self._targets(request, room.name, exempt=administers(caller))
         waiting: list[Request] = []
         if room.mode in (RequestMode.DEFAULT, RequestMode.HOST_SUBMIT) and room.name in self._queues:
@@ -325,6 +332,11 @@ class RequestService:
         else:
             self.end(request, "completed", responseId=response_id)
 
+    def lost_by(self, request: Request, extension: str, error: NewAgeError) -> None:
+        """Its answer is whole but could not be stored."""
+        request.finished.discard(extension)
+        self.failed_by(request, extension, error)
+
     def failed_by(self, request: Request, extension: str, error: NewAgeError, detail: object = None) -> bool:
         """An extension failed at it; only the first time counts (contract 5.8).
 
@@ -401,6 +413,8 @@ class RequestService:
                 self._forwarder.report(request, error, None, None)
                 self.end(request, "failed", str(error))
                 continue
+            if not request.live:  # the room was deleted meanwhile
+                continue
             request.mode, request.state = room.mode, "forwarded"
             for target in request.targets:
                 request.heard[target] = self._world.now()
@@ -451,3 +465,14 @@ class RequestService:
     def _expire(self, request: Request) -> None:
         self._forwarder.report(request, TimedOut("Request timed out."), None, None)
         self.end(request, "expired", "Request timed out.")
+
+
+def _size(ask: Ask) -> int:
+    """Bytes of what a request carries into the room, its history and every context (contract 4.1, 5.1).
+
+    Text is counted as it is, the rest as JSON.
+    """
+    size = len(ask.text.encode("utf-8", "replace"))
+    if ask.data is not None and ask.data != ask.text:
+        size += len(dumps(ask.data))
+    return size + (len(dumps(dict(ask.extra))) if ask.extra else 0)

@@ -357,6 +357,8 @@ class StreamService:
             self._storing.discard(d)
             if isinstance(result, Failure):
                 self._log.failure("the answer of {identity} could not be stored", result, identity=output.identity)
+                lost = NewAgeError("The answer could not be stored.")
+                self._requests.lost_by(output.request, output.identity, lost)
 
         d.addBoth(done)
 
@@ -490,6 +492,8 @@ class StreamService:
                     self._finalise(output)
                 elif now - output.active_at >= self.settings.output_idle_seconds:
                     self._fail(output, CallFailed("The extension fell silent."))
+                elif now - output.active_at <= self.SWEEP:  # one long stream says START only once
+                    self._requests.heard_from(output.request, identity)
             if not extension.outputs and not extension.streams:
                 del self._extensions[identity]
         busy = any(extension.outputs for extension in self._extensions.values())
