@@ -12,11 +12,11 @@ from xml.etree import ElementTree
 import pytest
 
 from newage import errors, home
-from newage.config import ENV_PREFIX, load, sections
+from newage.config import ENV_PREFIX, MEMBERS, load, members, sections
 from newage.tap import Options
 
 CHECKOUT = Path(__file__).parent.parent
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "CHANGELOG.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/server_settings.md")
 TWISTD = {"-n", "--pidfile", "--logfile", "--help"}
 
 
@@ -42,7 +42,11 @@ ALL_COMMANDS = sorted(set(commands(*DOCUMENTS)))
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_links_lead_somewhere(name: str) -> None:
     targets = re.findall(r"\]\(([^)#]+)[^)]*\)", text(name))
-    missing = [t for t in targets if not t.startswith(("http:", "https:")) and not (CHECKOUT / t).exists()]
+    missing = [
+        t
+        for t in targets
+        if not t.startswith(("http:", "https:")) and not (CHECKOUT / name).parent.joinpath(t).exists()
+    ]
     assert missing == []
 
 
@@ -98,6 +102,16 @@ def test_environment_variables_are_read(tmp_path: Path) -> None:
     config = load(environ=named, options={("server", "home"): str(tmp_path)})
     assert config.warnings == ()
     assert (config.auth.network_safe, config.server.port) == (False, 4001)
+
+
+def test_the_table_of_members_is_true_and_names_all_special_ones() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (\w*) ?\| (.*) \|$", text("docs/server_settings.md"), re.MULTILINE)
+    known = members()
+    assert {member for member, _, _ in rows} >= set(MEMBERS)
+    for member, unit, targets in rows:
+        assert re.findall(r"`([\w.]+)`", targets) == [f"{table}.{key}" for table, key, _ in known[member]]
+        for _, key, divisor in known[member]:
+            assert divisor == (1000 if unit == "ms" and key.endswith("_seconds") else 1)
 
 
 def test_the_console_is_where_the_readme_says() -> None:
