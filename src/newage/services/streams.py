@@ -60,6 +60,7 @@ class Output:
     ended_at: float | None = None
     closed: bool = False  # too large or failed: late chunks are dropped
     text: str = ""  # of the segments before this feed
+    budget: int = 0  # bytes this feed may hold
     message: Message | None = None  # as stored
     lock: DeferredLock = field(factory=DeferredLock)
 
@@ -114,6 +115,11 @@ class StreamService:
     def open_outputs(self) -> int:
         return sum(len(extension.live()) for extension in self._extensions.values())
 
+    @property
+    def known_extensions(self) -> int:
+        """How many extensions have state here: those with streams, or outputs that may still go on."""
+        return len(self._extensions)
+
     async def drain(self) -> None:
         """Finalise everything that is open and wait until it is stored: the end of the daemon."""
         for extension in list(self._extensions.values()):
@@ -160,15 +166,20 @@ class StreamService:
         whole = output.joiner.feed(text)
         if whole and output.feed is not None:
             output.feed.push(whole)
-            if len(output.feed.buffer) > self.settings.max_output_bytes:
+            if len(output.feed.buffer) > output.budget:
                 self._fail(output, CallFailed("The answer is too large."))
 
     def stream_ended(
         self, identity: str, stream_id: str, output_id: str | None, request_id: str | None, final: bool | None
     ) -> None:
-        extension = self._extension(identity)
+        extension = self._extensions.get(identity)
+        if extension is None:
+            return
         stream = extension.streams.pop(stream_id, None)
         if stream is None:
+            output = extension.outputs.get(output_id or "")
+            if final and output is not None:
+                self._finalise(output)
             return
         output, now = stream.output, self._world.clock.seconds()
         output.open_streams -= 1
@@ -182,7 +193,9 @@ class StreamService:
             output.pending_since = now
 
     def stream_failed(self, identity: str, stream_id: str, output_id: str | None, request_id: str | None) -> None:
-        extension = self._extension(identity)
+        extension = self._extensions.get(identity)
+        if extension is None:
+            return
         stream = extension.streams.get(stream_id)
         output = stream.output if stream is not None else extension.outputs.get(output_id or "")
         if output is not None:
@@ -203,7 +216,7 @@ class StreamService:
             if output.request is request:
                 self._finalise(output)
         output = self._new_output(extension, identity, output_id or self._world.new_id(), request)
-        output.text = well_formed(text)[: self.settings.max_output_bytes]
+        output.text = well_formed(text).encode()[: self.settings.max_output_bytes].decode(errors="ignore")
         self._mark_ended(output)
         self._store_soon(output, self._store_answer(output))
 
@@ -221,7 +234,8 @@ class StreamService:
 
     def processing_stopped(self, identity: str, request_id: str | None) -> None:
         """STOP_PROCESSING: the open output of that request, or all pending ones, are complete (contract 4.9, 5.6 d)."""
-        for output in self._extension(identity).live():
+        extension = self._extensions.get(identity)
+        for output in extension.live() if extension is not None else ():
             if request_id is None or output.request.request_id == request_id:
                 self._finalise(output)
 
@@ -286,6 +300,7 @@ class StreamService:
             "clientId": session.client_id if session is not None else output.identity,
             "identity": output.identity,
         }
+        output.budget = self.settings.max_output_bytes - len(output.text.encode())
         output.feed = self._downstream.start(output.request.room, meta)
 
     def _is_new(self, stream: _Stream, index: int) -> bool:
