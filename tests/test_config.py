@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 import attrs
 import pytest
 
-from newage.config import MEMBERS, Config, load, members, sample, sections
+from newage.config import MEMBERS, Config, _Loader, load, members, sample, sections
 from newage.config_values import toml_value
 from newage.errors import ConfigError
 
@@ -291,6 +291,20 @@ class TestMistakes:
     def test_no_key_takes_a_value_of_another_kind(self, tmp_path: Path, table: str, key: str, hint: Any) -> None:
         (only,) = mistakes(tmp_path, toml=f"[{table}]\n{key} = 1979-05-27")
         assert f"[{table}] {key} must be" in only
+
+    def test_values_that_do_not_fit_together_are_named_together(self) -> None:
+        @attrs.frozen
+        class Span:
+            low: int = 1
+            high: int = 9
+
+            def __attrs_post_init__(self) -> None:
+                if self.low > self.high:
+                    raise ValueError("low exceeds high")
+
+        loader = _Loader()
+        assert loader.section("span", Span, {"low": (5, "a: low"), "high": (3, "b: high")}) == Span()
+        assert loader.mistakes == ["a: low, b: high: low exceeds high; these values do not fit together"]
 
     def test_sample_values_are_toml(self) -> None:
         for table, key, _ in ALL_KEYS:

@@ -132,6 +132,18 @@ class TestHomeService:
         assert "said while running" in text
         assert "said afterwards" not in text
 
+    def test_debug_entries_can_be_switched_on_before_and_while_it_runs(self, tmp_path: Path) -> None:
+        service = self.make(tmp_path / "home")
+        service.set_debug(True)
+        service.startService()
+        Logger().debug("first detail")
+        service.set_debug(False)
+        Logger().debug("second detail")
+        service.stopService()
+        text = (tmp_path / "home" / "logs" / "combined.log").read_text()
+        assert "[debug] [llm-server]: first detail" in text
+        assert "second detail" not in text
+
     def test_ephemeral_writes_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)
         service = self.make(None)
