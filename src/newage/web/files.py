@@ -20,7 +20,7 @@ from attrs import field, frozen
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
-from newage.web.responses import HTML, answer
+from newage.web.responses import HTML, answer, header_text
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
@@ -237,17 +237,13 @@ def _negotiate(request: Request, body: _Body) -> _Part | None:
     return part
 
 
-def _header(request: Request, name: str) -> str | None:
-    return request.getHeader(name)
-
-
 def _is_fresh(request: Request, body: _Body) -> bool:
     """Whether the peer's copy is good: ``If-None-Match`` decides alone when it is there (RFC 9110, 13.2.2)."""
-    tags = _header(request, "If-None-Match")
+    tags = header_text(request, b"If-None-Match")
     if tags is not None:
         known = [tag.strip().removeprefix("W/") for tag in tags.split(",")]
         return "*" in known or body.etag.removeprefix("W/") in known
-    since = _date(_header(request, "If-Modified-Since"))
+    since = _date(header_text(request, b"If-Modified-Since"))
     return since is not None and int(body.modified) <= since
 
 
@@ -262,7 +258,7 @@ def _date(text: str | None) -> float | None:
 
 def _asked_part(request: Request, body: _Body) -> _Part | None:
     """The one range asked for, else all; None if it lies outside. Several ranges at once are answered with all."""
-    text = _header(request, "Range")
+    text = header_text(request, b"Range")
     match = _RANGE.match(text) if text is not None and request.method == b"GET" else None
     if match is None or match.group() == "bytes=-" or not _range_applies(request, body):
         return _Part(0, body.size)
@@ -281,7 +277,7 @@ def _asked_part(request: Request, body: _Body) -> _Part | None:
 
 def _range_applies(request: Request, body: _Body) -> bool:
     """``If-Range``: weak tags never match (RFC 9110, 13.1.5), a date has to be exact."""
-    condition = _header(request, "If-Range")
+    condition = header_text(request, b"If-Range")
     return condition is None or _date(condition) == float(int(body.modified))
 
 

@@ -28,6 +28,12 @@ _REFUSALS: Final = {
 }
 
 
+def header_text(request: Request, name: bytes) -> str | None:
+    """The last value of a request header; any bytes, for asking Twisted by a ``str`` name fails on what is no UTF-8."""
+    value = request.getHeader(name)
+    return None if value is None else value.decode("latin-1")
+
+
 def answer(request: Request, status: int, body: bytes, content_type: bytes) -> None:
     """Send one whole response; nothing happens when the peer is gone already."""
     if request.finished or request._disconnected:

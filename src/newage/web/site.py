@@ -22,7 +22,7 @@ from newage.web.fastframes import FlushList
 from newage.web.files import MemoryFile, exists_beneath, method_allowed, serve_beneath, serve_memory
 from newage.web.modules import client_bundles, virtual_modules
 from newage.web.peer import PeerJudge
-from newage.web.responses import not_found
+from newage.web.responses import header_text, not_found
 from newage.web.settings import WebSettings
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ def _decoded_path(path: bytes) -> str | None:
 
 def _page_headers(request: HardenedRequest) -> dict[str, str]:
     """The policy for newage's own pages. 'self' covers WebSockets only in newer browsers, so the host is named too."""
-    host = request.getHeader("Host") or ""
+    host = header_text(request, b"Host") or ""
     sockets = f" ws://{host} wss://{host}" if _HOST.match(host) else ""
     return {
         "Content-Security-Policy": (
