@@ -102,3 +102,7 @@ class Dispatcher:
 
     def get(self, path: str) -> Namespace | None:
         return self._namespaces.get(path)
+
+    def namespaces(self) -> tuple[Namespace, ...]:
+        """In the order they were added."""
+        return tuple(self._namespaces.values())
