@@ -32,6 +32,7 @@ from newage.namespaces.function_call import make_function_call_namespace, regist
 from newage.namespaces.handshake import STAFF, add_client_disconnected, connect_handler, disconnected
 from newage.namespaces.sillytavern import ExtensionSettings, make_sillytavern_namespace
 from newage.services.attempts import AttemptLimiter
+from newage.services.attendance import Attendance
 from newage.services.auth import AuthService
 from newage.services.calls import CallService
 from newage.services.client_list import ClientListService
@@ -259,6 +260,7 @@ class Core(Service):
     def _listen(self) -> None:
         """Who is told first: rooms exist before anything is said of them, notices go out before system messages."""
         for session_listener in (
+            Attendance(),
             self.rooms,
             self.relations,
             self.presence,

@@ -14,7 +14,7 @@ from twisted.logger import Logger, globalLogPublisher
 
 import newage
 from newage.errors import ConfigError, FileReadFailed, NewAgeError
-from newage.telemetry import Counters, LogFiles, LogSettings
+from newage.telemetry import AuditLog, Counters, LogFiles, LogSettings
 
 FOLDERS = ("settings", "keys", "data", "logs", "exampleClient", "public")
 PRIVATE = ("keys", "data", "logs", "settings")  # hashes, people's text and passwords: the hub's user alone reads them
@@ -126,6 +126,7 @@ class Home(Service):
         warnings: Sequence[NewAgeError],
     ) -> None:
         self.logs: LogFiles | None = None  # contract 10.1 switches their level
+        self._audit: AuditLog | None = None
         self._folder = folder
         self._settings = settings
         self._counters = counters
@@ -151,21 +152,33 @@ class Home(Service):
             say = self._log.error if isinstance(warning, FileReadFailed) else self._log.warn
             say("{warning}", warning=str(warning), error_code=warning.error_code)
         place = "none, everything in memory" if self._folder is None else str(self._folder)
-        self._log.info("newage {version}, home: {home}", version=newage.__version__, home=place)
+        self._log.info(
+            "newage {version}, home: {home}",
+            version=newage.__version__,
+            home=place,
+            tag="SERVER_START",
+            log_audit={"action": "server.start", "outcome": "ok", "version": newage.__version__, "pid": os.getpid()},
+        )
 
     def _open_logs(self, folder: Path) -> None:
         try:
             self.logs = LogFiles(folder, self._settings, self._counters, debug=self._debug)
+            globalLogPublisher.addObserver(self.logs)
+            self._audit = AuditLog(folder, self._settings, self._counters)
+            globalLogPublisher.addObserver(self._audit)
         except OSError as error:
             raise ConfigError(f"{error.filename} cannot be written: {error.strerror}; choose another --home") from error
-        globalLogPublisher.addObserver(self.logs)
 
     def stopService(self) -> None:
         super().stopService()
-        if self.logs is not None:
-            globalLogPublisher.removeObserver(self.logs)
-            self.logs.close()
-            self.logs = None
+        if self._lock is not None:  # it had started
+            facts = {"action": "server.stop", "outcome": "ok", "pid": os.getpid()}
+            self._log.info("newage stopped", tag="SERVER_STOP", log_audit=facts)
+        for each in (self._audit, self.logs):
+            if each is not None:
+                globalLogPublisher.removeObserver(each)
+                each.close()
+        self._audit = self.logs = None
         if self._lock is not None:
             self._lock.release()
             self._lock = None

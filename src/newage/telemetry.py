@@ -1,4 +1,4 @@
-"""What the hub says about itself: the log files of contract 10.4, and counters.
+"""What the hub says about itself: the log files of contract 10.4, the audit log, and counters.
 
 A log entry is one line, then, when named fields remain that the line does not show, those fields as indented JSON. Text
 from peers cannot forge an entry: control characters leave the line, and JSON escapes them.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from io import BufferedWriter
 from pathlib import Path
 from string import Formatter
@@ -23,6 +24,7 @@ from zope.interface import implementer
 from newage.errors import NewAgeError
 
 FILES = ("combined", "info", "warn", "error")
+AUDIT_FILE = "audit.jsonl"
 _LABEL = "llm-server"  # readers of the reference server's files look for it
 _LEVELS = {
     LogLevel.debug: "debug",
@@ -104,14 +106,17 @@ class LogQuota:
 
 
 class _File:
-    """One log file: truncated when opened, set aside when full. A disk that refuses is counted, never raised."""
+    """One log file: truncated when opened, set aside when full. A disk that refuses is counted, never raised.
 
-    def __init__(self, path: Path, settings: LogSettings, counters: Counters) -> None:
+    :param append: go on with what is there.
+    """
+
+    def __init__(self, path: Path, settings: LogSettings, counters: Counters, *, append: bool = False) -> None:
         self._path = path
         self._settings = settings
         self._counters = counters
-        self._file: BufferedWriter = path.open("wb")
-        self._size = 0
+        self._file: BufferedWriter = path.open("ab" if append else "wb")
+        self._size = self._file.tell()
 
     def write(self, entry: bytes) -> None:
         try:
@@ -184,6 +189,41 @@ class LogFiles:
     def close(self) -> None:
         for each in self._files.values():
             each.close()
+
+
+@implementer(ILogObserver)
+class AuditLog:
+    """Writes the facts of ``newage.audit``, one JSON object a line, into ``audit.jsonl``; it outlives a restart.
+
+    :param folder: exists.
+    :raises OSError: the file cannot be opened.
+    """
+
+    def __init__(self, folder: Path, settings: LogSettings, counters: Counters) -> None:
+        self._counters = counters
+        self._entry_bytes = settings.entry_bytes
+        self._file = _File(folder / AUDIT_FILE, settings, counters, append=True)
+
+    def __call__(self, event: LogEvent) -> None:
+        facts = event.get("log_audit")
+        if not isinstance(facts, dict):
+            return
+        self._counters.add("audit_lines")
+        line = self._line(event, facts)
+        if len(line) > self._entry_bytes:  # half an object would be no line at all
+            short = {name: facts[name] for name in ("action", "outcome", "identity", "address") if name in facts}
+            line = self._line(event, {**short, "cut": True})
+        self._file.write(line)
+
+    @staticmethod
+    def _line(event: LogEvent, facts: dict[str, Any]) -> bytes:
+        at = datetime.fromtimestamp(event.get("log_time", 0.0), UTC).isoformat(timespec="milliseconds")
+        known = {name: "(not logged)" if name.lower() in _SECRET else value for name, value in facts.items()}
+        text = json.dumps({"at": at.replace("+00:00", "Z"), **known}, ensure_ascii=False, default=repr)
+        return (text.translate(_IN_JSON) + "\n").encode("utf-8", "backslashreplace")
+
+    def close(self) -> None:
+        self._file.close()
 
 
 def entry_of(event: LogEvent, level: str) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from newage.audit import Recorder
 from newage.domain.model import Caller, Kind
 from newage.errors import AuthenticationFailed, BadKey, ClientMissing, InvalidRequest, NewAgeError, NotAuthorised
 from newage.gateway.dispatch import Namespace
@@ -68,14 +69,21 @@ class _Auth:
     auth: AuthService
     keys: KeyService
     sessions: SessionService
+    _issued: Recorder = field(factory=lambda: Recorder("key.generate", "CLIENT_KEY_ASSIGNED"))
+    _logins: Recorder = field(
+        factory=lambda: Recorder("password.login", "CLIENT_AUTHENTICATED", "CLIENT_AUTH_FAILED", client="client_id")
+    )
 
     async def deliver(self, socket: ServerSocket, caller: Caller) -> None:
         """Issue a key and send it under both event names (contract 2.8.5). Never raises."""
         try:
             key = await self.keys.generate(caller.client_id, local=caller.peer.local)
         except Exception as error:  # as_known logs what it does not know and re-raises cancellation
-            socket.emit("CLIENT_KEY_ASSIGNED", failure(as_known(error, "getKey")))
+            known = as_known(error, "getKey")
+            self._issued.failed(caller, None, known)
+            socket.emit("CLIENT_KEY_ASSIGNED", failure(known))
             return
+        self._issued.done(caller)
         body = ok(clientId=caller.client_id, key=key, Key=key, message="")
         socket.emit("CLIENT_KEY_ASSIGNED", body)
         socket.emit("GET_CLIENT_KEY", body)
@@ -87,8 +95,11 @@ class _Auth:
             try:
                 await self.auth.log_in(caller, request.client_id, request.password)
             except NewAgeError as error:
+                self._logins.failed(caller, request, error)
                 socket.emit("CLIENT_KEY_ASSIGNED", failure(error))
                 return
+        if not request.wants_key:
+            self._logins.done(caller, request)
         await self.deliver(socket, caller)
 
     def key_hash(self, caller: Caller, wanted: str | None) -> dict[str, Any]:
@@ -114,7 +125,8 @@ class _Auth:
         before: Caller = socket.caller
         try:
             after = await self.auth.log_in(before, login.client_id, login.password)
-        except NewAgeError:
+        except NewAgeError as error:
+            self._logins.failed(before, login, error)
             raise
         except Exception as error:
             as_known(error, "LOGIN")
@@ -122,6 +134,7 @@ class _Auth:
         if before.bootstrap and socket.connected:
             self.sessions.attach(after)
         socket.caller = after
+        self._logins.done(before, login)
         _detached(self.deliver(socket, after))
 
 

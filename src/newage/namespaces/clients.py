@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from newage.audit import Recorder
 from newage.domain.model import Caller
 from newage.errors import InvalidRequest
 from newage.gateway.dispatch import Namespace
@@ -59,8 +60,10 @@ def make_clients_namespace(
     namespace = Namespace("/clients", connect=connect_handler(auth, sessions), disconnected=disconnected(sessions))
     namespace.on("GET_ALL_CLIENT_KEYS", answer(nothing, all_keys, query=True))
     namespace.on("GET_CLIENT_KEY", answer(parse_own_id, key_hash, query=True))
-    namespace.on("GENERATE_CLIENT_KEY", answer(parse_subject, generate))
-    namespace.on("REMOVE_CLIENT_KEY", answer(parse_subject, remove))
+    generated = Recorder("key.generate", "CLIENT_KEY_GENERATED", client="")
+    removed = Recorder("key.remove", "CLIENT_KEY_REMOVED", client="")
+    namespace.on("GENERATE_CLIENT_KEY", answer(parse_subject, generate, audit=generated))
+    namespace.on("REMOVE_CLIENT_KEY", answer(parse_subject, remove, audit=removed))
     namespace.on("GET_CLIENT_LIST", answer(nothing, client_list, query=True))
     namespace.on("UPDATE_CONNECTED_CLIENTS", answer(nothing, client_list, query=True))
     return add_client_disconnected(namespace)

@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import define
 
+from newage.audit import Recorder, emit, of_caller
 from newage.domain.model import EVERYBODY, Caller, Emission, Kind
 from newage.errors import NotAuthorised
 from newage.gateway.dispatch import Namespace
@@ -19,9 +20,9 @@ def parse_log_query(payload: Any) -> LogQuery:
     body = wire.members(payload)
     return LogQuery(
         filename=body.get("filename"),
-        level=body.get("level", "all"),
-        page=body.get("page", 1),
-        page_size=body.get("pageSize", 10),
+        level="all" if body.get("level") is None else body["level"],
+        page=1 if body.get("page") is None else body["page"],
+        page_size=10 if body.get("pageSize") is None else body["pageSize"],
         descending=body.get("order") == "desc",
     )
 
@@ -42,10 +43,12 @@ class DebugEvents:
     def toggle(self, caller: Caller, request: None) -> wire.Body:
         """Flip it; every socket of the namespace hears so before the ack."""
         self._check(caller)
-        return self.switch(not self.debug_mode)
+        return self.switch(not self.debug_mode, of_caller(caller))
 
-    def switch(self, on: bool) -> wire.Body:
+    def switch(self, on: bool, who: dict[str, Any] | None = None) -> wire.Body:
+        """:param who: for the audit log; None: the operator."""
         self.debug_mode = on
+        emit("debug.toggle", "DEBUG_MODE_ENABLED" if on else "DEBUG_MODE_DISABLED", "ok", who or {}, {"debugMode": on})
         self._set_debug(on)
         body = {"debugMode": on}
         self._outbox.publish(Emission("/debug", "DEBUG_MODE_CHANGED", (body,), (EVERYBODY,)))
@@ -71,4 +74,5 @@ class DebugEvents:
 def add_debug_events(namespace: Namespace, events: DebugEvents) -> None:
     namespace.on("TOGGLE_DEBUG_MODE", wire.answer(wire.nothing, events.toggle))
     namespace.on("SERVER_STATUS", wire.answer(wire.nothing, events.status, query=True))
-    namespace.on("READ_LOG", wire.answer(parse_log_query, events.read_log, query=True))
+    read = Recorder("log.read", "LOG_READ_RESPONSE", file="filename", page="page")
+    namespace.on("READ_LOG", wire.answer(parse_log_query, events.read_log, query=True, audit=read))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Any
 
+from newage.audit import FAILED, OK, Recorder
 from newage.domain.model import Caller
 from newage.errors import BadArguments, CallFailed, NewAgeError
 from newage.gateway.dispatch import Later, Namespace
@@ -93,6 +94,25 @@ def relayed(request_id: object, answer: Any) -> Body:
     return {**body, **fault, "error": {**fault["error"], **details, "message": fault["message"]}}
 
 
+def subject_of(call: FunctionCall) -> Body:
+    """What the audit log shall know beyond the names: the file that is read or written, the URLs that are added."""
+    if call.target != SERVER or not call.args:
+        return {}
+    if call.name in ("saveJsonToFile", "readJsonFromFile"):
+        path = call.args[0]
+        return {"file": path if isinstance(path, str | list) else type(path).__name__}
+    if call.name == "addStaticResources":
+        return {"routes": [name for routes in call.args if isinstance(routes, dict) for name in routes]}
+    return {}
+
+
+def outcome_of(body: Body) -> str:
+    """The file functions report a failure as their result (contract 7.4)."""
+    result = body.get("result")
+    refused = isinstance(result, dict) and result.get("success") is False
+    return OK if body.get("success") is True and not refused else FAILED
+
+
 def _echo(request_id: object) -> Body:
     return {} if request_id is None else {"requestId": request_id}
 
@@ -108,9 +128,14 @@ def register_builtins(calls: CallService, files: FileFunctions, static: StaticRo
 def make_function_call_namespace(auth: AuthService, sessions: SessionService, calls: CallService) -> Namespace:
     """The namespace, for a ``calls`` whose functions are registered."""
 
+    called = Recorder(
+        "function.call", "FUNCTION_CALL_RESPONSE", "FUNCTION_CALL_ERROR", function="name", target="target"
+    )
+
     async def work(socket: ServerSocket, payload: Any, wants_ack: bool) -> list[Any] | None:
         caller: Caller = socket.caller
         request_id = request_id_of(payload)
+        call: FunctionCall | None = None
         try:
             call = parse_call(payload, calls.settings.max_call_arguments)
             if call.target == SERVER:
@@ -120,9 +145,12 @@ def make_function_call_namespace(auth: AuthService, sessions: SessionService, ca
         except Exception as error:  # as_known logs what it does not know and re-raises cancellation
             known = as_known(error, "FUNCTION_CALL")
             shown = known if isinstance(error, NewAgeError) else CallFailed(UNKNOWN_FAULT)
+            if call is not None:
+                called.failed(caller, call, shown, **subject_of(call))
             if not wants_ack:
                 socket.emit("ERROR", error_event(shown, **_echo(request_id)))
             return [failed(request_id, shown)] if wants_ack else None
+        called.done(caller, call, outcome=outcome_of(body), **subject_of(call))
         return [body] if wants_ack else None
 
     def function_call(socket: ServerSocket, args: list[Any], wants_ack: bool) -> Awaitable[list[Any] | None] | Later:

@@ -11,6 +11,7 @@ from typing import Any
 
 from twisted.logger import Logger
 
+from newage.audit import AddressQuotas, outcome_of, plain
 from newage.domain.model import Caller, Kind
 from newage.errors import AuthenticationFailed, NewAgeError
 from newage.gateway.dispatch import ConnectHandler, Namespace
@@ -21,13 +22,12 @@ from newage.services.auth import ANYBODY, EXTENSIONS, STAFF, AuthService, Handsh
 from newage.services.auth_settings import AuthSettings
 from newage.services.identities import is_valid_id
 from newage.services.sessions import SessionService
-from newage.telemetry import LogQuota
 
 _log = Logger()
 
 STREAM_MODES = frozenset({"ss", "plain", "output", "token"})
 MAX_CLIENT_TYPE_CHARS = 64
-LOGGED_REFUSALS_PER_SECOND = 10  # in each namespace
+LOGGED_REFUSALS_PER_SECOND = 10  # of one address in each namespace
 
 
 def parse_handshake(payload: Any, settings: AuthSettings) -> HandshakeRequest:
@@ -76,7 +76,7 @@ def connect_handler(
     :param after: called with an admitted socket right after its CONNECT reply; must not raise.
     :param now: a clock in seconds, for the number of refusals that are logged.
     """
-    quota = LogQuota(LOGGED_REFUSALS_PER_SECOND, now)
+    quota = AddressQuotas(LOGGED_REFUSALS_PER_SECOND, now)
 
     async def connect(socket: ServerSocket, payload: Any) -> Callable[[], Any] | None:
         try:
@@ -96,11 +96,21 @@ def connect_handler(
     return connect
 
 
-def _log_refusal(quota: LogQuota, socket: ServerSocket, payload: Any, error: NewAgeError) -> None:
+def _log_refusal(quota: AddressQuotas, socket: ServerSocket, payload: Any, error: NewAgeError) -> None:
     """For the operator who wonders why somebody does not get in; somebody who hammers does not fill the disk."""
-    if (unsaid := quota.take()) is None:
+    if (unsaid := quota.take(socket.peer.address)) is None:
         return
     claimed = payload.get("clientId") if isinstance(payload, dict) else None
+    facts = {
+        "action": "connect",
+        "outcome": outcome_of(error),
+        "clientId": plain(claimed),
+        "address": socket.peer.address,
+        "namespace": socket.namespace,
+        "errorCode": error.error_code,
+        "reason": plain(str(error)),
+        **({"unsaid": unsaid} if unsaid else {}),
+    }
     _log.warn(
         "{client_id} at {address} was refused on {namespace}: {reason}{unsaid}",
         client_id=repr(claimed)[:140],
@@ -109,6 +119,8 @@ def _log_refusal(quota: LogQuota, socket: ServerSocket, payload: Any, error: New
         reason=str(error),
         unsaid=f" ({unsaid} refusals before were not logged)" if unsaid else "",
         error_code=error.error_code,
+        tag="CLIENT_AUTH_FAILED",
+        log_audit=facts,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from attrs import frozen
 from zope.interface import implementer
 
+from newage.audit import Recorder
 from newage.domain.model import Caller, Kind, Role
 from newage.domain.request import Ask
 from newage.domain.text import well_formed
@@ -219,7 +220,10 @@ def _add_requests(namespace: Namespace, services: LlmServices) -> None:
         return {name: value for name, value in page.items() if name != "since"}
 
     namespace.on("GET_OFFLINE_MESSAGES", wire.answer(parse_missed, missed, always_error=True))
-    namespace.on("LLM_REQUEST", wire.answer(parse_ask, services.requests.submit, always_error=True))
+    asked = Recorder(
+        "llm.request", "LLM_REQUEST_RECEIVED", "LLM_REQUEST_FAILED", audited=False, request="request_id", room="room"
+    )
+    namespace.on("LLM_REQUEST", wire.answer(parse_ask, services.requests.submit, always_error=True, audit=asked))
     namespace.on("GET_FULL_CONTEXT", wire.answer(parse_room, full_context, always_error=True))
 
 

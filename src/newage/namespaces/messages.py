@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
+from newage.audit import Recorder
 from newage.domain.model import Caller
 from newage.errors import InvalidRequest
 from newage.gateway.dispatch import Namespace
@@ -92,6 +93,9 @@ def add_message_events(namespace: Namespace, editing: EditingService) -> None:
             return {}
         return {"message": "Messages already cleared or operation failed."}
 
-    namespace.on("EDIT_MESSAGE", wire.answer(parse_edit, edit, always_error=True))
-    namespace.on("DELETE_MESSAGE", wire.answer(parse_delete, delete))
-    namespace.on("CLEAR_MESSAGES", wire.answer(parse_clear, clear))
+    edits = Recorder("message.edit", "MESSAGE_EDITED", room="room", message="message_id")
+    deletions = Recorder("message.delete", "MESSAGE_DELETED", room="room", messages="ids")
+    clearings = Recorder("message.clear", "MESSAGES_CLEARED", room="room", requests="requests", responses="responses")
+    namespace.on("EDIT_MESSAGE", wire.answer(parse_edit, edit, always_error=True, audit=edits))
+    namespace.on("DELETE_MESSAGE", wire.answer(parse_delete, delete, audit=deletions))
+    namespace.on("CLEAR_MESSAGES", wire.answer(parse_clear, clear, audit=clearings))

@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
+from newage.audit import Recorder
 from newage.domain.model import Caller, RequestMode, Role, RoomKind
 from newage.domain.policy import administers, is_staff
 from newage.errors import BadParameter, InvalidRequest, NewAgeError, NotAuthorised, RoomDenied, RoomMissing
@@ -194,15 +195,26 @@ class ModerationEvents:
 
 def add_mute_events(namespace: Namespace, events: ModerationEvents) -> None:
     """Muting is offered on ``/rooms`` and on ``/llm``."""
-    namespace.on("MUTE_MEMBER", wire.answer(parse_subject("Failed to mute member"), events.mute))
-    namespace.on("UNMUTE_MEMBER", wire.answer(parse_subject("Failed to unmute member"), events.unmute))
+    mutes = _noted("mute", "MEMBER_MUTED", seconds="duration")
+    unmutes = _noted("unmute", "MEMBER_UNMUTED")
+    namespace.on("MUTE_MEMBER", wire.answer(parse_subject("Failed to mute member"), events.mute, audit=mutes))
+    namespace.on("UNMUTE_MEMBER", wire.answer(parse_subject("Failed to unmute member"), events.unmute, audit=unmutes))
+
+
+def _noted(action: str, tag: str, **keep: Any) -> Recorder:
+    return Recorder(f"member.{action}", tag, "ROOM_ERROR", room="room", member="who", **keep)
 
 
 def add_moderation_events(namespace: Namespace, events: ModerationEvents) -> None:
     add_mute_events(namespace, events)
-    namespace.on("ADD_CLIENT_TO_ROOM", wire.answer(parse_add, events.add))
-    namespace.on("REMOVE_CLIENT_FROM_ROOM", wire.answer(parse_maybe_self, events.remove))
-    namespace.on("SET_MEMBER_ROLE", wire.answer(parse_role, events.set_role))
-    namespace.on("KICK_MEMBER", wire.answer(parse_subject("Failed to kick member"), events.kick))
-    namespace.on("SET_ROOM_MESSAGE_REQUEST_MODE", wire.answer(parse_room_mode, events.room_mode))
-    namespace.on("SET_MESSAGE_REQUEST_MODE", wire.answer(parse_mode, events.mode))
+    added = _noted("add", "MEMBER_JOINED", role="role")
+    removed = _noted("remove", "MEMBER_LEFT")
+    changed = _noted("role", "MEMBER_ROLE_CHANGED", role="role")
+    kicked = _noted("kick", "MEMBER_KICKED")
+    modes = Recorder("mode.set", "MESSAGE_REQUEST_MODE_SET", "ROOM_ERROR", room="room", mode="mode")
+    namespace.on("ADD_CLIENT_TO_ROOM", wire.answer(parse_add, events.add, audit=added))
+    namespace.on("REMOVE_CLIENT_FROM_ROOM", wire.answer(parse_maybe_self, events.remove, audit=removed))
+    namespace.on("SET_MEMBER_ROLE", wire.answer(parse_role, events.set_role, audit=changed))
+    namespace.on("KICK_MEMBER", wire.answer(parse_subject("Failed to kick member"), events.kick, audit=kicked))
+    namespace.on("SET_ROOM_MESSAGE_REQUEST_MODE", wire.answer(parse_room_mode, events.room_mode, audit=modes))
+    namespace.on("SET_MESSAGE_REQUEST_MODE", wire.answer(parse_mode, events.mode, audit=modes))

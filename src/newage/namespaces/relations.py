@@ -6,6 +6,7 @@ from typing import Any
 
 from attrs import frozen
 
+from newage.audit import Recorder
 from newage.domain.model import Caller, ConnectionPolicy
 from newage.domain.policy import administers
 from newage.errors import InvalidRequest, NotAuthorised
@@ -117,8 +118,10 @@ def add_room_query(namespace: Namespace, events: RelationEvents) -> None:
 
 def add_relation_events(namespace: Namespace, events: RelationEvents) -> None:
     add_room_query(namespace, events)
-    namespace.on("SET_CONNECTION_POLICY", wire.answer(parse_policy, events.set_policy))
-    namespace.on("ASSIGN_EXTENSION_TO_CLIENT", wire.answer(parse_assignment, events.assign))
+    set_policy = Recorder("policy.set", "CONNECTION_POLICY_SET", policy="")
+    assign = Recorder("extension.assign", "EXTENSION_ASSIGNED", room="room", extensions="extensions")
+    namespace.on("SET_CONNECTION_POLICY", wire.answer(parse_policy, events.set_policy, audit=set_policy))
+    namespace.on("ASSIGN_EXTENSION_TO_CLIENT", wire.answer(parse_assignment, events.assign, audit=assign))
     namespace.on("GET_CONNECTION_POLICY", wire.answer(wire.nothing, events.policy, query=True))
     namespace.on("GET_ASSIGNMENTS", wire.answer(wire.nothing, events.assignments, query=True))
     namespace.on("GET_CONNECTED_EXTENSIONS", wire.answer(wire.nothing, events.extensions, query=True))

@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
+from newage.audit import Recorder
 from newage.domain.model import Caller, Kind, Room, Session
 from newage.domain.policy import administers, is_staff, may_join
 from newage.errors import AlreadyMember, InvalidRequest, NotAuthorised, NotMember, RoomMissing
@@ -92,12 +93,15 @@ class RoomEvents:
 
 
 def add_room_events(namespace: Namespace, events: RoomEvents) -> None:
+    def noted(action: str, tag: str) -> Recorder:
+        return Recorder(f"room.{action}", tag, "ROOM_ERROR", room="name")
+
     namespace.on("GET_ROOMS", wire.answer(wire.nothing, events.get_rooms, query=True))
     namespace.on("GET_CLIENTS_IN_ROOM", wire.answer(parse_room_name, events.clients_in_room, query=True))
-    namespace.on("CREATE_ROOM", wire.answer(parse_room_name, events.create))
-    namespace.on("DELETE_ROOM", wire.answer(parse_room_name, events.delete))
-    namespace.on("JOIN_ROOM", wire.answer(parse_room_name, events.join))
-    namespace.on("LEAVE_ROOM", wire.answer(parse_room_name, events.leave))
+    namespace.on("CREATE_ROOM", wire.answer(parse_room_name, events.create, audit=noted("create", "ROOM_CREATED")))
+    namespace.on("DELETE_ROOM", wire.answer(parse_room_name, events.delete, audit=noted("delete", "ROOM_DELETED")))
+    namespace.on("JOIN_ROOM", wire.answer(parse_room_name, events.join, audit=noted("join", "ROOM_JOINED")))
+    namespace.on("LEAVE_ROOM", wire.answer(parse_room_name, events.leave, audit=noted("leave", "ROOM_LEFT")))
 
 
 def _details(room: Room) -> wire.Body:

@@ -9,6 +9,7 @@ import orjson
 from attrs import define, field, frozen
 from attrs.validators import ge
 
+from newage.audit import Recorder
 from newage.domain.model import EXTENSION_PREFIX, Caller
 from newage.errors import BadParameter, InvalidRequest, NotAuthorised
 from newage.gateway.dispatch import Namespace
@@ -76,8 +77,9 @@ def make_sillytavern_namespace(
         # A second tab shares the clientId of the first, whose key stays valid (contract 2.8.2).
         connected = any(session.client_id == client_id for session in sessions.available_extensions())
         key = await keys.generate(client_id, local=caller.peer.local)
-        if auth.is_open_to(caller.peer):
-            trust.trust_itself(client_id)
+        was_trusted = trust.knows(client_id, network_safe=True)
+        if auth.is_open_to(caller.peer) and trust.trust_itself(client_id) and not was_trusted:
+            trusted.done(caller, client=client_id, until="the next start")
         if connected:
             return Warned("SillyTavern already connected.", {"key": key, "clientId": client_id})
         return {"key": key, "clientId": client_id}
@@ -90,6 +92,9 @@ def make_sillytavern_namespace(
         connect=connect_handler(auth, sessions, gate=EXTENSIONS),
         disconnected=disconnected(sessions),
     )
-    namespace.on("IDENTIFY_SILLYTAVERN", answer(parse_identify, identify, bootstrap=True))
-    namespace.on("CLIENT_SETTINGS", answer(parse_settings, client_settings))
+    identified = Recorder("extension.identify", "EXTENSION_IDENTIFIED", "CLIENT_AUTH_FAILED")
+    trusted = Recorder("client.trust", "CLIENT_ADDED")
+    received = Recorder("extension.settings", "CLIENT_SETTINGS_RECEIVED", audited=False)
+    namespace.on("IDENTIFY_SILLYTAVERN", answer(parse_identify, identify, bootstrap=True, audit=identified))
+    namespace.on("CLIENT_SETTINGS", answer(parse_settings, client_settings, audit=received))
     return add_client_disconnected(namespace)

@@ -14,6 +14,7 @@ from attrs import frozen
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
+from newage.audit import WARNING, Recorder
 from newage.domain.model import Caller
 from newage.errors import InvalidRequest, NewAgeError, NotAuthorised
 from newage.gateway.dispatch import Handler
@@ -27,6 +28,7 @@ _log = Logger()
 INVALID = "Invalid request data."
 HOSTILE_KEYS = frozenset({"__proto__", "constructor", "prototype"})
 MAX_ID = 128  # characters of an id made by a client (C11)
+UNREAD = object()  # stands for a request that could not be read
 
 
 @frozen
@@ -81,6 +83,7 @@ def answer(
     query: bool = False,
     always_error: bool = False,
     bootstrap: bool = False,
+    audit: Recorder | None = None,
 ) -> Handler:
     """Make a gateway handler.
 
@@ -89,41 +92,52 @@ def answer(
     :param query: without an ack id nothing is done at all (C3).
     :param always_error: a failure goes out as ``ERROR`` even when an ack was asked for (contract 5.2).
     :param bootstrap: open to peers that have no key yet (contract 2.8.4 a).
+    :param audit: records what came of each request that could be read.
     """
 
-    def refuse(socket: ServerSocket, error: BaseException, wants_ack: bool, args: list[Any]) -> list[Any] | None:
+    def refuse(
+        socket: ServerSocket, error: BaseException, wants_ack: bool, args: list[Any], caller: Caller, request: Any
+    ) -> list[Any] | None:
         known = as_known(error, handler.__name__)
+        if audit is not None and request is not UNREAD:
+            audit.failed(caller, request, known)
         if always_error or not wants_ack:
             socket.emit("ERROR", error_event(known, **_request_id(args)))
         return [failure(known)] if wants_ack else None
 
-    def accept(result: Any, wants_ack: bool) -> list[Any] | None:
+    def accept(caller: Caller, request: Any, result: Any, wants_ack: bool) -> list[Any] | None:
+        if audit is not None:
+            audit.done(caller, request, **({"outcome": WARNING} if isinstance(result, Warned) else {}))
         if not wants_ack:
             return None
         if isinstance(result, Warned):
             return [warned(result.message, **result.members)]
         return [ok(**(result or {}))]
 
-    async def finish(socket: ServerSocket, pending: Any, wants_ack: bool, args: list[Any]) -> list[Any] | None:
+    async def finish(
+        socket: ServerSocket, pending: Any, wants_ack: bool, args: list[Any], caller: Caller, request: Any
+    ) -> list[Any] | None:
         try:
             result = await pending
         except Exception as error:  # as_known logs what it does not know and re-raises cancellation
-            return refuse(socket, error, wants_ack, args)
-        return accept(result, wants_ack)
+            return refuse(socket, error, wants_ack, args, caller, request)
+        return accept(caller, request, result, wants_ack)
 
     def handle(socket: ServerSocket, args: list[Any], wants_ack: bool) -> Any:
         caller: Caller = socket.caller
         if query and not wants_ack:
             return None
+        request: Any = UNREAD
         try:
             if caller.bootstrap and not bootstrap:
                 raise NotAuthorised("Unauthorized")
-            result = handler(caller, parse(args[0] if args else None))
+            request = parse(args[0] if args else None)
+            result = handler(caller, request)
         except Exception as error:  # as above
-            return refuse(socket, error, wants_ack, args)
+            return refuse(socket, error, wants_ack, args, caller, request)
         if isawaitable(result):
-            return finish(socket, result, wants_ack, args)
-        return accept(result, wants_ack)
+            return finish(socket, result, wants_ack, args, caller, request)
+        return accept(caller, request, result, wants_ack)
 
     return handle
 

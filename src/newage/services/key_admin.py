@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from attrs import define
+from attrs import define, field
 from twisted.logger import Logger
 
+from newage.audit import Recorder
 from newage.domain.model import Caller, Kind, Session
 from newage.errors import ClientMissing, NotAuthorised
 from newage.services.identities import is_extension_id, is_valid_id
@@ -26,6 +27,7 @@ class KeyAdministration:
     _keys: KeyService
     _trust: TrustService
     _sessions: SessionService
+    _trusted: Recorder = field(factory=lambda: Recorder("client.trust", "CLIENT_ADDED"), init=False)
 
     def overview(self, caller: Caller) -> dict[str, Any]:
         """The hash of every id that has a key; extensions see who, not the hash.
@@ -59,6 +61,7 @@ class KeyAdministration:
         key = await self._keys.generate(client_id, local=True)
         if not trusted and (caller.kind is Kind.ADMIN or client_id != caller.client_id):
             await self._trust.trust(client_id)
+            self._trusted.done(caller, client=client_id)
         return key
 
     async def remove(self, caller: Caller, client_id: str) -> None:

@@ -33,6 +33,7 @@ from newage.services.history import HistoryService
 from newage.services.relations import RelationService
 from newage.services.rooms import RoomService
 from newage.services.sessions import SessionService
+from newage.telemetry import LogQuota
 
 MUTED = "You are currently muted and cannot send messages."
 NO_EXTENSION = "No connected SillyTavern extensions."
@@ -61,6 +62,10 @@ class RequestSettings:
     queue_ttl_seconds: int = field(default=3600, metadata={"doc": "a queued request expires after it"})
 
 
+LOGGED_ENDS_PER_SECOND = 50  # of all requests; the others are only counted
+END_LABELS = {"completed": "LLM_RESPONSE_SENT", "failed": "LLM_REQUEST_FAILED", "expired": "LLM_REQUEST_FAILED"}
+
+
 @implementer(IRoomListener)
 class RequestService:
     _log = Logger()
@@ -86,6 +91,7 @@ class RequestService:
         self._history = history
         self._forwarder = forwarder
         self.settings = settings
+        self._quota = LogQuota(LOGGED_ENDS_PER_SECOND, world.clock.seconds)
         self._requests: dict[str, Request] = {}  # live ones and those in their tail, oldest first
         self._live: dict[str, int] = {}  # identity -> number of its live requests
         self._queues: dict[str, RoomQueue] = {}
@@ -362,6 +368,7 @@ class RequestService:
             return
         request.ended_at = self._world.now()
         request.state = status
+        self._note_end(request, status)
         self._count_down(request)
         for target in request.targets:
             self._forwarder.done(request, target)
@@ -369,6 +376,19 @@ class RequestService:
         self._tell(request, status, **details)
         for entry in request.merged:
             self.end(entry, status, message, **members)
+
+    def _note_end(self, request: Request, status: str) -> None:
+        """One line in the log files, as far as its quota goes; never what was said."""
+        unsaid = self._quota.take()
+        if unsaid is not None:
+            self._log.info(
+                "{identity}: request {request_id} in room {room}: {status}",
+                identity=request.identity,
+                request_id=request.request_id,
+                room=request.room,
+                status=status if not unsaid else f"{status} ({unsaid} ends before were not logged)",
+                tag=END_LABELS.get(status, ""),
+            )
 
     # ------------------------------------------------------------------------------------------------- rooms' changes
 
