@@ -161,6 +161,19 @@ def test_expect_continue():
 # ---------------------------------------------------------------------------------------------------- malformed things
 
 
+@pytest.mark.parametrize(
+    "query", ["\x80", "sid=\xff&transport=polling&EIO=4", "sid", "=", "&&;&", "%", "sid=%zz", "sid=%00"]
+)
+def test_any_query_before_a_body(query):
+    house = House()
+    line = house.line()
+    line.request(f"/socket.io/?{query}", "POST", b"4x")
+    assert [response.status for response in line.responses()] == [400]
+    line = house.line()
+    line.send(f"POST /socket.io/?{query} HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n".encode("latin-1"))
+    assert settled(line)[:13] in (b"HTTP/1.1 413 ", b"HTTP/1.1 400 "), "the latter where Twisted refuses the line"
+
+
 def test_http_1_0_may_do_without_a_host():
     line = House().line()
     line.send(b"GET /x HTTP/1.0\r\n\r\n")

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 from attrs import evolve
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.logger import Logger
+from twisted.web.http import parse_qs
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
@@ -176,14 +177,14 @@ class NewAgeSite(Site):
         path, _, query = target.partition(b"?")
         engine = self._engines.get(path)
         if engine is not None and command == b"POST":
-            engine.expect_body(request, parse_qs(query, keep_blank_values=True))
+            engine.expect_body(request, parse_qs(query, True))
 
     def body_too_large(self, request: HardenedRequest, command: bytes, target: bytes) -> None:
         """A body was refused for its size."""
         path, _, query = target.partition(b"?")
         engine = self._engines.get(path)
         if engine is not None and command == b"POST":
-            engine.body_too_large(parse_qs(query, keep_blank_values=True))
+            engine.body_too_large(parse_qs(query, True))
 
 
 def make_site(
