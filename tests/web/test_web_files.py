@@ -119,6 +119,7 @@ HOSTILE = [
     "/public/%2e%2e%2fkeys%2fclients.json",
     "/public/..\\keys\\clients.json",
     "/public//digits.txt",
+    "/public//sub/",
     "//public/digits.txt",
     "/public/./digits.txt",
     "/public/digits.txt%00",

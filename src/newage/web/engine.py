@@ -12,6 +12,7 @@ from twisted.web.server import NOT_DONE_YET
 
 from newage.errors import Unavailable
 from newage.web.fastframes import FlushList
+from newage.web.handover import hand_over
 from newage.web.peer import PeerJudge
 from newage.web.polling import PollingSink
 from newage.web.responses import (
@@ -26,7 +27,7 @@ from newage.web.responses import (
     refuse,
 )
 from newage.web.settings import WebSettings
-from newage.web.websocket import EngineWebSocket, EngineWebSocketFactory, hand_over
+from newage.web.websocket import EngineWebSocket, EngineWebSocketFactory
 
 if TYPE_CHECKING:
     from twisted.web.http import Request

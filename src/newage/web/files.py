@@ -111,27 +111,12 @@ def serve_beneath(
     :param stall: seconds in which a peer that takes nothing loses the download.
     :return: False, and nothing was answered, if there is nothing.
     """
-    slash = bool(parts) and parts[-1] == ""
-    named = list(parts[:-1] if slash else parts)
-    descriptor = open_beneath(root, named)
-    if descriptor is None:
-        return False
-    status = os.fstat(descriptor)
-    if stat.S_ISDIR(status.st_mode):
-        os.close(descriptor)
-        if not slash:
-            return _redirect_to_folder(request, root, named)
-        named.append("index.html")
-        descriptor = open_beneath(root, named)
-        if descriptor is None:
-            return False
-        status = os.fstat(descriptor)
-    elif slash:
-        os.close(descriptor)
-        return False
-    if not stat.S_ISREG(status.st_mode):
-        os.close(descriptor)
-        return False
+    slash = parts[-1:] == [""]
+    named = [*parts[:-1], "index.html"] if slash else list(parts)
+    file = _open_file(root, named)
+    if file is None:
+        return not slash and _redirect_to_folder(request, root, named)
+    descriptor, status = file
     _set_headers(request, headers)
     body = _Body(status.st_size, status.st_mtime, content_type(named[-1]))
     part = _negotiate(request, body)
@@ -148,9 +133,21 @@ def serve_beneath(
     return True
 
 
+def _open_file(root: Path, named: Sequence[str]) -> tuple[int, os.stat_result] | None:
+    """A plain file and what is known of it; the caller closes the descriptor."""
+    descriptor = open_beneath(root, named)
+    if descriptor is None:
+        return None
+    status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode):
+        return descriptor, status
+    os.close(descriptor)
+    return None
+
+
 def exists_beneath(root: Path, parts: Sequence[str]) -> bool:
     """Whether there is something to be served."""
-    descriptor = open_beneath(root, [part for part in parts if part] if parts[-1:] == [""] else parts)
+    descriptor = open_beneath(root, parts[:-1] if parts[-1:] == [""] else parts)
     if descriptor is None:
         return False
     os.close(descriptor)

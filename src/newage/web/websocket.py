@@ -1,12 +1,8 @@
-"""Autobahn's WebSocket as an ``IFrameSink``, and the hand-over of a transport from HTTP to it.
+"""Autobahn's WebSocket as an ``IFrameSink``.
 
 Autobahn owns the protocol: opening handshake, closing handshake, pings, limits, errors. ``fastframes`` is the way in
 and out for what is ordinary. This module sets Autobahn's own limits (its defaults have none: ecosystem C.1-6), adds
 the ones it lacks (fragments per message, control frames per second, unsent bytes), and keeps little per connection.
-
-The request that Autobahn sees is written by us from the handful of headers a handshake needs. Autobahn splits lines
-where Twisted does not (C.1-1), so a header value it never sees cannot grow into other headers; origin, host and peer
-were judged on the Twisted request before.
 """
 
 from __future__ import annotations
@@ -22,7 +18,6 @@ from autobahn.websocket.utf8validator import Utf8Validator
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from twisted.protocols.policies import ProtocolWrapper
 from zope.interface import implementer
 
 from newage.ports import IFrameSink, IReceiver
@@ -43,7 +38,6 @@ if TYPE_CHECKING:
 _log = Logger()
 
 _POLICY_VIOLATION: Final = WebSocketProtocol.CLOSE_STATUS_CODE_POLICY_VIOLATION
-_HANDSHAKE_HEADERS: Final = (b"Upgrade", b"Connection", b"Sec-WebSocket-Version", b"Sec-WebSocket-Key")
 _MAX_DIRECT_BYTES: Final = 65_535  # the largest frame with a 16 bit length
 
 
@@ -386,37 +380,3 @@ class EngineWebSocketFactory(WebSocketServerFactory):
 
 def _no_compression(offers: object) -> None:
     """Deflate stays off: a bomb of 1 KB becomes 100 MB (ecosystem C.2, 14)."""
-
-
-def hand_over(request: Any, factory: EngineWebSocketFactory, opener: Callable[[EngineWebSocket], None]) -> None:
-    """Take the transport from the HTTP channel and let a WebSocket answer the request, on any request of a connection.
-
-    The channel and the request keep no reference to the transport, nor it to them. A channel of ours gives its place
-    in the connection count along (``handed_over``).
-    """
-    channel = request.channel
-    transport = channel.transport
-    protocol: Any = factory.buildProtocol(transport.getPeer())
-    lines = [b"GET / HTTP/1.1", b"Host: localhost"]
-    headers = request.requestHeaders
-    for name in _HANDSHAKE_HEADERS:
-        lines += [name + b": " + value for value in headers.getRawHeaders(name) or ()]
-    lines += [b"", b""]
-
-    channel.setTimeout(None)
-    channel._networkProducer.unregisterProducer()
-    handed_over = getattr(channel, "handed_over", None)
-    if handed_over is not None:
-        protocol._on_lost = handed_over(protocol)
-    channel.transport = None
-    channel.requests.clear()
-    request.content.close()
-    request.channel = request.transport = None
-    if isinstance(transport, ProtocolWrapper):
-        transport.wrappedProtocol = protocol  # TLS around us
-    elif isinstance(getattr(transport, "protocol", None), ProtocolWrapper):
-        transport.protocol.wrappedProtocol = protocol
-    else:
-        transport.protocol = protocol
-    protocol.makeConnection(transport)
-    protocol.accept(b"\r\n".join(lines), opener)
