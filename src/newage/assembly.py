@@ -55,6 +55,7 @@ from newage.services.pacing import Pacer
 from newage.services.presence import PresenceService
 from newage.services.relations import RelationService
 from newage.services.requests import RequestService
+from newage.services.responses import ResponseService
 from newage.services.room_notices import RoomNotices
 from newage.services.rooms import RoomService
 from newage.services.sessions import SessionService
@@ -122,13 +123,8 @@ class Core(Service):
         self._make_conversation(world, hub)
         self._make_calls()
         self._listen()
-        self.debug = DebugEvents(
-            hub,
-            self.status,
-            LogReader(log_folder, self._threads.files, config.log_reader),
-            set_debug,
-            config.server.debug_mode,
-        )
+        self.logs = LogReader(log_folder, self._threads.files, config.log_reader)
+        self.debug = DebugEvents(hub, self.status, self.logs, set_debug, config.server.debug_mode)
         self.dispatcher = self._make_namespaces()
         self.engines = EngineServer(
             clock=reactor, hub=hub, dispatcher=self.dispatcher, engine=config.engine, settings=config.gateway
@@ -186,9 +182,6 @@ class Core(Service):
             lambda: self.server_file.network_safe,
         )
         register_builtins(self.calls, functions, self.static)
-        for name, function in installed_functions():
-            if not self.calls.offers(name):
-                self.calls.register(name, function)
 
     def _make_conversation(self, world: World, hub: Hub) -> None:
         """Rooms, relations, history, requests, streams: what is said, and who answers."""
@@ -211,20 +204,15 @@ class Core(Service):
             aliases=aliases,
         )
         self.presence = PresenceService(world, hub, sessions, self.rooms, config.presence)
-        forwarder = Forwarder(hub, sessions, self.presence, Pacer(config.requests.extension_max_in_flight))
+        self.pacer = Pacer(config.requests.extension_max_in_flight)
+        forwarder = Forwarder(hub, sessions, self.presence, self.pacer)
         self.requests = RequestService(
             world, hub, sessions, self.rooms, self.relations, self.history, forwarder, config.requests
         )
         self.downstream = DownstreamService(world, hub, sessions, self._members, config.downstream)
+        responses = ResponseService(world, hub, sessions, self.requests, self.history)
         self.streams = StreamService(
-            world,
-            hub,
-            sessions,
-            self.requests,
-            self.history,
-            self.downstream,
-            self.presence,
-            config.streams,
+            world, sessions, self.requests, responses, self.downstream, self.presence, config.streams
         )
         self.conversation = ConversationService(
             world,
@@ -232,7 +220,8 @@ class Core(Service):
             self.relations,
             self.history,
             self.requests,
-            sessions.link,
+            sessions,
+            self.pacer,
             config.conversation,
             SystemRandom().random,
             choose,
@@ -324,10 +313,7 @@ class Core(Service):
 
     def _make_rooms(self) -> Namespace:
         namespace = self._namespace("/rooms", after=self._entered_rooms)
-        may_create = self._config.rooms.clients_may_create_rooms
-        events = rooms.RoomEvents(
-            rooms=self.rooms, sessions=self.sessions, now=self.world.now, clients_may_create=may_create
-        )
+        events = rooms.RoomEvents(rooms=self.rooms, sessions=self.sessions, now=self.world.now)
         rooms.add_room_events(namespace, events)
         relations.add_relation_events(namespace, self._relation_events())
         messages.add_message_events(namespace, self.editing)
@@ -352,6 +338,8 @@ class Core(Service):
         :raises NewAgeError: what keeps the hub from starting.
         """
         super().startService()
+        for name, function in installed_functions(self.calls.offers):
+            self.calls.register(name, function)
         if self._database is not None:
             self._database.open()
         _now(self._load())
@@ -364,25 +352,37 @@ class Core(Service):
             self._demo.attach(self.sessions)
 
     def reload(self, config: Config) -> Deferred[None]:
-        """Take over the tables of ``reload.RELOADABLE`` and read the settings folder again."""
+        """Take over the tables of ``reload.RELOADABLE`` and read the settings folder again.
+
+        :param config: checked; what is not reloadable in it is as it was.
+        """
+        before, self._config = self._config, config
+        self._read_server_file()
         self.sessions.settings = config.sessions
         self.presence.settings = config.presence
         self.rooms.settings = config.rooms
         self.history.settings = config.history
         self.requests.settings = config.requests
         self.streams.settings = config.streams
+        self.pacer.limit = config.requests.extension_max_in_flight
+        self.editing.keep = config.history.max_messages_per_room
+        self.conversation.settings = config.conversation
         self.downstream.settings = config.downstream
-        self._config = config
-        self._read_server_file()
-        if config.server.debug_mode != self.debug.debug_mode:
+        self.calls.settings = config.calls
+        self.logs.settings = config.log_reader
+        self.watch.settings = config.watch
+        self.watch.start()
+        if config.server.debug_mode != before.server.debug_mode:  # else what was toggled at run time stays
             self.debug.switch(config.server.debug_mode)
         return self.trust.rescan()
 
     def _read_server_file(self) -> None:
-        """The file says networkSafe, unless a stronger source does."""
+        """The file says networkSafe, now and whenever it changes, unless a stronger source does."""
+        wanted = self._config.auth.network_safe
+        self.server_file.pin({"networkSafe": wanted} if ("auth", "network_safe") in self._config.pinned else {})
         self.server_file.load(write_missing=not self._config.server.ephemeral)
-        if self._config.auth.network_safe != self.server_file.network_safe:
-            self.server_file.override("networkSafe", self._config.auth.network_safe)
+        if wanted != self.server_file.network_safe:  # "false" in quotes
+            self.server_file.pin({"networkSafe": wanted})
 
     async def _load(self) -> None:
         self._read_server_file()

@@ -115,6 +115,8 @@ class Config:
     log: LogSettings = field(factory=LogSettings)
     # Not settings: what the operator should hear about although it does not keep the hub from starting.
     warnings: tuple[NewAgeError, ...] = field(default=(), eq=False)
+    # What a stronger source than server_settings.json has said: changes of that file do not reach these.
+    pinned: frozenset[Key] = field(default=frozenset(), eq=False)
 
     @property
     def home(self) -> Path:
@@ -193,7 +195,8 @@ def load(
     given = loader.options(options or {})
     upper = toml | env | given
     home = Path(str(upper.get(("server", "home"), (ServerSettings().home, ""))[0])).absolute()
-    return loader.build(loader.server_settings(home / SETTINGS_FILE) | upper, home)
+    built = loader.build(loader.server_settings(home / SETTINGS_FILE) | upper, home)
+    return attrs.evolve(built, pinned=frozenset(upper))
 
 
 @define

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import attrs
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from newage.config import Config, sections
-from newage.errors import ConfigError
+from newage.audit import emit
+from newage.config import Config, Key, sections
+from newage.errors import NewAgeError
 
 # Tables whose values are looked up at each use; the others are built into sockets, pools and files until a restart.
 RELOADABLE = (
@@ -23,13 +25,25 @@ RELOADABLE = (
     "history",
     "requests",
     "streams",
+    "conversation",
     "downstream",
+    "calls",
+    "log_reader",
+    "watch",
 )
+# Keys of these tables that are built in nevertheless, and keys of other tables that are not.
+BUILT_IN: frozenset[Key] = frozenset({("rooms", "default_room_message_request_mode"), ("downstream", "alias_events")})
+LIVE: frozenset[Key] = frozenset({("auth", "network_safe"), ("server", "debug_mode")})
 
 
-def changed_keys(before: Config, after: Config) -> list[tuple[str, str]]:
+def is_reloadable(key: Key) -> bool:
+    """Whether a change of this key (table, name) takes effect without a restart."""
+    return key in LIVE or (key[0] in RELOADABLE and key not in BUILT_IN)
+
+
+def changed_keys(before: Config, after: Config) -> list[Key]:
     """(table, key) of every difference."""
-    found: list[tuple[str, str]] = []
+    found: list[Key] = []
     for table in sections():
         old, new = getattr(before, table), getattr(after, table)
         names = (each.name for each in attrs.fields(type(old)))
@@ -37,11 +51,32 @@ def changed_keys(before: Config, after: Config) -> list[tuple[str, str]]:
     return found
 
 
+def in_force(before: Config, after: Config) -> Config:
+    """``before`` with what is reloadable of ``after``."""
+    tables: dict[str, Any] = {}
+    for table, name in changed_keys(before, after):
+        if is_reloadable((table, name)):
+            present = tables.get(table, getattr(before, table))
+            tables[table] = attrs.evolve(present, **{name: getattr(getattr(after, table), name)})
+    return attrs.evolve(before, **tables, warnings=after.warnings, pinned=after.pinned)
+
+
+def has_terminal() -> bool:
+    """Whether this process belongs to a terminal that is still there."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
 class Reloader(Service):
     """
+    :param reactor: ``callFromThread``, which is safe in a signal handler.
     :param load: reads all sources again; raises ConfigError naming every mistake.
-    :param apply: takes over the reloadable tables of a checked configuration and rereads the settings folder.
+    :param apply: takes over a checked configuration and rereads the settings folder; its failure changed nothing.
     :param systemd: told before and after.
+    :param hung_up: called instead when the signal means that the terminal the hub ran in is gone.
     """
 
     _log: ClassVar[Logger] = Logger()
@@ -53,60 +88,81 @@ class Reloader(Service):
         load: Callable[[], Config],
         apply: Callable[[Config], Deferred[None]],
         systemd: Any,
+        hung_up: Callable[[], object],
+        terminal: Callable[[], bool] = has_terminal,
     ) -> None:
         self._reactor = reactor
         self._config = config
         self._load = load
         self._apply = apply
         self._systemd = systemd
+        self._hung_up = hung_up
+        self._terminal = terminal
         self._busy = False
+        self._again = False
+        self._watches_terminal = False
+        self._before: Any = None  # the signal's handler before ours
 
     def startService(self) -> None:
+        """From here on the signal is kept; it is acted on as soon as the reactor runs."""
         super().startService()
-        self._reactor.callWhenRunning(self._install)
+        self._before = signal.getsignal(signal.SIGHUP)
+        # Under nohup the signal is ignored, and the end of the terminal is none of our business.
+        self._watches_terminal = self._before is not signal.SIG_IGN and self._terminal()
+        signal.signal(signal.SIGHUP, self._received)
 
-    def _install(self) -> None:
-        signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self.reload))
+    def stopService(self) -> None:
+        super().stopService()
+        if self._before is not None:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN if self._before is signal.SIG_DFL else self._before)
+            self._before = None
+
+    def _received(self, number: int, frame: object) -> None:
+        self._reactor.callFromThread(self.hangup)
+
+    def hangup(self) -> None:
+        """The signal came: reload, or stop with the terminal."""
+        if self._watches_terminal and not self._terminal():
+            self._hung_up()
+        else:
+            self.reload()
 
     def reload(self) -> None:
-        """A mistake anywhere leaves everything as it was."""
+        """A mistake anywhere leaves everything as it was. While one runs, any number of others become one more."""
         if self._busy:
-            return
-        self._systemd.reloading()
-        try:
-            after = self._load()
-        except ConfigError as error:
-            for line in str(error).splitlines():
-                self._log.error("not reloaded: {mistake}", mistake=line)
-            self._systemd.ready()
+            self._again = True
             return
         self._busy = True
-        self._apply(after).addCallbacks(self._done, self._failed, callbackArgs=(after,))
+        self._systemd.reloading()
+        d = maybeDeferred(self._take_over)
+        d.addCallbacks(self._done, self._failed)
+        d.addBoth(self._ended)
 
-    def _done(self, _: object, after: Config) -> None:
-        self._busy = False
-        changed = changed_keys(self._config, after)
-        taken = [f"{table}.{key}" for table, key in changed if table in RELOADABLE or key in LIVE]
-        late = [f"{table}.{key}" for table, key in changed if f"{table}.{key}" not in taken]
-        self._config = _merged(self._config, after)
-        self._log.info("Reloaded: {taken}", taken=_listed(taken) or "nothing changed")
+    def _take_over(self) -> Deferred[Config]:
+        after = in_force(self._config, loaded := self._load())
+        return self._apply(after).addCallback(lambda _: loaded)
+
+    def _done(self, loaded: Config) -> None:
+        before, self._config = self._config, in_force(self._config, loaded)
+        changed = changed_keys(before, loaded)
+        taken = ", ".join(f"{table}.{key}" for table, key in changed if is_reloadable((table, key)))
+        late = ", ".join(f"{table}.{key}" for table, key in changed if not is_reloadable((table, key)))
+        for warning in loaded.warnings:
+            self._log.warn("{warning}", warning=str(warning), error_code=warning.error_code)
         if late:
-            self._log.warn("These take effect with the next start: {late}", late=_listed(late))
-        self._systemd.ready()
+            self._log.warn("These take effect with the next start: {late}", late=late)
+        told = {"changed": taken or "nothing", **({"restart": late} if late else {})}
+        emit("config.reload", "CONFIG_LOADED", "ok", {}, told)
 
     def _failed(self, failure: Failure) -> None:
+        if not failure.check(NewAgeError):
+            self._log.failure("the configuration was not reloaded, nothing has changed", failure)
+        for line in str(failure.value).splitlines() if failure.check(NewAgeError) else ["see the log"]:
+            emit("config.reload", "WARNING", "failed", {}, {"reason": line, "errorCode": 3})
+
+    def _ended(self, _: object) -> None:
         self._busy = False
-        self._log.failure("not reloaded", failure)
         self._systemd.ready()
-
-
-LIVE = frozenset({"network_safe", "debug_mode"})  # single keys of other tables that are taken over, too
-
-
-def _merged(before: Config, after: Config) -> Config:
-    """What is in force now: the next reload is compared with it."""
-    return attrs.evolve(before, **{table: getattr(after, table) for table in RELOADABLE})
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names)
+        if self._again:
+            self._again = False
+            self.reload()

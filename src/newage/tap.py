@@ -143,6 +143,16 @@ CONNECT = "To connect SillyTavern, give its extension this address and port (REA
 # ---------------------------------------------------------------------------------------------------------- composition
 
 
+def _checked(read: Callable[[], Config]) -> Config:
+    """A configuration that the next start would not refuse either.
+
+    :raises ConfigError: naming every mistake.
+    """
+    config = read()
+    PeerJudge.of(config.web)
+    return config
+
+
 def build(config: Config, reactor: Any, read: Callable[[], Config]) -> StagedService:
     """Everything, once, from the inside out; opens nothing. Stages stop in reverse: ports first, home last.
 
@@ -163,13 +173,14 @@ def build(config: Config, reactor: Any, read: Callable[[], Config]) -> StagedSer
         config.web, core.engines, reactor, static_dir=static_folder(), home=folder, extra_lookup=core.static.lookup
     )
     systemd = Systemd(reactor, os.environ)
+    signals = Signals(reactor)
     stages = [
-        Signals(reactor),
+        signals,
         home,
         core,
         Manhole(reactor, config.manhole, config.home, partial(namespace_of, core), BANNER),
         systemd,
-        Reloader(reactor, config, read, core.reload, systemd),
+        Reloader(reactor, config, partial(_checked, read), core.reload, systemd, partial(signals.stop, "SIGHUP")),
         Listener(
             reactor,
             site,

@@ -39,7 +39,6 @@ class RoomEvents:
     rooms: RoomService
     sessions: SessionService
     now: Callable[[], float]
-    clients_may_create: bool
 
     def get_rooms(self, caller: Caller, request: None) -> wire.Body:
         rooms = list(self.rooms.all())
@@ -61,10 +60,13 @@ class RoomEvents:
         }
 
     async def create(self, caller: Caller, request: RoomName) -> wire.Body:
-        if not administers(caller) and not (self.clients_may_create and caller.kind is Kind.CLIENT):
+        if not administers(caller) and not self._clients_may_create(caller):
             raise NotAuthorised("Unauthorized")
         room = await self.rooms.create(request.name, caller.session)
         return {"roomName": room.name}
+
+    def _clients_may_create(self, caller: Caller) -> bool:
+        return self.rooms.settings.clients_may_create_rooms and caller.kind is Kind.CLIENT
 
     async def delete(self, caller: Caller, request: RoomName) -> wire.Body:
         room = self.rooms.require(request.name)

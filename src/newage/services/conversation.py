@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from functools import partial
+from typing import Any, ClassVar
 
 from attrs import define, field, frozen
 from attrs.validators import and_, ge, le
@@ -14,12 +15,13 @@ from twisted.python.failure import Failure
 
 from newage.domain.model import Message, RequestMode, Role, Room
 from newage.domain.request import Ask, Request
-from newage.ports import IExtensionLink
 from newage.services.clock import World
 from newage.services.history import HistoryService
+from newage.services.pacing import Pacer
 from newage.services.relations import RelationService
 from newage.services.requests import RequestService
 from newage.services.rooms import RoomService
+from newage.services.sessions import SessionService
 
 THINK = "think_"
 
@@ -56,7 +58,6 @@ class ConversationSettings:
 @define(eq=False)
 class ConversationService:
     """
-    :param link: how to reach an extension now, or None.
     :param chance: uniform in [0, 1). :param choose: picks one of a non-empty sequence.
     """
 
@@ -67,20 +68,22 @@ class ConversationService:
     _relations: RelationService
     _history: HistoryService
     _requests: RequestService
-    _link: Callable[[str], IExtensionLink | None]
-    _settings: ConversationSettings
+    _sessions: SessionService
+    _pacer: Pacer
+    settings: ConversationSettings
     _chance: Callable[[], float]
     _choose: Callable[[Sequence[str]], str]
     _due: dict[str, float] = field(factory=dict, init=False)  # room -> when it is looked at next, on the clock
     _round: IDelayedCall | None = field(default=None, init=False)
-    _later: set[IDelayedCall] = field(factory=set, init=False)  # after unmuting; bounded by members
+    _later: dict[tuple[str, str], IDelayedCall] = field(factory=dict, init=False)  # (room, extension) after unmuting
+    _thinking: dict[str, str] = field(factory=dict, init=False)  # room -> the last request of ours
 
     def start(self) -> None:
-        seconds = self._settings.conversational_check_interval / 1000
+        seconds = self.settings.conversational_check_interval / 1000
         self._round = self._world.clock.callLater(seconds, self._look_round)
 
     def close(self) -> None:
-        for call in (self._round, *self._later):
+        for call in (self._round, *self._later.values()):
             if call is not None:
                 call.cancel()
         self._round = None
@@ -88,34 +91,41 @@ class ConversationService:
 
     def unmuted(self, room: Room, identity: str) -> None:
         """An extension got its voice back: ask it soon."""
-        if room.mode is not RequestMode.CONVERSATIONAL or identity not in self._relations.assigned(room.name):
+        waits = (room.name, identity)
+        if room.mode is not RequestMode.CONVERSATIONAL or waits in self._later:
             return
-        delay = self._settings.post_unmute_think_delay / 1000
+        delay = self.settings.post_unmute_think_delay / 1000
+        self._later[waits] = self._world.clock.callLater(delay, self._speak_again, room.name, identity)
 
-        def speak() -> None:
-            self._later.discard(call)
-            self._begin(room.name, identity, self._settings.post_unmute_instruction)
-
-        call = self._world.clock.callLater(delay, speak)
-        self._later.add(call)
+    def _speak_again(self, name: str, identity: str) -> None:
+        """Unless it was muted again, or the room is another by now."""
+        del self._later[name, identity]
+        room = self._rooms.get(name)
+        if room is not None and room.mode is RequestMode.CONVERSATIONAL and identity in self._able(room):
+            self._begin(name, identity, self.settings.post_unmute_instruction)
 
     def _look_round(self) -> None:
         self.start()
         now = self._world.clock.seconds()
         rooms = [room for room in self._rooms.all() if room.mode is RequestMode.CONVERSATIONAL]
         self._due = {room.name: self._due.get(room.name, now + self._interval()) for room in rooms}
+        self._thinking = {name: last for name, last in self._thinking.items() if name in self._due}
         for room in rooms:
             if self._due[room.name] > now:
                 continue
             self._due[room.name] = now + self._interval()
-            silent = {who for who, until in room.muted.items() if until > self._world.now()}
-            able = [extension for extension in self._relations.assigned(room.name) if extension not in silent]
-            if able and self._chance() < self._settings.conversational_think_probability:
-                self._begin(room.name, self._choose(able), self._settings.conversational_instruction)
+            able = self._able(room)
+            if able and self._chance() < self.settings.conversational_think_probability:
+                self._begin(room.name, self._choose(able), self.settings.conversational_instruction)
+
+    def _able(self, room: Room) -> list[str]:
+        """The extensions that serve a room and may speak in it."""
+        silent = {who for who, until in room.muted.items() if until > self._world.now()}
+        return [extension for extension in self._relations.assigned(room.name) if extension not in silent]
 
     def _interval(self) -> float:
-        low = self._settings.conversational_think_interval_min
-        high = max(low, self._settings.conversational_think_interval_max)
+        low = self.settings.conversational_think_interval_min
+        high = max(low, self.settings.conversational_think_interval_max)
         return (low + (high - low) * self._chance()) / 1000
 
     def _begin(self, room: str, extension: str, instruction: str) -> None:
@@ -123,44 +133,51 @@ class ConversationService:
         d.addErrback(self._failed, room)
 
     async def _think(self, name: str, extension: str, instruction: str) -> None:
-        """Ask one extension; an empty room has nothing to talk about."""
-        context = await self._history.context(name)
-        link = self._link(extension)
-        if not context or link is None or self._rooms.get(name) is None:
+        """Ask one extension; an empty room has nothing to talk about, and one thought at a time is enough."""
+        last = self._requests.get(self._thinking.get(name, ""))
+        if last is not None and last.live:
             return
-        request_id = THINK + self._world.new_id()
+        context = await self._history.context(name)
+        session = self._sessions.by_identity(extension)
+        if not context or session is None or self._rooms.get(name) is None:
+            return
+        request_id = self._thinking[name] = THINK + self._world.new_id()
         now = self._world.now()
         words = Message(message_id=request_id, room=name, seq=0, identity="System", role="system", text=instruction)
-        self._requests.enter(
-            Request(
-                request_id=request_id,
-                identity="System",
-                client_id="System",
-                room=name,
-                role=Role.GUEST,
-                mode=RequestMode.CONVERSATIONAL,
-                message=words,
-                ask=Ask(request_id=request_id, text=instruction),
-                created_at=now,
-                active_at=now,
-                state="forwarded",
-                targets=(extension,),
-                heard={extension: now},
-            )
+        request = Request(
+            request_id=request_id,
+            identity="System",
+            client_id="System",
+            room=name,
+            role=Role.GUEST,
+            mode=RequestMode.CONVERSATIONAL,
+            message=words,
+            ask=Ask(request_id=request_id, text=instruction),
+            created_at=now,
+            active_at=now,
+            state="forwarded",
+            targets=(extension,),
+            heard={extension: now},
         )
-        link.forward(
-            {
-                "mode": RequestMode.CONVERSATIONAL.value,
-                "type": "THINK_REQUEST",
-                "requestId": request_id,
-                "targetRoom": name,
-                "roomName": name,
-                "context": context,
-                "instruction": instruction,
-                "message": instruction,
-                "requestType": "newMessage",
-            }
-        )
+        self._requests.enter(request)
+        payload: dict[str, Any] = {
+            "mode": RequestMode.CONVERSATIONAL.value,
+            "type": "THINK_REQUEST",
+            "requestId": request_id,
+            "target": session.client_id,
+            "targetRoom": name,
+            "roomName": name,
+            "context": context,
+            "instruction": instruction,
+            "message": instruction,
+            "requestType": "newMessage",
+        }
+        self._pacer.send(extension, request, partial(self._send, extension, payload))
+
+    def _send(self, extension: str, payload: dict[str, Any]) -> None:
+        link = self._sessions.link(extension)
+        if link is not None:
+            link.forward(payload)
 
     def _failed(self, failure: Failure, room: str) -> None:
         self._log.failure("an extension could not be asked in room {room}", failure, room=room)

@@ -51,7 +51,7 @@ class EditingService:
         self._rooms = rooms
         self._history = history
         self._store = store
-        self._keep = keep
+        self.keep = keep
 
     async def edit(self, actor: Caller, name: str, any_id: str, fields: Mapping[str, Any]) -> Message:
         """Change a message's text or further members; what identifies it stays.
@@ -110,7 +110,7 @@ class EditingService:
             return False
         if not foreign:
             return True
-        recent = await self._store.last_messages(room.name, self._keep)
+        recent = await self._store.last_messages(room.name, self.keep)
         asked = {m.request_id for m in recent if m.identity == actor.identity and not m.is_response}
         return all(m.request_id in asked for m in foreign)
 

@@ -74,7 +74,7 @@ class LogReader:
 
     _folder: Path | None
     _workers: IWorkers
-    _settings: LogReaderSettings
+    settings: LogReaderSettings
 
     def read(self, query: LogQuery) -> Deferred[dict[str, Any]]:
         """:return: fires with ``lines``, ``total``, ``page``, ``pageSize``, ``level``; fails with InvalidRequest."""
@@ -101,7 +101,7 @@ class LogReader:
         try:
             with (self._folder / name).open("rb") as file:
                 size = file.seek(0, 2)
-                file.seek(max(0, size - self._settings.log_tail_bytes))
+                file.seek(max(0, size - self.settings.log_tail_bytes))
                 return file.read().decode("utf-8", "replace")
         except FileNotFoundError:
             return ""

@@ -38,7 +38,7 @@ class Pacer:
             return
         running.discard(request.request_id)
         waiting = self._waiting.get(extension, deque())
-        while waiting and len(running) < max(self.limit, 1):
+        while waiting and (not self.limit or len(running) < self.limit):
             following, send = waiting.popleft()
             if following.live and following.awaits(extension):
                 running.add(following.request_id)

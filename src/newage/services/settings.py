@@ -173,6 +173,11 @@ class ServerFile:
         self._overrides = {**self._overrides, name: value}
         self.values = merged(self.values, self._overrides)
 
+    def pin(self, members: Mapping[str, Any]) -> None:
+        """These and no other members are decided by a stronger source; the others are the file's again at ``load``."""
+        self._overrides = dict(members)
+        self.values = merged(self.values, self._overrides)
+
     @property
     def network_safe(self) -> bool:
         """Contract 2.6; anything that is not a boolean counts as the default."""

@@ -18,6 +18,8 @@ from newage.services.clock import World
 from newage.services.files import HomeFiles
 from newage.services.settings import PARTS, ServerFile
 
+MAX_FILES = 10_000  # of the settings folder; changes of further ones are noticed when somebody unknown connects
+
 
 @frozen(kw_only=True)
 class WatchSettings:
@@ -44,14 +46,29 @@ class SettingsWatch:
     _server: ServerFile
     _rescan: Callable[[], Deferred[None]]
     _workers: IWorkers
-    _settings: WatchSettings
+    settings: WatchSettings
     _seen: Any = field(default=None, init=False)
     _next: IDelayedCall | None = field(default=None, init=False)
+    _looking: bool = field(default=False, init=False)
     _closed: bool = field(default=False, init=False)
+    _blind: bool = field(default=False, init=False)  # the last look failed, which was said
 
     def start(self) -> None:
-        if self._settings.settings_watch_seconds and not self._closed:
-            self._next = self._world.clock.callLater(self._settings.settings_watch_seconds, self._look)
+        """Begin, or begin again with other settings. What is there at the first call has been read already; blocks."""
+        if self._seen is None:
+            try:
+                self._seen = self._files.list_json(PARTS[:1], MAX_FILES)
+            except NewAgeError:
+                self._seen = {}  # the first look will say so
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+        if not self._looking:
+            self._wait()
+
+    def _wait(self) -> None:
+        if self.settings.settings_watch_seconds and not self._closed:
+            self._next = self._world.clock.callLater(self.settings.settings_watch_seconds, self._look)
 
     def close(self) -> None:
         self._closed = True
@@ -61,17 +78,21 @@ class SettingsWatch:
 
     def _look(self) -> None:
         self._next = None
+        self._looking = True
         d = Deferred.fromCoroutine(self._compare())
         d.addErrback(self._failed)
-        d.addCallback(lambda _: self.start())
+        d.addCallback(self._looked)
+
+    def _looked(self, _: object) -> None:
+        self._looking = False
+        self._wait()
 
     async def _compare(self) -> None:
-        state = await self._workers.run(self._files.list_json, PARTS[:1], 10_000)
+        state = await self._workers.run(self._files.list_json, PARTS[:1], MAX_FILES)
+        self._blind = False
         if state == self._seen:
             return
-        first, before, self._seen = self._seen is None, self._seen, state
-        if first:
-            return
+        before, self._seen = self._seen, state
         if before.get(PARTS[-1]) != state.get(PARTS[-1]):
             await self._read_server_file()
         await self._rescan()
@@ -89,7 +110,10 @@ class SettingsWatch:
             )
             return
         self._server.adopt(content)
-        self._log.info("server_settings.json was changed and read again")
+        self._log.info("server_settings.json was changed and read again", tag="CONFIG_LOADED")
 
     def _failed(self, failure: Failure) -> None:
-        self._log.failure("the settings folder could not be looked at", failure)
+        """Said once, until it works again."""
+        if not self._blind and not self._closed:
+            self._blind = True
+            self._log.failure("the settings folder could not be looked at", failure)
