@@ -272,6 +272,10 @@ class TestWriting:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert sorted(entry.name for entry in path.parent.iterdir()) == ["a.json"]
 
+    def test_a_folder_that_cannot_be_created(self, files: HomeFiles) -> None:
+        with pytest.raises(FileWriteFailed, match="folder"):
+            files.update(("data", "x" * 300, "z.json"), lambda present: {}, create_folders=True)
+
     def test_what_does_not_change_is_not_written(self, files: HomeFiles, home: Path) -> None:
         before = (home / "settings/a.json").stat()
         files.update(("settings", "a.json"), lambda present: {"a": 1})

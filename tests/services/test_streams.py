@@ -75,7 +75,7 @@ def test_it_is_the_upstream_and_listens(kit: Kit) -> None:
         assert verifyObject(interface, kit.streams)
 
 
-# --------------------------------------------------------------------------------------------------- the real extension
+# -------------------------------------------------------------------------------------------------- the real extension
 
 TOKENS = ["Hi \U0001f600", "", ",", " wie", " geht's\U0001f468\u200d\U0001f469\u200d\U0001f467", "?", "\n", "ok"]
 
@@ -194,7 +194,7 @@ def test_the_tail_is_a_setting(make_kit: Callable[..., Kit]) -> None:
     assert kit.streams.open_outputs == 0
 
 
-# ---------------------------------------------------------------------------------------------------- the documentation
+# --------------------------------------------------------------------------------------------------- the documentation
 
 
 def test_one_stream_of_twelve_chunks_is_stored_at_its_end(kit: Kit, sid: str) -> None:
@@ -299,7 +299,7 @@ def test_the_downstream_form_names_the_first_upstream_stream(kit: Kit, sid: str)
     }
 
 
-# -------------------------------------------------------------------------------------------------------- odd sequences
+# ------------------------------------------------------------------------------------------------------- odd sequences
 
 
 def test_data_of_an_unknown_stream_starts_it_if_the_output_is_named(kit: Kit, sid: str) -> None:
@@ -415,7 +415,7 @@ def test_any_text_cut_anywhere_arrives_whole(text: str, cuts: list[int], per_tok
     kit.close()
 
 
-# --------------------------------------------------------------------------------------------------------------- limits
+# -------------------------------------------------------------------------------------------------------------- limits
 
 
 def test_an_output_is_limited_in_bytes(make_kit: Callable[..., Kit]) -> None:
@@ -517,7 +517,7 @@ def test_an_idle_hub_has_no_sweep(kit: Kit, sid: str, make_kit: Callable[..., Ki
     assert len(kit.clock.getDelayedCalls()) == len(make_kit().clock.getDelayedCalls())
 
 
-# ------------------------------------------------------------------------------------------------------------- failures
+# ------------------------------------------------------------------------------------------------------------ failures
 
 
 def test_a_failed_stream_fails_the_output_and_keeps_what_came(kit: Kit, sid: str) -> None:
@@ -678,7 +678,7 @@ def test_halves_in_an_answer_are_repaired(kit: Kit, sid: str) -> None:
     assert texts(kit) == ["a\U0001f600b\ufffd"]
 
 
-# -------------------------------------------------------------------------------------------------------- presence, end
+# ------------------------------------------------------------------------------------------------------- presence, end
 
 
 def test_stopping_to_process_ends_the_output(kit: Kit, sid: str) -> None:

@@ -97,7 +97,7 @@ class Feed:
         else:
             self._open(sid, NAMES)
             delay = self._down.settings.stream_probe_ms / 1000
-            self._probing[sid] = self._down.world.clock.callLater(delay, self._nobody_read, sid)
+            self._probing[sid] = self._down.world.clock.callLater(delay, self._probed, sid)
 
     def remove(self, sid: str) -> None:
         """That socket went, or its identity left the room."""
@@ -105,7 +105,7 @@ class Feed:
         if probe is not None:
             probe.cancel()
         for stream in self._streams.pop(sid, ()):
-            stream.finish(None)
+            stream.finish("error", "You are no longer in this room.")  # unheard when the socket is what went
         self._declared.discard(sid)
         self._library.discard(sid)
         if self._plain.pop(sid, None) is not None:
@@ -113,17 +113,13 @@ class Feed:
         self._retire()
 
     def was_read(self, stream: SocketStream) -> None:
-        """A first read: this socket uses the library."""
+        """A first read: this socket uses the library. Its probe runs on: it may read the other stream, too."""
         sid = stream.sid
         self._down.remember(sid, stream.name)
-        probe = self._probing.pop(sid, None)
-        if probe is not None:
-            probe.cancel()
+        if sid in self._probing and sid not in self._library:
             self._library.add(sid)
             if self.ended:
                 self._say_end([sid], alias=False)
-                self._close_unread(sid)
-            self._retire()
 
     def _open(self, sid: str, names: tuple[str, ...]) -> None:
         self._streams[sid] = [self._down.open(self, sid, name, self._meta) for name in names]
@@ -135,21 +131,29 @@ class Feed:
         if self.buffer:
             self._say(sid, self._chunks - 1, self.buffer.decode(), alias=alias)
 
-    def _nobody_read(self, sid: str) -> None:
-        """The probe is over: plain events, chunk by chunk from the start."""
+    def _probed(self, sid: str) -> None:
+        """The probe is over."""
         del self._probing[sid]
+        if sid not in self._library:
+            self._nobody_read(sid)
+        if not self._probing:
+            self._bounds.clear()
+        if self.ended:
+            self._close_unread(sid)
+            self._retire()
+
+    def _nobody_read(self, sid: str) -> None:
+        """Plain events, chunk by chunk from the start."""
         self._down.remember(sid, None)
         alias = self._down.settings.alias_events
         start = 0
         for index, end in enumerate(self._bounds):
             self._say(sid, index, self.buffer[start:end].decode(), alias=alias)
             start = end
-        if not self._probing:
-            self._bounds.clear()
+        if start < len(self.buffer):  # it came in the middle, and nothing since
+            self._say(sid, self._chunks - 1, self.buffer[start:].decode(), alias=alias)
         if self.ended:
             self._say_end([sid], alias=alias)
-            self._close_unread(sid)
-            self._retire()
         else:
             self._plain[sid] = alias
             self._rebuild()

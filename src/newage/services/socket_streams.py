@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from newage.errors import Unavailable
+
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
@@ -95,7 +97,9 @@ class SocketStream:
             self.finish(None)
 
     def _unanswered(self, failure: Failure) -> None:
-        """No ack in time, or the socket went: the next read decides, or the drain."""
+        """No ack in time, or the socket went: the next read decides, or the drain. Never sent: the text has a hole."""
+        if isinstance(failure.value, Unavailable):
+            self.finish("error", "The stream could not be written.")
 
     def _check_lag(self, lag: int) -> None:
         limit = self._down.settings.stream_buffer_bytes
