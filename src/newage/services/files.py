@@ -232,8 +232,7 @@ class HomeFiles:
         try:
             for part in parts:
                 if create:
-                    with suppress(FileExistsError):
-                        os.mkdir(part, 0o700, dir_fd=descriptor)
+                    _make_folder(descriptor, part)
                 try:
                     deeper = os.open(part, _FOLDER, dir_fd=descriptor)
                 except OSError as error:
@@ -243,6 +242,16 @@ class HomeFiles:
             yield descriptor
         finally:
             os.close(descriptor)
+
+
+def _make_folder(folder: int, name: str) -> None:
+    """Create it if nothing has that name. :raises FileWriteFailed: disk full, no permission."""
+    try:
+        os.mkdir(name, 0o700, dir_fd=folder)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise FileWriteFailed("The folder cannot be created.") from error
 
 
 def _explain(error: OSError, folder: int, name: str, otherwise: type[NewAgeError]) -> NewAgeError:
