@@ -30,6 +30,7 @@ from newage.services.pacing import Pacer
 from newage.services.presence import PresenceService, PresenceSettings
 from newage.services.relations import RelationService, RelationSettings
 from newage.services.requests import RequestService, RequestSettings
+from newage.services.responses import ResponseService
 from newage.services.room_notices import RoomNotices
 from newage.services.rooms import RoomService, RoomSettings
 from newage.services.sessions import SessionService, SessionSettings
@@ -396,12 +397,12 @@ class Kit:
             at.requests,
         )
         self.downstream = DownstreamService(self.world, self.outbox, self.sessions, self._members, at.downstream)
+        responses = ResponseService(self.world, self.outbox, self.sessions, self.requests, self.history)
         self.streams = StreamService(
             self.world,
-            self.outbox,
             self.sessions,
             self.requests,
-            self.history,
+            responses,
             self.downstream,
             self.presence,
             at.streams,

@@ -6,26 +6,23 @@ token and never says that an output is over, so an output is finalised by the ru
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import Any
-
-from attrs import define, evolve, field, frozen
-from twisted.internet.defer import Deferred, DeferredLock
+from attrs import define, field, frozen
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from newage.domain.model import Audience, Caller, Emission, Message, Role, Room, Session
+from newage.domain.chunks import ChunkOrder
+from newage.domain.model import Room, Session
 from newage.domain.request import Request
-from newage.domain.text import Joiner, well_formed
+from newage.domain.text import well_formed
 from newage.errors import CallFailed, NewAgeError, PeerGone
-from newage.ports import IOutbox, IRoomListener, ISessionListener, IUpstream
+from newage.ports import IUpstream
 from newage.services.clock import World
-from newage.services.downstream import DownstreamService, Feed
-from newage.services.history import HistoryService
+from newage.services.downstream import DownstreamService
+from newage.services.listeners import RoomListener, SessionListener
 from newage.services.presence import PresenceService
 from newage.services.requests import RequestService
+from newage.services.responses import Output, ResponseService
 from newage.services.sessions import SessionService
 
 
@@ -46,32 +43,10 @@ class StreamSettings:
 
 
 @define(eq=False)
-class Output:
-    """One answer on its way; ``feed`` is None once it is final."""
-
-    identity: str
-    output_id: str
-    request: Request
-    active_at: float  # seconds on the monotonic clock
-    joiner: Joiner = field(factory=Joiner)
-    feed: Feed | None = None
-    open_streams: int = 0
-    pending_since: float | None = None  # the last END, when nothing is open
-    ended_at: float | None = None
-    closed: bool = False  # too large or failed: late chunks are dropped
-    text: str = ""  # of the segments before this feed
-    budget: int = 0  # bytes this feed may hold
-    message: Message | None = None  # as stored
-    lock: DeferredLock = field(factory=DeferredLock)
-
-
-@define(eq=False)
 class _Stream:
     output: Output
     started_at: float
-    next_index: int = 0
-    gaps: set[int] = field(factory=set)
-    chunks: int = 0
+    order: ChunkOrder
 
 
 @define(eq=False)
@@ -83,33 +58,30 @@ class _Extension:
         return [output for output in self.outputs.values() if output.feed is not None]
 
 
-@implementer(IUpstream, ISessionListener, IRoomListener)
-class StreamService:
+@implementer(IUpstream)
+class StreamService(SessionListener, RoomListener):
     _log = Logger()
     SWEEP = 0.25  # seconds between looks for idle outputs
 
     def __init__(
         self,
         world: World,
-        outbox: IOutbox,
         sessions: SessionService,
         requests: RequestService,
-        history: HistoryService,
+        responses: ResponseService,
         downstream: DownstreamService,
         presence: PresenceService,
         settings: StreamSettings,
     ) -> None:
         self._world = world
-        self._outbox = outbox
         self._sessions = sessions
         self._requests = requests
-        self._history = history
+        self._responses = responses
         self._downstream = downstream
         self._presence = presence
         self.settings = settings
         self._extensions: dict[str, _Extension] = {}
         self._sweep: IDelayedCall | None = None
-        self._storing: set[Deferred[None]] = set()
 
     @property
     def open_outputs(self) -> int:
@@ -125,8 +97,7 @@ class StreamService:
         for extension in list(self._extensions.values()):
             for output in extension.live():
                 self._finalise(output)
-        for storing in list(self._storing):
-            await storing
+        await self._responses.drain()
 
     def close(self) -> None:
         if self._sweep is not None:
@@ -158,9 +129,8 @@ class StreamService:
             stream = self._start(extension, identity, stream_id, output_id, request_id)
             if stream is None:
                 return
-        if chunk_index is not None and not self._is_new(stream, chunk_index):
+        if not stream.order.accept(chunk_index):
             return
-        stream.chunks += 1
         output = stream.output
         output.active_at = self._world.clock.seconds()
         whole = output.joiner.feed(text)
@@ -186,7 +156,7 @@ class StreamService:
         output.active_at = now
         if final is None:
             lived = (now - stream.started_at) * 1000
-            final = lived >= self.settings.stream_long_ms or stream.chunks > self.settings.stream_long_chunks
+            final = lived >= self.settings.stream_long_ms or stream.order.accepted > self.settings.stream_long_chunks
         if final:
             self._finalise(output)
         elif output.open_streams == 0:
@@ -206,7 +176,7 @@ class StreamService:
         known = extension.outputs.get(output_id) if output_id is not None else None
         if known is not None:  # the streamed output is over; its text is what was streamed
             self._finalise(known)
-            self._store_soon(known, self._announce_answer(known, well_formed(text)))
+            self._responses.repeated(known, well_formed(text))
             return
         request = self._requests.correlate(identity, request_id)
         if request is None:
@@ -218,7 +188,7 @@ class StreamService:
         output = self._new_output(extension, identity, output_id or self._world.new_id(), request)
         output.text = well_formed(text).encode()[: self.settings.max_output_bytes].decode(errors="ignore")
         self._mark_ended(output)
-        self._store_soon(output, self._store_answer(output))
+        self._responses.answered(output)
 
     def failed(self, identity: str, request_id: str | None, message: str, error: object) -> None:
         """ERROR from the extension; it arrives twice from the real one, and only the first counts (H11)."""
@@ -264,7 +234,7 @@ class StreamService:
         output.pending_since = None
         output.active_at = now
         self._requests.heard_from(output.request, identity)
-        stream = extension.streams[stream_id] = _Stream(output=output, started_at=now)
+        stream = extension.streams[stream_id] = _Stream(output, now, ChunkOrder(self.settings.max_chunk_gaps))
         return stream
 
     def _output(self, extension: _Extension, identity: str, output_id: str, request_id: str | None) -> Output | None:
@@ -303,22 +273,6 @@ class StreamService:
         output.budget = self.settings.max_output_bytes - len(output.text.encode())
         output.feed = self._downstream.start(output.request.room, meta)
 
-    def _is_new(self, stream: _Stream, index: int) -> bool:
-        """Has this chunk not been delivered yet? A resent one fills a gap at most (contract 5.6)."""
-        expected = stream.next_index
-        if index == expected:
-            stream.next_index = expected + 1
-            return True
-        if index < expected:
-            if index in stream.gaps:
-                stream.gaps.discard(index)
-                return True
-            return False
-        room = self.settings.max_chunk_gaps - len(stream.gaps)
-        stream.gaps.update(range(expected, min(index, expected + room)))
-        stream.next_index = index + 1
-        return True
-
     # ---------------------------------------------------------------------------------------------------------- ends
 
     def _finalise(self, output: Output) -> None:
@@ -332,7 +286,7 @@ class StreamService:
         feed.end()
         output.text += feed.buffer.decode()
         self._mark_ended(output)
-        self._store_soon(output, self._store_stream(output))
+        self._responses.streamed(output)
 
     def _fail(self, output: Output, error: NewAgeError) -> None:
         """End it as failed; a partial text is stored."""
@@ -345,7 +299,7 @@ class StreamService:
         self._requests.failed_by(output.request, output.identity, error)
         self._mark_ended(output)
         if output.text:
-            self._store_soon(output, self._store_failed(output))
+            self._responses.failed(output)
 
     def _mark_ended(self, output: Output) -> None:
         output.feed = None
@@ -361,105 +315,7 @@ class StreamService:
         for old in ended[: -self.settings.max_ended_outputs_per_extension]:
             del extension.outputs[old.output_id]
 
-    # -------------------------------------------------------------------------------------------------------- storing
-
-    def _store_soon(self, output: Output, storing: Coroutine[Deferred[Any], Any, None]) -> None:
-        """Store in the background, outputs' segments in order; a failure is logged."""
-        d: Deferred[None] = output.lock.run(lambda: Deferred.fromCoroutine(storing))
-        self._storing.add(d)
-
-        def done(result: object) -> None:
-            self._storing.discard(d)
-            if isinstance(result, Failure):
-                self._log.failure("the answer of {identity} could not be stored", result, identity=output.identity)
-                lost = NewAgeError("The answer could not be stored.")
-                self._requests.lost_by(output.request, output.identity, lost)
-
-        d.addBoth(done)
-
-    async def _store_stream(self, output: Output) -> None:
-        if output.message is not None:
-            output.message = await self._history.replace(evolve(output.message, text=output.text, data=output.text))
-            return
-        output.message = message = await self._history.add(self._draft(output, streamed=True))
-        self._announce(output, message)
-
-    async def _store_failed(self, output: Output) -> None:
-        if output.message is not None:
-            await self._history.replace(evolve(output.message, text=output.text, data=output.text, failed=True))
-        else:
-            output.message = await self._history.add(evolve(self._draft(output, streamed=True), failed=True))
-
-    async def _store_answer(self, output: Output) -> None:
-        output.message = message = await self._history.add(self._draft(output, streamed=False))
-        await self._announce_answer(output, output.text)
-        self._announce(output, message)
-
-    async def _announce_answer(self, output: Output, text: str) -> None:
-        """``message`` of type 0 to the room (contract 5.5)."""
-        if output.message is None:
-            return
-        body = {**self._about(output, output.message), "type": 0, "data": text, "source": "server"}
-        self._publish(output, "message", body)
-
-    def _announce(self, output: Output, message: Message) -> None:
-        """LLM_RESPONSE to the room, then the status to the requester."""
-        body = {
-            **self._about(output, message),
-            "message": message.text,
-            "data": message.text,
-            "streamed": message.streamed,
-        }
-        self._publish(output, "LLM_RESPONSE", body)
-        self._requests.answered_by(output.request, output.identity, message.response_id or message.message_id)
-
-    def _publish(self, output: Output, event: str, body: dict[str, object]) -> None:
-        self._outbox.publish(Emission("/llm", event, (body,), (Audience("room", output.request.room),)))
-
-    def _about(self, output: Output, message: Message) -> dict[str, object]:
-        return {
-            "requestId": output.request.request_id,
-            "responseId": message.response_id,
-            "messageId": message.message_id,
-            "outputId": output.output_id,
-            "roomName": message.room,
-            "identity": message.identity,
-            "clientId": message.client_id,
-        }
-
-    def _draft(self, output: Output, *, streamed: bool) -> Message:
-        session = self._sessions.by_identity(output.identity)
-        return Message(
-            message_id=self._world.new_id(),
-            response_id=self._world.new_id(),
-            room=output.request.room,
-            seq=0,
-            identity=output.identity,
-            client_id=session.client_id if session is not None else output.identity,
-            role="assistant",
-            text=output.text,
-            data=output.text,
-            request_id=output.request.request_id,
-            output_id=output.output_id,
-            streamed=streamed,
-        )
-
     # ------------------------------------------------------------------------------------------------------ listeners
-
-    def session_appeared(self, session: Session) -> None:
-        """Its link follows."""
-
-    def socket_attached(self, caller: Caller) -> None:
-        """Sockets carry no output of their own."""
-
-    def socket_detached(self, caller: Caller) -> None:
-        """Only the last link counts."""
-
-    def session_gone(self, session: Session) -> None:
-        """Its link has gone before it."""
-
-    def extension_available(self, session: Session) -> None:
-        """It has said nothing yet."""
 
     def extension_lost(self, session: Session) -> None:
         gone = PeerGone("SillyTavern extension disconnected.")
@@ -472,15 +328,6 @@ class StreamService:
             self._fail(output, gone)
         if not extension.outputs:
             del self._extensions[session.identity]
-
-    def room_created(self, room: Room) -> None:
-        """No output yet."""
-
-    def member_joined(self, room: Room, identity: str, role: Role) -> None:
-        """Receivers are the feeds' business."""
-
-    def member_left(self, room: Room, identity: str, reason: str) -> None:
-        """Receivers are the feeds' business."""
 
     def room_deleted(self, room: Room) -> None:
         """Nothing can be stored any more: forget its outputs."""
