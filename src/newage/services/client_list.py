@@ -8,11 +8,11 @@ from typing import Any
 from attrs import define, field, frozen
 from attrs.validators import ge
 from twisted.internet.interfaces import IDelayedCall
-from zope.interface import implementer
 
 from newage.domain.model import EVERYBODY, MONITOR_ROOM, Audience, Caller, Emission, Kind, Session
-from newage.ports import IOutbox, ISessionListener
+from newage.ports import IOutbox
 from newage.services.clock import World, iso
+from newage.services.listeners import SessionListener
 
 EXTENSION_SOCKETS = Audience("kind", Kind.EXTENSION.value)
 
@@ -54,9 +54,8 @@ def client_info(session: Session) -> dict[str, Any]:
     }
 
 
-@implementer(ISessionListener)
 @define(eq=False)
-class ClientListService:
+class ClientListService(SessionListener):
     """Pushes the list once per interval, however many came and went in it.
 
     :param online: every session, in order of appearance.
@@ -116,9 +115,6 @@ class ClientListService:
     def socket_attached(self, caller: Caller) -> None:
         if caller.namespace == "/auth":
             self.changed()  # observed on the reference server: a login announces the list
-
-    def socket_detached(self, caller: Caller) -> None:
-        """The session is still there."""
 
     def session_gone(self, session: Session) -> None:
         self.changed()

@@ -13,11 +13,11 @@ from typing import Any
 
 from attrs import field, frozen
 from twisted.internet.interfaces import IDelayedCall
-from zope.interface import implementer
 
-from newage.domain.model import Caller, Role, Room, Session
-from newage.ports import IChannel, IOutbox, IRoomListener, ISessionListener
+from newage.domain.model import Caller, Role, Room
+from newage.ports import IChannel, IOutbox
 from newage.services.clock import World
+from newage.services.listeners import RoomListener, SessionListener
 from newage.services.sessions import SessionService
 from newage.services.socket_streams import CANONICAL, NAMES, SocketStream
 
@@ -268,8 +268,7 @@ class Feed:
             channel.emit("streamed_end", body)
 
 
-@implementer(ISessionListener, IRoomListener)
-class DownstreamService:
+class DownstreamService(SessionListener, RoomListener):
     """Opens feeds, keeps their receivers true, and hands what stream readers say to the right stream."""
 
     def __init__(
@@ -360,9 +359,6 @@ class DownstreamService:
 
     # ------------------------------------------------------------------------------------------------------ listeners
 
-    def session_appeared(self, session: Session) -> None:
-        """Its sockets follow."""
-
     def socket_attached(self, caller: Caller) -> None:
         if caller.namespace != "/llm" or not self._feeds:
             return
@@ -377,18 +373,6 @@ class DownstreamService:
             for feed in list(feeds):
                 feed.remove(caller.sid)
         self._flavours.pop(caller.sid, None)
-
-    def session_gone(self, session: Session) -> None:
-        """Its sockets have gone before it."""
-
-    def extension_available(self, session: Session) -> None:
-        """Receivers do not depend on it."""
-
-    def extension_lost(self, session: Session) -> None:
-        """The streams service fails the outputs."""
-
-    def room_created(self, room: Room) -> None:
-        """No feed yet."""
 
     def member_joined(self, room: Room, identity: str, role: Role) -> None:
         for caller in self._sessions.callers(identity, "/llm"):

@@ -10,12 +10,12 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from newage.domain.model import Audience, Caller, Emission, Kind, Message, Role, Room, RoomKind
 from newage.errors import NotMember, RoomMissing
-from newage.ports import IMessageStore, IOutbox, IRoomListener
+from newage.ports import IMessageStore, IOutbox
 from newage.services.clock import World
+from newage.services.listeners import RoomListener
 from newage.services.rooms import RoomService
 from newage.services.sessions import SessionService
 from newage.services.views import message_body, new_message_body
@@ -32,8 +32,7 @@ class HistorySettings:
     max_page_pushes: int = field(default=1000, metadata={"doc": "histories being sent page by page at once"})
 
 
-@implementer(IRoomListener)
-class HistoryService:
+class HistoryService(RoomListener):
     """
     :param serving: the extensions assigned to a room: they see its history change, too.
     """
@@ -201,9 +200,6 @@ class HistoryService:
         return d
 
     # ------------------------------------------------------------------------------------------------- rooms' changes
-
-    def room_created(self, room: Room) -> None:
-        """An empty history needs nothing."""
 
     def member_joined(self, room: Room, identity: str, role: Role) -> None:
         if room.kind is RoomKind.GROUP or len(room.members) > 1:

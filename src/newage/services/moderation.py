@@ -8,14 +8,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from newage.domain.model import Audience, Caller, Emission, RequestMode, Role, Room, RoomKind
 from newage.domain.policy import administers, is_staff, may_set_role, outranks, successor
 from newage.errors import NotAuthorised, NotMember, RoomDenied, RoomMissing
-from newage.ports import IOutbox, IRoomListener, IStateStore
+from newage.ports import IOutbox, IStateStore
 from newage.services.clock import World, iso
 from newage.services.history import HistoryService
+from newage.services.listeners import RoomListener
 from newage.services.presence import PresenceService
 from newage.services.room_notices import RoomNotices
 from newage.services.rooms import RoomService
@@ -25,8 +25,7 @@ PERMANENT = 253_402_300_799.999  # 9999-12-31T23:59:59.999Z (contract 4.5)
 LONGEST_TIMER = 86_400.0 * 24  # seconds; longer mutes are looked at again then
 
 
-@implementer(IRoomListener)
-class ModerationService:
+class ModerationService(RoomListener):
     _log = Logger()
 
     def __init__(
@@ -215,12 +214,6 @@ class ModerationService:
         self._mode_changed(changed)
 
     # ------------------------------------------------------------------------------------------------- rooms' changes
-
-    def room_created(self, room: Room) -> None:
-        """Nobody is muted in it."""
-
-    def member_joined(self, room: Room, identity: str, role: Role) -> None:
-        """A new member is not muted."""
 
     def member_left(self, room: Room, identity: str, reason: str) -> None:
         running = self._mutes.pop((room.name, identity), None)

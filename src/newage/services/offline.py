@@ -10,21 +10,20 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from newage.domain.model import Caller, Kind, Role, Room, Session
 from newage.domain.policy import administers
 from newage.errors import BadParameter, NotMember, RoomMissing
-from newage.ports import IMarkStore, IMessageStore, IOutbox, IRoomListener, ISessionListener
+from newage.ports import IMarkStore, IMessageStore, IOutbox
 from newage.services.clock import World, iso
+from newage.services.listeners import RoomListener, SessionListener
 from newage.services.rooms import RoomService
 from newage.services.views import message_body
 
 LOOK_BACK = 2000  # messages searched for a point in time; what a room keeps at most
 
 
-@implementer(ISessionListener, IRoomListener)
-class OfflineService:
+class OfflineService(SessionListener, RoomListener):
     """A mark says up to which ``seq`` of a room an identity had seen it when it went. Bounded by memberships."""
 
     _log = Logger()
@@ -106,24 +105,12 @@ class OfflineService:
             body = {"roomName": name, "count": count, "messages": [], "hasMore": True, "since": seq}
             self._outbox.emit(sid, "OFFLINE_MESSAGES", body)
 
-    def socket_detached(self, caller: Caller) -> None:
-        """Only the end of the session counts."""
-
     def session_gone(self, session: Session) -> None:
         self._hinted.discard(session.identity)
         marks: dict[str, int] = {}
         for name in self._rooms.rooms_of(session.identity):
             marks[name] = self._rooms.require(name).seq
         self._keep(session.identity, marks)
-
-    def extension_available(self, session: Session) -> None:
-        """Marks do not depend on it."""
-
-    def extension_lost(self, session: Session) -> None:
-        """Marks do not depend on it."""
-
-    def room_created(self, room: Room) -> None:
-        """Nothing was missed in it."""
 
     def member_joined(self, room: Room, identity: str, role: Role) -> None:
         self._marks.setdefault(identity, {})[room.name] = room.seq

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from attrs import field, frozen
 from twisted.internet.interfaces import IDelayedCall
-from zope.interface import implementer
 
-from newage.domain.model import Audience, Caller, Emission, Session
-from newage.ports import IOutbox, ISessionListener
+from newage.domain.model import Audience, Emission, Session
+from newage.ports import IOutbox
 from newage.services.clock import World
+from newage.services.listeners import SessionListener
 from newage.services.rooms import RoomService
 from newage.services.sessions import SessionService
 
@@ -18,8 +18,7 @@ class PresenceSettings:
     typing_idle_seconds: int = field(default=15, metadata={"doc": "typing without a further sign ends after it"})
 
 
-@implementer(ISessionListener)
-class PresenceService:
+class PresenceService(SessionListener):
     def __init__(
         self, world: World, outbox: IOutbox, sessions: SessionService, rooms: RoomService, settings: PresenceSettings
     ) -> None:
@@ -74,12 +73,6 @@ class PresenceService:
             if len(self._rooms.require(room).members) > 1:
                 self.show(room, session.identity, "online")
 
-    def socket_attached(self, caller: Caller) -> None:
-        """One more socket changes nothing."""
-
-    def socket_detached(self, caller: Caller) -> None:
-        """One less changes nothing, until it was the last and the grace is over."""
-
     def session_gone(self, session: Session) -> None:
         for room in self.typing_in(session.identity):
             self.stop_typing(room, session.identity)
@@ -91,9 +84,3 @@ class PresenceService:
                 left = {**body, "roomName": room}
                 self._outbox.publish(Emission(namespace, "MEMBER_LEFT", (left,), (Audience("room", room),)))
             self.show(room, session.identity, "offline")
-
-    def extension_available(self, session: Session) -> None:
-        """Availability is announced by the relations."""
-
-    def extension_lost(self, session: Session) -> None:
-        """Availability is announced by the relations."""

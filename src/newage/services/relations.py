@@ -8,13 +8,13 @@ from typing import Any
 from attrs import field, frozen
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
-from zope.interface import implementer
 
-from newage.domain.model import Audience, Caller, ConnectionPolicy, Emission, Kind, Role, Room, RoomKind, Session
+from newage.domain.model import Audience, ConnectionPolicy, Emission, Kind, Role, Room, RoomKind, Session
 from newage.domain.policy import Assignments, assign
 from newage.errors import ClientMissing, InvalidRequest, RoomMissing
-from newage.ports import IOutbox, IRoomListener, ISessionListener, IStateStore
+from newage.ports import IOutbox, IStateStore
 from newage.services.clock import World
+from newage.services.listeners import RoomListener, SessionListener
 from newage.services.rooms import RoomService
 from newage.services.sessions import SessionService
 
@@ -27,8 +27,7 @@ class RelationSettings:
     max_manual_assignments: int = field(default=1000, metadata={"doc": "rooms with a stored manual assignment"})
 
 
-@implementer(ISessionListener, IRoomListener)
-class RelationService:
+class RelationService(SessionListener, RoomListener):
     """Assignments are recomputed when they are next looked at after a trigger, and announced once per reactor turn."""
 
     _log = Logger()
@@ -147,12 +146,6 @@ class RelationService:
         if session.kind is Kind.CLIENT:
             for room in self._rooms.rooms_of(session.identity):
                 self._consider(room)
-
-    def socket_attached(self, caller: Caller) -> None:
-        """Sockets do not change who serves whom."""
-
-    def socket_detached(self, caller: Caller) -> None:
-        """Sockets do not change who serves whom."""
 
     def session_gone(self, session: Session) -> None:
         for room in self._rooms.rooms_of(session.identity):

@@ -10,7 +10,6 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from newage.domain.model import Caller, Message, RequestMode, Role, Room
 from newage.domain.policy import Verdict, administers, decide, default_targets, effective_role
@@ -25,11 +24,12 @@ from newage.errors import (
     TimedOut,
     Unavailable,
 )
-from newage.ports import IOutbox, IRoomListener
+from newage.ports import IOutbox
 from newage.protocol.json_text import dumps
 from newage.services.clock import World
 from newage.services.forwarding import Forwarder, status_update
 from newage.services.history import HistoryService
+from newage.services.listeners import RoomListener
 from newage.services.relations import RelationService
 from newage.services.rooms import RoomService
 from newage.services.sessions import SessionService
@@ -66,8 +66,7 @@ LOGGED_ENDS_PER_SECOND = 50  # of all requests; the others are only counted
 END_LABELS = {"completed": "LLM_RESPONSE_SENT", "failed": "LLM_REQUEST_FAILED", "expired": "LLM_REQUEST_FAILED"}
 
 
-@implementer(IRoomListener)
-class RequestService:
+class RequestService(RoomListener):
     _log = Logger()
     RATE_WINDOW = 10.0  # seconds
     SWEEP = 5.0  # seconds between looks for what has expired
@@ -391,15 +390,6 @@ class RequestService:
             )
 
     # ------------------------------------------------------------------------------------------------- rooms' changes
-
-    def room_created(self, room: Room) -> None:
-        """A new room has no requests."""
-
-    def member_joined(self, room: Room, identity: str, role: Role) -> None:
-        """Joining changes no request."""
-
-    def member_left(self, room: Room, identity: str, reason: str) -> None:
-        """Who leaves may still be answered: the room keeps the answer."""
 
     def room_deleted(self, room: Room) -> None:
         queue = self._queues.pop(room.name, None)

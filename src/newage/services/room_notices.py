@@ -5,26 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from zope.interface import implementer
-
 from newage.domain.model import Audience, Emission, Role, Room, RoomKind
-from newage.ports import IOutbox, IRoomListener
+from newage.ports import IOutbox
+from newage.services.listeners import RoomListener
 from newage.services.sessions import SessionService
 
 BOTH = ("/", "/rooms")
 
 
-@implementer(IRoomListener)
-class RoomNotices:
+class RoomNotices(RoomListener):
     """Publishes; decides nothing. ``aliases`` adds the lower-case names of contract 1.8."""
 
     def __init__(self, outbox: IOutbox, sessions: SessionService, *, aliases: bool = True) -> None:
         self._outbox = outbox
         self._sessions = sessions
         self._aliases = aliases
-
-    def room_created(self, room: Room) -> None:
-        """Nobody but the creator is concerned, and the ack tells him."""
 
     def member_joined(self, room: Room, identity: str, role: Role) -> None:
         body = {**self._who(identity), "roomName": room.name, "role": role.wire}

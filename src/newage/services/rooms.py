@@ -13,7 +13,6 @@ from attrs import evolve, field, frozen
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
-from zope.interface import implementer
 
 from newage.domain.model import (
     MONITOR_ROOM,
@@ -28,8 +27,9 @@ from newage.domain.model import (
 )
 from newage.domain.policy import successor
 from newage.errors import AlreadyMember, InvalidRequest, NotMember, RoomExists, RoomMissing, Unavailable
-from newage.ports import IOutbox, IRoomListener, IRoomStore, ISessionListener
+from newage.ports import IOutbox, IRoomListener, IRoomStore
 from newage.services.clock import World
+from newage.services.listeners import SessionListener
 from newage.services.room_transport import TransportRooms
 from newage.services.sessions import SessionService
 
@@ -55,8 +55,7 @@ def valid_room_name(name: str) -> bool:
     return 0 < len(name) <= 128 and name.isprintable() and name not in RESERVED_IDS
 
 
-@implementer(ISessionListener)
-class RoomService:
+class RoomService(SessionListener):
     _log = Logger()
 
     def __init__(
@@ -253,17 +252,8 @@ class RoomService:
         for name in self._of.get(caller.identity, ()):
             self._transport.enter_socket(name, caller)
 
-    def socket_detached(self, caller: Caller) -> None:
-        """The hub forgets a socket by itself."""
-
     def session_gone(self, session: Session) -> None:
         self._offline_since[session.identity] = self._world.now()
-
-    def extension_available(self, session: Session) -> None:
-        """Rooms do not depend on it."""
-
-    def extension_lost(self, session: Session) -> None:
-        """Rooms do not depend on it."""
 
     # ------------------------------------------------------------------------------------------------------ internals
 
