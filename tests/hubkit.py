@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from inspect import isawaitable
 from itertools import count
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -29,7 +30,8 @@ from newage.services.history import HistoryService, HistorySettings
 from newage.services.pacing import Pacer
 from newage.services.presence import PresenceService, PresenceSettings
 from newage.services.relations import RelationService, RelationSettings
-from newage.services.requests import RequestService, RequestSettings
+from newage.services.request_ledger import RequestSettings
+from newage.services.requests import RequestService
 from newage.services.responses import ResponseService
 from newage.services.room_notices import RoomNotices
 from newage.services.rooms import RoomService, RoomSettings
@@ -576,3 +578,32 @@ def utf16_units(text: str) -> list[str]:
     """The text as JavaScript indexes it: one element per UTF-16 code unit."""
     raw = text.encode("utf-16-le", "surrogatepass")
     return [chr(int.from_bytes(raw[i : i + 2], "little")) for i in range(0, len(raw), 2)]
+
+
+class HandSocket:
+    """A ``gateway.sockets.ServerSocket`` as handlers see it, for a sid of a kit."""
+
+    def __init__(self, kit: Kit, sid: str) -> None:
+        self.sid = sid
+        self.caller: Any = kit.caller(sid)
+        self.namespace = self.caller.namespace
+        self.peer = self.caller.peer
+        self.connected = True
+        self._outbox = kit.outbox
+
+    def emit(self, event: str, *args: Any) -> None:
+        self._outbox.emit(self.sid, event, *args)
+
+    def disconnect(self) -> None:
+        self.connected = False
+
+
+def handled(namespace: Any, socket: HandSocket, event: str, *args: Any, ack: bool = True) -> Any:
+    """Run an event's handler as the gateway does; the ack's first argument, or None when there was none."""
+    result = namespace.handlers[event](socket, list(args), ack)
+    if isawaitable(result):
+        result = result_of(result)
+    if result is None:
+        return None
+    assert isinstance(result, list)
+    return orjson.loads(orjson.dumps(result[0])) if result else ()

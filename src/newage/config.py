@@ -36,7 +36,7 @@ from newage.services.history import HistorySettings
 from newage.services.log_reader import LogReaderSettings
 from newage.services.presence import PresenceSettings
 from newage.services.relations import RelationSettings
-from newage.services.requests import RequestSettings
+from newage.services.request_ledger import RequestSettings
 from newage.services.rooms import RoomSettings
 from newage.services.sessions import SessionSettings
 from newage.services.static_routes import StaticSettings

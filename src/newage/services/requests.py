@@ -1,14 +1,12 @@
-"""One LLM request from arrival to completed: checks, modes, targets, bookkeeping, expiry (contract 5.1-5.4, 5.8)."""
+"""LLM requests as they come in: checks, modes, queues, targets (contract 5.1, 5.2, 5.4)."""
 
 from __future__ import annotations
 
 from collections import deque
 from typing import Any
 
-from attrs import field, frozen
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from newage.domain.model import Caller, Message, RequestMode, Role, Room
@@ -21,53 +19,24 @@ from newage.errors import (
     NotAuthorised,
     RoomDenied,
     RoomMissing,
-    TimedOut,
     Unavailable,
 )
 from newage.ports import IOutbox
 from newage.protocol.json_text import dumps
 from newage.services.clock import World
-from newage.services.forwarding import Forwarder, status_update
+from newage.services.forwarding import Forwarder
 from newage.services.history import HistoryService
 from newage.services.listeners import RoomListener
 from newage.services.relations import RelationService
+from newage.services.request_ledger import RequestLedger, RequestSettings
 from newage.services.rooms import RoomService
 from newage.services.sessions import SessionService
-from newage.telemetry import LogQuota
 
 MUTED = "You are currently muted and cannot send messages."
 NO_EXTENSION = "No connected SillyTavern extensions."
 
 
-@frozen(kw_only=True)
-class RequestSettings:
-    llm_request_timeout_seconds: int = field(
-        default=600, metadata={"doc": "a request without activity expires after it"}
-    )
-    request_tail_seconds: int = field(default=60, metadata={"doc": "late chunks of a finished request are still taken"})
-    extension_silence_seconds: int = field(
-        default=180, metadata={"doc": "an unlabelled answer skips requests silent for longer while a newer one waits"}
-    )
-    max_live_requests: int = field(default=1000, metadata={"doc": "requests at once"})
-    max_live_requests_per_identity: int = field(default=100, metadata={"doc": "requests of one identity at once"})
-    request_rate: int = field(default=30, metadata={"doc": "requests of one identity in 10 seconds"})
-    max_request_bytes: int = field(
-        default=262_144, metadata={"doc": "bytes of a request's text, data and further members as JSON"}
-    )
-    extension_max_in_flight: int = field(
-        default=0, metadata={"doc": "requests one extension works on at once; 0 = any number"}
-    )
-    queue_size: int = field(default=100, metadata={"doc": "queued requests of a room in Default mode"})
-    queue_size_per_identity: int = field(default=20, metadata={"doc": "of these, from one identity"})
-    queue_ttl_seconds: int = field(default=3600, metadata={"doc": "a queued request expires after it"})
-
-
-LOGGED_ENDS_PER_SECOND = 50  # of all requests; the others are only counted
-END_LABELS = {"completed": "LLM_RESPONSE_SENT", "failed": "LLM_REQUEST_FAILED", "expired": "LLM_REQUEST_FAILED"}
-
-
-class RequestService(RoomListener):
-    _log = Logger()
+class RequestService(RequestLedger, RoomListener):
     RATE_WINDOW = 10.0  # seconds
     SWEEP = 5.0  # seconds between looks for what has expired
 
@@ -82,17 +51,11 @@ class RequestService(RoomListener):
         forwarder: Forwarder,
         settings: RequestSettings,
     ) -> None:
-        self._world = world
-        self._outbox = outbox
+        super().__init__(world, outbox, forwarder, settings)
         self._sessions = sessions
         self._rooms = rooms
         self._relations = relations
         self._history = history
-        self._forwarder = forwarder
-        self.settings = settings
-        self._quota = LogQuota(LOGGED_ENDS_PER_SECOND, world.clock.seconds)
-        self._requests: dict[str, Request] = {}  # live ones and those in their tail, oldest first
-        self._live: dict[str, int] = {}  # identity -> number of its live requests
         self._queues: dict[str, RoomQueue] = {}
         self._rates: dict[str, deque[float]] = {}
         self._sweep: IDelayedCall | None = None
@@ -109,10 +72,6 @@ class RequestService(RoomListener):
         if self._sweep is not None:
             self._sweep.cancel()
             self._sweep = None
-
-    @property
-    def live_count(self) -> int:
-        return sum(self._live.values())
 
     # -------------------------------------------------------------------------------------------------------- arrival
 
@@ -226,12 +185,6 @@ class RequestService(RoomListener):
             raise NewAgeError("Failed to record request message.") from error
         return request
 
-    def enter(self, request: Request) -> None:
-        """Keep account of it from now on."""
-        self._requests.pop(request.request_id, None)
-        self._requests[request.request_id] = request
-        self._live[request.identity] = self._live.get(request.identity, 0) + 1
-
     # ---------------------------------------------------------------------------------------------------------- modes
 
     async def _act(self, caller: Caller, request: Request, room: Room) -> str:
@@ -299,96 +252,6 @@ class RequestService(RoomListener):
             self._forwarder.warn(request, f"Target client not found: {', '.join(missing)}")
         return tuple(found)
 
-    # ------------------------------------------------------------------------------------------------- what comes back
-
-    def correlate(self, extension: str, request_id: str | None) -> Request | None:
-        """Rules 1 and 3 of contract 5.5: the request this packet of an extension answers; rule 2 is the caller's."""
-        if request_id is not None:
-            named = self._requests.get(request_id)
-            if named is not None and extension in named.targets:
-                return named
-        waiting = [r for r in self._requests.values() if r.live and r.awaits(extension)]
-        if not waiting:
-            return None
-        patience = self._world.now() - self.settings.extension_silence_seconds
-        return next((r for r in waiting if r.heard.get(extension, 0.0) > patience), waiting[-1])
-
-    def get(self, request_id: str) -> Request | None:
-        return self._requests.get(request_id)
-
-    def heard_from(self, request: Request, extension: str) -> None:
-        """An extension is at work on it: neither expiry nor rule 3 may pass it over."""
-        request.active_at = request.heard[extension] = self._world.now()
-
-    def finished_by(self, request: Request, extension: str) -> None:
-        """Its output is whole: what the extension sends next without a requestId belongs to the next request."""
-        if request.awaits(extension):
-            request.finished.add(extension)
-            self._forwarder.done(request, extension)
-
-    def answered_by(self, request: Request, extension: str, response_id: str) -> None:
-        """Its answer is stored: tell the requester, and end the request after the last one."""
-        request.responses.append(response_id)
-        if not request.live:
-            return
-        request.answered.add(extension)
-        if request.remaining > 0:
-            self._tell(request, "processing", responseId=response_id, remaining=request.remaining)
-        else:
-            self.end(request, "completed", responseId=response_id)
-
-    def lost_by(self, request: Request, extension: str, error: NewAgeError) -> None:
-        """Its answer is whole but could not be stored."""
-        request.finished.discard(extension)
-        self.failed_by(request, extension, error)
-
-    def failed_by(self, request: Request, extension: str, error: NewAgeError, detail: object = None) -> bool:
-        """An extension failed at it; only the first time counts (contract 5.8).
-
-        :return: whether it was the first time.
-        """
-        if not request.live or not request.awaits(extension):
-            return False
-        request.failed.add(extension)
-        self._forwarder.done(request, extension)
-        self._forwarder.report(request, error, extension, detail)
-        if request.remaining == 0:
-            status = "completed" if request.answered else "failed"
-            self.end(request, status, str(error) if status == "failed" else None)
-        return True
-
-    def awaited_of(self, extension: str) -> list[Request]:
-        """The live requests this extension has still to answer."""
-        return [r for r in self._requests.values() if r.live and r.awaits(extension)]
-
-    def end(self, request: Request, status: str, message: str | None = None, **members: Any) -> None:
-        """No more is expected of it: tell everybody whose words are in it."""
-        if not request.live:
-            return
-        request.ended_at = self._world.now()
-        request.state = status
-        self._note_end(request, status)
-        self._count_down(request)
-        for target in request.targets:
-            self._forwarder.done(request, target)
-        details = {**members, **({"message": message} if message is not None else {})}
-        self._tell(request, status, **details)
-        for entry in request.merged:
-            self.end(entry, status, message, **members)
-
-    def _note_end(self, request: Request, status: str) -> None:
-        """One line in the log files, as far as its quota goes; never what was said."""
-        unsaid = self._quota.take()
-        if unsaid is not None:
-            self._log.info(
-                "{identity}: request {request_id} in room {room}: {status}",
-                identity=request.identity,
-                request_id=request.request_id,
-                room=request.room,
-                status=status if not unsaid else f"{status} ({unsaid} ends before were not logged)",
-                tag=END_LABELS.get(status, ""),
-            )
-
     # ------------------------------------------------------------------------------------------------- rooms' changes
 
     def room_deleted(self, room: Room) -> None:
@@ -436,23 +299,6 @@ class RequestService(RoomListener):
 
     # ------------------------------------------------------------------------------------------------------ internals
 
-    def _tell(self, request: Request, status: str, **members: Any) -> None:
-        self._outbox.publish(status_update(request, status, **members))
-
-    def _count_down(self, request: Request) -> None:
-        left = self._live.get(request.identity, 1) - 1
-        if left > 0:
-            self._live[request.identity] = left
-        else:
-            self._live.pop(request.identity, None)
-
-    def _forget(self, request: Request) -> None:
-        if self._requests.get(request.request_id) is request:
-            del self._requests[request.request_id]
-        if request.live:
-            request.ended_at = self._world.now()
-            self._count_down(request)
-
     def _tick(self) -> None:
         self._sweep = self._world.clock.callLater(self.SWEEP, self._tick)
         now = self._world.now()
@@ -461,20 +307,11 @@ class RequestService(RoomListener):
                 self.end(request, "expired")
             if not queue:
                 del self._queues[name]
-        for request in list(self._requests.values()):
-            if request.ended_at is not None:
-                if request.ended_at <= now - self.settings.request_tail_seconds:
-                    self._forget(request)
-            elif request.targets and request.active_at <= now - self.settings.llm_request_timeout_seconds:
-                self._expire(request)
+        self._sweep_requests()
         horizon = self._world.clock.seconds() - self.RATE_WINDOW
         for identity, recent in list(self._rates.items()):
             if not recent or recent[-1] <= horizon:
                 del self._rates[identity]
-
-    def _expire(self, request: Request) -> None:
-        self._forwarder.report(request, TimedOut("Request timed out."), None, None)
-        self.end(request, "expired", "Request timed out.")
 
 
 def _size(ask: Ask) -> int:

@@ -18,7 +18,7 @@ from newage.ports import IOutbox
 from newage.services.clock import World
 from newage.services.downstream import Feed
 from newage.services.history import HistoryService
-from newage.services.requests import RequestService
+from newage.services.request_ledger import RequestLedger
 from newage.services.sessions import SessionService
 
 
@@ -51,7 +51,7 @@ class ResponseService:
     _world: World
     _outbox: IOutbox
     _sessions: SessionService
-    _requests: RequestService
+    _requests: RequestLedger
     _history: HistoryService
     _storing: set[Deferred[None]] = field(factory=set, init=False)
 

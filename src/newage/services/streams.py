@@ -21,7 +21,7 @@ from newage.services.clock import World
 from newage.services.downstream import DownstreamService
 from newage.services.listeners import RoomListener, SessionListener
 from newage.services.presence import PresenceService
-from newage.services.requests import RequestService
+from newage.services.request_ledger import RequestLedger
 from newage.services.responses import Output, ResponseService
 from newage.services.sessions import SessionService
 
@@ -67,7 +67,7 @@ class StreamService(SessionListener, RoomListener):
         self,
         world: World,
         sessions: SessionService,
-        requests: RequestService,
+        requests: RequestLedger,
         responses: ResponseService,
         downstream: DownstreamService,
         presence: PresenceService,
