@@ -12,7 +12,7 @@ from newage.audit import Recorder
 from newage.domain.model import Caller, Kind, Role
 from newage.domain.request import Ask
 from newage.domain.text import well_formed
-from newage.errors import BadParameter, InvalidRequest, NotMember
+from newage.errors import BadParameter, InvalidRequest, NotAuthorised, NotMember
 from newage.gateway.dispatch import Namespace
 from newage.gateway.sockets import ServerSocket
 from newage.namespaces import wire
@@ -260,10 +260,13 @@ def _add_presence(namespace: Namespace, services: LlmServices) -> None:
         presence.show(_processing_room(caller, activity), caller.identity, "processing")
 
     def stop_processing(caller: Caller, activity: Activity) -> None:
+        room = _processing_room(caller, activity)
         services.streams.processing_stopped(caller.identity, activity.request_id)
-        presence.show(_processing_room(caller, activity), caller.identity, "idle")
+        presence.show(room, caller.identity, "idle")
 
     def _processing_room(caller: Caller, activity: Activity) -> str:
+        if caller.kind is not Kind.EXTENSION:
+            raise NotAuthorised("Unauthorized")
         request = services.requests.get(activity.request_id) if activity.request_id is not None else None
         if request is not None and caller.identity in request.targets:
             return request.room

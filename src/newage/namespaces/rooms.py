@@ -9,7 +9,7 @@ from attrs import frozen
 
 from newage.audit import Recorder
 from newage.domain.model import Caller, Kind, Room, Session
-from newage.domain.policy import administers, is_staff, may_join
+from newage.domain.policy import administers, may_join
 from newage.errors import AlreadyMember, InvalidRequest, NotAuthorised, NotMember, RoomMissing
 from newage.gateway.dispatch import Namespace
 from newage.namespaces import wire
@@ -77,7 +77,7 @@ class RoomEvents:
 
     async def join(self, caller: Caller, request: RoomName) -> Any:
         room = self.rooms.require(request.name)
-        if not may_join(room) and not is_staff(room, caller.identity) and not administers(caller):
+        if caller.identity not in room.members and not may_join(room) and not administers(caller):
             raise NotAuthorised("Failed to join room")
         try:
             room = await self.rooms.add(request.name, caller.identity)

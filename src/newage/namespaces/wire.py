@@ -16,6 +16,7 @@ from twisted.logger import Logger
 
 from newage.audit import WARNING, Recorder
 from newage.domain.model import Caller
+from newage.domain.text import well_formed
 from newage.errors import InvalidRequest, NewAgeError, NotAuthorised
 from newage.gateway.dispatch import Handler
 from newage.gateway.sockets import ServerSocket
@@ -177,7 +178,10 @@ def first(body: Body, *names: str) -> Any:
 
 
 def identifier(value: Any) -> str | None:
-    """A client-made id (C11): string of 1-128 characters, or a number written in decimal; else None."""
+    """A client-made id (C11): string of 1-128 characters, or a number written in decimal; else None.
+
+    Halves of surrogate pairs in it are repaired: ids reach stores and logs (C10).
+    """
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
@@ -185,7 +189,7 @@ def identifier(value: Any) -> str | None:
     elif isinstance(value, float):
         value = str(int(value)) if value.is_integer() else repr(value)
     if isinstance(value, str) and 0 < len(value) <= MAX_ID:
-        return value
+        return value if value.isascii() else well_formed(value)
     return None
 
 
@@ -202,9 +206,12 @@ def text(value: Any, limit: int) -> str:
 
 
 def without_hostile_keys(value: Any) -> Any:
-    """A copy of JSON without the keys that poison JavaScript objects, at any depth (C8)."""
+    """A copy of JSON that is fit to be stored and passed on: well-formed texts (C10), and at any depth none of the keys
+    that poison JavaScript objects (C8)."""
+    if isinstance(value, str):
+        return value if value.isascii() else well_formed(value)
     if isinstance(value, dict):
-        return {k: without_hostile_keys(v) for k, v in value.items() if k not in HOSTILE_KEYS}
+        return {without_hostile_keys(k): without_hostile_keys(v) for k, v in value.items() if k not in HOSTILE_KEYS}
     if isinstance(value, list):
         return [without_hostile_keys(item) for item in value]
     return value
