@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from newage.gateway.tracing import Trace
+from attrs import evolve
+
+from newage.audit import emit
+from newage.gateway.tracing import Tracer
 
 if TYPE_CHECKING:
     from newage.assembly import Core
@@ -18,52 +21,89 @@ BANNER = """newage manhole - you are inside the running hub; what you change is 
   requests    LLM requests and queues             core        everything else, by attribute
   who()       sessions, their sockets and rooms   status()    what SERVER_STATUS says
   trace(id)   print the packets of a session      untrace()   stop all traces
+  change(requests, request_rate=5)                settings of a service, until the next start or reload
 ^D leaves."""
 
 
-def namespace_of(core: Core, console: Console) -> Mapping[str, Any]:
-    """The names of one console. Traces print to it and end with it."""
-    traces: list[Trace] = []
+class Text(str):
+    """Is shown as it is, not in quotes."""
 
-    def say(prefix: str, line: str) -> None:
-        console.say(f"{prefix} {line}")
+    __slots__ = ()
 
-    def who() -> None:
-        """Print every session: identity, client, kind, sockets, rooms."""
-        for session in core.sessions.online_sessions():
+    def __repr__(self) -> str:
+        return str(self)
+
+
+class Inspection:
+    """Makes the names of each console. Traces print to it and end with it."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._tracer = Tracer()
+
+    def namespace(self, console: Console) -> Mapping[str, Any]:
+        core = self._core
+        traces: list[Callable[[], None]] = []
+
+        def trace(session: str) -> Text:
+            """Print what a session's connections send and get, until untrace() or the end of this console."""
+            return self._trace(console, traces, session)
+
+        def untrace() -> None:
+            """Stop all traces of this console."""
+            while traces:
+                traces.pop()()
+
+        console.at_end(untrace)
+        return {
+            "core": core,
+            "hub": core.hub,
+            "rooms": core.rooms,
+            "sessions": core.sessions,
+            "streams": core.streams,
+            "requests": core.requests,
+            "status": core.status,
+            "who": self.who,
+            "trace": trace,
+            "untrace": untrace,
+            "change": self.change,
+        }
+
+    def who(self, limit: int = 200) -> Text:
+        """Every session: identity, client, kind, sockets, rooms."""
+        core = self._core
+        lines = []
+        sessions = core.sessions.online_sessions()
+        for session in sessions[:limit]:
             callers = core.sessions.all_callers(session.identity)
             where = " ".join(sorted({caller.namespace for caller in callers})) or "(in its grace)"
             names = ", ".join(core.rooms.rooms_of(session.identity))
-            console.say(f"{session.identity} [{session.kind.value}] of {session.client_id}: {where}; rooms: {names}")
+            lines.append(f"{session.identity} [{session.kind.value}] of {session.client_id}: {where}; rooms: {names}")
+        if len(sessions) > limit:
+            lines.append(f"... and {len(sessions) - limit} more; who(limit) shows them")
+        return Text("\n".join(lines) or "nobody")
 
-    def trace(identity: str) -> None:
-        """Print what a session's connections send and get, until untrace() or the end of this console."""
-        connections = []
-        for caller in core.sessions.all_callers(identity):
-            socket = core.hub.socket(caller.sid)
-            if socket is not None and socket.connection not in connections:
-                connections.append(socket.connection)
-        if not connections:
-            console.say(f"no session {identity!r} has a connection; who() lists them")
-        for number, connection in enumerate(connections):
-            made = Trace(connection, partial(say, f"{identity}#{number}"))
-            traces.append(made)
-            console.keep(made)
+    def change(self, service: Any, **settings: Any) -> Any:
+        """Give a service other settings, checked as those of the configuration file.
 
-    def untrace() -> None:
-        """Stop all traces of this console."""
-        while traces:
-            traces.pop().stop()
+        :return: its settings now.
+        """
+        service.settings = evolve(service.settings, **settings)
+        emit("manhole.change", "CONFIG_SAVED", "ok", {}, {"service": type(service).__name__, **settings})
+        return service.settings
 
-    return {
-        "core": core,
-        "hub": core.hub,
-        "rooms": core.rooms,
-        "sessions": core.sessions,
-        "streams": core.streams,
-        "requests": core.requests,
-        "status": core.status,
-        "who": who,
-        "trace": trace,
-        "untrace": untrace,
-    }
+    def _trace(self, console: Console, traces: list[Callable[[], None]], identity: str) -> Text:
+        found: dict[Any, None] = {}
+        for caller in self._core.sessions.all_callers(identity):
+            socket = self._core.hub.socket(caller.sid)
+            if socket is not None:
+                found[socket.connection] = None
+        for number, connection in enumerate(found):
+            traces.append(self._tracer.start(connection, partial(_say, console, f"{identity}#{number}")))
+        if not found:
+            return Text(f"no session {identity!r} has a connection; who() lists them")
+        return Text(f"tracing {len(found)} connections of {identity}")
+
+
+def _say(console: Console, prefix: str, line: str) -> None:
+    console.say(f"{prefix} {line}")

@@ -7,26 +7,38 @@ them it refuses to start. Whoever gets in can do everything the process can.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any, ClassVar
 
 from attrs import field, frozen
 from attrs.validators import and_, ge, le
 from twisted.application.service import Service
 from twisted.conch.checkers import InMemorySSHKeyDB, SSHPublicKeyChecker, readAuthorizedKeyFile
+from twisted.conch.error import IgnoreAuthentication
 from twisted.conch.insults.insults import ServerProtocol
 from twisted.conch.manhole import ColoredManhole
 from twisted.conch.manhole_ssh import ConchFactory, TerminalRealm, TerminalSession
-from twisted.conch.ssh.keys import BadKeyError, EncryptedKeyError, Key
+from twisted.conch.ssh.connection import SSHConnection
+from twisted.conch.ssh.keys import Key
+from twisted.conch.ssh.transport import SSHServerTransport
+from twisted.conch.ssh.userauth import SSHUserAuthServer
 from twisted.cred.portal import Portal
-from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.error import CannotListenError
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.error import CannotListenError, ProcessDone, ProcessTerminated
 from twisted.internet.interfaces import IListeningPort
+from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
+from newage.audit import AddressQuotas, emit
 from newage.errors import ConfigError
 
 USER = "newage"  # the only account; its authorized keys are the operator's file
+
+MAX_PENDING = 262_144  # bytes waiting for a slow console before lines are left out
+LOGGED_REFUSALS_PER_SECOND = 5  # of one address
 
 
 @frozen(kw_only=True)
@@ -46,15 +58,27 @@ class ManholeSettings:
         default="keys/manhole_authorized_keys",
         metadata={"doc": "public keys that may log in, one a line; relative to the home"},
     )
+    max_consoles: int = field(
+        default=8,
+        validator=ge(1),
+        metadata={"doc": "connections to the console at once, logging in or in use"},
+    )
 
 
 class Console(ColoredManhole):
-    """Greets with what is there to look at."""
+    """Greets with what is there to look at.
 
-    def __init__(self, namespace: Mapping[str, Any], banner: str) -> None:
-        super().__init__(dict(namespace))
+    :param pending: bytes that the reader has not taken yet.
+    :param leave: closes the session, as something that went well.
+    """
+
+    def __init__(self, banner: str, pending: Callable[[], int], leave: Callable[[], None]) -> None:
+        super().__init__({})
         self._banner = banner
-        self._traces: list[Any] = []
+        self._pending = pending
+        self._leave = leave
+        self._ends: list[Callable[[], None]] = []
+        self._unsaid = 0
 
     def initializeScreen(self) -> None:
         self.terminal.reset()
@@ -65,38 +89,126 @@ class Console(ColoredManhole):
         self.setInsertMode()
 
     def say(self, line: str) -> None:
-        """One line of output that comes by itself, between what is being typed."""
+        """One line of output that comes by itself, between what is being typed; for a slow reader some are left out."""
+        if self._pending() > MAX_PENDING:
+            self._unsaid += 1
+            return
+        if self._unsaid:
+            line, self._unsaid = f"({self._unsaid} lines left out)\n{line}", 0
         self.addOutput(line.encode("utf-8", "backslashreplace"), True)
 
-    def connectionLost(self, reason: Any) -> None:
-        for trace in self._traces:
-            trace.stop()
-        super().connectionLost(reason)
+    def at_end(self, call: Callable[[], None]) -> None:
+        """Called when the console is closed, by whomever."""
+        self._ends.append(call)
 
-    def keep(self, trace: Any) -> None:
-        """Stopped with the console."""
-        self._traces.append(trace)
+    def handle_QUIT(self) -> None:
+        self._leave()
+
+    def connectionLost(self, reason: Any) -> None:
+        while self._ends:
+            self._ends.pop()()
+        super().connectionLost(reason)
 
 
 class Shell(TerminalSession):
-    """A shell and nothing else; a resized window is no error."""
+    """A shell and nothing else; works without a terminal too (``ssh -T``)."""
+
+    height, width = 24, 80
+    make_console: Callable[[Callable[[], int], Callable[[], None]], Console]
+    chainedProtocolFactory: Any
+    _proto: Any = None
+
+    def openShell(self, proto: Any) -> None:
+        self._proto = proto
+        pending, leave = (lambda: len(proto.session.buf or b"")), partial(self._end, ProcessDone(0))
+        self.chainedProtocolFactory = partial(ServerProtocol, self.make_console, pending, leave)
+        super().openShell(proto)
+
+    def execCommand(self, proto: Any, cmd: bytes) -> None:
+        """Says what to do instead."""
+        self._proto = proto
+        proto.errReceived(b"the manhole runs no commands; type into it: echo 'status()' | ssh -T ...\n")
+        self._end(ProcessTerminated(1))
+
+    def _end(self, outcome: Exception) -> None:
+        self._proto.processEnded(Failure(outcome))
 
     def windowChanged(self, newWindowSize: Any) -> None:
         """The console wraps by itself."""
 
     def eofReceived(self) -> None:
-        """The console sees ^D itself."""
+        """Nothing more will be typed; ^D is a character and comes to the console."""
+        if self._proto is not None:
+            self._end(ProcessDone(0))
 
 
-class Realm(TerminalRealm):
-    sessionFactory = Shell
+class Authentication(SSHUserAuthServer):
+    """Records who got in and who did not, and does not wait for long."""
+
+    transport: Any
+    loginTimeout = 60  # seconds
+    attemptsBeforeDisconnect = 6
+
+    def tryAuth(self, kind: bytes, user: bytes, data: bytes) -> Deferred[Any]:
+        tried: Deferred[Any] = super().tryAuth(kind, user, data)
+        return tried.addCallbacks(self._entered, self._refused, callbackArgs=(user,), errbackArgs=(kind, user))
+
+    def _entered(self, result: Any, user: bytes) -> Any:
+        emit("manhole.login", "CLIENT_AUTHENTICATED", "ok", self._who(user), {})
+        return result
+
+    def _refused(self, failure: Failure, kind: bytes, user: bytes) -> Failure:
+        # A client asks with "none" what it may try, and with a bare public key whether that one would do.
+        if kind != b"none" and not failure.check(IgnoreAuthentication):
+            who = self._who(user)
+            if self.transport.factory.quota.take(who["address"]) is not None:
+                method = kind[:32].decode("ascii", "replace")
+                told = {"method": method, "reason": "no such user, key or method"}
+                emit("manhole.login", "CLIENT_AUTH_FAILED", "refused", who, told)
+        return failure
+
+    def _who(self, user: bytes) -> dict[str, Any]:
+        return {"clientId": user[:64].decode("utf-8", "replace"), "address": self.transport.transport.getPeer().host}
+
+
+class Transport(SSHServerTransport):
+    """Is counted."""
+
+    factory: Any
+
+    def connectionMade(self) -> None:
+        self.factory.open.add(self)
+        super().connectionMade()
+
+    def connectionLost(self, reason: Any = connectionDone) -> None:
+        self.factory.open.discard(self)
+        super().connectionLost(reason)
+
+
+class SshFactory(ConchFactory):
+    """:param limit: connections at once; further ones are closed at once."""
+
+    protocol = Transport
+    services: dict[bytes, Any] = {b"ssh-userauth": Authentication, b"ssh-connection": SSHConnection}
+    noisy = False
+
+    def __init__(self, portal: Portal, host_key: Key, limit: int) -> None:
+        super().__init__(portal)
+        self.publicKeys: dict[bytes, Any] = {host_key.sshType(): host_key.public()}
+        self.privateKeys: dict[bytes, Any] = {host_key.sshType(): host_key}
+        self.open: set[Transport] = set()
+        self.quota = AddressQuotas(LOGGED_REFUSALS_PER_SECOND, monotonic)
+        self._limit = limit
+
+    def buildProtocol(self, addr: Any) -> Any:
+        return super().buildProtocol(addr) if len(self.open) < self._limit else None
 
 
 class Manhole(Service):
     """
     :param reactor: to listen with (``IReactorTCP``).
     :param home: what relative file names are relative to.
-    :param namespace: what the console offers, by name; called for each console, with the console.
+    :param namespace: what the console offers, by name; called with each console.
     """
 
     _log: ClassVar[Logger] = Logger()
@@ -115,6 +227,7 @@ class Manhole(Service):
         self._namespace = namespace
         self._banner = banner
         self._port: IListeningPort | None = None
+        self._factory: SshFactory | None = None
         self.port = 0  # the real one, once listening
 
     def startService(self) -> None:
@@ -122,7 +235,7 @@ class Manhole(Service):
         super().startService()
         if not self._settings.enabled:
             return
-        factory = self._factory()
+        factory = self._factory = self._make_factory()
         try:
             self._port = self._reactor.listenTCP(
                 self._settings.manhole_port, factory, interface=self._settings.manhole_address
@@ -144,20 +257,24 @@ class Manhole(Service):
     def stopService(self) -> Deferred[Any]:
         super().stopService()
         port, self._port = self._port, None
-        return maybeDeferred(port.stopListening) if port is not None else maybeDeferred(lambda: None)
+        for each in list(self._factory.open) if self._factory is not None else ():
+            each.loseConnection()
+        return maybeDeferred(port.stopListening) if port is not None else succeed(None)
 
-    def _factory(self) -> Any:
-        host_key = self._host_key()
+    def _make_factory(self) -> SshFactory:
+        realm: Any = TerminalRealm()
+        realm.sessionFactory = self._make_shell
         database = InMemorySSHKeyDB({USER.encode(): self._authorized_keys()})
-        realm: Any = Realm()
-        realm.chainedProtocolFactory = lambda: ServerProtocol(self._console)
-        factory: Any = ConchFactory(Portal(realm, [SSHPublicKeyChecker(database)]))
-        factory.publicKeys = {host_key.sshType(): host_key.public()}
-        factory.privateKeys = {host_key.sshType(): host_key}
-        return factory
+        portal = Portal(realm, [SSHPublicKeyChecker(database)])
+        return SshFactory(portal, self._host_key(), self._settings.max_consoles)
 
-    def _console(self) -> Console:
-        console = Console({}, self._banner)
+    def _make_shell(self, original: Any) -> Shell:
+        shell = Shell(original)
+        shell.make_console = self._make_console
+        return shell
+
+    def _make_console(self, pending: Callable[[], int], leave: Callable[[], None]) -> Console:
+        console = Console(self._banner, pending, leave)
         console.namespace = dict(self._namespace(console))
         return console
 
@@ -167,23 +284,33 @@ class Manhole(Service):
         try:
             if path.stat().st_mode & 0o077:
                 raise ConfigError(f"the manhole's host key {path} is open to others; chmod 600 {path}")
-            key: Key = Key.fromString(path.read_bytes())
+            content = path.read_bytes()
         except OSError as error:
             raise ConfigError(f"the manhole's host key {path} cannot be read ({error.strerror}); {cure}") from error
-        except (BadKeyError, EncryptedKeyError) as error:
+        try:
+            key: Key = Key.fromString(content)
+        except Exception as error:  # the parser raises what it stumbles over
             raise ConfigError(f"{path} is no private key without a passphrase; {cure}") from error
+        if key.isPublic():
+            raise ConfigError(f"{path} is a public key; {cure}")
         return key
 
     def _authorized_keys(self) -> list[Key]:
         path = self._home / self._settings.authorized_keys_file
         try:
+            if path.stat().st_mode & 0o022:
+                raise ConfigError(f"the manhole's authorized keys {path} can be changed by others; chmod 600 {path}")
             with path.open("rb") as file:
                 keys = list(readAuthorizedKeyFile(file))
+        except ConfigError:
+            raise
         except OSError as error:
             raise ConfigError(
                 f"the manhole's authorized keys {path} cannot be read ({error.strerror}); "
                 "put the public keys of its users there, one a line"
             ) from error
+        except Exception as error:  # the parser raises what it stumbles over
+            raise ConfigError(f"{path} holds a line that is no public key; correct it or begin it with #") from error
         if not keys:
             raise ConfigError(f"{path} holds no public key; put those of the manhole's users there, one a line")
         return keys

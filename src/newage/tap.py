@@ -21,7 +21,7 @@ from newage.assembly import Core
 from newage.config import Config, Key, load
 from newage.errors import ConfigError
 from newage.home import Home, check_home, static_folder
-from newage.inspection import BANNER, namespace_of
+from newage.inspection import BANNER, Inspection
 from newage.lifecycle import Banner, Listener, Signals, StagedService, StartRefused, bind, expand, refusal, url
 from newage.manhole import Manhole
 from newage.reload import Reloader
@@ -178,7 +178,7 @@ def build(config: Config, reactor: Any, read: Callable[[], Config]) -> StagedSer
         signals,
         home,
         core,
-        Manhole(reactor, config.manhole, config.home, partial(namespace_of, core), BANNER),
+        Manhole(reactor, config.manhole, config.home, Inspection(core).namespace, BANNER),
         systemd,
         Reloader(reactor, config, partial(_checked, read), core.reload, systemd, partial(signals.stop, "SIGHUP")),
         Listener(

@@ -6,8 +6,9 @@ For the manhole. Shows packets shortened; what is watched is the operator's busi
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from newage.gateway.connection import Connection
@@ -15,6 +16,10 @@ from newage.ports import IFrameSink, IReceiver
 from newage.protocol.engine_packet import SharedPacket
 
 SHOWN = 200  # bytes of a packet
+
+_log = Logger()
+
+Write: TypeAlias = Callable[[str], None]
 
 
 def shown(packet: bytes) -> str:
@@ -28,7 +33,7 @@ def shown(packet: bytes) -> str:
 class TracingSink:
     """What the hub sends to the client passes through here. Everything else is the transport's own."""
 
-    def __init__(self, sink: IFrameSink, write: Callable[[str], None]) -> None:
+    def __init__(self, sink: IFrameSink, write: Write) -> None:
         self._sink = sink
         self._write = write
 
@@ -44,9 +49,6 @@ class TracingSink:
         self._write(f"-> {shown(packet.packet)}")
         self._sink.send_shared(packet)
 
-    def wraps(self, sink: IFrameSink) -> bool:
-        return sink is self._sink
-
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sink, name)
 
@@ -55,43 +57,82 @@ class TracingSink:
 class TracingReceiver:
     """What the client sends passes through here."""
 
-    def __init__(self, connection: Connection, write: Callable[[str], None]) -> None:
-        self._connection = connection
-        self._write = write
+    def __init__(self, tap: Tap) -> None:
+        self._tap = tap
+        self._connection = tap.connection
 
     def text_received(self, packet: bytes) -> None:
-        self._write(f"<- {shown(packet)}")
+        self._tap.say(f"<- {shown(packet)}")
         self._connection.text_received(packet)
 
     def binary_received(self, payload: bytes) -> None:
-        self._write(f"<- binary, {len(payload)} bytes")
+        self._tap.say(f"<- binary, {len(payload)} bytes")
         self._connection.binary_received(payload)
 
     def sink_closed(self, sink: IFrameSink, reason: str) -> None:
-        self._write(f"closed: {reason}")
-        now = self._connection.sink
-        own = isinstance(now, TracingSink) and now.wraps(sink)
-        self._connection.sink_closed(now if own else sink, reason)
+        """The connection knows its sink by identity, so it gets back what it has."""
+        self._tap.say(f"closed: {reason}")
+        self._connection.sink_closed(self._connection.sink if sink is self._tap.sink else sink, reason)
 
 
-class Trace:
-    """One connection being watched; ``stop`` takes the wrappers out again.
+class Tap:
+    """The wrappers of one connection, for all who watch it.
 
     Of a polling transport only what comes in is shown, for the web layer looks at such a transport itself. An upgrade
-    replaces the transport and so ends the trace.
+    replaces the transport and so ends the watching.
     """
 
-    def __init__(self, connection: Connection, write: Callable[[str], None]) -> None:
-        self._connection = connection
-        self._sink = connection.sink
-        self._sink.bind(TracingReceiver(connection, write))
-        if self._sink.name == "websocket":
-            connection.sink = TracingSink(self._sink, write)  # type: ignore[assignment]
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.sink = connection.sink
+        self.writers: list[Write] = []
+        self._wrapper: Any = self.sink
+        if self.sink.name == "websocket":
+            self._wrapper = TracingSink(self.sink, self.say)
+        self.sink.bind(TracingReceiver(self))
+        connection.sink = self._wrapper
 
-    def stop(self) -> None:
-        """Idempotent."""
-        now = self._connection.sink
-        if isinstance(now, TracingSink):
-            now = self._connection.sink = self._sink
-        if now is self._sink:
-            self._sink.bind(self._connection)
+    @property
+    def in_place(self) -> bool:
+        return self.connection.sink is self._wrapper and not self.connection.closed
+
+    def say(self, line: str) -> None:
+        for write in list(self.writers):
+            try:
+                write(line)
+            except Exception:  # whoever watches must not harm whom it watches
+                _log.failure("a trace broke and ends")
+                self.writers.remove(write)
+
+    def remove(self) -> None:
+        if self.in_place:
+            self.connection.sink = self.sink
+            self.sink.bind(self.connection)
+
+
+class Tracer:
+    """Watches connections; several may watch the same one."""
+
+    def __init__(self) -> None:
+        self._taps: dict[Connection, Tap] = {}  # bounded by what operators ask for
+
+    def start(self, connection: Connection, write: Write) -> Callable[[], None]:
+        """Give a line for each packet to ``write`` from now on.
+
+        :return: ends it; may be called again.
+        """
+        self._taps = {each: tap for each, tap in self._taps.items() if tap.in_place}
+        tap = self._taps.get(connection)
+        if tap is None:
+            tap = self._taps[connection] = Tap(connection)
+        tap.writers.append(write)
+
+        def stop() -> None:
+            if write not in tap.writers:
+                return
+            tap.writers.remove(write)
+            if not tap.writers:
+                tap.remove()
+                self._taps = {each: other for each, other in self._taps.items() if other is not tap}
+
+        return stop
