@@ -17,7 +17,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
 from twisted.internet import reactor
 from twisted.internet.error import CannotListenError
-from twisted.logger import globalLogBeginner, textFileLogObserver
+from twisted.logger import (
+    FilteringLogObserver,
+    LogLevel,
+    LogLevelFilterPredicate,
+    globalLogBeginner,
+    textFileLogObserver,
+)
 
 from newage.cluster.local import LocalAdapter
 from newage.gateway.connection import Connection
@@ -81,7 +87,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="serve the published conformance suites")
     parser.add_argument("--port", type=int, required=True, help="0 takes any free port")
     wanted = parser.parse_args().port
-    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
+    errors_only = LogLevelFilterPredicate(LogLevel.warn)
+    observer = FilteringLogObserver(textFileLogObserver(sys.stderr), [errors_only])
+    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
     loop: Any = reactor
     site = make_conformance_site(loop)
     port = loop.listenTCP(wanted, site, interface="127.0.0.1")

@@ -17,6 +17,7 @@ from newage.errors import ProtocolError
 MAX_DEPTH: Final = 64
 MAX_NODES: Final = 50_000
 
+_SHORT: Final = 1024  # bytes of a text that can only be too deep, not too much
 _INT64_MIN: Final = -(2**63)
 _UINT64_MAX: Final = 2**64 - 1
 _BRACKETS: Final = b"[]{}"
@@ -34,7 +35,8 @@ def loads(text: bytes) -> Any:
         NaN or a number beyond a float. Integers beyond 64 bits become floats, as they do in a browser.
     """
     # Too deep takes 65 brackets to open and as many to close; below that nothing needs to be counted.
-    if len(text) > 2 * MAX_DEPTH:
+    size = len(text)
+    if size > 2 * MAX_DEPTH and (size > _SHORT or text.count(b"[") + text.count(b"{") > MAX_DEPTH):
         _check_size(text)
     try:
         return _loads(text)
@@ -47,7 +49,7 @@ def loads(text: bytes) -> Any:
 
 def _check_size(text: bytes) -> None:
     """Refuse what would cost much to parse; costs much less than parsing."""
-    if 1024 < len(text) <= MAX_NODES and _has_few_brackets(text):
+    if _SHORT < len(text) <= MAX_NODES and _has_few_brackets(text):
         return
     opened = text.count(b"[") + text.count(b"{")
     if opened <= MAX_DEPTH and (len(text) <= MAX_NODES or opened + text.count(b",") < MAX_NODES):
