@@ -1,0 +1,505 @@
+"""``/llm`` event by event: whatever is sent gets the contract's answer (contract 3.3, 5, C6; scenarios 10, 45-50)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from twisted.logger import LogLevel, globalLogPublisher
+
+from hubkit import HandSocket, Kit, handled
+from newage.domain.model import ConnectionPolicy, Role
+from newage.gateway.dispatch import Namespace
+from newage.namespaces.llm import LlmServices, add_llm_events, link_for, parse_ask
+from newage.services.offline import OfflineService
+from newage.storage.memory import MemoryMarkStore
+
+X = "SillyTavern-8000"
+
+
+def refuse(*args: Any) -> None:
+    raise AssertionError("nobody connects here")
+
+
+@pytest.fixture
+def llm(kit: Kit) -> Namespace:
+    offline = OfflineService(kit.world, kit.outbox, kit.rooms, kit.message_store, MemoryMarkStore(kit.room_store))
+    kit.sessions.add_listener(offline)
+    kit.rooms.add_listener(offline)
+    services = LlmServices(
+        world=kit.world,
+        outbox=kit.outbox,
+        rooms=kit.rooms,
+        relations=kit.relations,
+        requests=kit.requests,
+        streams=kit.streams,
+        downstream=kit.downstream,
+        history=kit.history,
+        offline=offline,
+        presence=kit.presence,
+    )
+    namespace = Namespace("/llm", connect=refuse, disconnected=refuse)
+    add_llm_events(namespace, services)
+    return namespace
+
+
+class NewestSocket:
+    """The way down to the extension: what each socket's own link does, for the newest one."""
+
+    def __init__(self, kit: Kit) -> None:
+        self.kit = kit
+
+    def forward(self, payload: Any) -> None:
+        sid = self.kit.sessions.newest(X, "/llm")
+        assert sid is not None
+        socket = HandSocket(self.kit, sid)
+        link = link_for(self.kit.outbox)(socket, socket.caller)  # type: ignore[arg-type]
+        assert link is not None
+        link.forward(payload)
+
+
+@pytest.fixture
+def extension(kit: Kit, llm: Namespace) -> HandSocket:
+    return HandSocket(kit, kit.connect(X, client_type="SillyTavern", link=NewestSocket(kit)))
+
+
+@pytest.fixture
+def web(kit: Kit, llm: Namespace) -> HandSocket:
+    return HandSocket(kit, kit.connect("web1", stream_mode="plain"))
+
+
+def errors(kit: Kit, socket: HandSocket) -> list[str]:
+    return [body["message"] for body in kit.outbox.bodies(socket.sid, "ERROR")]
+
+
+# ------------------------------------------------------------------------------------------------------------ requests
+
+
+def test_only_extensions_have_a_link(kit: Kit, web: HandSocket) -> None:
+    assert link_for(kit.outbox)(web, web.caller) is None  # type: ignore[arg-type]
+
+
+def test_a_request_reaches_the_extension_and_is_acked(
+    kit: Kit, llm: Namespace, web: HandSocket, extension: HandSocket
+) -> None:
+    payload = {"requestId": "r1", "target": X, "message": "hi", "requestType": "newMessage", "temperature": 1}
+    ack = handled(llm, web, "LLM_REQUEST", payload)
+    assert (ack["status"], ack["success"], ack["state"], ack["requestId"]) == ("ok", True, "forwarded", "r1")
+    forwarded = kit.outbox.bodies(extension.sid, "LLM_REQUEST")[0]
+    assert (forwarded["message"], forwarded["target"], forwarded["temperature"]) == ("hi", X, 1)
+
+
+def test_a_request_fails_twice_by_ack_and_by_error(kit: Kit, llm: Namespace, web: HandSocket) -> None:
+    ack = handled(llm, web, "LLM_REQUEST", {"requestId": "r1", "message": "hi"})
+    assert (ack["status"], ack["message"], ack["errorCode"]) == ("error", "No connected SillyTavern extensions.", 401)
+    stored = kit.stored("web1")[0]
+    assert ack["messageId"] == stored.message_id
+    error = kit.outbox.bodies(web.sid, "ERROR")[0]
+    assert (error["message"], error["requestId"], error["messageId"]) == (ack["message"], "r1", stored.message_id)
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ({"message": "m", "data": "d"}, "m"),
+        ({"message": " ", "data": "d"}, "d"),
+        ({"data": {"message": "dm", "prompt": "dp"}}, "dm"),
+        ({"data": {"prompt": "dp", "text": "dt"}, "prompt": "p"}, "dp"),
+        ({"data": {"text": "dt"}, "prompt": "p"}, "dt"),
+        ({"prompt": "p"}, "p"),
+        ({"message": 5, "data": ["x"], "prompt": "p"}, "p"),
+        ({"message": "a\ud83d"}, "a\ufffd"),
+        ({}, ""),
+    ],
+)
+def test_the_text_is_where_clients_put_it(body: dict[str, Any], text: str) -> None:
+    assert parse_ask(body).text == text
+
+
+@pytest.mark.parametrize(
+    ("target", "targets"),
+    [
+        ("X", ("X",)),
+        (["X", "Y", "X"], ("X", "Y")),
+        ([], None),
+        ([None, {}], None),
+        (None, None),
+        ({}, None),
+        (5, ("5",)),
+    ],
+)
+def test_targets_are_one_or_many_and_each_once(target: Any, targets: Any) -> None:
+    assert parse_ask({"target": target}).targets == targets
+
+
+def test_what_the_server_writes_itself_does_not_pass_through() -> None:
+    ask = parse_ask(
+        {"identity": "admin", "seq": 1, "isSystem": True, "__proto__": {}, "history": [{"constructor": 1}], "x": 2}
+    )
+    assert ask.extra == {"history": [{}], "x": 2}
+    assert parse_ask({"role": "moderator"}).role_hint is Role.MANAGER
+    assert parse_ask({"requestType": "evil"}).request_type == "newMessage"
+    assert parse_ask({"roomName": "b", "targetRoom": "a"}).room == "a"
+    assert (parse_ask({"isStream": False}).streaming, parse_ask({"isStreaming": True}).streaming) == (False, True)
+
+
+def test_too_many_targets_are_refused(kit: Kit, llm: Namespace, web: HandSocket) -> None:
+    payload = {"requestId": "r1", "message": "hi", "target": [f"X{n}" for n in range(65)]}
+    assert handled(llm, web, "LLM_REQUEST", payload)["message"] == "Invalid LLM request data."
+
+
+# ------------------------------------------------------------------------------------------------------------ upstream
+
+
+@pytest.mark.parametrize("prefix", ["CLIENT_STREAM", "STREAM"])
+def test_the_captured_token_arrives(
+    kit: Kit, llm: Namespace, web: HandSocket, extension: HandSocket, prefix: str
+) -> None:
+    handled(llm, web, "LLM_REQUEST", {"requestId": "r1", "message": "hi"})
+    base = {"streamId": "438d", "outputId": "ba71", "target": "server"}
+    for event, more in [
+        ("START", {"type": 1, "numStreams": 5}),
+        ("DATA_FIRST", {"type": 4, "chunkIndex": 0, "data": "H"}),
+        ("DATA_MIDDLE", {"type": 5, "chunkIndex": 1, "data": "i"}),
+        ("DATA_MIDDLE", {"type": 5, "chunkIndex": 2, "data": " "}),
+        ("DATA_MIDDLE", {"type": 5, "chunkIndex": 3, "data": "\ud83d"}),
+        ("DATA_RETRY", {"type": 7, "chunkIndex": 2, "data": " "}),
+        ("DATA_LAST", {"type": 6, "chunkIndex": 4, "data": "\ude00"}),
+        ("END", {"type": 3, "final": True}),
+    ]:
+        assert handled(llm, extension, f"{prefix}_{event}", {**base, **more}) is None
+    chunks = [body["data"] for body in kit.outbox.bodies(web.sid, "SERVER_STREAM_DATA")]
+    assert chunks == ["H", "i", " ", "\U0001f600"]
+    assert [m.text for m in kit.responses("web1")] == ["Hi \U0001f600"]
+
+
+@pytest.mark.parametrize(("mode", "stored"), [("output", 1), ("token", 0), ("", 0)])
+def test_a_declared_mode_says_what_an_end_means(
+    kit: Kit, llm: Namespace, web: HandSocket, mode: str, stored: int
+) -> None:
+    sid = kit.connect(X, client_type="SillyTavern", link=NewestSocket(kit), stream_mode=mode)
+    socket = HandSocket(kit, sid)
+    handled(llm, web, "LLM_REQUEST", {"requestId": "r1", "message": "hi"})
+    handled(llm, socket, "CLIENT_STREAM_DATA_FIRST", {"streamId": "s", "outputId": "o", "data": "x"})
+    kit.clock.advance(0.1)
+    handled(llm, socket, "CLIENT_STREAM_END", {"streamId": "s"})
+    assert len(kit.responses("web1")) == stored
+
+
+def test_token_mode_never_takes_a_long_stream_for_an_output(kit: Kit, llm: Namespace, web: HandSocket) -> None:
+    socket = HandSocket(kit, kit.connect(X, client_type="SillyTavern", link=NewestSocket(kit), stream_mode="token"))
+    handled(llm, web, "LLM_REQUEST", {"requestId": "r1", "message": "hi"})
+    for index in range(12):
+        handled(
+            llm,
+            socket,
+            "CLIENT_STREAM_DATA_MIDDLE",
+            {"streamId": "s", "outputId": "o", "chunkIndex": index, "data": "x"},
+        )
+    handled(llm, socket, "CLIENT_STREAM_END", {"streamId": "s"})
+    assert kit.responses("web1") == []
+
+
+def test_an_error_of_the_extension_fails_its_request(
+    kit: Kit, llm: Namespace, web: HandSocket, extension: HandSocket
+) -> None:
+    handled(llm, web, "LLM_REQUEST", {"requestId": "r1", "message": "hi"})
+    for _ in range(2):
+        handled(
+            llm, extension, "ERROR", {"type": "ERROR", "message": "no", "error": "boom", "requestId": "r1"}, ack=False
+        )
+    body = kit.outbox.bodies(web.sid, "ERROR")[0]
+    assert (body["message"], body["error"], body["source"]) == ("no", "boom", X)
+    assert errors(kit, web) == ["no"]
+
+
+def test_an_error_without_words_gets_some(kit: Kit, llm: Namespace, web: HandSocket, extension: HandSocket) -> None:
+    handled(llm, web, "LLM_REQUEST", {"requestId": "r1", "message": "hi"})
+    handled(llm, extension, "ERROR", {"message": {"a": 1}, "error": {"b": 2}, "requestId": "r1"})
+    assert errors(kit, web) == ["The extension reported an error."]
+
+
+def test_a_failed_chunk_fails_the_output(kit: Kit, llm: Namespace, web: HandSocket, extension: HandSocket) -> None:
+    handled(llm, web, "LLM_REQUEST", {"requestId": "r1", "message": "hi"})
+    handled(llm, extension, "CLIENT_STREAM_START", {"streamId": "s"})
+    handled(llm, extension, "CLIENT_STREAM_DATA_FAILED", {"streamId": "s"})
+    assert kit.statuses(web.sid)[-1] == "failed"
+
+
+@pytest.mark.parametrize("asker", ["web", "extension"])
+def test_the_health_question_is_answered_to_who_asked(
+    kit: Kit, llm: Namespace, web: HandSocket, extension: HandSocket, asker: str
+) -> None:
+    socket = {"web": web, "extension": extension}[asker]
+    handled(
+        llm,
+        socket,
+        "message",
+        {"type": 0, "data": "Connection active?", "requestId": "q", "source": "client"},
+        ack=False,
+    )
+    answer = kit.outbox.bodies(socket.sid, "message")[0]
+    assert len(answer.pop("outputId")) == 36
+    assert answer == {"type": 0, "data": "Yes,connection is fine.", "source": "server", "requestId": "q"}
+    assert sum(sent.event == "message" for sent in kit.outbox.sent) == 1
+
+
+@pytest.mark.parametrize("type_", [0, "NON_STREAM"])
+def test_a_non_stream_answer_reaches_the_room(
+    kit: Kit, llm: Namespace, web: HandSocket, extension: HandSocket, type_: Any
+) -> None:
+    handled(llm, web, "LLM_REQUEST", {"requestId": "r1", "message": "hi"})
+    body = {"type": type_, "data": 42, "source": "client", "requestId": "random", "outputId": "o1"}
+    handled(llm, extension, "message", body, ack=False)
+    assert kit.outbox.bodies(web.sid, "message")[0]["data"] == "42"
+    assert kit.outbox.bodies(web.sid, "message")[0]["requestId"] == "r1"
+
+
+@pytest.mark.parametrize("type_", [1, "STREAM_START", None, False, [], {}])
+def test_other_types_of_message_are_ignored(
+    kit: Kit, llm: Namespace, web: HandSocket, extension: HandSocket, type_: Any
+) -> None:
+    handled(llm, web, "LLM_REQUEST", {"requestId": "r1", "message": "hi"})
+    handled(llm, extension, "message", {"type": type_, "data": "x", "requestId": "r1"}, ack=False)
+    assert kit.responses("web1") == []
+
+
+def test_a_client_cannot_answer(kit: Kit, llm: Namespace, web: HandSocket, extension: HandSocket) -> None:
+    handled(llm, web, "LLM_REQUEST", {"requestId": "r1", "message": "hi"})
+    handled(llm, web, "message", {"type": 0, "data": "forged", "requestId": "r1"}, ack=False)
+    for event in ("CLIENT_STREAM_START", "CLIENT_STREAM_DATA_FIRST", "CLIENT_STREAM_END", "ERROR"):
+        handled(llm, web, event, {"streamId": "s", "outputId": "o", "requestId": "r1", "data": "forged"}, ack=False)
+    assert kit.responses("web1") == []
+    assert kit.outbox.bodies(web.sid, "WARNING")[0]["warningCode"] == 72
+    assert kit.statuses(web.sid) == ["forwarded"]
+
+
+# ------------------------------------------------------------------------------------------------------------- readers
+
+
+def test_a_library_reader_reads_through_the_namespace(kit: Kit, llm: Namespace, extension: HandSocket) -> None:
+    socket = HandSocket(kit, kit.connect("web1", stream_mode="ss"))
+    handled(llm, socket, "LLM_REQUEST", {"requestId": "r1", "message": "hi"})
+    handled(llm, extension, "CLIENT_STREAM_DATA_FIRST", {"streamId": "s", "outputId": "o", "data": "hello"})
+    stream_id = kit.outbox.got(socket.sid, "$stream")[0].args[1]["$stream"]
+    handled(llm, socket, "$stream-read", stream_id, 16384, ack=False)
+    assert kit.outbox.got(socket.sid, "$stream-write")[0].args == (stream_id, b"hello", "buffer")
+    handled(llm, socket, "$stream-error", stream_id, "enough", ack=False)
+    handled(llm, extension, "CLIENT_STREAM_DATA_MIDDLE", {"streamId": "s", "data": "more"})
+    handled(llm, socket, "$stream-read", stream_id, 16384, ack=False)
+    assert len(kit.outbox.got(socket.sid, "$stream-write")) == 1
+
+
+def test_streams_from_clients_are_refused(kit: Kit, llm: Namespace, web: HandSocket) -> None:
+    handled(llm, web, "$stream", "anything", {"$stream": "abc"}, {"meta": 1}, ack=False)
+    assert kit.outbox.got(web.sid)[0].args == ("abc", "Streams from clients are not accepted.")
+    assert handled(llm, web, "$stream-write", "abc", b"x", "buffer") == "invalid stream id: abc"
+
+
+# --------------------------------------------------------------------------------------------------- context, presence
+
+
+def test_full_context_is_acked_and_then_sent(kit: Kit, llm: Namespace, web: HandSocket, extension: HandSocket) -> None:
+    handled(llm, web, "LLM_REQUEST", {"requestId": "r1", "message": "hi"})
+    for payload in (None, {}, "web1", {"roomName": "web1"}):
+        ack = handled(llm, web, "GET_FULL_CONTEXT", *([] if payload is None else [payload]))
+        assert (ack["roomName"], ack["totalPages"], ack["totalMessages"]) == ("web1", 1, 1)
+        kit.settle()
+    assert len(kit.outbox.bodies(web.sid, "UPDATE_CONTEXT_PAGE")) == 4
+
+
+def test_context_of_others_is_refused_twice(kit: Kit, llm: Namespace, web: HandSocket) -> None:
+    kit.connect("ann")
+    ack = handled(llm, web, "GET_FULL_CONTEXT", {"roomName": "ann"})
+    assert ack["message"] == "You are not a member of room ann."
+    assert errors(kit, web) == [ack["message"]]
+    assert handled(llm, web, "GET_FULL_CONTEXT", "nowhere")["message"] == "Could not retrieve context for room nowhere."
+
+
+def test_typing_is_shown_to_members(kit: Kit, llm: Namespace, web: HandSocket) -> None:
+    kit.connect("ann")
+    kit.group("lounge", "ann", web1=Role.GUEST)
+    kit.outbox.clear()
+    assert handled(llm, web, "START_TYPING", {"targetRoom": "lounge"})["success"]
+    assert handled(llm, web, "STOP_TYPING")["success"]
+    assert [body["status"] for body in kit.outbox.bodies(web.sid, "MEMBER_STATUS_UPDATE")] == ["typing", "idle"]
+    kit.mute("lounge", "web1", kit.now() + 10)
+    handled(llm, web, "START_TYPING", {"targetRoom": "lounge"})
+    assert len(kit.outbox.bodies(web.sid, "MEMBER_STATUS_UPDATE")) == 2
+    assert handled(llm, web, "START_TYPING", {"targetRoom": "ann"})["message"] == "You are not a member of room ann."
+
+
+def test_processing_is_for_extensions_at_work(kit: Kit, llm: Namespace, web: HandSocket, extension: HandSocket) -> None:
+    kit.connect("other")
+    handled(llm, web, "LLM_REQUEST", {"requestId": "r1", "message": "hi"})
+    kit.outbox.clear()
+    assert handled(llm, extension, "START_PROCESSING", {"requestId": "r1"})["success"]
+    handled(llm, extension, "CLIENT_STREAM_DATA_FIRST", {"streamId": "s", "outputId": "o", "data": "x"})
+    assert handled(llm, extension, "STOP_PROCESSING", {"requestId": "r1"})["success"]
+    assert [m.text for m in kit.responses("web1")] == ["x"]
+    assert handled(llm, extension, "START_PROCESSING", {"targetRoom": "other"})["success"]
+    for event in ("START_PROCESSING", "STOP_PROCESSING"):
+        assert handled(llm, web, event, {"targetRoom": "web1"})["message"] == "Unauthorized"
+
+
+def test_processing_elsewhere_is_refused(kit: Kit, llm: Namespace, web: HandSocket, extension: HandSocket) -> None:
+    kit.relations.policy = ConnectionPolicy.MANUAL
+    kit.connect("late")
+    ack = handled(llm, extension, "STOP_PROCESSING", {"targetRoom": "late"})
+    assert ack["message"] == "You are not a member of room late."
+
+
+def test_what_was_missed_is_acked_and_then_sent(kit: Kit, llm: Namespace, web: HandSocket) -> None:
+    kit.history.note("web1", "[System] one")
+    ack = handled(llm, web, "GET_OFFLINE_MESSAGES", {"since": 0})
+    assert (ack["count"], ack["hasMore"]) == (1, False)
+    kit.settle()
+    assert kit.outbox.bodies(web.sid, "OFFLINE_MESSAGES")[0]["count"] == 1
+
+
+# ------------------------------------------------------------------------------------------------------------- hostile
+
+DEEP: Any = "x"
+for _ in range(60):
+    DEEP = {"a": [DEEP]}
+
+PAYLOADS = [
+    (),
+    (None,),
+    (7,),
+    (-1.5,),
+    (True,),
+    ("",),
+    ("lounge",),
+    ("x" * 10_000,),
+    ([],),
+    (["a", {"b": None}],),
+    ({},),
+    (DEEP,),
+    ({"__proto__": {"x": 1}, "constructor": 5},),
+    (
+        {
+            name: value
+            for name in ("requestId", "streamId", "outputId", "target", "message", "data", "roomName", "targetRoom")
+            for value in ([],)
+        },
+    ),
+    (
+        {
+            name: value
+            for name in ("requestId", "streamId", "outputId", "target", "role", "data", "since", "limit", "chunkIndex")
+            for value in ({"a": 1},)
+        },
+    ),
+    (
+        {
+            "requestId": True,
+            "streamId": 5,
+            "outputId": None,
+            "chunkIndex": "0",
+            "data": 7,
+            "message": False,
+            "type": "0",
+        },
+    ),
+    (
+        {
+            "requestId": "\ud83d",
+            "streamId": "\ude00",
+            "outputId": "\ud83d",
+            "data": "\ude00",
+            "message": "\ud83d",
+            "type": 0,
+        },
+    ),
+    ({"requestId": 10**18, "streamId": 1e300, "chunkIndex": 10**18, "data": "x", "limit": 10**9, "since": "never"},),
+    (1, 2, 3),
+    ({}, {}, {}, [], None),
+]
+
+EVENTS = [
+    "LLM_REQUEST",
+    "GET_FULL_CONTEXT",
+    "GET_OFFLINE_MESSAGES",
+    "START_TYPING",
+    "STOP_TYPING",
+    "START_PROCESSING",
+    "STOP_PROCESSING",
+    "ERROR",
+    "message",
+    "$stream",
+    "$stream-read",
+    "$stream-write",
+    "$stream-end",
+    "$stream-error",
+    *(
+        f"{prefix}_{part}"
+        for prefix in ("CLIENT_STREAM", "STREAM")
+        for part in ("START", "DATA_FIRST", "DATA_MIDDLE", "DATA_LAST", "DATA_RETRY", "DATA_FAILED", "END")
+    ),
+]
+SILENT = {name for name in EVENTS if "STREAM" in name} | {
+    "ERROR",
+    "message",
+    "$stream",
+    "$stream-read",
+    "$stream-end",
+    "$stream-error",
+}
+
+
+def faults(run: Callable[[], None]) -> list[Any]:
+    """What was logged as a failure meanwhile."""
+    found: list[Any] = []
+
+    def observer(event: Any) -> None:
+        if event.get("log_level") in (LogLevel.critical, LogLevel.error):
+            found.append(event)
+
+    globalLogPublisher.addObserver(observer)
+    try:
+        run()
+    finally:
+        globalLogPublisher.removeObserver(observer)
+    return found
+
+
+def test_the_table_below_names_every_event(llm: Namespace) -> None:
+    assert set(llm.handlers) == set(EVENTS)
+
+
+@pytest.mark.parametrize("event", EVENTS)
+@pytest.mark.parametrize("who", ["web", "extension", "monitor"])
+def test_whatever_is_sent_is_answered_and_breaks_nothing(
+    kit: Kit, llm: Namespace, web: HandSocket, extension: HandSocket, event: str, who: str
+) -> None:
+    monitor = HandSocket(kit, kit.connect("monitor", client_type="monitor"))
+    socket = {"web": web, "extension": extension, "monitor": monitor}[who]
+    handled(llm, web, "LLM_REQUEST", {"requestId": "live", "message": "hi"})
+
+    def all_of_them() -> None:
+        for payload in PAYLOADS:
+            for ack in (True, False):
+                before = len(kit.outbox.bodies(socket.sid, "ERROR"))
+                answer = handled(llm, socket, event, *payload, ack=ack)
+                failed = len(kit.outbox.bodies(socket.sid, "ERROR")) - before
+                check(answer, failed, ack)
+            kit.clock.advance(0.5)
+
+    def check(answer: Any, failed: int, ack: bool) -> None:
+        if event in SILENT:
+            assert answer is None
+        elif event == "$stream-write":
+            assert answer.startswith("invalid stream id: ")
+        elif ack:
+            assert {answer["status"], answer["success"]} in ({"ok", True}, {"warning", True}, {"error", False})
+            if not answer["success"]:
+                assert answer["error"]["message"] == answer["message"] != "Internal error."
+                assert answer["errorCode"]
+        else:
+            assert answer is None
+            assert failed in (0, 1)
+
+    assert faults(all_of_them) == []
+    assert kit.sessions.is_available(X)
