@@ -63,9 +63,9 @@ def test_the_packets_of_the_protocol_document(packet, value):
     [
         (b"40/custom", SocketPacket(CONNECT, "/custom")),
         (b"40/,", SocketPacket(CONNECT)),
-    (b"40null", SocketPacket(CONNECT)),
-    (b"40[]", SocketPacket(CONNECT, data=[])),
-    (b'40"x"', SocketPacket(CONNECT, data="x")),
+        (b"40null", SocketPacket(CONNECT)),
+        (b"40[]", SocketPacket(CONNECT, data=[])),
+        (b'40"x"', SocketPacket(CONNECT, data="x")),
         (b"41", SocketPacket(DISCONNECT)),
         (b"41/custom", SocketPacket(DISCONNECT, "/custom")),
         (b'42/a[b,["x"]', SocketPacket(EVENT, "/a[b", data=["x"])),
