@@ -1,7 +1,7 @@
 """The peers' handlers on the daemon's own layers: ``python bench/generic_server.py PORT``.
 
-``EngineServer``, ``Hub``, ``Dispatcher`` and ``make_site`` as the daemon puts them together, every limit at its default,
-Twisted's own epoll reactor. Only the namespace is another: ``echo`` acks its argument, ``join {room}`` acks true,
+``EngineServer``, ``Hub``, ``Dispatcher`` and ``make_site`` as the daemon puts them together, every limit at its
+default, Twisted's own epoll reactor. Only the namespace is another: ``echo`` acks its argument, ``join {room}`` acks true,
 ``relay {room, data}`` emits ``relayed`` with the data to the room. Nobody has to prove who they are.
 
 Listens on 127.0.0.1; prints ``ready PORT``, where PORT 0 became the real one.
@@ -12,8 +12,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from twisted.internet import reactor
-from twisted.internet.tcp import Port
+from twisted.internet import reactor as the_reactor
 
 from newage.cluster.local import LocalAdapter
 from newage.domain.model import Audience, Emission
@@ -62,12 +61,11 @@ def make_server(clock: Any) -> NewAgeSite:
 
 
 def main() -> None:
-    port: Port = reactor.listenTCP(  # type: ignore[attr-defined]
-        int(sys.argv[1]), make_server(reactor), backlog=BACKLOG, interface="127.0.0.1"
-    )
+    reactor: Any = the_reactor
+    port = reactor.listenTCP(int(sys.argv[1]), make_server(reactor), backlog=BACKLOG, interface="127.0.0.1")
     number = port.getHost().port
-    reactor.callWhenRunning(lambda: print("ready", number, flush=True))  # type: ignore[attr-defined]
-    reactor.run()  # type: ignore[attr-defined]
+    reactor.callWhenRunning(lambda: print("ready", number, flush=True))
+    reactor.run()
 
 
 if __name__ == "__main__":

@@ -101,7 +101,18 @@ GROUPS: Mapping[str, Group] = {
         (STRICT,),
         {
             "reconnect": Scenario(
-                ("--scenario", "connect", "--n", "1000", "--concurrency", "50", "--warmup-conns", "1000", "--churn", "1")
+                (
+                    "--scenario",
+                    "connect",
+                    "--n",
+                    "1000",
+                    "--concurrency",
+                    "50",
+                    "--warmup-conns",
+                    "1000",
+                    "--churn",
+                    "1",
+                )
             )
         },
     ),

@@ -5,6 +5,7 @@ usage: python peers/py_socketio.py PORT
 
 import asyncio
 import sys
+from typing import Any
 
 import orjson
 import socketio
@@ -19,7 +20,7 @@ class Json:
     JSONDecodeError = orjson.JSONDecodeError
 
     @staticmethod
-    def dumps(value, *args, **options):
+    def dumps(value: Any, *args: Any, **options: Any) -> str:
         return orjson.dumps(value).decode()
 
 
@@ -29,27 +30,27 @@ sio = socketio.AsyncServer(
 
 
 @sio.event
-async def connect(sid, environ, auth):
+async def connect(sid: str, environ: Any, auth: Any) -> bool:
     return True
 
 
 @sio.on("echo")
-async def echo(sid, data):
+async def echo(sid: str, data: Any) -> Any:
     return data
 
 
 @sio.on("join")
-async def join(sid, body):
+async def join(sid: str, body: Any) -> bool:
     await sio.enter_room(sid, body["room"])
     return True
 
 
 @sio.on("relay")
-async def relay(sid, body):
+async def relay(sid: str, body: Any) -> None:
     await sio.emit("relayed", body["data"], room=body["room"])
 
 
-async def main(port):
+async def main(port: int) -> None:
     app = web.Application()
     sio.attach(app)
     runner = web.AppRunner(app, access_log=None)

@@ -173,11 +173,11 @@ def _send(receivers: Collection[ServerSocket], namespace: str, args: tuple[Any, 
         _log.failure("event {event} cannot be encoded", event=args[0])
         return
     packet = SharedPacket(text)
-    size = len(text)
     if attachments:
         for socket in receivers:
             socket.deliver(packet, attachments)
         return
+    size = len(text)
     for socket in receivers:
         if socket.live:
             connection = socket.connection

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from autobahn.wamp.types import TransportDetails
@@ -26,14 +26,9 @@ from newage.web.fastframes import (
     STATE_OPEN,
     FastFrames,
     FlushList,
-    binary_frame,
     direct_sender,
-    text_frame,
 )
 from newage.web.settings import WebSettings
-
-if TYPE_CHECKING:
-    from newage.protocol.engine_packet import SharedPacket
 
 _log = Logger()
 
@@ -305,21 +300,7 @@ class EngineWebSocket(FastFrames, WebSocketServerProtocol):
 
     # ---------------------------------------------------------------------------------------------------- IFrameSink
 
-    def send_text(self, packet: bytes) -> None:
-        if self.state == STATE_OPEN:
-            self._enqueue(text_frame(packet))
-
-    def send_binary(self, payload: bytes) -> None:
-        if self.state == STATE_OPEN:
-            self._enqueue(binary_frame(payload))
-
-    def send_shared(self, packet: SharedPacket) -> None:
-        if self.state == STATE_OPEN:
-            frame = packet.frame
-            if frame is None:
-                frame = packet.frame = text_frame(packet.packet)
-            self._enqueue(frame)
-
+    # send_text, send_binary, send_shared and pending_bytes: FastFrames
     def bind(self, receiver: IReceiver) -> None:
         self._receiver = receiver
 
