@@ -1,8 +1,8 @@
 """The peers' handlers on the daemon's own layers: ``python bench/generic_server.py PORT``.
 
 ``EngineServer``, ``Hub``, ``Dispatcher`` and ``make_site`` as the daemon puts them together, every limit at its
-default, Twisted's own epoll reactor. Only the namespace is another: ``echo`` acks its argument, ``join {room}`` acks true,
-``relay {room, data}`` emits ``relayed`` with the data to the room. Nobody has to prove who they are.
+default, Twisted's own epoll reactor. Only the namespace is another: ``echo`` acks its argument, ``join {room}`` acks
+true, ``relay {room, data}`` emits ``relayed`` with the data to the room. Nobody has to prove who they are.
 
 Listens on 127.0.0.1; prints ``ready PORT``, where PORT 0 became the real one.
 """
