@@ -6,7 +6,7 @@ The order of listeners is that of ``newage.assembly``. Nothing waits: a store an
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from inspect import isawaitable
 from itertools import count
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ import orjson
 from attrs import define, field
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
+from twisted.logger import LogLevel, capturedLogs
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -169,7 +170,7 @@ class RecordingOutbox:
         self.emissions.append(emission)
         receivers: dict[str, None] = {}
         for audience in emission.to:
-            receivers.update(self._receivers(emission.namespace, audience))
+            receivers.update(dict.fromkeys(self._receivers(emission.namespace, audience)))
         for sid in receivers:
             self.emit(sid, emission.event, *emission.args)
         if not receivers:
@@ -360,9 +361,11 @@ class Kit:
         self.world = World(clock=self.clock, now=self.now, new_id=self.new_id)
         self.outbox = RecordingOutbox(self.clock)
         self.gate = Gate()
-        self.room_store = MemoryRoomStore() if with_stores_of is None else with_stores_of.room_store
+        self.room_store: MemoryRoomStore = MemoryRoomStore() if with_stores_of is None else with_stores_of.room_store
         self.message_store = MemoryMessageStore(self.room_store)
-        self.state_store = MemoryStateStore() if with_stores_of is None else with_stores_of.state_store
+        self.state_store: MemoryStateStore = (
+            MemoryStateStore() if with_stores_of is None else with_stores_of.state_store
+        )
         self._born = EPOCH if with_stores_of is None else with_stores_of.now()
         messages = GatedMessageStore(self.message_store, self.gate)
         self.sessions = SessionService(self.world, self.outbox, at.sessions)
@@ -607,3 +610,10 @@ def handled(namespace: Any, socket: HandSocket, event: str, *args: Any, ack: boo
         return None
     assert isinstance(result, list)
     return orjson.loads(orjson.dumps(result[0])) if result else ()
+
+
+def faults(run: Callable[[], None]) -> list[Any]:
+    """What was logged as an error while it ran."""
+    with capturedLogs() as events:
+        run()
+    return [event for event in events if event.get("log_level") in (LogLevel.error, LogLevel.critical)]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from twisted.logger import LogLevel, globalLogPublisher
+from zope.interface import implementer
 
-from hubkit import HandSocket, Kit, handled
+from hubkit import HandSocket, Kit, faults, handled
 from newage.domain.model import ConnectionPolicy, Role
 from newage.gateway.dispatch import Namespace
 from newage.namespaces.llm import LlmServices, add_llm_events, link_for, parse_ask
+from newage.ports import IExtensionLink
 from newage.services.offline import OfflineService
 from newage.storage.memory import MemoryMarkStore
 
@@ -44,6 +44,7 @@ def llm(kit: Kit) -> Namespace:
     return namespace
 
 
+@implementer(IExtensionLink)
 class NewestSocket:
     """The way down to the extension: what each socket's own link does, for the newest one."""
 
@@ -158,7 +159,7 @@ def test_the_captured_token_arrives(
 ) -> None:
     handled(llm, web, "LLM_REQUEST", {"requestId": "r1", "message": "hi"})
     base = {"streamId": "438d", "outputId": "ba71", "target": "server"}
-    for event, more in [
+    packets: list[tuple[str, dict[str, Any]]] = [
         ("START", {"type": 1, "numStreams": 5}),
         ("DATA_FIRST", {"type": 4, "chunkIndex": 0, "data": "H"}),
         ("DATA_MIDDLE", {"type": 5, "chunkIndex": 1, "data": "i"}),
@@ -167,7 +168,8 @@ def test_the_captured_token_arrives(
         ("DATA_RETRY", {"type": 7, "chunkIndex": 2, "data": " "}),
         ("DATA_LAST", {"type": 6, "chunkIndex": 4, "data": "\ude00"}),
         ("END", {"type": 3, "final": True}),
-    ]:
+    ]
+    for event, more in packets:
         assert handled(llm, extension, f"{prefix}_{event}", {**base, **more}) is None
     chunks = [body["data"] for body in kit.outbox.bodies(web.sid, "SERVER_STREAM_DATA")]
     assert chunks == ["H", "i", " ", "\U0001f600"]
@@ -364,7 +366,8 @@ DEEP: Any = "x"
 for _ in range(60):
     DEEP = {"a": [DEEP]}
 
-PAYLOADS = [
+EMPTY: list[Any] = []
+PAYLOADS: list[tuple[Any, ...]] = [
     (),
     (None,),
     (7,),
@@ -382,7 +385,7 @@ PAYLOADS = [
         {
             name: value
             for name in ("requestId", "streamId", "outputId", "target", "message", "data", "roomName", "targetRoom")
-            for value in ([],)
+            for value in (EMPTY,)
         },
     ),
     (
@@ -447,22 +450,6 @@ SILENT = {name for name in EVENTS if "STREAM" in name} | {
     "$stream-end",
     "$stream-error",
 }
-
-
-def faults(run: Callable[[], None]) -> list[Any]:
-    """What was logged as a failure meanwhile."""
-    found: list[Any] = []
-
-    def observer(event: Any) -> None:
-        if event.get("log_level") in (LogLevel.critical, LogLevel.error):
-            found.append(event)
-
-    globalLogPublisher.addObserver(observer)
-    try:
-        run()
-    finally:
-        globalLogPublisher.removeObserver(observer)
-    return found
 
 
 def test_the_table_below_names_every_event(llm: Namespace) -> None:

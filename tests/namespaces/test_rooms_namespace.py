@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from attrs import evolve
-from twisted.logger import LogLevel, globalLogPublisher
 
-from hubkit import HandSocket, Kit, handled, result_of
+from hubkit import HandSocket, Kit, faults, handled, result_of
 from newage.domain.model import Role
 from newage.gateway.dispatch import Namespace
 from newage.namespaces.rooms import RoomEvents, add_room_events
@@ -210,22 +208,6 @@ PAYLOADS: list[tuple[Any, ...]] = [
 ]
 EVENTS = ["GET_ROOMS", "GET_CLIENTS_IN_ROOM", "CREATE_ROOM", "DELETE_ROOM", "JOIN_ROOM", "LEAVE_ROOM"]
 QUERIES = {"GET_ROOMS", "GET_CLIENTS_IN_ROOM"}
-
-
-def faults(run: Callable[[], None]) -> list[Any]:
-    """What was logged as a failure meanwhile."""
-    found: list[Any] = []
-
-    def observer(event: Any) -> None:
-        if event.get("log_level") in (LogLevel.critical, LogLevel.error):
-            found.append(event)
-
-    globalLogPublisher.addObserver(observer)
-    try:
-        run()
-    finally:
-        globalLogPublisher.removeObserver(observer)
-    return found
 
 
 def test_the_table_names_every_event(rooms: Namespace) -> None:

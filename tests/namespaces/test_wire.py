@@ -194,7 +194,8 @@ class Notebook(Recorder):
 @pytest.mark.parametrize("ack", [True, False])
 def test_what_came_of_a_request_is_recorded_once_it_could_be_read(kit: Kit, socket: HandSocket, ack: bool) -> None:
     book = Notebook()
-    for outcome in ({}, wire.Warned("Careful.", {}), NotFound("No such thing.")):
+    outcomes: list[Any] = [{}, wire.Warned("Careful.", {}), NotFound("No such thing.")]
+    for outcome in outcomes:
         run(wire.answer(wire.members, later(outcome), audit=book), socket, {"a": 1}, ack=ack)
     run(wire.answer(wire.members, now({}), audit=book), socket, "unreadable", ack=ack)
     assert [(what, request, how.lower()) for what, request, how in book.notes] == [  # type: ignore[attr-defined]
@@ -262,7 +263,8 @@ def test_members_first_and_text() -> None:
     assert wire.members({"a": 1}) == {"a": 1}
     assert wire.first({"a": None, "b": 0, "c": 2}, "a", "b", "c") == 0
     assert wire.first({}, "a") is None
-    assert [wire.text(value, 3) for value in ("abcd", "ab", 7, None, [])] == ["abc", "ab", "", "", ""]
+    values: list[Any] = ["abcd", "ab", 7, None, []]
+    assert [wire.text(value, 3) for value in values] == ["abc", "ab", "", "", ""]
 
 
 def test_hostile_keys_are_dropped_at_any_depth() -> None:

@@ -54,9 +54,9 @@ def test_a_date_that_was_given_is_kept(kit: Kit, sid: str) -> None:
     assert say(kit, "hi", timestamp="2020-01-01T00:00:00.000Z").timestamp == "2020-01-01T00:00:00.000Z"
 
 
-@pytest.mark.parametrize("declared", [{"stream_mode": "ss"}, {"stream_mode": "plain"}])
-def test_who_declared_a_form_gets_no_aliases(kit: Kit, declared: dict[str, str]) -> None:
-    sid = kit.connect("web1", **declared)
+@pytest.mark.parametrize("mode", ["ss", "plain"])
+def test_who_declared_a_form_gets_no_aliases(kit: Kit, mode: str) -> None:
+    sid = kit.connect("web1", stream_mode=mode)
     say(kit, "hi")
     assert [name.lower() for name in kit.outbox.names(sid)] == ["new_message"]
 

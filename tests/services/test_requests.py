@@ -28,7 +28,7 @@ from newage.errors import (
     Unavailable,
 )
 from newage.ports import IExtensionLink, IRoomListener
-from newage.services.requests import RequestSettings
+from newage.services.request_ledger import RequestSettings
 
 X = "SillyTavern-8000"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
+from typing import Any
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -599,7 +600,7 @@ def test_an_owner_whose_membership_expired_is_master_again_when_he_returns(make_
 
 
 def test_sockets_are_in_the_audiences_of_what_they_declared(kit: Kit) -> None:
-    def audiences(**declared: object) -> set[str]:
+    def audiences(**declared: Any) -> set[str]:
         sid = kit.connect("web1", **declared)
         return {audience.kind for audience in kit.outbox.audiences(sid) if audience.name == "web1"} - {
             "identity",
