@@ -114,6 +114,7 @@ class Core(Service):
         self._config = config
         self._reactor = reactor
         self._started_at = time()
+        self.port: Callable[[], int] = lambda: config.server.port  # replaced by who listens: port 0 takes any
         self.world = world = World(clock=reactor, now=time, new_id=lambda: str(uuid4()))
         self._threads = Threads.of(config, reactor)
         self._database: Database | None = None
@@ -443,7 +444,7 @@ class Core(Service):
         """SERVER_STATUS without its debugMode (contract 10.2)."""
         values = self.server_file.values
         return {
-            "serverPort": self._config.server.port,
+            "serverPort": self.port(),
             "serverAddress": values.get("serverAddress"),
             "networkSafe": self.server_file.network_safe,
             "startTime": _local(self._started_at),

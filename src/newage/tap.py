@@ -174,6 +174,14 @@ def build(config: Config, reactor: Any, read: Callable[[], Config]) -> StagedSer
     )
     systemd = Systemd(reactor, os.environ)
     signals = Signals(reactor)
+    listener = Listener(
+        reactor,
+        site,
+        addresses=config.server.bind_address,
+        port=config.server.port,
+        backlog=config.server.listen_backlog,
+    )
+    core.port = lambda: listener.port
     stages = [
         signals,
         home,
@@ -181,13 +189,7 @@ def build(config: Config, reactor: Any, read: Callable[[], Config]) -> StagedSer
         Manhole(reactor, config.manhole, config.home, Inspection(core).namespace, BANNER),
         systemd,
         Reloader(reactor, config, partial(_checked, read), core.reload, systemd, partial(signals.stop, "SIGHUP")),
-        Listener(
-            reactor,
-            site,
-            addresses=config.server.bind_address,
-            port=config.server.port,
-            backlog=config.server.listen_backlog,
-        ),
+        listener,
         Banner(reactor, CONNECT),
     ]
     for stage in stages:
