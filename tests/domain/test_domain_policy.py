@@ -207,25 +207,23 @@ HOME, AWAY, OFFICE = Peer("127.0.0.1", local=True), Peer("192.0.2.1"), Peer("192
 
 
 @pytest.mark.parametrize(
-    ("kind", "peer", "network_safe", "key_valid", "key_local", "allowed"),
+    ("kind", "peer", "network_safe", "key_valid", "allowed"),
     [
-        (Kind.ADMIN, HOME, True, False, False, True),
-        (Kind.EXTENSION, HOME, True, False, False, True),
-        (Kind.ADMIN, OFFICE, True, False, False, True),
-        (Kind.ADMIN, AWAY, True, False, False, False),
-        (Kind.ADMIN, AWAY, True, True, False, False),
-        (Kind.ADMIN, AWAY, False, True, False, True),
-        (Kind.EXTENSION, AWAY, False, True, False, True),
-        (Kind.ADMIN, HOME, False, False, False, False),
-        (Kind.ADMIN, OFFICE, False, False, False, False),
-        (Kind.CLIENT, HOME, True, True, True, False),
-        (Kind.CLIENT, HOME, False, True, True, False),
+        (Kind.ADMIN, HOME, True, False, True),
+        (Kind.EXTENSION, HOME, True, False, True),
+        (Kind.ADMIN, OFFICE, True, False, True),
+        (Kind.ADMIN, AWAY, True, False, False),
+        (Kind.ADMIN, AWAY, True, True, False),
+        (Kind.ADMIN, AWAY, False, True, True),
+        (Kind.EXTENSION, AWAY, False, True, True),
+        (Kind.ADMIN, HOME, False, False, False),
+        (Kind.ADMIN, OFFICE, False, False, False),
+        (Kind.CLIENT, HOME, True, True, False),
+        (Kind.CLIENT, HOME, False, True, False),
     ],
 )
-def test_who_may_use_sensitive_apis(
-    kind: Kind, peer: Peer, network_safe: bool, key_valid: bool, key_local: bool, allowed: bool
-) -> None:
-    may = has_sensitive_rights(kind, peer, network_safe=network_safe, key_valid=key_valid, key_local=key_local)
+def test_who_may_use_sensitive_apis(kind: Kind, peer: Peer, network_safe: bool, key_valid: bool, allowed: bool) -> None:
+    may = has_sensitive_rights(kind, peer, network_safe=network_safe, key_valid=key_valid)
     assert may is allowed
 
 

@@ -110,16 +110,16 @@ def default_targets(policy: ConnectionPolicy, assigned: Sequence[str]) -> tuple[
 # ------------------------------------------------------------------------------------------------------------- rights
 
 
-def has_sensitive_rights(kind: Kind, peer: Peer, *, network_safe: bool, key_valid: bool, key_local: bool) -> bool:
+def has_sensitive_rights(kind: Kind, peer: Peer, *, network_safe: bool, key_valid: bool) -> bool:
     """May this peer use sensitive APIs at all (contract 2.6 with A1)?
 
-    networkSafe on: admin or extension kind, and a local peer, an administrator's address, or a valid key that was
-    issued to a local peer or by an administrator. Off: by kind and valid key, from any address.
+    Admin or extension kind. With networkSafe on, from a local peer or an administrator's address, however it got its
+    key; off, by a valid key from any address.
     """
     if kind is Kind.CLIENT:
         return False
     if network_safe:
-        return peer.local or peer.admin or (key_valid and key_local)
+        return peer.local or peer.admin
     return key_valid
 
 

@@ -217,7 +217,5 @@ class AuthService:
             caller.peer,
             network_safe=network_safe,
             key_valid=proof in (Proof.KEY, Proof.PASSWORD),
-            # A1: in networkSafe mode a remote peer administers by its address alone, however it got its key.
-            key_local=False,
         )
         return evolve(caller, sensitive=sensitive, bootstrap=proof is Proof.BOOTSTRAP)
