@@ -1,6 +1,7 @@
 # make run    the hub with its demo extension on http://localhost:4000
 # make test   everything that must hold: style, types, tests, coverage
 # make check  style and types alone
+# make nightly the durability test in its long form: 200 times SIGKILL under load, some minutes
 # make unit   the tests that need neither Node nor a browser nor a started daemon
 # Needs Python 3.11 or newer, Node 20 or newer, make; fetches everything else into .venv and node_modules.
 
@@ -21,7 +22,7 @@ SOURCES := setup.cfg pyproject.toml MANIFEST.in README.md $(shell find src stati
 	-not -name '*.pyc' -not -name dropin.cache -not -path '*.egg-info/*')
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: run test check lint types unit browser clean
+.PHONY: run test check lint types unit nightly browser clean
 
 run: $(VENV)/installed
 	$(BIN)/twistd -n newage --demo
@@ -44,6 +45,9 @@ types: $(VENV)/developer
 
 unit: $(VENV)/developer
 	$(BIN)/python -m pytest -m 'not integration' $(PYTEST)
+
+nightly: $(VENV)/developer $(NODE_TESTS)/node_modules/.package-lock.json
+	NEWAGE_NIGHTLY=1 $(BIN)/python -m pytest -s tests/integration/test_durability.py $(PYTEST)
 
 # A browser for the tests of the page; Debian's where there is none and we may install it.
 browser:

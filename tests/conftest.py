@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from logkit import Logged
 
 INTEGRATION = Path(__file__).parent / "integration"
 
@@ -13,3 +16,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if INTEGRATION in item.path.parents:
             item.add_marker(pytest.mark.integration)
+
+
+@pytest.fixture
+def logged() -> Iterator[Logged]:
+    """What the test's code logs: ``logged()`` are the lines, ``logged.audited()`` the facts."""
+    logged = Logged().start()
+    yield logged
+    logged.stop()

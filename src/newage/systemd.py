@@ -46,7 +46,9 @@ class Systemd(Service):
         self._send("STOPPING=1", "STATUS=stopping")
 
     def ready(self) -> None:
-        self._send("READY=1", f"MAINPID={os.getpid()}", "STATUS=serving")
+        """Not after a stop has begun."""
+        if self.running:
+            self._send("READY=1", f"MAINPID={os.getpid()}", "STATUS=serving")
 
     def reloading(self) -> None:
         """To be followed by ``ready``."""

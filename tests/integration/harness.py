@@ -66,10 +66,10 @@ class Lines:
             self._ended = True
             self._changed.notify_all()
 
-    def wait_for(self, pattern: re.Pattern[str], timeout: float) -> re.Match[str] | None:
-        """The first match in any line; None when the output ends or the time is up without one."""
+    def wait_for(self, pattern: re.Pattern[str], timeout: float, since: int = 0) -> re.Match[str] | None:
+        """The first match in any line from number ``since`` on; None when the output ends or the time is up."""
         deadline = time.monotonic() + timeout
-        seen = 0
+        seen = since
         with self._changed:
             while True:
                 for line in self.lines[seen:]:
