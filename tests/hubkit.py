@@ -25,9 +25,13 @@ from newage.domain.request import Ask
 from newage.errors import NewAgeError, PeerGone, TimedOut
 from newage.ports import IChannel, IExtensionLink, IMessageStore, IOutbox, IRoomStore
 from newage.services.clock import World
+from newage.services.conversation import ConversationService, ConversationSettings
 from newage.services.downstream import DownstreamService, DownstreamSettings
+from newage.services.editing import EditingService
 from newage.services.forwarding import Forwarder
 from newage.services.history import HistoryService, HistorySettings
+from newage.services.moderation import ModerationService
+from newage.services.offline import OfflineService
 from newage.services.pacing import Pacer
 from newage.services.presence import PresenceService, PresenceSettings
 from newage.services.relations import RelationService, RelationSettings
@@ -38,7 +42,7 @@ from newage.services.room_notices import RoomNotices
 from newage.services.rooms import RoomService, RoomSettings
 from newage.services.sessions import SessionService, SessionSettings
 from newage.services.streams import StreamService, StreamSettings
-from newage.storage.memory import MemoryMessageStore, MemoryRoomStore, MemoryStateStore
+from newage.storage.memory import MemoryMarkStore, MemoryMessageStore, MemoryRoomStore, MemoryStateStore
 
 EPOCH = 1_700_000_000.0  # the wall time at the start of every test: 2023-11-14T22:13:20Z
 HOME = Peer("127.0.0.1", local=True)
@@ -349,6 +353,7 @@ class Settings:
     requests: RequestSettings = field(factory=RequestSettings)
     streams: StreamSettings = field(factory=StreamSettings)
     downstream: DownstreamSettings = field(factory=DownstreamSettings)
+    conversation: ConversationSettings = field(factory=ConversationSettings)
 
 
 class Kit:
@@ -366,6 +371,7 @@ class Kit:
         self.state_store: MemoryStateStore = (
             MemoryStateStore() if with_stores_of is None else with_stores_of.state_store
         )
+        self.mark_store = MemoryMarkStore(self.room_store) if with_stores_of is None else with_stores_of.mark_store
         self._born = EPOCH if with_stores_of is None else with_stores_of.now()
         messages = GatedMessageStore(self.message_store, self.gate)
         self.sessions = SessionService(self.world, self.outbox, at.sessions)
@@ -389,8 +395,8 @@ class Kit:
             aliases=aliases,
         )
         self.presence = PresenceService(self.world, self.outbox, self.sessions, self.rooms, at.presence)
-        pacer = Pacer(at.requests.extension_max_in_flight)
-        forwarder = Forwarder(self.outbox, self.sessions, self.presence, pacer)
+        self.pacer = Pacer(at.requests.extension_max_in_flight)
+        forwarder = Forwarder(self.outbox, self.sessions, self.presence, self.pacer)
         self.requests = RequestService(
             self.world,
             self.outbox,
@@ -412,7 +418,8 @@ class Kit:
             self.presence,
             at.streams,
         )
-        for listener in (self.rooms, self.relations, self.presence, self.downstream, self.streams):
+        self._make_staff(messages)
+        for listener in (self.rooms, self.relations, self.presence, self.downstream, self.streams, self.offline):
             self.sessions.add_listener(listener)
         for room_listener in (
             self.notices,
@@ -420,13 +427,51 @@ class Kit:
             self.requests,
             self.streams,
             self.downstream,
+            self.moderation,
+            self.offline,
             self.history,
         ):
             self.rooms.add_listener(room_listener)
         if load:
             result_of(self.rooms.load())
+            result_of(self.offline.load())
             result_of(self.relations.load())
+            result_of(self.moderation.load())
             self.requests.start()
+
+    def _make_staff(self, messages: IMessageStore) -> None:
+        """Who governs rooms, changes what was said, counts what was missed; and extensions that speak by themselves.
+
+        ``conversation`` is not started: its first round would never end. ``chances`` are drawn in order, then 0.
+        """
+        self.chances: list[float] = []
+        self.conversation = ConversationService(
+            self.world,
+            self.rooms,
+            self.relations,
+            self.history,
+            self.requests,
+            self.sessions,
+            self.pacer,
+            self.settings.conversation,
+            lambda: self.chances.pop(0) if self.chances else 0.0,
+            lambda among: among[-1],
+        )
+        self.moderation = ModerationService(
+            self.world,
+            self.outbox,
+            self.sessions,
+            self.rooms,
+            self.history,
+            self.presence,
+            self.notices,
+            self.state_store,
+            self.requests.mode_changed,
+            self.conversation.unmuted,
+        )
+        self.offline = OfflineService(self.world, self.outbox, self.rooms, messages, self.mark_store)
+        keep = self.settings.history.max_messages_per_room
+        self.editing = EditingService(self.world, self.rooms, self.history, messages, keep)
 
     def _members(self, name: str) -> tuple[str, ...]:
         room = self.rooms.get(name)
@@ -444,6 +489,8 @@ class Kit:
             self.downstream,
             self.streams,
             self.requests,
+            self.conversation,
+            self.moderation,
             self.presence,
             self.history,
             self.relations,

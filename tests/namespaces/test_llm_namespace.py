@@ -12,8 +12,6 @@ from newage.domain.model import ConnectionPolicy, Role
 from newage.gateway.dispatch import Namespace
 from newage.namespaces.llm import LlmServices, add_llm_events, link_for, parse_ask
 from newage.ports import IExtensionLink
-from newage.services.offline import OfflineService
-from newage.storage.memory import MemoryMarkStore
 
 X = "SillyTavern-8000"
 
@@ -24,9 +22,6 @@ def refuse(*args: Any) -> None:
 
 @pytest.fixture
 def llm(kit: Kit) -> Namespace:
-    offline = OfflineService(kit.world, kit.outbox, kit.rooms, kit.message_store, MemoryMarkStore(kit.room_store))
-    kit.sessions.add_listener(offline)
-    kit.rooms.add_listener(offline)
     services = LlmServices(
         world=kit.world,
         outbox=kit.outbox,
@@ -36,7 +31,7 @@ def llm(kit: Kit) -> Namespace:
         streams=kit.streams,
         downstream=kit.downstream,
         history=kit.history,
-        offline=offline,
+        offline=kit.offline,
         presence=kit.presence,
     )
     namespace = Namespace("/llm", connect=refuse, disconnected=refuse)
