@@ -195,6 +195,10 @@ def test_an_ack_with_bytes_is_binary():
     assert attachments == [b"\x00"]
 
 
+def test_half_an_emoji_without_bytes_is_plain():
+    assert encode_arguments(EVENT, b"/a,", ["x", "\ud83d"], b"7") == ('42/a,7["x","\ufffd"]'.encode(), [])
+
+
 def test_half_an_emoji_beside_bytes():
     packet, attachments = encode_arguments(EVENT, b"", ["x", b"one", "\ud83d", b"two"])
     assert attachments == [b"one", b"two"]
