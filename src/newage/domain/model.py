@@ -29,9 +29,11 @@ class Kind(Enum):
 
     @classmethod
     def of(cls, client_type: str) -> Kind:
-        if client_type in ("SillyTavern", "extension"):
-            return cls.EXTENSION
-        return cls.ADMIN if client_type == "monitor" else cls.CLIENT
+        return _KINDS.get(client_type, _CLIENT)
+
+
+_CLIENT = Kind.CLIENT
+_KINDS = {"SillyTavern": Kind.EXTENSION, "extension": Kind.EXTENSION, "monitor": Kind.ADMIN}
 
 
 class Role(IntEnum):

@@ -296,12 +296,13 @@ def _add_upstream(namespace: Namespace, services: LlmServices) -> None:
         if body is None:
             return
         text, index = body.get("data"), body.get("chunkIndex")
-        stream_id = wire.identifier(body.get("streamId")) or wire.identifier(body.get("outputId"))
+        output_id = wire.identifier(body.get("outputId"))
+        stream_id = wire.identifier(body.get("streamId")) or output_id
         if stream_id is not None and type(text) is str:
             streams.stream_data(
                 socket.caller.identity,
                 stream_id,
-                wire.identifier(body.get("outputId")),
+                output_id,
                 wire.identifier(body.get("requestId")),
                 index if type(index) is int else None,
                 text,
@@ -337,9 +338,12 @@ def _add_upstream(namespace: Namespace, services: LlmServices) -> None:
     namespace.on("message", _message_handler(services))
 
 
+_EXTENSION = Kind.EXTENSION  # looking a member up takes longer than comparing it
+
+
 def _extension_body(socket: ServerSocket, args: list[Any]) -> wire.Body | None:
     """The payload, if it is an object from an extension; everything else is ignored (contract 12.2)."""
-    if args and type(args[0]) is dict and socket.caller.kind is Kind.EXTENSION:
+    if args and type(args[0]) is dict and socket.caller.kind is _EXTENSION:
         return args[0]
     return None
 

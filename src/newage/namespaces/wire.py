@@ -182,6 +182,8 @@ def identifier(value: Any) -> str | None:
 
     Halves of surrogate pairs in it are repaired: ids reach stores and logs (C10).
     """
+    if type(value) is str and value.isascii():  # nearly all, three of them in every token
+        return value if 0 < len(value) <= MAX_ID else None
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
@@ -189,7 +191,7 @@ def identifier(value: Any) -> str | None:
     elif isinstance(value, float):
         value = str(int(value)) if value.is_integer() else repr(value)
     if isinstance(value, str) and 0 < len(value) <= MAX_ID:
-        return value if value.isascii() else well_formed(value)
+        return well_formed(value)
     return None
 
 

@@ -32,6 +32,7 @@ MAX_PATH_BYTES: Final = 256
 MAX_ATTACHMENTS: Final = 10  # parsers of clients refuse more
 
 _MESSAGE: Final = b"4"
+_HEADS: Final = tuple(b"4%d" % kind for kind in range(BINARY_ACK + 1))
 
 
 class SocketPacket(NamedTuple):
@@ -130,7 +131,7 @@ def encode_arguments(kind: int, prefix: bytes, args: Sequence[Any], ack_id: byte
     """
     try:
         # The way of nearly all: bytes are what orjson does not know.
-        return b"4%d%b%b%b" % (kind, prefix, ack_id, orjson.dumps(args)), []
+        return _HEADS[kind] + prefix + ack_id + orjson.dumps(args), []
     except orjson.JSONEncodeError:
         return _encode_rare(kind, prefix, args, ack_id)
 
