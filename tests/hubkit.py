@@ -359,6 +359,12 @@ class Settings:
 class Kit:
     """One hub. ``with_stores_of`` gives it what an earlier one left: a restart."""
 
+    mark_store: MemoryMarkStore
+    conversation: ConversationService
+    moderation: ModerationService
+    offline: OfflineService
+    editing: EditingService
+
     def __init__(self, *, with_stores_of: Kit | None = None, load: bool = True, **settings: Any) -> None:
         self.settings = at = Settings(**settings)
         self.clock = Clock()
@@ -556,6 +562,15 @@ class Kit:
         caller = self.sessions.caller(sid)
         assert caller is not None
         return caller
+
+    def heard(self, *events: str) -> dict[str, list[Any]]:
+        """What each socket heard of these events, by ``identity/namespace``; who heard nothing is not in it."""
+        found: dict[str, list[Any]] = {}
+        for sent in self.outbox.sent:
+            if sent.event in events:
+                caller = self.caller(sent.sid)
+                found.setdefault(f"{caller.identity}{caller.namespace}", []).append(sent.body)
+        return found
 
     # -------------------------------------------------------------------------------------------------------- rooms
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
@@ -60,8 +61,10 @@ class ModerationService(RoomListener):
     async def load(self) -> None:
         """Take over the default mode, and run the stored mutes to their ends."""
         mode = (await self._store.load_state()).get("messageRequestMode")
-        if isinstance(mode, str):
+        if mode in {known.value for known in RequestMode}:
             self._rooms.default_mode = RequestMode(mode)
+        elif mode is not None:
+            self._log.warn("the stored request mode is none: {mode}", mode=mode)
         for room in self._rooms.all():
             for identity, until in room.muted.items():
                 self._run_out(room.name, identity, until)
@@ -79,8 +82,8 @@ class ModerationService(RoomListener):
         current = room.members[identity]
         if not administers(actor) and not may_set_role(_role(room, actor), current, role):
             raise NotAuthorised("Unauthorized")
-        if room.name == identity and role is not Role.MASTER:
-            raise RoomDenied("Failed to set member role")  # the own personal room has one master for ever
+        if not role_is_open(room, identity, role):
+            raise RoomDenied("Failed to set member role")
         before = room
         members = {**room.members, identity: role}
         if role is Role.MASTER and room.master not in (None, identity):
@@ -113,20 +116,21 @@ class ModerationService(RoomListener):
     async def mute(self, actor: Caller, room_name: str, subject: str, duration: float) -> dict[str, object]:
         """Silence a member; it survives reconnects and restarts.
 
-        :param duration: seconds; zero or less is permanent.
+        :param duration: seconds; zero or less is permanent, and so is what ends after all time.
         :return: ``mutedUntil`` and ``duration`` of the ack.
         """
         room, identity = self._find(room_name, subject, "Failed to mute member")
         self._check_mute(actor, room, identity)
-        permanent = duration <= 0
-        until = PERMANENT if permanent else min(self._world.now() + duration, PERMANENT)
+        until = min(self._world.now() + duration, PERMANENT) if duration > 0 else PERMANENT
+        permanent = until == PERMANENT
         await self._rooms.change(room, muted={**room.muted, identity: until})
         self._run_out(room.name, identity, until)
         told: dict[str, object] = {"mutedUntil": iso(until), "duration": "permanent" if permanent else duration}
         self._publish(room, identity, "MEMBER_MUTED", {"mutedBy": actor.identity, **told})
+        self._presence.stop_typing(room.name, identity)  # else it would look idle when that runs out
         self._presence.show(room.name, identity, "muted")
         how = "permanently muted by " if permanent else "muted by "
-        length = "" if permanent else f" for {duration:g} seconds"
+        length = "" if permanent else f" for {_in_full(duration)} seconds"
         self._history.note(room.name, f"[System] {identity} has been {how}{actor.identity}{length}.")
         return told
 
@@ -141,9 +145,7 @@ class ModerationService(RoomListener):
             raise NotAuthorised("Unauthorized")
 
     async def _unmute(self, name: str, identity: str, by: str) -> None:
-        running = self._mutes.pop((name, identity), None)
-        if running is not None and running.active():
-            running.cancel()
+        self._stop_waiting(name, identity)
         room = self._rooms.get(name)
         if room is None or identity not in room.muted:
             return
@@ -156,9 +158,7 @@ class ModerationService(RoomListener):
 
     def _run_out(self, name: str, identity: str, until: float) -> None:
         """End the mute when its time comes."""
-        running = self._mutes.pop((name, identity), None)
-        if running is not None:
-            running.cancel()
+        self._stop_waiting(name, identity)
         if until >= PERMANENT:
             return
         left = max(0.0, until - self._world.now())
@@ -173,6 +173,7 @@ class ModerationService(RoomListener):
         self._run_out(name, identity, until)
 
     def _expire(self, name: str, identity: str) -> None:
+        del self._mutes[name, identity]
         d = Deferred.fromCoroutine(self._unmute(name, identity, "System"))
         d.addErrback(self._failed, name)
 
@@ -203,26 +204,33 @@ class ModerationService(RoomListener):
             raise NotAuthorised("Unauthorized")
         await self._store.save_state("messageRequestMode", mode.value)
         self._rooms.default_mode = mode
-        for room in list(self._rooms.all()):
-            await self._change_mode(room, mode, actor.identity)
+        for name in [room.name for room in self._rooms.all()]:
+            room = self._rooms.get(name)  # as it is now: storing the others took a while
+            if room is not None:
+                with suppress(RoomMissing):  # deleted while its mode was being stored
+                    await self._change_mode(room, mode, actor.identity)
 
     async def _change_mode(self, room: Room, mode: RequestMode, setter: str) -> None:
-        if room.mode is mode or self._rooms.get(room.name) is None:
+        if room.mode is mode:
             return
-        changed = await self._rooms.change(self._rooms.require(room.name), mode=mode)
+        changed = await self._rooms.change(room, mode=mode)
         self._notices.mode_changed(changed, setter)
         self._mode_changed(changed)
 
     # ------------------------------------------------------------------------------------------------- rooms' changes
 
     def member_left(self, room: Room, identity: str, reason: str) -> None:
-        running = self._mutes.pop((room.name, identity), None)
-        if running is not None:
-            running.cancel()
+        self._stop_waiting(room.name, identity)
+        self._presence.stop_typing(room.name, identity)
 
     def room_deleted(self, room: Room) -> None:
         for identity in room.muted:
-            self.member_left(room, identity, "room_deleted")
+            self._stop_waiting(room.name, identity)
+
+    def _stop_waiting(self, name: str, identity: str) -> None:
+        running = self._mutes.pop((name, identity), None)
+        if running is not None:
+            running.cancel()
 
     # ------------------------------------------------------------------------------------------------------ internals
 
@@ -248,6 +256,18 @@ class ModerationService(RoomListener):
 
     def _failed(self, failure: Failure, room: str) -> None:
         self._log.failure("a mute in room {room} could not be ended", failure, room=room)
+
+
+def role_is_open(room: Room, identity: str, role: Role) -> bool:
+    """May that be the role of this one at all? Whoever a room is named by is its master for ever (contract 2.10)."""
+    if room.kind not in (RoomKind.PERSONAL, RoomKind.EXTENSION):
+        return True
+    return (role is Role.MASTER) == (identity == room.name)
+
+
+def _in_full(seconds: float) -> str:
+    """Without an exponent, and without decimals where there are none."""
+    return str(int(seconds)) if seconds == int(seconds) else str(round(seconds, 3))
 
 
 def _role(room: Room, actor: Caller) -> Role:
