@@ -103,6 +103,8 @@ class Tap:
             except Exception:  # whoever watches must not harm whom it watches
                 _log.failure("a trace broke and ends")
                 self.writers.remove(write)
+                if not self.writers:
+                    self.remove()
 
     def remove(self) -> None:
         if self.in_place:
