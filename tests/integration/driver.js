@@ -163,7 +163,7 @@ const commands = {
     find(engines, engine).engine.transport.ws.pause();
   },
   resume({ engine }) {
-    find(engines, engine).engine.transport.ws.resume();
+    find(engines, engine).engine.transport.ws?.resume(); // gone when the client found out by itself
   },
   close({ engine }) {
     closeEngine(engine);
