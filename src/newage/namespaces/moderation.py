@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from math import isnan
 from typing import Any
 
 from attrs import frozen
@@ -10,10 +10,10 @@ from attrs import frozen
 from newage.audit import Recorder
 from newage.domain.model import Caller, RequestMode, Role, RoomKind
 from newage.domain.policy import administers, is_staff
-from newage.errors import BadParameter, InvalidRequest, NewAgeError, NotAuthorised, RoomDenied, RoomMissing
+from newage.errors import InvalidRequest, NewAgeError, NotAuthorised, NotMember, RoomDenied, RoomMissing
 from newage.gateway.dispatch import Namespace
 from newage.namespaces import wire
-from newage.services.moderation import ModerationService
+from newage.services.moderation import ModerationService, role_is_open
 from newage.services.rooms import RoomService
 from newage.services.sessions import SessionService
 
@@ -45,15 +45,21 @@ def parse_subject(words: str) -> Any:
 
 
 def _duration(value: Any) -> float:
-    """Seconds; what is missing or no positive number means for ever (contract 4.5)."""
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            raise BadParameter("duration must be a number of seconds.") from None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+    """Seconds; missing, zero or negative means for ever (contract 4.5).
+
+    :raises InvalidRequest: it is no number; a slip must not silence somebody for ever.
+    """
+    if value is None or value == "permanent":
         return 0.0
-    return float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise InvalidRequest(wire.INVALID)
+    try:
+        seconds = float(value)
+    except ValueError:
+        raise InvalidRequest(wire.INVALID) from None
+    if isnan(seconds):
+        raise InvalidRequest(wire.INVALID)
+    return seconds
 
 
 def parse_add(payload: Any) -> Subject:
@@ -125,11 +131,13 @@ class ModerationEvents:
         if who is None or (request.role >= Role.MANAGER and not administers(caller) and room.master != caller.identity):
             raise RoomDenied(words)
         role = request.role if staff else Role.GUEST
+        if role is Role.MASTER and not role_is_open(room, who, role):
+            raise RoomDenied(words)
         try:
             await self.rooms.add(request.room, who, Role.MANAGER if role is Role.MASTER else role)
             if role is Role.MASTER:
                 await self.moderation.set_role(caller, request.room, who, role)
-        except (RoomDenied, NewAgeError) as error:
+        except NewAgeError as error:
             raise RoomDenied(words) from error
         return {"roomName": request.room, "identity": who, "role": role.wire}
 
@@ -141,8 +149,8 @@ class ModerationEvents:
         who = caller.identity if request.who is None else self.moderation.member(room, request.who)
         if (who or request.who) == request.room:
             raise InvalidRequest("Invalid operation")
-        if who == caller.identity:
-            await self._removed(request.room, who, "leave", words)
+        if who == caller.identity or (who is None and request.who in (caller.identity, caller.client_id)):
+            await self._removed(request.room, caller.identity, "leave", words)
             return {"roomName": request.room}
         staff = administers(caller) or is_staff(room, caller.identity)
         if not staff:
@@ -155,7 +163,7 @@ class ModerationEvents:
     async def _removed(self, room: str, who: str, reason: str, words: str) -> None:
         try:
             await self.rooms.remove(room, who, reason)
-        except RoomMissing as error:
+        except (RoomMissing, NotMember) as error:  # it went meanwhile
             raise RoomDenied(words) from error
 
     def _present(self, who: str | None, caller: Caller) -> str | None:
@@ -187,6 +195,9 @@ class ModerationEvents:
         return {"mode": request.mode.value}
 
     async def mode(self, caller: Caller, request: Mode) -> wire.Body:
+        """The administrators' event: of one room, or of all there are and will be."""
+        if not administers(caller):
+            raise NotAuthorised("Unauthorized")
         if request.room is not None:
             return await self.room_mode(caller, request)
         await self.moderation.set_default_mode(caller, request.mode)
