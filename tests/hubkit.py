@@ -316,11 +316,16 @@ class GatedMessageStore:
     def find_message(self, room: str, any_id: str) -> Deferred[Message | None]:
         return self._gate.passed(self._store.find_message, room, any_id)
 
-    def last_messages(self, room: str, limit: int) -> Deferred[tuple[Message, ...]]:
-        return self._gate.passed(self._store.last_messages, room, limit)
+    def last_messages(self, room: str, limit: int, max_bytes: int | None = None) -> Deferred[tuple[Message, ...]]:
+        return self._gate.passed(self._store.last_messages, room, limit, max_bytes)
 
-    def messages_after(self, room: str, seq: int, limit: int) -> Deferred[tuple[Message, ...]]:
-        return self._gate.passed(self._store.messages_after, room, seq, limit)
+    def messages_after(
+        self, room: str, seq: int, limit: int, max_bytes: int | None = None
+    ) -> Deferred[tuple[Message, ...]]:
+        return self._gate.passed(self._store.messages_after, room, seq, limit, max_bytes)
+
+    def message_weights(self, room: str) -> Deferred[tuple[int, ...]]:
+        return self._gate.passed(self._store.message_weights, room)
 
     def count_messages(self, room: str, after_seq: int) -> Deferred[int]:
         return self._gate.passed(self._store.count_messages, room, after_seq)

@@ -239,9 +239,13 @@ class Core(Service):
             self.requests.mode_changed,
             self.conversation.unmuted,
         )
-        self.offline = OfflineService(world, hub, self.rooms, stores.messages, stores.marks)
+        self.offline = OfflineService(
+            world, hub, self.rooms, stores.messages, stores.marks, config.history.context_max_bytes
+        )
         keep = config.history.max_messages_per_room
-        self.editing = EditingService(world, self.rooms, self.history, stores.messages, keep)
+        self.editing = EditingService(
+            world, self.rooms, self.history, stores.messages, keep, config.requests.max_request_bytes
+        )
 
     def _members(self, name: str) -> tuple[str, ...]:
         room = self.rooms.get(name)
@@ -363,10 +367,12 @@ class Core(Service):
         self.presence.settings = config.presence
         self.rooms.settings = config.rooms
         self.history.settings = config.history
+        self.offline.page_bytes = config.history.context_max_bytes
         self.requests.settings = config.requests
         self.streams.settings = config.streams
         self.pacer.limit = config.requests.extension_max_in_flight
         self.editing.keep = config.history.max_messages_per_room
+        self.editing.max_bytes = config.requests.max_request_bytes
         self.conversation.settings = config.conversation
         self.downstream.settings = config.downstream
         self.calls.settings = config.calls

@@ -300,11 +300,17 @@ class IMessageStore(Interface):
     def find_message(room: str, any_id: str) -> Deferred[Message | None]:
         """By message id, else by response id."""
 
-    def last_messages(room: str, limit: int) -> Deferred[tuple[Message, ...]]:
-        """The newest ``limit``, oldest first."""
+    def last_messages(room: str, limit: int, max_bytes: int | None = None) -> Deferred[tuple[Message, ...]]:
+        """The newest ``limit``, oldest first; fewer when these weigh more than ``max_bytes``, but at least one.
 
-    def messages_after(room: str, seq: int, limit: int) -> Deferred[tuple[Message, ...]]:
-        """The oldest ``limit`` with a greater seq, oldest first."""
+        A message weighs what its text, its data and its further members take in the store.
+        """
+
+    def messages_after(room: str, seq: int, limit: int, max_bytes: int | None = None) -> Deferred[tuple[Message, ...]]:
+        """The oldest ``limit`` with a greater seq, oldest first; ``max_bytes`` as in ``last_messages``."""
+
+    def message_weights(room: str) -> Deferred[tuple[int, ...]]:
+        """The weight of each message in bytes, oldest first."""
 
     def count_messages(room: str, after_seq: int) -> Deferred[int]:
         """How many have a greater seq."""

@@ -254,6 +254,25 @@ class TestMessages:
         assert [m.seq for m in value(messages.messages_after("lobby", 7, 3))] == []
         assert value(messages.count_messages("lobby", 4)) == 3
 
+    def test_reads_no_more_than_fits_but_always_one(self, lobby: Stores) -> None:
+        """A weight is text, data and further members; a room of long messages must not be read whole."""
+        for number, members in enumerate(
+            ({}, {"data": "1234567"}, {"extra": {"a": "b"}}, {"text": "\u20ac" * 3}), start=1
+        ):
+            value(lobby.messages.add_message(message(number, **{"text": "x" * 9, **members}), 99))
+        messages = lobby.messages
+        assert value(messages.message_weights("lobby")) == (9, 18, 18, 9)
+        assert value(messages.message_weights("nowhere")) == ()
+        for limit, max_bytes, newest, oldest in (
+            (9, 45, [2, 3, 4], [1, 2, 3]),
+            (9, 44, [3, 4], [1, 2]),
+            (2, 99, [3, 4], [1, 2]),
+            (9, 1, [4], [1]),
+            (9, None, [1, 2, 3, 4], [1, 2, 3, 4]),
+        ):
+            assert [m.seq for m in value(messages.last_messages("lobby", limit, max_bytes))] == newest
+            assert [m.seq for m in value(messages.messages_after("lobby", 0, limit, max_bytes))] == oldest
+
 
 class TestState:
     def test_provides_the_port(self, stores: Stores) -> None:

@@ -16,6 +16,7 @@ from newage.services.clock import World
 from newage.services.history import HistoryService
 from newage.services.requests import MUTED
 from newage.services.rooms import RoomService
+from newage.services.views import carried_bytes
 
 IMMUTABLE = frozenset(
     {
@@ -42,21 +43,32 @@ IMMUTABLE = frozenset(
 
 
 class EditingService:
-    """:param keep: how many of a room's messages are looked through for the request of a response."""
+    """
+    :param keep: how many of a room's messages are looked through for the request of a response.
+    :param max_bytes: of a message's text, data and further members after an edit.
+    """
 
     def __init__(
-        self, world: World, rooms: RoomService, history: HistoryService, store: IMessageStore, keep: int
+        self,
+        world: World,
+        rooms: RoomService,
+        history: HistoryService,
+        store: IMessageStore,
+        keep: int,
+        max_bytes: int = 262_144,
     ) -> None:
         self._world = world
         self._rooms = rooms
         self._history = history
         self._store = store
         self.keep = keep
+        self.max_bytes = max_bytes
 
     async def edit(self, actor: Caller, name: str, any_id: str, fields: Mapping[str, Any]) -> Message:
         """Change a message's text or further members; what identifies it stays.
 
         :raises NotFound: no such room or message. :raises NotAuthorised: muted, or not the actor's to change.
+        :raises InvalidRequest: nothing to change, or it would become too large.
         """
         words = "Failed to edit message. It might not exist."
         room = self._rooms.get(name)
@@ -69,7 +81,11 @@ class EditingService:
             raise NotFound(words)
         if not await self._may_change(actor, room, [message]):
             raise NotAuthorised("Permission denied to edit this message.")
-        return await self._history.replace(_changed(message, fields))
+        changed = _changed(message, fields)
+        grown = carried_bytes(changed.text, changed.data, changed.extra)
+        if grown > max(self.max_bytes, carried_bytes(message.text, message.data, message.extra)):
+            raise InvalidRequest("The message would be too large.")
+        return await self._history.replace(changed)
 
     async def delete(self, actor: Caller, name: str, any_ids: Sequence[str]) -> tuple[str, ...]:
         """Delete what exists of these; if one may not be deleted, none is.
@@ -102,9 +118,11 @@ class EditingService:
             raise NotMember(words)
 
     async def _may_change(self, actor: Caller, room: Room, messages: Sequence[Message]) -> bool:
-        """Author, requester of the response, staff, administrator."""
+        """Author or requester of the response, as long as they are members; staff; administrator."""
         if administers(actor) or is_staff(room, actor.identity):
             return True
+        if actor.identity not in room.members:
+            return False  # who was kicked has no more say, not even in what he said
         foreign = [m for m in messages if m.identity != actor.identity]
         if any(not m.is_response for m in foreign):
             return False

@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from newage.domain.model import Audience, Caller, Emission, Kind, Message, Role, Room, RoomKind
 from newage.errors import NotMember, RoomMissing
 from newage.ports import IMessageStore, IOutbox
+from newage.protocol.json_text import dumps
 from newage.services.clock import World
 from newage.services.listeners import RoomListener
 from newage.services.rooms import RoomService
@@ -29,7 +30,14 @@ class HistorySettings:
     context_snapshot_delay_ms: int = field(default=150, metadata={"doc": "a room's changes within it share a snapshot"})
     context_forward_limit: int = field(default=50, metadata={"doc": "messages of context given to an extension"})
     max_messages_per_room: int = field(default=2000, metadata={"doc": "stored messages of a room; older ones go"})
+    context_max_bytes: int = field(
+        default=524_288,
+        metadata={"doc": "bytes of text and data in a page, snapshot or forwarded context; one message always fits"},
+    )
     max_page_pushes: int = field(default=1000, metadata={"doc": "histories being sent page by page at once"})
+
+
+LOOK_BACK = 8  # times ``context_max_bytes`` that are searched for the thread of one identity
 
 
 class HistoryService(RoomListener):
@@ -130,17 +138,17 @@ class HistoryService(RoomListener):
     # ------------------------------------------------------------------------------------------------------- reading
 
     async def context(self, room: str, only: str | None = None) -> list[dict[str, Any]]:
-        """The last messages of a room, oldest first.
+        """The last messages of a room, oldest first, as many as may be sent at once.
 
         :param only: keep just this identity's own thread: its messages and the answers to them (mode Separate).
         """
-        limit = self.settings.context_forward_limit
+        limit, max_bytes = self.settings.context_forward_limit, self.settings.context_max_bytes
         if only is None:
-            return [message_body(m) for m in await self._store.last_messages(room, limit)]
-        messages = await self._store.last_messages(room, self.settings.max_messages_per_room)
+            return [message_body(m) for m in await self._store.last_messages(room, limit, max_bytes)]
+        messages = await self._store.last_messages(room, self.settings.max_messages_per_room, LOOK_BACK * max_bytes)
         own = {m.request_id for m in messages if m.identity == only and not m.is_response}
         thread = [m for m in messages if m.identity == only or (m.is_response and m.request_id in own)]
-        return [message_body(m) for m in thread[-limit:]]
+        return _newest_within([message_body(m) for m in thread[-limit:]], 2 * max_bytes)
 
     async def push_context(self, caller: Caller, name: str) -> dict[str, Any]:
         """Begin to send a room's whole history to one socket, page by page (contract 4.8).
@@ -154,21 +162,25 @@ class HistoryService(RoomListener):
             raise RoomMissing(f"Could not retrieve context for room {name}.")
         if not _may_read(caller, room):
             raise NotMember(f"You are not a member of room {name}.")
-        total = await self._store.count_messages(name, 0)
-        size = self.settings.context_page_size
-        pages = max(1, -(-total // size))
-        update = {"updateId": self._world.new_id(), "roomName": name, "totalPages": pages, "totalMessages": total}
-        self._start_push(caller.sid, name, update)
+        weights = await self._store.message_weights(name)
+        pages = paged(weights, self.settings.context_page_size, self.settings.context_max_bytes)
+        update = {
+            "updateId": self._world.new_id(),
+            "roomName": name,
+            "totalPages": len(pages),
+            "totalMessages": len(weights),
+        }
+        self._start_push(caller.sid, name, update, pages)
         return update
 
-    def _start_push(self, sid: str, name: str, update: dict[str, Any]) -> None:
+    def _start_push(self, sid: str, name: str, update: dict[str, Any], pages: list[int]) -> None:
         key = (sid, name)
         superseded = self._pushes.pop(key, None)
         if superseded is None and len(self._pushes) >= self.settings.max_page_pushes:
             superseded = self._pushes.pop(next(iter(self._pushes)))
         if superseded is not None:
             superseded.cancel()
-        d = self._pushes[key] = Deferred.fromCoroutine(self._push(sid, name, update))
+        d = self._pushes[key] = Deferred.fromCoroutine(self._push(sid, name, update, pages))
         d.addErrback(self._failed, "a context push", name)
         d.addBoth(self._push_over, key, d)
 
@@ -176,11 +188,11 @@ class HistoryService(RoomListener):
         if self._pushes.get(key) is push:
             del self._pushes[key]
 
-    async def _push(self, sid: str, name: str, update: dict[str, Any]) -> None:
+    async def _push(self, sid: str, name: str, update: dict[str, Any], pages: list[int]) -> None:
         after = 0
-        for number in range(1, update["totalPages"] + 1):
+        for number, count in enumerate(pages, start=1):
             await self._pause(self.settings.context_send_delay / 1000 if number > 1 else 0)
-            page = await self._store.messages_after(name, after, self.settings.context_page_size)
+            page = await self._store.messages_after(name, after, count)
             caller, room = self._sessions.caller(sid), self._rooms.get(name)
             if caller is None or room is None or not _may_read(caller, room):
                 return
@@ -246,15 +258,16 @@ class HistoryService(RoomListener):
         d.addErrback(self._failed, "a snapshot", name)
 
     async def _send_snapshot(self, name: str) -> None:
-        limit = self.settings.context_snapshot_max
-        messages = await self._store.last_messages(name, limit + 1)
+        limit, max_bytes = self.settings.context_snapshot_max, self.settings.context_max_bytes
+        messages = await self._store.last_messages(name, limit, max_bytes)
+        total = await self._store.count_messages(name, 0)
         room = self._rooms.get(name)
         if room is None:
             return
         body = {
             "roomName": name,
-            "context": [message_body(message) for message in messages[-limit:]],
-            "truncated": len(messages) > limit,
+            "context": [message_body(message) for message in messages],
+            "truncated": total > len(messages),
             "seq": room.seq,
         }
         self._outbox.publish(Emission("/llm", "UPDATE_CONTEXT", (body,), (Audience("snapshots", name),)))
@@ -262,6 +275,29 @@ class HistoryService(RoomListener):
     def _failed(self, failure: Failure, what: str, room: str) -> None:
         if not isinstance(failure.value, CancelledError):  # else superseded, or the end of the daemon
             self._log.failure("{what} of room {room} failed", failure, what=what, room=room)
+
+
+def paged(weights: Sequence[int], page_size: int, max_bytes: int) -> list[int]:
+    """How many messages go on each page: full ones, but none heavier than ``max_bytes`` unless it is one message."""
+    pages: list[int] = [0]
+    filled = 0
+    for weight in weights:
+        if pages[-1] and (pages[-1] >= page_size or filled + weight > max_bytes):
+            pages.append(0)
+            filled = 0
+        pages[-1] += 1
+        filled += weight
+    return pages
+
+
+def _newest_within(bodies: list[dict[str, Any]], max_bytes: int) -> list[dict[str, Any]]:
+    """The last ones whose JSON fits; one always does."""
+    left = max_bytes
+    for count, body in enumerate(reversed(bodies)):
+        left -= len(dumps(body))
+        if count and left < 0:
+            return bodies[-count:]
+    return bodies
 
 
 def _may_read(caller: Caller, room: Room) -> bool:

@@ -29,8 +29,16 @@ class OfflineService(SessionListener, RoomListener):
     _log = Logger()
 
     def __init__(
-        self, world: World, outbox: IOutbox, rooms: RoomService, messages: IMessageStore, marks: IMarkStore
+        self,
+        world: World,
+        outbox: IOutbox,
+        rooms: RoomService,
+        messages: IMessageStore,
+        marks: IMarkStore,
+        page_bytes: int = 524_288,
     ) -> None:
+        """:param page_bytes: of text and data in one answer; one message always fits."""
+        self.page_bytes = page_bytes
         self._world = world
         self._outbox = outbox
         self._rooms = rooms
@@ -60,8 +68,8 @@ class OfflineService(SessionListener, RoomListener):
         if caller.identity not in room.members and not administers(caller):
             raise NotMember(f"You are not a member of room {name}.")
         seq = await self._seq_of(caller.identity, name, since)
-        found = await self._messages.messages_after(name, seq, limit + 1)
-        page, more = found[:limit], len(found) > limit
+        page = await self._messages.messages_after(name, seq, limit, self.page_bytes)
+        more = bool(page) and await self._messages.count_messages(name, page[-1].seq) > 0
         return {
             "roomName": name,
             "messages": [message_body(message) for message in page],

@@ -27,6 +27,9 @@ class RequestSettings:
     max_live_requests: int = field(default=1000, metadata={"doc": "requests at once"})
     max_live_requests_per_identity: int = field(default=100, metadata={"doc": "requests of one identity at once"})
     request_rate: int = field(default=30, metadata={"doc": "requests of one identity in 10 seconds"})
+    request_bytes_rate: int = field(
+        default=1_048_576, metadata={"doc": "bytes of the requests of one identity in 10 seconds"}
+    )
     max_request_bytes: int = field(
         default=262_144, metadata={"doc": "bytes of a request's text, data and further members as JSON"}
     )

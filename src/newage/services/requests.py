@@ -22,7 +22,6 @@ from newage.errors import (
     Unavailable,
 )
 from newage.ports import IOutbox
-from newage.protocol.json_text import dumps
 from newage.services.clock import World
 from newage.services.forwarding import Forwarder
 from newage.services.history import HistoryService
@@ -31,6 +30,7 @@ from newage.services.relations import RelationService
 from newage.services.request_ledger import RequestLedger, RequestSettings
 from newage.services.rooms import RoomService
 from newage.services.sessions import SessionService
+from newage.services.views import carried_bytes
 
 MUTED = "You are currently muted and cannot send messages."
 NO_EXTENSION = "No connected SillyTavern extensions."
@@ -57,7 +57,7 @@ class RequestService(RequestLedger, RoomListener):
         self._relations = relations
         self._history = history
         self._queues: dict[str, RoomQueue] = {}
-        self._rates: dict[str, deque[float]] = {}
+        self._rates: dict[str, deque[tuple[float, int]]] = {}  # identity -> (when, bytes) of its requests lately
         self._sweep: IDelayedCall | None = None
         self._stopping = False
 
@@ -112,31 +112,33 @@ class RequestService(RequestLedger, RoomListener):
             raise RoomDenied("Invalid or unauthorized target room.")
         if ask.request_id is None or not ask.text:
             raise InvalidRequest("Invalid LLM request data.")
-        if _size(ask) > self.settings.max_request_bytes:
+        size = carried_bytes(ask.text, ask.data, ask.extra)
+        if size > self.settings.max_request_bytes:
             raise InvalidRequest("Invalid LLM request data.")
         known = self._requests.get(ask.request_id)
         if known is not None and known.live:
             raise InvalidRequest("Duplicate requestId.")
         if ask.targets is not None and "server" in ask.targets:
             raise InvalidRequest("LLM requests should not be sent to the server directly.")
-        self._check_limits(caller.identity)
+        self._check_limits(caller.identity, size)
         return room
 
     def _is_muted(self, room: Room, identity: str) -> bool:
         return room.muted.get(identity, 0.0) > self._world.now()
 
-    def _check_limits(self, identity: str) -> None:
+    def _check_limits(self, identity: str, size: int) -> None:
         now = self._world.clock.seconds()
         recent = self._rates.setdefault(identity, deque())
-        while recent and recent[0] <= now - self.RATE_WINDOW:
+        while recent and recent[0][0] <= now - self.RATE_WINDOW:
             recent.popleft()
         if (
             len(recent) >= self.settings.request_rate
+            or sum(each for _, each in recent) + size > self.settings.request_bytes_rate
             or self.live_count >= self.settings.max_live_requests
             or self._live.get(identity, 0) >= self.settings.max_live_requests_per_identity
         ):
             raise Unavailable("Too many requests.")
-        recent.append(now)
+        recent.append((now, size))
 
     def _role(self, caller: Caller, room: Room, ask: Ask) -> Role:
         outsider = Role.MANAGER if administers(caller) else Role.GUEST
@@ -246,8 +248,7 @@ class RequestService(RequestLedger, RoomListener):
             else:
                 found[session.identity] = None
         if not found:
-            nobody = not self._relations.extensions() and len(request.ask.targets) == 0
-            raise ClientMissing(NO_EXTENSION if nobody else f"Target client not found: {', '.join(missing)}")
+            raise ClientMissing(f"Target client not found: {', '.join(missing)}")
         if missing:
             self._forwarder.warn(request, f"Target client not found: {', '.join(missing)}")
         return tuple(found)
@@ -310,16 +311,5 @@ class RequestService(RequestLedger, RoomListener):
         self._sweep_requests()
         horizon = self._world.clock.seconds() - self.RATE_WINDOW
         for identity, recent in list(self._rates.items()):
-            if not recent or recent[-1] <= horizon:
+            if not recent or recent[-1][0] <= horizon:
                 del self._rates[identity]
-
-
-def _size(ask: Ask) -> int:
-    """Bytes of what a request carries into the room, its history and every context (contract 4.1, 5.1).
-
-    Text is counted as it is, the rest as JSON.
-    """
-    size = len(ask.text.encode("utf-8", "replace"))
-    if ask.data is not None and ask.data != ask.text:
-        size += len(dumps(ask.data))
-    return size + (len(dumps(dict(ask.extra))) if ask.extra else 0)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from newage.domain.model import Message
+from newage.protocol.json_text import dumps
 
 Body = dict[str, Any]
 
@@ -54,6 +56,17 @@ def message_body(message: Message) -> Body:
     if message.last_edited is not None:
         body["lastEdited"] = message.last_edited
     return body
+
+
+def carried_bytes(text: str, data: Any, extra: Mapping[str, Any]) -> int:
+    """Bytes of what a message carries into its room, the history and every context (contract 4.1, 5.1).
+
+    Text is counted as it is, the rest as JSON.
+    """
+    size = len(text.encode("utf-8", "replace"))
+    if data is not None and data != text:
+        size += len(dumps(data))
+    return size + (len(dumps(dict(extra))) if extra else 0)
 
 
 def new_message_body(message: Message) -> Body:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -147,11 +147,17 @@ class MemoryMessageStore:
         found = stored.messages.get(any_id)
         return succeed(found or next((m for m in self._sorted(room) if m.response_id == any_id), None))
 
-    def last_messages(self, room: str, limit: int) -> Deferred[tuple[Message, ...]]:
-        return succeed(self._sorted(room, newest=limit))
+    def last_messages(self, room: str, limit: int, max_bytes: int | None = None) -> Deferred[tuple[Message, ...]]:
+        newest_first = reversed(self._sorted(room, newest=limit))
+        return succeed(tuple(reversed(_within(newest_first, max_bytes))))
 
-    def messages_after(self, room: str, seq: int, limit: int) -> Deferred[tuple[Message, ...]]:
-        return succeed(self._sorted(room, after=seq)[:limit])
+    def messages_after(
+        self, room: str, seq: int, limit: int, max_bytes: int | None = None
+    ) -> Deferred[tuple[Message, ...]]:
+        return succeed(tuple(_within(self._sorted(room, after=seq)[:limit], max_bytes)))
+
+    def message_weights(self, room: str) -> Deferred[tuple[int, ...]]:
+        return succeed(tuple(_weight(message) for message in self._sorted(room)))
 
     def count_messages(self, room: str, after_seq: int) -> Deferred[int]:
         return succeed(len(self._sorted(room, after=after_seq)))
@@ -164,6 +170,23 @@ class MemoryMessageStore:
         if newest is not None:
             start = max(start, len(stored.order) - newest)
         return tuple(stored.messages[message_id] for _, message_id in stored.order[start:])
+
+
+def _weight(message: Message) -> int:
+    parts = [orjson.dumps(part) for part in (message.data, dict(message.extra) or None) if part is not None]
+    return len(message.text.encode()) + sum(map(len, parts))
+
+
+def _within(messages: Iterable[Message], max_bytes: int | None) -> list[Message]:
+    """The first ones that fit; one always does."""
+    found: list[Message] = []
+    weight = 0
+    for message in messages:
+        weight += _weight(message) if max_bytes is not None else 0
+        if found and max_bytes is not None and weight > max_bytes:
+            break
+        found.append(message)
+    return found
 
 
 @implementer(IMarkStore)

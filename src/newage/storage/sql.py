@@ -80,6 +80,10 @@ FIND_MESSAGE: Final = _SELECT + "m.message_id = ?"
 FIND_RESPONSE: Final = _SELECT + "m.response_id = ? ORDER BY m.seq LIMIT 1"
 LAST_MESSAGES: Final = _SELECT + "m.seq >= 0 ORDER BY m.seq DESC LIMIT ?"
 MESSAGES_AFTER: Final = _SELECT + "m.seq > ? ORDER BY m.seq LIMIT ?"
+WEIGHTS: Final = """
+    SELECT length(CAST(m.text AS BLOB)) + coalesce(length(m.data), 0) + coalesce(length(m.extra), 0)
+    FROM message m JOIN room ON room.id = m.room_id WHERE room.name = ? ORDER BY m.seq
+"""
 COUNT_MESSAGES: Final = """
     SELECT count(*) FROM message m JOIN room ON room.id = m.room_id WHERE room.name = ? AND m.seq > ?
 """
@@ -113,6 +117,12 @@ def message_values(message: Message) -> tuple[Any, ...]:
         message.last_edited,
         to_json(dict(message.extra)) if message.extra else None,
     )
+
+
+def weight_of(row: tuple[Any, ...]) -> int:
+    """Bytes of text, data and further members in a row of the ``SELECT``s above, as in ``WEIGHTS``."""
+    text, data, extra = row[6], row[7], row[17]
+    return len(text.encode()) + len(data or b"") + len(extra or b"")
 
 
 def message_of(row: tuple[Any, ...]) -> Message:

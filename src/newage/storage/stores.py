@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 from attrs import define, frozen
@@ -122,17 +123,20 @@ class SqlMessageStore:
 
         return self._database.read(find)
 
-    def last_messages(self, room: str, limit: int) -> Deferred[tuple[Message, ...]]:
+    def last_messages(self, room: str, limit: int, max_bytes: int | None = None) -> Deferred[tuple[Message, ...]]:
         return self._database.read(
-            lambda c: tuple(
-                sql.message_of(row) for row in reversed(c.execute(sql.LAST_MESSAGES, (room, limit)).fetchall())
-            )
+            lambda c: tuple(reversed(_within(c.execute(sql.LAST_MESSAGES, (room, limit)), max_bytes)))
         )
 
-    def messages_after(self, room: str, seq: int, limit: int) -> Deferred[tuple[Message, ...]]:
+    def messages_after(
+        self, room: str, seq: int, limit: int, max_bytes: int | None = None
+    ) -> Deferred[tuple[Message, ...]]:
         return self._database.read(
-            lambda c: tuple(sql.message_of(row) for row in c.execute(sql.MESSAGES_AFTER, (room, seq, limit)))
+            lambda c: tuple(_within(c.execute(sql.MESSAGES_AFTER, (room, seq, limit)), max_bytes))
         )
+
+    def message_weights(self, room: str) -> Deferred[tuple[int, ...]]:
+        return self._database.read(lambda c: tuple(weight for (weight,) in c.execute(sql.WEIGHTS, (room,))))
 
     def count_messages(self, room: str, after_seq: int) -> Deferred[int]:
         return self._database.read(lambda c: int(c.execute(sql.COUNT_MESSAGES, (room, after_seq)).fetchone()[0]))
@@ -173,6 +177,19 @@ class SqlMarkStore:
             connection.executemany(sql.ADD_MARK, rows)
 
         return self._database.write(save)
+
+
+def _within(rows: sqlite3.Cursor, max_bytes: int | None) -> list[Message]:
+    """The first ones that fit, one always does; what does not fit is not even read."""
+    found: list[Message] = []
+    weight = 0
+    with closing(rows):
+        for row in rows:
+            weight += sql.weight_of(row)
+            if found and max_bytes is not None and weight > max_bytes:
+                break
+            found.append(sql.message_of(row))
+    return found
 
 
 def _done(_: sqlite3.Cursor) -> None:
