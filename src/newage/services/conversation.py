@@ -108,7 +108,9 @@ class ConversationService:
         self.start()
         now = self._world.clock.seconds()
         rooms = [room for room in self._rooms.all() if room.mode is RequestMode.CONVERSATIONAL]
-        self._due = {room.name: self._due.get(room.name, now + self._interval()) for room in rooms}
+        self._due = {
+            room.name: self._due[room.name] if room.name in self._due else now + self._interval() for room in rooms
+        }
         self._thinking = {name: last for name, last in self._thinking.items() if name in self._due}
         for room in rooms:
             if self._due[room.name] > now:
@@ -133,13 +135,14 @@ class ConversationService:
         d.addErrback(self._failed, room)
 
     async def _think(self, name: str, extension: str, instruction: str) -> None:
-        """Ask one extension; an empty room has nothing to talk about, and one thought at a time is enough."""
+        """Ask one extension; where nobody spoke there is nothing to continue, and one thought at a time is enough."""
         last = self._requests.get(self._thinking.get(name, ""))
         if last is not None and last.live:
             return
         context = await self._history.context(name)
         session = self._sessions.by_identity(extension)
-        if not context or session is None or self._rooms.get(name) is None:
+        said = any(not message.get("isSystem") for message in context)
+        if not said or session is None or self._rooms.get(name) is None:
             return
         request_id = self._thinking[name] = THINK + self._world.new_id()
         now = self._world.now()
