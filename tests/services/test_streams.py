@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
 from hubkit import Kit, Link, failure_of, result_of, utf16_units
+from logkit import Logged
 from newage.domain.model import Role
 from newage.domain.text import well_formed
 from newage.ports import IRoomListener, ISessionListener, IUpstream
@@ -757,3 +758,20 @@ def test_a_forged_id_of_another_extension_is_not_its_answer(kit: Kit, sid: str) 
     kit.streams.answered("Other", "r1", None, "forged")
     assert texts(kit) == []
     assert failure_of(kit.ask(sid, "again", "r1")).error_code == 4
+
+
+def test_packets_that_belong_to_nothing_fill_no_log(kit: Kit, logged: Logged) -> None:
+    """The real extension may send seven of them for each token; each was a line once."""
+    kit.extension()
+    for number in range(100):
+        kit.streams.stream_data("SillyTavern-8000", "s", None, None, number, "x")
+        kit.streams.stream_started("SillyTavern-8000", "s", "o", None)
+        kit.streams.answered("SillyTavern-8000", "nobody's", None, "x")
+        kit.streams.failed("SillyTavern-8000", "nobody's", "x", None)
+    lines = [line for line in logged() if line.startswith("dropped of SillyTavern-8000: ")]
+    assert len(lines) == kit.streams.LOGGED_PER_SECOND
+    kit.clock.advance(1)
+    kit.streams.answered("SillyTavern-8000", "nobody's", None, "x")
+    assert logged()[-1] == (
+        "dropped of SillyTavern-8000: an answer that belongs to no request (395 before were not logged)"
+    )

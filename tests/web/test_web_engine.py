@@ -268,6 +268,14 @@ def test_a_full_server():
     assert [opcode for opcode, _ in server_frames(rest)] == [8]
 
 
+def test_a_full_server_does_not_fill_its_log(logged):
+    house = House()
+    for engine in set(house.site._engines.values()):
+        engine._engines = FullEngines()
+    assert {house.ask(POLLING).status for _ in range(20)} == {503}
+    assert 0 < len([line for line in logged() if line.startswith("a connection was not taken")]) <= 5
+
+
 def test_several_servers_on_one_site():
     house = House()
     from newage.web.site import make_site

@@ -24,6 +24,7 @@ from newage.services.presence import PresenceService
 from newage.services.request_ledger import RequestLedger
 from newage.services.responses import Output, ResponseService
 from newage.services.sessions import SessionService
+from newage.telemetry import LogQuota
 
 
 @frozen(kw_only=True)
@@ -62,6 +63,7 @@ class _Extension:
 class StreamService(SessionListener, RoomListener):
     _log = Logger()
     SWEEP = 0.25  # seconds between looks for idle outputs
+    LOGGED_PER_SECOND = 5  # dropped packets of all extensions; there may be one for each token
 
     def __init__(
         self,
@@ -81,6 +83,7 @@ class StreamService(SessionListener, RoomListener):
         self._presence = presence
         self.settings = settings
         self._extensions: dict[str, _Extension] = {}
+        self._quota = LogQuota(self.LOGGED_PER_SECOND, world.clock.seconds)
         self._sweep: IDelayedCall | None = None
 
     @property
@@ -124,7 +127,7 @@ class StreamService(SessionListener, RoomListener):
         stream = extension.streams.get(stream_id)
         if stream is None:
             if output_id is None:
-                self._log.debug("data for an unknown stream of {identity} dropped (71)", identity=identity)
+                self._dropped(identity, "data for an unknown stream", 71)
                 return
             stream = self._start(extension, identity, stream_id, output_id, request_id)
             if stream is None:
@@ -180,7 +183,7 @@ class StreamService(SessionListener, RoomListener):
             return
         request = self._requests.correlate(identity, request_id)
         if request is None:
-            self._log.warn("an answer of {identity} belongs to no request (72)", identity=identity)
+            self._dropped(identity, "an answer that belongs to no request", 72)
             return
         for output in extension.live():
             if output.request is request:
@@ -194,7 +197,7 @@ class StreamService(SessionListener, RoomListener):
         """ERROR from the extension; it arrives twice from the real one, and only the first counts (H11)."""
         request = self._requests.get(request_id) if request_id is not None else None
         if request is None or identity not in request.targets:
-            self._log.debug("an error of {identity} belongs to no request (72)", identity=identity)
+            self._dropped(identity, "an error that belongs to no request", 72)
             return
         known = CallFailed(message)
         self._requests.failed_by(request, identity, known, error)
@@ -209,6 +212,19 @@ class StreamService(SessionListener, RoomListener):
             if request_id is None or output.request.request_id == request_id:
                 self._finalise(output)
 
+    def _dropped(self, identity: str, what: str, warning_code: int) -> None:
+        """Something of an extension is not taken; said as often as the quota allows."""
+        unsaid = self._quota.take()
+        if unsaid is not None:
+            more = f" ({unsaid} before were not logged)" if unsaid else ""
+            self._log.warn(
+                "dropped of {identity}: {what}{more}",
+                identity=identity,
+                what=what,
+                more=more,
+                warning_code=warning_code,
+            )
+
     # -------------------------------------------------------------------------------------------------------- streams
 
     def _extension(self, identity: str) -> _Extension:
@@ -219,7 +235,7 @@ class StreamService(SessionListener, RoomListener):
     ) -> _Stream | None:
         """Open a stream on its output; None when there is no request for it or a limit is reached."""
         if len(extension.streams) >= self.settings.max_streams_per_extension:
-            self._log.warn("{identity} has too many open streams", identity=identity)
+            self._dropped(identity, "too many open streams", 71)
             return None
         for other in extension.live():
             if other.output_id != output_id and other.open_streams == 0 and other.pending_since is not None:
@@ -242,10 +258,10 @@ class StreamService(SessionListener, RoomListener):
         if output is None:
             request = self._requests.correlate(identity, request_id)
             if request is None:
-                self._log.debug("a stream of {identity} belongs to no request (72)", identity=identity)
+                self._dropped(identity, "a stream that belongs to no request", 72)
                 return None
             if len(extension.live()) >= self.settings.max_outputs_per_extension:
-                self._log.warn("{identity} has too many open outputs", identity=identity)
+                self._dropped(identity, "too many open outputs", 71)
                 return None
             output = self._new_output(extension, identity, output_id, request)
         return None if output.closed else output

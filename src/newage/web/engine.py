@@ -11,6 +11,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from newage.errors import Unavailable
+from newage.telemetry import LogQuota
 from newage.web.fastframes import FlushList
 from newage.web.handover import hand_over
 from newage.web.peer import PeerJudge
@@ -42,6 +43,7 @@ _LINE_ENDS: Final = b"\x00\r\n\x0b\x0c\x1c\x1d\x1e\x85"
 _PROTOCOL: Final = b"4"
 _MAX_LINGERING: Final = 1_000  # sessions that wait for their last GET
 _MAX_LAST_WORDS_BYTES: Final = 65_536  # of each of them
+_LOGGED_PER_SECOND: Final = 5  # refusals for want of room
 _MAX_JUDGED: Final = 256  # characters of the headers whose judgement is remembered
 
 
@@ -67,6 +69,7 @@ class EngineResource(Resource):
         self._flushes = flushes or FlushList(clock)
         self._websockets = EngineWebSocketFactory(settings, clock, self._flushes)
         self._lingering: dict[str, PollingSink] = {}
+        self._refusals = LogQuota(_LOGGED_PER_SECOND, clock.seconds)
         self._judge = PeerJudge.of(settings)
         self._judged = lru_cache(maxsize=1_024)(_judge)
 
@@ -151,7 +154,8 @@ class EngineResource(Resource):
         try:
             sink.sid = self._engines.open(sink, peer).sid
         except Unavailable as error:
-            _unavailable(request, error)
+            self._not_taken(error)
+            answer(request, 503, b'{"code":3,"message":"Service unavailable"}', JSON)
             return
         _uncached(request)
         sink.poll(request)
@@ -165,10 +169,15 @@ class EngineResource(Resource):
             try:
                 self._engines.open(sink, peer)
             except Unavailable as error:
-                _log.info("a WebSocket was not taken: {reason}", reason=str(error))
+                self._not_taken(error)
                 sink.close("unavailable")
 
         hand_over(request, self._websockets, opened)
+
+    def _not_taken(self, error: Unavailable) -> None:
+        unsaid = self._refusals.take()
+        if unsaid is not None:
+            _log.info("a connection was not taken: {reason} ({unsaid} more)", reason=str(error), unsaid=unsaid)
 
     # ----------------------------------------------------------------------------------------------- bodies to come
 
@@ -236,11 +245,6 @@ def _can_switch(request: Request) -> bool:
 
 def _uncached(request: Request) -> None:
     request.responseHeaders.setRawHeaders(b"Cache-Control", [b"no-store"])
-
-
-def _unavailable(request: Request, error: Exception) -> None:
-    _log.info("a polling session was not opened: {reason}", reason=str(error))
-    answer(request, 503, b'{"code":3,"message":"Service unavailable"}', JSON)
 
 
 def _preflight(request: Request) -> None:
