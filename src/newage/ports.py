@@ -39,7 +39,11 @@ class IFrameSink(Interface):
         """Queue one binary packet (an attachment)."""
 
     def send_shared(packet: SharedPacket) -> None:
-        """Queue a text packet that other sinks get too; its WebSocket frame is built once."""
+        """Queue a text packet that other sinks get too; its WebSocket frame is built once.
+
+        A sink that counts itself into ``packet.held`` promises to send what is added to the packet, and to set it to 0
+        as soon as that would be too late (``SharedPacket``).
+        """
 
     def pending_bytes() -> int:
         """Bytes accepted and not yet taken by the kernel (WebSocket) or a GET (polling)."""

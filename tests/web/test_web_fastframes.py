@@ -277,7 +277,7 @@ def test_one_write_per_turn_in_order():
     ours.sink.send_shared(shared)
     ours.feed(client_frame(b"hi", 9))  # Autobahn answers with a pong: behind what was sent before
     assert counting.writes == 0
-    assert ours.sink.pending_bytes() == len(text_frame(b"4one") + binary_frame(b"\x00two")) + len(shared.frame) + 4
+    assert ours.sink.pending_bytes() == len(text_frame(b"4one") + binary_frame(b"\x00two")) + len(shared) + 4
     ours.clock.advance(0)
     assert counting.writes == 1
     assert list(server_frames(counting.value())) == [(1, b"4one"), (2, b"\x00two"), (1, b"4shared"), (10, b"hi")]
@@ -288,10 +288,50 @@ def test_a_shared_packet_is_framed_once():
     shared = SharedPacket(b"4token")
     first, second = open_socket(), open_socket()
     first.sink.send_shared(shared)
-    frame = shared.frame
     second.sink.send_shared(shared)
+    assert shared.held == 2
+    assert first.frames() == [(1, b"4token")]
+    frame = shared.frame
+    assert second.frames() == [(1, b"4token")]
     assert shared.frame is frame
-    assert first.frames() == second.frames() == [(1, b"4token")]
+    assert shared.held == 0
+
+
+def test_packets_are_added_while_nothing_follows_and_nothing_was_written():
+    ours = open_socket()
+    shared = SharedPacket(b"4one")
+    ours.sink.send_shared(shared)
+    shared.add(b"4two")
+    assert ours.sink.pending_bytes() == 8
+    ours.sink.send_text(b"4three")
+    assert shared.held == 0
+    assert ours.frames() == [(1, b"4one"), (1, b"4two"), (1, b"4three")]
+    behind = SharedPacket(b"4four")
+    ours.sink.send_text(b"4")
+    ours.sink.send_shared(behind)
+    assert behind.held == 1
+    behind.add(b"4five")
+    assert ours.frames() == [(1, b"4"), (1, b"4four"), (1, b"4five")]
+    assert behind.held == 0
+
+
+@pytest.mark.parametrize("last", ["4" * 70_000, "4"])
+def test_an_early_write_ends_what_may_be_added(last):
+    ours = open_socket()
+    ours.sink.send_text(b"4" + b"x" * 70_000)
+    shared = SharedPacket(last.encode())
+    ours.sink.send_shared(shared)
+    assert shared.held == 0
+    assert [size for _, payload in ours.frames() if (size := len(payload))] == [70_001, len(last)]
+
+
+def test_a_closed_socket_does_not_count_itself_in():
+    ours = open_socket()
+    ours.sink.close("enough")
+    shared = SharedPacket(b"4late")
+    ours.sink.send_shared(shared)
+    assert shared.held == 0
+    assert (1, b"4late") not in ours.frames()
 
 
 def test_a_long_queue_does_not_wait_for_the_end_of_the_turn():

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
@@ -14,10 +14,13 @@ from newage.errors import PeerGone
 from newage.gateway.settings import GatewaySettings
 from newage.ports import IChannel, IClusterAdapter, IOutbox
 from newage.protocol.engine_packet import SharedPacket
+from newage.protocol.json_text import dumps
 from newage.protocol.socket_packet import EVENT, encode_arguments, prefix_of
 
 if TYPE_CHECKING:
     from newage.gateway.sockets import ServerSocket
+
+_MAX_ADDED_BYTES: Final = 65_536  # to one packet; then a new start is made
 
 _log = Logger()
 
@@ -37,9 +40,10 @@ class Hub:
         settings: GatewaySettings | None = None,
     ) -> None:
         self._sockets: dict[str, ServerSocket] = {}
-        self._rooms: dict[tuple[str, Audience], dict[ServerSocket, None]] = {}
+        self._rooms: dict[tuple[str, Audience], Group] = {}
         self._max_audiences = (settings or GatewaySettings()).max_audiences
         self._cluster = cluster(self.deliver)
+        self.epoch = 0  # how often a socket went or left a room; what is being added to then, gets no more
 
     # -------------------------------------------------------------------------------------------------- for services
 
@@ -86,7 +90,7 @@ class Hub:
 
     def channel(self, sids: Iterable[str]) -> IChannel:
         sockets = (self._sockets.get(sid) for sid in dict.fromkeys(sids))
-        return Channel([socket for socket in sockets if socket is not None])
+        return Channel(self, [socket for socket in sockets if socket is not None])
 
     def pending_bytes(self, sid: str) -> int:
         socket = self._sockets.get(sid)
@@ -109,34 +113,43 @@ class Hub:
     def detach(self, socket: ServerSocket) -> None:
         """The socket is gone."""
         self._sockets.pop(socket.sid, None)
+        self.epoch += 1
         self._take_out(socket, EVERYBODY)
         for audience in socket.audiences or ():
             self._take_out(socket, audience)
         socket.audiences = None
 
     def _put_in(self, socket: ServerSocket, audience: Audience) -> None:
-        self._rooms.setdefault((socket.namespace, audience), {})[socket] = None
+        key = (socket.namespace, audience)
+        group = self._rooms.get(key)
+        if group is None:
+            group = self._rooms[key] = Group(self, socket.namespace, {})
+        group.add(socket)
 
     def _take_out(self, socket: ServerSocket, audience: Audience) -> None:
         key = (socket.namespace, audience)
-        room = self._rooms.get(key)
-        if room is not None:
-            room.pop(socket, None)
-            if not room:
+        group = self._rooms.get(key)
+        if group is not None:
+            group.sockets.pop(socket, None)
+            self.epoch += 1
+            if not group.sockets:
                 del self._rooms[key]
 
     # ------------------------------------------------------------------------------------------------------ delivery
 
     def deliver(self, emission: Emission) -> None:
         """Deliver to the receivers that are here (called by the cluster adapter)."""
-        receivers = self._receivers(emission.namespace, emission.to)
-        if receivers:
-            _send(receivers, emission.namespace, (emission.event, *emission.args))
-
-    def _receivers(self, namespace: str, to: Sequence[Audience]) -> Collection[ServerSocket]:
+        to, args = emission.to, (emission.event, *emission.args)
         if len(to) == 1 and to[0].kind != "sid":
-            # Copied: a transport may fail and leave the room while we send.
-            return tuple(self._rooms.get((namespace, to[0]), ()))
+            group = self._rooms.get((emission.namespace, to[0]))
+            if group is not None:
+                group.emit(args)
+        else:
+            union = Group(self, emission.namespace, self._union(emission.namespace, to))
+            if union.sockets:
+                union.emit(args)
+
+    def _union(self, namespace: str, to: Sequence[Audience]) -> dict[ServerSocket, None]:
         union: dict[ServerSocket, None] = {}
         for audience in to:
             if audience.kind == "sid":
@@ -144,7 +157,9 @@ class Hub:
                 if socket is not None and socket.namespace == namespace:
                     union[socket] = None
             else:
-                union.update(self._rooms.get((namespace, audience), {}))
+                group = self._rooms.get((namespace, audience))
+                if group is not None:
+                    union.update(group.sockets)
         return union
 
 
@@ -152,38 +167,81 @@ class Hub:
 class Channel:
     """Receivers chosen once, for many events. Those in one namespace share one encoding."""
 
-    __slots__ = ("_by_namespace",)
+    __slots__ = ("_groups",)
 
-    def __init__(self, sockets: Iterable[ServerSocket]) -> None:
-        groups: dict[str, list[ServerSocket]] = {}
+    def __init__(self, hub: Hub, sockets: Iterable[ServerSocket]) -> None:
+        by_namespace: dict[str, dict[ServerSocket, None]] = {}
         for socket in sockets:
-            groups.setdefault(socket.namespace, []).append(socket)
-        self._by_namespace = tuple(groups.items())
+            by_namespace.setdefault(socket.namespace, {})[socket] = None
+        self._groups = tuple(Group(hub, namespace, members) for namespace, members in by_namespace.items())
 
     def emit(self, event: str, *args: Any) -> None:
-        for namespace, sockets in self._by_namespace:
-            _send(sockets, namespace, (event, *args))
+        for group in self._groups:
+            group.emit((event, *args))
 
 
-def _send(receivers: Collection[ServerSocket], namespace: str, args: tuple[Any, ...]) -> None:
-    """Encode once, hand to each receiver's transport: the path of every token."""
-    try:
-        text, attachments = encode_arguments(EVENT, prefix_of(namespace), args)
-    except TypeError:
-        _log.failure("event {event} cannot be encoded", event=args[0])
-        return
-    packet = SharedPacket(text)
-    if attachments:
-        for socket in receivers:
-            socket.deliver(packet, attachments)
-        return
-    size = len(text)
-    for socket in receivers:
-        if socket.live:
-            connection = socket.connection
-            connection.sink.send_shared(packet)
-            connection.credit -= size
-            if connection.credit < 0:
-                connection.check_outbound()
-        else:
-            socket.deliver(packet, attachments)
+class Group:
+    """Sockets of one namespace that get the same: the path of every token.
+
+    An event is encoded once. The first of a turn is queued in every transport; those that follow are added to it, once
+    for all receivers, until one of the transports has something else to send (``SharedPacket.held``) or a socket goes.
+    """
+
+    __slots__ = ("_added", "_epoch", "_head", "_hub", "_prefix", "_shared", "sockets")
+
+    def __init__(self, hub: Hub, namespace: str, sockets: dict[ServerSocket, None]) -> None:
+        self.sockets = sockets
+        self._hub = hub
+        self._prefix = prefix_of(namespace)
+        self._head = b"42" + self._prefix
+        self._shared: SharedPacket | None = None  # the last one, while it may be added to
+        self._added = 0  # bytes that were, and have not been counted against anybody's credit
+        self._epoch = 0
+
+    def add(self, socket: ServerSocket) -> None:
+        self._shared = None  # what is being added to is not for the newcomer
+        self.sockets[socket] = None
+
+    def emit(self, args: tuple[Any, ...]) -> None:
+        """Encode once, hand to each receiver's transport."""
+        try:
+            text = self._head + dumps(args)
+        except TypeError:
+            self._emit_rare(args)
+            return
+        shared = self._shared
+        if shared is None or shared.held != len(self.sockets) or self._epoch != self._hub.epoch:
+            self._start(text)
+            return
+        shared.add(text)
+        self._added += len(text)
+        if self._added > _MAX_ADDED_BYTES:
+            self._shared = None
+
+    def _emit_rare(self, args: tuple[Any, ...]) -> None:
+        """With attachments, or not at all."""
+        try:
+            text, attachments = encode_arguments(EVENT, self._prefix, args)
+        except TypeError:
+            _log.failure("event {event} cannot be encoded", event=args[0])
+            return
+        shared = SharedPacket(text)
+        for socket in tuple(self.sockets):
+            socket.deliver(shared, attachments)
+
+    def _start(self, text: bytes) -> None:
+        self._shared = shared = SharedPacket(text)
+        self._epoch = self._hub.epoch
+        # What was added cost nobody credit yet. It is at most one SharedPacket, a small part of what may be queued.
+        size = len(text) + self._added
+        self._added = 0
+        # Copied: a transport may fail and leave the room while we send.
+        for socket in tuple(self.sockets):
+            if socket.live:
+                connection = socket.connection
+                connection.sink.send_shared(shared)
+                connection.credit -= size
+                if connection.credit < 0:
+                    connection.check_outbound()
+            else:
+                socket.deliver(shared, ())

@@ -48,6 +48,7 @@ class TracingSink:
     def send_shared(self, packet: SharedPacket) -> None:
         self._write(f"-> {shown(packet.packet)}")
         self._sink.send_shared(packet)
+        packet.held = 0  # nothing is to be added that would not pass through here
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sink, name)

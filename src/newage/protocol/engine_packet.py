@@ -10,6 +10,7 @@ from base64 import b64encode
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections.abc import Iterable
+from typing import final
 
 from newage.errors import ProtocolError
 
@@ -29,18 +30,37 @@ SEPARATOR = b"\x1e"
 _BINARY = 0x62  # 'b'
 
 
+@final
 class SharedPacket:
-    """A text packet for many receivers.
+    """A text packet for many receivers, and packets that follow it to the same ones.
 
-    ``packet`` is the Engine.IO text packet; ``frame`` is its WebSocket frame, filled by the first WebSocket that needs
-    it and sent as it is by all others.
+    ``packet`` is the Engine.IO text packet; ``frame`` is what goes through a WebSocket, filled by the first one that
+    needs it and sent as it is by all others.
+
+    ``held`` counts the transports in whose queue this is the last thing. As long as that is every receiver, a further
+    packet may be added here once instead of being queued in each. A transport that counts itself in sets it to 0 when
+    it queues something else behind, or writes: so nothing is ever added that would overtake, or come too late. Others
+    need not know of it.
     """
 
-    __slots__ = ("frame", "packet")
+    __slots__ = ("frame", "held", "more", "packet")
 
     def __init__(self, packet: bytes) -> None:
         self.packet = packet
+        self.more: list[bytes] | None = None  # what was added
         self.frame: bytes | None = None
+        self.held = 0
+
+    def __len__(self) -> int:
+        """Bytes of all packets."""
+        return len(self.packet) + sum(map(len, self.more or ()))
+
+    def add(self, packet: bytes) -> None:
+        """One more behind the others; only while ``held`` is the number of receivers."""
+        if self.more is None:
+            self.more = [packet]
+        else:
+            self.more.append(packet)
 
 
 def decode_payload(body: bytes, max_packets: int = 10_000) -> list[tuple[bool, bytes]]:

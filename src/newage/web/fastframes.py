@@ -23,11 +23,12 @@ from autobahn.websocket.protocol import WebSocketProtocol
 from twisted.internet.tcp import Connection as TCPConnection
 from twisted.logger import Logger
 
+from newage.protocol.engine_packet import SharedPacket
+
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
 
     from newage.ports import IReceiver
-    from newage.protocol.engine_packet import SharedPacket
 
 STATE_OPEN: Final = WebSocketProtocol.STATE_OPEN
 STATE_CLOSED: Final = WebSocketProtocol.STATE_CLOSED
@@ -57,6 +58,20 @@ def text_frame(payload: bytes) -> bytes:
 def binary_frame(payload: bytes) -> bytes:
     """One unmasked, unfragmented binary frame."""
     return _header(0x82, len(payload)) + payload
+
+
+def _frames(item: bytes | SharedPacket) -> bytes:
+    """What goes out for one thing in a queue. The first transport that writes a shared one makes it complete."""
+    if type(item) is not SharedPacket:
+        return item
+    frame = item.frame
+    if frame is None:
+        item.held = 0
+        frame = text_frame(item.packet)
+        if item.more is not None:
+            frame = b"".join([frame, *map(text_frame, item.more)])
+        item.frame = frame
+    return frame
 
 
 _number: Final = int.from_bytes
@@ -152,8 +167,8 @@ class FastFrames:
     _flushes: FlushList
     _receiver: IReceiver
     _direct_send: Callable[[bytes], int] | None  # socket.send, on plain TCP
-    _queue: list[bytes]  # frames of this turn
-    _queued: int  # their bytes, if there are any
+    _queue: list[bytes | SharedPacket]  # frames of this turn, and packets that others get too
+    _queued: int  # bytes of all of them but the last
     _paused: bool
     _read_max: int  # bytes of a frame that may be read directly
     _outbound_max: int  # bytes
@@ -248,8 +263,16 @@ class FastFrames:
     # ------------------------------------------------------------------------------------------------------ outbound
 
     def send_text(self, packet: bytes) -> None:
-        if self.state == STATE_OPEN:
-            self._enqueue(text_frame(packet))
+        if self.state != STATE_OPEN:
+            return
+        size = len(packet)
+        frame = (_TEXT[size] if size < _COUNTED else _header(0x81, size)) + packet
+        if self._queue:
+            self._enqueue(frame)
+        else:  # the first of this turn, and mostly the only one: _enqueue without the call
+            self._queue.append(frame)
+            self._queued = 0
+            self._flushes.add(self)
 
     def send_binary(self, payload: bytes) -> None:
         if self.state == STATE_OPEN:
@@ -258,26 +281,27 @@ class FastFrames:
     def send_shared(self, packet: SharedPacket) -> None:
         if self.state != STATE_OPEN:
             return
-        frame = packet.frame
-        if frame is None:
-            frame = packet.frame = text_frame(packet.packet)
+        packet.held += 1
         if self._queue:
-            self._enqueue(frame)
-        else:  # the first of this turn, and mostly the only one: _enqueue without the call
-            self._queue.append(frame)
-            self._queued = len(frame)
+            self._enqueue(packet)
+        else:  # as above
+            self._queue.append(packet)
+            self._queued = 0
             self._flushes.add(self)
 
-    def _enqueue(self, frame: bytes) -> None:
+    def _enqueue(self, item: bytes | SharedPacket) -> None:
         queue = self._queue
         if queue:
-            queue.append(frame)
-            self._queued += len(frame)
+            last = queue[-1]
+            if type(last) is SharedPacket:
+                last.held = 0  # nothing may follow it any more: it would overtake this one
+            self._queued += len(last)
+            queue.append(item)
             if self._queued > _EARLY_FLUSH_BYTES:
                 self.flush()
         else:
-            queue.append(frame)
-            self._queued = len(frame)
+            queue.append(item)
+            self._queued = 0
             self._flushes.add(self)
 
     def flush(self) -> None:
@@ -285,7 +309,11 @@ class FastFrames:
         queue = self._queue
         if not queue:
             return
-        data = queue[0] if len(queue) == 1 else b"".join(queue)
+        if len(queue) == 1:
+            item = queue[0]
+            data = item.frame or _frames(item) if type(item) is SharedPacket else item
+        else:
+            data = b"".join(map(_frames, queue))
         queue.clear()
         send, transport = self._direct_send, self.transport
         if send is None or transport.dataBuffer or transport._tempDataBuffer:
@@ -313,7 +341,7 @@ class FastFrames:
 
     def pending_bytes(self) -> int:
         """The queue of this turn and the transport's buffer."""
-        return (self._queued if self._queue else 0) + buffered_bytes(self.transport)
+        return sum(map(len, self._queue)) + buffered_bytes(self.transport)
 
 
 def direct_sender(transport: Any) -> Callable[[bytes], int] | None:
