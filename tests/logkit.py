@@ -4,21 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
+from zope.interface import implementer
+
+
+@implementer(ILogObserver)
+class _Observer:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.events: list[LogEvent] = []
+
+    def __call__(self, event: LogEvent) -> None:
+        self.events.append(event)
 
 
 class Logged:
     """Hears everything that goes to the log from ``start`` to ``stop``; called, it gives newage's own lines."""
 
     def __init__(self) -> None:
-        self.events: list[LogEvent] = []
+        self._observer = _Observer()
+        self.events = self._observer.events
 
     def start(self) -> Logged:
-        globalLogPublisher.addObserver(self.events.append)
+        globalLogPublisher.addObserver(self._observer)
         return self
 
     def stop(self) -> None:
-        globalLogPublisher.removeObserver(self.events.append)
+        globalLogPublisher.removeObserver(self._observer)
 
     def __call__(self) -> list[str]:
         return [formatEvent(event) for event in self.events if str(event["log_namespace"]).startswith("newage")]

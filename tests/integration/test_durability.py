@@ -92,7 +92,7 @@ class Value:
         self.value = value
 
     def __eq__(self, other: object) -> bool:
-        return self.value == (other.value if isinstance(other, Value) else other)
+        return isinstance(other, Value) and bool(self.value == other.value)
 
     def __hash__(self) -> int:
         return hash(self.value)

@@ -11,7 +11,7 @@ from hubkit import Kit, result_of
 from newage.domain.model import RequestMode
 from newage.errors import NewAgeError
 from newage.services.conversation import ConversationSettings
-from newage.services.requests import RequestSettings
+from newage.services.request_ledger import RequestSettings
 
 ST = "SillyTavern-8000"
 
