@@ -83,6 +83,15 @@ def test_a_home_on_a_file_system_that_takes_no_files(tmp_path: Path) -> None:
     one_line(fails(tmp_path, "--port", "0", home=Path("/proc/newage-home")), "/proc/newage-home")
 
 
+def test_a_home_that_another_daemon_uses(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path / "home").start()
+    try:
+        one_line(fails(tmp_path, "--port", "0", home=daemon.home), str(daemon.home), "in use")
+        assert daemon.get("/").status == 200
+    finally:
+        daemon.end()
+
+
 def test_bind_is_repeatable(tmp_path: Path) -> None:
     daemon = Daemon(tmp_path / "home", "--bind", "127.0.0.1", "--bind", "127.0.0.2").start()
     try:

@@ -71,7 +71,8 @@ def test_scenario_23_wrong_keys(strict_hub: Hub) -> None:
     record = own.call("GET_CLIENT_KEY", {"clientId": me})
     assert (record["status"], record["clientId"]) == ("ok", me)
     assert record["key"].startswith("$2b$10$")
-    for wrong in ("wrong", record["key"], "x" * 100, key + "\x00", {}, None, 12):
+    offered: tuple[object, ...] = ("wrong", record["key"], "x" * 100, key + "\x00", {}, None, 12)
+    for wrong in offered:
         refused = strict_hub.open("/llm", keyed(me, wrong))
         assert refused.refusal()["message"] == "Invalid key.", repr(wrong)
     alive(strict_hub, me, key)

@@ -136,7 +136,8 @@ def test_scenario_13_a_null_event_after_a_loss_is_ignored(hub: Hub) -> None:
 
 def test_scenario_13_odd_event_names_on_a_live_socket(hub: Hub) -> None:
     client = hub.client(hub.new_id())
-    for name in (None, 17, {"a": 1}, [], True):
+    names: tuple[object, ...] = (None, 17, {"a": 1}, [], True)
+    for name in names:
         client.emit(name, {"reason": "client_side_cleanup"})
     client.emit("NO_SUCH_EVENT", {"x": 1})
     client.emit("CLIENT_DISCONNETED", {"x": 1})

@@ -102,10 +102,11 @@ def test_scenario_19_connecting_to_the_root_registers(hub: Hub) -> None:
 
 @pytest.mark.parametrize("transports", ALL_TRANSPORTS, ids="-".join)
 def test_scenario_20_llm_alone_is_enough(hub: Hub, transports: Sequence[str]) -> None:
+    asked_id = hub.new_id("r20")
     extension = hub.extension(transports=transports, kind="message", text="pong").start_quickly()
     me = hub.new_id()
     web = hub.client(me, transports=transports)
-    reply = web.call("LLM_REQUEST", request("r20", extension.client_id, "ping"))
+    reply = web.call("LLM_REQUEST", request(asked_id, extension.client_id, "ping"))
     assert (reply["status"], reply["roomName"], reply["state"]) == ("ok", me, "forwarded")
     asked = extension.llm.payload("LLM_REQUEST")
     assert (asked["requestingIdentity"], asked["targetRoom"], asked["roomName"], asked["mode"]) == (
@@ -117,15 +118,15 @@ def test_scenario_20_llm_alone_is_enough(hub: Hub, transports: Sequence[str]) ->
     stored = web.payload("NEW_MESSAGE")
     assert (stored["roomName"], stored["messageId"], stored["text"]) == (me, reply["messageId"], "ping")
     assert web.payload("message")["data"] == "pong"
-    wait_status(web, "r20", "completed")
-    assert statuses(web, "r20")[0] == "forwarded"
-    assert statuses(web, "r20").count("completed") == 1
+    wait_status(web, asked_id, "completed")
+    assert statuses(web, asked_id)[0] == "forwarded"
+    assert statuses(web, asked_id).count("completed") == 1
 
 
 def test_scenario_20_the_text_is_found_where_clients_put_it(hub: Hub) -> None:
     extension = hub.extension(kind="silent").start_quickly()
     web = hub.client(hub.new_id())
-    shapes = [
+    shapes: list[dict[str, Any]] = [
         {"data": "t"},
         {"data": {"message": "t"}},
         {"data": {"prompt": "t"}},
@@ -187,10 +188,11 @@ def test_a_request_of_the_wrong_type_is_answered(hub: Hub, payload: Any) -> None
 
 @pytest.mark.parametrize("transports", ALL_TRANSPORTS, ids="-".join)
 def test_scenario_45_an_answer_under_an_unknown_request_id_finds_its_room(hub: Hub, transports: Sequence[str]) -> None:
+    asked_id = hub.new_id("r45")
     extension = hub.extension(kind="message", text="the answer 😀").start_quickly()
     me, stranger = hub.new_id(), hub.client(hub.new_id())
     web = hub.client(me, transports=transports)
-    web.call("LLM_REQUEST", request("r45", extension.client_id, "the question"))
+    web.call("LLM_REQUEST", request(asked_id, extension.client_id, "the question"))
     answer = web.payload("message")
     assert answer.pop("outputId")
     response_id, message_id = answer.pop("responseId"), answer.pop("messageId")
@@ -198,21 +200,21 @@ def test_scenario_45_an_answer_under_an_unknown_request_id_finds_its_room(hub: H
         "type": 0,
         "data": "the answer 😀",
         "source": "server",
-        "requestId": "r45",
+        "requestId": asked_id,
         "roomName": me,
         "clientId": extension.client_id,
         "identity": extension.client_id,
     }
     stored = web.payload("NEW_MESSAGE", is_response)
-    assert (stored["responseId"], stored["messageId"], stored["requestId"]) == (response_id, message_id, "r45")
+    assert (stored["responseId"], stored["messageId"], stored["requestId"]) == (response_id, message_id, asked_id)
     assert (stored["text"], stored["message"]["role"], stored["message"]["streamed"]) == (
         "the answer 😀",
         "assistant",
         False,
     )
     whole = web.payload("LLM_RESPONSE")
-    assert (whole["requestId"], whole["responseId"], whole["message"]) == ("r45", response_id, "the answer 😀")
-    wait_status(web, "r45", "completed")
+    assert (whole["requestId"], whole["responseId"], whole["message"]) == (asked_id, response_id, "the answer 😀")
+    wait_status(web, asked_id, "completed")
     stranger.fence()
     assert [record.event for record in stranger.records] == ["@connect", "message"]  # the fence's
 
@@ -251,40 +253,43 @@ def test_an_extension_answers_only_what_it_was_asked(hub: Hub) -> None:
 
 @pytest.mark.parametrize("transports", ALL_TRANSPORTS, ids="-".join)
 def test_scenario_53_an_error_that_comes_twice_is_told_once(hub: Hub, transports: Sequence[str]) -> None:
+    asked_id = hub.new_id("r53")
+    next_id = hub.new_id("r53b")
     extension = hub.extension(kind="error").start_quickly()
     web = hub.client(hub.new_id(), transports=transports)
-    assert web.call("LLM_REQUEST", request("r53", extension.client_id))["status"] == "ok"
+    assert web.call("LLM_REQUEST", request(asked_id, extension.client_id))["status"] == "ok"
     error = web.payload("ERROR")
-    assert (error["type"], error["message"], error["requestId"]) == ("ERROR", "生成文本时出错", "r53")
+    assert (error["type"], error["message"], error["requestId"]) == ("ERROR", "生成文本时出错", asked_id)
     assert (error["error"], error["source"]) == ("Got response status 500", extension.client_id)
-    wait_status(web, "r53", "failed")
+    wait_status(web, asked_id, "failed")
     extension.llm.fence()  # both ERRORs are handled
     web.fence()
     assert len(web.all("ERROR")) == 1
-    assert statuses(web, "r53").count("failed") == 1
+    assert statuses(web, asked_id).count("failed") == 1
     extension.answers("message", text="recovered")
-    assert web.call("LLM_REQUEST", request("r53b", extension.client_id))["status"] == "ok"
-    assert web.payload("message", of_request("r53b"))["data"] == "recovered"
+    assert web.call("LLM_REQUEST", request(next_id, extension.client_id))["status"] == "ok"
+    assert web.payload("message", of_request(next_id))["data"] == "recovered"
 
 
 @pytest.mark.parametrize("flavour", ["library", "plain"])
 def test_scenario_54_an_extension_that_dies_mid_stream(hub: Hub, flavour: str) -> None:
+    asked_id = hub.new_id("r54")
     extension = hub.extension()
     extension.start()
     extension.llm.engine.wait("@upgrade")
     extension.answers("tokens", tokens=["partial", " text", " never"], gap=150, dieAfter=2)
     streams = ("SERVER_STREAM_DATA",) if flavour == "library" else ()
     web = hub.client(hub.new_id(), streams=streams, auth={"streamMode": "ss" if streams else "plain"})
-    web.call("LLM_REQUEST", request("r54", extension.client_id))
+    web.call("LLM_REQUEST", request(asked_id, extension.client_id))
     if streams:
         assert web.wait("@stream-error").args[1] == "SillyTavern extension disconnected."
     else:
         end = web.payload("SERVER_STREAM_END")
         assert (end["failed"], end["data"]) == (True, "partial text")
-    failed = wait_status(web, "r54", "failed")
-    assert failed["requestId"] == "r54"
+    failed = wait_status(web, asked_id, "failed")
+    assert failed["requestId"] == asked_id
     error = web.payload("ERROR")
-    assert (error["message"], error["requestId"]) == ("SillyTavern extension disconnected.", "r54")
+    assert (error["message"], error["requestId"]) == ("SillyTavern extension disconnected.", asked_id)
     stored = web.payload("NEW_MESSAGE", is_response)
     assert (stored["text"], stored["message"]["failed"]) == ("partial text", True)
     listed = hub.client(hub.new_id(), "/auth").call("GET_SILLYTAVERN_EXTENSION", {})

@@ -75,23 +75,25 @@ def check_stored_once(hub: Hub, client: Socket, extension: Extension, request_id
 def test_scenario_47_twenty_tokens_arrive_as_one_stream(
     hub: Hub, transports: Sequence[str], knows_request: bool, gap: int
 ) -> None:
+    asked_id = hub.new_id("r47")
     extension = hub.extension(kind="tokens", tokens=TOKENS, knowsRequest=knows_request, gap=gap)
     extension.start()
     me = hub.new_id()
     web = hub.client(me, transports=transports, streams=[STREAM])
-    web.call("LLM_REQUEST", request("r47", extension.client_id))
-    meta = {"requestId": "r47", "roomName": me, "clientId": extension.client_id, "identity": extension.client_id}
+    web.call("LLM_REQUEST", request(asked_id, extension.client_id))
+    meta = {"requestId": asked_id, "roomName": me, "clientId": extension.client_id, "identity": extension.client_id}
     check_library_stream(web, TEXT, meta={**meta, "outputId": extension.wait("@output").first})
-    check_stored_once(hub, web, extension, "r47", TEXT)
+    check_stored_once(hub, web, extension, asked_id, TEXT)
     assert not web.all(STREAM)  # A13: a library reader gets no plain chunks
     assert not web.all(ALIAS)
 
 
 @pytest.mark.parametrize("transports", ALL_TRANSPORTS, ids="-".join)
 def test_scenario_48_the_browser_build_never_stalls(hub: Hub, transports: Sequence[str]) -> None:
+    asked_id = hub.new_id("r48")
     extension = hub.extension(kind="tokens", tokens=TOKENS, gap=10).start_quickly()
     web = hub.client(hub.new_id(), transports=transports, streams=[STREAM], library="browser")
-    web.call("LLM_REQUEST", request("r48", extension.client_id))
+    web.call("LLM_REQUEST", request(asked_id, extension.client_id))
     check_library_stream(web, TEXT)
 
 
@@ -108,23 +110,25 @@ def test_scenario_48_text_longer_than_one_read(hub: Hub) -> None:
 @pytest.mark.parametrize("prefix", ["CLIENT_", ""], ids=["constants", "documented-names"])
 @pytest.mark.parametrize("transports", ALL_TRANSPORTS, ids="-".join)
 def test_scenario_49_a_docs_style_extension_and_reader(hub: Hub, transports: Sequence[str], prefix: str) -> None:
+    asked_id = hub.new_id("r49")
     extension = hub.extension(kind="docs", chunks=CHUNKS, gap=5, prefix=prefix).start_quickly()
     web = hub.client(hub.new_id(), transports=transports, streams=[ALIAS])
-    web.call("LLM_REQUEST", request("r49", extension.client_id))
-    check_library_stream(web, "".join(CHUNKS), type_=ALIAS, meta={"requestId": "r49"})
+    web.call("LLM_REQUEST", request(asked_id, extension.client_id))
+    check_library_stream(web, "".join(CHUNKS), type_=ALIAS, meta={"requestId": asked_id})
     stored = web.wait("LLM_RESPONSE")
     assert stored.at - extension.wait("@answered").at < 1000, "not stored at END but after the idle time"
-    check_stored_once(hub, web, extension, "r49", "".join(CHUNKS))
+    check_stored_once(hub, web, extension, asked_id, "".join(CHUNKS))
 
 
 @pytest.mark.parametrize("transports", ALL_TRANSPORTS, ids="-".join)
 def test_scenario_50_plain_listeners_get_chunks_and_an_end(hub: Hub, transports: Sequence[str]) -> None:
+    asked_id = hub.new_id("r50")
     extension = hub.extension(kind="tokens", tokens=TOKENS, gap=40).start_quickly()
     web = hub.client(hub.new_id(), transports=transports)
-    web.call("LLM_REQUEST", request("r50", extension.client_id))
-    check_plain_stream(web, TEXT, "r50", (STREAM, "SERVER_STREAM_END"))
-    check_plain_stream(web, TEXT, "r50", (ALIAS, "streamed_end"))
-    check_stored_once(hub, web, extension, "r50", TEXT)
+    web.call("LLM_REQUEST", request(asked_id, extension.client_id))
+    check_plain_stream(web, TEXT, asked_id, (STREAM, "SERVER_STREAM_END"))
+    check_plain_stream(web, TEXT, asked_id, (ALIAS, "streamed_end"))
+    check_stored_once(hub, web, extension, asked_id, TEXT)
 
 
 def test_amendment_13_a_form_is_complete_or_absent(hub: Hub) -> None:
@@ -136,8 +140,8 @@ def test_amendment_13_a_form_is_complete_or_absent(hub: Hub) -> None:
     opened = {record.args[1]["$stream"]: record.first for record in web.all("$stream")}
     assert sorted(opened.values()) == sorted([STREAM, ALIAS])
     assert not web.all("$stream-write")
-    for stream_id in opened:
-        web.wait("$stream-end", lambda ended, stream_id=stream_id: ended == stream_id)
+    web.wait("$stream-end", count=2)
+    assert {record.first for record in web.all("$stream-end")} == set(opened)
     web.wait("LLM_RESPONSE")
     mark = web.mark()
     web.call("LLM_REQUEST", request("r13b", extension.client_id))
@@ -182,12 +186,13 @@ def test_amendment_9_declared_ss_gets_the_library_form_only(hub: Hub) -> None:
 
 @pytest.mark.parametrize("transports", ALL_TRANSPORTS, ids="-".join)
 def test_amendment_9_declared_plain_gets_canonical_events_only(hub: Hub, transports: Sequence[str]) -> None:
+    asked_id = hub.new_id("r9p")
     extension = hub.extension(kind="tokens", tokens=TOKENS, gap=5).start_quickly()
     web = hub.client(hub.new_id(), transports=transports, auth={"streamMode": "plain"})
-    web.call("LLM_REQUEST", request("r9p", extension.client_id))
+    web.call("LLM_REQUEST", request(asked_id, extension.client_id))
     first = web.wait(STREAM)
     assert first.at - extension.wait("@output").at < 300, "nothing to probe, nothing to wait for"
-    check_plain_stream(web, TEXT, "r9p", (STREAM, "SERVER_STREAM_END"))
+    check_plain_stream(web, TEXT, asked_id, (STREAM, "SERVER_STREAM_END"))
     web.wait("LLM_RESPONSE")
     web.fence()
     for name in ("$stream", ALIAS, "streamed_end"):
@@ -289,10 +294,11 @@ def test_streams_from_clients_are_refused(hub: Hub) -> None:
 
 @pytest.mark.parametrize("flavour", ["ss", "plain"])
 def test_a_reader_that_comes_in_the_middle_gets_the_whole_text(hub: Hub, flavour: str) -> None:
+    asked_id = hub.new_id("mid")
     extension = hub.extension(kind="docs", chunks=CHUNKS, gap=60).start_quickly()
     me = hub.new_id()
     first = hub.client(me, auth={"streamMode": "plain"})
-    first.call("LLM_REQUEST", request("mid", extension.client_id))
+    first.call("LLM_REQUEST", request(asked_id, extension.client_id))
     first.wait(STREAM, count=4)
     late = hub.client(me, streams=[STREAM] if flavour == "ss" else (), auth={"streamMode": flavour})
     if flavour == "ss":
@@ -308,11 +314,12 @@ def test_a_reader_that_comes_in_the_middle_gets_the_whole_text(hub: Hub, flavour
 
 @pytest.mark.parametrize("transports", ALL_TRANSPORTS, ids="-".join)
 def test_a_reader_that_leaves_in_the_middle_harms_nobody(hub: Hub, transports: Sequence[str]) -> None:
+    asked_id = hub.new_id("leave")
     extension = hub.extension(kind="docs", chunks=CHUNKS, gap=30).start_quickly()
     me = hub.new_id()
     leaving = [hub.client(me, transports=transports, streams=streams) for streams in ((STREAM,), (ALIAS,), ())]
     staying = hub.client(me, streams=[STREAM])
-    staying.call("LLM_REQUEST", request("leave", extension.client_id))
+    staying.call("LLM_REQUEST", request(asked_id, extension.client_id))
     staying.wait("@chunk")
     for socket in leaving:
         socket.close_engine()
