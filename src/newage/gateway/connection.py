@@ -31,7 +31,7 @@ SERVER_ERROR = "server error"
 SLOW_CONSUMER = "slow consumer"
 
 _PONG = b"3"
-_MESSAGE = b"4"
+_MESSAGE = 0x34
 _RECHECK_SECONDS = 0.25  # how often a slow reader is looked at
 
 
@@ -98,7 +98,7 @@ class Connection:
         if self._rare and self._set_aside(False, packet):
             return
         try:
-            if packet[:1] == _MESSAGE and len(packet) <= self.cap:
+            if 0 < len(packet) <= self.cap and packet[0] == _MESSAGE:
                 self._upper.text(packet)
             else:
                 self._control(packet)

@@ -173,7 +173,7 @@ class ServerSocket:
         except TypeError:
             self._answer_rare(ack_id, result)
             return
-        self.connection.send_text(b"%b%b%b" % (self._namespace.ack_head, ack_id, text))
+        self.connection.send_text(self._namespace.ack_head + ack_id + text)
 
     def _answer_rare(self, ack_id: bytes, result: list[Any]) -> None:
         """With attachments, or not at all."""

@@ -30,6 +30,8 @@ from newage.protocol.socket_packet import (
     prefix_of,
 )
 
+_EVENT = 0x32
+
 Member = TypeVar("Member")
 
 # (CONNECT, path, auth or None, None): answer it; join, if it is to be.
@@ -102,7 +104,7 @@ class SocketSession(Generic[Member]):
         """
         if self._partial is not None:
             raise ProtocolError("text where an attachment was due")
-        if packet[1:2] != b"2":
+        if len(packet) < 3 or packet[1] != _EVENT:
             return self._receive_rare(packet)
         # The way of nearly all packets. What is odd here (a bracket in a path, no data) is not found, or not a list.
         start = packet.find(b"[")
