@@ -65,16 +65,18 @@ class Clear:
 def parse_clear(payload: Any) -> Clear:
     """Both dialects: ``clearRequests``/``clearResponses``, or ``fromLlm`` for one kind.
 
-    :raises InvalidRequest: no room is named.
+    :raises InvalidRequest: no room is named, or what is to go is not said by true or false: a slip must not clear all.
     """
     room = wire.room_name(payload)
     if room is None:
         raise InvalidRequest("roomName is required to clear messages.")
     body = payload if isinstance(payload, dict) else {}
-    from_llm = body.get("fromLlm")
-    if isinstance(from_llm, bool):
+    from_llm, requests, responses = (body.get(name) for name in ("fromLlm", "clearRequests", "clearResponses"))
+    if any(not isinstance(flag, bool | None) for flag in (from_llm, requests, responses)):
+        raise InvalidRequest(wire.INVALID)
+    if from_llm is not None:
         return Clear(room, not from_llm, from_llm)
-    return Clear(room, body.get("clearRequests") is not False, body.get("clearResponses") is not False)
+    return Clear(room, requests is not False, responses is not False)
 
 
 def add_message_events(namespace: Namespace, editing: EditingService) -> None:

@@ -73,10 +73,13 @@ def parse_add(payload: Any) -> Subject:
 
 def parse_maybe_self(payload: Any) -> Subject:
     body = wire.members(payload) if not isinstance(payload, str) else {"roomName": payload}
-    room = wire.room_name(body)
+    room, named = wire.room_name(body), wire.first(body, *SUBJECT)
     if room is None:
         raise InvalidRequest("Invalid room name")
-    return Subject(room, wire.identifier(wire.first(body, *SUBJECT)))
+    who = wire.identifier(named)
+    if named is not None and who is None:
+        raise InvalidRequest(wire.INVALID)  # somebody was meant, and certainly not the caller
+    return Subject(room, who)
 
 
 def parse_role(payload: Any) -> Subject:
@@ -103,7 +106,10 @@ def parse_room_mode(payload: Any) -> Mode:
 
 def parse_mode(payload: Any) -> Mode:
     body = {"mode": payload} if isinstance(payload, str) else wire.members(payload)
-    return Mode(_mode(body.get("mode")), wire.room_name(body))
+    mode, room = _mode(body.get("mode")), wire.room_name(body)
+    if room is None and wire.first(body, *wire.ROOM) is not None:
+        raise InvalidRequest(wire.INVALID)  # one room was meant, and not all of them
+    return Mode(mode, room)
 
 
 def _mode(value: Any) -> RequestMode:

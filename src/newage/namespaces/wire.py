@@ -28,6 +28,7 @@ _log = Logger()
 
 INVALID = "Invalid request data."
 HOSTILE_KEYS = frozenset({"__proto__", "constructor", "prototype"})
+ROOM = ("roomName", "targetRoom", "room")  # what a payload may call a room (contract 1.8)
 MAX_ID = 128  # characters of an id made by a client (C11)
 UNREAD = object()  # stands for a request that could not be read
 
@@ -199,7 +200,7 @@ def room_name(payload: Any) -> str | None:
     """The room a payload names: a bare string, or one of the aliases; None if there is none."""
     if isinstance(payload, str):
         return identifier(payload)
-    return identifier(first(members(payload), "roomName", "targetRoom", "room"))
+    return identifier(first(members(payload), *ROOM))
 
 
 def text(value: Any, limit: int) -> str:

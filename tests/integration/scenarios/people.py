@@ -1,4 +1,4 @@
-"""Clients that are in ``/``, ``/rooms`` and ``/llm`` at once, as the published docs tell them to be; and their rooms."""
+"""Clients that are in ``/``, ``/rooms`` and ``/llm`` at once, as the docs tell them to be; and their rooms."""
 
 from __future__ import annotations
 

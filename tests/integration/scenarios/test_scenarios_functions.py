@@ -1,4 +1,4 @@
-"""Contract 13, scenarios 12, 62, 64 and 65: function calls to the server and to an extension, files, static resources."""
+"""Contract 13, scenarios 12, 62, 64 and 65: calls to the server and to an extension, files, resources."""
 
 from __future__ import annotations
 
@@ -153,6 +153,7 @@ def test_scenario_64_what_can_be_read(furnished: Hub) -> None:
             assert refused["error"] == {"message": words, "code": code}, path
         assert "secret" not in json.dumps(refused)
         assert str(furnished.daemon.home) not in json.dumps(refused), "no absolute path is told"
+    odd: Any
     for odd in ("settings/a\x00.json", "C:\\settings\\server_settings.json", 7, None, {}, ["settings"], "", "/"):
         reply = called(web, "readJsonFromFile", odd)
         assert reply["success"] is False or reply["result"]["success"] is False, odd
@@ -170,7 +171,13 @@ def test_scenario_65_static_resources(furnished: Hub) -> None:
     answer = daemon.get("/shop/index.html")
     assert (answer.status, answer.body) == (200, b"<title>shop</title>")
     assert daemon.get("/shop/").status == 200
-    mixed = {"/again": "exampleClient/shop", "/k": "keys", "/s": "settings", "/lib": "exampleClient/shop", "x": "public"}
+    mixed = {
+        "/again": "exampleClient/shop",
+        "/k": "keys",
+        "/s": "settings",
+        "/lib": "exampleClient/shop",
+        "x": "public",
+    }
     results = result(web, "addStaticResources", "app", mixed)
     assert results["success"] is False
     outcome = {entry["urlPath"]: entry["status"] for entry in results["results"]}

@@ -99,6 +99,7 @@ def test_scenario_56_three_messages_while_away(brisk_hub: Hub) -> None:
     assert [message["seq"] for message in after["messages"]] == later
     since_ever = web.does("GET_OFFLINE_MESSAGES", {"roomName": room, "since": "2020-01-01T00:00:00Z"}, "/llm")
     assert since_ever["count"] > 3
+    bad: dict[str, Any]
     for bad in ({"limit": 0}, {"limit": 501}, {"since": "yesterday"}, {"since": {}}):
         web.fails("GET_OFFLINE_MESSAGES", {"roomName": room, **bad}, "/llm")
 
@@ -160,8 +161,9 @@ def test_scenario_58_who_edits_what(hub: Hub, nsp: str) -> None:
     assert author.does("EDIT_MESSAGE", {**target, "updatedMessage": "once more"}, nsp)["messageId"] == mine
     for other in (stranger, outsider):
         mark = other.sockets[nsp].mark()
-        assert other.fails("EDIT_MESSAGE", {**target, "updatedFields": {"message": "mine now"}}, nsp) == (
-            NOT_YOURS["edit"]
+        assert (
+            other.fails("EDIT_MESSAGE", {**target, "updatedFields": {"message": "mine now"}}, nsp)
+            == (NOT_YOURS["edit"])
         )
         error = other.sockets[nsp].payload("ERROR", since=mark)
         assert error["message"] == NOT_YOURS["edit"]
