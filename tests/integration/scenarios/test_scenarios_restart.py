@@ -1,0 +1,125 @@
+"""Contract 13, scenario 69, and how the daemon ends: what was acknowledged outlives it, and it ends in time."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from expect import is_response
+from harness import Daemon, Driver, Hub, request
+from homes import STRICT_CLIENTS, STRICT_EXTENSIONS, write_strict_home
+
+WEB, EXTENSION = STRICT_CLIENTS[0], STRICT_EXTENSIONS[0]
+
+
+def key_of(hub: Hub, client_id: str) -> str:
+    socket = hub.open("/auth", {"clientId": client_id, "key": "getKey"}).connected()
+    key: str = socket.payload("CLIENT_KEY_ASSIGNED")["key"]
+    return key
+
+
+def connect(hub: Hub, client_id: str, key: str, client_type: str = "web-app") -> Any:
+    auth = {"clientType": client_type, "clientId": client_id, "key": key, "streamMode": "plain"}
+    return hub.open("/llm", auth).connected()
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL], ids=lambda sign: sign.name)
+def test_scenario_69_keys_and_history_survive(
+    make_daemon: Callable[..., Daemon], driver: Driver, tmp_path: Path, sign: signal.Signals
+) -> None:
+    home = tmp_path / "home"
+    write_strict_home(home)
+    daemon = make_daemon(home=home)
+    hub = Hub(daemon, driver)
+    extension = hub.extension(EXTENSION.removeprefix("SillyTavern-"), kind="message", text="an answer 😀")
+    extension_key = extension.start()["key"]
+    web_key = key_of(hub, WEB)
+    web = connect(hub, WEB, web_key)
+    assert web.call("LLM_REQUEST", request("before", EXTENSION, "a question"))["status"] == "ok"
+    response = web.payload("NEW_MESSAGE", is_response)
+    if sign is signal.SIGTERM:
+        daemon.stop()
+    else:
+        daemon.kill()
+        daemon.check_log()
+    assert web.wait("@disconnect").first in ("transport close", "transport error", "io server disconnect")
+    driver.reset()
+
+    hub = Hub(daemon.start(), driver)
+    again = connect(hub, EXTENSION, extension_key, "SillyTavern")
+    web = connect(hub, WEB, web_key)
+    assert web.call("LLM_REQUEST", request("after", EXTENSION, "a second question"))["status"] == "ok"
+    asked = again.payload("LLM_REQUEST")
+    assert [message["message"] for message in asked["context"]] == ["a question", "an answer 😀", "a second question"]
+    assert asked["context"][1]["responseId"] == response["responseId"]
+    assert [message["seq"] for message in asked["context"]] == sorted({m["seq"] for m in asked["context"]})
+    assert not web.all("ERROR")
+    assert not again.all("ERROR")
+
+
+def test_scenario_69_an_acknowledged_message_survives_sigkill_at_once(
+    make_daemon: Callable[..., Daemon], driver: Driver
+) -> None:
+    daemon = make_daemon()
+    hub = Hub(daemon, driver)
+    hub.extension("8000", kind="silent").start_quickly()
+    web = hub.client("web1")
+    pending = [web.post_call("LLM_REQUEST", request(f"r{n}", "SillyTavern-8000", f"text {n}")) for n in range(20)]
+    acked = [driver.result(number)[0] for number in pending[:10]]
+    daemon.kill()
+    assert {reply["status"] for reply in acked} == {"ok"}
+    driver.reset()
+    hub = Hub(daemon.start(), driver)
+    extension = hub.extension("8000", kind="silent").start_quickly()
+    assert hub.client("web1").call("LLM_REQUEST", request("again", "SillyTavern-8000", "last"))["status"] == "ok"
+    texts = [message["message"] for message in extension.llm.payload("LLM_REQUEST")["context"]]
+    assert texts[-1] == "last"
+    assert texts[:-1] == [f"text {n}" for n in range(len(texts) - 1)], "holes or doubles"
+    assert len(texts) >= 11
+
+
+def test_ephemeral_leaves_nothing(make_daemon: Callable[..., Daemon], driver: Driver, tmp_path: Path) -> None:
+    home = tmp_path / "nothing"
+    daemon = make_daemon("--ephemeral", home=home)
+    Hub(daemon, driver).client("web1").fence()
+    driver.reset()
+    daemon.stop()
+    assert not home.exists() or not [path for path in home.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT], ids=lambda sign: sign.name)
+def test_the_daemon_ends_in_time_with_a_stream_running(
+    make_daemon: Callable[..., Daemon], driver: Driver, sign: signal.Signals
+) -> None:
+    daemon = make_daemon()
+    hub = Hub(daemon, driver)
+    extension = hub.extension("8000", kind="docs", chunks=["tick "] * 2000, gap=10).start_quickly()
+    web = hub.client("web1", auth={"streamMode": "plain"})
+    polling = hub.client("web2", transports=("polling",))
+    web.call("LLM_REQUEST", request("endless", "SillyTavern-8000"))
+    web.wait("SERVER_STREAM_DATA", count=20)
+    assert daemon.stop(sign) < 10
+    for socket in (web, polling, extension.llm):
+        assert socket.wait("@disconnect").first in ("io server disconnect", "transport close", "transport error")
+    driver.reset()
+    hub = Hub(daemon.start(), driver)
+    extension = hub.extension("8000", kind="silent").start_quickly()
+    hub.client("web1").call("LLM_REQUEST", request("next", "SillyTavern-8000", "next"))
+    context = extension.llm.payload("LLM_REQUEST")["context"]
+    assert [message["message"] for message in context if not message.get("isResponse")] == ["hello", "next"]
+    partial = [message["message"] for message in context if message.get("isResponse")]
+    assert len(partial) == 1
+    assert partial[0].startswith("tick tick ")
+
+
+def test_no_new_connection_while_ending(make_daemon: Callable[..., Daemon], driver: Driver) -> None:
+    daemon = make_daemon("--ephemeral")
+    hub = Hub(daemon, driver)
+    hub.client("web1").fence()
+    daemon.stop()
+    late = hub.engine(("polling",))
+    hub.open("/llm", {"clientId": "web2"}, engine=late)
+    driver.wait(late, lambda records: [r for r in records if r.event == "@error"], 15, "a refused connection")
