@@ -237,6 +237,55 @@ def test_pause_and_resume_within_one_packet_keeps_the_order():
     assert [event[1] for event in recorder.events] == [b"1", b"2", b"3", b"4"]
 
 
+def slow(seconds: float) -> tuple[Any, Recorder]:
+    """A socket whose receiver takes its time over each packet."""
+    recorder = Recorder()
+    ours = open_socket(receiver=recorder)
+    recorder.react = lambda packet: setattr(ours.clock, "rightNow", ours.clock.rightNow + seconds)
+    return ours, recorder
+
+
+@pytest.mark.parametrize("kind", [1, 2])
+def test_a_flood_in_one_read_takes_its_share_of_the_turn_and_waits(kind):
+    """64 KiB hold a thousand small events; whoever else is connected would wait for all of them."""
+    ours, recorder = slow(0.001)
+    ours.feed(*(client_frame(b"4%d" % number, kind) for number in range(100)), client_frame(b"x" * 40)[:20])
+    assert len(recorder.events) <= 16
+    assert ours.transport.producerState == "paused", "no more is read than is handled"
+    seen: list[int] = []  # by somebody whose turn it is, too
+    ours.clock.callLater(0, lambda: seen.append(len(recorder.events)))
+    ours.clock.advance(0)
+    assert seen[0] <= 32
+    assert ours.transport.producerState == "producing"
+    assert [event[1] for event in recorder.events] == [b"4%d" % number for number in range(100)]
+    ours.feed(client_frame(b"x" * 40)[20:])
+    assert recorder.events[-1][1] == b"x" * 40
+
+
+def test_who_rests_may_be_paused_and_stays_so():
+    ours, recorder = slow(0.01)
+    ours.feed(*(client_frame(b"4%d" % number) for number in range(40)))
+    handled = len(recorder.events)
+    assert handled < 40
+    ours.sink.pause_reading()
+    ours.clock.advance(0)
+    ours.clock.advance(1)
+    assert (len(recorder.events), ours.transport.producerState) == (handled, "paused")
+    ours.sink.resume_reading()
+    while ours.clock.getDelayedCalls():
+        ours.clock.advance(0)
+    assert (len(recorder.events), ours.transport.producerState) == (40, "producing")
+
+
+def test_who_rests_may_be_closed():
+    ours, recorder = slow(0.01)
+    ours.feed(*(client_frame(b"4%d" % number) for number in range(40)))
+    handled = len(recorder.events)
+    ours.sink.abort("enough")
+    ours.clock.advance(0)
+    assert len(recorder.events) == handled
+
+
 def test_pause_and_resume_are_idempotent():
     ours = open_socket()
     ours.sink.resume_reading()

@@ -245,6 +245,21 @@ def test_a_paused_receiver_gets_nothing_and_the_post_waits():
     assert [event[1] for event in recorder.events] == [b"41", b"42", b"43", b"\x01", b"44"]
 
 
+def test_a_post_of_many_packets_takes_its_share_of_the_turn_and_waits():
+    recorder = Recorder()
+    house = House()
+    url = house.open_polling()
+    connection_of(house).sink.bind(recorder)
+    recorder.react = lambda packet: setattr(house.clock, "rightNow", house.clock.rightNow + 0.001)
+    seen = []  # by somebody whose turn it is, too
+    house.clock.callLater(0, lambda: seen.append(len(recorder.texts)))
+    line = house.line()
+    line.request(url, "POST", b"\x1e".join(b"4%d" % number for number in range(100)))
+    assert [response.summary for response in line.responses()] == [OK]
+    assert recorder.texts == [b"4%d" % number for number in range(100)]
+    assert seen[0] <= 10
+
+
 def test_resuming_twice_does_not_answer_the_next_post_early():
     house = House()
     url = house.open_polling()

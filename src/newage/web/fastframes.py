@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 STATE_OPEN: Final = WebSocketProtocol.STATE_OPEN
 STATE_CLOSED: Final = WebSocketProtocol.STATE_CLOSED
 
+# One read may hold thousands of small frames. After its share of a turn a peer waits until others had theirs.
+SHARE_SECONDS: Final = 0.005
+_LOOK_AFTER: Final = 8  # frames between two looks at the clock
+
 _EARLY_FLUSH_BYTES: Final = 65_536  # a queue this long does not wait for the end of the turn
 _log = Logger()
 
@@ -133,9 +137,10 @@ def buffered_bytes(transport: Any) -> int:
 class FlushList:
     """The sinks that have something to send this turn; one per reactor."""
 
-    __slots__ = ("_call_later", "_sinks")
+    __slots__ = ("_call_later", "_sinks", "seconds")
 
     def __init__(self, clock: IReactorTime) -> None:
+        self.seconds = clock.seconds
         self._call_later = clock.callLater
         self._sinks: list[Any] = []
 
@@ -162,14 +167,29 @@ class FastFrames:
     ``_outbound_max`` bytes were waiting already.
     """
 
-    __slots__ = ("_direct_send", "_flushes", "_outbound_max", "_paused", "_queue", "_queued", "_read_max", "_receiver")
+    __slots__ = (
+        "_direct_send",
+        "_flushes",
+        "_held",
+        "_outbound_max",
+        "_paused",
+        "_queue",
+        "_queued",
+        "_read_max",
+        "_receiver",
+        "_resting",
+        "_until",
+    )
 
     _flushes: FlushList
     _receiver: IReceiver
     _direct_send: Callable[[bytes], int] | None  # socket.send, on plain TCP
     _queue: list[bytes | SharedPacket]  # frames of this turn, and packets that others get too
     _queued: int  # bytes of all of them but the last
-    _paused: bool
+    _paused: bool  # nothing is delivered: ``_held`` or ``_resting``
+    _held: bool  # somebody asked for a pause
+    _resting: bool  # had its share of the turn
+    _until: float  # when the share is used up; 0: not looked at yet
     _read_max: int  # bytes of a frame that may be read directly
     _outbound_max: int  # bytes
 
@@ -192,6 +212,7 @@ class FastFrames:
         if self._paused:
             self.data = data  # type: ignore[misc]
             return
+        self._until = 0.0
         if self.current_frame is None and not self.inside_message:
             data = self._read_frames(data)
         self.data = data  # type: ignore[misc]
@@ -200,7 +221,7 @@ class FastFrames:
 
     def processData(self) -> bool:
         """Autobahn's step: one frame's header or payload. Between two frames the direct reader goes first again."""
-        if self._paused:
+        if self._paused or self._had_its_share():
             return False
         if self.current_frame is None and not self.inside_message and self.state == STATE_OPEN:
             data = self.data
@@ -215,6 +236,7 @@ class FastFrames:
         size = len(data)
         start = 0
         read_max = self._read_max
+        unlooked = _LOOK_AFTER
         while size - start >= 6 and data[start] == 0x81:
             length = data[start + 1] - 128
             if length < 126:
@@ -238,27 +260,58 @@ class FastFrames:
                 break
             start = end
             self._receiver.text_received(payload)
+            unlooked -= 1
+            if not unlooked:
+                unlooked = _LOOK_AFTER
+                self._had_its_share()
             if self._paused or self.state != STATE_OPEN:
                 break
         return data if not start else data[start:] if start < size else b""
 
     def pause_reading(self) -> None:
+        if not self._held:
+            self._held = True
+            self._stop()
+
+    def resume_reading(self) -> None:
+        if self._held:
+            self._held = False
+            if self.data:  # received before the pause; not delivered from within the caller
+                self._flushes._call_later(0, self._go_on)
+            else:
+                self._go_on()
+
+    def _stop(self) -> None:
         if not self._paused:
             self._paused = True
             if self.state != STATE_CLOSED:
                 self.transport.pauseProducing()
 
-    def resume_reading(self) -> None:
-        if self._paused:
-            self._paused = False
-            if self.state != STATE_CLOSED:
-                self.transport.resumeProducing()
-                if self.data:  # received before the pause; not delivered from within the caller
-                    self._flushes._call_later(0, self._read_held)
-
-    def _read_held(self) -> None:
-        if not self._paused and self.state != STATE_CLOSED:
+    def _go_on(self) -> None:
+        """Deliver what is here; only then take more from the transport."""
+        if not self._paused or self._held or self._resting:
+            return
+        self._paused = False
+        self._until = 0.0
+        if self.data and self.state != STATE_CLOSED:
             self.consumeData()  # type: ignore[attr-defined]
+        if not self._paused and self.state != STATE_CLOSED:
+            self.transport.resumeProducing()
+
+    def _had_its_share(self) -> bool:
+        """Looks at the clock; a peer that had its share of this turn rests until the next one."""
+        now = self._flushes.seconds()
+        if not self._until:
+            self._until = now + SHARE_SECONDS
+        elif now >= self._until and not self._resting:
+            self._resting = True
+            self._stop()
+            self._flushes._call_later(0, self._rested)
+        return self._resting
+
+    def _rested(self) -> None:
+        self._resting = False
+        self._go_on()
 
     # ------------------------------------------------------------------------------------------------------ outbound
 

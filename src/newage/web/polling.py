@@ -19,7 +19,7 @@ from newage.errors import ProtocolError
 from newage.ports import IPollingSink, IReceiver
 from newage.protocol.engine_packet import CLOSE, MESSAGE, NOOP, decode_payload, encode_payload
 from newage.web.channel import HardenedRequest
-from newage.web.fastframes import FlushList
+from newage.web.fastframes import SHARE_SECONDS, FlushList
 from newage.web.responses import BAD_REQUEST, TEXT, answer, refuse
 from newage.web.settings import WebSettings
 from newage.web.websocket import NOBODY
@@ -154,8 +154,13 @@ class PollingSink:
         if not self._arrived:
             return  # resumed twice: what is open by now is another POST, whose body still comes
         self._delivering = True
+        seconds = self._flushes.seconds
+        until = seconds() + SHARE_SECONDS
         try:
             while self._inbox and not self._paused and not self._closed:
+                if seconds() >= until:  # others want their turn
+                    self._clock.callLater(0, self._deliver)
+                    break
                 binary, packet = self._inbox.popleft()
                 if binary:
                     self._receiver.binary_received(packet)

@@ -158,7 +158,8 @@ class EngineWebSocket(FastFrames, WebSocketServerProtocol):
         self._receiver = NOBODY
         self._queue = []
         self._queued = 0
-        self._paused = False
+        self._paused = self._held = self._resting = False
+        self._until = 0.0
 
     # --------------------------------------------------------------------------------------------- life, from Twisted
 
