@@ -6,7 +6,7 @@ The order of listeners is that of ``newage.assembly``. Nothing waits: a store an
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import isawaitable
 from itertools import count
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ from zope.interface import implementer
 from newage.domain.model import EVERYBODY, Audience, Caller, Emission, Message, Peer, RequestMode, Role, Room, Session
 from newage.domain.request import Ask
 from newage.errors import NewAgeError, PeerGone, TimedOut
-from newage.ports import IChannel, IExtensionLink, IMessageStore, IOutbox, IRoomStore
+from newage.ports import IChannel, IExtensionLink, IMarkStore, IMessageStore, IOutbox, IRoomStore
 from newage.services.clock import World
 from newage.services.conversation import ConversationService, ConversationSettings
 from newage.services.downstream import DownstreamService, DownstreamSettings
@@ -331,6 +331,19 @@ class GatedMessageStore:
         return self._gate.passed(self._store.count_messages, room, after_seq)
 
 
+@implementer(IMarkStore)
+class GatedMarkStore:
+    def __init__(self, store: MemoryMarkStore, gate: Gate) -> None:
+        self._store = store
+        self._gate = gate
+
+    def load_marks(self) -> Deferred[dict[str, dict[str, int]]]:
+        return self._store.load_marks()
+
+    def save_marks(self, identity: str, marks: Mapping[str, int]) -> Deferred[None]:
+        return self._gate.passed(self._store.save_marks, identity, marks)
+
+
 # ----------------------------------------------------------------------------------------------------------- extension
 
 
@@ -376,7 +389,8 @@ class Kit:
         self._numbers = count(1)
         self.world = World(clock=self.clock, now=self.now, new_id=self.new_id)
         self.outbox = RecordingOutbox(self.clock)
-        self.gate = Gate()
+        self.gate = Gate()  # before rooms and messages
+        self.mark_gate = Gate()
         self.room_store: MemoryRoomStore = MemoryRoomStore() if with_stores_of is None else with_stores_of.room_store
         self.message_store = MemoryMessageStore(self.room_store)
         self.state_store: MemoryStateStore = (
@@ -480,7 +494,8 @@ class Kit:
             self.requests.mode_changed,
             self.conversation.unmuted,
         )
-        self.offline = OfflineService(self.world, self.outbox, self.rooms, messages, self.mark_store)
+        marks = GatedMarkStore(self.mark_store, self.mark_gate)
+        self.offline = OfflineService(self.world, self.outbox, self.rooms, messages, marks)
         keep = self.settings.history.max_messages_per_room
         self.editing = EditingService(self.world, self.rooms, self.history, messages, keep)
 

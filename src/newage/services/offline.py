@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
@@ -24,7 +23,11 @@ LOOK_BACK = 2000  # messages searched for a point in time; what a room keeps at 
 
 
 class OfflineService(SessionListener, RoomListener):
-    """A mark says up to which ``seq`` of a room an identity had seen it when it went. Bounded by memberships."""
+    """A mark says up to which ``seq`` of a room an identity had seen it when it went. Bounded by memberships.
+
+    Messages are shown on ``/llm``: who has no socket there sees nothing, even while its session lasts. Marks take
+    effect when the session is gone; who returns before is hinted at what it missed and keeps its older ones.
+    """
 
     _log = Logger()
 
@@ -45,14 +48,21 @@ class OfflineService(SessionListener, RoomListener):
         self._messages = messages
         self._store = marks
         self._marks: dict[str, dict[str, int]] = {}  # identity -> room -> seq
-        self._hinted: set[str] = set()  # identities that heard of what they missed since they came back
+        self._stored: set[str] = set()  # identities that have marks in the store
+        self._here: dict[str, int] = {}  # identity -> number of its sockets on /llm
+        self._left: dict[str, dict[str, int]] = {}  # what was seen when the last of these went, until the session goes
 
     async def load(self) -> None:
-        """Whoever has no mark was there when the hub last stopped: it saw everything until then."""
-        self._marks = await self._store.load_marks()
+        """Whoever has no mark was there when the hub last stopped: it saw everything until then.
+
+        Marks of rooms that somebody has left since are still stored; they count no more.
+        """
+        stored = await self._store.load_marks()
+        self._stored = set(stored)
         for room in self._rooms.all():
             for identity in room.members:
-                self._marks.setdefault(identity, {}).setdefault(room.name, room.seq)
+                seq = stored.get(identity, {}).get(room.name, room.seq)
+                self._marks.setdefault(identity, {})[room.name] = seq
 
     # --------------------------------------------------------------------------------------------------------- asking
 
@@ -86,26 +96,41 @@ class OfflineService(SessionListener, RoomListener):
         if isinstance(since, str) and not (since.isascii() and since.isdigit() and len(since) < 16):
             moment = _timestamp(since)
             messages = await self._messages.last_messages(room, LOOK_BACK)
-            return max((m.seq for m in messages if m.timestamp <= moment), default=0)
+            older = messages[0].seq - 1 if messages else 0  # what is not looked through is older still
+            return max((m.seq for m in messages if m.timestamp <= moment), default=older)
         if isinstance(since, int | float | str) and isfinite(float(since)):
             return max(0, int(since))
         raise BadParameter("since must be a seq or an ISO-8601 time.")
 
     # ------------------------------------------------------------------------------------------------------ listening
 
-    def session_appeared(self, session: Session) -> None:
-        self._hinted.discard(session.identity)
-
     def socket_attached(self, caller: Caller) -> None:
         """The first ``/llm`` socket after an absence hears how much was missed, room by room."""
-        if caller.namespace != "/llm" or caller.kind is Kind.EXTENSION or caller.identity in self._hinted:
+        if caller.namespace != "/llm" or caller.kind is Kind.EXTENSION:
             return
-        self._hinted.add(caller.identity)
-        for name, seq in self._marks.get(caller.identity, {}).items():
-            room = self._rooms.get(name)
+        identity = caller.identity
+        self._here[identity] = self._here.get(identity, 0) + 1
+        if self._here[identity] > 1:
+            return
+        left = self._left.pop(identity, {})
+        for name, mark in self._marks.get(identity, {}).items():
+            room, seq = self._rooms.get(name), left.get(name, mark)
             if room is not None and room.seq > seq:
                 d = Deferred.fromCoroutine(self._hint(caller.sid, name, seq))
                 d.addErrback(self._failed, "a hint")
+        if identity in self._stored:  # from now on it sees everything: a restart must not find it away
+            self._stored.discard(identity)
+            self._store.save_marks(identity, {}).addErrback(self._failed, "a mark")
+
+    def socket_detached(self, caller: Caller) -> None:
+        identity = caller.identity
+        if caller.namespace != "/llm" or identity not in self._here:
+            return
+        self._here[identity] -= 1
+        if self._here[identity] == 0:
+            del self._here[identity]
+            names = self._rooms.rooms_of(identity)
+            self._left[identity] = {name: self._rooms.require(name).seq for name in names}
 
     async def _hint(self, sid: str, name: str, seq: int) -> None:
         count = await self._messages.count_messages(name, seq)
@@ -114,14 +139,17 @@ class OfflineService(SessionListener, RoomListener):
             self._outbox.emit(sid, "OFFLINE_MESSAGES", body)
 
     def session_gone(self, session: Session) -> None:
-        self._hinted.discard(session.identity)
-        marks: dict[str, int] = {}
-        for name in self._rooms.rooms_of(session.identity):
-            marks[name] = self._rooms.require(name).seq
-        self._keep(session.identity, marks)
+        identity = session.identity
+        left, marks = self._left.pop(identity, {}), self._marks.setdefault(identity, {})
+        for name in self._rooms.rooms_of(identity):
+            seq = self._rooms.require(name).seq
+            marks[name] = left.get(name, marks.get(name, seq))
+        self._keep(identity)
 
     def member_joined(self, room: Room, identity: str, role: Role) -> None:
         self._marks.setdefault(identity, {})[room.name] = room.seq
+        if identity not in self._here:
+            self._keep(identity)
 
     def member_left(self, room: Room, identity: str, reason: str) -> None:
         self._forget(room.name, identity)
@@ -132,16 +160,18 @@ class OfflineService(SessionListener, RoomListener):
 
     # ------------------------------------------------------------------------------------------------------ internals
 
-    def _keep(self, identity: str, marks: Mapping[str, int]) -> None:
-        self._marks[identity] = dict(marks)
-        self._store.save_marks(identity, marks).addErrback(self._failed, "a mark")
+    def _keep(self, identity: str) -> None:
+        self._stored.add(identity)
+        self._store.save_marks(identity, dict(self._marks[identity])).addErrback(self._failed, "a mark")
 
     def _forget(self, room: str, identity: str) -> None:
-        marks = self._marks.get(identity)
-        if marks is not None:
-            marks.pop(room, None)
-            if not marks:
-                del self._marks[identity]
+        for kept in (self._marks, self._left):
+            seqs = kept.get(identity)
+            if seqs is not None:
+                seqs.pop(room, None)
+        if not self._marks.get(identity, True):
+            del self._marks[identity]
+            self._stored.discard(identity)
 
     def _failed(self, failure: Failure, what: str) -> None:
         self._log.failure("{what} failed", failure, what=what)
@@ -159,6 +189,6 @@ def _timestamp(text: str) -> str:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     try:
-        return iso(moment.timestamp())
+        return iso(max(0.0, moment.timestamp()))  # years of three digits do not compare as texts
     except (OverflowError, OSError, ValueError):
         raise BadParameter("since must be a seq or an ISO-8601 time.") from None
