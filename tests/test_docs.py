@@ -16,7 +16,14 @@ from newage.config import ENV_PREFIX, MEMBERS, load, members, sections
 from newage.tap import Options
 
 CHECKOUT = Path(__file__).parent.parent
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/server_settings.md")
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "docs/server_settings.md",
+    "docs/operations.md",
+)
 TWISTD = {"-n", "--pidfile", "--logfile", "--help"}
 
 
