@@ -169,6 +169,14 @@ class TestIdentity:
         house.network_safe = True
         assert verdict(house, "mon", identity="monitor") == "Invalid identity."
 
+    @pytest.mark.parametrize("identity", ["web1", "web1-tab", "web10"])
+    def test_must_not_belong_to_a_trusted_client_with_a_longer_id(self, house: Gatehouse, identity: str) -> None:
+        """``web1`` is trusted and away; its identities, with their rooms and history, are not ``web``'s to take."""
+        house.network_safe = True
+        assert verdict(house, "web", identity=identity) == "Invalid identity."
+        assert admit(house, "web", identity="web-1").identity == "web-1"
+        assert admit(house, "web1", identity=identity).identity == identity
+
     def test_must_not_be_held_by_somebody_else(self, house: Gatehouse) -> None:
         house.network_safe = True
         house.caller("web", identity="web9")

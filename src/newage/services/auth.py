@@ -137,7 +137,7 @@ class AuthService:
         identity, client_id = request.identity, request.client_id
         if not is_valid_identity(identity, client_id) or self._identity_holder(identity) not in (None, client_id):
             raise AuthenticationFailed("Invalid identity.")
-        if identity != client_id and self._trust.knows(identity, network_safe=True):
+        if self._trust.belongs_to_another(identity, client_id):
             raise AuthenticationFailed("Invalid identity.")
 
     async def _prove(self, request: HandshakeRequest, namespace: str, peer: Peer) -> Proof:

@@ -110,6 +110,14 @@ class TrustService:
             or (network_safe and client_id in self._self_trusted)
         )
 
+    def belongs_to_another(self, identity: str, client_id: str) -> bool:
+        """Whether a trusted client with a longer id has the better claim to an identity that begins with both ids.
+
+        Else a client ``a`` could take the identity ``alice-1`` while ``alice`` is away, with its rooms and its history.
+        """
+        longer = range(len(client_id) + 1, len(identity) + 1)
+        return any(self.knows(identity[:length], network_safe=True) for length in longer)
+
     def permits(self, client_id: str, kind: Kind, *, network_safe: bool) -> bool:
         """Whether trust in this id covers what it says it is (contract 2.7, kind rule)."""
         if kind is Kind.CLIENT:
