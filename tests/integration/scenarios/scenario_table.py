@@ -1,0 +1,76 @@
+"""docs/scenarios.md out of the contract's table and the tests that are named for its rows.
+
+    python tests/integration/scenarios/scenario_table.py > docs/scenarios.md
+
+``contract.tsv`` holds section 13 of the wire contract as it stands there. A test belongs to row 38 when it is called
+``test_scenario_38_...``; what its name goes on to say is its part of the row.
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+FOLDER = Path(__file__).parent
+CHECKOUT = FOLDER.parents[2]
+DOCUMENT = CHECKOUT / "docs" / "scenarios.md"
+_NAME = re.compile(r"test_scenario_(\d\d)_\w+")
+
+HEAD = """# Acceptance scenarios
+
+What a hub must do to stand in for the reference server, row by row, and the tests that show it: each starts the daemon
+by `twistd` and talks to it through the real `socket.io-client` (`16` also through a browser, some of `2`-`4` and `70`
+through a bare socket). Words of the table: EXT is a stand-in of the reference extension, packet for packet
+(`tests/integration/extension.js`); WEB a client written from the published docs; MON the monitor page's handshake.
+
+Generated: `python tests/integration/scenarios/scenario_table.py > docs/scenarios.md`; `tests/test_scenarios_document.py` fails
+when this file, the tests and the table differ, or when a row has no test. One row's tests:
+`pytest tests/integration/scenarios -k scenario_38`.
+"""
+
+
+class Row(NamedTuple):
+    number: int
+    given: str
+    when: str
+    then: str
+
+
+def rows() -> list[Row]:
+    """The contract's table."""
+    with (FOLDER / "contract.tsv").open(encoding="utf-8", newline="") as file:
+        lines = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        next(lines)
+        return [Row(int(number), given, when, then) for number, given, when, then in lines]
+
+
+def tests() -> Mapping[int, Sequence[str]]:
+    """Node ids by the row they are named for, in the order of files and lines."""
+    found: dict[int, list[str]] = defaultdict(list)
+    for path in sorted(FOLDER.glob("test_*.py")):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and (match := _NAME.fullmatch(node.name)):
+                found[int(match.group(1))].append(f"{path.relative_to(CHECKOUT)}::{node.name}")
+    return found
+
+
+def document() -> str:
+    """The whole file."""
+    named = tests()
+    parts = [HEAD]
+    for row in rows():
+        parts.append(f"## {row.number}. {row.given}\n")
+        told = row.then if row.when == "-" else f"When: {row.when}\n\nThen: {row.then}"
+        parts.append(f"{told}\n")
+        parts.append("".join(f"- `{test}`\n" for test in named.get(row.number, ())))
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(document())
