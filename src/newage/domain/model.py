@@ -108,9 +108,10 @@ class Session:
     desc: str = ""
     html: str = ""
     connected_at: float = 0.0  # seconds since the epoch
+    kind: Kind = field(init=False, repr=False, eq=False)  # told by client_type; asked for with every token
 
-    @property
-    def kind(self) -> Kind:
+    @kind.default
+    def _kind_of_type(self) -> Kind:
         return Kind.of(self.client_type)
 
 

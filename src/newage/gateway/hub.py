@@ -14,7 +14,7 @@ from newage.errors import PeerGone
 from newage.gateway.settings import GatewaySettings
 from newage.ports import IChannel, IClusterAdapter, IOutbox
 from newage.protocol.engine_packet import SharedPacket
-from newage.protocol.json_text import dumps
+from newage.protocol.json_text import plain_dumps
 from newage.protocol.socket_packet import EVENT, encode_arguments, prefix_of
 
 if TYPE_CHECKING:
@@ -89,8 +89,13 @@ class Hub:
             socket.disconnect()
 
     def channel(self, sids: Iterable[str]) -> IChannel:
-        sockets = (self._sockets.get(sid) for sid in dict.fromkeys(sids))
-        return Channel(self, [socket for socket in sockets if socket is not None])
+        by_namespace: dict[str, dict[ServerSocket, None]] = {}
+        for sid in sids:
+            socket = self._sockets.get(sid)
+            if socket is not None:
+                by_namespace.setdefault(socket.namespace, {})[socket] = None
+        groups = [Group(self, namespace, sockets) for namespace, sockets in by_namespace.items()]
+        return groups[0] if len(groups) == 1 else Channel(groups)
 
     def pending_bytes(self, sid: str) -> int:
         socket = self._sockets.get(sid)
@@ -139,15 +144,15 @@ class Hub:
 
     def deliver(self, emission: Emission) -> None:
         """Deliver to the receivers that are here (called by the cluster adapter)."""
-        to, args = emission.to, (emission.event, *emission.args)
+        to = emission.to
         if len(to) == 1 and to[0].kind != "sid":
             group = self._rooms.get((emission.namespace, to[0]))
             if group is not None:
-                group.emit(args)
+                group.emit(emission.event, *emission.args)
         else:
             union = Group(self, emission.namespace, self._union(emission.namespace, to))
             if union.sockets:
-                union.emit(args)
+                union.emit(emission.event, *emission.args)
 
     def _union(self, namespace: str, to: Sequence[Audience]) -> dict[ServerSocket, None]:
         union: dict[ServerSocket, None] = {}
@@ -165,21 +170,19 @@ class Hub:
 
 @implementer(IChannel)
 class Channel:
-    """Receivers chosen once, for many events. Those in one namespace share one encoding."""
+    """Receivers in several namespaces, or none at all."""
 
     __slots__ = ("_groups",)
 
-    def __init__(self, hub: Hub, sockets: Iterable[ServerSocket]) -> None:
-        by_namespace: dict[str, dict[ServerSocket, None]] = {}
-        for socket in sockets:
-            by_namespace.setdefault(socket.namespace, {})[socket] = None
-        self._groups = tuple(Group(hub, namespace, members) for namespace, members in by_namespace.items())
+    def __init__(self, groups: Sequence[Group]) -> None:
+        self._groups = groups
 
     def emit(self, event: str, *args: Any) -> None:
         for group in self._groups:
-            group.emit((event, *args))
+            group.emit(event, *args)
 
 
+@implementer(IChannel)
 class Group:
     """Sockets of one namespace that get the same: the path of every token.
 
@@ -202,10 +205,10 @@ class Group:
         self._shared = None  # what is being added to is not for the newcomer
         self.sockets[socket] = None
 
-    def emit(self, args: tuple[Any, ...]) -> None:
-        """Encode once, hand to each receiver's transport."""
+    def emit(self, *args: Any) -> None:
+        """Encode once, hand to each receiver's transport. The first argument is the event's name."""
         try:
-            text = self._head + dumps(args)
+            text = self._head + plain_dumps(args)
         except TypeError:
             self._emit_rare(args)
             return

@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from newage.errors import PeerGone, TimedOut, Unavailable
 from newage.gateway.dispatch import ConnectRefused, Later, Namespace
 from newage.protocol.engine_packet import SharedPacket
-from newage.protocol.json_text import dumps
+from newage.protocol.json_text import plain_dumps
 from newage.protocol.socket_packet import (
     ACK,
     EVENT,
@@ -169,7 +169,7 @@ class ServerSocket:
         if ack_id is None or not self.live:
             return
         try:
-            text = dumps(result)
+            text = plain_dumps(result)
         except TypeError:
             self._answer_rare(ack_id, result)
             return

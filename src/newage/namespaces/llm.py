@@ -300,7 +300,7 @@ def _add_upstream(namespace: Namespace, services: LlmServices) -> None:
         stream_id = wire.identifier(body.get("streamId")) or output_id
         if stream_id is not None and type(text) is str:
             streams.stream_data(
-                socket.caller.identity,
+                socket.caller.session.identity,
                 stream_id,
                 output_id,
                 wire.identifier(body.get("requestId")),
@@ -343,7 +343,7 @@ _EXTENSION = Kind.EXTENSION  # looking a member up takes longer than comparing i
 
 def _extension_body(socket: ServerSocket, args: list[Any]) -> wire.Body | None:
     """The payload, if it is an object from an extension; everything else is ignored (contract 12.2)."""
-    if args and type(args[0]) is dict and socket.caller.kind is _EXTENSION:
+    if args and type(args[0]) is dict and socket.caller.session.kind is _EXTENSION:
         return args[0]
     return None
 
