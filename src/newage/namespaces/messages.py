@@ -9,7 +9,7 @@ from attrs import frozen
 
 from newage.audit import Recorder
 from newage.domain.model import Caller
-from newage.errors import InvalidRequest
+from newage.errors import InvalidRequest, NotFound
 from newage.gateway.dispatch import Namespace
 from newage.namespaces import wire
 from newage.services.editing import EditingService
@@ -19,8 +19,11 @@ MAX_IDS = 500
 
 @frozen
 class Edit:
+    """``other_id`` is looked for when there is no message of the first id."""
+
     room: str
     message_id: str
+    other_id: str | None
     fields: Mapping[str, Any]
 
 
@@ -28,13 +31,14 @@ def parse_edit(payload: Any) -> Edit:
     """:raises InvalidRequest: room, id or fields are missing."""
     body = wire.members(payload)
     room = wire.room_name(body)
-    message_id = wire.identifier(wire.first(body, "messageId", "responseId"))
+    named = (wire.identifier(body.get(name)) for name in ("messageId", "responseId"))
+    message_id, other_id, *_ = [*(any_id for any_id in named if any_id is not None), None, None]
     fields = wire.first(body, "updatedFields", "updatedMessage")
     if isinstance(fields, str):
         fields = {"message": fields}
     if room is None or message_id is None or not isinstance(fields, dict):
         raise InvalidRequest("Missing required fields for editing message.")
-    return Edit(room, message_id, wire.without_hostile_keys(fields))
+    return Edit(room, message_id, other_id, wire.without_hostile_keys(fields))
 
 
 @frozen
@@ -81,7 +85,12 @@ def parse_clear(payload: Any) -> Clear:
 
 def add_message_events(namespace: Namespace, editing: EditingService) -> None:
     async def edit(caller: Caller, request: Edit) -> wire.Body:
-        message = await editing.edit(caller, request.room, request.message_id, request.fields)
+        try:
+            message = await editing.edit(caller, request.room, request.message_id, request.fields)
+        except NotFound:
+            if request.other_id is None:
+                raise
+            message = await editing.edit(caller, request.room, request.other_id, request.fields)
         return {"messageId": message.message_id}
 
     async def delete(caller: Caller, request: Delete) -> wire.Body:
