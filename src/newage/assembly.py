@@ -192,6 +192,7 @@ class Core(Service):
         sessions.is_room_name = self.rooms.is_group
         self.notices = RoomNotices(hub, sessions, aliases=aliases)
         self.rooms.inherited = self.notices.inherited
+        self.rooms.is_client_id = lambda name: self.trust.knows(name, network_safe=True)
         choose = SystemRandom().choice
         self.relations = RelationService(world, hub, sessions, self.rooms, stores.state, config.relations, choose)
         self.history = HistoryService(

@@ -147,7 +147,23 @@ def test_new_rooms_take_the_default_mode(make_kit: Callable[..., Kit]) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "x" * 129, "a\nb", "\x7f", "\ud83d", "server", "System", "monitor-room", "UnknownLLM"]
+    "name",
+    [
+        "",
+        " ",
+        " a",
+        "a ",
+        "cafe\u0301",
+        "x" * 129,
+        "a\nb",
+        "\x7f",
+        "\u202eabc",
+        "\ud83d",
+        "server",
+        "System",
+        "monitor-room",
+        "UnknownLLM",
+    ],
 )
 def test_room_names_are_printable_short_and_not_reserved(kit: Kit, name: str) -> None:
     kit.connect("ann")
@@ -157,6 +173,20 @@ def test_room_names_are_printable_short_and_not_reserved(kit: Kit, name: str) ->
     error = failure_of(kit.rooms.create(name, session))
     assert isinstance(error, InvalidRequest | RoomExists)
     assert str(error) in ("Invalid room name", "Room already exists")
+
+
+def test_a_room_may_not_be_named_as_somebody_who_is_away(kit: Kit) -> None:
+    """A group room holds its name: that client could not come back."""
+    kit.rooms.is_client_id = lambda name: name == "bob"
+    ann = kit.caller(kit.connect("ann")).session
+    kit.connect("web1")
+    result_of(kit.rooms.create("lounge", ann))
+    result_of(kit.rooms.add("lounge", "web1"))
+    kit.disconnect_all("web1")
+    kit.clock.advance(kit.sessions.settings.session_grace_ms / 1000)
+    result_of(kit.rooms.delete("web1"))
+    for name in ("bob", "web1"):
+        assert str(failure_of(kit.rooms.create(name, ann))) == "Invalid room name"
 
 
 def test_a_room_may_not_be_named_as_somebody(kit: Kit) -> None:

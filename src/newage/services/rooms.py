@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from unicodedata import is_normalized
 
 from attrs import evolve, field, frozen
 from twisted.internet.defer import Deferred, succeed
@@ -51,8 +52,17 @@ class RoomSettings:
 
 
 def valid_room_name(name: str) -> bool:
-    """1-128 printable characters, not reserved (contract 4.1)."""
-    return 0 < len(name) <= 128 and name.isprintable() and name not in RESERVED_IDS
+    """1-128 printable characters, not reserved (contract 4.1).
+
+    In NFC and without blanks around it: two names that look the same shall be the same room.
+    """
+    return (
+        0 < len(name) <= 128
+        and name.isprintable()
+        and name == name.strip()
+        and is_normalized("NFC", name)
+        and name not in RESERVED_IDS
+    )
 
 
 class RoomService(SessionListener):
@@ -75,6 +85,7 @@ class RoomService(SessionListener):
         self._emptied: dict[str, IDelayedCall] = {}
         self._sweep: IDelayedCall | None = None
         self._listeners: list[IRoomListener] = []
+        self.is_client_id: Callable[[str], bool] = lambda name: False  # whether a client that may be away has this id
         self.inherited: Callable[[Room, str], None] = lambda room, heir: None  # told of a new master
 
     def add_listener(self, listener: IRoomListener) -> None:
@@ -144,6 +155,8 @@ class RoomService(SessionListener):
         holder = self._sessions.identity_holder(name) or self._sessions.resolve(name)
         if not valid_room_name(name) or (holder and name not in self._rooms):
             raise InvalidRequest("Invalid room name")
+        if name not in self._rooms and name != creator.client_id and self._is_of_somebody_away(name):
+            raise InvalidRequest("Invalid room name")  # whoever it is could not come back: the room has the name
         if name in self._rooms:
             raise RoomExists("Room already exists")
         if self._groups >= self.settings.max_group_rooms or len(self._rooms) >= self.settings.max_rooms:
@@ -159,6 +172,9 @@ class RoomService(SessionListener):
         self._tell_created(room)
         self._tell_joined(room, creator.identity)
         return room
+
+    def _is_of_somebody_away(self, name: str) -> bool:
+        return name in self._of or self.is_client_id(name)
 
     async def delete(self, name: str) -> None:
         """Delete a room with its history (contract 3.5).
