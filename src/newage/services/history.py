@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from newage.domain.model import Audience, Caller, Emission, Kind, Message, Role, Room, RoomKind
+from newage.domain.policy import administers
 from newage.errors import NotMember, RoomMissing
 from newage.ports import IMessageStore, IOutbox
 from newage.protocol.json_text import dumps
@@ -301,4 +302,4 @@ def _newest_within(bodies: list[dict[str, Any]], max_bytes: int) -> list[dict[st
 
 
 def _may_read(caller: Caller, room: Room) -> bool:
-    return caller.identity in room.members or caller.kind is Kind.ADMIN
+    return caller.identity in room.members or administers(caller)

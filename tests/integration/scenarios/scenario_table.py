@@ -29,8 +29,8 @@ by `twistd` and talks to it through the real `socket.io-client` (`16` also throu
 through a bare socket). Words of the table: EXT is a stand-in of the reference extension, packet for packet
 (`tests/integration/extension.js`); WEB a client written from the published docs; MON the monitor page's handshake.
 
-Generated: `python tests/integration/scenarios/scenario_table.py > docs/scenarios.md`; `tests/test_scenarios_document.py` fails
-when this file, the tests and the table differ, or when a row has no test. One row's tests:
+Made by `python tests/integration/scenarios/scenario_table.py > docs/scenarios.md`. `tests/test_scenarios_document.py`
+fails when this file, the tests and the table differ, or when a row has no test. One row's tests:
 `pytest tests/integration/scenarios -k scenario_38`.
 """
 

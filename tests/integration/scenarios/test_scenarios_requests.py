@@ -98,6 +98,9 @@ def test_scenario_19_connecting_to_the_root_registers(hub: Hub) -> None:
     reply = llm.call("LLM_REQUEST", request("r19", extension.client_id))
     assert (reply["roomName"], reply["state"]) == (me, "forwarded")  # a master's request, in Default mode
     assert llm.payload("NEW_MESSAGE")["role"] == "master"
+    details = hub.client(me, "/rooms").call("GET_ROOMS")["roomDetails"]
+    (own,) = (room for room in details if room["name"] == me)
+    assert (own["kind"], own["master"], own["memberCount"]) == ("personal", me, 1)
 
 
 @pytest.mark.parametrize("transports", ALL_TRANSPORTS, ids="-".join)
