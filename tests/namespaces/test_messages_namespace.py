@@ -245,12 +245,16 @@ def test_who_may_not_clear_hears_so(llm: Namespace, people: dict[str, HandSocket
     for who in ("author", "stranger"):
         ack = handled(llm, people[who], "CLEAR_MESSAGES", "lounge")
         assert words(ack) == ("error", "Permission denied to clear messages.")
-    for payload in (None, {}, {"roomName": {}}):
+    lacking: list[Any] = [None, {}, {"roomName": {}}]
+    for payload in lacking:
         ack = handled(llm, people["mas"], "CLEAR_MESSAGES", payload)
         assert words(ack) == ("error", "roomName is required to clear messages.")
 
 
 # ------------------------------------------------------------------------------------------------------ whatever comes
+
+
+ODD: list[Any] = [None, 0, True, "", [], ["lounge"], {}, {"roomName": ["lounge"]}, {"room": 1.5, "messageId": []}]
 
 
 @pytest.mark.parametrize("event", ["EDIT_MESSAGE", "DELETE_MESSAGE", "CLEAR_MESSAGES"])
@@ -260,17 +264,7 @@ def test_odd_payloads_get_an_answer_and_change_nothing(
     before = kit.stored("lounge")
 
     def send() -> None:
-        for payload in (
-            None,
-            0,
-            True,
-            "",
-            [],
-            ["lounge"],
-            {},
-            {"roomName": ["lounge"]},
-            {"room": 1.5, "messageId": []},
-        ):
+        for payload in ODD:
             assert handled(llm, people["mas"], event, payload)["status"] == "error", payload
             assert handled(llm, people["mas"], event, payload, ack=False) is None
 

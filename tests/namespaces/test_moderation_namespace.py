@@ -224,6 +224,17 @@ def test_what_is_not_there_cannot_be_removed(
     assert words(ack) == ("error", "Failed to remove client from room")
 
 
+@pytest.mark.parametrize("event", ["ADD_CLIENT_TO_ROOM", "REMOVE_CLIENT_FROM_ROOM"])
+@pytest.mark.parametrize("who", [{}, [], True, "", "x" * 129])
+def test_a_name_that_is_none_does_not_mean_oneself(
+    kit: Kit, rooms: Namespace, people: dict[str, HandSocket], event: str, who: Any
+) -> None:
+    before = kit.rooms.require("lounge")
+    ack = handled(rooms, people["mas"], event, {"roomName": "lounge", "targetIdentity": who})
+    assert words(ack) == ("error", "Invalid request data.")
+    assert kit.rooms.require("lounge") == before
+
+
 def test_nobody_is_removed_from_the_own_room(kit: Kit, rooms: Namespace, people: dict[str, HandSocket]) -> None:
     own = me("gue")
     for actor, payload in (
@@ -406,6 +417,15 @@ def test_an_administrator_sets_the_mode_of_one_room_by_either_name(
     assert handled(rooms, people["admin"], "SET_MESSAGE_REQUEST_MODE", payload) == {**OK, "mode": "Separate"}
     changed = {room.name for room in kit.rooms.all() if room.mode is RequestMode.SEPARATE}
     assert changed == {"lounge"}
+
+
+@pytest.mark.parametrize("room", [[], {}, True, "", "x" * 129])
+def test_a_room_that_is_none_does_not_mean_all_of_them(
+    kit: Kit, rooms: Namespace, people: dict[str, HandSocket], room: Any
+) -> None:
+    ack = handled(rooms, people["admin"], "SET_MESSAGE_REQUEST_MODE", {"mode": "Immediate", "roomName": room})
+    assert words(ack) == ("error", "Invalid request data.")
+    assert {room.mode for room in kit.rooms.all()} == {RequestMode.DEFAULT}
 
 
 @pytest.mark.parametrize("room", [{}, {"roomName": "lounge"}])
