@@ -278,3 +278,31 @@ def test_a_master_acts_on_anybody_and_a_manager_on_guests_and_specials(actor: Ro
 def test_a_role_is_set_by_who_is_above_both_the_old_and_the_new(actor: Role, current: Role, new: Role) -> None:
     expected = actor is MAS or (actor is MAN and {current, new} <= {G, S})
     assert may_set_role(actor, current, new) is expected
+
+
+def test_many_rooms_are_rebalanced_at_once() -> None:
+    """One more extension moves half of the rooms; looking through all of them for each move took six seconds."""
+    rooms = [f"room-{number}" for number in range(10_000)]
+    looked_at = 0
+
+    class Name(str):
+        __slots__ = ()
+
+        def __hash__(self) -> int:
+            nonlocal looked_at
+            looked_at += 1
+            return super().__hash__()
+
+    before = {room: ("one",) for room in rooms}
+    dealt = assign(
+        ConnectionPolicy.BALANCED,
+        [Name(room) for room in rooms],
+        ["one", "two"],
+        manual={},
+        previous=before,
+        fresh=False,
+        choose=min,
+    )
+    assert Counter(dealt.values()) == {("one",): 5000, ("two",): 5000}
+    assert [dealt[room] for room in rooms[:5000]] == [("one",)] * 5000
+    assert looked_at < 100 * len(rooms)

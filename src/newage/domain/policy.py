@@ -5,6 +5,7 @@ Contract 4.2, 5.4 and 6.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 
@@ -90,14 +91,14 @@ def _rebalance(rooms: Sequence[str], extensions: Sequence[str], kept: Assignment
         if room not in kept:
             load[min(extensions, key=lambda e: len(load[e]))].append(room)
     order = {room: i for i, room in enumerate(rooms)}
+    for served in load.values():
+        served.sort(key=order.__getitem__)
     while True:
         least = min(extensions, key=lambda e: len(load[e]))
         most = max(extensions, key=lambda e: len(load[e]))
         if len(load[most]) - len(load[least]) <= 1:
             break
-        newest = max(load[most], key=order.__getitem__)
-        load[most].remove(newest)
-        load[least].append(newest)
+        insort(load[least], load[most].pop(), key=order.__getitem__)
     serves = {room: extension for extension, served in load.items() for room in served}
     return {room: (serves[room],) for room in rooms}
 
