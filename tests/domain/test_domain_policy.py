@@ -293,7 +293,7 @@ def test_many_rooms_are_rebalanced_at_once() -> None:
             looked_at += 1
             return super().__hash__()
 
-    before = {room: ("one",) for room in rooms}
+    before = dict.fromkeys(rooms, ("one",))
     dealt = assign(
         ConnectionPolicy.BALANCED,
         [Name(room) for room in rooms],
