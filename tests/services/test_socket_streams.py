@@ -240,6 +240,44 @@ def test_the_limit_is_of_all_streams_of_a_socket(make_kit: Callable[..., Kit]) -
     assert kit.outbox.got(wire.sid, "$stream-error")[0].args[0] == second
 
 
+def test_what_is_read_too_late_counts_when_the_next_output_begins(make_kit: Callable[..., Kit]) -> None:
+    """Each text is whole before its first read comes; then the reader hangs."""
+    kit = make_kit(downstream=DownstreamSettings(stream_buffer_bytes=50_000))
+    wire = Wire(kit)
+    for number in range(4):
+        feed = wire.feed if number == 0 else kit.downstream.start("web1", {**META, "outputId": f"o{number}"})
+        stream_id: str = kit.outbox.got(wire.sid, "$stream")[number].args[1]["$stream"]
+        feed.push("x" * (MAX_WRITE + 20_000))
+        feed.end()
+        kit.downstream.read(wire.sid, stream_id)
+    opened = [sent.args[1]["$stream"] for sent in kit.outbox.got(wire.sid, "$stream")]
+    cut = [sent.args for sent in kit.outbox.got(wire.sid, "$stream-error")]
+    assert cut == [(opened[0], "Stream buffer overflow.")]
+
+
+def test_what_a_declared_reader_never_reads_counts_too(make_kit: Callable[..., Kit]) -> None:
+    kit = make_kit(downstream=DownstreamSettings(stream_buffer_bytes=50_000))
+    wire = Wire(kit)
+    plain = kit.connect("web1", stream_mode="plain")
+    for number in range(6):
+        feed = wire.feed if number == 0 else kit.downstream.start("web1", {**META, "outputId": f"o{number}"})
+        feed.push("x" * 20_000)
+        feed.end()
+    opened = [sent.args[1]["$stream"] for sent in kit.outbox.got(wire.sid, "$stream")]
+    assert [sent.args[0] for sent in kit.outbox.got(wire.sid, "$stream-error")] == opened[:3]
+    assert len(kit.outbox.bodies(plain, CANONICAL)) == 6
+
+
+def test_a_stream_that_only_probes_counts_for_nobody(make_kit: Callable[..., Kit]) -> None:
+    kit = make_kit(downstream=DownstreamSettings(stream_buffer_bytes=1000))
+    sid = kit.connect("web1")
+    for number in range(3):
+        kit.downstream.start("web1", {**META, "outputId": f"o{number}"}).push("x" * 2000)
+    kit.clock.advance(0.4)
+    assert kit.outbox.got(sid, "$stream-error") == []
+    assert [len(body["data"]) for body in kit.outbox.bodies(sid, CANONICAL)] == [2000] * 3
+
+
 def test_a_reader_that_keeps_up_may_get_any_amount(make_kit: Callable[..., Kit]) -> None:
     kit = make_kit(downstream=DownstreamSettings(stream_buffer_bytes=1000))
     wire = Wire(kit)

@@ -19,7 +19,7 @@ from newage.ports import IChannel, IOutbox
 from newage.services.clock import World
 from newage.services.listeners import RoomListener, SessionListener
 from newage.services.sessions import SessionService
-from newage.services.socket_streams import CANONICAL, NAMES, SocketStream
+from newage.services.socket_streams import CANONICAL, NAMES, SocketStream, cut_laggards
 
 
 @frozen(kw_only=True)
@@ -217,10 +217,12 @@ class Feed:
         if sid in self._declared:
             return
         for stream in list(self._streams.get(sid, ())):
-            if not stream.active and (
-                self._down.flavour(sid) is None or stream.name not in self._down.flavour_names(sid)
-            ):
+            if not stream.owed:
                 stream.finish("end")
+
+    def expects(self, sid: str, name: str) -> bool:
+        """Is that socket known to read streams of that name?"""
+        return sid in self._declared or name in self._down.flavour_names(sid)
 
     def _give_up(self) -> None:
         self._drain = None
@@ -335,6 +337,7 @@ class DownstreamService(SessionListener, RoomListener):
             names.add(name)
 
     def open(self, feed: Feed, sid: str, name: str, meta: dict[str, Any]) -> SocketStream:
+        cut_laggards(list(self._streams.get(sid, {}).values()), self.settings.stream_buffer_bytes)
         stream = SocketStream(feed, self, sid, self.world.new_id(), name)
         self._streams.setdefault(sid, {})[stream.stream_id] = stream
         self.outbox.emit(sid, "$stream", name, {"$stream": stream.stream_id}, meta)
@@ -348,7 +351,7 @@ class DownstreamService(SessionListener, RoomListener):
                 del self._streams[stream.sid]
 
     def unread_bytes(self, sid: str) -> int:
-        return sum(stream.pending for stream in self._streams.get(sid, {}).values() if stream.active)
+        return sum(stream.pending for stream in self._streams.get(sid, {}).values() if stream.owed)
 
     def forget(self, feed: Feed) -> None:
         feeds = self._feeds.get(feed.room)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from newage.errors import Unavailable
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 CANONICAL = "SERVER_STREAM_DATA"
 NAMES = (CANONICAL, "streamed_data")
 MAX_WRITE = 16_384  # bytes; the library's high-water mark
+OVERFLOW = "Stream buffer overflow."
 
 
 class SocketStream:
@@ -36,6 +38,11 @@ class SocketStream:
     def pending(self) -> int:
         """Bytes of text not yet written."""
         return len(self._feed.buffer) - self._position
+
+    @property
+    def owed(self) -> bool:
+        """Does its unread text count? Not that of a stream opened only to see whether somebody reads it."""
+        return self.active or self._feed.expects(self.sid, self.name)
 
     def read(self) -> None:
         if self.done:
@@ -104,4 +111,18 @@ class SocketStream:
     def _check_lag(self, lag: int) -> None:
         limit = self._down.settings.stream_buffer_bytes
         if lag * 16 > limit and self._down.unread_bytes(self.sid) > limit:
-            self.finish("error", "Stream buffer overflow.")
+            self.finish("error", OVERFLOW)
+
+
+def cut_laggards(streams: Iterable[SocketStream], limit: int) -> None:
+    """A socket's next output begins: what it left lying beyond ``limit`` bytes goes, the oldest stream first.
+
+    ``SocketStream.pump`` sees only lag that grows; this finds the reader that hung after its text was whole.
+    """
+    owed = [stream for stream in streams if stream.owed]
+    unread = sum(stream.pending for stream in owed)
+    for stream in owed:
+        if unread <= limit:
+            return
+        unread -= stream.pending
+        stream.finish("error", OVERFLOW)
