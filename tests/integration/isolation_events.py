@@ -23,6 +23,20 @@ SENSITIVE = ADMIN | {"extension"}
 NOBODY: frozenset[str] = frozenset()
 
 
+# Other names of a field that means somebody or something (contract 1.8): what is wrong under them is wrong, too.
+SUBJECT = ("targetIdentity", "identity", "targetClientId", "clientId")
+ALIASES = {
+    "roomName": ("targetRoom", "room"),
+    "targetIdentity": SUBJECT[1:],
+    "identity": (SUBJECT[0], *SUBJECT[2:]),
+    "targetClientId": ("clientId",),
+    "messageIds": ("messageId", "responseIds", "responseId"),
+    "messageId": ("responseId",),
+    "updatedFields": ("updatedMessage",),
+    "duration": ("durationSeconds",),
+}
+
+
 class Does(Enum):
     """What an event does when it succeeds."""
 

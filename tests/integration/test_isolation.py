@@ -16,7 +16,7 @@ import pytest
 from harness import Hub as RealHub
 from harness import Socket
 from isolation import Hub, Packet, Somebody
-from isolation_events import ANYBODY, EVENTS, KEYLESS, Does, Event
+from isolation_events import ALIASES, ANYBODY, EVENTS, KEYLESS, Does, Event
 from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogPublisher
 from zope.interface import implementer
 
@@ -113,6 +113,10 @@ def payloads(event: Event, hub: Hub, who: str) -> Iterator[tuple[Any, bool, bool
             if name == "updatedFields" and isinstance(wrong, dict) and wrong:
                 fails = False  # members of whatever name may be added to a message
             yield {**right, name: wrong}, fails, False
+        for alias in ALIASES.get(name, ()) if isinstance(right, dict) and name not in event.loose else ():
+            rest = {field: value for field, value in right.items() if field != name}
+            for wrong in ([[1]], True):
+                yield {**rest, alias: wrong}, True, False
 
 
 def _wrong(name: str) -> list[Any]:
