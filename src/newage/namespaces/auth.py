@@ -14,7 +14,7 @@ from newage.errors import AuthenticationFailed, BadKey, ClientMissing, InvalidRe
 from newage.gateway.dispatch import Namespace
 from newage.gateway.sockets import ServerSocket
 from newage.namespaces.handshake import add_client_disconnected, connect_handler, disconnected, parse_handshake
-from newage.namespaces.wire import INVALID, answer, as_known, failure, identifier, members, nothing, ok
+from newage.namespaces.wire import INVALID, answer, as_known, failure, first, identifier, members, nothing, ok
 from newage.services.auth import AuthService, HandshakeRequest
 from newage.services.keys import KeyService
 from newage.services.sessions import SessionService
@@ -24,15 +24,20 @@ _log = Logger()
 NOT_YOURS = "You are have no right to get others key."  # the reference server's words
 
 
-def parse_own_id(payload: Any) -> str | None:
-    """``clientId`` of a payload; None when it names nobody and so means the caller."""
-    value = members(payload).get("clientId")
-    if value is None:
-        return None
+def parse_client_id(payload: Any, *names: str) -> str | None:
+    """The clientId under the leftmost of these names; None when there is none and so the caller is meant.
+
+    :raises InvalidRequest: what is there is no id.
+    """
+    value = first(members(payload), *names)
     client_id = identifier(value)
-    if client_id is None:
+    if client_id is None and value is not None:
         raise InvalidRequest(INVALID)
     return client_id
+
+
+def parse_own_id(payload: Any) -> str | None:
+    return parse_client_id(payload, "clientId")
 
 
 def readable_id(caller: Caller, wanted: str | None) -> str:
@@ -54,7 +59,7 @@ class Login:
     """A LOGIN as it came; both members are the service's to judge."""
 
     client_id: object
-    password: object
+    password: object = field(repr=False)
 
     @classmethod
     def parse(cls, payload: Any) -> Login:

@@ -6,11 +6,10 @@ from typing import Any
 
 from newage.audit import Recorder
 from newage.domain.model import Caller
-from newage.errors import InvalidRequest
 from newage.gateway.dispatch import Namespace
-from newage.namespaces.auth import parse_own_id, readable_id
+from newage.namespaces.auth import parse_client_id, parse_own_id, readable_id
 from newage.namespaces.handshake import add_client_disconnected, connect_handler, disconnected
-from newage.namespaces.wire import INVALID, answer, first, identifier, members, nothing
+from newage.namespaces.wire import answer, nothing
 from newage.services.auth import AuthService
 from newage.services.client_list import ClientListService
 from newage.services.key_admin import KeyAdministration
@@ -20,13 +19,7 @@ from newage.services.sessions import SessionService
 
 def parse_subject(payload: Any) -> str | None:
     """Whose key is meant (aliases of contract 1.8); None: the caller's own."""
-    value = first(members(payload), "targetClientId", "clientId")
-    if value is None:
-        return None
-    client_id = identifier(value)
-    if client_id is None:
-        raise InvalidRequest(INVALID)
-    return client_id
+    return parse_client_id(payload, "targetClientId", "clientId")
 
 
 def make_clients_namespace(
