@@ -23,7 +23,7 @@ from zope.interface import implementer
 from newage.domain.model import EVERYBODY, Audience, Caller, Emission, Message, Peer, RequestMode, Role, Room, Session
 from newage.domain.request import Ask
 from newage.errors import NewAgeError, PeerGone, TimedOut
-from newage.ports import IChannel, IExtensionLink, IMarkStore, IMessageStore, IOutbox, IRoomStore
+from newage.ports import IChannel, IExtensionLink, IMarkStore, IMessageStore, IOutbox, IRoomStore, IStateStore
 from newage.services.clock import World
 from newage.services.conversation import ConversationService, ConversationSettings
 from newage.services.downstream import DownstreamService, DownstreamSettings
@@ -344,6 +344,19 @@ class GatedMarkStore:
         return self._gate.passed(self._store.save_marks, identity, marks)
 
 
+@implementer(IStateStore)
+class GatedStateStore:
+    def __init__(self, store: MemoryStateStore, gate: Gate) -> None:
+        self._store = store
+        self._gate = gate
+
+    def load_state(self) -> Deferred[dict[str, Any]]:
+        return self._store.load_state()
+
+    def save_state(self, name: str, value: Any) -> Deferred[None]:
+        return self._gate.passed(self._store.save_state, name, value)
+
+
 # ----------------------------------------------------------------------------------------------------------- extension
 
 
@@ -391,6 +404,7 @@ class Kit:
         self.outbox = RecordingOutbox(self.clock)
         self.gate = Gate()  # before rooms and messages
         self.mark_gate = Gate()
+        self.state_gate = Gate()
         self.room_store: MemoryRoomStore = MemoryRoomStore() if with_stores_of is None else with_stores_of.room_store
         self.message_store = MemoryMessageStore(self.room_store)
         self.state_store: MemoryStateStore = (
@@ -398,6 +412,7 @@ class Kit:
         )
         self.mark_store = MemoryMarkStore(self.room_store) if with_stores_of is None else with_stores_of.mark_store
         self._born = EPOCH if with_stores_of is None else with_stores_of.now()
+        state = GatedStateStore(self.state_store, self.state_gate)
         messages = GatedMessageStore(self.message_store, self.gate)
         self.sessions = SessionService(self.world, self.outbox, at.sessions)
         room_store = GatedRoomStore(self.room_store, self.gate)
@@ -407,7 +422,7 @@ class Kit:
         self.notices = RoomNotices(self.outbox, self.sessions, aliases=aliases)
         self.rooms.inherited = self.notices.inherited
         self.relations = RelationService(
-            self.world, self.outbox, self.sessions, self.rooms, self.state_store, at.relations, choose=lambda c: c[-1]
+            self.world, self.outbox, self.sessions, self.rooms, state, at.relations, choose=lambda c: c[-1]
         )
         self.history = HistoryService(
             self.world,
@@ -443,7 +458,7 @@ class Kit:
             self.presence,
             at.streams,
         )
-        self._make_staff(messages)
+        self._make_staff(messages, state)
         for listener in (self.rooms, self.relations, self.presence, self.downstream, self.streams, self.offline):
             self.sessions.add_listener(listener)
         for room_listener in (
@@ -464,7 +479,7 @@ class Kit:
             result_of(self.moderation.load())
             self.requests.start()
 
-    def _make_staff(self, messages: IMessageStore) -> None:
+    def _make_staff(self, messages: IMessageStore, state: IStateStore) -> None:
         """Who governs rooms, changes what was said, counts what was missed; and extensions that speak by themselves.
 
         ``conversation`` is not started: its first round would never end. ``chances`` are drawn in order, then 0.
@@ -490,7 +505,7 @@ class Kit:
             self.history,
             self.presence,
             self.notices,
-            self.state_store,
+            state,
             self.requests.mode_changed,
             self.conversation.unmuted,
         )

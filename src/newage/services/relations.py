@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from attrs import field, frozen
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
@@ -51,6 +52,7 @@ class RelationService(SessionListener, RoomListener):
         self._choose = choose
         self.policy = ConnectionPolicy(settings.connection_policy)
         self._manual: dict[str, tuple[str, ...]] = {}
+        self._storing = DeferredLock()
         self._extensions: dict[str, None] = {}  # in order of their first /llm socket
         self._client_rooms: dict[str, None] = {}  # in order of registration
         self._assignments: Assignments = {}
@@ -118,8 +120,18 @@ class RelationService(SessionListener, RoomListener):
     async def assign_manually(self, room: str, targets: Sequence[str]) -> tuple[str, ...]:
         """Replace a room's manual assignment; an empty one clears it (contract 6.4).
 
+        One assignment after the other: each is stored with those before it.
+
         :param targets: identities or clientIds of available extensions.
+        :raises InvalidRequest: the policy is not Manual, or the limit is reached. :raises RoomMissing: no client room.
+        :raises ClientMissing: no such extension.
         """
+        found: tuple[str, ...] = await self._storing.run(
+            lambda: Deferred.fromCoroutine(self._assign_manually(room, targets))
+        )
+        return found
+
+    async def _assign_manually(self, room: str, targets: Sequence[str]) -> tuple[str, ...]:
         if self.policy is not ConnectionPolicy.MANUAL:
             raise InvalidRequest("Manual assignment is only allowed in Manual mode")
         if room not in self._client_rooms and room not in self._manual:
