@@ -502,6 +502,26 @@ class TestEnd:
         site.sockets[0].disconnect()
         assert (sink.paused, seen) == (False, [1])
 
+    def test_the_end_of_a_paused_socket_that_is_still_joining_lets_the_others_go_on(self):
+        site = Site(settings=GatewaySettings(max_event_backlog=1))
+        joining, verdict, seen = [], Deferred(), []
+
+        def connect(socket, auth):
+            joining.append(socket)
+            return verdict
+
+        site.namespace("/a", connect=connect).on("x", lambda socket, args, wanted: seen.append(0))
+        site.namespace("/b").on("x", lambda socket, args, wanted: seen.append(1))
+        connection, sink = site.joined("/b")
+        connection.text_received(b"40/a")
+        connection.text_received(b'42/a,["x"]')
+        connection.text_received(b'42/b,["x"]')
+        assert (sink.paused, seen) == (True, [])
+        joining[0].disconnect()
+        assert (sink.paused, seen) == (False, [1])
+        verdict.callback(None)
+        assert (sink.paused, seen, sink.ended) == (False, [1], None)
+
 
 class TestEmit:
     def test_what_cannot_be_encoded_is_logged(self, site, failures):

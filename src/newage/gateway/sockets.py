@@ -364,6 +364,9 @@ class ServerSocket:
         timers = self._client.timers
         if self._joining:
             self._ended = reason
+            if self._backlog:
+                self._backlog.clear()  # nobody will handle it, and the rest of the connection must not wait
+            self._unpause()
         elif local:
             if self._backlog:
                 self._backlog.clear()
