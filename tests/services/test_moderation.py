@@ -500,6 +500,7 @@ def test_an_extension_that_may_speak_again_is_asked_to(hub: Kit) -> None:
     extension = hub.extension("SillyTavern-1")
     result_of(hub.rooms.add("lounge", "SillyTavern-1"))
     hub.set_mode("lounge", RequestMode.CONVERSATIONAL)
+    assert hub.submit(hub.sessions.sids("gue", "/llm")[0], room="lounge")["state"] == "recorded"
     result_of(mute(hub, "mas", "SillyTavern-1", 0))
     result_of(unmute(hub, "mas", "SillyTavern-1"))
     hub.clock.advance(2)
