@@ -3,6 +3,7 @@
 # make check  style and types alone
 # make nightly the durability test in its long form: 200 times SIGKILL under load, some minutes
 # make unit   the tests that need neither Node nor a browser nor a started daemon
+# make bench  the speed beside Node's socket.io and python-socketio (docs/performance.md); some 20 minutes, two cores
 # Needs Python 3.11 or newer, Node 20 or newer, make; fetches everything else into .venv and node_modules.
 
 SHELL := bash
@@ -22,7 +23,7 @@ SOURCES := setup.cfg pyproject.toml MANIFEST.in README.md $(shell find src stati
 	-not -name '*.pyc' -not -name dropin.cache -not -path '*.egg-info/*')
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: run test check lint types unit nightly browser clean
+.PHONY: run test check lint types unit nightly bench browser clean
 
 run: $(VENV)/installed
 	$(BIN)/twistd -n newage --demo
@@ -49,6 +50,11 @@ unit: $(VENV)/developer
 nightly: $(VENV)/developer $(NODE_TESTS)/node_modules/.package-lock.json
 	NEWAGE_NIGHTLY=1 $(BIN)/python -m pytest -s tests/integration/test_durability.py $(PYTEST)
 
+# BENCH="--groups live --repeats 1", for example; needs a C compiler, too.
+BENCH ?=
+bench: $(VENV)/installed
+	$(BIN)/python bench/run.py $(BENCH)
+
 # A browser for the tests of the page; Debian's where there is none and we may install it.
 browser:
 	@.ci/browser
@@ -73,5 +79,5 @@ $(NODE_TESTS)/node_modules/.package-lock.json: $(NODE_TESTS)/package.json $(NODE
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist src/newage.egg-info $(NODE_TESTS)/node_modules \
+	rm -rf $(VENV) build dist src/newage.egg-info $(NODE_TESTS)/node_modules bench/build \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
