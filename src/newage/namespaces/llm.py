@@ -1,4 +1,4 @@
-"""``/llm``: requests, what extensions answer, stream readers, history and presence (contract 3.3, 5.1, 5.5, 5.6)."""
+"""``/llm``: requests, history and presence (contract 3.3, 4.8, 4.9, 5.1); its streams are in ``llm_streams``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from newage.errors import BadParameter, InvalidRequest, NotAuthorised, NotMember
 from newage.gateway.dispatch import Namespace
 from newage.gateway.sockets import ServerSocket
 from newage.namespaces import wire
+from newage.namespaces.llm_streams import add_readers, add_upstream
 from newage.ports import IExtensionLink, IOutbox
 from newage.services.clock import World
 from newage.services.downstream import DownstreamService
@@ -27,10 +28,8 @@ from newage.services.requests import RequestService
 from newage.services.rooms import RoomService
 from newage.services.streams import StreamService
 
-HEALTH_QUESTION, HEALTH_ANSWER = "Connection active?", "Yes,connection is fine."
 MAX_TARGETS = 64
 MAX_OFFLINE = 500  # messages in one answer to GET_OFFLINE_MESSAGES
-MAX_TEXT = 1_000_000  # characters; the transport's own limit is lower in bytes
 
 # What the server writes into a forwarded request itself; a client's own member of that name does not pass through.
 OWN_MEMBERS = frozenset(
@@ -203,8 +202,8 @@ def link_for(outbox: IOutbox) -> Callable[[ServerSocket, Caller], IExtensionLink
 
 def add_llm_events(namespace: Namespace, services: LlmServices) -> None:
     _add_requests(namespace, services)
-    _add_upstream(namespace, services)
-    _add_readers(namespace, services)
+    add_upstream(namespace, services.streams, services.world.new_id)
+    add_readers(namespace, services.downstream)
     _add_presence(namespace, services)
 
 
@@ -276,132 +275,3 @@ def _add_presence(namespace: Namespace, services: LlmServices) -> None:
     namespace.on("STOP_TYPING", wire.answer(parse_activity, stop_typing))
     namespace.on("START_PROCESSING", wire.answer(parse_activity, start_processing))
     namespace.on("STOP_PROCESSING", wire.answer(parse_activity, stop_processing))
-
-
-# ------------------------------------------------------------------------------------------------- what extensions send
-
-
-def _add_upstream(namespace: Namespace, services: LlmServices) -> None:
-    """The hot path: named members are read straight from the packet, nothing else is kept, nobody is acked."""
-    streams = services.streams
-
-    def start(socket: ServerSocket, args: list[Any], wants_ack: bool) -> None:
-        body = _extension_body(socket, args)
-        if body is not None and (stream_id := wire.identifier(body.get("streamId"))):
-            output_id = wire.identifier(body.get("outputId")) or stream_id
-            streams.stream_started(socket.caller.identity, stream_id, output_id, wire.identifier(body.get("requestId")))
-
-    def data(socket: ServerSocket, args: list[Any], wants_ack: bool) -> None:
-        body = _extension_body(socket, args)
-        if body is None:
-            return
-        text, index = body.get("data"), body.get("chunkIndex")
-        output_id = wire.identifier(body.get("outputId"))
-        stream_id = wire.identifier(body.get("streamId")) or output_id
-        if stream_id is not None and type(text) is str:
-            streams.stream_data(
-                socket.caller.session.identity,
-                stream_id,
-                output_id,
-                wire.identifier(body.get("requestId")),
-                index if type(index) is int else None,
-                text,
-            )
-
-    def failed(socket: ServerSocket, args: list[Any], wants_ack: bool) -> None:
-        body = _extension_body(socket, args)
-        if body is not None:
-            streams.stream_failed(socket.caller.identity, *_stream_ids(body))
-
-    def end(socket: ServerSocket, args: list[Any], wants_ack: bool) -> None:
-        body = _extension_body(socket, args)
-        if body is not None:
-            mode = socket.caller.stream_mode
-            final = True if body.get("final") is True or mode == "output" else (False if mode == "token" else None)
-            streams.stream_ended(socket.caller.identity, *_stream_ids(body), final)
-
-    def error(socket: ServerSocket, args: list[Any], wants_ack: bool) -> None:
-        body = _extension_body(socket, args)
-        if body is not None:
-            message = wire.text(body.get("message"), 1000) or "The extension reported an error."
-            detail = well_formed(wire.text(body.get("error"), 1000)) or None
-            request_id = wire.identifier(body.get("requestId"))
-            streams.failed(socket.caller.identity, request_id, well_formed(message), detail)
-
-    for prefix in ("CLIENT_STREAM", "STREAM"):
-        namespace.on(f"{prefix}_START", start)
-        for part in ("FIRST", "MIDDLE", "LAST", "RETRY"):
-            namespace.on(f"{prefix}_DATA_{part}", data)
-        namespace.on(f"{prefix}_DATA_FAILED", failed)
-        namespace.on(f"{prefix}_END", end)
-    namespace.on("ERROR", error)
-    namespace.on("message", _message_handler(services))
-
-
-_EXTENSION = Kind.EXTENSION  # looking a member up takes longer than comparing it
-
-
-def _extension_body(socket: ServerSocket, args: list[Any]) -> wire.Body | None:
-    """The payload, if it is an object from an extension; everything else is ignored (contract 12.2)."""
-    if args and type(args[0]) is dict and socket.caller.session.kind is _EXTENSION:
-        return args[0]
-    return None
-
-
-def _stream_ids(body: wire.Body) -> tuple[str, str | None, str | None]:
-    output_id = wire.identifier(body.get("outputId"))
-    stream_id = wire.identifier(body.get("streamId")) or output_id or ""
-    return stream_id, output_id, wire.identifier(body.get("requestId"))
-
-
-def _message_handler(services: LlmServices) -> Any:
-    """``message``: the health check of anybody, the non-stream answer of an extension (contract 5.5)."""
-
-    def message(socket: ServerSocket, args: list[Any], wants_ack: bool) -> None:
-        body = args[0] if args and isinstance(args[0], dict) else {}
-        data, request_id = body.get("data"), wire.identifier(body.get("requestId"))
-        if data == HEALTH_QUESTION:
-            answer = {"type": 0, "data": HEALTH_ANSWER, "source": "server", "outputId": services.world.new_id()}
-            socket.emit("message", {**answer, "requestId": body.get("requestId")})
-        elif body.get("type") not in (0, "NON_STREAM") or isinstance(body.get("type"), bool):
-            return
-        elif socket.caller.kind is not Kind.EXTENSION:
-            warning = {"type": "WARNING", "message": "Only extensions answer requests.", "warningCode": 72}
-            socket.emit("WARNING", warning)
-        else:
-            text = data if isinstance(data, str) else "" if data is None else str(data)
-            output_id = wire.identifier(body.get("outputId"))
-            services.streams.answered(socket.caller.identity, request_id, output_id, text[:MAX_TEXT])
-
-    return message
-
-
-# ------------------------------------------------------------------------------------------------------ stream readers
-
-
-def _add_readers(namespace: Namespace, services: LlmServices) -> None:
-    """``$stream*`` as the library's reader sends them (contract 5.7)."""
-    downstream = services.downstream
-
-    def read(socket: ServerSocket, args: list[Any], wants_ack: bool) -> None:
-        if args and isinstance(args[0], str):
-            downstream.read(socket.sid, args[0])
-
-    def stopped(socket: ServerSocket, args: list[Any], wants_ack: bool) -> None:
-        if args and isinstance(args[0], str):
-            downstream.stopped(socket.sid, args[0])
-
-    def opened(socket: ServerSocket, args: list[Any], wants_ack: bool) -> None:
-        for arg in args[1:]:
-            if isinstance(arg, dict) and isinstance(stream_id := arg.get("$stream"), str):
-                socket.emit("$stream-error", stream_id[: wire.MAX_ID], "Streams from clients are not accepted.")
-
-    def written(socket: ServerSocket, args: list[Any], wants_ack: bool) -> list[Any]:
-        name = args[0][: wire.MAX_ID] if args and isinstance(args[0], str) else ""
-        return [f"invalid stream id: {name}"]
-
-    namespace.on("$stream-read", read)
-    namespace.on("$stream-end", stopped)
-    namespace.on("$stream-error", stopped)
-    namespace.on("$stream", opened)
-    namespace.on("$stream-write", written)
