@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from twisted.internet import reactor
 
-from newage.assembly import Core
 from newage.config import Config, ServerSettings
+from newage.core import Core
 
 ROOT = Path(__file__).parents[1]
 API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")

@@ -11,8 +11,8 @@ from twisted.internet.task import Clock
 
 from hubkit import Kit
 from logkit import Logged
-from newage.assembly import Core
 from newage.config import Config, ServerSettings
+from newage.core import Core
 from newage.inspection import BANNER, Inspection, Text
 from newage.services.request_ledger import RequestSettings
 

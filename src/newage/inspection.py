@@ -12,7 +12,7 @@ from newage.audit import emit
 from newage.gateway.tracing import Tracer
 
 if TYPE_CHECKING:
-    from newage.assembly import Core
+    from newage.core import Core
     from newage.manhole import Console
 
 BANNER = """newage manhole - you are inside the running hub; what you change is changed.

@@ -17,8 +17,8 @@ from typing import Any, ClassVar
 from twisted.python import usage
 
 from newage import __version__
-from newage.assembly import Core
 from newage.config import Config, Key, load
+from newage.core import Core
 from newage.errors import ConfigError
 from newage.home import Home, check_home, static_folder
 from newage.inspection import BANNER, Inspection

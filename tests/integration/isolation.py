@@ -19,8 +19,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
-from newage.assembly import Core
 from newage.config import Config, ServerSettings
+from newage.core import Core
 from newage.domain.model import Peer
 from newage.ports import IFrameSink, IReceiver
 from newage.protocol.engine_packet import SharedPacket
