@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any
 
 import pytest
+from attrs import evolve
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -187,6 +188,23 @@ def test_a_room_may_not_be_named_as_somebody_who_is_away(kit: Kit) -> None:
     result_of(kit.rooms.delete("web1"))
     for name in ("bob", "web1"):
         assert str(failure_of(kit.rooms.create(name, ann))) == "Invalid room name"
+
+
+def test_who_comes_and_goes_all_the_time_has_to_wait(kit: Kit) -> None:
+    """Each time leaves two messages in the room, which holds two thousand: a guest could wash its history away."""
+    ann = kit.caller(kit.connect("ann")).session
+    kit.connect("bob")
+    result_of(kit.rooms.create("lounge", ann))
+    kit.rooms.settings = evolve(kit.rooms.settings, joins_per_minute=3)
+    for _ in range(3):
+        result_of(Deferred.fromCoroutine(kit.rooms.join("lounge", "bob")))
+        result_of(kit.rooms.remove("lounge", "bob", "leave"))
+    refused = failure_of(kit.rooms.join("lounge", "bob"))
+    assert (type(refused), str(refused)) == (Unavailable, "Failed to join room")
+    result_of(kit.rooms.add("lounge", "bob"))  # others may add it
+    result_of(kit.rooms.remove("lounge", "bob", "leave"))
+    kit.clock.advance(61)
+    result_of(kit.rooms.join("lounge", "bob"))
 
 
 def test_a_room_may_not_be_named_as_somebody(kit: Kit) -> None:

@@ -140,7 +140,10 @@ class ModerationEvents:
         if role is Role.MASTER and not role_is_open(room, who, role):
             raise RoomDenied(words)
         try:
-            await self.rooms.add(request.room, who, Role.MANAGER if role is Role.MASTER else role)
+            if staff:
+                await self.rooms.add(request.room, who, Role.MANAGER if role is Role.MASTER else role)
+            else:
+                await self.rooms.join(request.room, who)
             if role is Role.MASTER:
                 await self.moderation.set_role(caller, request.room, who, role)
         except NewAgeError as error:

@@ -80,7 +80,7 @@ class RoomEvents:
         if caller.identity not in room.members and not may_join(room) and not administers(caller):
             raise NotAuthorised("Failed to join room")
         try:
-            room = await self.rooms.add(request.name, caller.identity)
+            room = await self.rooms.join(request.name, caller.identity)
         except AlreadyMember as error:
             role = room.members[caller.identity].wire
             return wire.Warned(str(error), {"roomName": request.name, "role": role})

@@ -40,6 +40,10 @@ class RoomSettings:
     max_group_rooms: int = field(default=1000, metadata={"doc": "rooms created by clients and administrators"})
     max_rooms: int = field(default=50_000, metadata={"doc": "rooms of all kinds, those of absent sessions included"})
     max_members_per_room: int = field(default=500, metadata={"doc": "members of one room"})
+    joins_per_minute: int = field(
+        default=20,
+        metadata={"doc": "rooms an identity may enter by itself in a minute; each leaves a message there"},
+    )
     offline_retention_seconds: int = field(default=86_400, metadata={"doc": "how long membership outlives the session"})
     empty_room_grace_seconds: int = field(default=60, metadata={"doc": "how long an empty group room is kept"})
     sweep_seconds: int = field(default=60, metadata={"doc": "how often expired memberships are looked for"})
@@ -49,6 +53,9 @@ class RoomSettings:
     default_room_message_request_mode: str = field(
         default="Default", metadata={"doc": "request mode of new rooms (contract 5.4)"}
     )
+
+
+JOIN_WINDOW = 60.0  # seconds
 
 
 def valid_room_name(name: str) -> bool:
@@ -81,6 +88,7 @@ class RoomService(SessionListener):
         self._of: defaultdict[str, dict[str, None]] = defaultdict(dict)  # identity -> its rooms, in order of joining
         self._stored: set[str] = set()
         self._groups = 0
+        self._joins: dict[str, list[float]] = {}  # identity -> when it entered rooms by itself in the last minutes
         self._offline_since: dict[str, float] = {}
         self._emptied: dict[str, IDelayedCall] = {}
         self._sweep: IDelayedCall | None = None
@@ -205,6 +213,19 @@ class RoomService(SessionListener):
         self._transport.enter(name, identity)
         self._tell_joined(changed, identity)
         return changed
+
+    async def join(self, name: str, identity: str) -> Room:
+        """``add``, at one's own wish: not too often, for who comes and goes all the time washes the history away.
+
+        :raises Unavailable: too often, or the room is full. :raises AlreadyMember: it is one.
+        """
+        now = self._world.clock.seconds()
+        lately = [at for at in self._joins.get(identity, ()) if at > now - JOIN_WINDOW]
+        if len(lately) >= self.settings.joins_per_minute:
+            raise Unavailable("Failed to join room")
+        room = await self.add(name, identity)
+        self._joins[identity] = [*lately, now]
+        return room
 
     async def remove(self, name: str, identity: str, reason: str) -> Room:
         """End a membership; the master's place is filled again (contract 4.2, 4.3).
@@ -413,6 +434,8 @@ class RoomService(SessionListener):
     def _expire(self) -> None:
         """Drop the memberships of those who have been away too long, and their own rooms."""
         self._schedule_sweep()
+        horizon = self._world.clock.seconds() - JOIN_WINDOW
+        self._joins = {who: times for who, times in self._joins.items() if times[-1] > horizon}
         oldest = self._world.now() - self.settings.offline_retention_seconds
         for identity, since in list(self._offline_since.items()):
             if since <= oldest:
