@@ -179,27 +179,28 @@ def test_attachments_keep_their_place():
     assert taken(sinks) == [[text(0), b'451-["e",{"_placeholder":true,"num":0}]', b"B:\x00", text(1)]]
 
 
-def test_what_is_added_is_bounded():
-    site, sinks = make(2)
-    channel = site.hub.channel([socket.sid for socket in site.sockets])
-    for _ in range(17):
-        channel.emit("e", "x" * 10_000)
-    assert [len(item) // 10_000 for item in sinks[0].queue] == [8, 8, 1]
-    assert [len(packets) for packets in taken(sinks)] == [17, 17]
-
-
-def test_what_was_added_is_counted_with_the_next_one():
+def test_what_is_added_is_bounded_and_charged():
     site, sinks = make(2)
     channel = site.hub.channel([socket.sid for socket in site.sockets])
     before = [socket.connection.credit for socket in site.sockets]
-    sizes = 0
-    for number in range(4):
-        channel.emit("e", number)
-        sizes += len(text(number))
-    taken(sinks)
-    channel.emit("e", 4)
+    for _ in range(20):
+        channel.emit("e", "x" * 1_000)
+    size = len(b'42["e",""]') + 1_000
+    assert [len(item) for item in sinks[0].queue] == [9 * size, 9 * size, 2 * size]
     spent = [credit - socket.connection.credit for credit, socket in zip(before, site.sockets, strict=True)]
-    assert spent == [sizes + len(text(4))] * 2
+    assert spent == [18 * size] * 2
+    assert [len(packets) for packets in taken(sinks)] == [20, 20]
+
+
+def test_several_audiences_at_once_are_charged_at_once():
+    site, sinks = make(2)
+    for socket, room in zip(site.sockets, ROOMS, strict=True):
+        site.hub.join(socket.sid, room)
+    before = [socket.connection.credit for socket in site.sockets]
+    say(site, 1, *ROOMS)
+    spent = [credit - socket.connection.credit for credit, socket in zip(before, site.sockets, strict=True)]
+    assert spent == [len(text(1))] * 2
+    assert taken(sinks) == [[text(1)]] * 2
 
 
 Step = tuple[Any, ...]

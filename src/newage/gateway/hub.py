@@ -20,7 +20,8 @@ from newage.protocol.socket_packet import EVENT, encode_arguments, prefix_of
 if TYPE_CHECKING:
     from newage.gateway.sockets import ServerSocket
 
-_MAX_ADDED_BYTES: Final = 65_536  # to one packet; then a new start is made
+# A group settles its debts, and makes a new start, after so much. A small part of what may be queued for one receiver.
+_SETTLE_BYTES: Final = 8_192
 
 _log = Logger()
 
@@ -153,6 +154,7 @@ class Hub:
             union = Group(self, emission.namespace, self._union(emission.namespace, to))
             if union.sockets:
                 union.emit(emission.event, *emission.args)
+                union.settle()
 
     def _union(self, namespace: str, to: Sequence[Audience]) -> dict[ServerSocket, None]:
         union: dict[ServerSocket, None] = {}
@@ -190,7 +192,7 @@ class Group:
     for all receivers, until one of the transports has something else to send (``SharedPacket.held``) or a socket goes.
     """
 
-    __slots__ = ("_added", "_epoch", "_head", "_hub", "_prefix", "_shared", "sockets")
+    __slots__ = ("_epoch", "_head", "_hub", "_owed", "_prefix", "_shared", "sockets")
 
     def __init__(self, hub: Hub, namespace: str, sockets: dict[ServerSocket, None]) -> None:
         self.sockets = sockets
@@ -198,7 +200,7 @@ class Group:
         self._prefix = prefix_of(namespace)
         self._head = b"42" + self._prefix
         self._shared: SharedPacket | None = None  # the last one, while it may be added to
-        self._added = 0  # bytes that were, and have not been counted against anybody's credit
+        self._owed = 0  # bytes sent to each that nobody's credit was charged for yet
         self._epoch = 0
 
     def add(self, socket: ServerSocket) -> None:
@@ -213,13 +215,34 @@ class Group:
             self._emit_rare(args)
             return
         shared = self._shared
-        if shared is None or shared.held != len(self.sockets) or self._epoch != self._hub.epoch:
+        if shared is not None and shared.held == len(self.sockets) and self._epoch == self._hub.epoch:
+            shared.add(text)
+        else:
             self._start(text)
-            return
-        shared.add(text)
-        self._added += len(text)
-        if self._added > _MAX_ADDED_BYTES:
-            self._shared = None
+        self._owed += len(text)
+        if self._owed > _SETTLE_BYTES:
+            self.settle()
+
+    def _start(self, text: bytes) -> None:
+        self._shared = shared = SharedPacket(text)
+        self._epoch = self._hub.epoch
+        # Copied: a transport may fail and leave the room while we send.
+        for socket in tuple(self.sockets):
+            if socket.live:
+                socket.connection.sink.send_shared(shared)
+            else:
+                socket.deliver(shared, ())
+
+    def settle(self) -> None:
+        """Charge what was sent to the receivers' credit, so that their queues are looked at in time."""
+        self._shared = None
+        owed, self._owed = self._owed, 0
+        for socket in tuple(self.sockets):
+            if socket.live:
+                connection = socket.connection
+                connection.credit -= owed
+                if connection.credit < 0:
+                    connection.check_outbound()
 
     def _emit_rare(self, args: tuple[Any, ...]) -> None:
         """With attachments, or not at all."""
@@ -231,20 +254,3 @@ class Group:
         shared = SharedPacket(text)
         for socket in tuple(self.sockets):
             socket.deliver(shared, attachments)
-
-    def _start(self, text: bytes) -> None:
-        self._shared = shared = SharedPacket(text)
-        self._epoch = self._hub.epoch
-        # What was added cost nobody credit yet. It is at most one SharedPacket, a small part of what may be queued.
-        size = len(text) + self._added
-        self._added = 0
-        # Copied: a transport may fail and leave the room while we send.
-        for socket in tuple(self.sockets):
-            if socket.live:
-                connection = socket.connection
-                connection.sink.send_shared(shared)
-                connection.credit -= size
-                if connection.credit < 0:
-                    connection.check_outbound()
-            else:
-                socket.deliver(shared, ())

@@ -324,7 +324,6 @@ class FastFrames:
             self._enqueue(frame)
         else:  # the first of this turn, and mostly the only one: _enqueue without the call
             self._queue.append(frame)
-            self._queued = 0
             self._flushes.add(self)
 
     def send_binary(self, payload: bytes) -> None:
@@ -339,7 +338,6 @@ class FastFrames:
             self._enqueue(packet)
         else:  # as above
             self._queue.append(packet)
-            self._queued = 0
             self._flushes.add(self)
 
     def _enqueue(self, item: bytes | SharedPacket) -> None:
@@ -354,7 +352,6 @@ class FastFrames:
                 self.flush()
         else:
             queue.append(item)
-            self._queued = 0
             self._flushes.add(self)
 
     def flush(self) -> None:
@@ -367,6 +364,7 @@ class FastFrames:
             data = item.frame or _frames(item) if type(item) is SharedPacket else item
         else:
             data = b"".join(map(_frames, queue))
+            self._queued = 0
         queue.clear()
         send, transport = self._direct_send, self.transport
         if send is None or transport.dataBuffer or transport._tempDataBuffer:
