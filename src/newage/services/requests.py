@@ -290,6 +290,7 @@ class RequestService(RequestLedger, RoomListener):
             if not request.live:  # the room was deleted meanwhile
                 continue
             request.mode, request.state = room.mode, "forwarded"
+            request.active_at = self._world.now()  # its patience was for the queue; the extension gets all of its own
             for target in request.targets:
                 request.heard[target] = self._world.now()
             self._forwarder.forward(request, context, None)
