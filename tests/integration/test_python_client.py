@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import queue
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,21 +13,27 @@ from harness import ALL_TRANSPORTS, PATIENCE, Hub, request
 TOKENS = ("Hi 😀", " from", " the", " other", " 客户端")
 
 
+def collect(seen: queue.SimpleQueue[tuple[str, dict[str, Any]]]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """All chunks in their order, and the end. The library hands every event to a thread of its own, in any order."""
+    chunks: list[dict[str, Any]] = []
+    end: dict[str, Any] | None = None
+    while end is None or len(chunks) < end["chunks"]:
+        event, payload = seen.get(timeout=PATIENCE)
+        if event == "SERVER_STREAM_END":
+            end = payload
+        else:
+            chunks.append(payload)
+    return sorted(chunks, key=lambda chunk: int(chunk["chunkIndex"])), end
+
+
 @pytest.mark.parametrize("transports", ALL_TRANSPORTS, ids="-".join)
 def test_a_stream_reaches_python_socketio(hub: Hub, transports: Sequence[str]) -> None:
     asked_id = hub.new_id("py")
     extension = hub.extension(kind="tokens", tokens=TOKENS, gap=5).start_quickly()
     client = socketio.Client(reconnection=False)
-    ended = threading.Event()
-    chunks: list[dict[str, Any]] = []
-    ends: list[dict[str, Any]] = []
-
-    def on_end(payload: dict[str, Any]) -> None:
-        ends.append(payload)
-        ended.set()
-
-    client.on("SERVER_STREAM_DATA", chunks.append, namespace="/llm")
-    client.on("SERVER_STREAM_END", on_end, namespace="/llm")
+    seen: queue.SimpleQueue[tuple[str, dict[str, Any]]] = queue.SimpleQueue()
+    for event in ("SERVER_STREAM_DATA", "SERVER_STREAM_END"):
+        client.on(event, lambda payload, event=event: seen.put((event, payload)), namespace="/llm")
 
     me = hub.new_id("python")
     auth = {"clientId": me, "clientType": "web-app", "streamMode": "plain"}
@@ -35,12 +41,12 @@ def test_a_stream_reaches_python_socketio(hub: Hub, transports: Sequence[str]) -
     try:
         reply = client.call("LLM_REQUEST", request(asked_id, extension.client_id), namespace="/llm", timeout=PATIENCE)
         assert (reply["status"], reply.get("roomName")) == ("ok", me), reply
-        assert ended.wait(PATIENCE)
+        chunks, end = collect(seen)
     finally:
         client.disconnect()
     assert "".join(chunk["data"] for chunk in chunks) == "".join(TOKENS)
-    assert [chunk["chunkIndex"] for chunk in chunks] == list(range(len(chunks)))
-    assert [end["data"] for end in ends] == ["".join(TOKENS)]
+    assert [chunk["chunkIndex"] for chunk in chunks] == list(range(end["chunks"]))
+    assert (end["data"], end["failed"]) == ("".join(TOKENS), False)
 
 
 def test_it_acts_as_an_extension_and_sends_binary(hub: Hub) -> None:
