@@ -189,7 +189,7 @@ class TestSize:
 
 
 class TestSlowReader:
-    SETTINGS = GatewaySettings(max_outbound_bytes=16_000, outbound_grace_seconds=1.0)
+    SETTINGS = GatewaySettings(max_outbound_bytes=16_000, max_outbound_burst_bytes=32_000, outbound_grace_seconds=1.0)
 
     @pytest.fixture
     def slow(self):
@@ -207,7 +207,7 @@ class TestSlowReader:
         slow.clock.advance(5)
         assert sink.ended is None
 
-    def test_twice_the_limit_is_cut_in_the_next_turn(self, slow):
+    def test_more_than_a_burst_is_cut_in_the_next_turn(self, slow):
         _, fast = slow.joined()
         connection, sink = slow.joined()
         sink.stuck = True

@@ -206,7 +206,7 @@ def test_a_channel_is_chosen_once(site, three):
 
 
 def test_a_slow_receiver_of_a_broadcast_is_cut_and_nobody_else_notices():
-    site = Site(settings=GatewaySettings(max_outbound_bytes=16_000))
+    site = Site(settings=GatewaySettings(max_outbound_bytes=16_000, max_outbound_burst_bytes=32_000))
     site.namespace()
     (slow_connection, slow), (_, fast) = site.joined(), site.joined()
     slow.stuck = True

@@ -572,8 +572,8 @@ def test_a_room_that_goes_meanwhile_does_not_keep_the_others_from_their_mode(hub
     assert {room.mode for room in hub.rooms.all()} == {RequestMode.IMMEDIATE}
 
 
-def test_a_mode_set_meanwhile_is_overruled_like_the_others(hub: Kit) -> None:
-    """The rooms are taken as they are when it is their turn, not as they were when the first was stored."""
+def test_a_mode_set_after_the_default_wins(hub: Kit) -> None:
+    """All rooms change in the order of the calls, however long the store takes."""
     result_of(hub.moderation.set_mode(caller(hub, "mas"), "lounge", RequestMode.IMMEDIATE))
     hub.gate.shut = True
     setting = Deferred.fromCoroutine(hub.moderation.set_default_mode(caller(hub, "admin"), RequestMode.IMMEDIATE))
@@ -582,7 +582,9 @@ def test_a_mode_set_meanwhile_is_overruled_like_the_others(hub: Kit) -> None:
         hub.gate.step()
     result_of(other)
     result_of(setting)
-    assert hub.rooms.require("lounge").mode is RequestMode.IMMEDIATE
+    assert hub.rooms.require("lounge").mode is RequestMode.MASTER_ONLY
+    others = {room.mode for room in hub.rooms.all() if room.name != "lounge"}
+    assert others == {RequestMode.IMMEDIATE}
 
 
 def test_it_listens_to_rooms(kit: Kit) -> None:

@@ -284,3 +284,12 @@ def test_a_master_who_inherits_changes_no_list(kit: Kit) -> None:
     result_of(kit.rooms.remove("lounge", "ann", "leave"))
     kit.settle()
     assert lists(kit, sid) == []
+
+
+def test_a_session_that_turns_out_to_be_an_extension_is_no_client_room(kit: Kit) -> None:
+    """The reference extension logs in with another clientType before it comes as an extension."""
+    kit.connect("SillyTavern-1", namespace="/auth", client_type="extension_loginSocket")
+    assert kit.relations.client_rooms() == ("SillyTavern-1",)
+    kit.extension("SillyTavern-1")
+    assert kit.relations.client_rooms() == ()
+    assert kit.relations.extensions() == ("SillyTavern-1",)

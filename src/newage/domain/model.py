@@ -15,7 +15,10 @@ def read_only(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
     return MappingProxyType(dict(mapping))
 
 
-RESERVED_IDS = frozenset({"server", "System", "monitor-room", "UnknownLLM", "UnknownClient"})
+# Of the contract (1.9), and what would poison an object of a JavaScript client that keeps ids as keys.
+RESERVED_IDS = frozenset(
+    {"server", "System", "monitor-room", "UnknownLLM", "UnknownClient", "__proto__", "constructor", "prototype"}
+)
 MONITOR_ROOM = "monitor-room"
 EXTENSION_PREFIX = "SillyTavern"
 

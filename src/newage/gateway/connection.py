@@ -215,7 +215,8 @@ class Connection:
         """Enough was sent to look at the queue of the sink.
 
         A reader over ``max_outbound_bytes`` has a grace to catch up, for one large answer is not a slow reader; over
-        twice of it there is none. Judged in the next turn: by then the transport had its chance to write.
+        ``max_outbound_burst_bytes`` there is none. Judged in the next turn: by then the transport had its chance to
+        write.
         """
         gateway = self._gateway
         self.credit = gateway.credit
@@ -225,7 +226,7 @@ class Connection:
         now = gateway.timers.now()
         if self._slow_since == NEVER:
             self._slow_since = now
-        elif pending <= 2 * gateway.settings.max_outbound_bytes:
+        elif pending <= gateway.settings.max_outbound_burst_bytes:
             return
         if self._verdict is not None:
             gateway.timers.cancel(self._verdict)
@@ -238,7 +239,7 @@ class Connection:
         over = self._slow_since + gateway.settings.outbound_grace_seconds
         if pending <= limit:
             self._slow_since, self._verdict = NEVER, None
-        elif pending > 2 * limit or now >= over:
+        elif pending > gateway.settings.max_outbound_burst_bytes or now >= over:
             _log.info("a client at {address} reads too slowly and is cut", address=self.peer.address)
             self.abort(SLOW_CONSUMER)
         else:

@@ -27,8 +27,9 @@ class GatewaySettings:
     max_event_backlog: int = _count(64, "events of one socket that wait for a handler before the transport is paused")
     max_held_packets: int = _count(256, "packets for a socket that wait until its CONNECT is answered")
     max_audiences: int = _count(2_000, "transport rooms one socket may be in")
-    max_outbound_bytes: int = _count(
-        1_048_576, "bytes queued for a slow reader before it has to catch up; twice is the end"
+    max_outbound_bytes: int = _count(1_048_576, "bytes queued for a slow reader before it has to catch up")
+    max_outbound_burst_bytes: int = _count(
+        8_388_608, "bytes queued for one reader at most, even for a moment: the longest answer and its notices fit in"
     )
     outbound_grace_seconds: float = _seconds(2.0, "seconds a slow reader has to get below max_outbound_bytes")
     empty_close_seconds: float = _seconds(1.0, "seconds until a connection closes whose last namespace we disconnected")

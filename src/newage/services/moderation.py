@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -23,6 +23,7 @@ from newage.services.rooms import RoomService
 from newage.services.sessions import SessionService
 
 PERMANENT = 253_402_300_799.999  # 9999-12-31T23:59:59.999Z (contract 4.5)
+MODES_AT_ONCE = 500  # rooms
 LONGEST_TIMER = 86_400.0 * 24  # seconds; longer mutes are looked at again then
 
 
@@ -204,11 +205,16 @@ class ModerationService(RoomListener):
             raise NotAuthorised("Unauthorized")
         await self._store.save_state("messageRequestMode", mode.value)
         self._rooms.default_mode = mode
-        for name in [room.name for room in self._rooms.all()]:
-            room = self._rooms.get(name)  # as it is now: storing the others took a while
-            if room is not None:
-                with suppress(RoomMissing):  # deleted while its mode was being stored
-                    await self._change_mode(room, mode, actor.identity)
+        names = [room.name for room in self._rooms.all()]
+        for start in range(0, len(names), MODES_AT_ONCE):  # each lot shares a commit
+            changes = (self._take_mode(name, mode, actor.identity) for name in names[start : start + MODES_AT_ONCE])
+            await gatherResults([Deferred.fromCoroutine(change) for change in changes], consumeErrors=True)
+
+    async def _take_mode(self, name: str, mode: RequestMode, setter: str) -> None:
+        room = self._rooms.get(name)  # as it is now: storing the others took a while
+        if room is not None:
+            with suppress(RoomMissing):  # deleted while its mode was being stored
+                await self._change_mode(room, mode, setter)
 
     async def _change_mode(self, room: Room, mode: RequestMode, setter: str) -> None:
         if room.mode is mode:

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from newage.domain.model import Audience, ConnectionPolicy, Emission, Kind, Role, Room, RoomKind, Session
+from newage.domain.model import Audience, Caller, ConnectionPolicy, Emission, Kind, Role, Room, RoomKind, Session
 from newage.domain.policy import Assignments, assign
 from newage.errors import ClientMissing, InvalidRequest, RoomMissing
 from newage.ports import IOutbox, IStateStore
@@ -158,6 +158,9 @@ class RelationService(SessionListener, RoomListener):
         if session.kind is Kind.CLIENT:
             for room in self._rooms.rooms_of(session.identity):
                 self._consider(room)
+
+    def socket_attached(self, caller: Caller) -> None:
+        self._consider(caller.identity)  # a later socket may have shown that it is no client
 
     def session_gone(self, session: Session) -> None:
         for room in self._rooms.rooms_of(session.identity):

@@ -286,6 +286,8 @@ class RoomService(SessionListener):
             self._add_silently(MONITOR_ROOM, session.identity, Role.MANAGER)
 
     def socket_attached(self, caller: Caller) -> None:
+        if caller.kind is Kind.ADMIN:  # a session may turn out to be one with a later socket
+            self._add_silently(MONITOR_ROOM, caller.identity, Role.MANAGER)
         for name in self._of.get(caller.identity, ()):
             self._transport.enter_socket(name, caller)
 

@@ -87,7 +87,7 @@ class WebSettings:
         default=100, validator=_at_least(1), metadata=_doc("pings and pongs of one WebSocket; more close it")
     )
     outbound_max_bytes: int = field(
-        default=4_194_304,
+        default=16_777_216,
         validator=_at_least(1),
         metadata=_doc(
             "unsent bytes of one WebSocket beyond which the next write cuts it; a safety net: the gateway is stricter"
@@ -99,7 +99,7 @@ class WebSettings:
 
     # polling
     poll_max_bytes: int = field(
-        default=4_194_304,
+        default=16_777_216,
         validator=_at_least(1),
         metadata=_doc("unsent bytes of one polling session; a safety net: the gateway is stricter"),
     )
