@@ -54,9 +54,11 @@ class _Stream:
 class _Extension:
     streams: dict[str, _Stream] = field(factory=dict)
     outputs: dict[str, Output] = field(factory=dict)  # live and ended, oldest first
+    open: dict[str, Output] = field(factory=dict)  # the live ones: those with a feed
 
     def live(self) -> list[Output]:
-        return [output for output in self.outputs.values() if output.feed is not None]
+        """A copy: they may end meanwhile. Asked for with every token of the real extension, so it looks at no ended one."""
+        return list(self.open.values())
 
 
 @implementer(IUpstream)
@@ -88,7 +90,7 @@ class StreamService(SessionListener, RoomListener):
 
     @property
     def open_outputs(self) -> int:
-        return sum(len(extension.live()) for extension in self._extensions.values())
+        return sum(len(extension.open) for extension in self._extensions.values())
 
     @property
     def known_extensions(self) -> int:
@@ -245,6 +247,7 @@ class StreamService(SessionListener, RoomListener):
             return None
         if output.feed is None:
             self._open_feed(output, stream_id)
+            extension.open[output_id] = output
         now = self._world.clock.seconds()
         output.open_streams += 1
         output.pending_since = None
@@ -260,7 +263,7 @@ class StreamService(SessionListener, RoomListener):
             if request is None:
                 self._dropped(identity, "a stream that belongs to no request", 72)
                 return None
-            if len(extension.live()) >= self.settings.max_outputs_per_extension:
+            if len(extension.open) >= self.settings.max_outputs_per_extension:
                 self._dropped(identity, "too many open outputs", 71)
                 return None
             output = self._new_output(extension, identity, output_id, request)
@@ -324,6 +327,7 @@ class StreamService(SessionListener, RoomListener):
         self._requests.finished_by(output.request, output.identity)
         self._presence.show(output.request.room, output.identity, "idle")
         extension = self._extension(output.identity)
+        extension.open.pop(output.output_id, None)
         for stream_id in [s for s, stream in extension.streams.items() if stream.output is output]:
             del extension.streams[stream_id]
         output.open_streams = 0
