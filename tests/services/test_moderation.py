@@ -13,7 +13,7 @@ from hubkit import EPOCH, Kit, failure_of, faults, result_of
 from newage.domain.model import Caller, RequestMode, Role
 from newage.errors import NotAuthorised, NotMember, RoomDenied, RoomMissing
 from newage.ports import IRoomListener
-from newage.services.moderation import LONGEST_TIMER, PERMANENT
+from newage.services.moderation import LONGEST_TIMER, MODES_AT_ONCE, PERMANENT
 
 FOREVER = "9999-12-31T23:59:59.999Z"
 ROLES = {"mas": Role.MASTER, "man": Role.MANAGER, "mate": Role.MANAGER, "spe": Role.SPECIAL, "gue": Role.GUEST}
@@ -570,6 +570,29 @@ def test_a_room_that_goes_meanwhile_does_not_keep_the_others_from_their_mode(hub
     result_of(setting)
     assert hub.rooms.get("lounge") is None
     assert {room.mode for room in hub.rooms.all()} == {RequestMode.IMMEDIATE}
+
+
+def test_a_room_that_goes_before_its_turn_has_no_mode(hub: Kit) -> None:
+    for n in range(MODES_AT_ONCE):
+        hub.connect(f"extra-{n}")
+    result_of(hub.rooms.create("last", caller(hub, "mas").session))
+    hub.gate.shut = True
+    setting = Deferred.fromCoroutine(hub.moderation.set_default_mode(caller(hub, "admin"), RequestMode.IMMEDIATE))
+    deleting = Deferred.fromCoroutine(hub.rooms.delete("last"))
+    hub.gate.waiting.pop().callback(None)  # that is quicker than the modes of the others
+    result_of(deleting)
+    hub.gate.open()
+    result_of(setting)
+    assert hub.rooms.get("last") is None
+    assert {room.mode for room in hub.rooms.all()} == {RequestMode.IMMEDIATE}
+
+
+def test_a_default_mode_that_cannot_be_stored_fails_in_known_words(hub: Kit) -> None:
+    hub.gate.broken = True
+    setting = Deferred.fromCoroutine(hub.moderation.set_default_mode(caller(hub, "admin"), RequestMode.IMMEDIATE))
+    assert str(failure_of(setting)) == "The disk is full."
+    assert hub.heard("ROOM_MODE_CHANGED") == {}
+    assert {room.mode for room in hub.rooms.all()} == {RequestMode.DEFAULT}
 
 
 def test_a_mode_set_after_the_default_wins(hub: Kit) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -208,7 +208,10 @@ class ModerationService(RoomListener):
         names = [room.name for room in self._rooms.all()]
         for start in range(0, len(names), MODES_AT_ONCE):  # each lot shares a commit
             changes = (self._take_mode(name, mode, actor.identity) for name in names[start : start + MODES_AT_ONCE])
-            await gatherResults([Deferred.fromCoroutine(change) for change in changes], consumeErrors=True)
+            outcomes = await DeferredList([Deferred.fromCoroutine(change) for change in changes], consumeErrors=True)
+            for _, outcome in outcomes:
+                if isinstance(outcome, Failure):
+                    outcome.raiseException()
 
     async def _take_mode(self, name: str, mode: RequestMode, setter: str) -> None:
         room = self._rooms.get(name)  # as it is now: storing the others took a while
