@@ -57,7 +57,7 @@ class _Extension:
     open: dict[str, Output] = field(factory=dict)  # the live ones: those with a feed
 
     def live(self) -> list[Output]:
-        """A copy: they may end meanwhile. Asked for with every token of the real extension, so it looks at no ended one."""
+        """A copy: they may end meanwhile. Every token of the real extension asks, so no ended one is looked at."""
         return list(self.open.values())
 
 
