@@ -89,6 +89,49 @@ def test_polling_goes_on_over_one_connection():
         assert line.ask(url).body == b"4%d" % at
 
 
+PYTHON = ("python-requests/2.34.2", "Python/3.11 aiohttp/3.14.1")
+
+
+@pytest.mark.parametrize("agent", PYTHON)
+def test_python_gets_no_more_packets_in_one_answer_than_it_takes(agent):
+    """python-engineio gives the connection up when an answer holds more than 16 packets."""
+    house = House()
+    url = house.open_polling()
+    connection = connection_of(house)
+    sent = [b"4%d" % at for at in range(40)]
+    for packet in sent:
+        connection.send_text(packet)
+    answers = [house.ask(url, User_Agent=agent).body.split(b"\x1e") for _ in range(3)]
+    assert [len(packets) for packets in answers] == [16, 16, 8]
+    assert [packet for packets in answers for packet in packets] == sent
+    line = house.line()
+    line.request(url, headers={"User-Agent": agent})
+    assert line.responses() == []  # parked: nothing is left
+    for packet in sent[:17]:
+        connection.send_text(packet)
+    assert [response.body.count(b"\x1e") for response in line.responses()] == [15]
+    assert connection.sink.pending_bytes() == len(sent[16])
+    assert house.ask(url, User_Agent=agent).body == sent[16]
+    assert connection.sink.pending_bytes() == 0
+
+
+def test_browsers_get_everything_in_one_answer():
+    house = House()
+    url = house.open_polling()
+    connection = connection_of(house)
+    for at in range(40):
+        connection.send_text(b"4%d" % at)
+    assert house.ask(url, User_Agent="Mozilla/5.0 (X11; Linux x86_64)").body.count(b"\x1e") == 39
+
+
+def test_how_many_packets_python_takes_is_a_setting():
+    house = House(with_settings(poll_python_max_packets=2))
+    url = house.open_polling()
+    for at in range(3):
+        connection_of(house).send_text(b"4%d" % at)
+    assert house.ask(url, User_Agent=PYTHON[0]).body == b"40\x1e41"
+
+
 # ------------------------------------------------------------------------------------------------------ wrong requests
 
 

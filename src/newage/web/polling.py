@@ -35,6 +35,11 @@ _log = Logger()
 _NOT_PACKETS: Final = (b"application/octet-stream", b"multipart/form-data", b"application/x-www-form-urlencoded")
 
 
+def _is_python(request: Request) -> bool:
+    """By its User-Agent, which requests and aiohttp, the HTTP clients of python-engineio, write into each request."""
+    return b"python" in (request.getHeader(b"User-Agent") or b"").lower()
+
+
 @implementer(IPollingSink)
 class PollingSink:
     """The polling side of one connection.
@@ -220,6 +225,10 @@ class PollingSink:
 
     def _respond(self, request: Request) -> None:
         packets, self._packets, self._bytes = self._packets, [], 0
+        limit = self._settings.poll_python_max_packets
+        if len(packets) > limit and not self._closed and _is_python(request):
+            packets, self._packets = packets[:limit], packets[limit:]
+            self._bytes = sum(len(packet) for _, packet in self._packets)
         answer(request, 200, encode_payload(packets) if packets else NOOP, TEXT)
 
     def _send(self, binary: bool, packet: bytes) -> None:

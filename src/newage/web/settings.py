@@ -109,6 +109,11 @@ class WebSettings:
     poll_max_body_packets: int = field(
         default=10_000, validator=_at_least(1), metadata=_doc("packets of one POST body")
     )
+    poll_python_max_packets: int = field(
+        default=16,
+        validator=_at_least(1),
+        metadata=_doc("packets of one answer to a Python client: python-engineio breaks off at more than 16"),
+    )
     poll_park_seconds: float = field(
         default=60.0, validator=_at_least(0.001), metadata=_doc("a GET is answered with NOOP after this time")
     )
