@@ -313,13 +313,34 @@ def test_nobody_leaves_its_own_room(kit: Kit, reason: str) -> None:
     assert str(error) == "Invalid operation"
 
 
-def test_a_mute_ends_with_the_membership(kit: Kit) -> None:
+@pytest.mark.parametrize("reason", ["leave", "remove", "kick"])
+def test_a_mute_is_not_shaken_off_by_leaving(kit: Kit, reason: str) -> None:
     kit.connect("ann")
     kit.connect("bob")
     kit.group("lounge", "ann", bob=Role.GUEST)
     kit.mute("lounge", "bob", EPOCH + 100)
-    result_of(kit.rooms.remove("lounge", "bob", "kick"))
+    result_of(kit.rooms.remove("lounge", "bob", reason))
+    assert dict(result_of(kit.rooms.add("lounge", "bob")).muted) == {"bob": EPOCH + 100}
+
+
+def test_a_mute_ends_with_the_retention(kit: Kit) -> None:
+    kit.connect("ann")
+    kit.connect("bob")
+    kit.group("lounge", "ann", bob=Role.GUEST)
+    kit.mute("lounge", "bob", EPOCH + 100)
+    result_of(kit.rooms.remove("lounge", "bob", "disconnect"))
     assert dict(kit.rooms.require("lounge").muted) == {}
+
+
+def test_only_so_many_mutes_of_former_members_are_kept(make_kit: Callable[..., Kit]) -> None:
+    kit = make_kit(rooms=RoomSettings(max_members_per_room=2))
+    kit.connect("ann")
+    kit.connect("bob")
+    kit.group("lounge", "ann", bob=Role.GUEST)
+    for absent in ("a", "b", "bob"):
+        kit.mute("lounge", absent, EPOCH + 100)
+    result_of(kit.rooms.remove("lounge", "bob", "leave"))
+    assert set(kit.rooms.require("lounge").muted) == {"a", "b"}
 
 
 # ---------------------------------------------------------------------------------------------------------- succession

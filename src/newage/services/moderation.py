@@ -152,6 +152,8 @@ class ModerationService(RoomListener):
             return
         muted = {who: until for who, until in room.muted.items() if who != identity}
         room = await self._rooms.change(room, muted=muted)
+        if identity not in room.members:  # it had left; nobody needs to hear of it
+            return
         self._publish(room, identity, "MEMBER_UNMUTED", {"unmutedBy": by})
         self._unmuted(room, identity)
         self._presence.show(room.name, identity, "idle")
@@ -229,7 +231,8 @@ class ModerationService(RoomListener):
     # ------------------------------------------------------------------------------------------------- rooms' changes
 
     def member_left(self, room: Room, identity: str, reason: str) -> None:
-        self._stop_waiting(room.name, identity)
+        if identity not in room.muted:
+            self._stop_waiting(room.name, identity)
         self._presence.stop_typing(room.name, identity)
 
     def room_deleted(self, room: Room) -> None:

@@ -238,7 +238,7 @@ class RoomService(SessionListener):
             raise InvalidRequest("Invalid operation")
         if identity not in room.members:
             raise NotMember("Not a member of this room.")
-        changed, heir = self._without(room, identity)
+        changed, heir = self._without(room, identity, forget=reason == "disconnect")
         await self._commit(room, changed)
         self._transport.leave(name, identity)
         for listener in self._listeners:
@@ -408,10 +408,15 @@ class RoomService(SessionListener):
         else:
             self._take_out(now)
 
-    def _without(self, room: Room, identity: str) -> tuple[Room, str | None]:
-        """The room without that member, and who became its master by that."""
+    def _without(self, room: Room, identity: str, *, forget: bool) -> tuple[Room, str | None]:
+        """The room without that member, and who became its master by that.
+
+        :param forget: its mute, too. Who leaves and comes back must not be rid of it; an open room could be left just
+            for that.
+        """
         members = {who: role for who, role in room.members.items() if who != identity}
-        muted = {who: until for who, until in room.muted.items() if who != identity}
+        full = len(room.muted) > self.settings.max_members_per_room
+        muted = {who: until for who, until in room.muted.items() if who != identity or not (forget or full)}
         changed = evolve(room, members=members, muted=muted)
         if room.kind is not RoomKind.GROUP or changed.master is not None:
             return changed, None
