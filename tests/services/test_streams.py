@@ -706,14 +706,23 @@ def test_the_room_sees_the_extension_idle_when_it_is_through(kit: Kit, sid: str)
     assert shown == [(X, "idle")]
 
 
-def test_draining_finalises_and_waits_for_the_store(kit: Kit, sid: str) -> None:
+def test_draining_finalises_what_waits_for_its_next_stream(kit: Kit, sid: str) -> None:
+    start(kit)
+    data(kit, "an answer")
+    end(kit)
+    result_of(kit.streams.drain())
+    assert ends(kit, sid) == [("an answer", False)]
+    assert [message.failed for message in kit.responses("web1")] == [False]
+
+
+def test_draining_fails_what_is_cut_off_and_waits_for_the_store(kit: Kit, sid: str) -> None:
     start(kit)
     data(kit, "half an answer")
     kit.gate.shut = True
     draining = Deferred.fromCoroutine(kit.streams.drain())
     done: list[object] = []
     draining.addCallback(done.append)
-    assert ends(kit, sid) == [("half an answer", False)]
+    assert ends(kit, sid) == [("half an answer", True)]
     assert done == []
     kit.gate.open()
     assert done == [None]

@@ -15,7 +15,7 @@ from newage.domain.chunks import ChunkOrder
 from newage.domain.model import Room, Session
 from newage.domain.request import Request
 from newage.domain.text import well_formed
-from newage.errors import CallFailed, NewAgeError, PeerGone
+from newage.errors import CallFailed, NewAgeError, PeerGone, Unavailable
 from newage.ports import IUpstream
 from newage.services.clock import World
 from newage.services.downstream import DownstreamService
@@ -98,10 +98,16 @@ class StreamService(SessionListener, RoomListener):
         return len(self._extensions)
 
     async def drain(self) -> None:
-        """Finalise everything that is open and wait until it is stored: the end of the daemon."""
+        """End everything that is open and wait until it is stored: the end of the daemon.
+
+        What an extension is in the middle of fails, and its partial text is kept as such.
+        """
         for extension in list(self._extensions.values()):
             for output in extension.live():
-                self._finalise(output)
+                if output.open_streams:
+                    self._fail(output, Unavailable("The server is stopping."))
+                else:
+                    self._finalise(output)
         await self._responses.drain()
 
     def close(self) -> None:

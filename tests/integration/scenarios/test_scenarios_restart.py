@@ -113,6 +113,7 @@ def test_the_daemon_ends_in_time_with_a_stream_running(
     partial = [message["message"] for message in context if message.get("isResponse")]
     assert len(partial) == 1
     assert partial[0].startswith("tick tick ")
+    assert [message["failed"] for message in context if message.get("isResponse")] == [True]
 
 
 def test_no_new_connection_while_ending(make_daemon: Callable[..., Daemon], driver: Driver) -> None:
