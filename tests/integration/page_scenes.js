@@ -318,8 +318,15 @@ const scenes = {
     const first = await page.textContent('#gate-text');
     const focused = await focus(page);
     await page.keyboard.type(wrong);
+    await page.evaluate(() => {
+      // The gate may be away for a moment only: the hub is quicker than a look at every frame.
+      const gate = document.getElementById('gate');
+      window.gateLeft = new Promise((left) => {
+        new MutationObserver(() => { if (gate.hidden) left(true); }).observe(gate, { attributeFilter: ['hidden'] });
+      });
+    });
     await page.keyboard.press('Enter');
-    await page.waitForSelector('#gate[hidden]', { state: 'attached' });
+    await page.evaluate(() => window.gateLeft);
     await page.waitForSelector('#gate:not([hidden])');
     return {
       first,
