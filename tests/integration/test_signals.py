@@ -42,6 +42,7 @@ class Operator:
         return "\n".join(lines)
 
     def audit(self) -> list[dict[str, object]]:
+        self.daemon.get("/")  # answered in a later turn than what was just logged: that is in the file then
         lines = map(json.loads, (self.home / "logs" / "audit.jsonl").read_text("utf-8").splitlines())
         return [line for line in lines if line["action"] == "config.reload"]
 
