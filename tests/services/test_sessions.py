@@ -255,12 +255,6 @@ def test_an_identity_is_held_by_its_client_or_by_a_room(kit: Kit) -> None:
     assert SessionService(kit.world, kit.outbox, SessionSettings()).identity_holder("lounge") is None
 
 
-def test_kinds_are_known_by_identity(kit: Kit) -> None:
-    kit.extension("SillyTavern-1")
-    kit.connect("web1")
-    assert [kit.sessions.has_extension_kind(who) for who in ("SillyTavern-1", "web1", "nobody")] == [True, False, False]
-
-
 # --------------------------------------------------------------------------------------------------------------- model
 
 

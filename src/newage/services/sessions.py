@@ -8,7 +8,7 @@ from attrs import define, evolve, field, frozen
 from twisted.internet.interfaces import IDelayedCall
 from zope.interface import implementer
 
-from newage.domain.model import Audience, Caller, Kind, Peer, Session
+from newage.domain.model import Audience, Caller, Peer, Session
 from newage.errors import Unavailable
 from newage.ports import IExtensionHost, IExtensionLink, IOutbox, ISessionListener
 from newage.services.clock import World
@@ -211,7 +211,3 @@ class SessionService:
     def newest(self, identity: str, namespace: str) -> str | None:
         sids = self.sids(identity, namespace)
         return sids[-1] if sids else None
-
-    def has_extension_kind(self, identity: str) -> bool:
-        session = self.by_identity(identity)
-        return session is not None and session.kind is Kind.EXTENSION
