@@ -291,8 +291,8 @@ class GatedRoomStore:
     def save_room(self, room: Room) -> Deferred[None]:
         return self._gate.passed(self._store.save_room, room)
 
-    def delete_room(self, name: str) -> Deferred[None]:
-        return self._gate.passed(self._store.delete_room, name)
+    def delete_room(self, room_id: str) -> Deferred[None]:
+        return self._gate.passed(self._store.delete_room, room_id)
 
 
 @implementer(IMessageStore)
@@ -307,28 +307,28 @@ class GatedMessageStore:
     def update_message(self, message: Message, seq: int) -> Deferred[None]:
         return self._gate.passed(self._store.update_message, message, seq)
 
-    def delete_messages(self, room: str, message_ids: Sequence[str], seq: int) -> Deferred[tuple[str, ...]]:
-        return self._gate.passed(self._store.delete_messages, room, message_ids, seq)
+    def delete_messages(self, room_id: str, message_ids: Sequence[str], seq: int) -> Deferred[tuple[str, ...]]:
+        return self._gate.passed(self._store.delete_messages, room_id, message_ids, seq)
 
-    def clear_messages(self, room: str, requests: bool, responses: bool, seq: int) -> Deferred[int]:
-        return self._gate.passed(self._store.clear_messages, room, requests, responses, seq)
+    def clear_messages(self, room_id: str, requests: bool, responses: bool, seq: int) -> Deferred[int]:
+        return self._gate.passed(self._store.clear_messages, room_id, requests, responses, seq)
 
-    def find_message(self, room: str, any_id: str) -> Deferred[Message | None]:
-        return self._gate.passed(self._store.find_message, room, any_id)
+    def find_message(self, room_id: str, any_id: str) -> Deferred[Message | None]:
+        return self._gate.passed(self._store.find_message, room_id, any_id)
 
-    def last_messages(self, room: str, limit: int, max_bytes: int | None = None) -> Deferred[tuple[Message, ...]]:
-        return self._gate.passed(self._store.last_messages, room, limit, max_bytes)
+    def last_messages(self, room_id: str, limit: int, max_bytes: int | None = None) -> Deferred[tuple[Message, ...]]:
+        return self._gate.passed(self._store.last_messages, room_id, limit, max_bytes)
 
     def messages_after(
-        self, room: str, seq: int, limit: int, max_bytes: int | None = None
+        self, room_id: str, seq: int, limit: int, max_bytes: int | None = None
     ) -> Deferred[tuple[Message, ...]]:
-        return self._gate.passed(self._store.messages_after, room, seq, limit, max_bytes)
+        return self._gate.passed(self._store.messages_after, room_id, seq, limit, max_bytes)
 
-    def message_weights(self, room: str) -> Deferred[tuple[int, ...]]:
-        return self._gate.passed(self._store.message_weights, room)
+    def message_weights(self, room_id: str) -> Deferred[tuple[int, ...]]:
+        return self._gate.passed(self._store.message_weights, room_id)
 
-    def count_messages(self, room: str, after_seq: int) -> Deferred[int]:
-        return self._gate.passed(self._store.count_messages, room, after_seq)
+    def count_messages(self, room_id: str, after_seq: int) -> Deferred[int]:
+        return self._gate.passed(self._store.count_messages, room_id, after_seq)
 
 
 @implementer(IMarkStore)
@@ -652,7 +652,13 @@ class Kit:
         ]
 
     def stored(self, room: str) -> list[Message]:
-        return list(result_of(self.message_store.last_messages(room, 10_000)))
+        return list(result_of(self.message_store.last_messages(self.room_id(room), 10_000)))
+
+    def room_id(self, name: str) -> str:
+        """The id of a room, in memory or only stored; "" when there is none."""
+        room = self.rooms.get(name)
+        stored = (room.id for room in result_of(self.room_store.load_rooms()) if room.name == name)
+        return next(stored, "") if room is None else room.id
 
     def responses(self, room: str) -> list[Message]:
         return [message for message in self.stored(room) if message.is_response]

@@ -274,20 +274,26 @@ class IKeyStore(Interface):
 
 
 class IRoomStore(Interface):
-    """Rooms with members, roles and mutes."""
+    """Rooms with members, roles and mutes, known by their ids: names are used again."""
 
     def load_rooms() -> Deferred[tuple[Room, ...]]:
         """All rooms in order of creation."""
 
     def save_room(room: Room) -> Deferred[None]:
-        """Insert or replace a room with its members and mutes; its ``seq`` never goes back."""
+        """Insert or replace the room of that id with its members and mutes; its ``seq`` never goes back.
 
-    def delete_room(name: str) -> Deferred[None]:
+        Another room of that name, with all that is in it, is gone by that.
+        """
+
+    def delete_room(room_id: str) -> Deferred[None]:
         """Delete a room with its messages; absent is fine."""
 
 
 class IMessageStore(Interface):
-    """Messages of a room, ordered by ``seq``. Writing one also raises the stored room's ``seq`` to the message's."""
+    """Messages of a room, ordered by ``seq``. Writing one also raises the stored room's ``seq`` to the message's.
+
+    A room is told by its id (a message's ``room_id``); writing fails with RoomMissing when it is not stored.
+    """
 
     def add_message(message: Message, keep: int) -> Deferred[None]:
         """Store a message and evict the oldest beyond ``keep`` messages of that room."""
@@ -295,28 +301,30 @@ class IMessageStore(Interface):
     def update_message(message: Message, seq: int) -> Deferred[None]:
         """Replace the message of that ``message_id``; ``seq`` is the room's new seq, the message keeps its own."""
 
-    def delete_messages(room: str, message_ids: Sequence[str], seq: int) -> Deferred[tuple[str, ...]]:
+    def delete_messages(room_id: str, message_ids: Sequence[str], seq: int) -> Deferred[tuple[str, ...]]:
         """Delete; fires with the ids really deleted."""
 
-    def clear_messages(room: str, requests: bool, responses: bool, seq: int) -> Deferred[int]:
+    def clear_messages(room_id: str, requests: bool, responses: bool, seq: int) -> Deferred[int]:
         """Delete by kind (system messages count as requests); fires with how many."""
 
-    def find_message(room: str, any_id: str) -> Deferred[Message | None]:
+    def find_message(room_id: str, any_id: str) -> Deferred[Message | None]:
         """By message id, else by response id."""
 
-    def last_messages(room: str, limit: int, max_bytes: int | None = None) -> Deferred[tuple[Message, ...]]:
+    def last_messages(room_id: str, limit: int, max_bytes: int | None = None) -> Deferred[tuple[Message, ...]]:
         """The newest ``limit``, oldest first; fewer when these weigh more than ``max_bytes``, but at least one.
 
         A message weighs what its text, its data and its further members take in the store.
         """
 
-    def messages_after(room: str, seq: int, limit: int, max_bytes: int | None = None) -> Deferred[tuple[Message, ...]]:
+    def messages_after(
+        room_id: str, seq: int, limit: int, max_bytes: int | None = None
+    ) -> Deferred[tuple[Message, ...]]:
         """The oldest ``limit`` with a greater seq, oldest first; ``max_bytes`` as in ``last_messages``."""
 
-    def message_weights(room: str) -> Deferred[tuple[int, ...]]:
+    def message_weights(room_id: str) -> Deferred[tuple[int, ...]]:
         """The weight of each message in bytes, oldest first."""
 
-    def count_messages(room: str, after_seq: int) -> Deferred[int]:
+    def count_messages(room_id: str, after_seq: int) -> Deferred[int]:
         """How many have a greater seq."""
 
 
@@ -324,7 +332,7 @@ class IMarkStore(Interface):
     """Up to where absent members had seen their rooms (contract 4.8)."""
 
     def load_marks() -> Deferred[dict[str, dict[str, int]]]:
-        """Identity -> room -> seq."""
+        """Identity -> room id -> seq."""
 
     def save_marks(identity: str, marks: Mapping[str, int]) -> Deferred[None]:
         """Replace all marks of an identity; rooms that do not exist are left out. Empty forgets it."""

@@ -235,7 +235,7 @@ class Hub:
 
     def messages(self, room: str) -> Sequence[Any]:
         async def read() -> Any:
-            return await self.core._stores.messages.last_messages(room, 2000)
+            return await self.core._stores.messages.last_messages(self.core.rooms.require(room).id, 2000)
 
         found: Sequence[Any] = done(read())
         return found

@@ -392,11 +392,13 @@ def fill(path: Path) -> None:
     done: list[Deferred[None]] = []
     for number in range(ROOMS):
         name = f"room-{number}"
-        done.append(stores.rooms.save_room(Room(name=name, kind=RoomKind.GROUP, members={"web1": Role.MASTER})))
+        done.append(
+            stores.rooms.save_room(Room(name=name, id=name, kind=RoomKind.GROUP, members={"web1": Role.MASTER}))
+        )
         for seq in range(1, MANY // ROOMS + 1):
             text = f"message {seq} of {name}, about as long as what people say in one line"
             said: dict[str, Any] = {"identity": "web1", "role": "master", "text": text}
-            message = Message(message_id=f"{number}-{seq}", room=name, seq=seq, **said)
+            message = Message(message_id=f"{number}-{seq}", room=name, room_id=name, seq=seq, **said)
             done.append(stores.messages.add_message(message, MANY))
         while writer.waiting:
             writer.step()

@@ -26,7 +26,7 @@ def room(kit: Kit) -> str:
     kit.history.settings = HistorySettings(context_max_bytes=LIMIT, context_send_delay=0)
     kit.offline.page_bytes = LIMIT
     kit.settle()
-    result_of(Deferred.fromCoroutine(kit.history.clear("den", True, True)))
+    result_of(Deferred.fromCoroutine(kit.history.clear(kit.rooms.require("den"), True, True)))
     for number in range(10):
         say(kit, f"{number}" * 300)
     kit.settle()
@@ -75,14 +75,14 @@ def test_a_snapshot_shows_the_newest_that_fit_and_says_so(kit: Kit, room: str) -
 
 @pytest.mark.parametrize("only", [None, "bob"])
 def test_a_context_for_an_extension_holds_the_newest_that_fit(kit: Kit, room: str, only: str | None) -> None:
-    context = result_of(Deferred.fromCoroutine(kit.history.context(room, only)))
+    context = result_of(Deferred.fromCoroutine(kit.history.context(kit.rooms.require(room), only)))
     assert firsts(context) in ("789", "89")  # of an own thread, whole messages are counted
 
 
 def test_a_single_message_that_does_not_fit_is_sent_nevertheless(kit: Kit, room: str) -> None:
     say(kit, "L" * 5000)
-    assert firsts(result_of(Deferred.fromCoroutine(kit.history.context(room)))) == "L"
-    assert firsts(result_of(Deferred.fromCoroutine(kit.history.context(room, "bob")))) == "L"
+    assert firsts(result_of(Deferred.fromCoroutine(kit.history.context(kit.rooms.require(room))))) == "L"
+    assert firsts(result_of(Deferred.fromCoroutine(kit.history.context(kit.rooms.require(room), "bob")))) == "L"
 
 
 def test_what_was_missed_comes_in_pages_that_fit(kit: Kit, room: str) -> None:

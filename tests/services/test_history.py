@@ -73,7 +73,7 @@ def test_extensions_that_serve_the_room_see_its_history_change(kit: Kit, sid: st
     extension = kit.sessions.sids("X", "/llm")[0]
     message = say(kit, "hi")
     result_of(kit.history.replace(evolve(message, text="ho")))
-    result_of(kit.history.remove("web1", [message.message_id]))
+    result_of(kit.history.remove(kit.rooms.require("web1"), [message.message_id]))
     assert kit.outbox.names(extension) == ["NEW_MESSAGE", "MESSAGE_UPDATED", "MESSAGES_DELETED"]
 
 
@@ -119,23 +119,23 @@ def test_a_changed_message_keeps_its_number_and_says_when(kit: Kit, sid: str) ->
 
 def test_only_what_was_really_deleted_is_shown(kit: Kit, sid: str) -> None:
     ids = [say(kit, text).message_id for text in "abc"]
-    assert result_of(kit.history.remove("web1", [ids[0], "unknown", ids[2]])) == (ids[0], ids[2])
+    assert result_of(kit.history.remove(kit.rooms.require("web1"), [ids[0], "unknown", ids[2]])) == (ids[0], ids[2])
     assert kit.outbox.bodies(sid, "MESSAGES_DELETED") == [
         {"roomName": "web1", "seq": 4, "messageIds": [ids[0], ids[2]]}
     ]
-    assert result_of(kit.history.remove("web1", ["unknown"])) == ()
+    assert result_of(kit.history.remove(kit.rooms.require("web1"), ["unknown"])) == ()
     assert len(kit.outbox.bodies(sid, "MESSAGES_DELETED")) == 1
 
 
 def test_messages_are_cleared_by_kind(kit: Kit, sid: str) -> None:
     say(kit, "question")
     say(kit, "answer", role="assistant", response_id="a")
-    assert result_of(kit.history.clear("web1", requests=False, responses=True)) == 1
+    assert result_of(kit.history.clear(kit.rooms.require("web1"), requests=False, responses=True)) == 1
     assert [m.text for m in kit.stored("web1")] == ["question"]
     assert kit.outbox.bodies(sid, "MESSAGES_CLEARED") == [
         {"roomName": "web1", "seq": 3, "clearedRequests": False, "clearedResponses": True}
     ]
-    assert result_of(kit.history.clear("web1", requests=False, responses=True)) == 0
+    assert result_of(kit.history.clear(kit.rooms.require("web1"), requests=False, responses=True)) == 0
     assert len(kit.outbox.bodies(sid, "MESSAGES_CLEARED")) == 1
 
 
@@ -204,7 +204,7 @@ def test_the_context_is_the_last_messages_oldest_first(make_kit: Callable[..., K
     kit.connect("web1")
     for number in range(5):
         say(kit, str(number))
-    assert texts(result_of(kit.history.context("web1"))) == ["2", "3", "4"]
+    assert texts(result_of(kit.history.context(kit.rooms.require("web1")))) == ["2", "3", "4"]
 
 
 def test_a_separate_context_is_the_own_thread(make_kit: Callable[..., Kit]) -> None:
@@ -216,7 +216,7 @@ def test_a_separate_context_is_the_own_thread(make_kit: Callable[..., Kit]) -> N
         say(kit, f"to them {number}", identity="X", role="assistant", response_id=f"b{number}", request_id=f"t{number}")
         say(kit, f"to me {number}", identity="X", role="assistant", response_id=f"a{number}", request_id=f"m{number}")
         kit.history.note("web1", "[System] noise")
-    assert texts(result_of(kit.history.context("web1", "web1"))) == ["to me 2", "mine 3", "to me 3"]
+    assert texts(result_of(kit.history.context(kit.rooms.require("web1"), "web1"))) == ["to me 2", "mine 3", "to me 3"]
 
 
 def fill(kit: Kit, count: int) -> None:

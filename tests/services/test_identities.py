@@ -36,7 +36,7 @@ def test_valid(good: str) -> None:
         True,
         {},
         ["a"],
-        *RESERVED_IDS,
+        *sorted(RESERVED_IDS),
     ],
 )
 def test_invalid(bad: object) -> None:

@@ -343,7 +343,7 @@ def test_a_mute_ends_by_itself(hub: Kit) -> None:
     hub.clock.advance(1.999)
     assert hub.outbox.sent == []
     hub.clock.advance(0.001)
-    assert hub.rooms.require("lounge").muted == {} == hub.room_store.rooms["lounge"].room.muted
+    assert hub.rooms.require("lounge").muted == {} == hub.room_store.rooms[hub.room_id("lounge")].room.muted
     heard = hub.heard("MEMBER_UNMUTED")
     assert set(heard) == at(*MEMBERS, on=("/llm",))
     assert heard["gue/llm"] == [{"identity": "gue", "clientId": "gue", "unmutedBy": "System", "roomName": "lounge"}]

@@ -94,7 +94,7 @@ def test_who_missed_nothing_hears_nothing(hub: Kit) -> None:
     assert hints(hub, back(hub)) == []
     leave(hub)
     say(hub, "deleted")
-    result_of(hub.history.remove("lounge", [hub.stored("lounge")[-1].message_id]))
+    result_of(hub.history.remove(hub.rooms.require("lounge"), [hub.stored("lounge")[-1].message_id]))
     assert hints(hub, back(hub)) == [], "what is deleted is not missed"
 
 

@@ -65,7 +65,7 @@ def members(kit: Kit, name: str) -> dict[str, Role]:
 
 
 def stored_members(kit: Kit, name: str) -> dict[str, Role] | None:
-    stored = kit.room_store.rooms.get(name)
+    stored = kit.room_store.rooms.get(kit.room_id(name))
     return None if stored is None else dict(stored.room.members)
 
 
@@ -571,11 +571,11 @@ def test_numbers_given_while_a_change_was_stored_are_not_given_again(kit: Kit) -
     kit.gate.shut = True
     before = kit.rooms.require("lounge").seq
     adding = Deferred.fromCoroutine(kit.rooms.add("lounge", "bob"))
-    assert kit.rooms.next_seq("lounge") == before + 1
+    assert kit.rooms.next_seq("lounge", kit.room_id("lounge")) == before + 1
     kit.gate.waiting.pop(0).errback(NewAgeError("The disk is full."))
     kit.gate.shut = False
     failure_of(adding)
-    assert kit.rooms.next_seq("lounge") == before + 2
+    assert kit.rooms.next_seq("lounge", kit.room_id("lounge")) == before + 2
 
 
 def test_rooms_outlive_a_restart(make_kit: Callable[..., Kit]) -> None:
@@ -787,7 +787,9 @@ class RoomsMachine(RuleBasedStateMachine):
         assert found == self.rooms
         assert all(list(found[name]) == list(self.rooms[name]) for name in found)
         stored = {
-            name: dict(kept.room.members) for name, kept in self.kit.room_store.rooms.items() if name in self.NAMES
+            kept.room.name: dict(kept.room.members)
+            for kept in self.kit.room_store.rooms.values()
+            if kept.room.name in self.NAMES
         }
         assert stored == self.rooms
         for who in self.PEOPLE:

@@ -339,7 +339,7 @@ class RoomsAndRoles(RuleBasedStateMachine):
     @invariant()
     def the_store_holds_what_memory_holds(self) -> None:
         """Who is entered by coming (own room, the monitors' room) is not stored by that: it is entered again anyway."""
-        stored = {name: kept.room for name, kept in self.kit.room_store.rooms.items()}
+        stored = {kept.room.name: kept.room for kept in self.kit.room_store.rooms.values()}
         for name, room in stored.items():
             kept = self.kit.rooms.require(name)
             if kept.kind is RoomKind.GROUP:

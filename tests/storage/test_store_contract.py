@@ -16,13 +16,22 @@ from newage.ports import IKeyStore, IMarkStore, IMessageStore, IRoomStore, IStat
 from newage.storage.stores import Stores
 
 
+def room(name: str, **members: Any) -> Room:
+    return Room(**{"name": name, "id": f"id of {name}", **members})
+
+
+LOBBY, DEN = room("lobby").id, room("den").id
+
+
 def message(number: int, room: str = "lobby", **members: Any) -> Message:
-    return Message(**{"message_id": f"m{number}", "room": room, "seq": number, "identity": "ann", **members})
+    said: dict[str, Any] = {"message_id": f"m{number}", "room": room, "room_id": f"id of {room}", "seq": number}
+    return Message(**{**said, "identity": "ann", **members})
 
 
 FULL = Message(
     message_id="m7",
     room="lobby",
+    room_id=LOBBY,
     seq=7,
     identity="SillyTavern-8000",
     client_id="SillyTavern-8000",
@@ -33,6 +42,8 @@ FULL = Message(
     request_id="r1",
     response_id="a1",
     output_id="o1",
+    asker="ann",
+    question_id="m6",
     target=["one", "two"],
     request_type="regenerateMessage",
     streamed=True,
@@ -44,7 +55,7 @@ FULL = Message(
 
 @pytest.fixture
 def lobby(stores: Stores) -> Stores:
-    value(stores.rooms.save_room(Room(name="lobby", created_at=1.0)))
+    value(stores.rooms.save_room(room("lobby", created_at=1.0)))
     return stores
 
 
@@ -103,41 +114,63 @@ class TestRooms:
 
     def test_returns_what_was_saved_in_order_of_creation(self, stores: Stores) -> None:
         rooms = (
-            Room(name="zoo", kind=RoomKind.PERSONAL, members={"zoo": Role.MASTER}, seq=3, created_at=12.25),
-            Room(
-                name="äther",
+            room("zoo", kind=RoomKind.PERSONAL, members={"zoo": Role.MASTER}, seq=3, created_at=12.25),
+            room(
+                "äther",
                 mode=RequestMode.SEPARATE,
                 members={"zoe": Role.MASTER, "ann": Role.GUEST, "bob": Role.SPECIAL, "kim": Role.MANAGER},
-                muted={"ann": 1e9 + 0.5, "bob": math.inf},
+                muted={"ann": 1e9 + 0.5, "bob": math.inf, "gone": 2e9},
+                clients={"zoe": "z", "bob": "b", "gone": "g"},
                 created_at=11.0,
             ),
-            Room(name="empty"),
+            room("empty"),
         )
-        for room in rooms:
-            assert value(stores.rooms.save_room(room)) is None
+        for each in rooms:
+            assert value(stores.rooms.save_room(each)) is None
         loaded = value(stores.rooms.load_rooms())
         assert loaded == rooms
         assert list(loaded[1].members) == ["zoe", "ann", "bob", "kim"]
 
     def test_saving_replaces_members_and_mutes_and_keeps_the_place(self, stores: Stores) -> None:
-        value(stores.rooms.save_room(Room(name="one", members={"ann": Role.MASTER, "bob": Role.GUEST})))
-        value(stores.rooms.save_room(Room(name="two")))
-        changed = Room(name="one", mode=RequestMode.IMMEDIATE, members={"bob": Role.MASTER}, muted={"bob": 5.0})
+        value(stores.rooms.save_room(room("one", members={"ann": Role.MASTER, "bob": Role.GUEST})))
+        value(stores.rooms.save_room(room("two")))
+        changed = room("one", mode=RequestMode.IMMEDIATE, members={"bob": Role.MASTER}, muted={"bob": 5.0})
         value(stores.rooms.save_room(changed))
-        assert value(stores.rooms.load_rooms()) == (changed, Room(name="two"))
+        assert value(stores.rooms.load_rooms()) == (changed, room("two"))
+
+    def test_keeps_clients_of_members_and_muted_ones_only(self, stores: Stores) -> None:
+        clients = {"ann": "a", "bob": "b", "gone": "g"}
+        saved = room("one", members={"ann": Role.MASTER}, muted={"bob": 5.0}, clients=clients)
+        value(stores.rooms.save_room(saved))
+        assert value(stores.rooms.load_rooms())[0].clients == {"ann": "a", "bob": "b"}
+
+    def test_a_room_of_the_same_name_is_another_one(self, lobby: Stores) -> None:
+        """Even where the old one could not be deleted: nothing of it is left, and nothing more gets in."""
+        value(lobby.messages.add_message(message(1), 10))
+        value(lobby.marks.save_marks("ann", {LOBBY: 1}))
+        again = room("lobby", id="another", members={"bob": Role.MASTER})
+        value(lobby.rooms.save_room(again))
+        assert value(lobby.rooms.load_rooms()) == (again,)
+        assert value(lobby.marks.load_marks()) == {}
+        for room_id in (LOBBY, "another"):
+            assert value(lobby.messages.count_messages(room_id, 0)) == 0
+        with pytest.raises(RoomMissing):
+            value(lobby.messages.add_message(message(2), 10))
+        value(lobby.rooms.delete_room(LOBBY))
+        assert value(lobby.rooms.load_rooms()) == (again,)
 
     def test_seq_never_goes_back(self, stores: Stores) -> None:
-        value(stores.rooms.save_room(Room(name="one", seq=9)))
-        value(stores.rooms.save_room(Room(name="one", seq=4)))
+        value(stores.rooms.save_room(room("one", seq=9)))
+        value(stores.rooms.save_room(room("one", seq=4)))
         assert value(stores.rooms.load_rooms())[0].seq == 9
 
     def test_deleting_takes_the_messages_along(self, lobby: Stores) -> None:
         value(lobby.messages.add_message(message(1), 10))
-        assert value(lobby.rooms.delete_room("lobby")) is None
-        assert value(lobby.rooms.delete_room("lobby")) is None
+        assert value(lobby.rooms.delete_room(LOBBY)) is None
+        assert value(lobby.rooms.delete_room(LOBBY)) is None
         assert value(lobby.rooms.load_rooms()) == ()
-        value(lobby.rooms.save_room(Room(name="lobby")))
-        assert value(lobby.messages.count_messages("lobby", 0)) == 0
+        value(lobby.rooms.save_room(room("lobby")))
+        assert value(lobby.messages.count_messages(LOBBY, 0)) == 0
         assert value(lobby.rooms.load_rooms())[0].seq == 0
 
 
@@ -150,7 +183,7 @@ class TestMessages:
     )
     def test_returns_what_was_stored(self, lobby: Stores, stored: Message) -> None:
         assert value(lobby.messages.add_message(stored, 10)) is None
-        assert value(lobby.messages.last_messages("lobby", 1)) == (stored,)
+        assert value(lobby.messages.last_messages(LOBBY, 1)) == (stored,)
 
     def test_raises_the_rooms_seq(self, lobby: Stores) -> None:
         value(lobby.messages.add_message(message(5), 10))
@@ -160,33 +193,33 @@ class TestMessages:
     def test_evicts_the_oldest_beyond_keep(self, lobby: Stores) -> None:
         for number in (1, 2, 5, 9):
             value(lobby.messages.add_message(message(number), 3))
-        assert [m.seq for m in value(lobby.messages.last_messages("lobby", 99))] == [2, 5, 9]
+        assert [m.seq for m in value(lobby.messages.last_messages(LOBBY, 99))] == [2, 5, 9]
         value(lobby.messages.add_message(message(10), 1))
-        assert [m.seq for m in value(lobby.messages.last_messages("lobby", 99))] == [10]
+        assert [m.seq for m in value(lobby.messages.last_messages(LOBBY, 99))] == [10]
 
     def test_eviction_counts_what_was_deleted_and_cleared(self, lobby: Stores) -> None:
         for number in range(1, 6):
             value(lobby.messages.add_message(message(number), 5))
-        value(lobby.messages.delete_messages("lobby", ["m2", "m3"], 6))
+        value(lobby.messages.delete_messages(LOBBY, ["m2", "m3"], 6))
         for number in (7, 8):
             value(lobby.messages.add_message(message(number), 5))
-        assert [m.seq for m in value(lobby.messages.last_messages("lobby", 99))] == [1, 4, 5, 7, 8]
-        value(lobby.messages.clear_messages("lobby", True, True, 9))
+        assert [m.seq for m in value(lobby.messages.last_messages(LOBBY, 99))] == [1, 4, 5, 7, 8]
+        value(lobby.messages.clear_messages(LOBBY, True, True, 9))
         for number in range(10, 16):
             value(lobby.messages.add_message(message(number), 5))
-        assert [m.seq for m in value(lobby.messages.last_messages("lobby", 99))] == [11, 12, 13, 14, 15]
+        assert [m.seq for m in value(lobby.messages.last_messages(LOBBY, 99))] == [11, 12, 13, 14, 15]
 
     def test_an_unknown_room_has_nothing_and_takes_nothing(self, stores: Stores) -> None:
         messages = stores.messages
-        assert value(messages.last_messages("lobby", 5)) == ()
-        assert value(messages.messages_after("lobby", 0, 5)) == ()
-        assert value(messages.count_messages("lobby", 0)) == 0
-        assert value(messages.find_message("lobby", "m1")) is None
+        assert value(messages.last_messages(LOBBY, 5)) == ()
+        assert value(messages.messages_after(LOBBY, 0, 5)) == ()
+        assert value(messages.count_messages(LOBBY, 0)) == 0
+        assert value(messages.find_message(LOBBY, "m1")) is None
         for refused in (
             messages.add_message(message(1), 5),
             messages.update_message(message(1), 2),
-            messages.delete_messages("lobby", ["m1"], 2),
-            messages.clear_messages("lobby", True, True, 2),
+            messages.delete_messages(LOBBY, ["m1"], 2),
+            messages.clear_messages(LOBBY, True, True, 2),
         ):
             with pytest.raises(RoomMissing):
                 value(refused)
@@ -196,20 +229,20 @@ class TestMessages:
         value(lobby.messages.add_message(message(1), 5))
         with pytest.raises(BadParameter):
             value(lobby.messages.add_message(twin, 5))
-        assert value(lobby.messages.last_messages("lobby", 9)) == (message(1),)
+        assert value(lobby.messages.last_messages(LOBBY, 9)) == (message(1),)
 
     def test_two_rooms_do_not_mix(self, lobby: Stores) -> None:
-        value(lobby.rooms.save_room(Room(name="den")))
+        value(lobby.rooms.save_room(room("den")))
         value(lobby.messages.add_message(message(1), 1))
         value(lobby.messages.add_message(message(1, room="den"), 1))
-        assert value(lobby.messages.last_messages("den", 9)) == (message(1, room="den"),)
-        assert value(lobby.messages.last_messages("lobby", 9)) == (message(1),)
+        assert value(lobby.messages.last_messages(DEN, 9)) == (message(1, room="den"),)
+        assert value(lobby.messages.last_messages(LOBBY, 9)) == (message(1),)
 
     def test_an_update_keeps_seq_and_place(self, lobby: Stores) -> None:
         for number in (1, 7, 8):
             value(lobby.messages.add_message(message(number), 9))
         value(lobby.messages.update_message(evolve(FULL, seq=999), 12))
-        assert value(lobby.messages.last_messages("lobby", 9)) == (message(1), FULL, message(8))
+        assert value(lobby.messages.last_messages(LOBBY, 9)) == (message(1), FULL, message(8))
         assert value(lobby.rooms.load_rooms())[0].seq == 12
 
     def test_an_update_of_nothing_fails_and_changes_nothing(self, lobby: Stores) -> None:
@@ -220,10 +253,10 @@ class TestMessages:
     def test_deletes_what_there_is_and_says_what_it_was(self, lobby: Stores) -> None:
         for number in (1, 2, 3):
             value(lobby.messages.add_message(message(number), 9))
-        assert value(lobby.messages.delete_messages("lobby", ["m3", "nope", "m1", "m3"], 4)) == ("m3", "m1")
-        assert value(lobby.messages.last_messages("lobby", 9)) == (message(2),)
+        assert value(lobby.messages.delete_messages(LOBBY, ["m3", "nope", "m1", "m3"], 4)) == ("m3", "m1")
+        assert value(lobby.messages.last_messages(LOBBY, 9)) == (message(2),)
         assert value(lobby.rooms.load_rooms())[0].seq == 4
-        assert value(lobby.messages.delete_messages("lobby", [], 5)) == ()
+        assert value(lobby.messages.delete_messages(LOBBY, [], 5)) == ()
 
     @pytest.mark.parametrize(
         ("requests", "responses", "left"),
@@ -232,27 +265,27 @@ class TestMessages:
     def test_clears_by_kind(self, lobby: Stores, requests: bool, responses: bool, left: list[int]) -> None:
         for number, role in ((1, "guest"), (2, "assistant"), (3, "system")):
             value(lobby.messages.add_message(message(number, role=role), 9))
-        assert value(lobby.messages.clear_messages("lobby", requests, responses, 5)) == 3 - len(left)
-        assert [m.seq for m in value(lobby.messages.last_messages("lobby", 9))] == left
+        assert value(lobby.messages.clear_messages(LOBBY, requests, responses, 5)) == 3 - len(left)
+        assert [m.seq for m in value(lobby.messages.last_messages(LOBBY, 9))] == left
         assert value(lobby.rooms.load_rooms())[0].seq == 5
 
     def test_finds_by_message_id_then_by_the_first_response_id(self, lobby: Stores) -> None:
         by_id = message(3, message_id="x")
         for stored in (message(1, response_id="x"), message(2, response_id="y"), by_id, message(4, response_id="y")):
             value(lobby.messages.add_message(stored, 9))
-        assert value(lobby.messages.find_message("lobby", "x")) == by_id
-        assert value(lobby.messages.find_message("lobby", "y")) == message(2, response_id="y")
-        assert value(lobby.messages.find_message("lobby", "z")) is None
+        assert value(lobby.messages.find_message(LOBBY, "x")) == by_id
+        assert value(lobby.messages.find_message(LOBBY, "y")) == message(2, response_id="y")
+        assert value(lobby.messages.find_message(LOBBY, "z")) is None
 
     def test_pages(self, lobby: Stores) -> None:
         for number in range(1, 8):
             value(lobby.messages.add_message(message(number), 99))
         messages = lobby.messages
-        assert [m.seq for m in value(messages.last_messages("lobby", 3))] == [5, 6, 7]
-        assert [m.seq for m in value(messages.last_messages("lobby", 0))] == []
-        assert [m.seq for m in value(messages.messages_after("lobby", 2, 3))] == [3, 4, 5]
-        assert [m.seq for m in value(messages.messages_after("lobby", 7, 3))] == []
-        assert value(messages.count_messages("lobby", 4)) == 3
+        assert [m.seq for m in value(messages.last_messages(LOBBY, 3))] == [5, 6, 7]
+        assert [m.seq for m in value(messages.last_messages(LOBBY, 0))] == []
+        assert [m.seq for m in value(messages.messages_after(LOBBY, 2, 3))] == [3, 4, 5]
+        assert [m.seq for m in value(messages.messages_after(LOBBY, 7, 3))] == []
+        assert value(messages.count_messages(LOBBY, 4)) == 3
 
     def test_reads_no_more_than_fits_but_always_one(self, lobby: Stores) -> None:
         """A weight is text, data and further members; a room of long messages must not be read whole."""
@@ -261,7 +294,7 @@ class TestMessages:
         ):
             value(lobby.messages.add_message(message(number, **{"text": "x" * 9, **members}), 99))
         messages = lobby.messages
-        assert value(messages.message_weights("lobby")) == (9, 18, 18, 9)
+        assert value(messages.message_weights(LOBBY)) == (9, 18, 18, 9)
         assert value(messages.message_weights("nowhere")) == ()
         for limit, max_bytes, newest, oldest in (
             (9, 45, [2, 3, 4], [1, 2, 3]),
@@ -270,8 +303,8 @@ class TestMessages:
             (9, 1, [4], [1]),
             (9, None, [1, 2, 3, 4], [1, 2, 3, 4]),
         ):
-            assert [m.seq for m in value(messages.last_messages("lobby", limit, max_bytes))] == newest
-            assert [m.seq for m in value(messages.messages_after("lobby", 0, limit, max_bytes))] == oldest
+            assert [m.seq for m in value(messages.last_messages(LOBBY, limit, max_bytes))] == newest
+            assert [m.seq for m in value(messages.messages_after(LOBBY, 0, limit, max_bytes))] == oldest
 
 
 class TestState:
@@ -302,20 +335,20 @@ class TestMarks:
         assert verifyObject(IMarkStore, stores.marks)
 
     def test_keeps_marks_of_rooms_that_exist(self, lobby: Stores) -> None:
-        value(lobby.rooms.save_room(Room(name="den")))
-        assert value(lobby.marks.save_marks("ann", {"lobby": 3, "nowhere": 1, "den": 0})) is None
-        assert value(lobby.marks.save_marks("bob", {"lobby": 5})) is None
-        assert value(lobby.marks.load_marks()) == {"ann": {"lobby": 3, "den": 0}, "bob": {"lobby": 5}}
+        value(lobby.rooms.save_room(room("den")))
+        assert value(lobby.marks.save_marks("ann", {LOBBY: 3, "nowhere": 1, DEN: 0})) is None
+        assert value(lobby.marks.save_marks("bob", {LOBBY: 5})) is None
+        assert value(lobby.marks.load_marks()) == {"ann": {LOBBY: 3, DEN: 0}, "bob": {LOBBY: 5}}
 
     def test_replaces_and_forgets(self, lobby: Stores) -> None:
-        value(lobby.marks.save_marks("ann", {"lobby": 3}))
-        value(lobby.rooms.save_room(Room(name="den")))
-        value(lobby.marks.save_marks("ann", {"den": 4}))
-        assert value(lobby.marks.load_marks()) == {"ann": {"den": 4}}
+        value(lobby.marks.save_marks("ann", {LOBBY: 3}))
+        value(lobby.rooms.save_room(room("den")))
+        value(lobby.marks.save_marks("ann", {DEN: 4}))
+        assert value(lobby.marks.load_marks()) == {"ann": {DEN: 4}}
         value(lobby.marks.save_marks("ann", {}))
         assert value(lobby.marks.load_marks()) == {}
 
     def test_goes_with_the_room(self, lobby: Stores) -> None:
-        value(lobby.marks.save_marks("ann", {"lobby": 3}))
-        value(lobby.rooms.delete_room("lobby"))
+        value(lobby.marks.save_marks("ann", {LOBBY: 3}))
+        value(lobby.rooms.delete_room(LOBBY))
         assert value(lobby.marks.load_marks()) == {}

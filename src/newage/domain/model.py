@@ -146,13 +146,19 @@ class Caller:
 
 @frozen(kw_only=True)
 class Room:
-    """One room with its members in the order they joined (contract 4.1)."""
+    """One room with its members in the order they joined (contract 4.1).
+
+    ``id`` (UUIDv4) is what refers to it for longer than one turn: a room made again under its name is another room.
+    ``clients`` tells the clientId of members and muted ones, as far as it is known (A16).
+    """
 
     name: str
+    id: str = ""
     kind: RoomKind = RoomKind.GROUP
     mode: RequestMode = RequestMode.DEFAULT
     members: Mapping[str, Role] = field(factory=dict, converter=read_only)
     muted: Mapping[str, float] = field(factory=dict, converter=read_only)
+    clients: Mapping[str, str] = field(factory=dict, converter=read_only)
     seq: int = 0  # of the last history mutation
     created_at: float = 0.0  # seconds since the epoch
 
@@ -166,12 +172,17 @@ class Room:
 
 @frozen(kw_only=True)
 class Message:
-    """One stored message (contract 4.6); ``extra`` holds passed-through members of the request."""
+    """One stored message (contract 4.6); ``extra`` holds passed-through members of the request.
+
+    ``room`` is the room's name, for peers; ``room_id`` says which room of that name. ``asker`` and ``question_id``
+    are an answer's: the identity that asked, and the message it asked with; None where that is not known (A17).
+    """
 
     message_id: str
     room: str
     seq: int
     identity: str
+    room_id: str = ""
     client_id: str = ""
     role: str = "guest"  # wire role: guest special manager master assistant system
     text: str = ""
@@ -180,6 +191,8 @@ class Message:
     request_id: str | None = None
     response_id: str | None = None
     output_id: str | None = None
+    asker: str | None = None
+    question_id: str | None = None
     target: Any = None
     request_type: str = "newMessage"
     streamed: bool = False

@@ -29,9 +29,10 @@ class Ask:
 class Request:
     """The bookkeeping of one accepted request (contract 5.3).
 
-    ``targets`` are the identities it was forwarded to. Each ends in ``failed``, or in ``finished`` when its output is
-    whole and in ``answered`` when that is stored. ``merged`` lists the requests that were merged into this one. Times
-    are seconds since the epoch.
+    ``room_id`` says which room of that name it is of: nothing of it reaches another one. ``targets`` are the
+    identities it was forwarded to. Each ends in ``failed``, or in ``finished`` when its output is whole and in
+    ``answered`` when that is stored. ``merged`` lists the requests that were merged into this one. Times are seconds
+    since the epoch.
     """
 
     request_id: str
@@ -44,6 +45,7 @@ class Request:
     ask: Ask
     created_at: float
     active_at: float
+    room_id: str = ""
     state: str = "recorded"
     targets: tuple[str, ...] = ()
     finished: set[str] = field(factory=set)

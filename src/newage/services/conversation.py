@@ -73,10 +73,10 @@ class ConversationService:
     settings: ConversationSettings
     _chance: Callable[[], float]
     _choose: Callable[[Sequence[str]], str]
-    _due: dict[str, float] = field(factory=dict, init=False)  # room -> when it is looked at next, on the clock
+    _due: dict[str, float] = field(factory=dict, init=False)  # room id -> when it is looked at next, on the clock
     _round: IDelayedCall | None = field(default=None, init=False)
-    _later: dict[tuple[str, str], IDelayedCall] = field(factory=dict, init=False)  # (room, extension) after unmuting
-    _thinking: dict[str, str] = field(factory=dict, init=False)  # room -> the last request of ours
+    _later: dict[tuple[str, str], IDelayedCall] = field(factory=dict, init=False)  # (room id, extension) after unmuting
+    _thinking: dict[str, str] = field(factory=dict, init=False)  # room id -> the last request of ours
 
     def start(self) -> None:
         seconds = self.settings.conversational_check_interval / 1000
@@ -91,34 +91,32 @@ class ConversationService:
 
     def unmuted(self, room: Room, identity: str) -> None:
         """An extension got its voice back: ask it soon."""
-        waits = (room.name, identity)
+        waits = (room.id, identity)
         if room.mode is not RequestMode.CONVERSATIONAL or waits in self._later:
             return
         delay = self.settings.post_unmute_think_delay / 1000
-        self._later[waits] = self._world.clock.callLater(delay, self._speak_again, room.name, identity)
+        self._later[waits] = self._world.clock.callLater(delay, self._speak_again, room, identity)
 
-    def _speak_again(self, name: str, identity: str) -> None:
+    def _speak_again(self, then: Room, identity: str) -> None:
         """Unless it was muted again, or the room is another by now."""
-        del self._later[name, identity]
-        room = self._rooms.get(name)
+        del self._later[then.id, identity]
+        room = self._rooms.current(then)
         if room is not None and room.mode is RequestMode.CONVERSATIONAL and identity in self._able(room):
-            self._begin(name, identity, self.settings.post_unmute_instruction)
+            self._begin(room, identity, self.settings.post_unmute_instruction)
 
     def _look_round(self) -> None:
         self.start()
         now = self._world.clock.seconds()
         rooms = [room for room in self._rooms.all() if room.mode is RequestMode.CONVERSATIONAL]
-        self._due = {
-            room.name: self._due[room.name] if room.name in self._due else now + self._interval() for room in rooms
-        }
-        self._thinking = {name: last for name, last in self._thinking.items() if name in self._due}
+        self._due = {room.id: self._due[room.id] if room.id in self._due else now + self._interval() for room in rooms}
+        self._thinking = {room_id: last for room_id, last in self._thinking.items() if room_id in self._due}
         for room in rooms:
-            if self._due[room.name] > now:
+            if self._due[room.id] > now:
                 continue
-            self._due[room.name] = now + self._interval()
+            self._due[room.id] = now + self._interval()
             able = self._able(room)
             if able and self._chance() < self.settings.conversational_think_probability:
-                self._begin(room.name, self._choose(able), self.settings.conversational_instruction)
+                self._begin(room, self._choose(able), self.settings.conversational_instruction)
 
     def _able(self, room: Room) -> list[str]:
         """The extensions that serve a room and may speak in it."""
@@ -130,28 +128,37 @@ class ConversationService:
         high = max(low, self.settings.conversational_think_interval_max)
         return (low + (high - low) * self._chance()) / 1000
 
-    def _begin(self, room: str, extension: str, instruction: str) -> None:
+    def _begin(self, room: Room, extension: str, instruction: str) -> None:
         d = Deferred.fromCoroutine(self._think(room, extension, instruction))
-        d.addErrback(self._failed, room)
+        d.addErrback(self._failed, room.name)
 
-    async def _think(self, name: str, extension: str, instruction: str) -> None:
+    async def _think(self, room: Room, extension: str, instruction: str) -> None:
         """Ask one extension; where nobody spoke there is nothing to continue, and one thought at a time is enough."""
-        last = self._requests.get(self._thinking.get(name, ""))
+        last = self._requests.get(self._thinking.get(room.id, ""))
         if last is not None and last.live:
             return
-        context = await self._history.context(name)
+        context = await self._history.context(room)
         session = self._sessions.by_identity(extension)
         said = any(not message.get("isSystem") for message in context)
-        if not said or session is None or self._rooms.get(name) is None:
+        if not said or session is None or self._rooms.current(room) is None:
             return
-        request_id = self._thinking[name] = THINK + self._world.new_id()
+        request_id = self._thinking[room.id] = THINK + self._world.new_id()
         now = self._world.now()
-        words = Message(message_id=request_id, room=name, seq=0, identity="System", role="system", text=instruction)
+        words = Message(
+            message_id=request_id,
+            room=room.name,
+            room_id=room.id,
+            seq=0,
+            identity="System",
+            role="system",
+            text=instruction,
+        )
         request = Request(
             request_id=request_id,
             identity="System",
             client_id="System",
-            room=name,
+            room=room.name,
+            room_id=room.id,
             role=Role.GUEST,
             mode=RequestMode.CONVERSATIONAL,
             message=words,
@@ -168,8 +175,8 @@ class ConversationService:
             "type": "THINK_REQUEST",
             "requestId": request_id,
             "target": session.client_id,
-            "targetRoom": name,
-            "roomName": name,
+            "targetRoom": room.name,
+            "roomName": room.name,
             "context": context,
             "instruction": instruction,
             "message": instruction,

@@ -76,7 +76,7 @@ class EditingService:
             raise NotFound(words)
         if room.muted.get(actor.identity, 0.0) > self._world.now():
             raise NotAuthorised(MUTED)
-        message = await self._store.find_message(name, any_id)
+        message = await self._store.find_message(room.id, any_id)
         if message is None:
             raise NotFound(words)
         if not await self._may_change(actor, room, [message]):
@@ -94,24 +94,25 @@ class EditingService:
         """
         room = self._rooms.get(name)
         found: dict[str, Message] = {}
-        for any_id in any_ids if room is not None else ():
-            message = await self._store.find_message(name, any_id)
+        if room is None:
+            return ()
+        for any_id in any_ids:
+            message = await self._store.find_message(room.id, any_id)
             if message is not None:
                 found[message.message_id] = message
-        if room is None or not found:
-            if room is not None:
-                self._check_member(actor, room, "Permission denied to delete these messages.")
+        if not found:
+            self._check_member(actor, room, "Permission denied to delete these messages.")
             return ()
         if not await self._may_change(actor, room, list(found.values())):
             raise NotAuthorised("Permission denied to delete these messages.")
-        return await self._history.remove(name, list(found))
+        return await self._history.remove(room, list(found))
 
     async def clear(self, actor: Caller, name: str, requests: bool, responses: bool) -> int:
         """:return: how many messages went. :raises NotAuthorised: neither staff nor administrator."""
         room = self._rooms.get(name)
         if room is None or not (administers(actor) or is_staff(room, actor.identity)):
             raise NotAuthorised("Permission denied to clear messages.")
-        return await self._history.clear(name, requests, responses)
+        return await self._history.clear(room, requests, responses)
 
     def _check_member(self, actor: Caller, room: Room, words: str) -> None:
         if actor.identity not in room.members and not administers(actor):
@@ -128,7 +129,7 @@ class EditingService:
             return False
         if not foreign:
             return True
-        recent = await self._store.last_messages(room.name, self.keep)
+        recent = await self._store.last_messages(room.id, self.keep)
         asked = {m.request_id for m in recent if m.identity == actor.identity and not m.is_response}
         return all(m.request_id in asked for m in foreign)
 

@@ -68,8 +68,8 @@ class HistoryService(RoomListener):
         self.settings = settings
         self._serving = serving
         self._aliases = aliases
-        self._snapshots: dict[str, IDelayedCall] = {}
-        self._pushes: dict[tuple[str, str], Deferred[None]] = {}  # (sid, room) -> the running push
+        self._snapshots: dict[str, IDelayedCall] = {}  # room id -> when it is due
+        self._pushes: dict[tuple[str, str], Deferred[None]] = {}  # (sid, room id) -> the running push
 
     def close(self) -> None:
         for call in self._snapshots.values():
@@ -85,23 +85,23 @@ class HistoryService(RoomListener):
 
         Messages of a room are numbered in the order of the calls, and shown in that order.
 
-        :raises RoomMissing: the room is gone.
+        :param draft: with the ``room_id`` of the room that is meant, or "" for the one that has the name now.
+        :raises RoomMissing: that room is gone.
         """
-        if self._rooms.get(draft.room) is None:
-            raise RoomMissing("Room not found")
+        room_id = draft.room_id or self._rooms.require(draft.room).id
+        seq = self._rooms.next_seq(draft.room, room_id)
         self._rooms.ensure_stored(draft.room)
-        seq = self._rooms.next_seq(draft.room)
-        message = evolve(draft, seq=seq, timestamp=draft.timestamp or self._world.timestamp())
+        message = evolve(draft, room_id=room_id, seq=seq, timestamp=draft.timestamp or self._world.timestamp())
         await self._store.add_message(message, self.settings.max_messages_per_room)
         body = new_message_body(message)
-        self._show(draft.room, "NEW_MESSAGE", body)
+        self._show(draft.room, room_id, "NEW_MESSAGE", body)
         if self._aliases:
             self._outbox.publish(Emission("/llm", "new_message", (body,), (Audience("aliases", draft.room),)))
         return message
 
     async def replace(self, message: Message) -> Message:
         """Store a changed message under its old number and show the change (MESSAGE_UPDATED)."""
-        seq = self._rooms.next_seq(message.room)
+        seq = self._rooms.next_seq(message.room, message.room_id)
         changed = evolve(message, last_edited=self._world.timestamp())
         await self._store.update_message(changed, seq)
         body = {
@@ -110,24 +110,31 @@ class HistoryService(RoomListener):
             "message": message_body(changed),
             "messageId": changed.message_id,
         }
-        self._show(changed.room, "MESSAGE_UPDATED", body)
+        self._show(changed.room, changed.room_id, "MESSAGE_UPDATED", body)
         return changed
 
-    async def remove(self, room: str, message_ids: Sequence[str]) -> tuple[str, ...]:
-        """Delete messages and show it (MESSAGES_DELETED); fires with the ids really deleted."""
-        seq = self._rooms.next_seq(room)
-        deleted = await self._store.delete_messages(room, message_ids, seq)
+    async def remove(self, room: Room, message_ids: Sequence[str]) -> tuple[str, ...]:
+        """Delete messages and show it (MESSAGES_DELETED); fires with the ids really deleted.
+
+        :raises RoomMissing: the room is gone.
+        """
+        seq = self._rooms.next_seq(room.name, room.id)
+        deleted = await self._store.delete_messages(room.id, message_ids, seq)
         if deleted:
-            self._show(room, "MESSAGES_DELETED", {"roomName": room, "seq": seq, "messageIds": list(deleted)})
+            body = {"roomName": room.name, "seq": seq, "messageIds": list(deleted)}
+            self._show(room.name, room.id, "MESSAGES_DELETED", body)
         return deleted
 
-    async def clear(self, room: str, requests: bool, responses: bool) -> int:
-        """Delete all of a kind and show it (MESSAGES_CLEARED); fires with how many there were."""
-        seq = self._rooms.next_seq(room)
-        count = await self._store.clear_messages(room, requests, responses, seq)
+    async def clear(self, room: Room, requests: bool, responses: bool) -> int:
+        """Delete all of a kind and show it (MESSAGES_CLEARED); fires with how many there were.
+
+        :raises RoomMissing: the room is gone.
+        """
+        seq = self._rooms.next_seq(room.name, room.id)
+        count = await self._store.clear_messages(room.id, requests, responses, seq)
         if count:
-            body = {"roomName": room, "seq": seq, "clearedRequests": requests, "clearedResponses": responses}
-            self._show(room, "MESSAGES_CLEARED", body)
+            body = {"roomName": room.name, "seq": seq, "clearedRequests": requests, "clearedResponses": responses}
+            self._show(room.name, room.id, "MESSAGES_CLEARED", body)
         return count
 
     def note(self, room: str, text: str) -> None:
@@ -138,15 +145,15 @@ class HistoryService(RoomListener):
 
     # ------------------------------------------------------------------------------------------------------- reading
 
-    async def context(self, room: str, only: str | None = None) -> list[dict[str, Any]]:
+    async def context(self, room: Room, only: str | None = None) -> list[dict[str, Any]]:
         """The last messages of a room, oldest first, as many as may be sent at once.
 
         :param only: keep just this identity's own thread: its messages and the answers to them (mode Separate).
         """
         limit, max_bytes = self.settings.context_forward_limit, self.settings.context_max_bytes
         if only is None:
-            return [message_body(m) for m in await self._store.last_messages(room, limit, max_bytes)]
-        messages = await self._store.last_messages(room, self.settings.max_messages_per_room, LOOK_BACK * max_bytes)
+            return [message_body(m) for m in await self._store.last_messages(room.id, limit, max_bytes)]
+        messages = await self._store.last_messages(room.id, self.settings.max_messages_per_room, LOOK_BACK * max_bytes)
         own = {m.request_id for m in messages if m.identity == only and not m.is_response}
         thread = [m for m in messages if m.identity == only or (m.is_response and m.request_id in own)]
         return _newest_within([message_body(m) for m in thread[-limit:]], 2 * max_bytes)
@@ -163,7 +170,7 @@ class HistoryService(RoomListener):
             raise RoomMissing(f"Could not retrieve context for room {name}.")
         if not _may_read(caller, room):
             raise NotMember(f"You are not a member of room {name}.")
-        weights = await self._store.message_weights(name)
+        weights = await self._store.message_weights(room.id)
         pages = paged(weights, self.settings.context_page_size, self.settings.context_max_bytes)
         update = {
             "updateId": self._world.new_id(),
@@ -171,30 +178,30 @@ class HistoryService(RoomListener):
             "totalPages": len(pages),
             "totalMessages": len(weights),
         }
-        self._start_push(caller.sid, name, update, pages)
+        self._start_push(caller.sid, room, update, pages)
         return update
 
-    def _start_push(self, sid: str, name: str, update: dict[str, Any], pages: list[int]) -> None:
-        key = (sid, name)
+    def _start_push(self, sid: str, room: Room, update: dict[str, Any], pages: list[int]) -> None:
+        key = (sid, room.id)
         superseded = self._pushes.pop(key, None)
         if superseded is None and len(self._pushes) >= self.settings.max_page_pushes:
             superseded = self._pushes.pop(next(iter(self._pushes)))
         if superseded is not None:
             superseded.cancel()
-        d = self._pushes[key] = Deferred.fromCoroutine(self._push(sid, name, update, pages))
-        d.addErrback(self._failed, "a context push", name)
+        d = self._pushes[key] = Deferred.fromCoroutine(self._push(sid, room, update, pages))
+        d.addErrback(self._failed, "a context push", room.name)
         d.addBoth(self._push_over, key, d)
 
     def _push_over(self, result: None, key: tuple[str, str], push: Deferred[None]) -> None:
         if self._pushes.get(key) is push:
             del self._pushes[key]
 
-    async def _push(self, sid: str, name: str, update: dict[str, Any], pages: list[int]) -> None:
+    async def _push(self, sid: str, begun: Room, update: dict[str, Any], pages: list[int]) -> None:
         after = 0
         for number, count in enumerate(pages, start=1):
             await self._pause(self.settings.context_send_delay / 1000 if number > 1 else 0)
-            page = await self._store.messages_after(name, after, count)
-            caller, room = self._sessions.caller(sid), self._rooms.get(name)
+            page = await self._store.messages_after(begun.id, after, count)
+            caller, room = self._sessions.caller(sid), self._rooms.current(begun)
             if caller is None or room is None or not _may_read(caller, room):
                 return
             after = page[-1].seq if page else after
@@ -226,52 +233,53 @@ class HistoryService(RoomListener):
             self.note(room.name, f"[System] {identity} has left the room.")
 
     def room_deleted(self, room: Room) -> None:
-        snapshot = self._snapshots.pop(room.name, None)
+        snapshot = self._snapshots.pop(room.id, None)
         if snapshot is not None:
             snapshot.cancel()
 
     # ------------------------------------------------------------------------------------------------------ internals
 
-    def _show(self, room: str, event: str, body: dict[str, Any]) -> None:
-        to = (Audience("room", room), *(Audience("identity", extension) for extension in self._serving(room)))
+    def _show(self, name: str, room_id: str, event: str, body: dict[str, Any]) -> None:
+        """Nobody sees what happened in a room that is gone, least of all the members of its successor."""
+        room = self._rooms.get(name)
+        if room is None or room.id != room_id:
+            return
+        to = (Audience("room", name), *(Audience("identity", extension) for extension in self._serving(name)))
         self._outbox.publish(Emission("/llm", event, (body,), to))
         self._snapshot_soon(room)
 
-    def _snapshot_soon(self, name: str) -> None:
-        if name in self._snapshots or not self._wants_snapshots(name):
+    def _snapshot_soon(self, room: Room) -> None:
+        if room.id in self._snapshots or not self._wants_snapshots(room):
             return
         delay = self.settings.context_snapshot_delay_ms / 1000
-        self._snapshots[name] = self._world.clock.callLater(delay, self._snapshot, name)
+        self._snapshots[room.id] = self._world.clock.callLater(delay, self._snapshot, room)
 
-    def _wants_snapshots(self, name: str) -> bool:
-        room = self._rooms.get(name)
-        if room is None:
-            return False
+    def _wants_snapshots(self, room: Room) -> bool:
         return any(
             not caller.incremental and caller.kind is not Kind.EXTENSION
             for identity in room.members
             for caller in self._sessions.callers(identity, "/llm")
         )
 
-    def _snapshot(self, name: str) -> None:
-        del self._snapshots[name]
-        d = Deferred.fromCoroutine(self._send_snapshot(name))
-        d.addErrback(self._failed, "a snapshot", name)
+    def _snapshot(self, room: Room) -> None:
+        del self._snapshots[room.id]
+        d = Deferred.fromCoroutine(self._send_snapshot(room))
+        d.addErrback(self._failed, "a snapshot", room.name)
 
-    async def _send_snapshot(self, name: str) -> None:
+    async def _send_snapshot(self, due: Room) -> None:
         limit, max_bytes = self.settings.context_snapshot_max, self.settings.context_max_bytes
-        messages = await self._store.last_messages(name, limit, max_bytes)
-        total = await self._store.count_messages(name, 0)
-        room = self._rooms.get(name)
+        messages = await self._store.last_messages(due.id, limit, max_bytes)
+        total = await self._store.count_messages(due.id, 0)
+        room = self._rooms.current(due)
         if room is None:
             return
         body = {
-            "roomName": name,
+            "roomName": room.name,
             "context": [message_body(message) for message in messages],
             "truncated": total > len(messages),
             "seq": room.seq,
         }
-        self._outbox.publish(Emission("/llm", "UPDATE_CONTEXT", (body,), (Audience("snapshots", name),)))
+        self._outbox.publish(Emission("/llm", "UPDATE_CONTEXT", (body,), (Audience("snapshots", room.name),)))
 
     def _failed(self, failure: Failure, what: str, room: str) -> None:
         if not isinstance(failure.value, CancelledError):  # else superseded, or the end of the daemon

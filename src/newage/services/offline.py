@@ -47,7 +47,7 @@ class OfflineService(SessionListener, RoomListener):
         self._rooms = rooms
         self._messages = messages
         self._store = marks
-        self._marks: dict[str, dict[str, int]] = {}  # identity -> room -> seq
+        self._marks: dict[str, dict[str, int]] = {}  # identity -> room id -> seq
         self._stored: set[str] = set()  # identities that have marks in the store
         self._here: dict[str, int] = {}  # identity -> number of its sockets on /llm
         self._left: dict[str, dict[str, int]] = {}  # what was seen when the last of these went, until the session goes
@@ -61,8 +61,8 @@ class OfflineService(SessionListener, RoomListener):
         self._stored = set(stored)
         for room in self._rooms.all():
             for identity in room.members:
-                seq = stored.get(identity, {}).get(room.name, room.seq)
-                self._marks.setdefault(identity, {})[room.name] = seq
+                seq = stored.get(identity, {}).get(room.id, room.seq)
+                self._marks.setdefault(identity, {})[room.id] = seq
 
     # --------------------------------------------------------------------------------------------------------- asking
 
@@ -77,9 +77,9 @@ class OfflineService(SessionListener, RoomListener):
             raise RoomMissing(f"Could not retrieve context for room {name}.")
         if caller.identity not in room.members and not administers(caller):
             raise NotMember(f"You are not a member of room {name}.")
-        seq = await self._seq_of(caller.identity, name, since)
-        page = await self._messages.messages_after(name, seq, limit, self.page_bytes)
-        more = bool(page) and await self._messages.count_messages(name, page[-1].seq) > 0
+        seq = await self._seq_of(caller.identity, room.id, since)
+        page = await self._messages.messages_after(room.id, seq, limit, self.page_bytes)
+        more = bool(page) and await self._messages.count_messages(room.id, page[-1].seq) > 0
         return {
             "roomName": name,
             "messages": [message_body(message) for message in page],
@@ -90,12 +90,12 @@ class OfflineService(SessionListener, RoomListener):
             "seq": room.seq,
         }
 
-    async def _seq_of(self, identity: str, room: str, since: object) -> int:
+    async def _seq_of(self, identity: str, room_id: str, since: object) -> int:
         if since is None:
-            return self._marks.get(identity, {}).get(room, 0)
+            return self._marks.get(identity, {}).get(room_id, 0)
         if isinstance(since, str) and not (since.isascii() and since.isdigit() and len(since) < 16):
             moment = _timestamp(since)
-            messages = await self._messages.last_messages(room, LOOK_BACK)
+            messages = await self._messages.last_messages(room_id, LOOK_BACK)
             older = messages[0].seq - 1 if messages else 0  # what is not looked through is older still
             return max((m.seq for m in messages if m.timestamp <= moment), default=older)
         if isinstance(since, int | float | str) and isfinite(float(since)):
@@ -113,10 +113,11 @@ class OfflineService(SessionListener, RoomListener):
         if self._here[identity] > 1:
             return
         left = self._left.pop(identity, {})
-        for name, mark in self._marks.get(identity, {}).items():
-            room, seq = self._rooms.get(name), left.get(name, mark)
-            if room is not None and room.seq > seq:
-                d = Deferred.fromCoroutine(self._hint(caller.sid, name, seq))
+        marks = self._marks.get(identity, {})
+        for room in self._rooms_of(identity):
+            seq = left.get(room.id, marks.get(room.id, room.seq))
+            if room.seq > seq:
+                d = Deferred.fromCoroutine(self._hint(caller.sid, room, seq))
                 d.addErrback(self._failed, "a hint")
         if identity in self._stored:  # from now on it sees everything: a restart must not find it away
             self._stored.discard(identity)
@@ -129,34 +130,35 @@ class OfflineService(SessionListener, RoomListener):
         self._here[identity] -= 1
         if self._here[identity] == 0:
             del self._here[identity]
-            names = self._rooms.rooms_of(identity)
-            self._left[identity] = {name: self._rooms.require(name).seq for name in names}
+            self._left[identity] = {room.id: room.seq for room in self._rooms_of(identity)}
 
-    async def _hint(self, sid: str, name: str, seq: int) -> None:
-        count = await self._messages.count_messages(name, seq)
+    def _rooms_of(self, identity: str) -> list[Room]:
+        return [self._rooms.require(name) for name in self._rooms.rooms_of(identity)]
+
+    async def _hint(self, sid: str, room: Room, seq: int) -> None:
+        count = await self._messages.count_messages(room.id, seq)
         if count:
-            body = {"roomName": name, "count": count, "messages": [], "hasMore": True, "since": seq}
+            body = {"roomName": room.name, "count": count, "messages": [], "hasMore": True, "since": seq}
             self._outbox.emit(sid, "OFFLINE_MESSAGES", body)
 
     def session_gone(self, session: Session) -> None:
         identity = session.identity
         left, marks = self._left.pop(identity, {}), self._marks.setdefault(identity, {})
-        for name in self._rooms.rooms_of(identity):
-            seq = self._rooms.require(name).seq
-            marks[name] = left.get(name, marks.get(name, seq))
+        for room in self._rooms_of(identity):
+            marks[room.id] = left.get(room.id, marks.get(room.id, room.seq))
         self._keep(identity)
 
     def member_joined(self, room: Room, identity: str, role: Role) -> None:
-        self._marks.setdefault(identity, {})[room.name] = room.seq
+        self._marks.setdefault(identity, {})[room.id] = room.seq
         if identity not in self._here:
             self._keep(identity)
 
     def member_left(self, room: Room, identity: str, reason: str) -> None:
-        self._forget(room.name, identity)
+        self._forget(room.id, identity)
 
     def room_deleted(self, room: Room) -> None:
         for identity in room.members:
-            self._forget(room.name, identity)
+            self._forget(room.id, identity)
 
     # ------------------------------------------------------------------------------------------------------ internals
 
@@ -164,11 +166,11 @@ class OfflineService(SessionListener, RoomListener):
         self._stored.add(identity)
         self._store.save_marks(identity, dict(self._marks[identity])).addErrback(self._failed, "a mark")
 
-    def _forget(self, room: str, identity: str) -> None:
+    def _forget(self, room_id: str, identity: str) -> None:
         for kept in (self._marks, self._left):
             seqs = kept.get(identity)
             if seqs is not None:
-                seqs.pop(room, None)
+                seqs.pop(room_id, None)
         if not self._marks.get(identity, True):
             del self._marks[identity]
             self._stored.discard(identity)

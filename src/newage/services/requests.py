@@ -151,6 +151,7 @@ class RequestService(RequestLedger, RoomListener):
         draft = Message(
             message_id=self._world.new_id(),
             room=room.name,
+            room_id=room.id,
             seq=0,
             identity=caller.identity,
             client_id=caller.client_id,
@@ -168,6 +169,7 @@ class RequestService(RequestLedger, RoomListener):
             identity=caller.identity,
             client_id=caller.client_id,
             room=room.name,
+            room_id=room.id,
             role=role,
             mode=room.mode,
             message=draft,
@@ -211,7 +213,7 @@ class RequestService(RequestLedger, RoomListener):
     async def _forward_with_queue(self, caller: Caller, request: Request, room: Room) -> None:
         """Forward, in Default mode merged with what waits in the queue (contract 5.4)."""
         only = request.identity if room.mode is RequestMode.SEPARATE else None
-        context = await self._history.context(room.name, only)
+        context = await self._history.context(room, only)
         if not request.live:
             raise RoomMissing("Room not found")  # deleted meanwhile
         targets = self._targets(request, room.name, exempt=administers(caller))
@@ -281,7 +283,7 @@ class RequestService(RequestLedger, RoomListener):
         for request in waiting:
             only = request.identity if room.mode is RequestMode.SEPARATE else None
             try:
-                context = await self._history.context(room.name, only)
+                context = await self._history.context(room, only)
                 request.targets = self._targets(request, room.name, exempt=False)
             except NewAgeError as error:
                 self._forwarder.report(request, error, None, None)

@@ -133,6 +133,7 @@ class ResponseService:
             message_id=self._world.new_id(),
             response_id=self._world.new_id(),
             room=output.request.room,
+            room_id=output.request.room_id,
             seq=0,
             identity=output.identity,
             client_id=session.client_id if session is not None else output.identity,
@@ -141,6 +142,8 @@ class ResponseService:
             data=output.text,
             request_id=output.request.request_id,
             output_id=output.output_id,
+            asker=output.request.identity,
+            question_id=output.request.message.message_id,
             streamed=streamed,
         )
 

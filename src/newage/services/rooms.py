@@ -104,13 +104,16 @@ class RoomService(SessionListener):
     async def load(self) -> None:
         """Take the stored rooms in; their members are offline from now on."""
         for room in await self._store.load_rooms():
-            self._stored.add(room.name)
+            self._stored.add(room.id)
             self._put(room)
             for identity in room.members:
                 self._offline_since.setdefault(identity, self._world.now())
             self._watch_empty(room)
         if MONITOR_ROOM not in self._rooms:
-            self._put(Room(name=MONITOR_ROOM, kind=RoomKind.MONITOR, created_at=self._world.now()))
+            monitors = Room(
+                name=MONITOR_ROOM, id=self._world.new_id(), kind=RoomKind.MONITOR, created_at=self._world.now()
+            )
+            self._put(monitors)
         self._schedule_sweep()
 
     def close(self) -> None:
@@ -133,6 +136,11 @@ class RoomService(SessionListener):
         if room is None:
             raise RoomMissing("Room not found")
         return room
+
+    def current(self, room: Room) -> Room | None:
+        """This very room as it is now; None when it is gone, whether or not there is one of its name again."""
+        now = self._rooms.get(room.name)
+        return now if now is not None and now.id == room.id else None
 
     def all(self) -> Iterable[Room]:
         return self._rooms.values()
@@ -171,6 +179,7 @@ class RoomService(SessionListener):
             raise Unavailable("Too many rooms.")
         room = Room(
             name=name,
+            id=self._world.new_id(),
             mode=self.default_mode,
             members={creator.identity: Role.MASTER},
             created_at=self._world.now(),
@@ -254,24 +263,30 @@ class RoomService(SessionListener):
         await self._commit(room, changed)
         return changed
 
-    def next_seq(self, name: str) -> int:
-        """Number one history mutation; it reaches the store with the message that carries it."""
-        room = self._rooms[name]
+    def next_seq(self, name: str, room_id: str) -> int:
+        """Number one history mutation; it reaches the store with the message that carries it.
+
+        :raises RoomMissing: that room is gone, whether or not there is one of its name again.
+        """
+        room = self._rooms.get(name)
+        if room is None or room.id != room_id:
+            raise RoomMissing("Room not found")
         self._rooms[name] = evolve(room, seq=room.seq + 1)
         return room.seq + 1
 
     def ensure_stored(self, name: str) -> Deferred[None]:
         """Store a room that was only in memory, before its first message."""
-        if name in self._stored:
+        room = self._rooms[name]
+        if room.id in self._stored:
             return succeed(None)
-        self._stored.add(name)
-        d: Deferred[None] = self._store.save_room(self._rooms[name])
-        d.addErrback(self._not_stored_yet, name)
+        self._stored.add(room.id)
+        d: Deferred[None] = self._store.save_room(room)
+        d.addErrback(self._not_stored_yet, room)
         return d
 
-    def _not_stored_yet(self, failure: object, name: str) -> None:
-        self._stored.discard(name)  # the next message tries again
-        self._not_stored(failure, name)
+    def _not_stored_yet(self, failure: object, room: Room) -> None:
+        self._stored.discard(room.id)  # the next message tries again
+        self._not_stored(failure, room.name)
 
     # --------------------------------------------------------------------------------------------- session life cycle
 
@@ -302,6 +317,7 @@ class RoomService(SessionListener):
             self._forget_oldest_absent()
         room = Room(
             name=session.identity,
+            id=self._world.new_id(),
             kind=kind,
             mode=self.default_mode,
             members={session.identity: Role.MASTER},
@@ -342,10 +358,10 @@ class RoomService(SessionListener):
 
         Who owns it may return meanwhile: he finds no room and gets a new one.
         """
-        was_stored = room.name in self._stored
+        was_stored = room.id in self._stored
         self._take_out(room)
         try:
-            await self._store.delete_room(room.name)
+            await self._store.delete_room(room.id)
         except BaseException:
             if room.name not in self._rooms:
                 self._put_back(room, was_stored)
@@ -360,7 +376,7 @@ class RoomService(SessionListener):
     def _put_back(self, room: Room, stored: bool) -> None:
         self._put(room)
         if stored:
-            self._stored.add(room.name)
+            self._stored.add(room.id)
         for identity in room.members:
             if not self._sessions.is_online(identity):
                 self._offline_since.setdefault(identity, self._world.now())
@@ -368,7 +384,7 @@ class RoomService(SessionListener):
 
     def _take_out(self, room: Room) -> None:
         del self._rooms[room.name]
-        self._stored.discard(room.name)
+        self._stored.discard(room.id)
         self._groups -= room.kind is RoomKind.GROUP
         emptied = self._emptied.pop(room.name, None)
         if emptied is not None:
@@ -386,17 +402,19 @@ class RoomService(SessionListener):
     async def _commit(self, before: Room | None, after: Room) -> None:
         """Put in force, store, take back if that failed.
 
-        :raises RoomMissing: the room was deleted meanwhile.
+        :raises RoomMissing: the room was deleted meanwhile, whether or not there is one of its name again.
         """
+        if before is not None and self.current(before) is None:
+            raise RoomMissing("Room not found")
         self._put(after)
-        self._stored.add(after.name)
+        self._stored.add(after.id)
         try:
             await self._store.save_room(after)
         except BaseException:
             self._take_back(before, after)
             raise
-        if after.name not in self._rooms:
-            await self._store.delete_room(after.name)
+        if self.current(after) is None:
+            await self._store.delete_room(after.id)
             raise RoomMissing("Room not found")
 
     def _take_back(self, before: Room | None, after: Room) -> None:

@@ -71,21 +71,26 @@ class _StoredRoom:
 @implementer(IRoomStore)
 @define(eq=False)
 class MemoryRoomStore:
-    rooms: dict[str, _StoredRoom] = field(factory=dict, init=False)
+    rooms: dict[str, _StoredRoom] = field(factory=dict, init=False)  # by id
+    _ids: dict[str, str] = field(factory=dict, init=False)  # name -> id
 
     def load_rooms(self) -> Deferred[tuple[Room, ...]]:
         return succeed(tuple(stored.room for stored in self.rooms.values()))
 
     def save_room(self, room: Room) -> Deferred[None]:
-        stored = self.rooms.get(room.name)
-        if stored is None:
-            self.rooms[room.name] = _StoredRoom(room)
-        else:
-            stored.room = evolve(room, seq=max(room.seq, stored.room.seq))
+        namesake = self._ids.get(room.name)
+        if namesake is not None and namesake != room.id:
+            del self.rooms[namesake]
+        self._ids[room.name] = room.id
+        clients = {who: client for who, client in room.clients.items() if who in room.members or who in room.muted}
+        stored = self.rooms.setdefault(room.id, _StoredRoom(room))
+        stored.room = evolve(room, clients=clients, seq=max(room.seq, stored.room.seq))
         return succeed(None)
 
-    def delete_room(self, name: str) -> Deferred[None]:
-        self.rooms.pop(name, None)
+    def delete_room(self, room_id: str) -> Deferred[None]:
+        deleted = self.rooms.pop(room_id, None)
+        if deleted is not None:
+            del self._ids[deleted.room.name]
         return succeed(None)
 
 
@@ -95,7 +100,7 @@ class MemoryMessageStore:
     _store: MemoryRoomStore
 
     def add_message(self, message: Message, keep: int) -> Deferred[None]:
-        stored = self._store.rooms.get(message.room)
+        stored = self._store.rooms.get(message.room_id)
         if stored is None:
             return fail(RoomMissing("Room not found"))
         place = bisect_right(stored.order, (message.seq, ""))
@@ -110,7 +115,7 @@ class MemoryMessageStore:
         return succeed(None)
 
     def update_message(self, message: Message, seq: int) -> Deferred[None]:
-        stored = self._store.rooms.get(message.room)
+        stored = self._store.rooms.get(message.room_id)
         if stored is None:
             return fail(RoomMissing("Room not found"))
         old = stored.messages.get(message.message_id)
@@ -120,8 +125,8 @@ class MemoryMessageStore:
         stored.raise_seq(seq)
         return succeed(None)
 
-    def delete_messages(self, room: str, message_ids: Sequence[str], seq: int) -> Deferred[tuple[str, ...]]:
-        stored = self._store.rooms.get(room)
+    def delete_messages(self, room_id: str, message_ids: Sequence[str], seq: int) -> Deferred[tuple[str, ...]]:
+        stored = self._store.rooms.get(room_id)
         if stored is None:
             return fail(RoomMissing("Room not found"))
         deleted = tuple(any_id for any_id in dict.fromkeys(message_ids) if any_id in stored.messages)
@@ -130,8 +135,8 @@ class MemoryMessageStore:
         stored.raise_seq(seq)
         return succeed(deleted)
 
-    def clear_messages(self, room: str, requests: bool, responses: bool, seq: int) -> Deferred[int]:
-        stored = self._store.rooms.get(room)
+    def clear_messages(self, room_id: str, requests: bool, responses: bool, seq: int) -> Deferred[int]:
+        stored = self._store.rooms.get(room_id)
         if stored is None:
             return fail(RoomMissing("Room not found"))
         cleared = [m.message_id for m in stored.messages.values() if (responses if m.is_response else requests)]
@@ -140,30 +145,30 @@ class MemoryMessageStore:
         stored.raise_seq(seq)
         return succeed(len(cleared))
 
-    def find_message(self, room: str, any_id: str) -> Deferred[Message | None]:
-        stored = self._store.rooms.get(room)
+    def find_message(self, room_id: str, any_id: str) -> Deferred[Message | None]:
+        stored = self._store.rooms.get(room_id)
         if stored is None:
             return succeed(None)
         found = stored.messages.get(any_id)
-        return succeed(found or next((m for m in self._sorted(room) if m.response_id == any_id), None))
+        return succeed(found or next((m for m in self._sorted(room_id) if m.response_id == any_id), None))
 
-    def last_messages(self, room: str, limit: int, max_bytes: int | None = None) -> Deferred[tuple[Message, ...]]:
-        newest_first = reversed(self._sorted(room, newest=limit))
+    def last_messages(self, room_id: str, limit: int, max_bytes: int | None = None) -> Deferred[tuple[Message, ...]]:
+        newest_first = reversed(self._sorted(room_id, newest=limit))
         return succeed(tuple(reversed(_within(newest_first, max_bytes))))
 
     def messages_after(
-        self, room: str, seq: int, limit: int, max_bytes: int | None = None
+        self, room_id: str, seq: int, limit: int, max_bytes: int | None = None
     ) -> Deferred[tuple[Message, ...]]:
-        return succeed(tuple(_within(self._sorted(room, after=seq)[:limit], max_bytes)))
+        return succeed(tuple(_within(self._sorted(room_id, after=seq)[:limit], max_bytes)))
 
-    def message_weights(self, room: str) -> Deferred[tuple[int, ...]]:
-        return succeed(tuple(_weight(message) for message in self._sorted(room)))
+    def message_weights(self, room_id: str) -> Deferred[tuple[int, ...]]:
+        return succeed(tuple(_weight(message) for message in self._sorted(room_id)))
 
-    def count_messages(self, room: str, after_seq: int) -> Deferred[int]:
-        return succeed(len(self._sorted(room, after=after_seq)))
+    def count_messages(self, room_id: str, after_seq: int) -> Deferred[int]:
+        return succeed(len(self._sorted(room_id, after=after_seq)))
 
-    def _sorted(self, room: str, *, after: int = 0, newest: int | None = None) -> tuple[Message, ...]:
-        stored = self._store.rooms.get(room)
+    def _sorted(self, room_id: str, *, after: int = 0, newest: int | None = None) -> tuple[Message, ...]:
+        stored = self._store.rooms.get(room_id)
         if stored is None:
             return ()
         start = bisect_right(stored.order, (after + 1, ""))
@@ -208,7 +213,7 @@ class MemoryMarkStore:
         return succeed(None)
 
     def _existing(self, marks: Mapping[str, int]) -> dict[str, int]:
-        return {room: seq for room, seq in marks.items() if room in self._store.rooms}
+        return {room_id: seq for room_id, seq in marks.items() if room_id in self._store.rooms}
 
 
 @implementer(IStateStore)

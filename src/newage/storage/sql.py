@@ -28,33 +28,34 @@ SAVE_STATE: Final = (
 
 # ------------------------------------------------------------------------------------------------------------- rooms
 
-LOAD_ROOMS: Final = "SELECT id, name, kind, mode, seq, created_at FROM room ORDER BY id"
-LOAD_MEMBERS: Final = "SELECT room_id, identity, role FROM member ORDER BY room_id, position"
-LOAD_MUTES: Final = "SELECT room_id, identity, until FROM mute ORDER BY room_id, identity"
+LOAD_ROOMS: Final = "SELECT id, name, uuid, kind, mode, seq, created_at FROM room ORDER BY id"
+LOAD_MEMBERS: Final = "SELECT room_id, identity, role, client_id FROM member ORDER BY room_id, position"
+LOAD_MUTES: Final = "SELECT room_id, identity, until, client_id FROM mute ORDER BY room_id, identity"
+DELETE_NAMESAKES: Final = "DELETE FROM room WHERE name = ? AND uuid <> ?"
 SAVE_ROOM: Final = """
-    INSERT INTO room (name, kind, mode, seq, created_at) VALUES (?, ?, ?, ?, ?)
-    ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, mode = excluded.mode,
+    INSERT INTO room (name, uuid, kind, mode, seq, created_at) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (uuid) DO UPDATE SET kind = excluded.kind, mode = excluded.mode,
         seq = max(seq, excluded.seq), created_at = excluded.created_at
     RETURNING id
 """
 CLEAR_MEMBERS: Final = "DELETE FROM member WHERE room_id = ?"
-ADD_MEMBER: Final = "INSERT INTO member (room_id, position, identity, role) VALUES (?, ?, ?, ?)"
+ADD_MEMBER: Final = "INSERT INTO member (room_id, position, identity, role, client_id) VALUES (?, ?, ?, ?, ?)"
 CLEAR_MUTES: Final = "DELETE FROM mute WHERE room_id = ?"
-ADD_MUTE: Final = "INSERT INTO mute (room_id, identity, until) VALUES (?, ?, ?)"
-DELETE_ROOM: Final = "DELETE FROM room WHERE name = ?"
-ROOM_ID: Final = "SELECT id FROM room WHERE name = ?"
+ADD_MUTE: Final = "INSERT INTO mute (room_id, identity, until, client_id) VALUES (?, ?, ?, ?)"
+DELETE_ROOM: Final = "DELETE FROM room WHERE uuid = ?"
+ROOM_ID: Final = "SELECT id FROM room WHERE uuid = ?"
 RAISE_SEQ: Final = "UPDATE room SET seq = max(seq, ?) WHERE id = ?"
 
-LOAD_MARKS: Final = "SELECT identity, room.name, mark.seq FROM mark JOIN room ON room.id = mark.room_id"
+LOAD_MARKS: Final = "SELECT identity, room.uuid, mark.seq FROM mark JOIN room ON room.id = mark.room_id"
 CLEAR_MARKS: Final = "DELETE FROM mark WHERE identity = ?"
-ADD_MARK: Final = "INSERT INTO mark (identity, room_id, seq) SELECT ?, id, ? FROM room WHERE name = ?"
+ADD_MARK: Final = "INSERT INTO mark (identity, room_id, seq) SELECT ?, id, ? FROM room WHERE uuid = ?"
 
 # ---------------------------------------------------------------------------------------------------------- messages
 
 ADD_MESSAGE: Final = """
     INSERT INTO message (room_id, seq, message_id, identity, client_id, role, text, data, timestamp, request_id,
-        response_id, output_id, target, request_type, streamed, failed, last_edited, extra)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        response_id, output_id, asker, question_id, target, request_type, streamed, failed, last_edited, extra)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 COUNT_IN: Final = "UPDATE room SET seq = max(seq, ?), messages = messages + 1 WHERE id = ? RETURNING messages"
 COUNT_OUT: Final = "UPDATE room SET seq = max(seq, ?), messages = messages - ? WHERE id = ?"
@@ -63,8 +64,8 @@ EVICT: Final = """
 """
 UPDATE_MESSAGE: Final = """
     UPDATE message SET identity = ?, client_id = ?, role = ?, text = ?, data = ?, timestamp = ?, request_id = ?,
-        response_id = ?, output_id = ?, target = ?, request_type = ?, streamed = ?, failed = ?, last_edited = ?,
-        extra = ?
+        response_id = ?, output_id = ?, asker = ?, question_id = ?, target = ?, request_type = ?, streamed = ?,
+        failed = ?, last_edited = ?, extra = ?
     WHERE room_id = ? AND message_id = ?
 """
 DELETE_MESSAGE: Final = "DELETE FROM message WHERE room_id = ? AND message_id = ?"
@@ -72,9 +73,10 @@ CLEAR_MESSAGES: Final = """
     DELETE FROM message WHERE room_id = ? AND ((role = 'assistant' AND ?) OR (role <> 'assistant' AND ?))
 """
 _SELECT: Final = """
-    SELECT room.name, m.seq, m.message_id, m.identity, m.client_id, m.role, m.text, m.data, m.timestamp, m.request_id,
-        m.response_id, m.output_id, m.target, m.request_type, m.streamed, m.failed, m.last_edited, m.extra
-    FROM message m JOIN room ON room.id = m.room_id WHERE room.name = ? AND
+    SELECT room.name, room.uuid, m.seq, m.message_id, m.identity, m.client_id, m.role, m.text, m.data, m.timestamp,
+        m.request_id, m.response_id, m.output_id, m.asker, m.question_id, m.target, m.request_type, m.streamed,
+        m.failed, m.last_edited, m.extra
+    FROM message m JOIN room ON room.id = m.room_id WHERE room.uuid = ? AND
 """
 FIND_MESSAGE: Final = _SELECT + "m.message_id = ?"
 FIND_RESPONSE: Final = _SELECT + "m.response_id = ? ORDER BY m.seq LIMIT 1"
@@ -82,10 +84,10 @@ LAST_MESSAGES: Final = _SELECT + "m.seq >= 0 ORDER BY m.seq DESC LIMIT ?"
 MESSAGES_AFTER: Final = _SELECT + "m.seq > ? ORDER BY m.seq LIMIT ?"
 WEIGHTS: Final = """
     SELECT length(CAST(m.text AS BLOB)) + coalesce(length(m.data), 0) + coalesce(length(m.extra), 0)
-    FROM message m JOIN room ON room.id = m.room_id WHERE room.name = ? ORDER BY m.seq
+    FROM message m JOIN room ON room.id = m.room_id WHERE room.uuid = ? ORDER BY m.seq
 """
 COUNT_MESSAGES: Final = """
-    SELECT count(*) FROM message m JOIN room ON room.id = m.room_id WHERE room.name = ? AND m.seq > ?
+    SELECT count(*) FROM message m JOIN room ON room.id = m.room_id WHERE room.uuid = ? AND m.seq > ?
 """
 
 
@@ -110,6 +112,8 @@ def message_values(message: Message) -> tuple[Any, ...]:
         message.request_id,
         message.response_id,
         message.output_id,
+        message.asker,
+        message.question_id,
         to_json(message.target),
         message.request_type,
         message.streamed,
@@ -121,17 +125,19 @@ def message_values(message: Message) -> tuple[Any, ...]:
 
 def weight_of(row: tuple[Any, ...]) -> int:
     """Bytes of text, data and further members in a row of the ``SELECT``s above, as in ``WEIGHTS``."""
-    text, data, extra = row[6], row[7], row[17]
+    text, data, extra = row[7], row[8], row[20]
     return len(text.encode()) + len(data or b"") + len(extra or b"")
 
 
 def message_of(row: tuple[Any, ...]) -> Message:
     """A row of the ``SELECT``s above."""
-    room, seq, message_id, identity, client_id, role, text, data, timestamp = row[:9]
-    request_id, response_id, output_id, target, request_type, streamed, failed, last_edited, extra = row[9:]
+    room, room_id, seq, message_id, identity, client_id, role, text, data, timestamp = row[:10]
+    request_id, response_id, output_id, asker, question_id, target, request_type = row[10:17]
+    streamed, failed, last_edited, extra = row[17:]
     return Message(
         message_id=message_id,
         room=room,
+        room_id=room_id,
         seq=seq,
         identity=identity,
         client_id=client_id,
@@ -142,6 +148,8 @@ def message_of(row: tuple[Any, ...]) -> Message:
         request_id=request_id,
         response_id=response_id,
         output_id=output_id,
+        asker=asker,
+        question_id=question_id,
         target=from_json(target),
         request_type=request_type,
         streamed=bool(streamed),

@@ -91,8 +91,8 @@ class SqlRoomStore:
     def save_room(self, room: Room) -> Deferred[None]:
         return self._database.write(lambda c: _save_room(c, room))
 
-    def delete_room(self, name: str) -> Deferred[None]:
-        return self._database.write(lambda c: _done(c.execute(sql.DELETE_ROOM, (name,))))
+    def delete_room(self, room_id: str) -> Deferred[None]:
+        return self._database.write(lambda c: _done(c.execute(sql.DELETE_ROOM, (room_id,))))
 
 
 @implementer(IMessageStore)
@@ -106,40 +106,40 @@ class SqlMessageStore:
     def update_message(self, message: Message, seq: int) -> Deferred[None]:
         return self._database.write(lambda c: _update_message(c, message, seq))
 
-    def delete_messages(self, room: str, message_ids: Sequence[str], seq: int) -> Deferred[tuple[str, ...]]:
+    def delete_messages(self, room_id: str, message_ids: Sequence[str], seq: int) -> Deferred[tuple[str, ...]]:
         wanted = tuple(dict.fromkeys(message_ids))
-        return self._database.write(lambda c: _delete_messages(c, room, wanted, seq))
+        return self._database.write(lambda c: _delete_messages(c, room_id, wanted, seq))
 
-    def clear_messages(self, room: str, requests: bool, responses: bool, seq: int) -> Deferred[int]:
-        return self._database.write(lambda c: _clear_messages(c, room, requests, responses, seq))
+    def clear_messages(self, room_id: str, requests: bool, responses: bool, seq: int) -> Deferred[int]:
+        return self._database.write(lambda c: _clear_messages(c, room_id, requests, responses, seq))
 
-    def find_message(self, room: str, any_id: str) -> Deferred[Message | None]:
+    def find_message(self, room_id: str, any_id: str) -> Deferred[Message | None]:
         def find(connection: sqlite3.Connection) -> Message | None:
             for statement in (sql.FIND_MESSAGE, sql.FIND_RESPONSE):
-                row = connection.execute(statement, (room, any_id)).fetchone()
+                row = connection.execute(statement, (room_id, any_id)).fetchone()
                 if row is not None:
                     return sql.message_of(row)
             return None
 
         return self._database.read(find)
 
-    def last_messages(self, room: str, limit: int, max_bytes: int | None = None) -> Deferred[tuple[Message, ...]]:
+    def last_messages(self, room_id: str, limit: int, max_bytes: int | None = None) -> Deferred[tuple[Message, ...]]:
         return self._database.read(
-            lambda c: tuple(reversed(_within(c.execute(sql.LAST_MESSAGES, (room, limit)), max_bytes)))
+            lambda c: tuple(reversed(_within(c.execute(sql.LAST_MESSAGES, (room_id, limit)), max_bytes)))
         )
 
     def messages_after(
-        self, room: str, seq: int, limit: int, max_bytes: int | None = None
+        self, room_id: str, seq: int, limit: int, max_bytes: int | None = None
     ) -> Deferred[tuple[Message, ...]]:
         return self._database.read(
-            lambda c: tuple(_within(c.execute(sql.MESSAGES_AFTER, (room, seq, limit)), max_bytes))
+            lambda c: tuple(_within(c.execute(sql.MESSAGES_AFTER, (room_id, seq, limit)), max_bytes))
         )
 
-    def message_weights(self, room: str) -> Deferred[tuple[int, ...]]:
-        return self._database.read(lambda c: tuple(weight for (weight,) in c.execute(sql.WEIGHTS, (room,))))
+    def message_weights(self, room_id: str) -> Deferred[tuple[int, ...]]:
+        return self._database.read(lambda c: tuple(weight for (weight,) in c.execute(sql.WEIGHTS, (room_id,))))
 
-    def count_messages(self, room: str, after_seq: int) -> Deferred[int]:
-        return self._database.read(lambda c: int(c.execute(sql.COUNT_MESSAGES, (room, after_seq)).fetchone()[0]))
+    def count_messages(self, room_id: str, after_seq: int) -> Deferred[int]:
+        return self._database.read(lambda c: int(c.execute(sql.COUNT_MESSAGES, (room_id, after_seq)).fetchone()[0]))
 
 
 @implementer(IStateStore)
@@ -163,14 +163,14 @@ class SqlMarkStore:
     def load_marks(self) -> Deferred[dict[str, dict[str, int]]]:
         def load(connection: sqlite3.Connection) -> dict[str, dict[str, int]]:
             marks: dict[str, dict[str, int]] = {}
-            for identity, room, seq in connection.execute(sql.LOAD_MARKS):
-                marks.setdefault(identity, {})[room] = seq
+            for identity, room_id, seq in connection.execute(sql.LOAD_MARKS):
+                marks.setdefault(identity, {})[room_id] = seq
             return marks
 
         return self._database.read(load)
 
     def save_marks(self, identity: str, marks: Mapping[str, int]) -> Deferred[None]:
-        rows = [(identity, seq, room) for room, seq in marks.items()]
+        rows = [(identity, seq, room_id) for room_id, seq in marks.items()]
 
         def save(connection: sqlite3.Connection) -> None:
             connection.execute(sql.CLEAR_MARKS, (identity,))
@@ -199,79 +199,94 @@ def _done(_: sqlite3.Cursor) -> None:
 def _load_rooms(connection: sqlite3.Connection) -> tuple[Room, ...]:
     members: dict[int, dict[str, Role]] = {}
     mutes: dict[int, dict[str, float]] = {}
+    clients: dict[int, dict[str, str]] = {}
     connection.execute("BEGIN")  # one snapshot for the three
     try:
         rooms = connection.execute(sql.LOAD_ROOMS).fetchall()
-        for room_id, identity, role in connection.execute(sql.LOAD_MEMBERS):
+        for room_id, identity, role, client_id in connection.execute(sql.LOAD_MEMBERS):
             members.setdefault(room_id, {})[identity] = Role(role)
-        for room_id, identity, until in connection.execute(sql.LOAD_MUTES):
+            if client_id is not None:
+                clients.setdefault(room_id, {})[identity] = client_id
+        for room_id, identity, until, client_id in connection.execute(sql.LOAD_MUTES):
             mutes.setdefault(room_id, {})[identity] = until
+            if client_id is not None:
+                clients.setdefault(room_id, {})[identity] = client_id
     finally:
         connection.execute("COMMIT")
     return tuple(
         Room(
             name=name,
+            id=uuid,
             kind=RoomKind(kind),
             mode=RequestMode(mode),
             members=members.get(room_id, {}),
             muted=mutes.get(room_id, {}),
+            clients=clients.get(room_id, {}),
             seq=seq,
             created_at=created_at,
         )
-        for room_id, name, kind, mode, seq, created_at in rooms
+        for room_id, name, uuid, kind, mode, seq, created_at in rooms
     )
 
 
 def _save_room(connection: sqlite3.Connection, room: Room) -> None:
-    values = (room.name, room.kind.value, room.mode.value, room.seq, room.created_at)
+    connection.execute(sql.DELETE_NAMESAKES, (room.name, room.id))  # one of before that could not be deleted
+    values = (room.name, room.id, room.kind.value, room.mode.value, room.seq, room.created_at)
     ((room_id,),) = connection.execute(sql.SAVE_ROOM, values).fetchall()
     connection.execute(sql.CLEAR_MEMBERS, (room_id,))
     connection.executemany(
         sql.ADD_MEMBER,
-        [(room_id, position, who, int(role)) for position, (who, role) in enumerate(room.members.items())],
+        [
+            (room_id, position, who, int(role), room.clients.get(who))
+            for position, (who, role) in enumerate(room.members.items())
+        ],
     )
     connection.execute(sql.CLEAR_MUTES, (room_id,))
-    connection.executemany(sql.ADD_MUTE, [(room_id, who, until) for who, until in room.muted.items()])
+    connection.executemany(
+        sql.ADD_MUTE, [(room_id, who, until, room.clients.get(who)) for who, until in room.muted.items()]
+    )
 
 
-def _room_id(connection: sqlite3.Connection, name: str) -> int:
-    row = connection.execute(sql.ROOM_ID, (name,)).fetchone()
+def _row_of(connection: sqlite3.Connection, room_id: str) -> int:
+    row = connection.execute(sql.ROOM_ID, (room_id,)).fetchone()
     if row is None:
         raise RoomMissing("Room not found")
     return int(row[0])
 
 
 def _add_message(connection: sqlite3.Connection, message: Message, keep: int) -> None:
-    room_id = _room_id(connection, message.room)
+    row = _row_of(connection, message.room_id)
     try:
-        connection.execute(sql.ADD_MESSAGE, (room_id, message.seq, message.message_id, *sql.message_values(message)))
+        connection.execute(sql.ADD_MESSAGE, (row, message.seq, message.message_id, *sql.message_values(message)))
     except sqlite3.IntegrityError as error:
         raise BadParameter("A message of that id or seq exists.") from error
-    ((count,),) = connection.execute(sql.COUNT_IN, (message.seq, room_id)).fetchall()
+    ((count,),) = connection.execute(sql.COUNT_IN, (message.seq, row)).fetchall()
     if count > keep:
-        evicted = connection.execute(sql.EVICT, (room_id, count - keep)).rowcount
-        connection.execute(sql.COUNT_OUT, (message.seq, evicted, room_id))
+        evicted = connection.execute(sql.EVICT, (row, count - keep)).rowcount
+        connection.execute(sql.COUNT_OUT, (message.seq, evicted, row))
 
 
 def _update_message(connection: sqlite3.Connection, message: Message, seq: int) -> None:
-    room_id = _room_id(connection, message.room)
-    values = (*sql.message_values(message), room_id, message.message_id)
+    row = _row_of(connection, message.room_id)
+    values = (*sql.message_values(message), row, message.message_id)
     if connection.execute(sql.UPDATE_MESSAGE, values).rowcount == 0:
         raise NotFound("Message not found")
-    connection.execute(sql.RAISE_SEQ, (seq, room_id))
+    connection.execute(sql.RAISE_SEQ, (seq, row))
 
 
-def _delete_messages(connection: sqlite3.Connection, room: str, wanted: tuple[str, ...], seq: int) -> tuple[str, ...]:
-    room_id = _room_id(connection, room)
+def _delete_messages(
+    connection: sqlite3.Connection, room_id: str, wanted: tuple[str, ...], seq: int
+) -> tuple[str, ...]:
+    row = _row_of(connection, room_id)
     deleted = tuple(
-        message_id for message_id in wanted if connection.execute(sql.DELETE_MESSAGE, (room_id, message_id)).rowcount
+        message_id for message_id in wanted if connection.execute(sql.DELETE_MESSAGE, (row, message_id)).rowcount
     )
-    connection.execute(sql.COUNT_OUT, (seq, len(deleted), room_id))
+    connection.execute(sql.COUNT_OUT, (seq, len(deleted), row))
     return deleted
 
 
-def _clear_messages(connection: sqlite3.Connection, room: str, requests: bool, responses: bool, seq: int) -> int:
-    room_id = _room_id(connection, room)
-    cleared = connection.execute(sql.CLEAR_MESSAGES, (room_id, responses, requests)).rowcount
-    connection.execute(sql.COUNT_OUT, (seq, cleared, room_id))
+def _clear_messages(connection: sqlite3.Connection, room_id: str, requests: bool, responses: bool, seq: int) -> int:
+    row = _row_of(connection, room_id)
+    cleared = connection.execute(sql.CLEAR_MESSAGES, (row, responses, requests)).rowcount
+    connection.execute(sql.COUNT_OUT, (seq, cleared, row))
     return cleared
