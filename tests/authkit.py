@@ -67,7 +67,7 @@ class Gatehouse:
         self.settings = AuthSettings(**settings)
         self.clock = Clock()
         self._numbers = count(1)
-        self.world = World(clock=self.clock, now=lambda: EPOCH + self.clock.seconds(), new_id=self.new_id)
+        self.world = World(clock=self.clock, wall=lambda: EPOCH + self.clock.seconds(), new_id=self.new_id)
         self.outbox = RecordingOutbox(self.clock)
         self.store = MemoryKeyStore() if store is None else store
         self.state = MemoryStateStore()

@@ -20,7 +20,19 @@ from twisted.logger import LogLevel, capturedLogs
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from newage.domain.model import EVERYBODY, Audience, Caller, Emission, Message, Peer, RequestMode, Role, Room, Session
+from newage.domain.model import (
+    EVERYBODY,
+    Audience,
+    Caller,
+    Emission,
+    Message,
+    Peer,
+    RequestMode,
+    Role,
+    Room,
+    Session,
+    Term,
+)
 from newage.domain.request import Ask
 from newage.errors import NewAgeError, PeerGone, TimedOut
 from newage.ports import IChannel, IExtensionLink, IMarkStore, IMessageStore, IOutbox, IRoomStore, IStateStore
@@ -400,7 +412,7 @@ class Kit:
         self.settings = at = Settings(**settings)
         self.clock = Clock()
         self._numbers = count(1)
-        self.world = World(clock=self.clock, now=self.now, new_id=self.new_id)
+        self.world = World(clock=self.clock, wall=self.wall, new_id=self.new_id)
         self.outbox = RecordingOutbox(self.clock)
         self.gate = Gate()  # before rooms and messages
         self.mark_gate = Gate()
@@ -411,7 +423,7 @@ class Kit:
             MemoryStateStore() if with_stores_of is None else with_stores_of.state_store
         )
         self.mark_store = MemoryMarkStore(self.room_store) if with_stores_of is None else with_stores_of.mark_store
-        self._born = EPOCH if with_stores_of is None else with_stores_of.now()
+        self._born = EPOCH if with_stores_of is None else with_stores_of.wall()
         state = GatedStateStore(self.state_store, self.state_gate)
         messages = GatedMessageStore(self.message_store, self.gate)
         self.sessions = SessionService(self.world, self.outbox, at.sessions)
@@ -518,7 +530,11 @@ class Kit:
         room = self.rooms.get(name)
         return () if room is None else tuple(room.members)
 
-    def now(self) -> float:
+    def step(self, seconds: float) -> None:
+        """Somebody sets the machine's clock: no time passes."""
+        self._born += seconds
+
+    def wall(self) -> float:
         return self._born + self.clock.seconds()
 
     def new_id(self) -> str:
@@ -572,7 +588,7 @@ class Kit:
             client_type=client_type,
             desc=desc,
             html=html,
-            connected_at=self.now(),
+            connected_at=self.wall(),
         )
         self.outbox.open(sid, namespace, transport)
         caller.setdefault("sensitive", client_type == "monitor")
@@ -628,9 +644,10 @@ class Kit:
         room = self.rooms.require(name)
         result_of(self.rooms.change(room, members={**room.members, identity: role}))
 
-    def mute(self, name: str, identity: str, until: float) -> None:
-        room = self.rooms.require(name)
-        result_of(self.rooms.change(room, muted={**room.muted, identity: until}))
+    def mute(self, name: str, identity: str, seconds: float) -> None:
+        """Without a word to anybody, until it ends."""
+        term = Term.of(self.wall(), seconds)
+        result_of(self.moderation.silence(self.rooms.require(name), identity, term))
 
     # ----------------------------------------------------------------------------------------------------- requests
 

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
 from twisted.application.service import IService, IServiceMaker
+from twisted.internet.asyncioreactor import AsyncioSelectorReactor
+from twisted.internet.base import ReactorBase
+from twisted.internet.epollreactor import EPollReactor
+from twisted.internet.pollreactor import PollReactor
+from twisted.internet.selectreactor import SelectReactor
+from twisted.internet.testing import MemoryReactorClock
 from twisted.plugin import getPlugins
 from zope.interface.verify import verifyObject
 
 from newage import __version__, tap
+from newage.errors import ConfigError
 from newage.home import Home, prepare_home
 from newage.lifecycle import Banner, Listener, Signals, StagedService, StartRefused
 
@@ -185,6 +194,62 @@ class TestAnnouncement:
         make(tmp_path, parent={"nodaemon": True})
         make(tmp_path)
         assert capsys.readouterr().out == ""
+
+
+def asyncio_reactor() -> ReactorBase:
+    return AsyncioSelectorReactor(asyncio.new_event_loop())
+
+
+@pytest.fixture(params=[SelectReactor, PollReactor, EPollReactor, asyncio_reactor])
+def a_reactor(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """One of one's own, beside the one of this process."""
+    made = request.param()
+    yield made
+    for reader in made.removeAll():
+        reader.connectionLost(None)
+
+
+class TestReactorClock:
+    def test_it_is_replaced_once(self, a_reactor: Any) -> None:
+        assert a_reactor.seconds is not monotonic
+        tap.keep_time(a_reactor)
+        assert a_reactor.seconds is monotonic
+        before = monotonic()
+        call = a_reactor.callLater(50, list)
+        assert before + 50 <= call.getTime() <= monotonic() + 50
+        tap.keep_time(a_reactor)  # what waits now goes by it
+        call.reset(70)
+        assert before + 70 <= call.getTime() <= monotonic() + 70
+        call.cancel()
+
+    def test_timers_run_by_it(self, a_reactor: Any) -> None:
+        tap.keep_time(a_reactor)
+        begun, rung = monotonic(), []
+        a_reactor.callLater(0.02, lambda: (rung.append(monotonic()), a_reactor.stop()))
+        a_reactor.callLater(30, rung.append, None)
+        a_reactor.run(installSignalHandlers=False)
+        assert len(rung) == 1
+        assert 0.02 <= rung[0] - begun < 20
+        for call in a_reactor.getDelayedCalls():
+            call.cancel()
+
+    def test_not_when_something_waits_already(self, a_reactor: Any) -> None:
+        call = a_reactor.callLater(50, list)
+        with pytest.raises(ConfigError, match=r"Reactor has timers already.*: start newage first, or in a twistd of"):
+            tap.keep_time(a_reactor)
+        call.cancel()
+        tap.keep_time(a_reactor)
+
+    @pytest.mark.parametrize("stranger", [MemoryReactorClock(), object()])
+    def test_not_when_it_has_a_clock_of_its_own(self, stranger: object) -> None:
+        with pytest.raises(ConfigError, match=r"has a clock of its own.*: choose another reactor, .*--reactor=epoll"):
+            tap.keep_time(stranger)
+
+    def test_the_service_sees_to_it(self, tmp_path: Path) -> None:
+        from twisted.internet import reactor
+
+        make(tmp_path)
+        assert reactor.seconds is monotonic
 
 
 def test_a_home_in_use_is_known_before_the_fork(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from random import SystemRandom
-from time import monotonic, time
+from time import monotonic
 from typing import Any
 from uuid import uuid4
 
@@ -32,7 +32,7 @@ from newage.services.attendance import Attendance
 from newage.services.auth import AuthService
 from newage.services.calls import CallService
 from newage.services.client_list import ClientListService
-from newage.services.clock import World
+from newage.services.clock import World, wall_clock
 from newage.services.conversation import ConversationService
 from newage.services.downstream import DownstreamService
 from newage.services.editing import EditingService
@@ -104,9 +104,9 @@ class Assembly:
     ) -> None:
         self._config = config
         self._reactor = reactor
-        self._started_at = time()
+        self._started = (wall_clock(), reactor.seconds())
         self.port: Callable[[], int] = lambda: config.server.port  # replaced by who listens: port 0 takes any
-        self.world = world = World(clock=reactor, now=time, new_id=lambda: str(uuid4()))
+        self.world = world = World(clock=reactor, wall=wall_clock, new_id=lambda: str(uuid4()))
         self._threads = Threads.of(config, reactor)
         self._database: Database | None = None
         self._stores = self._make_stores()
@@ -121,7 +121,7 @@ class Assembly:
         self.engines = EngineServer(
             clock=reactor, hub=hub, dispatcher=self.dispatcher, engine=config.engine, settings=config.gateway
         )
-        self._demo = DemoExtension(reactor, self.streams, config.demo) if config.server.demo else None
+        self._demo = DemoExtension(reactor, wall_clock, self.streams, config.demo) if config.server.demo else None
 
     # ------------------------------------------------------------------------------------------------------- building
 
@@ -310,7 +310,7 @@ class Assembly:
 
     def _make_rooms(self) -> Namespace:
         namespace = self._namespace("/rooms", after=self._entered_rooms)
-        events = rooms.RoomEvents(rooms=self.rooms, sessions=self.sessions, now=self.world.now)
+        events = rooms.RoomEvents(rooms=self.rooms, sessions=self.sessions)
         rooms.add_room_events(namespace, events)
         relations.add_relation_events(namespace, self._relation_events())
         messages.add_message_events(namespace, self.editing)
@@ -336,8 +336,8 @@ class Assembly:
             "serverPort": self.port(),
             "serverAddress": values.get("serverAddress"),
             "networkSafe": self.server_file.network_safe,
-            "startTime": _local(self._started_at),
-            "uptimeSeconds": int(time() - self._started_at),
+            "startTime": _local(self._started[0]),
+            "uptimeSeconds": int(self._reactor.seconds() - self._started[1]),
             "version": __version__,
             "implementation": "newage",
             "connectedClients": len(self.sessions.online_sessions()),

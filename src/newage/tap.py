@@ -12,8 +12,10 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any, ClassVar
 
+from twisted.internet.base import ReactorBase
 from twisted.python import usage
 
 from newage import __version__
@@ -92,12 +94,36 @@ def makeService(options: Options) -> StagedService:
         check(config, will_change_user=_will_change_user(options))
         from twisted.internet import reactor
 
+        keep_time(reactor)
         service = build(config, reactor, read)
     except ConfigError as error:
         raise refusal(error) from None
     if _daemon(options):
         announce(config)
     return service
+
+
+def keep_time(reactor: Any) -> None:
+    """Run a reactor by the monotonic clock, for as long as the process lives (contract A29).
+
+    Twisted's goes by the wall clock: where that is set back, everything stands still until it has caught up.
+
+    :raises ConfigError: the reactor asks another clock, or something waits by the old one already.
+    """
+    if getattr(reactor, "seconds", None) is monotonic:
+        return
+    name = type(reactor).__name__
+    if not isinstance(reactor, ReactorBase) or type(reactor).seconds is not ReactorBase.seconds:
+        raise ConfigError(
+            f"{name} has a clock of its own, which newage cannot replace by one that never jumps: "
+            "choose another reactor, as in twistd --reactor=epoll"
+        )
+    if reactor.getDelayedCalls():
+        raise ConfigError(
+            f"{name} has timers already, which go by a clock that may jump: "
+            "start newage first, or in a twistd of its own"
+        )
+    reactor.seconds = monotonic  # callLater, timeout and runUntilCurrent ask the instance
 
 
 def check(config: Config, *, will_change_user: bool = False) -> None:

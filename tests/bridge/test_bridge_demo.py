@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from hubkit import EPOCH
 from newage.bridge.demo import BUSY, IDENTITY, DemoExtension, DemoSettings
 from newage.bridge.demo_text import CONFESSION, answer_to, tokens_of
 from newage.domain.model import Kind, Session
@@ -86,7 +87,7 @@ def hub() -> Hub:
 @pytest.fixture
 def demo(clock: Clock, hub: Hub) -> DemoExtension:
     ids = count(1)
-    demo = DemoExtension(clock, hub, DemoSettings(max_answers=3), lambda: f"id-{next(ids)}")
+    demo = DemoExtension(clock, lambda: EPOCH, hub, DemoSettings(max_answers=3), lambda: f"id-{next(ids)}")
     demo.attach(hub)
     return demo
 
@@ -221,7 +222,7 @@ def test_settings_refuse_what_cannot_work(wrong: dict[str, int]) -> None:
 
 
 def test_ids_are_unique_without_a_source_of_their_own(clock: Clock, hub: Hub) -> None:
-    demo = DemoExtension(clock, hub)
+    demo = DemoExtension(clock, lambda: EPOCH, hub)
     demo.attach(hub)
     demo.forward(ask("r1"))
     demo.forward(ask("r2"))

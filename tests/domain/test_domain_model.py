@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from attrs.exceptions import FrozenInstanceError
 
 from newage.domain.model import (
     EVERYBODY,
+    PERMANENT,
     Audience,
     Caller,
     ConnectionPolicy,
@@ -22,6 +24,7 @@ from newage.domain.model import (
     Room,
     RoomKind,
     Session,
+    Term,
     read_only,
 )
 
@@ -129,3 +132,16 @@ def test_defaults_are_the_least_rights() -> None:
     assert Peer("192.0.2.7") == ("192.0.2.7", False, False, False)
     assert KeyRecord(client_id="c", hash="h", created_at=1.0).local is False
     assert Audience("all") == EVERYBODY == ("all", "")
+
+
+@pytest.mark.parametrize("seconds", [0, -1, -0.5, 1e300, PERMANENT])
+def test_a_term_without_a_length_or_beyond_all_time_is_for_ever(seconds: float) -> None:
+    term = Term.of(1e9, seconds)
+    assert (term, term.permanent) == (Term(PERMANENT, inf), True)
+    assert [term.left(wall) for wall in (0.0, 1e9, PERMANENT + 1)] == [inf] * 3
+
+
+@pytest.mark.parametrize(("wall", "left"), [(1e9, 60), (1e9 + 20, 40), (1e9 + 60, 0), (4e9, 0), (1e9 - 1, 60), (0, 60)])
+def test_of_a_term_is_never_more_left_than_its_length(wall: float, left: float) -> None:
+    term = Term.of(1e9, 60)
+    assert (term.until, term.permanent, term.left(wall)) == (1e9 + 60, False, left)

@@ -321,7 +321,7 @@ def test_typing_is_shown_to_members(kit: Kit, llm: Namespace, web: HandSocket) -
     assert handled(llm, web, "START_TYPING", {"targetRoom": "lounge"})["success"]
     assert handled(llm, web, "STOP_TYPING")["success"]
     assert [body["status"] for body in kit.outbox.bodies(web.sid, "MEMBER_STATUS_UPDATE")] == ["typing", "idle"]
-    kit.mute("lounge", "web1", kit.now() + 10)
+    kit.mute("lounge", "web1", 10)
     handled(llm, web, "START_TYPING", {"targetRoom": "lounge"})
     assert len(kit.outbox.bodies(web.sid, "MEMBER_STATUS_UPDATE")) == 2
     assert handled(llm, web, "START_TYPING", {"targetRoom": "ann"})["message"] == "You are not a member of room ann."

@@ -133,7 +133,7 @@ def test_a_refused_edit_is_an_ack_and_an_error(kit: Kit, llm: Namespace, people:
         assert words(handled(llm, people[who], "EDIT_MESSAGE", payload)) == ("error", expected)
         assert [b["message"] for b in kit.outbox.bodies(people[who].sid, "ERROR")] == [expected]
         kit.outbox.clear()
-    kit.mute("lounge", "author", kit.now() + 5)
+    kit.mute("lounge", "author", 5)
     payload = {"roomName": "lounge", "messageId": question, "updatedFields": "x"}
     muted = "You are currently muted and cannot send messages."
     assert words(handled(llm, people["author"], "EDIT_MESSAGE", payload)) == ("error", muted)

@@ -21,7 +21,7 @@ def refuse(*args: Any) -> None:
 @pytest.fixture
 def rooms(kit: Kit) -> Namespace:
     namespace = Namespace("/rooms", connect=refuse, disconnected=refuse)
-    add_room_events(namespace, RoomEvents(rooms=kit.rooms, sessions=kit.sessions, now=kit.now))
+    add_room_events(namespace, RoomEvents(rooms=kit.rooms, sessions=kit.sessions))
     return namespace
 
 
@@ -169,7 +169,7 @@ def test_members_of_a_room_are_listed_the_absent_included(
     kit: Kit, rooms: Namespace, ann: HandSocket, bob: HandSocket
 ) -> None:
     kit.group("lounge", "ann-client-1", bob=Role.GUEST)
-    kit.mute("lounge", "bob", kit.now() + 10)
+    kit.mute("lounge", "bob", 10)
     kit.disconnect(ann.sid)
     kit.clock.advance(2)
     clients = handled(rooms, bob, "GET_CLIENTS_IN_ROOM", {"roomName": "lounge"})["clients"]

@@ -382,7 +382,7 @@ def test_what_a_caller_is(house: Gatehouse) -> None:
     assert (caller.stream_mode, caller.incremental, caller.kind) == ("ss", True, Kind.CLIENT)
     session = caller.session
     assert (session.client_id, session.identity, session.desc, session.html) == ("web1", "web1-a", "d", "<b>")
-    assert session.connected_at == house.world.now()
+    assert session.connected_at == house.world.wall()
 
 
 def test_secrets_are_not_shown() -> None:

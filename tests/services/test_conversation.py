@@ -120,7 +120,7 @@ def test_a_room_that_is_deleted_while_its_context_is_read(talk: Talk) -> None:
 
 
 def test_a_muted_extension_is_not_asked(talk: Talk) -> None:
-    talk.kit.mute("lobby", ST, talk.kit.now() + 40)
+    talk.kit.mute("lobby", ST, 40)
     assert talk.advance(40) == []
     assert len(talk.advance(30)) == 1
 
@@ -152,7 +152,7 @@ class TestUnmuted:
     @pytest.fixture
     def muted(self, make_kit: Callable[..., Kit]) -> Iterator[Talk]:
         talk = Talk(make_kit, conversation=ConversationSettings(conversational_think_probability=0))
-        talk.kit.mute("lobby", ST, talk.kit.now() + 3600)
+        talk.kit.mute("lobby", ST, 3600)
         yield talk
 
     def unmute(self, talk: Talk) -> None:
@@ -169,7 +169,7 @@ class TestUnmuted:
 
     def test_not_when_it_was_muted_again(self, muted: Talk) -> None:
         self.unmute(muted)
-        muted.kit.mute("lobby", ST, muted.kit.now() + 3600)
+        muted.kit.mute("lobby", ST, 3600)
         assert muted.advance(5) == []
 
     def test_not_when_the_mode_is_another_by_then(self, muted: Talk) -> None:

@@ -140,7 +140,7 @@ def test_who_asked_is_remembered_as_long_as_the_question_is_kept(hub: Kit) -> No
 
 
 def test_a_muted_member_does_not_edit_but_may_take_back(hub: Kit) -> None:
-    hub.mute("lounge", "gue", hub.now() + 5)
+    hub.mute("lounge", "gue", 5)
     question = message(hub, "question").message_id
     error = failure_of(edit(hub, "gue", question, {"message": "x"}))
     assert (type(error), str(error)) == (NotAuthorised, MUTED)

@@ -80,7 +80,7 @@ def test_malformed_entries_are_left_out(house: Gatehouse) -> None:
     house.write("keys/clients.json", json.dumps(rubbish))
     assert run(house) == 2
     assert house.keys.client_ids() == ("ann", "items")
-    assert house.keys.records("items")[0].created_at == house.world.now()
+    assert house.keys.records("items")[0].created_at == house.world.wall()
     assert house.keys.records("items")[0].local is False
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
-from hubkit import EPOCH, Kit, failure_of, faults, result_of
-from newage.domain.model import Caller, RequestMode, Role
-from newage.errors import NotAuthorised, NotMember, RoomDenied, RoomMissing
+from hubkit import Kit, failure_of, faults, result_of
+from newage.domain.model import PERMANENT, Caller, RequestMode, Role, Term
+from newage.errors import NewAgeError, NotAuthorised, NotMember, RoomDenied, RoomMissing
 from newage.ports import IRoomListener
-from newage.services.moderation import LONGEST_TIMER, MODES_AT_ONCE, PERMANENT
+from newage.services.moderation import LONGEST_TIMER, MODES_AT_ONCE, RETRY_SECONDS
 
 FOREVER = "9999-12-31T23:59:59.999Z"
 ROLES = {"mas": Role.MASTER, "man": Role.MANAGER, "mate": Role.MANAGER, "spe": Role.SPECIAL, "gue": Role.GUEST}
@@ -334,7 +335,7 @@ def test_no_length_or_one_beyond_all_time_is_for_ever(hub: Kit, duration: float)
     assert hub.heard("MEMBER_MUTED")["mas/llm"][0]["mutedUntil"] == FOREVER
     assert notes(hub)[-1] == "[System] gue has been permanently muted by mas."
     hub.clock.advance(LONGEST_TIMER * 2)
-    assert hub.rooms.require("lounge").muted == {"gue": PERMANENT}
+    assert hub.rooms.require("lounge").muted == {"gue": Term(PERMANENT, inf)}
 
 
 def test_a_mute_ends_by_itself(hub: Kit) -> None:
@@ -373,7 +374,7 @@ def test_a_later_mute_replaces_the_earlier(hub: Kit) -> None:
     assert "gue" in hub.rooms.require("lounge").muted
     result_of(mute(hub, "mas", "gue", 0))
     hub.clock.advance(100)
-    assert hub.rooms.require("lounge").muted == {"gue": PERMANENT}
+    assert hub.rooms.require("lounge").muted == {"gue": Term(PERMANENT, inf)}
     result_of(mute(hub, "mas", "gue", 1))
     hub.clock.advance(1)
     assert hub.rooms.require("lounge").muted == {}
@@ -438,10 +439,11 @@ def test_a_mute_survives_a_restart_and_ends_in_time(make_kit: Callable[..., Kit]
     for who in ("short", "long", "over", "ever"):
         before.connect(who, "/llm")
     before.group("lounge", "mas", short=Role.GUEST, long=Role.GUEST, over=Role.GUEST, ever=Role.GUEST)
-    for who, seconds in (("short", 10), ("long", 3 * LONGEST_TIMER), ("ever", 0)):
+    for who, seconds in (("short", 13), ("long", 3 * LONGEST_TIMER), ("ever", 0)):
         result_of(before.moderation.mute(before.caller(master), "lounge", who, seconds))
-    before.mute("lounge", "over", EPOCH)  # ran out while the hub was down
+    before.mute("lounge", "over", 6)
     before.clock.advance(4)
+    before.step(3)  # that mute ran out while the hub was down
     after = make_kit(with_stores_of=before)
     for who in ("mas", "short", "long", "over", "ever"):
         after.connect(who, "/llm")
@@ -494,10 +496,51 @@ def test_a_mute_that_cannot_be_stored_is_none(hub: Kit) -> None:
 def test_a_mute_whose_end_cannot_be_stored_is_over_all_the_same(hub: Kit) -> None:
     result_of(mute(hub, "mas", "gue", 5))
     hub.gate.broken = True
-    assert len(faults(lambda: hub.clock.advance(5))) == 1
+    assert len(faults(lambda: hub.clock.advance(5))) == 2, "neither the room nor the note could be stored"
+    assert [body["identity"] for body in hub.heard("MEMBER_UNMUTED")["gue/llm"]] == ["gue"]
     hub.gate.broken = False
     hub.set_mode("lounge", RequestMode.MASTER_ONLY)
     assert hub.submit(hub.sessions.sids("gue", "/llm")[0], room="lounge")["state"] == "ignored"
+    assert hub.room_store.rooms[hub.rooms.require("lounge").id].room.muted == {}, (
+        "the next change of the room stored it, too"
+    )
+
+
+def test_a_mute_that_a_later_change_took_along_ends_in_time(hub: Kit) -> None:
+    """Its own write fails, the next one of the room succeeds and holds it too."""
+    hub.gate.shut = True
+    muting = mute(hub, "mas", "gue", 5)
+    changing = Deferred.fromCoroutine(hub.moderation.set_mode(caller(hub, "mas"), "lounge", RequestMode.MASTER_ONLY))
+    hub.gate.waiting.pop(0).errback(NewAgeError("The disk is full."))
+    assert str(failure_of(muting)) == "The disk is full."
+    hub.gate.open()
+    result_of(changing)
+    assert "gue" in hub.rooms.require("lounge").muted
+    hub.clock.advance(5)
+    assert hub.rooms.require("lounge").muted == {}
+
+
+def test_a_mute_that_ends_while_its_room_cannot_be_deleted_ends_a_little_later(hub: Kit) -> None:
+    result_of(mute(hub, "mas", "gue", 5))
+    hub.gate.shut = True
+    deleting = Deferred.fromCoroutine(hub.rooms.delete("lounge"))
+    hub.clock.advance(5)
+    hub.gate.waiting.pop(0).errback(NewAgeError("The disk is full."))
+    assert str(failure_of(deleting)) == "The disk is full."
+    hub.gate.open()
+    assert "gue" in hub.rooms.require("lounge").muted
+    hub.clock.advance(RETRY_SECONDS)
+    assert hub.rooms.require("lounge").muted == {}
+
+
+def test_a_mute_that_ends_while_its_room_is_deleted_is_no_fault(hub: Kit) -> None:
+    result_of(mute(hub, "mas", "gue", 5))
+    hub.gate.shut = True
+    hub.clock.advance(5)
+    deleting = Deferred.fromCoroutine(hub.rooms.delete("lounge"))
+    assert faults(hub.gate.open) == []
+    result_of(deleting)
+    assert hub.rooms.get("lounge") is None
 
 
 def test_an_extension_that_may_speak_again_is_asked_to(hub: Kit) -> None:

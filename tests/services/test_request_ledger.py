@@ -41,7 +41,7 @@ def ledger(kit: Kit) -> Sweepable:
 
 
 def enter(kit: Kit, ledger: RequestLedger, request_id: str, *targets: str, who: str = "web1") -> Request:
-    now = kit.now()
+    now = kit.clock.seconds()
     request = Request(
         request_id=request_id,
         identity=who,

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from twisted.internet.defer import CancelledError, Deferred
 from zope.interface.verify import verifyObject
 
-from hubkit import EPOCH, Kit, Link, failure_of, result_of
+from hubkit import Kit, Link, failure_of, result_of
 from newage.domain.model import ConnectionPolicy, RequestMode, Role
 from newage.domain.request import Ask
 from newage.errors import (
@@ -148,7 +148,7 @@ def test_muted_comes_before_everything_else(kit: Kit, link: Link) -> None:
     kit.connect("ann")
     sid = kit.connect("bob")
     kit.group("lounge", "ann", bob=Role.GUEST)
-    kit.mute("lounge", "bob", EPOCH + 10)
+    kit.mute("lounge", "bob", 10)
     words = "You are currently muted and cannot send messages."
     assert refused(kit, sid, "", None, room="lounge") == (NotAuthorised, words)
     kit.clock.advance(10)

@@ -16,7 +16,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from hubkit import EPOCH, Kit, Link, failure_of, result_of
-from newage.domain.model import MONITOR_ROOM, Audience, Message, RequestMode, Role, Room, RoomKind
+from newage.domain.model import MONITOR_ROOM, Audience, Message, RequestMode, Role, Room, RoomKind, Term
 from newage.errors import (
     AlreadyMember,
     InvalidRequest,
@@ -318,16 +318,16 @@ def test_a_mute_is_not_shaken_off_by_leaving(kit: Kit, reason: str) -> None:
     kit.connect("ann")
     kit.connect("bob")
     kit.group("lounge", "ann", bob=Role.GUEST)
-    kit.mute("lounge", "bob", EPOCH + 100)
+    kit.mute("lounge", "bob", 100)
     result_of(kit.rooms.remove("lounge", "bob", reason))
-    assert dict(result_of(kit.rooms.add("lounge", "bob")).muted) == {"bob": EPOCH + 100}
+    assert dict(result_of(kit.rooms.add("lounge", "bob")).muted) == {"bob": Term(EPOCH + 100, 100)}
 
 
 def test_a_mute_ends_with_the_retention(kit: Kit) -> None:
     kit.connect("ann")
     kit.connect("bob")
     kit.group("lounge", "ann", bob=Role.GUEST)
-    kit.mute("lounge", "bob", EPOCH + 100)
+    kit.mute("lounge", "bob", 100)
     result_of(kit.rooms.remove("lounge", "bob", "disconnect"))
     assert dict(kit.rooms.require("lounge").muted) == {}
 
@@ -338,7 +338,7 @@ def test_only_so_many_mutes_of_former_members_are_kept(make_kit: Callable[..., K
     kit.connect("bob")
     kit.group("lounge", "ann", bob=Role.GUEST)
     for absent in ("a", "b", "bob"):
-        kit.mute("lounge", absent, EPOCH + 100)
+        kit.mute("lounge", absent, 100)
     result_of(kit.rooms.remove("lounge", "bob", "leave"))
     assert set(kit.rooms.require("lounge").muted) == {"a", "b"}
 

@@ -33,7 +33,7 @@ class Watched:
         self.workers = SteppedWorkers()
         self.rescans = 0
         self._times = count(1)
-        world = World(clock=self.clock, now=lambda: EPOCH + self.clock.seconds(), new_id=lambda: "")
+        world = World(clock=self.clock, wall=lambda: EPOCH + self.clock.seconds(), new_id=lambda: "")
         files = HomeFiles(home, FileSettings())
         self.server = ServerFile(files)
         self.write("server_settings", {"networkSafe": True})

@@ -55,7 +55,7 @@ class RoomsAndRoles(RuleBasedStateMachine):
         )
         self.kit = Kit(rooms=limits)
         self.rooms_namespace = Namespace("/rooms", connect=refuse, disconnected=refuse)
-        events = RoomEvents(rooms=self.kit.rooms, sessions=self.kit.sessions, now=self.kit.now)
+        events = RoomEvents(rooms=self.kit.rooms, sessions=self.kit.sessions)
         add_room_events(self.rooms_namespace, events)
         staff = ModerationEvents(rooms=self.kit.rooms, sessions=self.kit.sessions, moderation=self.kit.moderation)
         add_moderation_events(self.rooms_namespace, staff)

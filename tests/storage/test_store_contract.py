@@ -10,7 +10,7 @@ from attrs import evolve
 from zope.interface.verify import verifyObject
 
 from deferreds import value
-from newage.domain.model import KeyRecord, Message, RequestMode, Role, Room, RoomKind
+from newage.domain.model import PERMANENT, KeyRecord, Message, RequestMode, Role, Room, RoomKind, Term
 from newage.errors import BadParameter, NotFound, RoomMissing
 from newage.ports import IKeyStore, IMarkStore, IMessageStore, IRoomStore, IStateStore
 from newage.storage.stores import Stores
@@ -119,7 +119,7 @@ class TestRooms:
                 "äther",
                 mode=RequestMode.SEPARATE,
                 members={"zoe": Role.MASTER, "ann": Role.GUEST, "bob": Role.SPECIAL, "kim": Role.MANAGER},
-                muted={"ann": 1e9 + 0.5, "bob": math.inf, "gone": 2e9},
+                muted={"ann": Term(1e9 + 0.5, 60.25), "bob": Term(PERMANENT, math.inf), "gone": Term(2e9, 5.0)},
                 clients={"zoe": "z", "bob": "b", "gone": "g"},
                 created_at=11.0,
             ),
@@ -134,13 +134,13 @@ class TestRooms:
     def test_saving_replaces_members_and_mutes_and_keeps_the_place(self, stores: Stores) -> None:
         value(stores.rooms.save_room(room("one", members={"ann": Role.MASTER, "bob": Role.GUEST})))
         value(stores.rooms.save_room(room("two")))
-        changed = room("one", mode=RequestMode.IMMEDIATE, members={"bob": Role.MASTER}, muted={"bob": 5.0})
+        changed = room("one", mode=RequestMode.IMMEDIATE, members={"bob": Role.MASTER}, muted={"bob": Term(5.0, 4.0)})
         value(stores.rooms.save_room(changed))
         assert value(stores.rooms.load_rooms()) == (changed, room("two"))
 
     def test_keeps_clients_of_members_and_muted_ones_only(self, stores: Stores) -> None:
         clients = {"ann": "a", "bob": "b", "gone": "g"}
-        saved = room("one", members={"ann": Role.MASTER}, muted={"bob": 5.0}, clients=clients)
+        saved = room("one", members={"ann": Role.MASTER}, muted={"bob": Term(5.0, 4.0)}, clients=clients)
         value(stores.rooms.save_room(saved))
         assert value(stores.rooms.load_rooms())[0].clients == {"ann": "a", "bob": "b"}
 

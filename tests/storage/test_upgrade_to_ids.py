@@ -6,13 +6,15 @@ import sqlite3
 import uuid
 from collections.abc import Callable, Iterable
 from contextlib import closing
+from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 from time import monotonic
 
 import pytest
 
 from deferreds import value
-from newage.domain.model import Message, RequestMode, Role, Room, RoomKind
+from newage.domain.model import PERMANENT, Message, RequestMode, Role, Room, RoomKind, Term
 from newage.storage.database import Database
 from newage.storage.migrations import migrations, open_file
 from newage.storage.stores import Stores, sql_stores
@@ -43,7 +45,7 @@ def of_version_1(path: Path, messages: Iterable[tuple[object, ...]]) -> None:
         old.execute(ADD_ROOM, ("lobby", "group", "Separate", 9, 11.0, 0))
         old.execute(ADD_ROOM, ("den", "personal", "Default", 0, 12.0, 0))
         old.executemany(ADD_MEMBER, [(1, 0, "ann", 3), (1, 1, "bob-2", 0)])
-        old.execute(ADD_MUTE, (1, "bob-2", 2e9))
+        old.executemany(ADD_MUTE, [(1, "bob-2", 4e9), (1, "over", 1e9), (1, "ever", PERMANENT)])
         old.execute(ADD_MARK, ("bob-2", 4, "lobby"))
         old.executemany(ADD_MESSAGE, messages)
         old.execute("UPDATE room SET messages = (SELECT count(*) FROM message WHERE room_id = room.id)")
@@ -67,7 +69,7 @@ def test_rooms_get_ids_of_their_own_and_keep_all_they_had(upgraded: Callable[...
         id=lobby.id,
         mode=RequestMode.SEPARATE,
         members={"ann": Role.MASTER, "bob-2": Role.GUEST},
-        muted={"bob-2": 2e9},
+        muted=lobby.muted,
         seq=9,
         created_at=11.0,
     )
@@ -85,6 +87,16 @@ def test_rooms_get_ids_of_their_own_and_keep_all_they_had(upgraded: Callable[...
         )
     )
     assert value(stores.messages.count_messages(lobby.id, 0)) == 2
+
+
+def test_of_a_mute_is_left_what_was_left_when_the_file_was_upgraded(upgraded: Callable[..., Stores]) -> None:
+    lobby, _ = value(upgraded().rooms.load_rooms())
+    left = 4e9 - datetime.now(UTC).timestamp()
+    assert lobby.muted == {
+        "bob-2": Term(4e9, pytest.approx(left, abs=60)),
+        "over": Term(1e9, 0.0),
+        "ever": Term(PERMANENT, inf),
+    }
 
 
 def test_an_old_answer_belongs_to_the_newest_earlier_question_of_its_request(upgraded: Callable[..., Stores]) -> None:

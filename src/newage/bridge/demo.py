@@ -67,13 +67,15 @@ def _random_id() -> str:
 class DemoExtension:
     """Answers every forwarded request with a streamed text that says where it comes from.
 
-    :param clock: the only source of time; every token is one ``callLater``.
+    :param clock: every token is one ``callLater``.
+    :param wall: seconds since the epoch; says when it was plugged in.
     :param upstream: where the answers go.
     :param new_id: makes stream and output ids.
     """
 
     _log: ClassVar[Logger] = Logger()
     _clock: IReactorTime
+    _wall: Callable[[], float]
     _upstream: IUpstream
     _settings: DemoSettings = field(factory=DemoSettings)
     _new_id: Callable[[], str] = _random_id
@@ -90,7 +92,7 @@ class DemoExtension:
             identity=IDENTITY,
             client_type="SillyTavern",
             desc="Built-in demo: echoes with a little wit, no model involved",
-            connected_at=self._clock.seconds(),
+            connected_at=self._wall(),
         )
         self._host = host
         self._sid = host.attach_extension(session, self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum, IntEnum
+from math import inf, isinf
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -88,6 +89,31 @@ class RoomKind(Enum):
     GROUP = "group"
 
 
+PERMANENT = 253_402_300_799.999  # 9999-12-31T23:59:59.999Z: the end of what never ends (contract 4.5)
+
+
+class Term(NamedTuple):
+    """How long a mute or a bar holds (contract A29). Within a run its length is waited for, never its end."""
+
+    until: float  # its end in seconds since the epoch: stored and shown
+    seconds: float  # its full length; infinity is for ever
+
+    @classmethod
+    def of(cls, wall: float, seconds: float) -> Term:
+        """One that begins now; zero or less is for ever, and so is what ends after all time."""
+        if seconds <= 0 or wall + seconds >= PERMANENT:
+            return cls(PERMANENT, inf)
+        return cls(wall + seconds, seconds)
+
+    @property
+    def permanent(self) -> bool:
+        return isinf(self.seconds)
+
+    def left(self, wall: float) -> float:
+        """What remains of it when the hub starts: however wrong the clock is, never more than the whole."""
+        return self.seconds if self.permanent else min(max(0.0, self.until - wall), self.seconds)
+
+
 class Peer(NamedTuple):
     """Where a connection comes from, as the web layer judged it (contract A1-A3).
 
@@ -157,7 +183,7 @@ class Room:
     kind: RoomKind = RoomKind.GROUP
     mode: RequestMode = RequestMode.DEFAULT
     members: Mapping[str, Role] = field(factory=dict, converter=read_only)
-    muted: Mapping[str, float] = field(factory=dict, converter=read_only)
+    muted: Mapping[str, Term] = field(factory=dict, converter=read_only)  # who is in it is muted
     clients: Mapping[str, str] = field(factory=dict, converter=read_only)
     seq: int = 0  # of the last history mutation
     created_at: float = 0.0  # seconds since the epoch

@@ -31,8 +31,8 @@ class Request:
 
     ``room_id`` says which room of that name it is of: nothing of it reaches another one. ``targets`` are the
     identities it was forwarded to. Each ends in ``failed``, or in ``finished`` when its output is whole and in
-    ``answered`` when that is stored. ``merged`` lists the requests that were merged into this one. Times are seconds
-    since the epoch.
+    ``answered`` when that is stored. ``merged`` lists the requests that were merged into this one. Times are those
+    of a clock that never jumps, in seconds; where it began means nothing.
     """
 
     request_id: str

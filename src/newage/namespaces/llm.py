@@ -246,8 +246,7 @@ def _add_presence(namespace: Namespace, services: LlmServices) -> None:
 
     def start_typing(caller: Caller, activity: Activity) -> None:
         name = concerned(caller, activity)
-        room = rooms.require(name)
-        if room.muted.get(caller.identity, 0.0) <= services.world.now():
+        if caller.identity not in rooms.require(name).muted:
             presence.start_typing(name, caller.identity)
 
     def stop_typing(caller: Caller, activity: Activity) -> None:

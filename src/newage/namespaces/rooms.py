@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from attrs import frozen
@@ -38,7 +37,6 @@ class RoomEvents:
 
     rooms: RoomService
     sessions: SessionService
-    now: Callable[[], float]
 
     def get_rooms(self, caller: Caller, request: None) -> wire.Body:
         rooms = list(self.rooms.all())
@@ -56,7 +54,7 @@ class RoomEvents:
             **client_info(known),
             "role": room.members[identity].wire,
             "online": session is not None,
-            "muted": room.muted.get(identity, 0.0) > self.now(),
+            "muted": identity in room.muted,
         }
 
     async def create(self, caller: Caller, request: RoomName) -> wire.Body:

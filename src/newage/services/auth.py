@@ -199,7 +199,7 @@ class AuthService:
             client_type=request.client_type,
             desc=request.desc,
             html=request.html,
-            connected_at=self._world.now(),
+            connected_at=self._world.wall(),
         )
         caller = Caller(
             sid=sid,

@@ -120,8 +120,7 @@ class ConversationService:
 
     def _able(self, room: Room) -> list[str]:
         """The extensions that serve a room and may speak in it."""
-        silent = {who for who, until in room.muted.items() if until > self._world.now()}
-        return [extension for extension in self._relations.assigned(room.name) if extension not in silent]
+        return [extension for extension in self._relations.assigned(room.name) if extension not in room.muted]
 
     def _interval(self) -> float:
         low = self.settings.conversational_think_interval_min
@@ -143,7 +142,7 @@ class ConversationService:
         if not said or session is None or self._rooms.current(room) is None:
             return
         request_id = self._thinking[room.id] = THINK + self._world.new_id()
-        now = self._world.now()
+        now = self._world.clock.seconds()
         words = Message(
             message_id=request_id,
             room=room.name,

@@ -74,7 +74,7 @@ class EditingService:
         room = self._rooms.get(name)
         if room is None:
             raise NotFound(words)
-        if room.muted.get(actor.identity, 0.0) > self._world.now():
+        if actor.identity in room.muted:
             raise NotAuthorised(MUTED)
         message = await self._store.find_message(room.id, any_id)
         if message is None:

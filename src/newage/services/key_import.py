@@ -43,7 +43,7 @@ async def import_keys(
     known = {(record.client_id, record.hash) for client_id in keys.client_ids() for record in keys.records(client_id)}
     count = 0
     for client_id, entry in list(content.items())[:max_clients]:
-        for record in _records(client_id, entry, world.now()):
+        for record in _records(client_id, entry, world.wall()):
             if (record.client_id, record.hash) not in known:
                 await keys.add(record)
                 count += 1

@@ -71,7 +71,7 @@ class KeyService:
         try:
             key = self._world.new_id()
             hashed = await self._hashes.hash(key.encode(), f"new key of {client_id}")
-            record = KeyRecord(client_id=client_id, hash=hashed, created_at=self._world.now(), local=local)
+            record = KeyRecord(client_id=client_id, hash=hashed, created_at=self._world.wall(), local=local)
             self._insist(client_id, token)
             await self._store.add_key(record)
             self._insist(client_id, token)

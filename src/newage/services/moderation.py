@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from math import isinf
 
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from newage.domain.model import Audience, Caller, Emission, RequestMode, Role, Room, RoomKind
+from newage.domain.model import Audience, Caller, Emission, RequestMode, Role, Room, RoomKind, Term
 from newage.domain.policy import administers, is_staff, may_set_role, outranks, successor
 from newage.errors import NotAuthorised, NotMember, RoomDenied, RoomMissing
 from newage.ports import IOutbox, IStateStore
@@ -22,9 +23,9 @@ from newage.services.room_notices import RoomNotices
 from newage.services.rooms import RoomService
 from newage.services.sessions import SessionService
 
-PERMANENT = 253_402_300_799.999  # 9999-12-31T23:59:59.999Z (contract 4.5)
 MODES_AT_ONCE = 500  # rooms
 LONGEST_TIMER = 86_400.0 * 24  # seconds; longer mutes are looked at again then
+RETRY_SECONDS = 60.0  # until a mute is looked at again that ran out while its room was being deleted
 
 
 class ModerationService(RoomListener):
@@ -67,8 +68,8 @@ class ModerationService(RoomListener):
         elif mode is not None:
             self._log.warn("the stored request mode is none: {mode}", mode=mode)
         for room in self._rooms.all():
-            for identity, until in room.muted.items():
-                self._run_out(room.name, identity, until)
+            for identity, term in room.muted.items():
+                self._run_out(room.name, identity, term.left(self._world.wall()))
 
     def close(self) -> None:
         for call in self._mutes.values():
@@ -122,36 +123,46 @@ class ModerationService(RoomListener):
         """
         room, identity = self._find(room_name, subject, "Failed to mute member")
         self._check_mute(actor, room, identity)
-        until = min(self._world.now() + duration, PERMANENT) if duration > 0 else PERMANENT
-        permanent = until == PERMANENT
-        await self._rooms.change(room, muted={**room.muted, identity: until})
-        self._run_out(room.name, identity, until)
-        told: dict[str, object] = {"mutedUntil": iso(until), "duration": "permanent" if permanent else duration}
+        term = Term.of(self._world.wall(), duration)
+        await self.silence(room, identity, term)
+        told: dict[str, object] = {
+            "mutedUntil": iso(term.until),
+            "duration": "permanent" if term.permanent else duration,
+        }
         self._publish(room, identity, "MEMBER_MUTED", {"mutedBy": actor.identity, **told})
         self._presence.stop_typing(room.name, identity)  # else it would look idle when that runs out
         self._presence.show(room.name, identity, "muted")
-        how = "permanently muted by " if permanent else "muted by "
-        length = "" if permanent else f" for {_in_full(duration)} seconds"
+        how = "permanently muted by " if term.permanent else "muted by "
+        length = "" if term.permanent else f" for {_in_full(duration)} seconds"
         self._history.note(room.name, f"[System] {identity} has been {how}{actor.identity}{length}.")
         return told
+
+    async def silence(self, room: Room, identity: str, term: Term) -> None:
+        """Put a mute that begins now in force, and end it in time."""
+        try:
+            await self._rooms.change(room, muted={**room.muted, identity: term})
+        finally:  # if it could not be stored, a later change of the room may have taken it along
+            now = self._rooms.get(room.name)
+            if now is not None and now.muted.get(identity) == term:
+                self._run_out(room.name, identity, term.seconds)
 
     async def unmute(self, actor: Caller, room_name: str, subject: str) -> None:
         """Give the word back; not muted is fine."""
         room, identity = self._find(room_name, subject, "Failed to unmute member")
         self._check_mute(actor, room, identity)
-        await self._unmute(room.name, identity, actor.identity)
+        await self._unmute(room.name, identity, actor.identity, self._rooms.change)
 
     def _check_mute(self, actor: Caller, room: Room, identity: str) -> None:
         if not administers(actor) and not outranks(_role(room, actor), room.members[identity]):
             raise NotAuthorised("Unauthorized")
 
-    async def _unmute(self, name: str, identity: str, by: str) -> None:
+    async def _unmute(self, name: str, identity: str, by: str, store: Callable[..., Awaitable[Room]]) -> None:
         self._stop_waiting(name, identity)
         room = self._rooms.get(name)
         if room is None or identity not in room.muted:
             return
-        muted = {who: until for who, until in room.muted.items() if who != identity}
-        room = await self._rooms.change(room, muted=muted)
+        muted = {who: term for who, term in room.muted.items() if who != identity}
+        room = await store(room, muted=muted)
         if identity not in room.members:  # it had left; nobody needs to hear of it
             return
         self._publish(room, identity, "MEMBER_UNMUTED", {"unmutedBy": by})
@@ -159,25 +170,27 @@ class ModerationService(RoomListener):
         self._presence.show(room.name, identity, "idle")
         self._history.note(name, f"[System] {identity} has been unmuted by {by}.")
 
-    def _run_out(self, name: str, identity: str, until: float) -> None:
-        """End the mute when its time comes."""
+    def _run_out(self, name: str, identity: str, left: float) -> None:
+        """End the mute after ``left`` seconds; infinity is never."""
         self._stop_waiting(name, identity)
-        if until >= PERMANENT:
+        if isinf(left):
             return
-        left = max(0.0, until - self._world.now())
         if left > LONGEST_TIMER:
-            again = (name, identity, until)
+            again = (name, identity, left - LONGEST_TIMER)
             self._mutes[name, identity] = self._world.clock.callLater(LONGEST_TIMER, self._look_again, *again)
         else:
             self._mutes[name, identity] = self._world.clock.callLater(left, self._expire, name, identity)
 
-    def _look_again(self, name: str, identity: str, until: float) -> None:
+    def _look_again(self, name: str, identity: str, left: float) -> None:
         del self._mutes[name, identity]
-        self._run_out(name, identity, until)
+        self._run_out(name, identity, left)
 
     def _expire(self, name: str, identity: str) -> None:
         del self._mutes[name, identity]
-        d = Deferred.fromCoroutine(self._unmute(name, identity, "System"))
+        if self._rooms.get(name) is None:  # it is being deleted; if that fails, it is back
+            self._run_out(name, identity, RETRY_SECONDS)
+            return
+        d = Deferred.fromCoroutine(self._unmute(name, identity, "System", self._rooms.lapse))
         d.addErrback(self._failed, name)
 
     def _publish(self, room: Room, identity: str, event: str, members: dict[str, object]) -> None:
@@ -266,8 +279,9 @@ class ModerationService(RoomListener):
         session = self._sessions.resolve(subject)
         return session.identity if session is not None and session.identity in room.members else None
 
-    def _failed(self, failure: Failure, room: str) -> None:
-        self._log.failure("a mute in room {room} could not be ended", failure, room=room)
+    def _failed(self, failure: Failure, name: str) -> None:
+        if not isinstance(failure.value, RoomMissing):
+            self._log.failure("a mute in room {room} could not be ended", failure, room=name)
 
 
 def role_is_open(room: Room, identity: str, role: Role) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any, ClassVar
 
 from attrs import field, frozen
@@ -80,15 +81,15 @@ class RequestLedger:
         waiting = [r for r in self._requests.values() if r.live and r.awaits(extension)]
         if not waiting:
             return None
-        patience = self._world.now() - self.settings.extension_silence_seconds
-        return next((r for r in waiting if r.heard.get(extension, 0.0) > patience), waiting[-1])
+        patience = self._world.clock.seconds() - self.settings.extension_silence_seconds
+        return next((r for r in waiting if r.heard.get(extension, -inf) > patience), waiting[-1])
 
     def get(self, request_id: str) -> Request | None:
         return self._requests.get(request_id)
 
     def heard_from(self, request: Request, extension: str) -> None:
         """An extension is at work on it: neither expiry nor rule 3 may pass it over."""
-        request.active_at = request.heard[extension] = self._world.now()
+        request.active_at = request.heard[extension] = self._world.clock.seconds()
 
     def finished_by(self, request: Request, extension: str) -> None:
         """Its output is whole: what the extension sends next without a requestId belongs to the next request."""
@@ -135,7 +136,7 @@ class RequestLedger:
         """No more is expected of it: tell everybody whose words are in it."""
         if not request.live:
             return
-        request.ended_at = self._world.now()
+        request.ended_at = self._world.clock.seconds()
         request.state = status
         self._note_end(request, status)
         self._count_down(request)
@@ -175,12 +176,12 @@ class RequestLedger:
         if self._requests.get(request.request_id) is request:
             del self._requests[request.request_id]
         if request.live:
-            request.ended_at = self._world.now()
+            request.ended_at = self._world.clock.seconds()
             self._count_down(request)
 
     def _sweep_requests(self) -> None:
         """Expire what fell silent, forget what is long over."""
-        now = self._world.now()
+        now = self._world.clock.seconds()
         for request in list(self._requests.values()):
             if request.ended_at is not None:
                 if request.ended_at <= now - self.settings.request_tail_seconds:

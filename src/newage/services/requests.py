@@ -106,7 +106,7 @@ class RequestService(RequestLedger, RoomListener):
             raise Unavailable("The server is stopping.")
         name = ask.room if ask.room is not None and ask.room != caller.client_id else caller.identity
         room = self._rooms.get(name)
-        if room is not None and self._is_muted(room, caller.identity):
+        if room is not None and caller.identity in room.muted:
             raise NotAuthorised(MUTED)
         if room is None or (caller.identity not in room.members and not administers(caller)):
             raise RoomDenied("Invalid or unauthorized target room.")
@@ -122,9 +122,6 @@ class RequestService(RequestLedger, RoomListener):
             raise InvalidRequest("LLM requests should not be sent to the server directly.")
         self._check_limits(caller.identity, size)
         return room
-
-    def _is_muted(self, room: Room, identity: str) -> bool:
-        return room.muted.get(identity, 0.0) > self._world.now()
 
     def _check_limits(self, identity: str, size: int) -> None:
         now = self._world.clock.seconds()
@@ -163,7 +160,7 @@ class RequestService(RequestLedger, RoomListener):
             request_type=ask.request_type,
             extra=ask.extra,
         )
-        now = self._world.now()
+        now = self._world.clock.seconds()
         request = Request(
             request_id=ask.request_id,
             identity=caller.identity,
@@ -226,7 +223,7 @@ class RequestService(RequestLedger, RoomListener):
         request.merged = waiting
         request.targets = targets
         for target in targets:
-            request.heard[target] = self._world.now()
+            request.heard[target] = self._world.clock.seconds()
         merged = merge_text([*waiting, request]) if waiting else None
         self._forwarder.forward(request, context, merged)
 
@@ -292,9 +289,11 @@ class RequestService(RequestLedger, RoomListener):
             if not request.live:  # the room was deleted meanwhile
                 continue
             request.mode, request.state = room.mode, "forwarded"
-            request.active_at = self._world.now()  # its patience was for the queue; the extension gets all of its own
+            request.active_at = (
+                self._world.clock.seconds()
+            )  # its patience was for the queue; the extension gets all of its own
             for target in request.targets:
-                request.heard[target] = self._world.now()
+                request.heard[target] = self._world.clock.seconds()
             self._forwarder.forward(request, context, None)
             self._tell(request, "forwarded")
 
@@ -305,7 +304,7 @@ class RequestService(RequestLedger, RoomListener):
 
     def _tick(self) -> None:
         self._sweep = self._world.clock.callLater(self.SWEEP, self._tick)
-        now = self._world.now()
+        now = self._world.clock.seconds()
         for name, queue in list(self._queues.items()):
             for request in queue.expire(now - self.settings.queue_ttl_seconds):
                 self.end(request, "expired")

@@ -107,11 +107,11 @@ class RoomService(SessionListener):
             self._stored.add(room.id)
             self._put(room)
             for identity in room.members:
-                self._offline_since.setdefault(identity, self._world.now())
+                self._offline_since.setdefault(identity, self._world.clock.seconds())
             self._watch_empty(room)
         if MONITOR_ROOM not in self._rooms:
             monitors = Room(
-                name=MONITOR_ROOM, id=self._world.new_id(), kind=RoomKind.MONITOR, created_at=self._world.now()
+                name=MONITOR_ROOM, id=self._world.new_id(), kind=RoomKind.MONITOR, created_at=self._world.wall()
             )
             self._put(monitors)
         self._schedule_sweep()
@@ -182,7 +182,7 @@ class RoomService(SessionListener):
             id=self._world.new_id(),
             mode=self.default_mode,
             members={creator.identity: Role.MASTER},
-            created_at=self._world.now(),
+            created_at=self._world.wall(),
         )
         await self._commit(None, room)
         self._transport.enter(room.name, creator.identity)
@@ -263,6 +263,20 @@ class RoomService(SessionListener):
         await self._commit(room, changed)
         return changed
 
+    async def lapse(self, room: Room, **changes: object) -> Room:
+        """``change`` for what time has brought about: in force even if it cannot be stored; the next change is.
+
+        :raises RoomMissing: the room was deleted meanwhile.
+        """
+        changed = evolve(room, **changes)  # type: ignore[arg-type]  # attrs checks the names at run time
+        try:
+            await self._commit(changed, changed)
+        except RoomMissing:
+            raise
+        except Exception as error:
+            self._not_stored(error, room.name)
+        return changed
+
     def next_seq(self, name: str, room_id: str) -> int:
         """Number one history mutation; it reaches the store with the message that carries it.
 
@@ -307,7 +321,7 @@ class RoomService(SessionListener):
             self._transport.enter_socket(name, caller)
 
     def session_gone(self, session: Session) -> None:
-        self._offline_since[session.identity] = self._world.now()
+        self._offline_since[session.identity] = self._world.clock.seconds()
 
     # ------------------------------------------------------------------------------------------------------ internals
 
@@ -321,7 +335,7 @@ class RoomService(SessionListener):
             kind=kind,
             mode=self.default_mode,
             members={session.identity: Role.MASTER},
-            created_at=self._world.now(),
+            created_at=self._world.wall(),
         )
         self._put(room)
         self._tell_created(room)
@@ -379,7 +393,7 @@ class RoomService(SessionListener):
             self._stored.add(room.id)
         for identity in room.members:
             if not self._sessions.is_online(identity):
-                self._offline_since.setdefault(identity, self._world.now())
+                self._offline_since.setdefault(identity, self._world.clock.seconds())
         self._watch_empty(room)
 
     def _take_out(self, room: Room) -> None:
@@ -434,7 +448,7 @@ class RoomService(SessionListener):
         """
         members = {who: role for who, role in room.members.items() if who != identity}
         full = len(room.muted) > self.settings.max_members_per_room
-        muted = {who: until for who, until in room.muted.items() if who != identity or not (forget or full)}
+        muted = {who: term for who, term in room.muted.items() if who != identity or not (forget or full)}
         changed = evolve(room, members=members, muted=muted)
         if room.kind is not RoomKind.GROUP or changed.master is not None:
             return changed, None
@@ -461,7 +475,7 @@ class RoomService(SessionListener):
         self._schedule_sweep()
         horizon = self._world.clock.seconds() - JOIN_WINDOW
         self._joins = {who: times for who, times in self._joins.items() if times[-1] > horizon}
-        oldest = self._world.now() - self.settings.offline_retention_seconds
+        oldest = self._world.clock.seconds() - self.settings.offline_retention_seconds
         for identity, since in list(self._offline_since.items()):
             if since <= oldest:
                 del self._offline_since[identity]

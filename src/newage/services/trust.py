@@ -150,7 +150,7 @@ class TrustService:
             raise Unavailable("Too many trusted clients.")
         self._runtime[client_id] = None  # counted before the commit, so that the limit holds
         try:
-            await self._store.add_trusted(client_id, self._world.now())
+            await self._store.add_trusted(client_id, self._world.wall())
         except BaseException:
             self._runtime.pop(client_id, None)
             raise

@@ -30,7 +30,7 @@ SAVE_STATE: Final = (
 
 LOAD_ROOMS: Final = "SELECT id, name, uuid, kind, mode, seq, created_at FROM room ORDER BY id"
 LOAD_MEMBERS: Final = "SELECT room_id, identity, role, client_id FROM member ORDER BY room_id, position"
-LOAD_MUTES: Final = "SELECT room_id, identity, until, client_id FROM mute ORDER BY room_id, identity"
+LOAD_MUTES: Final = "SELECT room_id, identity, until, seconds, client_id FROM mute ORDER BY room_id, identity"
 DELETE_NAMESAKES: Final = "DELETE FROM room WHERE name = ? AND uuid <> ?"
 SAVE_ROOM: Final = """
     INSERT INTO room (name, uuid, kind, mode, seq, created_at) VALUES (?, ?, ?, ?, ?, ?)
@@ -41,7 +41,7 @@ SAVE_ROOM: Final = """
 CLEAR_MEMBERS: Final = "DELETE FROM member WHERE room_id = ?"
 ADD_MEMBER: Final = "INSERT INTO member (room_id, position, identity, role, client_id) VALUES (?, ?, ?, ?, ?)"
 CLEAR_MUTES: Final = "DELETE FROM mute WHERE room_id = ?"
-ADD_MUTE: Final = "INSERT INTO mute (room_id, identity, until, client_id) VALUES (?, ?, ?, ?)"
+ADD_MUTE: Final = "INSERT INTO mute (room_id, identity, until, seconds, client_id) VALUES (?, ?, ?, ?, ?)"
 DELETE_ROOM: Final = "DELETE FROM room WHERE uuid = ?"
 ROOM_ID: Final = "SELECT id FROM room WHERE uuid = ?"
 RAISE_SEQ: Final = "UPDATE room SET seq = max(seq, ?) WHERE id = ?"

@@ -11,7 +11,7 @@ from attrs import define, frozen
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from newage.domain.model import KeyRecord, Message, RequestMode, Role, Room, RoomKind
+from newage.domain.model import KeyRecord, Message, RequestMode, Role, Room, RoomKind, Term
 from newage.errors import BadParameter, NotFound, RoomMissing
 from newage.ports import IKeyStore, IMarkStore, IMessageStore, IRoomStore, IStateStore
 from newage.storage import memory, sql
@@ -198,7 +198,7 @@ def _done(_: sqlite3.Cursor) -> None:
 
 def _load_rooms(connection: sqlite3.Connection) -> tuple[Room, ...]:
     members: dict[int, dict[str, Role]] = {}
-    mutes: dict[int, dict[str, float]] = {}
+    mutes: dict[int, dict[str, Term]] = {}
     clients: dict[int, dict[str, str]] = {}
     connection.execute("BEGIN")  # one snapshot for the three
     try:
@@ -207,8 +207,8 @@ def _load_rooms(connection: sqlite3.Connection) -> tuple[Room, ...]:
             members.setdefault(room_id, {})[identity] = Role(role)
             if client_id is not None:
                 clients.setdefault(room_id, {})[identity] = client_id
-        for room_id, identity, until, client_id in connection.execute(sql.LOAD_MUTES):
-            mutes.setdefault(room_id, {})[identity] = until
+        for room_id, identity, until, seconds, client_id in connection.execute(sql.LOAD_MUTES):
+            mutes.setdefault(room_id, {})[identity] = Term(until, seconds)
             if client_id is not None:
                 clients.setdefault(room_id, {})[identity] = client_id
     finally:
@@ -243,7 +243,7 @@ def _save_room(connection: sqlite3.Connection, room: Room) -> None:
     )
     connection.execute(sql.CLEAR_MUTES, (room_id,))
     connection.executemany(
-        sql.ADD_MUTE, [(room_id, who, until, room.clients.get(who)) for who, until in room.muted.items()]
+        sql.ADD_MUTE, [(room_id, who, *term, room.clients.get(who)) for who, term in room.muted.items()]
     )
 
 

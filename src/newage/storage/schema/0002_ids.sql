@@ -25,3 +25,11 @@ UPDATE message SET (asker, question_id) = (
     ORDER BY q.seq DESC LIMIT 1
 ) WHERE role = 'assistant' AND request_id IS NOT NULL;
 DROP INDEX asked_before;
+
+-- The full length of a mute in seconds, infinity for ever (`until` stays its end by the wall clock): what is left of
+-- it at a start is never more. Of rows of before nothing is known but their end.
+ALTER TABLE mute ADD COLUMN seconds REAL NOT NULL DEFAULT 0;
+UPDATE mute SET seconds = CASE
+    WHEN until >= 253402300799.0 THEN 9e999
+    ELSE max(0.0, until - (julianday('now') - 2440587.5) * 86400.0)
+END;
