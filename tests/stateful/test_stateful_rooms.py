@@ -98,10 +98,12 @@ class RoomsAndRoles(RuleBasedStateMachine):
         here = [who for who in room.members if who in self.online and who != but]
         return max(here, key=lambda who: RANK[room.members[who]], default=None)
 
-    def take_out(self, name: str, who: str) -> None:
+    def take_out(self, name: str, who: str, *, forgotten: bool = False) -> None:
+        """A mute outlives leaving, else an open room would be left for that; it ends when its member is forgotten."""
         room = self.model[name]
         del room.members[who]
-        room.muted.pop(who, None)
+        if forgotten:
+            room.muted.pop(who, None)
         if room.master is None:
             heir = self.heir(room)
             if heir is not None:
@@ -315,7 +317,7 @@ class RoomsAndRoles(RuleBasedStateMachine):
                 if now - since >= RETENTION:
                     del self.gone_at[who]
                     for name in [name for name, room in self.model.items() if who in room.members]:
-                        self.take_out(name, who)
+                        self.take_out(name, who, forgotten=True)
 
     # ------------------------------------------------------------------------------------------------ invariants
 
@@ -329,10 +331,9 @@ class RoomsAndRoles(RuleBasedStateMachine):
         }
 
     @invariant()
-    def nobody_shares_the_crown_and_only_members_are_muted(self) -> None:
+    def nobody_shares_the_crown(self) -> None:
         for room in self.kit.rooms.all():
             assert sum(role.wire == "master" for role in room.members.values()) <= 1
-            assert room.muted.keys() <= room.members.keys()
             if room.kind is RoomKind.PERSONAL:
                 assert room.master in (room.name, None)
 
