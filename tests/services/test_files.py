@@ -1,4 +1,4 @@
-"""Files below the home: paths as text, links, atomic writes, limits (contract 7.5, ecosystem C.2 31)."""
+"""Files below the home: paths as text, links, atomic writes, limits (contract 7.5, 16.3.31)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hardened HTTP: deadlines, body limits, connection counts (ecosystem C.1 rows 2-3, C.2 rows 5, 13, 16, 17)."""
+"""Hardened HTTP: deadlines, body limits, connection counts (contract 16.2 and 16.3)."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ def test_malformed_requests_get_one_400_and_nothing_after_it(data):
 
 
 def test_hostile_paths_are_not_echoed():
-    """ecosystem C.2 row 17."""
+    """Contract 16.3.17."""
     house = House()
     response = house.ask("/<script>alert(1)</script>", Host="<script>")
     assert response.summary == (404, b"Not Found")

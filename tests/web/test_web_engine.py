@@ -1,4 +1,4 @@
-"""The Engine.IO endpoint: errors, statuses, CORS, origins (contract 2.1, 2.12, A2, A3; ecosystem C.2 rows 10, 19)."""
+"""The Engine.IO endpoint: errors, statuses, CORS, origins (contract 2.1, 2.12, A2, A3, 16.3.10, 16.3.19)."""
 
 from __future__ import annotations
 

@@ -458,7 +458,7 @@ def test_an_error_of_the_socket_is_left_to_the_reactor():
 
 
 def test_a_reader_that_takes_nothing_is_cut_off():
-    """ecosystem C.1-4, C.2 row 26: bounded, and told from a later turn, never from inside send."""
+    """Contract 16.2.4, 16.3.26: bounded, and told from a later turn, never from inside send."""
     ours, tcp = tcp_socket(0, outbound_max_bytes=1_000)
     recorder = Recorder()
     ours.sink.bind(recorder)

@@ -1,4 +1,4 @@
-"""Static files: contract 9.1; ecosystem C.1-9 and C.2 row 31 (paths, links, NUL)."""
+"""Static files: contract 9.1, 16.2.9 and 16.3.31 (paths, links, NUL)."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_no_path_reaches_what_is_outside(house, parts):
 
 
 def test_a_link_that_replaces_a_folder_is_not_followed(house, home):
-    """The race of ecosystem C.2, 31: whatever is swapped between two looks, no link is ever walked."""
+    """The race of contract 16.3.31: whatever is swapped between two looks, no link is ever walked."""
     sub = home / "public" / "sub"
     (home / "keys" / "index.html").write_text("outside")
     for turn in range(20):

@@ -1,4 +1,4 @@
-"""Whatever bytes arrive: no unhandled error, and the next peer is served (ecosystem C.2 row 2, G9)."""
+"""Whatever bytes arrive: no unhandled error, and the next peer is served (contract 16.3.2)."""
 
 from __future__ import annotations
 

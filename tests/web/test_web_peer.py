@@ -1,4 +1,4 @@
-"""Who a peer is and which pages may speak to us: contract 2.12, A1-A3, ecosystem C.2 rows 19 and 34."""
+"""Who a peer is and which pages may speak to us: contract 2.12, A1-A3, 16.3.19 and 16.3.34."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Long-polling: contract 2.1 and the public protocol's cases; ecosystem C.2 rows 4, 9, 22."""
+"""Long-polling: the public protocol's cases, and contract 2.1, 16.3.4, 16.3.9, 16.3.22."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Autobahn's WebSocket behind HTTP: hand-over, limits, closing; ecosystem C.1 rows 1, 5, 6 and C.2 rows 1, 13, 14."""
+"""Autobahn's WebSocket behind HTTP: hand-over, limits, closing (contract 16.2 and 16.3)."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_wrong_handshake_is_refused_without_an_echo(changes, status):
 @pytest.mark.parametrize("byte", ["\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85"])
 @pytest.mark.parametrize("name", ["Origin", "X-Forwarded-For", "Cookie", "User-Agent", "Sec-WebSocket-Protocol"])
 def test_header_smuggling(byte, name):
-    """ecosystem C.1-1: Autobahn would see another header after such a byte."""
+    """Contract 16.2.1: Autobahn would see another header after such a byte."""
     house = House()
     line = house.line()
     line.upgrade(URL, **{name.replace("-", "_"): f"a{byte}Origin: http://localhost"})
@@ -239,7 +239,7 @@ def test_message_limit_counts_fragments_together():
 
 @pytest.mark.parametrize("payload", [b"", b"x"])
 def test_fragment_limit(payload):
-    """ecosystem C.1-5: empty continuation frames count as well."""
+    """Contract 16.2.5: empty continuation frames count as well."""
     ours = open_socket(with_settings(max_fragments=10))
     ours.feed(client_frame(payload, fin=False), *[client_frame(payload, 0, fin=False) for _ in range(8)])
     ours.feed(client_frame(payload, 0))

@@ -1,4 +1,4 @@
-"""The limits of the gateway: what one connection, one socket, one address may hold (ecosystem C.2, C.5)."""
+"""The limits of the gateway: what one connection, one socket, one address may hold (contract 16.3)."""
 
 from __future__ import annotations
 

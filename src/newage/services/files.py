@@ -1,4 +1,4 @@
-"""JSON files under the home, opened part by part so that no symbolic link leads out (contract 7.5, ecosystem C.2 31).
+"""JSON files under the home, opened part by part so that no symbolic link leads out (contract 7.5, 16.3.31).
 
 Everything here blocks: it runs in a thread. Every path is a tuple of parts below the home; nothing is ever resolved as
 text and opened later, so there is no moment in which a folder can be exchanged for a link.

@@ -1,4 +1,4 @@
-"""twisted.web's HTTP channel and request, hardened: deadlines, body limits, connection counts (ecosystem C.1, 2-3).
+"""twisted.web's HTTP channel and request, hardened: deadlines, body limits, connection counts (contract 16.2).
 
 Twisted's idle timeout starts again with every byte; here the headers of a request and its body each have a deadline.
 Twisted reads any body; here the announced length is checked before and the real one while it comes, it stays in memory,
@@ -162,7 +162,7 @@ class HardenedChannel(HTTPChannel):
         if self._successor is not None:
             self._successor.cut()  # bytes before our 101: nobody who is in earnest sends them
         elif self._handlingRequest and self.requests and self.requests[0].exclusive:
-            self.transport.abortConnection()  # pipelined behind a parked GET (ecosystem C.2, 16)
+            self.transport.abortConnection()  # pipelined behind a parked GET (contract 16.3.16)
         else:
             super().rawDataReceived(data)
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _log = Logger()
 
-# Line ends for str.splitlines that Twisted lets through in a header value (ecosystem C.1-1), and what it should stop.
+# Line ends for str.splitlines that Twisted lets through in a header value (contract 16.2.1), and what it should stop.
 _LINE_ENDS: Final = b"\x00\r\n\x0b\x0c\x1c\x1d\x1e\x85"
 _PROTOCOL: Final = b"4"
 _MAX_LINGERING: Final = 1_000  # sessions that wait for their last GET

@@ -1,4 +1,4 @@
-"""The fast path of a WebSocket: three changes to Autobahn's ordinary way, all in this module (performance.md).
+"""The fast path of a WebSocket: three changes to Autobahn's ordinary way, all in this module (docs/performance.md).
 
 1. **Whole small frames are read directly.** In the open state, between two frames, complete unfragmented masked text
    frames below 64 KiB are unmasked and delivered straight from the received bytes. Everything else (control frames,

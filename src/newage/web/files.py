@@ -1,7 +1,7 @@
 """Static content: files beneath a folder and modules in memory, with validators and ranges (contract 9.1).
 
 A path is walked part by part on file descriptors with ``O_NOFOLLOW``: no symbolic link is followed below the root, so
-nothing outside it can be reached, whoever swaps what in between (ecosystem C.2, 31). What is no plain file or folder,
+nothing outside it can be reached, whoever swaps what in between (contract 16.3.31). What is no plain file or folder,
 what begins with a dot and what holds NUL or a slash does not exist here.
 """
 

@@ -1,8 +1,8 @@
 """The hand-over of a transport from HTTP to a WebSocket.
 
 The request that Autobahn sees is written by us from the handful of headers a handshake needs. Autobahn splits lines
-where Twisted does not (C.1-1), so a header value it never sees cannot grow into other headers; origin, host and peer
-were judged on the Twisted request before.
+where Twisted does not (contract 16.2.1), so a header value it never sees cannot grow into other headers; origin, host
+and peer were judged on the Twisted request before.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Autobahn's WebSocket as an ``IFrameSink``.
 
 Autobahn owns the protocol: opening handshake, closing handshake, pings, limits, errors. ``fastframes`` is the way in
-and out for what is ordinary. This module sets Autobahn's own limits (its defaults have none: ecosystem C.1-6), adds
+and out for what is ordinary. This module sets Autobahn's own limits (its defaults have none: contract 16.2.6), adds
 the ones it lacks (fragments per message, control frames per second, unsent bytes), and keeps little per connection.
 """
 
@@ -361,4 +361,4 @@ class EngineWebSocketFactory(WebSocketServerFactory):
 
 
 def _no_compression(offers: object) -> None:
-    """Deflate stays off: a bomb of 1 KB becomes 100 MB (ecosystem C.2, 14)."""
+    """Deflate stays off: a bomb of 1 KB becomes 100 MB (contract 16.3.14)."""
