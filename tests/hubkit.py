@@ -479,6 +479,7 @@ class Kit:
             self.requests,
             self.streams,
             self.downstream,
+            self.presence,
             self.moderation,
             self.offline,
             self.history,
@@ -523,11 +524,10 @@ class Kit:
         )
         marks = GatedMarkStore(self.mark_store, self.mark_gate)
         self.offline = OfflineService(self.world, self.outbox, self.rooms, messages, marks)
-        keep = self.settings.history.max_messages_per_room
-        self.editing = EditingService(self.world, self.rooms, self.history, messages, keep)
+        self.editing = EditingService(self.world, self.rooms, self.history, messages)
 
-    def _members(self, name: str) -> tuple[str, ...]:
-        room = self.rooms.get(name)
+    def _members(self, room_id: str) -> tuple[str, ...]:
+        room = self.rooms.with_id(room_id)
         return () if room is None else tuple(room.members)
 
     def step(self, seconds: float) -> None:
@@ -635,6 +635,19 @@ class Kit:
         if mode is not RequestMode.DEFAULT:
             self.set_mode(name, mode)
         return self.rooms.require(name)
+
+    def make_again(self, name: str, master: str, meanwhile: Callable[[], None] = lambda: None) -> Room:
+        """Delete a room and make another one of its name, as the store is slow; ``meanwhile`` begins before."""
+        session = self.sessions.by_identity(master)
+        assert session is not None
+        self.gate.shut = True
+        meanwhile()
+        deleting = Deferred.fromCoroutine(self.rooms.delete(name))
+        creating = Deferred.fromCoroutine(self.rooms.create(name, session))
+        self.gate.open()
+        result_of(deleting)
+        room: Room = result_of(creating)
+        return room
 
     def set_mode(self, name: str, mode: RequestMode) -> None:
         room = result_of(self.rooms.change(self.rooms.require(name), mode=mode))

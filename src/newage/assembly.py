@@ -234,13 +234,12 @@ class Assembly:
         self.offline = OfflineService(
             world, hub, self.rooms, stores.messages, stores.marks, config.history.context_max_bytes
         )
-        keep = config.history.max_messages_per_room
         self.editing = EditingService(
-            world, self.rooms, self.history, stores.messages, keep, config.requests.max_request_bytes
+            world, self.rooms, self.history, stores.messages, config.requests.max_request_bytes
         )
 
-    def _members(self, name: str) -> tuple[str, ...]:
-        room = self.rooms.get(name)
+    def _members(self, room_id: str) -> tuple[str, ...]:
+        room = self.rooms.with_id(room_id)
         return () if room is None else tuple(room.members)
 
     def _listen(self) -> None:
@@ -262,6 +261,7 @@ class Assembly:
             self.requests,
             self.streams,
             self.downstream,
+            self.presence,
             self.moderation,
             self.offline,
             self.history,

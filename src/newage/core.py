@@ -54,7 +54,6 @@ class Core(Assembly, Service):
         self.requests.settings = config.requests
         self.streams.settings = config.streams
         self.pacer.limit = config.requests.extension_max_in_flight
-        self.editing.keep = config.history.max_messages_per_room
         self.editing.max_bytes = config.requests.max_request_bytes
         self.conversation.settings = config.conversation
         self.downstream.settings = config.downstream

@@ -118,7 +118,7 @@ def reader(kit: Kit, *names: str, room: str = "web1", **declared: Any) -> Reader
 
 
 def begin(kit: Kit, room: str = "web1", **meta: Any) -> Feed:
-    return kit.downstream.start(room, {**META, "roomName": room, **meta})
+    return kit.downstream.start(kit.room_id(room), {**META, "roomName": room, **meta})
 
 
 def pushed(feed: Feed, *texts: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from twisted.internet.defer import Deferred
 
 from hubkit import Kit, failure_of, result_of
 from newage.domain.model import Caller, Message, RequestMode, Role
-from newage.errors import InvalidRequest, NotAuthorised, NotFound, NotMember
+from newage.errors import InvalidRequest, NotAuthorised, NotFound, NotMember, RoomMissing
 from newage.services.editing import IMMUTABLE
 from newage.services.requests import MUTED
 
@@ -133,10 +132,43 @@ def test_an_extension_that_is_a_member_may_change_its_answer(hub: Kit) -> None:
     assert result_of(edit(hub, X, message(hub, "answer").message_id, {"message": "better"})).text == "better"
 
 
-def test_who_asked_is_remembered_as_long_as_the_question_is_kept(hub: Kit) -> None:
+def test_who_asked_is_remembered_though_the_question_is_gone(hub: Kit) -> None:
     result_of(delete(hub, "mas", message(hub, "question").message_id))
-    refused = failure_of(edit(hub, "gue", message(hub, "answer").message_id, {"message": "x"}))
-    assert str(refused) == NOT_YOURS
+    assert result_of(edit(hub, "gue", message(hub, "answer").message_id, {"message": "x"})).text == "x"
+
+
+def test_no_right_follows_from_a_request_id(hub: Kit) -> None:
+    """The whole room sees it: whoever asks something with it again has no say in the answer another got (A17)."""
+    hub.submit(hub.sessions.sids("pal", "/llm")[0], "mine now", "gue-question", room="lounge")
+    answer = message(hub, "answer").message_id
+    assert str(failure_of(edit(hub, "pal", answer, {"message": "forged"}))) == NOT_YOURS
+    assert str(failure_of(delete(hub, "pal", answer))) == NOT_YOURS_TO_DELETE
+    hub.streams.answered(X, "gue-question", None, "to pal")
+    assert result_of(delete(hub, "pal", message(hub, "to pal").message_id))
+    assert message(hub, "answer").text == "answer"
+
+
+def test_an_answer_of_which_nobody_knows_who_asked_is_the_staffs(hub: Kit) -> None:
+    old = Message(
+        message_id="old", room="lounge", seq=0, identity=X, role="assistant", text="old", request_id="gue-question"
+    )
+    result_of(Deferred.fromCoroutine(hub.history.add(old)))
+    assert str(failure_of(edit(hub, "gue", "old", {"message": "x"}))) == NOT_YOURS
+    assert result_of(edit(hub, "man", "old", {"message": "x"})).text == "x"
+
+
+def test_what_is_decided_for_a_room_happens_to_no_other_of_its_name(hub: Kit) -> None:
+    """Deleted and made again while the message is looked for: nothing changes there, and nothing is shown there."""
+    question = message(hub, "question").message_id
+    refused: list[Deferred[Any]] = []
+
+    def meanwhile() -> None:
+        refused.extend([delete(hub, "gue", question), edit(hub, "gue", question, {"message": "x"})])
+
+    hub.make_again("lounge", "pal", meanwhile)
+    assert [type(failure_of(each)) for each in refused] == [RoomMissing] * 2
+    assert [m.text for m in hub.stored("lounge")] == ["[System] pal has joined the room as master."]
+    assert not hub.outbox.bodies(hub.sessions.sids("pal", "/llm")[0], "MESSAGES_DELETED")
 
 
 def test_a_muted_member_does_not_edit_but_may_take_back(hub: Kit) -> None:
@@ -359,8 +391,3 @@ def test_a_live_request_survives_the_deletion_of_its_message(hub: Kit) -> None:
     result_of(clear(hub, "mas"))
     hub.streams.answered(X, "mas-order", None, "done")
     assert [m.text for m in hub.responses("lounge")] == ["done"]
-
-
-def test_the_limit_of_the_look_back_is_the_rooms(make_kit: Callable[..., Kit]) -> None:
-    kit = make_kit()
-    assert kit.editing.keep == kit.history.settings.max_messages_per_room

@@ -211,10 +211,12 @@ def test_a_separate_context_is_the_own_thread(make_kit: Callable[..., Kit]) -> N
     kit = make_kit(history=HistorySettings(context_forward_limit=3))
     kit.connect("web1")
     for number in range(4):
-        say(kit, f"mine {number}", request_id=f"m{number}")
-        say(kit, f"theirs {number}", identity="other", request_id=f"t{number}")
-        say(kit, f"to them {number}", identity="X", role="assistant", response_id=f"b{number}", request_id=f"t{number}")
-        say(kit, f"to me {number}", identity="X", role="assistant", response_id=f"a{number}", request_id=f"m{number}")
+        same = f"r{number}"  # a requestId is the requester's own: others may use it, too
+        mine = say(kit, f"mine {number}", request_id=same).message_id
+        theirs = say(kit, f"theirs {number}", identity="other", request_id=same).message_id
+        answers: dict[str, Any] = {"identity": "X", "role": "assistant", "request_id": same}
+        say(kit, f"to them {number}", **answers, response_id=f"b{number}", asker="other", question_id=theirs)
+        say(kit, f"to me {number}", **answers, response_id=f"a{number}", asker="web1", question_id=mine)
         kit.history.note("web1", "[System] noise")
     assert texts(result_of(kit.history.context(kit.rooms.require("web1"), "web1"))) == ["to me 2", "mine 3", "to me 3"]
 

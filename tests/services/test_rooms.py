@@ -112,17 +112,17 @@ def test_a_monitor_that_returns_is_entered_once(kit: Kit) -> None:
 def test_a_personal_room_is_stored_with_its_first_message_only(kit: Kit) -> None:
     kit.connect("web1")
     assert stored_members(kit, "web1") is None
-    result_of(kit.rooms.ensure_stored("web1"))
+    result_of(kit.rooms.ensure_stored(kit.room_id("web1")))
     assert stored_members(kit, "web1") == {"web1": Role.MASTER}
-    result_of(kit.rooms.ensure_stored("web1"))
+    result_of(kit.rooms.ensure_stored(kit.room_id("web1")))
 
 
 def test_a_room_that_could_not_be_stored_is_tried_again(kit: Kit) -> None:
     kit.connect("web1")
     kit.gate.broken = True
-    result_of(kit.rooms.ensure_stored("web1"))
+    result_of(kit.rooms.ensure_stored(kit.room_id("web1")))
     kit.gate.broken = False
-    result_of(kit.rooms.ensure_stored("web1"))
+    result_of(kit.rooms.ensure_stored(kit.room_id("web1")))
     assert stored_members(kit, "web1") == {"web1": Role.MASTER}
 
 
@@ -511,7 +511,7 @@ def test_a_join_under_way_when_the_room_is_deleted_does_not_revive_it(kit: Kit, 
 
 def test_an_owner_who_returns_while_his_room_is_deleted_gets_a_new_one(kit: Kit) -> None:
     kit.connect("web1")
-    result_of(kit.rooms.ensure_stored("web1"))
+    result_of(kit.rooms.ensure_stored(kit.room_id("web1")))
     kit.disconnect_all("web1")
     kit.clock.advance(2)
     kit.gate.shut = True
@@ -571,11 +571,11 @@ def test_numbers_given_while_a_change_was_stored_are_not_given_again(kit: Kit) -
     kit.gate.shut = True
     before = kit.rooms.require("lounge").seq
     adding = Deferred.fromCoroutine(kit.rooms.add("lounge", "bob"))
-    assert kit.rooms.next_seq("lounge", kit.room_id("lounge")) == before + 1
+    assert kit.rooms.next_seq(kit.room_id("lounge")) == before + 1
     kit.gate.waiting.pop(0).errback(NewAgeError("The disk is full."))
     kit.gate.shut = False
     failure_of(adding)
-    assert kit.rooms.next_seq("lounge", kit.room_id("lounge")) == before + 2
+    assert kit.rooms.next_seq(kit.room_id("lounge")) == before + 2
 
 
 def test_rooms_outlive_a_restart(make_kit: Callable[..., Kit]) -> None:
@@ -583,7 +583,7 @@ def test_rooms_outlive_a_restart(make_kit: Callable[..., Kit]) -> None:
     before.connect("ann")
     before.connect("bob")
     before.group("lounge", "ann", RequestMode.SEPARATE, bob=Role.MANAGER)
-    result_of(before.rooms.ensure_stored("ann"))
+    result_of(before.rooms.ensure_stored(before.room_id("ann")))
     kit = make_kit(with_stores_of=before)
     room = kit.rooms.require("lounge")
     assert (room.mode, dict(room.members)) == (RequestMode.SEPARATE, {"ann": Role.MASTER, "bob": Role.MANAGER})

@@ -24,7 +24,7 @@ class Wire:
     def __init__(self, kit: Kit, transport: str = "websocket") -> None:
         self.kit = kit
         self.sid = kit.connect("web1", stream_mode="ss", transport=transport)
-        self.feed: Feed = kit.downstream.start("web1", META)
+        self.feed: Feed = kit.downstream.start(kit.room_id("web1"), META)
         self.stream_id: str = kit.outbox.got(self.sid, "$stream")[0].args[1]["$stream"]
 
     def read(self) -> None:
@@ -230,7 +230,7 @@ def test_a_slow_reader_is_cut_off_at_the_limit_and_hurts_nobody(make_kit: Callab
 def test_the_limit_is_of_all_streams_of_a_socket(make_kit: Callable[..., Kit]) -> None:
     kit = make_kit(downstream=DownstreamSettings(stream_buffer_bytes=1000))
     wire = Wire(kit)
-    other = kit.downstream.start("web1", {**META, "outputId": "o2"})
+    other = kit.downstream.start(kit.room_id("web1"), {**META, "outputId": "o2"})
     second: str = kit.outbox.got(wire.sid, "$stream")[1].args[1]["$stream"]
     for feed, stream_id in ((wire.feed, wire.stream_id), (other, second)):
         kit.downstream.read(wire.sid, stream_id)
@@ -245,7 +245,9 @@ def test_what_is_read_too_late_counts_when_the_next_output_begins(make_kit: Call
     kit = make_kit(downstream=DownstreamSettings(stream_buffer_bytes=50_000))
     wire = Wire(kit)
     for number in range(4):
-        feed = wire.feed if number == 0 else kit.downstream.start("web1", {**META, "outputId": f"o{number}"})
+        feed = (
+            wire.feed if number == 0 else kit.downstream.start(kit.room_id("web1"), {**META, "outputId": f"o{number}"})
+        )
         stream_id: str = kit.outbox.got(wire.sid, "$stream")[number].args[1]["$stream"]
         feed.push("x" * (MAX_WRITE + 20_000))
         feed.end()
@@ -260,7 +262,9 @@ def test_what_a_declared_reader_never_reads_counts_too(make_kit: Callable[..., K
     wire = Wire(kit)
     plain = kit.connect("web1", stream_mode="plain")
     for number in range(6):
-        feed = wire.feed if number == 0 else kit.downstream.start("web1", {**META, "outputId": f"o{number}"})
+        feed = (
+            wire.feed if number == 0 else kit.downstream.start(kit.room_id("web1"), {**META, "outputId": f"o{number}"})
+        )
         feed.push("x" * 20_000)
         feed.end()
     opened = [sent.args[1]["$stream"] for sent in kit.outbox.got(wire.sid, "$stream")]
@@ -272,7 +276,7 @@ def test_a_stream_that_only_probes_counts_for_nobody(make_kit: Callable[..., Kit
     kit = make_kit(downstream=DownstreamSettings(stream_buffer_bytes=1000))
     sid = kit.connect("web1")
     for number in range(3):
-        kit.downstream.start("web1", {**META, "outputId": f"o{number}"}).push("x" * 2000)
+        kit.downstream.start(kit.room_id("web1"), {**META, "outputId": f"o{number}"}).push("x" * 2000)
     kit.clock.advance(0.4)
     assert kit.outbox.got(sid, "$stream-error") == []
     assert [len(body["data"]) for body in kit.outbox.bodies(sid, CANONICAL)] == [2000] * 3

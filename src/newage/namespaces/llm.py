@@ -255,20 +255,23 @@ def _add_presence(namespace: Namespace, services: LlmServices) -> None:
             presence.stop_typing(name, caller.identity)
 
     def start_processing(caller: Caller, activity: Activity) -> None:
-        presence.show(_processing_room(caller, activity), caller.identity, "processing")
+        room, room_id = _processing_room(caller, activity)
+        presence.show(room, caller.identity, "processing", room_id=room_id)
 
     def stop_processing(caller: Caller, activity: Activity) -> None:
-        room = _processing_room(caller, activity)
+        room, room_id = _processing_room(caller, activity)
         services.streams.processing_stopped(caller.identity, activity.request_id)
-        presence.show(room, caller.identity, "idle")
+        presence.show(room, caller.identity, "idle", room_id=room_id)
 
-    def _processing_room(caller: Caller, activity: Activity) -> str:
+    def _processing_room(caller: Caller, activity: Activity) -> tuple[str, str]:
+        """Name and id of the room it is at work for."""
         if caller.kind is not Kind.EXTENSION:
             raise NotAuthorised("Unauthorized")
         request = services.requests.get(activity.request_id) if activity.request_id is not None else None
         if request is not None and caller.identity in request.targets:
-            return request.room
-        return concerned(caller, activity)
+            return request.room, request.room_id
+        name = concerned(caller, activity)
+        return name, rooms.require(name).id
 
     namespace.on("START_TYPING", wire.answer(parse_activity, start_typing))
     namespace.on("STOP_TYPING", wire.answer(parse_activity, stop_typing))

@@ -53,11 +53,11 @@ class Feed:
         "buffer",
         "ended",
         "failure",
-        "room",
+        "room_id",
     )
 
-    def __init__(self, down: DownstreamService, room: str, meta: dict[str, Any]) -> None:
-        self.room = room
+    def __init__(self, down: DownstreamService, room_id: str, meta: dict[str, Any]) -> None:
+        self.room_id = room_id
         self.buffer = bytearray()  # the whole text, UTF-8
         self.ended = False
         self.failure: str | None = None
@@ -286,7 +286,7 @@ class DownstreamService(SessionListener, RoomListener):
         self.settings = settings
         self._sessions = sessions
         self._members = members
-        self._feeds: defaultdict[str, list[Feed]] = defaultdict(list)  # room -> feeds that are not done
+        self._feeds: defaultdict[str, list[Feed]] = defaultdict(list)  # room id -> feeds that are not done
         self._streams: dict[str, dict[str, SocketStream]] = {}  # sid -> id -> stream
         self._flavours: dict[str, set[str]] = {}  # sid -> names it reads; empty: plain
 
@@ -299,11 +299,11 @@ class DownstreamService(SessionListener, RoomListener):
     def open_feeds(self) -> int:
         return sum(len(feeds) for feeds in self._feeds.values())
 
-    def start(self, room: str, meta: dict[str, Any]) -> Feed:
+    def start(self, room_id: str, meta: dict[str, Any]) -> Feed:
         """A feed to every /llm socket of the room's online members."""
-        feed = Feed(self, room, meta)
-        self._feeds[room].append(feed)
-        for identity in self._members(room):
+        feed = Feed(self, room_id, meta)
+        self._feeds[room_id].append(feed)
+        for identity in self._members(room_id):
             for caller in self._sessions.callers(identity, "/llm"):
                 feed.add(caller)
         return feed
@@ -354,20 +354,20 @@ class DownstreamService(SessionListener, RoomListener):
         return sum(stream.pending for stream in self._streams.get(sid, {}).values() if stream.owed)
 
     def forget(self, feed: Feed) -> None:
-        feeds = self._feeds.get(feed.room)
+        feeds = self._feeds.get(feed.room_id)
         if feeds is not None and feed in feeds:
             feeds.remove(feed)
             if not feeds:
-                del self._feeds[feed.room]
+                del self._feeds[feed.room_id]
 
     # ------------------------------------------------------------------------------------------------------ listeners
 
     def socket_attached(self, caller: Caller) -> None:
         if caller.namespace != "/llm" or not self._feeds:
             return
-        for room in list(self._feeds):
-            if caller.identity in self._members(room):
-                self._join(room, caller)
+        for room_id in list(self._feeds):
+            if caller.identity in self._members(room_id):
+                self._join(room_id, caller)
 
     def socket_detached(self, caller: Caller) -> None:
         for stream in list(self._streams.get(caller.sid, {}).values()):
@@ -379,19 +379,19 @@ class DownstreamService(SessionListener, RoomListener):
 
     def member_joined(self, room: Room, identity: str, role: Role) -> None:
         for caller in self._sessions.callers(identity, "/llm"):
-            self._join(room.name, caller)
+            self._join(room.id, caller)
 
     def member_left(self, room: Room, identity: str, reason: str) -> None:
         for caller in self._sessions.callers(identity, "/llm"):
-            for feed in list(self._feeds.get(room.name, ())):
+            for feed in list(self._feeds.get(room.id, ())):
                 feed.remove(caller.sid)
 
     def room_deleted(self, room: Room) -> None:
-        for feed in list(self._feeds.get(room.name, ())):
+        for feed in list(self._feeds.get(room.id, ())):
             if not feed.ended:
                 feed.end("Room deleted.")
 
-    def _join(self, room: str, caller: Caller) -> None:
-        for feed in list(self._feeds.get(room, ())):
+    def _join(self, room_id: str, caller: Caller) -> None:
+        for feed in list(self._feeds.get(room_id, ())):
             if not feed.ended:
                 feed.add(caller)

@@ -44,7 +44,6 @@ IMMUTABLE = frozenset(
 
 class EditingService:
     """
-    :param keep: how many of a room's messages are looked through for the request of a response.
     :param max_bytes: of a message's text, data and further members after an edit.
     """
 
@@ -54,14 +53,12 @@ class EditingService:
         rooms: RoomService,
         history: HistoryService,
         store: IMessageStore,
-        keep: int,
         max_bytes: int = 262_144,
     ) -> None:
         self._world = world
         self._rooms = rooms
         self._history = history
         self._store = store
-        self.keep = keep
         self.max_bytes = max_bytes
 
     async def edit(self, actor: Caller, name: str, any_id: str, fields: Mapping[str, Any]) -> Message:
@@ -79,7 +76,7 @@ class EditingService:
         message = await self._store.find_message(room.id, any_id)
         if message is None:
             raise NotFound(words)
-        if not await self._may_change(actor, room, [message]):
+        if not self._may_change(actor, room, [message]):
             raise NotAuthorised("Permission denied to edit this message.")
         changed = _changed(message, fields)
         grown = carried_bytes(changed.text, changed.data, changed.extra)
@@ -103,7 +100,7 @@ class EditingService:
         if not found:
             self._check_member(actor, room, "Permission denied to delete these messages.")
             return ()
-        if not await self._may_change(actor, room, list(found.values())):
+        if not self._may_change(actor, room, list(found.values())):
             raise NotAuthorised("Permission denied to delete these messages.")
         return await self._history.remove(room, list(found))
 
@@ -118,20 +115,13 @@ class EditingService:
         if actor.identity not in room.members and not administers(actor):
             raise NotMember(words)
 
-    async def _may_change(self, actor: Caller, room: Room, messages: Sequence[Message]) -> bool:
-        """Author or requester of the response, as long as they are members; staff; administrator."""
+    def _may_change(self, actor: Caller, room: Room, messages: Sequence[Message]) -> bool:
+        """Author, or who asked for the response, as long as they are members; staff; administrator (A17)."""
         if administers(actor) or is_staff(room, actor.identity):
             return True
         if actor.identity not in room.members:
             return False  # who was kicked has no more say, not even in what he said
-        foreign = [m for m in messages if m.identity != actor.identity]
-        if any(not m.is_response for m in foreign):
-            return False
-        if not foreign:
-            return True
-        recent = await self._store.last_messages(room.id, self.keep)
-        asked = {m.request_id for m in recent if m.identity == actor.identity and not m.is_response}
-        return all(m.request_id in asked for m in foreign)
+        return all(actor.identity in (m.identity, m.asker) for m in messages)
 
 
 def _changed(message: Message, fields: Mapping[str, Any]) -> Message:

@@ -68,14 +68,14 @@ class Forwarder:
         if request.mode.value == "Conversational":
             payload["type"] = "DIRECT_REQUEST"
         for target in request.targets:
-            self._pacer.send(target, request, partial(self._send, target, request.room, payload))
+            self._pacer.send(target, request, partial(self._send, target, request, payload))
 
-    def _send(self, target: str, room: str, payload: dict[str, Any]) -> None:
+    def _send(self, target: str, request: Request, payload: dict[str, Any]) -> None:
         link = self._sessions.link(target)
         session = self._sessions.by_identity(target)
         if link is not None and session is not None:
             link.forward({**payload, "target": session.client_id})
-            self._presence.show(room, target, "processing")
+            self._presence.show(request.room, target, "processing", room_id=request.room_id)
 
     def done(self, request: Request, extension: str) -> None:
         """The extension is through with it, one way or the other."""

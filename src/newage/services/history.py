@@ -89,19 +89,17 @@ class HistoryService(RoomListener):
         :raises RoomMissing: that room is gone.
         """
         room_id = draft.room_id or self._rooms.require(draft.room).id
-        seq = self._rooms.next_seq(draft.room, room_id)
-        self._rooms.ensure_stored(draft.room)
+        seq = self._rooms.next_seq(room_id)
+        self._rooms.ensure_stored(room_id)
         message = evolve(draft, room_id=room_id, seq=seq, timestamp=draft.timestamp or self._world.timestamp())
         await self._store.add_message(message, self.settings.max_messages_per_room)
         body = new_message_body(message)
-        self._show(draft.room, room_id, "NEW_MESSAGE", body)
-        if self._aliases:
-            self._outbox.publish(Emission("/llm", "new_message", (body,), (Audience("aliases", draft.room),)))
+        self._show(room_id, "NEW_MESSAGE", body, alias="new_message" if self._aliases else None)
         return message
 
     async def replace(self, message: Message) -> Message:
         """Store a changed message under its old number and show the change (MESSAGE_UPDATED)."""
-        seq = self._rooms.next_seq(message.room, message.room_id)
+        seq = self._rooms.next_seq(message.room_id)
         changed = evolve(message, last_edited=self._world.timestamp())
         await self._store.update_message(changed, seq)
         body = {
@@ -110,7 +108,7 @@ class HistoryService(RoomListener):
             "message": message_body(changed),
             "messageId": changed.message_id,
         }
-        self._show(changed.room, changed.room_id, "MESSAGE_UPDATED", body)
+        self._show(changed.room_id, "MESSAGE_UPDATED", body)
         return changed
 
     async def remove(self, room: Room, message_ids: Sequence[str]) -> tuple[str, ...]:
@@ -118,11 +116,11 @@ class HistoryService(RoomListener):
 
         :raises RoomMissing: the room is gone.
         """
-        seq = self._rooms.next_seq(room.name, room.id)
+        seq = self._rooms.next_seq(room.id)
         deleted = await self._store.delete_messages(room.id, message_ids, seq)
         if deleted:
             body = {"roomName": room.name, "seq": seq, "messageIds": list(deleted)}
-            self._show(room.name, room.id, "MESSAGES_DELETED", body)
+            self._show(room.id, "MESSAGES_DELETED", body)
         return deleted
 
     async def clear(self, room: Room, requests: bool, responses: bool) -> int:
@@ -130,11 +128,11 @@ class HistoryService(RoomListener):
 
         :raises RoomMissing: the room is gone.
         """
-        seq = self._rooms.next_seq(room.name, room.id)
+        seq = self._rooms.next_seq(room.id)
         count = await self._store.clear_messages(room.id, requests, responses, seq)
         if count:
             body = {"roomName": room.name, "seq": seq, "clearedRequests": requests, "clearedResponses": responses}
-            self._show(room.name, room.id, "MESSAGES_CLEARED", body)
+            self._show(room.id, "MESSAGES_CLEARED", body)
         return count
 
     def note(self, room: str, text: str) -> None:
@@ -154,8 +152,8 @@ class HistoryService(RoomListener):
         if only is None:
             return [message_body(m) for m in await self._store.last_messages(room.id, limit, max_bytes)]
         messages = await self._store.last_messages(room.id, self.settings.max_messages_per_room, LOOK_BACK * max_bytes)
-        own = {m.request_id for m in messages if m.identity == only and not m.is_response}
-        thread = [m for m in messages if m.identity == only or (m.is_response and m.request_id in own)]
+        own = {m.message_id for m in messages if m.identity == only and not m.is_response}
+        thread = [m for m in messages if m.identity == only or m.question_id in own]
         return _newest_within([message_body(m) for m in thread[-limit:]], 2 * max_bytes)
 
     async def push_context(self, caller: Caller, name: str) -> dict[str, Any]:
@@ -239,14 +237,17 @@ class HistoryService(RoomListener):
 
     # ------------------------------------------------------------------------------------------------------ internals
 
-    def _show(self, name: str, room_id: str, event: str, body: dict[str, Any]) -> None:
+    def _show(self, room_id: str, event: str, body: dict[str, Any], *, alias: str | None = None) -> None:
         """Nobody sees what happened in a room that is gone, least of all the members of its successor."""
-        room = self._rooms.get(name)
-        if room is None or room.id != room_id:
+        room = self._rooms.with_id(room_id)
+        if room is None:
             return
-        to = (Audience("room", name), *(Audience("identity", extension) for extension in self._serving(name)))
+        serving = (Audience("identity", extension) for extension in self._serving(room.name))
+        to = (Audience("room", room.name), *serving)
         self._outbox.publish(Emission("/llm", event, (body,), to))
         self._snapshot_soon(room)
+        if alias is not None:
+            self._outbox.publish(Emission("/llm", alias, (body,), (Audience("aliases", room.name),)))
 
     def _snapshot_soon(self, room: Room) -> None:
         if room.id in self._snapshots or not self._wants_snapshots(room):

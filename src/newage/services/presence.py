@@ -5,10 +5,10 @@ from __future__ import annotations
 from attrs import field, frozen
 from twisted.internet.interfaces import IDelayedCall
 
-from newage.domain.model import Audience, Emission, Session
+from newage.domain.model import Audience, Emission, Room, Session
 from newage.ports import IOutbox
 from newage.services.clock import World
-from newage.services.listeners import SessionListener
+from newage.services.listeners import RoomListener, SessionListener
 from newage.services.rooms import RoomService
 from newage.services.sessions import SessionService
 
@@ -18,7 +18,7 @@ class PresenceSettings:
     typing_idle_seconds: int = field(default=15, metadata={"doc": "typing without a further sign ends after it"})
 
 
-class PresenceService(SessionListener):
+class PresenceService(SessionListener, RoomListener):
     def __init__(
         self, world: World, outbox: IOutbox, sessions: SessionService, rooms: RoomService, settings: PresenceSettings
     ) -> None:
@@ -27,15 +27,20 @@ class PresenceService(SessionListener):
         self._sessions = sessions
         self._rooms = rooms
         self.settings = settings
-        self._typing: dict[tuple[str, str], IDelayedCall] = {}  # (identity, room); bounded by memberships
+        self._typing: dict[tuple[str, str], IDelayedCall] = {}  # (identity, room id); gone with either
 
     def close(self) -> None:
         for call in self._typing.values():
             call.cancel()
         self._typing.clear()
 
-    def show(self, room: str, identity: str, status: str) -> None:
-        """Tell a room what one identity is doing."""
+    def show(self, room: str, identity: str, status: str, *, room_id: str | None = None) -> None:
+        """Tell a room what one identity is doing.
+
+        :param room_id: says it to nobody when that room is gone, whether or not there is one of its name again.
+        """
+        if room_id is not None and self._rooms.with_id(room_id) is None:
+            return
         session = self._sessions.by_identity(identity)
         body = {
             "identity": identity,
@@ -46,27 +51,36 @@ class PresenceService(SessionListener):
         }
         self._outbox.publish(Emission("/llm", "MEMBER_STATUS_UPDATE", (body,), (Audience("room", room),)))
 
-    def start_typing(self, room: str, identity: str) -> None:
+    def start_typing(self, name: str, identity: str) -> None:
         """Shown once; each further call only prolongs it."""
-        running = self._typing.get((identity, room))
+        room = self._rooms.require(name)
+        running = self._typing.get((identity, room.id))
         if running is not None:
             running.reset(self.settings.typing_idle_seconds)
             return
         delay = self.settings.typing_idle_seconds
-        self._typing[identity, room] = self._world.clock.callLater(delay, self.stop_typing, room, identity)
-        self.show(room, identity, "typing")
+        self._typing[identity, room.id] = self._world.clock.callLater(delay, self.stop_typing, name, identity)
+        self.show(name, identity, "typing")
 
-    def stop_typing(self, room: str, identity: str) -> None:
+    def stop_typing(self, name: str, identity: str) -> None:
         """Not typing is fine."""
-        running = self._typing.pop((identity, room), None)
+        room = self._rooms.get(name)
+        running = self._typing.pop((identity, room.id), None) if room is not None else None
         if running is None:
             return
         if running.active():
             running.cancel()
-        self.show(room, identity, "idle")
+        self.show(name, identity, "idle")
 
     def typing_in(self, identity: str) -> tuple[str, ...]:
-        return tuple(room for who, room in self._typing if who == identity)
+        rooms = (self._rooms.with_id(room_id) for who, room_id in self._typing if who == identity)
+        return tuple(room.name for room in rooms if room is not None)
+
+    def room_deleted(self, room: Room) -> None:
+        for key in [key for key in self._typing if key[1] == room.id]:
+            running = self._typing.pop(key)
+            if running.active():
+                running.cancel()
 
     def session_appeared(self, session: Session) -> None:
         for room in self._rooms.rooms_of(session.identity):

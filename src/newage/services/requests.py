@@ -56,7 +56,7 @@ class RequestService(RequestLedger, RoomListener):
         self._rooms = rooms
         self._relations = relations
         self._history = history
-        self._queues: dict[str, RoomQueue] = {}
+        self._queues: dict[str, RoomQueue] = {}  # room id -> what waits for its host
         self._rates: dict[str, deque[tuple[float, int]]] = {}  # identity -> (when, bytes) of its requests lately
         self._sweep: IDelayedCall | None = None
         self._stopping = False
@@ -85,7 +85,10 @@ class RequestService(RequestLedger, RoomListener):
         role = self._role(caller, room, ask)
         request = await self._record(caller, ask, room, role)
         try:
-            room = self._rooms.require(room.name)  # as it is now: storing took a while
+            now = self._rooms.current(room)  # storing took a while
+            if now is None:
+                raise RoomMissing("Room not found")
+            room = now
             state = await self._act(caller, request, room)
         except Exception as error:
             if isinstance(error, NewAgeError):
@@ -192,7 +195,7 @@ class RequestService(RequestLedger, RoomListener):
         verdict = decide(room.mode, request.role, has_target=request.ask.targets is not None)
         request.mode = room.mode
         if verdict is Verdict.QUEUE:
-            queue = self._queues.setdefault(room.name, self._new_queue())
+            queue = self._queues.setdefault(room.id, self._new_queue())
             for dropped in queue.push(request):
                 self.end(dropped, "expired")
         elif verdict is not Verdict.FORWARD:
@@ -215,8 +218,8 @@ class RequestService(RequestLedger, RoomListener):
             raise RoomMissing("Room not found")  # deleted meanwhile
         targets = self._targets(request, room.name, exempt=administers(caller))
         waiting: list[Request] = []
-        if room.mode in (RequestMode.DEFAULT, RequestMode.HOST_SUBMIT) and room.name in self._queues:
-            waiting = self._queues.pop(room.name).take_for_merge()
+        if room.mode in (RequestMode.DEFAULT, RequestMode.HOST_SUBMIT) and room.id in self._queues:
+            waiting = self._queues.pop(room.id).take_for_merge()
         for entry in waiting:
             entry.state, entry.merged_into = "merged", request.request_id
             self._tell(entry, "merged", mergedInto=request.request_id)
@@ -255,15 +258,15 @@ class RequestService(RequestLedger, RoomListener):
     # ------------------------------------------------------------------------------------------------- rooms' changes
 
     def room_deleted(self, room: Room) -> None:
-        queue = self._queues.pop(room.name, None)
+        queue = self._queues.pop(room.id, None)
         for request in queue.take_all() if queue is not None else ():
             self.end(request, "expired")
-        for request in [r for r in self._requests.values() if r.live and r.room == room.name]:
+        for request in [r for r in self._requests.values() if r.live and r.room_id == room.id]:
             self.end(request, "failed", "Room deleted.")
 
     def mode_changed(self, room: Room) -> None:
         """Settle what waits under the old mode (contract 5.4)."""
-        queue = self._queues.pop(room.name, None)
+        queue = self._queues.pop(room.id, None)
         waiting = queue.take_all() if queue is not None else []
         if room.mode in (RequestMode.IMMEDIATE, RequestMode.SEPARATE):
             d = Deferred.fromCoroutine(self._release(waiting, room))
@@ -272,7 +275,7 @@ class RequestService(RequestLedger, RoomListener):
             for request in waiting:
                 self.end(request, "expired")
         elif waiting:
-            self._queues[room.name] = queue = self._new_queue()
+            self._queues[room.id] = queue = self._new_queue()
             for request in waiting:
                 queue.push(request)
 
@@ -305,11 +308,11 @@ class RequestService(RequestLedger, RoomListener):
     def _tick(self) -> None:
         self._sweep = self._world.clock.callLater(self.SWEEP, self._tick)
         now = self._world.clock.seconds()
-        for name, queue in list(self._queues.items()):
+        for room_id, queue in list(self._queues.items()):
             for request in queue.expire(now - self.settings.queue_ttl_seconds):
                 self.end(request, "expired")
             if not queue:
-                del self._queues[name]
+                del self._queues[room_id]
         self._sweep_requests()
         horizon = self._world.clock.seconds() - self.RATE_WINDOW
         for identity, recent in list(self._rates.items()):

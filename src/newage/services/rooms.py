@@ -84,7 +84,8 @@ class RoomService(SessionListener):
         self._store = store
         self.settings = settings
         self.default_mode = RequestMode(settings.default_room_message_request_mode)
-        self._rooms: dict[str, Room] = {}
+        self._rooms: dict[str, Room] = {}  # by name
+        self._names: dict[str, str] = {}  # id -> name
         self._of: defaultdict[str, dict[str, None]] = defaultdict(dict)  # identity -> its rooms, in order of joining
         self._stored: set[str] = set()
         self._groups = 0
@@ -139,8 +140,12 @@ class RoomService(SessionListener):
 
     def current(self, room: Room) -> Room | None:
         """This very room as it is now; None when it is gone, whether or not there is one of its name again."""
-        now = self._rooms.get(room.name)
-        return now if now is not None and now.id == room.id else None
+        return self.with_id(room.id)
+
+    def with_id(self, room_id: str) -> Room | None:
+        """The room with that id, whatever there may be under its name."""
+        name = self._names.get(room_id)
+        return None if name is None else self._rooms[name]
 
     def all(self) -> Iterable[Room]:
         return self._rooms.values()
@@ -277,20 +282,20 @@ class RoomService(SessionListener):
             self._not_stored(error, room.name)
         return changed
 
-    def next_seq(self, name: str, room_id: str) -> int:
+    def next_seq(self, room_id: str) -> int:
         """Number one history mutation; it reaches the store with the message that carries it.
 
         :raises RoomMissing: that room is gone, whether or not there is one of its name again.
         """
-        room = self._rooms.get(name)
-        if room is None or room.id != room_id:
+        room = self.with_id(room_id)
+        if room is None:
             raise RoomMissing("Room not found")
-        self._rooms[name] = evolve(room, seq=room.seq + 1)
+        self._rooms[room.name] = evolve(room, seq=room.seq + 1)
         return room.seq + 1
 
-    def ensure_stored(self, name: str) -> Deferred[None]:
+    def ensure_stored(self, room_id: str) -> Deferred[None]:
         """Store a room that was only in memory, before its first message."""
-        room = self._rooms[name]
+        room = self._rooms[self._names[room_id]]
         if room.id in self._stored:
             return succeed(None)
         self._stored.add(room.id)
@@ -366,6 +371,7 @@ class RoomService(SessionListener):
         for identity in room.members:
             self._of[identity][room.name] = None
         self._rooms[room.name] = room
+        self._names[room.id] = room.name
 
     async def _delete(self, room: Room) -> None:
         """Forget it, delete it from the store, then say so; put it back if that failed.
@@ -398,6 +404,7 @@ class RoomService(SessionListener):
 
     def _take_out(self, room: Room) -> None:
         del self._rooms[room.name]
+        del self._names[room.id]
         self._stored.discard(room.id)
         self._groups -= room.kind is RoomKind.GROUP
         emptied = self._emptied.pop(room.name, None)

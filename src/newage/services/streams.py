@@ -296,7 +296,7 @@ class StreamService(SessionListener, RoomListener):
             "identity": output.identity,
         }
         output.budget = self.settings.max_output_bytes - len(output.text.encode())
-        output.feed = self._downstream.start(output.request.room, meta)
+        output.feed = self._downstream.start(output.request.room_id, meta)
 
     # ---------------------------------------------------------------------------------------------------------- ends
 
@@ -331,7 +331,7 @@ class StreamService(SessionListener, RoomListener):
         output.pending_since = None
         output.ended_at = self._world.clock.seconds()
         self._requests.finished_by(output.request, output.identity)
-        self._presence.show(output.request.room, output.identity, "idle")
+        self._presence.show(output.request.room, output.identity, "idle", room_id=output.request.room_id)
         extension = self._extension(output.identity)
         extension.open.pop(output.output_id, None)
         for stream_id in [s for s, stream in extension.streams.items() if stream.output is output]:
@@ -358,7 +358,7 @@ class StreamService(SessionListener, RoomListener):
     def room_deleted(self, room: Room) -> None:
         """Nothing can be stored any more: forget its outputs."""
         for extension in self._extensions.values():
-            for output in [o for o in extension.outputs.values() if o.request.room == room.name]:
+            for output in [o for o in extension.outputs.values() if o.request.room_id == room.id]:
                 output.closed = True
                 if output.feed is not None:
                     if not output.feed.ended:
