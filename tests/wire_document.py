@@ -26,7 +26,7 @@ _FAILURE = re.compile(r"(?<!\w)err`([^`]+)`")
 
 @frozen
 class Block:
-    """A paragraph, list item or row of a table, and whether it is marked as not built yet."""
+    """A paragraph, list item or row of a table, or what of it precedes or follows the mark of what is not built yet."""
 
     section: str
     text: str
@@ -66,7 +66,10 @@ class WireDocument:
                 if MARK in chunk:
                     marked_heading = section
             under = bool(marked_heading) and (section + ".").startswith(marked_heading + ".")
-            found.append(Block(section, chunk, under or MARK in chunk))
+            built, mark, later = chunk.partition(MARK)
+            found.append(Block(section, built, under))
+            if mark:
+                found.append(Block(section, later, marked=True))
         return found
 
     @property
