@@ -129,14 +129,6 @@ def test_links_lead_somewhere() -> None:
     assert [target for target in targets if not (ROOT / "docs" / target).exists()] == []
 
 
-def test_its_scenarios_are_those_that_are_tested() -> None:
-    rows = [block.text for block in DOCUMENT.blocks if block.section == "13" and re.match(r"\| \d", block.text)]
-    expected = [
-        "| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in scenario_table.rows()
-    ]
-    assert rows == expected
-
-
 # ------------------------------------------------------------------------------------------- the document and the code
 
 

@@ -2,14 +2,13 @@
 
     python tests/integration/scenarios/scenario_table.py > docs/scenarios.md
 
-``contract.tsv`` holds section 13 of the wire contract as it stands there. A test belongs to row 38 when it is called
-``test_scenario_38_...``; what its name goes on to say is its part of the row.
+The table is section 13 of docs/wire.md. A test belongs to row 38 when it is called ``test_scenario_38_...``; what its
+name goes on to say is its part of the row.
 """
 
 from __future__ import annotations
 
 import ast
-import csv
 import re
 import sys
 from collections import defaultdict
@@ -19,6 +18,7 @@ from typing import NamedTuple
 
 FOLDER = Path(__file__).parent
 CHECKOUT = FOLDER.parents[2]
+CONTRACT = CHECKOUT / "docs" / "wire.md"
 DOCUMENT = CHECKOUT / "docs" / "scenarios.md"
 _NAME = re.compile(r"test_scenario_(\d\d)_\w+")
 
@@ -44,10 +44,9 @@ class Row(NamedTuple):
 
 def rows() -> list[Row]:
     """The contract's table."""
-    with (FOLDER / "contract.tsv").open(encoding="utf-8", newline="") as file:
-        lines = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        next(lines)
-        return [Row(int(number), given, when, then) for number, given, when, then in lines]
+    _, _, section = CONTRACT.read_text("utf-8").partition("\n## 13. ")
+    lines = re.findall(r"^\| (\d+) \| (.+) \| (.+) \| (.+) \|$", section.partition("\n## ")[0], re.MULTILINE)
+    return [Row(int(number), given, when, then) for number, given, when, then in lines]
 
 
 def tests() -> Mapping[int, Sequence[str]]:
