@@ -40,6 +40,35 @@ _CLIENT = Kind.CLIENT
 _KINDS = {"SillyTavern": Kind.EXTENSION, "extension": Kind.EXTENSION, "monitor": Kind.ADMIN}
 
 
+class Rank(IntEnum):
+    """How far credentials reach: greater ranks act on those of lesser ones, see ``domain.rank`` (B6)."""
+
+    CLIENT = 0
+    EXTENSION = 1
+    ADMIN = 2
+
+    @property
+    def wire(self) -> str:
+        return self.name.lower()
+
+    @classmethod
+    def of(cls, kind: Kind) -> Rank:
+        return _RANKS[kind]
+
+
+_RANKS = {Kind.CLIENT: Rank.CLIENT, Kind.EXTENSION: Rank.EXTENSION, Kind.ADMIN: Rank.ADMIN}
+
+
+class Scope(Enum):
+    """What a key opens, within its rank (A37)."""
+
+    ALL = "all"
+    CLIENT = "client"
+    EXTENSION = "extension"
+    API = "api"  # nothing over Socket.IO
+    ADMIN = "admin"
+
+
 class Role(IntEnum):
     """A member's role in one room; greater may do more (contract 4.2)."""
 
@@ -156,6 +185,12 @@ class Caller:
     bootstrap: bool = False  # strict mode, no key yet: only what contract 2.8.4 (a) lists
     stream_mode: str = ""  # handshake streamMode as declared: '', 'ss', 'plain', 'output', 'token'
     incremental: bool = False  # handshake sync:'incremental'
+    credential: str = ""  # what it was let in by: the id of its key, 'password', or nothing
+    rank: Rank = field()  # of that credential; where none was asked for, of its kind (B6)
+
+    @rank.default
+    def _rank_of_kind(self) -> Rank:
+        return Rank.of(self.session.kind)
 
     @property
     def identity(self) -> str:
@@ -237,12 +272,23 @@ class Message:
 
 @frozen(kw_only=True)
 class KeyRecord:
-    """One live key of a client: only its bcrypt hash is ever stored (contract 2.8)."""
+    """One key of a client: only its bcrypt hash is ever stored (contract 2.8).
+
+    It carries the rank and scope of its issue: what becomes of its client later does not lift it (B6). Times are seconds
+    since the epoch.
+    """
 
     client_id: str
     hash: str
     created_at: float
     local: bool = False  # issued to a local peer or by an admin (contract 2.6)
+    key_id: str = ""  # to name it by; no secret
+    name: str = ""
+    rank: Rank | None = None  # None: made before keys had ranks; settled when the hub next starts
+    scope: Scope = Scope.ALL
+    made_by: str = ""  # a clientId, or what it came from
+    expires: float | None = None
+    last_used: float | None = field(default=None, eq=False)
 
 
 class Audience(NamedTuple):

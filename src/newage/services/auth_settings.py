@@ -35,6 +35,9 @@ class AuthSettings:
         validator=ge(1),
         metadata={"doc": "live keys of one client id; the oldest goes when one more is made"},
     )
+    key_use_note_seconds: float = field(
+        default=3600.0, validator=ge(0), metadata={"doc": "seconds between two notes of when a key was last used"}
+    )
     max_client_keys: int = field(default=10_000, validator=ge(1), metadata={"doc": "client ids that may have keys"})
     max_runtime_trusted: int = field(
         default=10_000, validator=ge(1), metadata={"doc": "client ids trusted at run time, beside the settings files"}

@@ -30,6 +30,13 @@ class MemoryKeyStore:
         self._keys[record.client_id, record.hash] = record
         return succeed(None)
 
+    def update_key(self, record: KeyRecord) -> Deferred[None]:
+        stored = self._keys.get((record.client_id, record.hash))
+        if stored is not None:
+            changed = evolve(stored, key_id=record.key_id, rank=record.rank, last_used=record.last_used)
+            self._keys[record.client_id, record.hash] = changed
+        return succeed(None)
+
     def remove_key(self, client_id: str, key_hash: str) -> Deferred[None]:
         self._keys.pop((client_id, key_hash), None)
         return succeed(None)

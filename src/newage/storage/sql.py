@@ -6,12 +6,20 @@ from typing import Any, Final
 
 import orjson
 
-from newage.domain.model import KeyRecord, Message
+from newage.domain.model import KeyRecord, Message, Rank, Scope
 
 # ---------------------------------------------------------------------------------------------------- keys and trust
 
-LOAD_KEYS: Final = "SELECT client_id, hash, created_at, local FROM client_key ORDER BY position"
-ADD_KEY: Final = "INSERT OR REPLACE INTO client_key (client_id, hash, created_at, local) VALUES (?, ?, ?, ?)"
+LOAD_KEYS: Final = """
+    SELECT client_id, hash, created_at, local, key_id, name, rank, scope, made_by, expires, last_used
+    FROM client_key ORDER BY position
+"""
+ADD_KEY: Final = """
+    INSERT OR REPLACE INTO client_key
+        (client_id, hash, created_at, local, key_id, name, rank, scope, made_by, expires, last_used)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+UPDATE_KEY: Final = "UPDATE client_key SET key_id = ?, rank = ?, last_used = ? WHERE client_id = ? AND hash = ?"
 REMOVE_KEY: Final = "DELETE FROM client_key WHERE client_id = ? AND hash = ?"
 REMOVE_KEYS: Final = "DELETE FROM client_key WHERE client_id = ?"
 
@@ -159,6 +167,40 @@ def message_of(row: tuple[Any, ...]) -> Message:
     )
 
 
+def key_values(record: KeyRecord) -> tuple[Any, ...]:
+    """All columns of ``ADD_KEY``."""
+    return (
+        record.client_id,
+        record.hash,
+        record.created_at,
+        record.local,
+        record.key_id,
+        record.name,
+        rank_value(record.rank),
+        record.scope.value,
+        record.made_by,
+        record.expires,
+        record.last_used,
+    )
+
+
+def rank_value(rank: Rank | None) -> str | None:
+    return None if rank is None else rank.wire
+
+
 def key_of(row: tuple[Any, ...]) -> KeyRecord:
-    client_id, key_hash, created_at, local = row
-    return KeyRecord(client_id=client_id, hash=key_hash, created_at=created_at, local=bool(local))
+    """A row of ``LOAD_KEYS``."""
+    client_id, key_hash, created_at, local, key_id, name, rank, scope, made_by, expires, last_used = row
+    return KeyRecord(
+        client_id=client_id,
+        hash=key_hash,
+        created_at=created_at,
+        local=bool(local),
+        key_id=key_id,
+        name=name,
+        rank=None if rank is None else Rank[rank.upper()],
+        scope=Scope(scope),
+        made_by=made_by,
+        expires=expires,
+        last_used=last_used,
+    )

@@ -61,8 +61,14 @@ class SqlKeyStore:
         return self._database.read(lambda c: tuple(sql.key_of(row) for row in c.execute(sql.LOAD_KEYS)))
 
     def add_key(self, record: KeyRecord) -> Deferred[None]:
-        values = (record.client_id, record.hash, record.created_at, record.local)
+        values = sql.key_values(record)
         return self._database.write(lambda c: _done(c.execute(sql.ADD_KEY, values)))
+
+    def update_key(self, record: KeyRecord) -> Deferred[None]:
+        changed = (record.key_id, sql.rank_value(record.rank), record.last_used)
+        return self._database.write(
+            lambda c: _done(c.execute(sql.UPDATE_KEY, (*changed, record.client_id, record.hash)))
+        )
 
     def remove_key(self, client_id: str, key_hash: str) -> Deferred[None]:
         return self._database.write(lambda c: _done(c.execute(sql.REMOVE_KEY, (client_id, key_hash))))

@@ -33,3 +33,15 @@ UPDATE mute SET seconds = CASE
     WHEN until >= 253402300799.0 THEN 9e999
     ELSE max(0.0, until - (julianday('now') - 2440587.5) * 86400.0)
 END;
+
+-- What a key was issued for. `rank`: NULL until the hub has looked what its client is; `expires`, `last_used`: seconds
+-- since the epoch; `digest`: of the key itself, kept beside its hash later.
+ALTER TABLE client_key ADD COLUMN key_id TEXT NOT NULL DEFAULT '';
+ALTER TABLE client_key ADD COLUMN name TEXT NOT NULL DEFAULT '';
+ALTER TABLE client_key ADD COLUMN rank TEXT;
+ALTER TABLE client_key ADD COLUMN scope TEXT NOT NULL DEFAULT 'all';
+ALTER TABLE client_key ADD COLUMN made_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE client_key ADD COLUMN expires REAL;
+ALTER TABLE client_key ADD COLUMN last_used REAL;
+ALTER TABLE client_key ADD COLUMN digest BLOB;
+UPDATE client_key SET key_id = lower(hex(randomblob(4)));

@@ -1,0 +1,32 @@
+"""Whose credentials one may make, remove and read, and what a key proves (A37, B6)."""
+
+from __future__ import annotations
+
+from newage.domain.model import KeyRecord, Kind, Rank, Scope
+
+EXTENSION_NAMESPACES = frozenset({"/llm", "/auth", "/clients", "/function_call", "/sillytavern"})
+
+_KINDS = {
+    Scope.ALL: frozenset(Kind),
+    Scope.CLIENT: frozenset({Kind.CLIENT}),
+    Scope.EXTENSION: frozenset({Kind.EXTENSION}),
+    Scope.API: frozenset[Kind](),
+    Scope.ADMIN: frozenset({Kind.ADMIN, Kind.CLIENT}),
+}
+
+
+def may_touch(actor: Rank, target: Rank, *, own: bool) -> bool:
+    """May somebody of rank ``actor`` make, remove or read credentials of an id of rank ``target``?
+
+    Nobody above his own rank; of his own rank one's own alone; below it others', too.
+
+    :param own: the id is the actor's.
+    """
+    return target < actor or (own and target is actor)
+
+
+def proves(key: KeyRecord, kind: Kind, namespace: str) -> bool:
+    """Whether a valid key covers being of that kind in that namespace: by the rank and scope of its issue."""
+    if Rank.of(kind) > (key.rank or Rank.CLIENT) or kind not in _KINDS[key.scope]:
+        return False
+    return key.scope is not Scope.EXTENSION or namespace in EXTENSION_NAMESPACES
