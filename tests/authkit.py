@@ -26,7 +26,7 @@ from newage.services.file_functions import FileFunctions
 from newage.services.files import FileSettings, HomeFiles
 from newage.services.hashing import HashService
 from newage.services.key_admin import KeyAdministration
-from newage.services.keys import KeyService
+from newage.services.keys import Grant, KeyService
 from newage.services.sessions import SessionService, SessionSettings
 from newage.services.settings import ServerFile
 from newage.services.static_routes import StaticRoutes, StaticSettings
@@ -67,7 +67,8 @@ class Gatehouse:
         self.settings = AuthSettings(**settings)
         self.clock = Clock()
         self._numbers = count(1)
-        self.world = World(clock=self.clock, wall=lambda: EPOCH + self.clock.seconds(), new_id=self.new_id)
+        self.wall_start = EPOCH  # what time it was when the clock showed 0
+        self.world = World(clock=self.clock, wall=lambda: self.wall_start + self.clock.seconds(), new_id=self.new_id)
         self.outbox = RecordingOutbox(self.clock)
         self.store = MemoryKeyStore() if store is None else store
         self.state = MemoryStateStore()
@@ -132,7 +133,9 @@ class Gatehouse:
         value(self.trust.rescan())
 
     def issue(self, client_id: str) -> str:
-        key: str = value(self.keys.generate(client_id, local=True))
+        """A key of the rank that the id has now."""
+        grant = Grant(rank=self.trust.rank(client_id, network_safe=True))
+        key: str = value(self.keys.generate(client_id, local=True, grant=grant))
         return key
 
     def caller(

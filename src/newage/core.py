@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
@@ -80,6 +81,7 @@ class Core(Assembly, Service):
             limit = self._config.auth.max_client_keys
             await import_keys(self.files, self._threads.files, self._stores.state, self.keys, self.world, limit)
         await self.trust.load()
+        await self.keys.settle(partial(self.trust.rank, network_safe=False))
         await self.static.load(self.server_file.values["staticResouce"])
         await self.rooms.load()
         await self.offline.load()

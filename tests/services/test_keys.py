@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred, fail
 
 from authkit import Gatehouse, quick_hash
 from deferreds import SteppedWorkers, outcome, value
-from newage.domain.model import KeyRecord
+from hubkit import EPOCH
+from logkit import Logged
+from newage.domain.model import KeyRecord, Rank, Scope
 from newage.errors import Unavailable
+from newage.services.keys import Grant
+from newage.storage.memory import MemoryKeyStore
+
+
+class FullDisk(MemoryKeyStore):
+    def update_key(self, record: KeyRecord) -> Deferred[None]:
+        return fail(Unavailable("The store refused."))
 
 
 def house(tmp_path: Path, **settings: Any) -> Gatehouse:
@@ -223,3 +234,112 @@ class TestRevocationRaces:
         assert issued[0].check(Unavailable)
         assert h.keys.records("ann") == ()
         assert value(h.store.load_keys()) == ()
+
+
+class TestRank:
+    def test_a_key_carries_what_it_was_issued_for(self, tmp_path: Path) -> None:
+        h = house(tmp_path)
+        grant = Grant(rank=Rank.ADMIN, scope=Scope.ADMIN, name="desk", made_by="boss", seconds=60, key_id="0000abcd")
+        key = value(h.keys.generate("ann", local=True, grant=grant))
+        record = verify(h, "ann", key)
+        assert record is not None
+        assert (record.rank, record.scope, record.name, record.made_by) == (Rank.ADMIN, Scope.ADMIN, "desk", "boss")
+        assert (record.key_id, record.expires) == ("0000abcd", EPOCH + 60)
+        assert h.keys.rank("ann") is Rank.ADMIN
+        assert h.keys.rank("nobody") is Rank.CLIENT
+        assert h.keys.has_administrator()
+        assert h.keys.all_records() == (record,)
+
+    def test_no_two_keys_have_one_id(self, tmp_path: Path) -> None:
+        h = house(tmp_path)
+        for _ in range(3):
+            h.issue("ann")
+        h._numbers = count(1)  # the maker of ids repeats itself
+        h.issue("bob")
+        assert len({record.key_id for record in h.keys.all_records()}) == 4
+
+    def test_old_keys_get_the_rank_of_that_moment_once(self, tmp_path: Path) -> None:
+        h = house(tmp_path)
+        for who in ("ann", "boss"):
+            value(h.store.add_key(KeyRecord(client_id=who, hash=f"h {who}", created_at=1.0)))
+        value(h.keys.load())
+        assert not h.keys.has_administrator()
+        value(h.keys.settle(lambda who: Rank.ADMIN if who == "boss" else Rank.CLIENT))
+        assert [record.rank for record in value(h.store.load_keys())] == [Rank.CLIENT, Rank.ADMIN]
+        again = house(tmp_path, store=h.store)
+        value(again.keys.load())
+        value(again.keys.settle(lambda who: Rank.ADMIN))
+        assert [record.rank for record in again.keys.all_records()] == [Rank.CLIENT, Rank.ADMIN]
+
+    def test_lesser_keys_do_not_wash_out_a_greater_one(self, tmp_path: Path) -> None:
+        h = house(tmp_path, max_keys_per_client=2)
+        dear = value(h.keys.generate("ann", local=True, grant=Grant(rank=Rank.ADMIN)))
+        cheap = [h.issue("ann") for _ in range(3)]
+        assert verify(h, "ann", dear)
+        assert [verify(h, "ann", key) is not None for key in cheap] == [False, False, True]
+        for _ in range(2):
+            value(h.keys.generate("ann", local=True, grant=Grant(rank=Rank.ADMIN)))
+        assert verify(h, "ann", cheap[-1]) is None
+        with pytest.raises(Unavailable, match=r"Too many keys of this client\."):
+            h.issue("ann")
+        assert len(value(h.store.load_keys())) == 2
+
+    def test_one_key_can_go_alone(self, tmp_path: Path) -> None:
+        h = house(tmp_path)
+        first, second = h.issue("ann"), h.issue("ann")
+        verify(h, "ann", first)
+        value(h.keys.remove_one(h.keys.records("ann")[0]))
+        assert h.keys.verified("ann", first) is None
+        assert verify(h, "ann", second)
+        value(h.keys.remove_one(h.keys.records("ann")[0]))
+        assert h.keys.client_ids() == ()
+        assert value(h.store.load_keys()) == ()
+
+
+class TestEnd:
+    def test_a_key_that_is_over_opens_nothing(self, tmp_path: Path) -> None:
+        h = house(tmp_path)
+        key = value(h.keys.generate("ann", local=True, grant=Grant(rank=Rank.ADMIN, seconds=60)))
+        assert verify(h, "ann", key)
+        h.clock.advance(60)
+        assert h.keys.verified("ann", key) is None
+        assert verify(h, "ann", key) is None
+        assert (h.keys.records("ann"), h.keys.rank("ann"), h.keys.has_administrator()) == ((), Rank.CLIENT, False)
+        assert len(h.keys.all_records()) == len(value(h.store.load_keys())) == 1
+
+    @pytest.mark.parametrize(("set_back", "good_for"), [(0, 40), (10_000, 60), (-30, 10), (-10_000, 0)])
+    def test_a_restart_goes_on_with_what_is_left_and_never_with_more_than_all(
+        self, tmp_path: Path, set_back: float, good_for: float
+    ) -> None:
+        """A29: whoever sets the clock back does not prolong a key beyond its length."""
+        before = house(tmp_path)
+        key = value(before.keys.generate("ann", local=True, grant=Grant(seconds=60)))
+        after = house(tmp_path, store=before.store)
+        after.wall_start = EPOCH + 20 - set_back
+        value(after.keys.load())
+        for seconds, valid in ((0, good_for > 0), (max(good_for - 1, 0), good_for > 0), (2, False)):
+            after.clock.advance(seconds)
+            assert (verify(after, "ann", key) is not None) is valid
+
+
+class TestUse:
+    def test_is_noted_once_an_hour(self, tmp_path: Path) -> None:
+        h = house(tmp_path, key_cache_seconds=0)
+        key = h.issue("ann")
+
+        def noted() -> float | None:
+            (record,) = value(h.store.load_keys())
+            assert record == h.keys.records("ann")[0]
+            return record.last_used
+
+        assert noted() is None
+        for at, expected in ((10, 10), (3000, 10), (3700, 3700)):
+            h.clock.advance(at - h.clock.seconds())
+            verify(h, "ann", key)
+            assert noted() == EPOCH + expected
+
+    def test_a_disk_that_refuses_keeps_nobody_out(self, tmp_path: Path, logged: Logged) -> None:
+        h = house(tmp_path, store=FullDisk())
+        key = h.issue("ann")
+        assert verify(h, "ann", key)
+        assert logged() == ["a key's use was not noted: The store refused."]

@@ -10,7 +10,7 @@ from attrs import evolve
 from zope.interface.verify import verifyObject
 
 from deferreds import value
-from newage.domain.model import PERMANENT, KeyRecord, Message, RequestMode, Role, Room, RoomKind, Term
+from newage.domain.model import PERMANENT, KeyRecord, Message, Rank, RequestMode, Role, Room, RoomKind, Scope, Term
 from newage.errors import BadParameter, NotFound, RoomMissing
 from newage.ports import IKeyStore, IMarkStore, IMessageStore, IRoomStore, IStateStore
 from newage.storage.stores import Stores
@@ -82,6 +82,41 @@ class TestKeys:
         for record in (first, second, first):
             value(stores.keys.add_key(record))
         assert value(stores.keys.load_keys()) == (second, first)
+
+    def test_a_key_keeps_what_it_was_issued_for(self, stores: Stores) -> None:
+        records = tuple(
+            KeyRecord(
+                client_id="ann",
+                hash=f"h {scope.value} {rank}",
+                created_at=1.5,
+                local=True,
+                key_id="1a2b3c4d",
+                name="Ann's phone",
+                rank=rank,
+                scope=scope,
+                made_by="monitor",
+                expires=2.5,
+                last_used=2.25,
+            )
+            for scope in Scope
+            for rank in (*Rank, None)
+        )
+        for record in records:
+            value(stores.keys.add_key(record))
+        found = value(stores.keys.load_keys())
+        assert found == records
+        assert {record.last_used for record in found} == {2.25}
+
+    def test_an_update_keeps_the_place_and_what_the_key_was_issued_for(self, stores: Stores) -> None:
+        first, second = (KeyRecord(client_id="ann", hash=h, created_at=1.0, name=h) for h in ("h1", "h2"))
+        for record in (first, second):
+            value(stores.keys.add_key(record))
+        changed = evolve(first, key_id="k1", rank=Rank.ADMIN, last_used=9.0, name="not this")
+        assert value(stores.keys.update_key(changed)) is None
+        assert value(stores.keys.update_key(evolve(first, client_id="eve"))) is None
+        found = value(stores.keys.load_keys())
+        assert found == (evolve(first, key_id="k1", rank=Rank.ADMIN), second)
+        assert [record.last_used for record in found] == [9.0, None]
 
     def test_removes_one_key(self, stores: Stores) -> None:
         one, other = (KeyRecord(client_id="ann", hash=h, created_at=1.0) for h in ("h1", "h2"))

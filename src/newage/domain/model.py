@@ -274,8 +274,8 @@ class Message:
 class KeyRecord:
     """One key of a client: only its bcrypt hash is ever stored (contract 2.8).
 
-    It carries the rank and scope of its issue: what becomes of its client later does not lift it (B6). Times are seconds
-    since the epoch.
+    It carries the rank and scope of its issue: what becomes of its client later does not lift it (B6). Times are
+    seconds since the epoch.
     """
 
     client_id: str

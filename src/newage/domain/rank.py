@@ -6,11 +6,11 @@ from newage.domain.model import KeyRecord, Kind, Rank, Scope
 
 EXTENSION_NAMESPACES = frozenset({"/llm", "/auth", "/clients", "/function_call", "/sillytavern"})
 
-_KINDS = {
+_KINDS: dict[Scope, frozenset[Kind]] = {
     Scope.ALL: frozenset(Kind),
     Scope.CLIENT: frozenset({Kind.CLIENT}),
     Scope.EXTENSION: frozenset({Kind.EXTENSION}),
-    Scope.API: frozenset[Kind](),
+    Scope.API: frozenset(),
     Scope.ADMIN: frozenset({Kind.ADMIN, Kind.CLIENT}),
 }
 

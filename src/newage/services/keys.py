@@ -19,7 +19,6 @@ from newage.services.auth_settings import AuthSettings
 from newage.services.clock import World
 from newage.services.hashing import HashService, encoded
 
-
 KEY_ID_CHARS = 8
 
 
@@ -52,7 +51,9 @@ class KeyService:
     _keys: dict[str, tuple[KeyRecord, ...]] = field(factory=dict, init=False)  # oldest first
     _ends: dict[tuple[str, str], float] = field(factory=dict, init=False)  # (client, hash) -> by the monotonic clock
     _noted: dict[tuple[str, str], float] = field(factory=dict, init=False)  # when its last use was
-    _verified: OrderedDict[bytes, tuple[str, str, float]] = field(factory=OrderedDict, init=False)  # client, hash, until
+    _verified: OrderedDict[bytes, tuple[str, str, float]] = field(
+        factory=OrderedDict, init=False
+    )  # client, hash, until
     _flights: dict[bytes, list[Deferred[KeyRecord | None]]] = field(factory=dict, init=False)
     _coming: dict[str, set[object]] = field(factory=dict, init=False)  # keys being made; ``remove`` revokes them too
 
@@ -177,7 +178,7 @@ class KeyService:
             await self._store.remove_key(each.client_id, each.hash)
 
     def _superfluous(self, newcomer: KeyRecord) -> tuple[KeyRecord, ...]:
-        """What has to go for one more key: the oldest of its rank or below. Else eight cheap keys would wash out a dear one.
+        """What has to go for one more key: the oldest of its rank or below. Else lesser keys would wash out a greater one.
 
         :raises Unavailable: only higher ones are there.
         """

@@ -9,7 +9,7 @@ from attrs import define, field, frozen
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from newage.domain.model import Kind
+from newage.domain.model import Kind, Rank
 from newage.errors import NewAgeError, Unavailable
 from newage.ports import IKeyStore, IWorkers
 from newage.services.auth_settings import AuthSettings
@@ -128,6 +128,19 @@ class TrustService:
             return is_extension_id(client_id)
         client = self._clients.get(client_id)
         return client_id == MONITOR_ID or (client is not None and client.trusted and client.admin)
+
+    def rank(self, client_id: str, *, network_safe: bool) -> Rank:
+        """What trust in this id covers (B6): the rank of a key that is made for it now."""
+        if self.permits(client_id, Kind.ADMIN, network_safe=network_safe):
+            return Rank.ADMIN
+        return Rank.EXTENSION if is_extension_id(client_id) else Rank.CLIENT
+
+    def guarded_rank(self, client_id: str) -> Rank:
+        """What this id may come to be, trusted or not: nobody below takes hold of it in advance (B6)."""
+        client = self._clients.get(client_id)
+        if client_id == MONITOR_ID or (client is not None and client.admin):
+            return Rank.ADMIN
+        return Rank.EXTENSION if is_extension_id(client_id) else Rank.CLIENT
 
     def password_hash(self, client_id: str) -> str | None:
         """The hash of the extension password, if one is set for this id."""
