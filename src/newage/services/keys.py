@@ -178,7 +178,7 @@ class KeyService:
             await self._store.remove_key(each.client_id, each.hash)
 
     def _superfluous(self, newcomer: KeyRecord) -> tuple[KeyRecord, ...]:
-        """What has to go for one more key: the oldest of its rank or below. Else lesser keys would wash out a greater one.
+        """What goes for one more key: the oldest of its rank or below; else lesser keys would wash out a greater one.
 
         :raises Unavailable: only higher ones are there.
         """
