@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from deferreds import SteppedWorkers, value
-from hubkit import EPOCH, RecordingOutbox
+from hubkit import EPOCH, HOME, RecordingOutbox
 from newage.domain.model import Caller, Peer, Session
 from newage.gateway.dispatch import Namespace
 from newage.services.attempts import AttemptLimiter
@@ -34,7 +34,7 @@ from newage.services.trust import TrustService
 from newage.storage.memory import MemoryKeyStore, MemoryStateStore
 from newage.workers import InlineWorkers
 
-LOCAL = Peer("127.0.0.1", local=True, admin=True, bootstrap=True)
+LOCAL = HOME  # a program of the hub's own system user on this machine
 REMOTE = Peer("203.0.113.9")
 
 

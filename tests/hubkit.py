@@ -57,7 +57,14 @@ from newage.services.streams import StreamService, StreamSettings
 from newage.storage.memory import MemoryMarkStore, MemoryMessageStore, MemoryRoomStore, MemoryStateStore
 
 EPOCH = 1_700_000_000.0  # the wall time at the start of every test: 2023-11-14T22:13:20Z
-HOME = Peer("127.0.0.1", local=True)
+
+
+def ours() -> bool:
+    """A loopback socket that belongs to the hub's own system user."""
+    return True
+
+
+HOME = Peer("127.0.0.1", local=True, near=True, owned=ours)
 
 
 def result_of(d: Any) -> Any:

@@ -310,3 +310,23 @@ class TestMistakes:
         for table, key, _ in ALL_KEYS:
             text = toml_value(getattr(sections()[table](), key))
             assert tomllib.loads(f"x = {text}")
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({}, True),
+        ({"NEWAGE_BIND_ADDRESS": "127.0.0.1,::1,localhost,127.0.0.2"}, True),
+        ({"NEWAGE_BIND_ADDRESS": "*"}, False),
+        ({"NEWAGE_BIND_ADDRESS": "127.0.0.1,192.168.1.5"}, False),
+        ({"NEWAGE_WEB_TRUSTED_PROXIES": "127.0.0.1"}, False),
+        ({"NEWAGE_WEB_BEHIND_PROXY": "true"}, False),
+        ({"NEWAGE_WEB_TRUSTED_NETWORKS": "10.0.0.0/8"}, True),
+        ({"NEWAGE_BIND_ADDRESS": "*", "NEWAGE_AUTH_LOCAL_ADMIN": "true"}, True),
+        ({"NEWAGE_AUTH_LOCAL_ADMIN": "false"}, False),
+    ],
+)
+def test_a_hub_that_is_open_to_others_has_no_keyless_administrator_unless_told(tmp_path, said, expected):
+    """B2: the default of auth.local_admin."""
+    environ = {"NEWAGE_HOME": str(tmp_path), **said}
+    assert load(environ=environ).auth.local_admin is expected

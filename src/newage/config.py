@@ -11,6 +11,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from ipaddress import ip_address
 from json import loads
 from pathlib import Path
 from typing import Any, TypeAlias, get_type_hints
@@ -82,6 +83,12 @@ class ServerSettings:
         validator=and_(ge(0), le(9)),
         metadata={"doc": "seconds a stop may take before what still runs is cut off; at most 9"},
     )
+
+
+def is_exposed(server: ServerSettings, web: WebSettings) -> bool:
+    """Whether others may come over what looks like this machine: then no place administers unless told (B2)."""
+    here = all(each == "localhost" or (each != "*" and ip_address(each).is_loopback) for each in server.bind_address)
+    return not here or web.behind_proxy or bool(web.trusted_proxies)
 
 
 @frozen(kw_only=True)
@@ -299,6 +306,8 @@ class _Loader:
         if self.mistakes:
             raise ConfigError("\n".join(self.mistakes))
         built["server"] = attrs.evolve(built["server"], home=str(home))
+        if ("auth", "local_admin") not in values and is_exposed(built["server"], built["web"]):
+            built["auth"] = attrs.evolve(built["auth"], local_admin=False)
         return Config(**built, warnings=tuple(self.warnings))
 
     def section(self, name: str, cls: type, given: Mapping[str, tuple[object, str]]) -> Any:

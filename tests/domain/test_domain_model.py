@@ -12,6 +12,7 @@ from attrs.exceptions import FrozenInstanceError
 from newage.domain.model import (
     EVERYBODY,
     PERMANENT,
+    Agent,
     Audience,
     Caller,
     ConnectionPolicy,
@@ -25,6 +26,7 @@ from newage.domain.model import (
     RoomKind,
     Session,
     Term,
+    nobodys,
     read_only,
 )
 
@@ -128,8 +130,35 @@ def test_the_role_of_a_message_tells_what_it_is(role: str, response: bool, syste
     assert (message.is_response, message.is_system) == (response, system)
 
 
+def test_the_requests_of_a_session_are_worth_no_more_than_the_least_of_them() -> None:
+    """A page's first GET carries no Origin, its POST does; none of a session's requests may add a right."""
+
+    def mine() -> bool:
+        return True
+
+    def later() -> bool:
+        return False
+
+    first = Peer("127.0.0.1", local=True, near=True, admin=True, bootstrap=True, owned=mine)
+    assert first.joined(first) is first
+    assert first.joined(first._replace(owned=later)) == first._replace(owned=later)
+    page = Peer("127.0.0.1", near=True, agent=Agent.PAGE)
+    assert first.joined(page) == page.joined(first) == page
+    assert first.joined(page._replace(local=True)).agent is Agent.PAGE
+    assert first.joined(Peer("192.0.2.7", admin=True)) == Peer("127.0.0.1", admin=True)
+    assert first.joined(Peer("192.0.2.7", bootstrap=True)) == Peer("127.0.0.1", bootstrap=True)
+
+
+def test_a_kind_may_be_less_than_the_type_says() -> None:
+    """B2: who claims administration in vain is a client, and its type is still shown as it said."""
+    session = Session(client_id="m", identity="m", client_type="monitor", kind=Kind.CLIENT)
+    assert session.kind is Kind.CLIENT
+    assert evolve(session, desc="d").kind is Kind.CLIENT
+
+
 def test_defaults_are_the_least_rights() -> None:
-    assert Peer("192.0.2.7") == ("192.0.2.7", False, False, False)
+    assert Peer("192.0.2.7") == ("192.0.2.7", False, False, False, False, Agent.PROGRAM, nobodys)
+    assert not nobodys()
     assert KeyRecord(client_id="c", hash="h", created_at=1.0).local is False
     assert Audience("all") == EVERYBODY == ("all", "")
 

@@ -9,7 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newage.domain.model import Caller, ConnectionPolicy, Kind, Peer, RequestMode, Role, Room, RoomKind, Session
+from newage.domain.model import (
+    Agent,
+    Caller,
+    ConnectionPolicy,
+    Kind,
+    Peer,
+    RequestMode,
+    Role,
+    Room,
+    RoomKind,
+    Session,
+    nobodys,
+)
 from newage.domain.policy import (
     Assignments,
     Verdict,
@@ -18,7 +30,7 @@ from newage.domain.policy import (
     decide,
     default_targets,
     effective_role,
-    has_sensitive_rights,
+    granted,
     is_staff,
     may_join,
     may_set_role,
@@ -203,28 +215,80 @@ def test_who_is_asked_when_nobody_is_named(
 
 # -------------------------------------------------------------------------------------------------------------- rights
 
-HOME, AWAY, OFFICE = Peer("127.0.0.1", local=True), Peer("192.0.2.1"), Peer("192.0.2.2", admin=True)
+
+def ours() -> bool:
+    """The socket belongs to the hub's own system user."""
+    return True
+
+
+HOME = Peer("127.0.0.1", local=True, near=True, owned=ours)
+NEIGHBOUR = HOME._replace(owned=nobodys)  # a program of another system user
+TRUSTED_NETWORK = Peer("10.0.0.7", local=True, near=True)
+LAN, AWAY, OFFICE = Peer("10.0.0.7", near=True), Peer("192.0.2.1"), Peer("192.0.2.2", admin=True)
+ADMIN, EXTENSION, CLIENT = (Kind.ADMIN, True), (Kind.EXTENSION, True), (Kind.CLIENT, False)
+PLAIN_EXTENSION = (Kind.EXTENSION, False)
+
+
+def page(peer: Peer, agent: Agent = Agent.PAGE) -> Peer:
+    return peer._replace(agent=agent)
 
 
 @pytest.mark.parametrize(
-    ("kind", "peer", "network_safe", "key_valid", "allowed"),
+    ("claimed", "peer", "proven", "keyless", "network_safe", "expected"),
     [
-        (Kind.ADMIN, HOME, True, False, True),
-        (Kind.EXTENSION, HOME, True, False, True),
-        (Kind.ADMIN, OFFICE, True, False, True),
-        (Kind.ADMIN, AWAY, True, False, False),
-        (Kind.ADMIN, AWAY, True, True, False),
-        (Kind.ADMIN, AWAY, False, True, True),
-        (Kind.EXTENSION, AWAY, False, True, True),
-        (Kind.ADMIN, HOME, False, False, False),
-        (Kind.ADMIN, OFFICE, False, False, False),
-        (Kind.CLIENT, HOME, True, True, False),
-        (Kind.CLIENT, HOME, False, True, False),
+        # without a credential: the hub's own system user, and for administration a program of his
+        (Kind.ADMIN, HOME, False, True, True, ADMIN),
+        (Kind.ADMIN, page(HOME), False, True, True, CLIENT),
+        (Kind.ADMIN, page(HOME, Agent.OWN_PAGE), False, True, True, CLIENT),
+        (Kind.ADMIN, NEIGHBOUR, False, True, True, CLIENT),
+        (Kind.ADMIN, TRUSTED_NETWORK, False, True, True, CLIENT),
+        (Kind.ADMIN, HOME, False, False, True, CLIENT),
+        (Kind.ADMIN, AWAY._replace(owned=ours), False, True, True, CLIENT),
+        (Kind.EXTENSION, HOME, False, True, True, EXTENSION),
+        (Kind.EXTENSION, page(HOME), False, True, True, EXTENSION),  # SillyTavern's page is of another port
+        (Kind.EXTENSION, NEIGHBOUR, False, True, True, PLAIN_EXTENSION),
+        (Kind.EXTENSION, TRUSTED_NETWORK, False, True, True, PLAIN_EXTENSION),
+        (Kind.EXTENSION, HOME, False, False, True, PLAIN_EXTENSION),
+        (Kind.EXTENSION, AWAY, False, True, True, PLAIN_EXTENSION),
+        # with one: from where administrators come, and from no foreign page
+        (Kind.ADMIN, NEIGHBOUR, True, False, True, ADMIN),
+        (Kind.ADMIN, page(HOME, Agent.OWN_PAGE), True, False, True, ADMIN),
+        (Kind.ADMIN, page(HOME), True, False, True, CLIENT),
+        (Kind.ADMIN, LAN, True, False, True, ADMIN),
+        (Kind.ADMIN, LAN, True, False, False, ADMIN),
+        (Kind.ADMIN, OFFICE, True, False, True, ADMIN),
+        (Kind.ADMIN, page(OFFICE), True, False, True, CLIENT),
+        (Kind.ADMIN, AWAY, True, False, True, CLIENT),
+        (Kind.ADMIN, AWAY, True, False, False, CLIENT),
+        (Kind.ADMIN, OFFICE, False, False, True, CLIENT),
+        (Kind.EXTENSION, OFFICE, True, False, True, EXTENSION),
+        (Kind.EXTENSION, LAN, True, False, True, PLAIN_EXTENSION),
+        (Kind.EXTENSION, AWAY, True, False, False, EXTENSION),
+        (Kind.EXTENSION, AWAY, False, False, False, PLAIN_EXTENSION),
+        # nobody is more than he says
+        (Kind.CLIENT, HOME, True, True, True, CLIENT),
+        (Kind.CLIENT, OFFICE, True, False, False, CLIENT),
     ],
 )
-def test_who_may_use_sensitive_apis(kind: Kind, peer: Peer, network_safe: bool, key_valid: bool, allowed: bool) -> None:
-    may = has_sensitive_rights(kind, peer, network_safe=network_safe, key_valid=key_valid)
-    assert may is allowed
+def test_what_a_claim_is_worth(
+    claimed: Kind, peer: Peer, proven: bool, keyless: bool, network_safe: bool, expected: tuple[Kind, bool]
+) -> None:
+    found = granted(claimed, peer, proven=proven, keyless=keyless, network_safe=network_safe)
+    assert found == expected
+
+
+def test_the_owner_of_a_socket_is_asked_for_only_where_it_decides() -> None:
+    def never() -> bool:
+        raise AssertionError("asked")
+
+    here = HOME._replace(owned=never)
+    for claimed, peer, proven in (
+        (Kind.CLIENT, here, False),
+        (Kind.ADMIN, page(here), False),
+        (Kind.ADMIN, here, True),
+        (Kind.EXTENSION, here._replace(local=False), False),
+    ):
+        granted(claimed, peer, proven=proven, keyless=True, network_safe=True)
 
 
 @pytest.mark.parametrize(

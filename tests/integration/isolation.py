@@ -19,6 +19,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
+from hubkit import HOME
 from newage.config import Config, ServerSettings
 from newage.core import Core
 from newage.domain.model import Peer
@@ -28,7 +29,7 @@ from newage.protocol.engine_session import EngineSettings
 from newage.services.auth_settings import AuthSettings
 from newage.storage.stores import Stores, memory_stores
 
-HERE = Peer("127.0.0.1", local=True, admin=True, bootstrap=True)
+HERE = HOME
 AWAY = Peer("203.0.113.9")
 ROOM, EXTENSION = "club", "SillyTavern-8000"
 OPEN_TO_ALL = ("/", "/auth", "/clients", "/llm", "/rooms", "/function_call")

@@ -193,7 +193,8 @@ class TestOwnKey:
         monitor = {"clientId": "monitor", "clientType": "monitor"}
         assert ok(FakeSocket(house, auth).connect(monitor).call("GET_CLIENT_KEY", {"clientId": "web2"}))
         remote = FakeSocket(house, auth, REMOTE).connect({**monitor, "key": house.issue("monitor")})
-        assert refused(remote.call("GET_CLIENT_KEY", {"clientId": "web2"})) == "Unauthorized"
+        # B2: who may not administer from where he is counts as a client
+        assert refused(remote.call("GET_CLIENT_KEY", {"clientId": "web2"})) == NOT_YOURS
         assert ok(remote.call("GET_CLIENT_KEY", {"clientId": "monitor"}))
 
 

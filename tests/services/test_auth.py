@@ -9,11 +9,15 @@ import pytest
 
 from authkit import LOCAL, REMOTE, Gatehouse, quick_hash
 from deferreds import SteppedWorkers, outcome, value
-from newage.domain.model import Caller, Kind, Peer
+from newage.domain.model import Agent, Caller, Kind, Peer, nobodys
 from newage.errors import AuthenticationFailed, NewAgeError, NotFound, Unavailable
 from newage.services.auth import ANYBODY, EXTENSIONS, STAFF, HandshakeRequest
 
 ADMIN_ADDRESS = Peer("198.51.100.5", admin=True)
+LAN = Peer("10.0.0.7", near=True)
+OTHER_USER = LOCAL._replace(owned=nobodys)  # a program of another system user on this machine
+FOREIGN_PAGE = LOCAL._replace(agent=Agent.PAGE)  # of another loopback port, in a browser of the hub's user
+OWN_PAGE = LOCAL._replace(agent=Agent.OWN_PAGE)
 BOOTSTRAP_ADDRESS = Peer("198.51.100.6", bootstrap=True)
 
 EXTENSION = "SillyTavern-8000"
@@ -46,7 +50,8 @@ def verdict(house: Gatehouse, client_id: str, **options: Any) -> str:
         caller = admit(house, client_id, **options)
     except NewAgeError as error:
         return str(error)
-    return "ok" + (" sensitive" if caller.sensitive else "") + (" bootstrap" if caller.bootstrap else "")
+    as_kind = "" if caller.kind is Kind.of(caller.session.client_type) else f" as {caller.kind.value}"
+    return "ok" + as_kind + " sensitive" * caller.sensitive + " bootstrap" * caller.bootstrap
 
 
 TYPES = {"client": "web-app", "extension": "SillyTavern", "admin": "monitor"}
@@ -63,6 +68,25 @@ TABLE: list[tuple[bool, Peer, str, str, str | None, str, str]] = [
     (True, LOCAL, "admin", "monitor", "wrong", "/debug", "ok sensitive"),
     (True, LOCAL, "admin", "nobody", None, "/clients", "ok sensitive"),
     (True, LOCAL, "client", "nobody", None, "/debug", NOT_YOU),
+    # B2: without a credential sensitive rights are for the hub's own system user, administration for his programs
+    (True, OTHER_USER, "client", "nobody", None, "/llm", "ok"),
+    (True, OTHER_USER, "extension", "SillyTavern-1", None, "/llm", "ok"),
+    (True, OTHER_USER, "extension", "SillyTavern-1", None, "/sillytavern", "ok"),
+    (True, OTHER_USER, "admin", "monitor", None, "/llm", "ok as client"),
+    (True, OTHER_USER, "admin", "monitor", None, "/debug", NOT_YOU),
+    (True, FOREIGN_PAGE, "extension", "SillyTavern-1", None, "/clients", "ok sensitive"),
+    (True, FOREIGN_PAGE, "admin", "monitor", None, "/llm", "ok as client"),
+    (True, OWN_PAGE, "admin", "monitor", None, "/llm", "ok as client"),
+    (True, OWN_PAGE, "admin", "monitor", "wrong", "/llm", "ok as client"),
+    (True, OWN_PAGE, "admin", "monitor", "wrong", "/debug", NOT_YOU),
+    # a page, and another user's program, show an administrator's key
+    (True, OWN_PAGE, "admin", "monitor", "good", "/debug", "ok sensitive"),
+    (True, OWN_PAGE, "admin", "nobody", "good", "/llm", "ok as client"),
+    (True, FOREIGN_PAGE, "admin", "monitor", "good", "/llm", "ok as client"),
+    (True, OTHER_USER, "admin", "monitor", "good", "/llm", "ok sensitive"),
+    (True, OTHER_USER, "extension", "SillyTavern-1", "good", "/llm", "ok"),
+    (True, LAN, "admin", "monitor", "good", "/llm", "ok sensitive"),
+    (True, LAN._replace(agent=Agent.PAGE), "admin", "monitor", "good", "/llm", "ok as client"),
     (True, LOCAL, "client", "SillyTavern-1", None, "/sillytavern", NOT_YOU),
     (True, LOCAL, "admin", "monitor", None, "/sillytavern", NOT_YOU),
     # networkSafe and remote: every step, and no administration except from adminAddresses
@@ -76,13 +100,13 @@ TABLE: list[tuple[bool, Peer, str, str, str | None, str, str]] = [
     (True, REMOTE, "extension", EXTENSION, None, "/sillytavern", BAD_KEY),
     (True, REMOTE, "extension", "web1", "good", "/llm", NOT_YOU),
     (True, REMOTE, "admin", "web1", "good", "/llm", NOT_YOU),
-    (True, REMOTE, "admin", "monitor", "good", "/clients", "ok"),
+    (True, REMOTE, "admin", "monitor", "good", "/clients", "ok as client"),
     (True, ADMIN_ADDRESS, "admin", "monitor", "good", "/clients", "ok sensitive"),
     (True, ADMIN_ADDRESS, "extension", EXTENSION, "good", "/clients", "ok sensitive"),
     (True, ADMIN_ADDRESS, "client", "web1", "good", "/clients", "ok"),
     (True, ADMIN_ADDRESS, "admin", "monitor", "wrong", "/clients", BAD_KEY),
     (True, BOOTSTRAP_ADDRESS, "extension", EXTENSION, None, "/sillytavern", "ok bootstrap"),
-    # strict: every step for everybody; administration by kind and key, from any address
+    # strict: every step for everybody; an administrator's key counts from here, private and admin addresses
     (False, LOCAL, "client", "nobody", "good", "/llm", UNTRUSTED),
     (False, LOCAL, "client", "nobody", None, "/auth", UNTRUSTED),
     (False, LOCAL, "client", "web1", "wrong", "/llm", BAD_KEY),
@@ -92,7 +116,13 @@ TABLE: list[tuple[bool, Peer, str, str, str | None, str, str]] = [
     (False, LOCAL, "extension", "web1", "good", "/llm", NOT_YOU),
     (False, LOCAL, "admin", "web1", "good", "/llm", NOT_YOU),
     (False, LOCAL, "admin", "monitor", "good", "/debug", "ok sensitive"),
-    (False, REMOTE, "admin", "monitor", "good", "/debug", "ok sensitive"),
+    (False, OTHER_USER, "admin", "monitor", "good", "/debug", "ok sensitive"),
+    (False, LAN, "admin", "monitor", "good", "/debug", "ok sensitive"),
+    (False, ADMIN_ADDRESS, "admin", "monitor", "good", "/debug", "ok sensitive"),
+    (False, REMOTE, "admin", "monitor", "good", "/debug", NOT_YOU),
+    (False, REMOTE, "admin", "monitor", "good", "/llm", "ok as client"),
+    (False, FOREIGN_PAGE, "admin", "monitor", "good", "/llm", "ok as client"),
+    (False, REMOTE, "extension", EXTENSION, "good", "/llm", "ok sensitive"),
     (False, REMOTE, "client", "web1", "good", "/llm", "ok"),
     # strict, without a key yet (contract 2.8.4)
     (False, LOCAL, "extension", EXTENSION, None, "/sillytavern", "ok bootstrap"),
@@ -100,7 +130,15 @@ TABLE: list[tuple[bool, Peer, str, str, str | None, str, str]] = [
     (False, LOCAL, "extension", EXTENSION, None, "/function_call", "ok bootstrap"),
     (False, LOCAL, "client", "web1", "getKey", "/auth", "ok bootstrap"),
     (False, LOCAL, "client", "web1", "", "/auth", "ok bootstrap"),
-    (False, LOCAL, "admin", "monitor", "getKey", "/auth", "ok bootstrap"),
+    (False, LOCAL, "admin", "monitor", "getKey", "/auth", "ok as client bootstrap"),
+    # ... is for the hub's own system user; an administrator's first key is for a program of his
+    (False, OTHER_USER, "extension", EXTENSION, None, "/sillytavern", BAD_KEY),
+    (False, OTHER_USER, "client", "web1", "getKey", "/auth", BAD_KEY),
+    (False, FOREIGN_PAGE, "extension", EXTENSION, None, "/sillytavern", "ok bootstrap"),
+    (False, FOREIGN_PAGE, "admin", "monitor", "getKey", "/auth", BAD_KEY),
+    (False, FOREIGN_PAGE, "client", "monitor", "getKey", "/auth", BAD_KEY),
+    (False, OWN_PAGE, "client", "monitor", "getKey", "/auth", BAD_KEY),
+    (False, BOOTSTRAP_ADDRESS, "client", "monitor", "getKey", "/auth", "ok bootstrap"),
     (False, LOCAL, "client", "web1", None, "/sillytavern", NOT_YOU),
     (False, LOCAL, "admin", "web1", None, "/auth", NOT_YOU),
     (False, LOCAL, "client", "web1", "getKey", "/llm", BAD_KEY),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from twisted.internet.task import Clock
 from twisted.web.server import Site
 from web_doubles import House, MemoryTransport, client_frame, parse_responses, server_frames, with_settings
 
-from newage.domain.model import Peer
+from newage.domain.model import Agent, Peer
 from newage.errors import Unavailable
 from newage.web.engine import EngineResource
 from newage.web.settings import WebSettings
@@ -236,9 +238,112 @@ def test_the_peer_is_judged():
     house.line("10.0.0.1").ask(POLLING, X_Forwarded_For="1.1.1.1, 203.0.113.7")
     assert peer_of(house) == Peer("203.0.113.7")
     house.line("10.0.0.1").ask(POLLING, Forwarded="for=127.0.0.1")
-    assert peer_of(house).local
+    assert peer_of(house) == Peer("10.0.0.1")  # B1: an address that a header names is never loopback
     house.line("203.0.113.7").open_websocket()
     assert peer_of(house) == Peer("203.0.113.7")
+
+
+def test_every_request_of_a_session_is_a_witness():
+    """A page's first GET through a bare proxy carries no Origin; the POST that brings its CONNECT does."""
+    house = House(with_settings(cors_origins=["local", "*"]))
+    url = house.open_polling()
+    assert peer_of(house).local
+    assert house.ask(url, "POST", b"4x", Origin="https://hub.example").status == 200
+    assert not peer_of(house).local
+    house.ask(url, "POST", b"4x")
+    assert not peer_of(house).local
+    assert peer_of(house).agent is Agent.PAGE
+
+
+def test_an_upgrade_is_a_witness():
+    house = House()
+    url = house.open_polling()
+    house.line().open_websocket(url.replace("polling", "websocket"), X_Real_IP="203.0.113.7")
+    assert not peer_of(house).local
+
+
+def test_a_session_that_turned_remote_leaves_the_count_of_its_address_as_it_was():
+    house = House()
+    for _ in range(3):
+        url = house.open_polling()
+        house.ask(url, "POST", b"1", X_Real_IP="203.0.113.7")
+    assert not house.engines._by_address
+    house.ask(POLLING, X_Real_IP="203.0.113.7")
+    assert house.engines._by_address == {"127.0.0.1": 1}
+    house.ask(POLLING + f"&sid=sid{house._made}", "POST", b"1")
+    assert not house.engines._by_address
+
+
+def test_whose_a_socket_is_is_asked_once_and_only_when_somebody_wants_to_know():
+    asked = []
+
+    def lookup(ours, theirs):
+        asked.append((ours, theirs))
+        return os.geteuid()
+
+    house = House(owner_lookup=lookup)
+    house.ask(POLLING)
+    peer = peer_of(house)
+    assert not asked
+    assert peer.owned() and peer.owned()
+    assert asked == [(("127.0.0.1", 4000), ("127.0.0.1", 50_000))]
+
+
+@pytest.mark.parametrize("owner", [None, os.geteuid() + 1])
+def test_other_uid_is_not_ours(owner):
+    house = House(owner_lookup=lambda ours, theirs: owner)
+    house.ask(POLLING)
+    assert peer_of(house).local
+    assert not peer_of(house).owned()
+
+
+@pytest.mark.parametrize("headers", [{"X_Real_IP": "203.0.113.7"}, {"Host": "host.docker.internal:4000"}])
+def test_who_is_remote_owns_nothing(headers):
+    house = House(owner_lookup=lambda ours, theirs: os.geteuid())
+    house.ask(POLLING, **headers)
+    assert not peer_of(house).owned()
+
+
+def test_a_trusted_network_owns_nothing():
+    house = House(with_settings(trusted_networks=["10.0.0.0/8"]), owner_lookup=lambda ours, theirs: os.geteuid())
+    house.line("10.0.0.7").ask(POLLING)
+    assert peer_of(house).local
+    assert not peer_of(house).owned()
+
+
+def test_the_owner_is_the_one_of_the_socket_that_speaks():
+    """A program's polling GET may be over when its CONNECT comes on another connection."""
+    owners = iter([None, os.geteuid()])
+    house = House(owner_lookup=lambda ours, theirs: next(owners))
+    url = house.open_polling()
+    assert not peer_of(house).owned()
+    house.ask(url, "POST", b"4x")
+    assert peer_of(house).owned()
+
+
+def test_the_log_names_the_dissenter_within_a_quota(logged):
+    house = House()
+    for _ in range(20):
+        house.ask(POLLING, X_Real_IP="203.0.113.7")
+    lines = [line for line in logged() if "counts as remote" in line]
+    assert 0 < len(lines) <= 5
+    assert "X-Real-Ip" in lines[0] and "203.0.113.7" not in lines[0]
+    house.clock.advance(1)
+    house.ask(POLLING, Origin="http://192.168.1.20:8000")
+    (line,) = [line for line in logged() if "counts as remote" in line and "Origin" in line]
+    assert "15 more" in line
+
+
+def test_a_refusal_names_itself_its_cause_and_its_cure_within_a_quota(logged):
+    """S17."""
+    house = House()
+    assert {house.ask(POLLING, Host="evil.example").status for _ in range(20)} == {403}
+    lines = [line for line in logged() if "(403)" in line]
+    assert 0 < len(lines) <= 5
+    assert "evil.example" in lines[0] and "allowed_hosts" in lines[0]
+    house.clock.advance(1)
+    house.ask(POLLING, Origin="http://evil.example")
+    assert any("cors_origins" in line for line in logged())
 
 
 # ------------------------------------------------------------------------------------------------------- other servers

@@ -58,9 +58,19 @@ def test_newages_own_pages_carry_a_strict_policy(house):
 
 @pytest.mark.parametrize("host", ["a; script-src *", "a b", "<x>", "a,b", "x" * 300, "\xff"])
 def test_a_hostile_host_does_not_get_into_the_policy(house, host):
-    policy = house.ask("/", Host=host).headers["content-security-policy"]
+    policy = house.line("203.0.113.7").ask("/", Host=host).headers["content-security-policy"]
     assert "connect-src 'self';" in policy
     assert "script-src" not in policy
+
+
+@pytest.mark.parametrize("target", ["/", "/app.js", "/lib/own.js", "/socket.io/socket.io.js", "/nothing"])
+def test_a_rebound_host_gets_no_file(house, target):
+    """S10, B1: a page of somebody else's that resolves to this machine reads nothing, files and mounts included."""
+    refused = house.ask(target, Host="evil.example:4000")
+    assert (refused.status, refused.body) == (403, b'{"code":4,"message":"Forbidden"}')
+    assert house.ask(target, Host="192.168.1.5:4000").status != 403
+    assert house.ask(target, Host="host.docker.internal:4000").status != 403
+    assert house.line("203.0.113.7").ask(target, Host="hub.example").status != 403
 
 
 def test_other_peoples_pages_do_not(house):

@@ -24,7 +24,7 @@ from newage.web.settings import WebSettings
 from newage.web.site import NewAgeSite, make_site
 from newage.web.websocket import EngineWebSocket, EngineWebSocketFactory
 
-LOCAL = Peer("127.0.0.1", local=True, admin=True, bootstrap=True)
+LOCAL = Peer("127.0.0.1", local=True, near=True)
 
 
 class MemoryTransport(StringTransport):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum, IntEnum
 from math import inf, isinf
 from types import MappingProxyType
@@ -143,17 +143,50 @@ class Term(NamedTuple):
         return self.seconds if self.permanent else min(max(0.0, self.until - wall), self.seconds)
 
 
-class Peer(NamedTuple):
-    """Where a connection comes from, as the web layer judged it (contract A1-A3).
+class Agent(IntEnum):
+    """What sends a peer's requests, as far as their headers show; the greater, the less it may do (contract B2)."""
 
-    ``local``: loopback or a trusted network, and not forwarded by an untrusted proxy.
-    ``admin``: may use sensitive APIs from its address. ``bootstrap``: may fetch its first key in strict mode.
+    PROGRAM = 0  # no Origin and no Sec-Fetch-*, which no page can hide
+    OWN_PAGE = 1  # a page of the hub's own origin, or of one in ``admin_origins``
+    PAGE = 2
+
+
+def nobodys() -> bool:
+    """The ``Peer.owned`` of a socket whose owner is not known, or not the hub's system user."""
+    return False
+
+
+class Peer(NamedTuple):
+    """Where a connection comes from, as the web layer judged it (contract A1-A3, B1, B2).
+
+    ``local``: every witness says: this machine, or a trusted network. In networkSafe mode nothing is asked of it.
+    ``near``: its address is known, and loopback or private. ``admin``: its address is one of ``admin_addresses``.
+    ``bootstrap``: it may fetch its first key in strict mode, for its address is listed.
+    ``owned``: asks, once, whether it is local by a loopback socket that belongs to the hub's own system user.
     """
 
     address: str
     local: bool = False
+    near: bool = False
     admin: bool = False
     bootstrap: bool = False
+    agent: Agent = Agent.PROGRAM
+    owned: Callable[[], bool] = nobodys
+
+    def joined(self, later: Peer) -> Peer:
+        """What two requests of one session say together: no more than either; the owner is the later socket's."""
+        if self is later:
+            return self
+        local = self.local and later.local
+        return Peer(
+            self.address,
+            local=local,
+            near=self.near and later.near,
+            admin=self.admin and later.admin,
+            bootstrap=self.bootstrap and later.bootstrap,
+            agent=max(self.agent, later.agent),
+            owned=later.owned if local else nobodys,
+        )
 
 
 @frozen(kw_only=True)
@@ -166,7 +199,8 @@ class Session:
     desc: str = ""
     html: str = ""
     connected_at: float = 0.0  # seconds since the epoch
-    kind: Kind = field(init=False, repr=False, eq=False)  # told by client_type; asked for with every token
+    # Told by client_type; less where that says more than the peer may be (B2). Asked for with every token.
+    kind: Kind = field(repr=False, eq=False)
 
     @kind.default
     def _kind_of_type(self) -> Kind:

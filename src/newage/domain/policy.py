@@ -9,7 +9,7 @@ from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 
-from newage.domain.model import Caller, ConnectionPolicy, Kind, Peer, RequestMode, Role, Room, RoomKind
+from newage.domain.model import Agent, Caller, ConnectionPolicy, Kind, Peer, RequestMode, Role, Room, RoomKind
 
 # ------------------------------------------------------------------------------------------------------ request modes
 
@@ -111,17 +111,24 @@ def default_targets(policy: ConnectionPolicy, assigned: Sequence[str]) -> tuple[
 # ------------------------------------------------------------------------------------------------------------- rights
 
 
-def has_sensitive_rights(kind: Kind, peer: Peer, *, network_safe: bool, key_valid: bool) -> bool:
-    """May this peer use sensitive APIs at all (contract 2.6 with A1)?
+def granted(claimed: Kind, peer: Peer, *, proven: bool, keyless: bool, network_safe: bool) -> tuple[Kind, bool]:
+    """What a peer is that says it is of this kind, and whether it may use sensitive APIs (contract 2.6, A1, B2).
 
-    Admin or extension kind. With networkSafe on, from a local peer or an administrator's address, however it got its
-    key; off, by a valid key from any address.
+    Without a credential they are for the hub's own system user on this machine, and administration is for programs of
+    his alone. A proven administrator comes from loopback, a private address or ``admin_addresses``, and is no page of a
+    foreign origin; a proven extension comes, with networkSafe on, from ``admin_addresses``. Who claims administration
+    in vain is a client.
+
+    :param proven: by a valid key or password.
+    :param keyless: local peers need no credential.
     """
-    if kind is Kind.CLIENT:
-        return False
-    if network_safe:
-        return peer.local or peer.admin
-    return key_valid
+    if claimed is Kind.EXTENSION:
+        return claimed, (proven and (peer.admin or not network_safe)) or (keyless and peer.local and peer.owned())
+    if claimed is Kind.ADMIN:
+        with_key = proven and peer.agent is not Agent.PAGE and (peer.near or peer.admin)
+        if with_key or (keyless and peer.local and peer.agent is Agent.PROGRAM and peer.owned()):
+            return claimed, True
+    return Kind.CLIENT, False
 
 
 def administers(caller: Caller) -> bool:

@@ -92,6 +92,10 @@ class Connection:
         self._timer: Timer | None = None
         self.arm()
 
+    def seen(self, peer: Peer) -> None:
+        """One more request of this session, judged like its first: it may take rights away, never add any."""
+        self.peer = self.peer.joined(peer)
+
     # ------------------------------------------------------------------------------------------------------ receiving
 
     def text_received(self, packet: bytes) -> None:

@@ -55,6 +55,7 @@ class EngineServer:
     ) -> None:
         self._connections: dict[str, Connection] = {}
         self._by_address: dict[str, int] = {}
+        self._counted: dict[str, str] = {}  # sid -> the address it was counted under
         self._closing = False
         self._timers = Timers(clock)
         self._gateway = Gateway(
@@ -86,6 +87,8 @@ class EngineServer:
             self._by_address[peer.address] = count + 1
         connection = Connection(gateway.new_sid(), sink, peer, gateway)
         self._connections[connection.sid] = connection
+        if not peer.local:
+            self._counted[connection.sid] = peer.address
         sink.bind(connection)
         sink.send_text(gateway.open_packet(connection.sid, sink.name == "polling"))
         return connection
@@ -106,9 +109,10 @@ class EngineServer:
             connection.close(SHUTTING_DOWN)
 
     def _forget(self, connection: Connection) -> None:
-        if self._connections.pop(connection.sid, None) is None or connection.peer.local:
+        self._connections.pop(connection.sid, None)
+        address = self._counted.pop(connection.sid, None)
+        if address is None:
             return
-        address = connection.peer.address
         self._by_address[address] -= 1
         if not self._by_address[address]:
             del self._by_address[address]

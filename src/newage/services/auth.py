@@ -1,4 +1,4 @@
-"""Who may come in, and with what rights: the checks of contract 2.4 in their order, with A1."""
+"""Who may come in, and with what rights: the checks of contract 2.4 in their order, with A1, B1 and B2."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import ClassVar
 from attrs import define, evolve, field, frozen
 from twisted.logger import Logger
 
-from newage.domain.model import Caller, Kind, Peer, Session
-from newage.domain.policy import has_sensitive_rights
+from newage.domain.model import Agent, Caller, Kind, Peer, Session
+from newage.domain.policy import granted
 from newage.errors import AuthenticationFailed, NotAuthorised, NotFound
 from newage.services.attempts import AttemptLimiter
 from newage.services.auth_settings import AuthSettings
@@ -35,7 +35,7 @@ class Proof(Enum):
     LOCAL = auto()  # networkSafe and a local peer: nothing was asked
     KEY = auto()
     PASSWORD = auto()
-    BOOTSTRAP = auto()  # trusted, nearby, and without a key yet (contract 2.8.4 a)
+    BOOTSTRAP = auto()  # trusted, the hub's own system user or a listed address, and no key yet (contract 2.8.4 a)
 
 
 @frozen(kw_only=True)
@@ -100,12 +100,13 @@ class AuthService:
         :param gate: the kinds this namespace is for.
         :raises AuthenticationFailed: steps 1-4; NotAuthorised: steps 5-6; Unavailable: too many logins at once.
         """
-        self._limiter.check(peer.address, request.client_id)
-        self._check_identity(request)
         network_safe = self._network_safe()
         if network_safe and peer.local:
-            proof = Proof.LOCAL
+            self._check_identity(request)
+            proof = await self._proof_of_local(request, peer)
         else:
+            self._limiter.check(peer.address, request.client_id)
+            self._check_identity(request)
             if not await self._trust.is_trusted(request.client_id, network_safe=network_safe):
                 self._limiter.failed(peer.address, request.client_id)
                 raise AuthenticationFailed("Client is not trusted.")
@@ -113,9 +114,10 @@ class AuthService:
             if not self._trust.permits(request.client_id, request.kind, network_safe=network_safe):
                 raise NotAuthorised("Unauthorized")
             self._check_identity(request)  # others came while this one was being checked
-        if request.kind not in gate:
+        kind, sensitive = self._granted(request.kind, peer, proof, network_safe)
+        if kind not in gate:
             raise NotAuthorised("Unauthorized")
-        return self._caller(request, sid, namespace, peer, proof, network_safe)
+        return self._caller(request, sid, namespace, peer, proof, kind, sensitive)
 
     async def log_in(self, caller: Caller, client_id: object, password: object) -> Caller:
         """LOGIN (contract 2.8.6): the caller with the rights that the password gives.
@@ -128,7 +130,10 @@ class AuthService:
             raise NotFound("Password not set on server.")
         if not await self._password_matches(caller.client_id, password, caller.peer):
             raise AuthenticationFailed("Incorrect password.")
-        return self._rights(caller, Proof.PASSWORD, self._network_safe())
+        kind, sensitive = self._granted(
+            Kind.of(caller.session.client_type), caller.peer, Proof.PASSWORD, self._network_safe()
+        )
+        return evolve(caller, session=evolve(caller.session, kind=kind), sensitive=sensitive, bootstrap=False)
 
     # --------------------------------------------------------------------------------------------------------- checks
 
@@ -139,6 +144,31 @@ class AuthService:
             raise AuthenticationFailed("Invalid identity.")
         if self._trust.belongs_to_another(identity, client_id):
             raise AuthenticationFailed("Invalid identity.")
+
+    async def _proof_of_local(self, request: HandshakeRequest, peer: Peer) -> Proof:
+        """Nothing is asked of a local peer; but a key that it shows is looked at where it gives more rights (B2).
+
+        A wrong one neither keeps it out nor counts: it needs none to come in.
+        """
+        kind = request.kind
+        if kind is Kind.CLIENT or not request.presents_key or self._granted(kind, peer, Proof.LOCAL, True)[1]:
+            return Proof.LOCAL
+        if not self._granted(kind, peer, Proof.KEY, True)[1]:
+            return Proof.LOCAL
+        client_id = request.client_id
+        await self._trust.is_trusted(client_id, network_safe=False)
+        if not self._trust.permits(client_id, kind, network_safe=False):
+            return Proof.LOCAL
+        record = await self._keys.verify(client_id, request.key, f"{peer.address} {client_id}")
+        self._check_identity(request)  # others came while this one was being checked
+        return Proof.LOCAL if record is None else Proof.KEY
+
+    def _may_bootstrap(self, client_id: str, peer: Peer) -> bool:
+        """2.8.4 (a) with B2: an administrator's id is for programs, and on this machine not without ``local_admin``."""
+        if self._trust.permits(client_id, Kind.ADMIN, network_safe=False):
+            listed = peer.bootstrap
+            return peer.agent is Agent.PROGRAM and (listed or (self.settings.local_admin and peer.owned()))
+        return peer.bootstrap or (peer.local and peer.owned())
 
     async def _prove(self, request: HandshakeRequest, namespace: str, peer: Peer) -> Proof:
         """Step 4 (contract 2.8)."""
@@ -151,7 +181,7 @@ class AuthService:
         elif request.presents_key:
             if await self._key_matches(client_id, request.key, peer):
                 return Proof.KEY
-        elif namespace in BOOTSTRAP_NAMESPACES and (peer.local or peer.bootstrap):
+        elif namespace in BOOTSTRAP_NAMESPACES and self._may_bootstrap(client_id, peer):
             return Proof.BOOTSTRAP
         else:
             self._limiter.failed(peer.address, client_id)
@@ -190,32 +220,42 @@ class AuthService:
 
     # --------------------------------------------------------------------------------------------------------- rights
 
+    def _granted(self, claimed: Kind, peer: Peer, proof: Proof, network_safe: bool) -> tuple[Kind, bool]:
+        """What the peer is, and whether it has sensitive rights."""
+        return granted(
+            claimed,
+            peer,
+            proven=proof in (Proof.KEY, Proof.PASSWORD),
+            keyless=proof is Proof.LOCAL and self.settings.local_admin,
+            network_safe=network_safe,
+        )
+
     def _caller(
-        self, request: HandshakeRequest, sid: str, namespace: str, peer: Peer, proof: Proof, network_safe: bool
+        self,
+        request: HandshakeRequest,
+        sid: str,
+        namespace: str,
+        peer: Peer,
+        proof: Proof,
+        kind: Kind,
+        sensitive: bool,
     ) -> Caller:
         session = Session(
             client_id=request.client_id,
             identity=request.identity,
             client_type=request.client_type,
+            kind=kind,
             desc=request.desc,
             html=request.html,
             connected_at=self._world.wall(),
         )
-        caller = Caller(
+        return Caller(
             sid=sid,
             namespace=namespace,
             session=session,
             peer=peer,
+            sensitive=sensitive,
+            bootstrap=proof is Proof.BOOTSTRAP,
             stream_mode=request.stream_mode,
             incremental=request.incremental,
         )
-        return self._rights(caller, proof, network_safe)
-
-    def _rights(self, caller: Caller, proof: Proof, network_safe: bool) -> Caller:
-        sensitive = proof is not Proof.BOOTSTRAP and has_sensitive_rights(
-            caller.kind,
-            caller.peer,
-            network_safe=network_safe,
-            key_valid=proof in (Proof.KEY, Proof.PASSWORD),
-        )
-        return evolve(caller, sensitive=sensitive, bootstrap=proof is Proof.BOOTSTRAP)

@@ -14,6 +14,13 @@ class AuthSettings:
         default=True,
         metadata={"doc": "local peers need no key, remote ones cannot administer; false: a key for everyone"},
     )
+    local_admin: bool = field(
+        default=True,
+        metadata={
+            "doc": "programs of the hub's own system user administer without a key; where nothing is said, false with "
+            "behind_proxy, trusted_proxies or a listener beyond loopback"
+        },
+    )
     bcrypt_rounds: int = field(
         default=10, validator=and_(ge(4), le(14)), metadata={"doc": "cost of a new hash, as a power of two"}
     )

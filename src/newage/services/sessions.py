@@ -124,6 +124,7 @@ class SessionService:
         live.session = evolve(
             live.session,
             client_type=seen.client_type,
+            kind=seen.kind,
             desc=seen.desc or live.session.desc,
             html=seen.html or live.session.html,
         )

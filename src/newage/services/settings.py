@@ -41,11 +41,14 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
 ADMIN_ONLY = frozenset(
     {
         "bindAddress",
+        "behindProxy",
         "corsOrigins",
         "allowedHosts",
         "trustedNetworks",
         "trustedProxies",
         "adminAddresses",
+        "adminOrigins",
+        "localAdmin",
         "bootstrapAddresses",
     }
 )

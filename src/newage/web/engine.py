@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.interfaces import IReactorTime
@@ -13,8 +12,9 @@ from twisted.web.server import NOT_DONE_YET
 from newage.errors import Unavailable
 from newage.telemetry import LogQuota
 from newage.web.fastframes import FlushList
+from newage.web.gate import Gate
 from newage.web.handover import hand_over
-from newage.web.peer import PeerJudge
+from newage.web.peer import Judgement, PeerJudge
 from newage.web.polling import PollingSink
 from newage.web.responses import (
     BAD_HANDSHAKE_METHOD,
@@ -33,7 +33,6 @@ from newage.web.websocket import EngineWebSocket, EngineWebSocketFactory
 if TYPE_CHECKING:
     from twisted.web.http import Request
 
-    from newage.domain.model import Peer
     from newage.gateway.engines import EngineServer
 
 _log = Logger()
@@ -44,7 +43,6 @@ _PROTOCOL: Final = b"4"
 _MAX_LINGERING: Final = 1_000  # sessions that wait for their last GET
 _MAX_LAST_WORDS_BYTES: Final = 65_536  # of each of them
 _LOGGED_PER_SECOND: Final = 5  # refusals for want of room
-_MAX_JUDGED: Final = 256  # characters of the headers whose judgement is remembered
 
 
 class EngineResource(Resource):
@@ -61,6 +59,7 @@ class EngineResource(Resource):
         settings: WebSettings,
         clock: IReactorTime,
         flushes: FlushList | None = None,
+        gate: Gate | None = None,
     ) -> None:
         super().__init__()
         self._engines = engines
@@ -70,8 +69,7 @@ class EngineResource(Resource):
         self._websockets = EngineWebSocketFactory(settings, clock, self._flushes)
         self._lingering: dict[str, PollingSink] = {}
         self._refusals = LogQuota(_LOGGED_PER_SECOND, clock.seconds)
-        self._judge = PeerJudge.of(settings)
-        self._judged = lru_cache(maxsize=1_024)(_judge)
+        self._gate = gate or Gate(PeerJudge.of(settings), clock.seconds)
 
     # ------------------------------------------------------------------------------------------------------ requests
 
@@ -84,10 +82,8 @@ class EngineResource(Resource):
         ):
             refuse(request, BAD_REQUEST)
             return NOT_DONE_YET
-        claims = tuple(_texts(request, name) for name in (b"X-Forwarded-For", b"Forwarded", b"Host", b"Origin"))
-        known = sum(len(text) for texts in claims for text in texts) <= _MAX_JUDGED
-        peer, permitted = (self._judged if known else _judge)(self._judge, getattr(request.client, "host", ""), *claims)
-        if not permitted:
+        judgement = self._gate.judge(request)
+        if judgement.refusal:
             refuse(request, FORBIDDEN)
             return NOT_DONE_YET
         response = request.responseHeaders
@@ -96,10 +92,10 @@ class EngineResource(Resource):
         if request.method == b"OPTIONS":
             _preflight(request)
         else:
-            self._verify(request, peer)
+            self._verify(request, judgement)
         return NOT_DONE_YET
 
-    def _verify(self, request: Request, peer: Peer) -> None:
+    def _verify(self, request: Request, judgement: Judgement) -> None:
         """The checks of Engine.IO, in the order in which its own server makes them."""
         args: dict[bytes, list[bytes]] = request.args
         transport = _single(args, b"transport")
@@ -108,21 +104,22 @@ class EngineResource(Resource):
         if transport not in (b"polling", b"websocket"):
             refuse(request, TRANSPORT_UNKNOWN)
         elif sid:
-            self._follow_up(request, sid.decode("latin-1"), transport, upgrade)
+            self._follow_up(request, sid.decode("latin-1"), transport, upgrade, judgement)
         elif request.method != b"GET":
             refuse(request, BAD_HANDSHAKE_METHOD)
         elif upgrade != (transport == b"websocket") or b"sid" in args:
             refuse(request, BAD_REQUEST)
         elif _single(args, b"EIO") != _PROTOCOL:
             refuse(request, UNSUPPORTED_VERSION)
-        elif upgrade:
-            self._open_websocket(request, peer)
         else:
-            self._open_polling(request, peer)
+            self._gate.opened(judgement)
+            (self._open_websocket if upgrade else self._open_polling)(request, judgement)
 
-    def _follow_up(self, request: Request, sid: str, transport: bytes, upgrade: bool) -> None:
+    def _follow_up(self, request: Request, sid: str, transport: bytes, upgrade: bool, judgement: Judgement) -> None:
         """A request with a session id."""
         connection = self._engines.get(sid)
+        if connection is not None:
+            connection.seen(judgement.peer)
         if connection is None:
             lingering = self._lingering.pop(sid, None) if request.method == b"GET" and not upgrade else None
             if lingering is not None:
@@ -149,10 +146,10 @@ class EngineResource(Resource):
         else:
             refuse(request, BAD_REQUEST)
 
-    def _open_polling(self, request: Request, peer: Peer) -> None:
+    def _open_polling(self, request: Request, judgement: Judgement) -> None:
         sink = PollingSink(self._settings, self._clock, self._flushes, self._linger)
         try:
-            sink.sid = self._engines.open(sink, peer).sid
+            sink.sid = self._engines.open(sink, judgement.peer).sid
         except Unavailable as error:
             self._not_taken(error)
             answer(request, 503, b'{"code":3,"message":"Service unavailable"}', JSON)
@@ -160,14 +157,14 @@ class EngineResource(Resource):
         _uncached(request)
         sink.poll(request)
 
-    def _open_websocket(self, request: Request, peer: Peer) -> None:
+    def _open_websocket(self, request: Request, judgement: Judgement) -> None:
         if not _can_switch(request):
             refuse(request, BAD_REQUEST)
             return
 
         def opened(sink: EngineWebSocket) -> None:
             try:
-                self._engines.open(sink, peer)
+                self._engines.open(sink, judgement.peer)
             except Unavailable as error:
                 self._not_taken(error)
                 sink.close("unavailable")
@@ -205,28 +202,10 @@ class EngineResource(Resource):
             self._clock.callLater(self._settings.poll_linger_seconds, self._lingering.pop, sink.sid, None)
 
 
-def _judge(
-    judge: PeerJudge,
-    address: str,
-    forwarded_for: tuple[str, ...],
-    forwarded: tuple[str, ...],
-    hosts: tuple[str, ...],
-    origins: tuple[str, ...],
-) -> tuple[Peer, bool]:
-    """Who sent a request, and whether the origin policy lets it in."""
-    peer = judge.peer(address, forwarded_for, forwarded)
-    return peer, judge.permits(peer, hosts, origins)
-
-
 def _single(args: dict[bytes, list[bytes]], name: bytes) -> bytes:
     """The value of a query key that is there exactly once, else nothing."""
     values = args.get(name)
     return values[0] if values is not None and len(values) == 1 else b""
-
-
-def _texts(request: Request, name: bytes) -> tuple[str, ...]:
-    values = request.requestHeaders.getRawHeaders(name)
-    return tuple(value.decode("latin-1") for value in values) if values else ()
 
 
 def _wants_websocket(request: Request) -> bool:

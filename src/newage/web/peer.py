@@ -1,8 +1,9 @@
-"""Who is at the other end of a connection, and which web page sent it (contract 2.12, A1-A3). Pure functions.
+"""Who is at the other end of a connection, and which web page sent it (contract 2.12, A1-A3, B1). Pure functions.
 
-An address is judged by the socket it came over. What proxies say about it is believed only from ``trusted_proxies``;
-from anywhere else the very presence of such a header makes the peer remote, for a proxy on this machine that nobody
-told us about must not turn the internet into loopback.
+Locality is unanimous: a peer is local when the socket, the headers, the HTTP version, Host, Origin and Fetch Metadata
+all agree, and remote when one of them dissents. What proxies say about an address is believed only from
+``trusted_proxies``; from anywhere else the very presence of such a header makes the peer remote, for a proxy on this
+machine that nobody told us about must not turn the internet into loopback.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from newage.domain.model import Peer
+from newage.domain.model import Agent, Peer
 from newage.errors import ConfigError
+from newage.web.claims import Claims
 from newage.web.settings import WebSettings
 
 Address: TypeAlias = IPv4Address | IPv6Address
@@ -27,9 +29,14 @@ _PRIVATE: tuple[Network, ...] = tuple(
     ip_network(text)
     for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10")
 )
+# How containers call the machine they run on.
+_CONTAINER_HOSTS = frozenset({"host.docker.internal", "host.containers.internal"})
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
 _FORWARDED_FOR = re.compile(r'(?:^|;)\s*for\s*=\s*(?:"([^"]*)"|([^\s;,"]*))', re.IGNORECASE)
 _HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,252})\Z")
 _PORT = re.compile(r"[0-9]{1,5}\Z")
+ANY = "any"  # in admin_addresses
+FOREIGN_HOST = "its Host is no name of this hub; allowed_hosts lists further names"
 
 
 def parse_address(text: str) -> Address | None:
@@ -74,12 +81,35 @@ def split_host(text: str) -> str | None:
     return host if _HOST_NAME.match(host) else None
 
 
+def is_loopback(host: str) -> bool:
+    """A name that means the machine it is used on: ``localhost``, ``*.localhost``, 127/8, ``::1``."""
+    address = parse_address(host)
+    return address.is_loopback if address is not None else host == "localhost" or host.endswith(".localhost")
+
+
 def is_near(host: str) -> bool:
     """Loopback, a private-range address, ``localhost`` or a ``.local`` name."""
     address = parse_address(host)
     if address is not None:
-        return address.is_loopback or any(address in network for network in _PRIVATE)
+        return _is_private(address)
     return host in ("localhost", "local") or host.endswith((".localhost", ".local"))
+
+
+def _is_private(address: Address) -> bool:
+    return address.is_loopback or any(address in network for network in _PRIVATE)
+
+
+class Judgement(NamedTuple):
+    """What a request's claims come to.
+
+    ``loopback``: the peer is local by a loopback socket, so its owner can be asked for. ``dissent``: the witness that
+    makes somebody on a local socket remote, in words. ``refusal``: why it is not let in at all (403), in words.
+    """
+
+    peer: Peer
+    loopback: bool = False
+    dissent: str = ""
+    refusal: str = ""
 
 
 @frozen
@@ -92,11 +122,14 @@ class PeerJudge:
     _proxies: tuple[Network, ...]
     _local: tuple[Network, ...]
     _admins: tuple[Network, ...]
+    _any_admin: bool
     _bootstrap: tuple[Network, ...]
+    _behind_proxy: bool
     _own_hosts: frozenset[str]
     _any_origin: bool
     _near_origins: bool
     _origins: frozenset[str]
+    _admin_origins: frozenset[str]
 
     @classmethod
     def of(cls, settings: WebSettings) -> PeerJudge:
@@ -105,49 +138,115 @@ class PeerJudge:
         named = split_host(urlsplit(address if "//" in address else f"//{address}").netloc)
         if named is not None:
             own.add(named)
-        origins = frozenset(origin.strip().lower().rstrip("/") for origin in settings.cors_origins)
+        origins = _origins(settings.cors_origins)
         return cls(
             parse_networks(settings.trusted_proxies, "trusted_proxies"),
             parse_networks(settings.trusted_networks, "trusted_networks"),
-            parse_networks(settings.admin_addresses, "admin_addresses"),
+            parse_networks((text for text in settings.admin_addresses if text != ANY), "admin_addresses"),
+            ANY in settings.admin_addresses,
             parse_networks(settings.bootstrap_addresses, "bootstrap_addresses"),
+            settings.behind_proxy,
             frozenset(own),
             "*" in origins,
             "local" in origins,
             origins - {"*", "local"},
+            _origins(settings.admin_origins),
         )
+
+    def behind_proxy(self) -> PeerJudge:
+        """The same, as if ``behind_proxy`` were set."""
+        return evolve(self, behind_proxy=True)
 
     def is_proxy(self, address: str) -> bool:
         """Whether that socket address is a proxy whose forwarding headers are believed."""
         parsed = parse_address(address)
         return parsed is not None and _in(parsed, self._proxies)
 
-    def peer(self, socket_address: str, forwarded_for: Sequence[str], forwarded: Sequence[str]) -> Peer:
-        """Judge one request.
+    def is_counted(self, address: str) -> bool:
+        """Whether that socket address has a connection limit: what may be many people or ourselves has none."""
+        parsed = parse_address(address)
+        return parsed is not None and not (parsed.is_loopback or _in(parsed, self._proxies) or _in(parsed, self._local))
 
-        :param socket_address: where the TCP connection comes from; anything but an IP address counts as remote.
-        :param forwarded_for: values of every ``X-Forwarded-For`` header, in order.
-        :param forwarded: values of every ``Forwarded`` header, in order.
-        """
-        address = parse_address(socket_address)
-        if address is None:
-            return Peer(socket_address)
-        if forwarded_for or forwarded:
-            if not _in(address, self._proxies) or (forwarded_for and forwarded):
-                # With both headers one of them may be the client's own invention.
-                return Peer(str(address))
-            hops = _x_forwarded_for(forwarded_for) if forwarded_for else _forwarded(forwarded)
-            client = self._first_stranger(hops)
-            if client is None:
-                return Peer(str(address))
-            address = client
-        local = address.is_loopback or _in(address, self._local)
-        return Peer(
+    def judge(self, claims: Claims) -> Judgement:
+        """Judge one request."""
+        socket = parse_address(claims.address)
+        host = split_host(claims.hosts[0]) if len(claims.hosts) == 1 else None
+        origin = claims.origins[0].strip().lower() if len(claims.origins) == 1 else None
+        agent = self._agent(claims, origin)
+        if socket is None:
+            return Judgement(Peer(claims.address, agent=agent), refusal=self._refusal(claims, None, host))
+        address, doubt = self._address(socket, claims)
+        loopback = socket.is_loopback
+        dissent = doubt or self._dissent(claims, address, loopback, host, origin)
+        local = not dissent
+        peer = Peer(
             str(address),
             local=local,
-            admin=address.is_loopback or _in(address, self._admins),
-            bootstrap=address.is_loopback or _in(address, self._bootstrap),
+            near=not doubt and _is_private(address),
+            admin=self._any_admin or (not doubt and _in(address, self._admins)),
+            bootstrap=not doubt and _in(address, self._bootstrap) and (local or not loopback),
+            agent=agent,
         )
+        told = dissent if loopback or _in(socket, self._local) else ""
+        return Judgement(peer, local and loopback, told, self._refusal(claims, socket, host))
+
+    def _agent(self, claims: Claims, origin: str | None) -> Agent:
+        if not claims.origins:
+            if not claims.fetched:
+                return Agent.PROGRAM
+            return Agent.OWN_PAGE if claims.fetch_sites == ("same-origin",) else Agent.PAGE
+        own = origin is not None and (origin in self._admin_origins or self._is_own(origin, claims.hosts))
+        return Agent.OWN_PAGE if own else Agent.PAGE
+
+    def _is_own(self, origin: str, hosts: Sequence[str]) -> bool:
+        """Whether this is the origin of the hub's own pages: host and port are those of ``Host``."""
+        scheme, separator, authority = origin.partition("://")
+        if not separator or scheme not in _DEFAULT_PORTS or len(hosts) != 1:
+            return False
+        theirs, ours = _host_and_port(authority, scheme), _host_and_port(hosts[0], scheme)
+        return theirs is not None and theirs == ours and self.own_host(theirs[0])
+
+    def _address(self, socket: Address, claims: Claims) -> tuple[Address, str]:
+        """Where it comes from, and, if that is not known, why: then the address is the socket's."""
+        if not claims.http11:
+            return socket, "it speaks HTTP/1.0, as a proxy does"
+        if not claims.forwarding:
+            if socket.is_loopback or not _in(socket, self._proxies):
+                return socket, ""
+            return socket, "a proxy of trusted_proxies does not say whom it speaks for"
+        if not _in(socket, self._proxies):
+            return socket, f"{claims.forwarding[0]} is the mark of a proxy that is not in trusted_proxies"
+        if claims.forwarded_for and claims.forwarded:  # one of them may be the client's own invention
+            return socket, "X-Forwarded-For and Forwarded together are not believed"
+        hops = _x_forwarded_for(claims.forwarded_for) if claims.forwarded_for else _forwarded(claims.forwarded)
+        client = self._first_stranger(hops)
+        if client is None:
+            return socket, f"{claims.forwarding[0]} tells no address"
+        if client.is_loopback:
+            return socket, f"{claims.forwarding[0]} names a loopback address, which no header can vouch for"
+        return client, ""
+
+    def _dissent(self, claims: Claims, address: Address, loopback: bool, host: str | None, origin: str | None) -> str:
+        """The first witness that says remote, of a request whose address is known; nothing if all say local."""
+        if claims.forwarding:
+            if not _in(address, self._local):
+                return f"it was forwarded for {address}"
+        elif self._behind_proxy:
+            return "nobody is local behind a proxy (behind_proxy) that does not say so"
+        elif not (loopback or _in(address, self._local)):
+            return f"{address} is another machine"
+        if host is None or not (is_loopback(host) if address.is_loopback else self.own_host(host)):
+            return "Host is no name of this machine for itself"
+        cross_site = "cross-site" in claims.fetch_sites
+        if claims.origins and not (origin is not None and self._is_local_origin(origin, claims.hosts)):
+            return "Origin is neither of this machine nor listed in cors_origins"
+        return "Sec-Fetch-Site says cross-site, and no Origin says whose" if cross_site and not claims.origins else ""
+
+    def _is_local_origin(self, origin: str, hosts: Sequence[str]) -> bool:
+        host = _origin_host(origin)
+        if origin in self._origins or (host is not None and (host in self._origins or is_loopback(host))):
+            return True
+        return self._is_own(origin, hosts)
 
     def _first_stranger(self, hops: Sequence[str]) -> Address | None:
         """From the right, the first hop that is no trusted proxy; the leftmost if all are; None if unreadable."""
@@ -159,35 +258,63 @@ class PeerJudge:
         return address
 
     def own_host(self, host: str) -> bool:
-        """Whether a request may name this server so: a near host, ``server_address`` or ``allowed_hosts`` (A3)."""
-        return is_near(host) or host in self._own_hosts
+        """Whether a request may name this server so (A3, B1): an IP address, which nobody can rebind, a near host, a
+        container's name of this machine, ``server_address`` or ``allowed_hosts``."""
+        return host in self._own_hosts or host in _CONTAINER_HOSTS or is_near(host) or parse_address(host) is not None
 
-    def permits(self, peer: Peer, hosts: Sequence[str], origins: Sequence[str]) -> bool:
-        """The origin policy (2.12 with A3): False means 403.
+    def claimed(self, claims: Claims) -> bool:
+        """Whether a file may be served under this ``Host``: over a local socket, directly, it has to be ours (A3).
 
-        :param hosts: values of every ``Host`` header.
-        :param origins: values of every ``Origin`` header; none for what is no browser, or a same-origin GET.
+        Who sends none, as HTTP/1.0 permits, is no browser and cannot be rebound.
         """
+        host = split_host(claims.hosts[0]) if len(claims.hosts) == 1 else None
+        return not claims.hosts or self._is_claimed(claims, parse_address(claims.address), host)
+
+    def _is_claimed(self, claims: Claims, socket: Address | None, host: str | None) -> bool:
+        if self._any_origin or claims.forwarding or socket is None:
+            return True
+        if not (socket.is_loopback or _in(socket, self._local)):
+            return True
+        return host is not None and self.own_host(host)
+
+    def _refusal(self, claims: Claims, socket: Address | None, host: str | None) -> str:
+        """Why the origin policy does not let it in (2.12 with A3)."""
         if self._any_origin:
-            return True
-        host = split_host(hosts[0]) if len(hosts) == 1 else None
-        if peer.local and (host is None or not self.own_host(host)):
-            return False  # a name of somebody else's that resolves to this machine: DNS rebinding
-        if not origins:
-            return True
-        return len(origins) == 1 and self._origin_permitted(origins[0], host)
+            return ""
+        if not self._is_claimed(claims, socket, host):
+            # a name of somebody else's that resolves to this machine: DNS rebinding
+            return FOREIGN_HOST
+        if not claims.origins or (len(claims.origins) == 1 and self._origin_permitted(claims.origins[0], host)):
+            return ""
+        return "its page is of a foreign origin; cors_origins lists those that may come"
 
     def _origin_permitted(self, origin: str, host: str | None) -> bool:
         origin = origin.strip().lower()
         if origin in self._origins:
             return True
-        scheme, separator, authority = origin.partition("://")
-        origin_host = split_host(authority) if separator and scheme in ("http", "https") else None
+        origin_host = _origin_host(origin)
         if origin_host is None:
             return False  # 'null' and everything unreadable
         if origin_host in self._origins or (self._near_origins and is_near(origin_host)):
             return True
         return origin_host == host and self.own_host(origin_host)
+
+
+def _origins(texts: Iterable[str]) -> frozenset[str]:
+    return frozenset(text.strip().lower().rstrip("/") for text in texts)
+
+
+def _origin_host(origin: str) -> str | None:
+    scheme, separator, authority = origin.partition("://")
+    return split_host(authority) if separator and scheme in _DEFAULT_PORTS else None
+
+
+def _host_and_port(authority: str, scheme: str) -> tuple[str, str] | None:
+    host = split_host(authority)
+    if host is None:
+        return None
+    port = authority.rpartition("]")[2].partition(":")[2].strip()
+    return host, port or _DEFAULT_PORTS[scheme]
 
 
 def _in(address: Address, networks: Iterable[Network]) -> bool:

@@ -36,6 +36,10 @@ class WebSettings:
     server_address: str = field(
         default="http://localhost", metadata=_doc("the URL people use; its host counts as this server's own")
     )
+    behind_proxy: bool = field(
+        default=False,
+        metadata=_doc("nobody is local unless a proxy of trusted_proxies says so: for containers and bare proxies"),
+    )
     trusted_proxies: tuple[str, ...] = field(
         default=(), converter=_strings, metadata=_doc("addresses or networks whose X-Forwarded-For is believed")
     )
@@ -43,7 +47,16 @@ class WebSettings:
         default=(), converter=_strings, metadata=_doc("addresses or networks that count as local, besides loopback")
     )
     admin_addresses: tuple[str, ...] = field(
-        default=(), converter=_strings, metadata=_doc("addresses or networks that may use sensitive APIs")
+        default=(),
+        converter=_strings,
+        metadata=_doc(
+            'addresses or networks, or "any", from which a proven administrator may come, besides private ones'
+        ),
+    )
+    admin_origins: tuple[str, ...] = field(
+        default=(),
+        converter=_strings,
+        metadata=_doc("origins whose pages may administer, with a key, besides the hub's own"),
     )
     bootstrap_addresses: tuple[str, ...] = field(
         default=(), converter=_strings, metadata=_doc("addresses or networks that may fetch a first key")

@@ -21,9 +21,11 @@ from newage.web.channel import ConnectionCount, HardenedChannel, HardenedRequest
 from newage.web.engine import EngineResource
 from newage.web.fastframes import FlushList
 from newage.web.files import MemoryFile, exists_beneath, method_allowed, serve_beneath, serve_memory
+from newage.web.gate import Gate
 from newage.web.modules import client_bundles, virtual_modules
+from newage.web.owner import OwnerLookup
 from newage.web.peer import PeerJudge
-from newage.web.responses import header_text, not_found
+from newage.web.responses import FORBIDDEN, header_text, not_found, refuse
 from newage.web.settings import WebSettings
 
 if TYPE_CHECKING:
@@ -55,8 +57,10 @@ class FileResource(Resource):
         static_dir: Path | None,
         home: Path | None,
         extra_lookup: Lookup | None,
+        gate: Gate,
     ) -> None:
         super().__init__()
+        self._gate = gate
         self._clock = clock
         self._stall = settings.send_timeout_seconds
         self._memory = memory
@@ -65,6 +69,9 @@ class FileResource(Resource):
         self._extra_lookup = extra_lookup
 
     def render(self, request: HardenedRequest) -> int:
+        if not self._gate.names_us(request):
+            refuse(request, FORBIDDEN)
+            return NOT_DONE_YET
         path = _decoded_path(request.path)
         if path is None or not self._find(request, path):
             not_found(request)
@@ -111,6 +118,7 @@ class NewAgeSite(Site):
         clock: IReactorTime,
         engines: Mapping[bytes, EngineResource],
         files: IResource,
+        gate: Gate,
     ) -> None:
         super().__init__(
             files,
@@ -121,6 +129,7 @@ class NewAgeSite(Site):
         )
         self.settings = settings
         self.connections = ConnectionCount(settings, _exempt(PeerJudge.of(settings)))
+        self.gate = gate
         self._engines = engines
         self._files = files
         self._refusals = LogQuota(_REFUSALS_PER_SECOND, clock.seconds)
@@ -195,6 +204,7 @@ def make_site(
     static_dir: Path | None = None,
     home: Path | None = None,
     extra_lookup: Lookup | None = None,
+    owner_lookup: OwnerLookup | None = None,
 ) -> NewAgeSite:
     """Put the web layer together.
 
@@ -202,19 +212,21 @@ def make_site(
     :param static_dir: newage's own pages, mounted at the root; ``index.html`` answers ``/``.
     :param home: whose ``lib``, ``dist``, ``exampleClient``, ``public``, ``client`` and ``Client`` are served.
     :param extra_lookup: consulted before the 404: URL path -> (folder, path below it) or None.
+    :param owner_lookup: tells whose a loopback connection is; the system's way by default.
     :return: a factory to listen with.
     """
     by_path = engines if isinstance(engines, Mapping) else {settings.socket_io_path: engines}
     flushes = FlushList(clock)
+    gate = Gate(PeerJudge.of(settings), clock.seconds, owner_lookup)
     resources: dict[bytes, EngineResource] = {}
     memory = virtual_modules()
     for path, server in by_path.items():
         plain = "/" + path.strip("/")
-        resource = EngineResource(server, evolve(settings, socket_io_path=plain), clock, flushes)
+        resource = EngineResource(server, evolve(settings, socket_io_path=plain), clock, flushes, gate)
         resources[plain.encode()] = resources[plain.encode() + b"/"] = resource
         memory |= client_bundles(plain)
-    files = FileResource(settings, clock, memory, static_dir, home, extra_lookup)
-    return NewAgeSite(settings, clock, resources, files)
+    files = FileResource(settings, clock, memory, static_dir, home, extra_lookup, gate)
+    return NewAgeSite(settings, clock, resources, files, gate)
 
 
 def _exempt(judge: PeerJudge) -> Callable[[str], bool]:
@@ -222,7 +234,7 @@ def _exempt(judge: PeerJudge) -> Callable[[str], bool]:
 
     @lru_cache(maxsize=1_024)
     def exempt(address: str) -> bool:
-        return not address or judge.is_proxy(address) or judge.peer(address, (), ()).local
+        return not judge.is_counted(address)
 
     return exempt
 

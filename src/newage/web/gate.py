@@ -1,0 +1,89 @@
+"""Judges every request at the door: who sent it, and whether it may come in; says so in the log (contract 2.12, B1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from twisted.logger import Logger
+
+from newage.telemetry import LogQuota
+from newage.web.claims import Claims, claims_of
+from newage.web.owner import OwnerLookup, Ownership, system_lookup
+from newage.web.peer import FOREIGN_HOST, Judgement, PeerJudge
+
+if TYPE_CHECKING:
+    from twisted.web.http import Request
+
+_log = Logger()
+
+_MAX_JUDGED: Final = 256  # characters of the headers whose judgement is remembered
+_LINES_PER_SECOND: Final = 5
+
+
+class Gate:
+    """One for a site, whatever its number of paths.
+
+    :param now: a clock in seconds, for the number of lines in the log.
+    :param lookup: tells whose a loopback connection is.
+    """
+
+    def __init__(self, judge: PeerJudge, now: Callable[[], float], lookup: OwnerLookup | None = None) -> None:
+        self._lookup = lookup or system_lookup()
+        self._refusals = LogQuota(_LINES_PER_SECOND, now)
+        self._dissents = LogQuota(_LINES_PER_SECOND, now)
+        self._use(judge)
+
+    def _use(self, judge: PeerJudge) -> None:
+        self._judge = judge
+        self._remembered = lru_cache(maxsize=1_024)(judge.judge)
+
+    def act_behind_proxy(self) -> None:
+        """From now on nobody is local whom a proxy does not call so."""
+        self._use(self._judge.behind_proxy())
+
+    def judge(self, request: Request) -> Judgement:
+        """Who sent this request, and whether it may come in."""
+        claims = claims_of(request)
+        judgement = self._remembered(claims) if claims.size <= _MAX_JUDGED else self._judge.judge(claims)
+        if judgement.refusal:
+            self._refused(claims, judgement.refusal)
+        elif judgement.loopback:
+            ours, theirs = request.getHost(), request.client
+            owned = Ownership((ours.host, ours.port), (theirs.host, theirs.port), self._lookup)
+            return judgement._replace(peer=judgement.peer._replace(owned=owned))
+        return judgement
+
+    def opened(self, judgement: Judgement) -> None:
+        """A session begins; if somebody on a local socket counts as remote in it, the operator reads why."""
+        if judgement.dissent and (unsaid := self._dissents.take()) is not None:
+            _log.info(
+                "a peer on the local socket {address} counts as remote: {why}{unsaid}",
+                address=judgement.peer.address,
+                why=judgement.dissent,
+                unsaid=_more(unsaid),
+            )
+
+    def names_us(self, request: Request) -> bool:
+        """Whether the Host of a request for a file is ours: one rule with Socket.IO, against DNS rebinding."""
+        claims = claims_of(request)
+        if self._judge.claimed(claims):
+            return True
+        self._refused(claims, FOREIGN_HOST)
+        return False
+
+    def _refused(self, claims: Claims, why: str) -> None:
+        unsaid = self._refusals.take()
+        if unsaid is not None:
+            _log.warn(
+                "a request of {address} for {host} was refused (403): {why}{unsaid}",
+                address=claims.address,
+                host=", ".join(claims.hosts)[:100],
+                why=why,
+                unsaid=_more(unsaid),
+            )
+
+
+def _more(unsaid: int) -> str:
+    return f" ({unsaid} more were not logged)" if unsaid else ""
