@@ -101,6 +101,31 @@ def test_a_room_knows_its_master_and_who_has_a_role() -> None:
     assert Room(name="empty").master is None
 
 
+@pytest.mark.parametrize(
+    ("identity", "client_id", "holds"),
+    [
+        ("web-a", "web", ("web-a",)),  # itself
+        ("web-b", "web", ("web-a",)),  # another identity of its client
+        ("web-b", None, ("web-a",)),  # ... as the room knows
+        ("web-new", "web", ("web-a",)),  # ... that the room has not seen yet
+        ("web-new", None, ()),
+        ("old", "anybody", ("old",)),  # muted before clients were stored: the identity alone
+        ("old-b", "old", ()),
+        ("ann", "ann", ()),
+    ],
+)
+def test_a_mute_holds_for_every_identity_of_its_client(
+    identity: str, client_id: str | None, holds: tuple[str, ...]
+) -> None:
+    term = Term(until=1.0, seconds=1.0)
+    clients = {"web-a": "web", "web-b": "web", "ann": "ann"}
+    room = Room(name="r", members={"web-b": Role.GUEST}, muted={"web-a": term, "old": term}, clients=clients)
+    assert room.mutes_of(identity, client_id) == holds
+    assert evolve(room, muted={}).mutes_of(identity, client_id) == ()
+    assert room.of_client("web") == ("web-a", "web-b")
+    assert room.of_client(None) == ()
+
+
 def test_what_a_value_was_made_of_cannot_change_it() -> None:
     members = {"a": Role.MASTER}
     room = Room(name="r", members=members)

@@ -7,6 +7,7 @@ from math import inf
 from typing import Any
 
 import pytest
+from attrs import evolve
 from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
@@ -15,6 +16,7 @@ from newage.domain.model import PERMANENT, Caller, RequestMode, Role, Term
 from newage.errors import NewAgeError, NotAuthorised, NotMember, RoomDenied, RoomMissing
 from newage.ports import IRoomListener
 from newage.services.moderation import LONGEST_TIMER, MODES_AT_ONCE, RETRY_SECONDS
+from newage.services.requests import MUTED
 
 FOREVER = "9999-12-31T23:59:59.999Z"
 ROLES = {"mas": Role.MASTER, "man": Role.MANAGER, "mate": Role.MANAGER, "spe": Role.SPECIAL, "gue": Role.GUEST}
@@ -353,6 +355,108 @@ def test_a_mute_ends_by_itself(hub: Kit) -> None:
     hub.outbox.clear()
     hub.clock.advance(60)
     assert hub.outbox.sent == []
+
+
+@pytest.fixture
+def twins(hub: Kit) -> Kit:
+    """``gue-2`` is a second identity of ``gue``'s client, and a member, too."""
+    for namespace in ("/rooms", "/llm"):
+        hub.connect("gue", namespace, identity="gue-2", incremental=True)
+    result_of(hub.rooms.add("lounge", "gue-2"))
+    hub.settle()
+    hub.outbox.clear()
+    return hub
+
+
+@pytest.mark.parametrize("muted", ["gue", "gue-2"])
+def test_a_mute_holds_for_every_identity_of_its_client(twins: Kit, muted: str) -> None:
+    result_of(mute(twins, "mas", muted, 5))
+    for who in ("gue", "gue-2"):
+        sid = twins.sessions.sids(who, "/llm")[0]
+        assert str(failure_of(twins.ask(sid, "hear me", room="lounge"))) == MUTED
+    fresh = twins.connect("gue", "/llm", identity="gue-3")  # one that is made for it
+    result_of(twins.rooms.join("lounge", "gue-3"))
+    assert str(failure_of(twins.ask(fresh, "hear me", room="lounge"))) == MUTED
+    twins.submit(twins.sessions.sids("spe", "/llm")[0], "not me", room="lounge")
+    twins.clock.advance(5)
+    twins.submit(fresh, "again", room="lounge")
+
+
+def test_who_is_muted_by_another_identity_types_no_more(twins: Kit) -> None:
+    twins.presence.start_typing("lounge", "gue-2")
+    result_of(mute(twins, "mas", "gue", 5))
+    assert twins.presence.typing_in("gue-2") == ()
+
+
+def test_an_unmute_of_either_ends_it_for_both(twins: Kit) -> None:
+    result_of(mute(twins, "mas", "gue", 5))
+    twins.outbox.clear()
+    result_of(unmute(twins, "mas", "gue-2"))
+    assert twins.rooms.require("lounge").muted == {}
+    assert [body["identity"] for body in twins.heard("MEMBER_UNMUTED")["mas/llm"]] == ["gue", "gue-2"]
+    twins.outbox.clear()
+    twins.clock.advance(60)
+    assert twins.outbox.sent == []
+
+
+def test_the_last_mute_of_a_client_counts(twins: Kit) -> None:
+    result_of(mute(twins, "mas", "gue", 50))
+    result_of(mute(twins, "mas", "gue-2", 5))
+    assert list(twins.rooms.require("lounge").muted) == ["gue-2"]
+    twins.clock.advance(5)
+    twins.submit(twins.sessions.sids("gue", "/llm")[0], "back", room="lounge")
+    twins.outbox.clear()
+    twins.clock.advance(60)
+    assert twins.outbox.sent == []
+
+
+def test_a_mute_stays_while_another_identity_of_its_client_does(twins: Kit) -> None:
+    result_of(mute(twins, "mas", "gue"))
+    result_of(twins.rooms.remove("lounge", "gue", "disconnect"))
+    assert str(failure_of(twins.ask(twins.sessions.sids("gue-2", "/llm")[0], room="lounge"))) == MUTED
+    result_of(twins.rooms.remove("lounge", "gue-2", "leave"))
+    room = twins.rooms.require("lounge")
+    assert (list(room.muted), room.clients["gue"]) == (["gue"], "gue")
+
+
+def test_a_mute_of_before_holds_for_the_identity_until_it_is_known_whose_it_is(
+    hub: Kit, make_kit: Callable[..., Kit]
+) -> None:
+    """Rows of the first schema know no clients; each gets its own when the identity attaches."""
+    hub.mute("lounge", "gue", inf)
+    hub.mute("lounge", "spe", inf)
+    result_of(hub.rooms.remove("lounge", "spe", "leave"))
+    old = hub.room_store.rooms[hub.room_id("lounge")]
+    old.room = evolve(old.room, clients={})
+    kit = make_kit(with_stores_of=hub)
+    for who in ("gue", "spe"):
+        other = kit.connect(who, identity=f"{who}-2")
+        result_of(kit.rooms.add("lounge", f"{who}-2"))
+        kit.submit(other, "still free", room="lounge")
+        kit.connect(who)
+        assert str(failure_of(kit.ask(other, room="lounge"))) == MUTED
+    assert kit.room_store.rooms[kit.room_id("lounge")].room.clients == {
+        "gue": "gue",
+        "gue-2": "gue",
+        "spe": "spe",
+        "spe-2": "spe",
+    }
+    kit.connect("man")
+    assert kit.rooms.require("lounge").clients["man"] == "man"
+
+
+def test_a_claim_that_cannot_be_stored_is_made_again(hub: Kit, make_kit: Callable[..., Kit]) -> None:
+    old = hub.room_store.rooms[hub.room_id("lounge")]
+    old.room = evolve(old.room, clients={})
+    kit = make_kit(with_stores_of=hub)
+    kit.gate.broken = True
+    sid = kit.connect("gue")
+    assert "gue" not in kit.rooms.require("lounge").clients
+    kit.gate.broken = False
+    kit.disconnect(sid)
+    kit.clock.advance(2)
+    kit.connect("gue")
+    assert kit.room_store.rooms[kit.room_id("lounge")].room.clients == {"gue": "gue"}
 
 
 def test_an_unmute_ends_it_once(hub: Kit) -> None:

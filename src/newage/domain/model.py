@@ -261,6 +261,20 @@ class Room:
     def master(self) -> str | None:
         return next((who for who, role in self.members.items() if role is Role.MASTER), None)
 
+    def of_client(self, client_id: str | None) -> tuple[str, ...]:
+        """The members and muted ones that are known to be this client's."""
+        return tuple(who for who, client in self.clients.items() if client == client_id)
+
+    def mutes_of(self, identity: str, client_id: str | None = None) -> tuple[str, ...]:
+        """The muted identities whose mute holds for this one: itself, and the others of its client (A16).
+
+        :param client_id: whose it is, where that is known; else as the room knows it.
+        """
+        if not self.muted:
+            return ()
+        same = self.of_client(client_id or self.clients.get(identity, ""))
+        return tuple(who for who in self.muted if who == identity or who in same)
+
     def with_role(self, role: Role) -> tuple[str, ...]:
         return tuple(who for who, has in self.members.items() if has is role)
 

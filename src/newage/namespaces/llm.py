@@ -246,7 +246,7 @@ def _add_presence(namespace: Namespace, services: LlmServices) -> None:
 
     def start_typing(caller: Caller, activity: Activity) -> None:
         name = concerned(caller, activity)
-        if caller.identity not in rooms.require(name).muted:
+        if not rooms.require(name).mutes_of(caller.identity, caller.client_id):
             presence.start_typing(name, caller.identity)
 
     def stop_typing(caller: Caller, activity: Activity) -> None:

@@ -54,7 +54,7 @@ class RoomEvents:
             **client_info(known),
             "role": room.members[identity].wire,
             "online": session is not None,
-            "muted": identity in room.muted,
+            "muted": bool(room.mutes_of(identity, self.rooms.client_of(identity))),
         }
 
     async def create(self, caller: Caller, request: RoomName) -> wire.Body:

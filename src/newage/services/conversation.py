@@ -120,7 +120,11 @@ class ConversationService:
 
     def _able(self, room: Room) -> list[str]:
         """The extensions that serve a room and may speak in it."""
-        return [extension for extension in self._relations.assigned(room.name) if extension not in room.muted]
+        return [
+            extension
+            for extension in self._relations.assigned(room.name)
+            if not room.mutes_of(extension, self._rooms.client_of(extension))
+        ]
 
     def _interval(self) -> float:
         low = self.settings.conversational_think_interval_min

@@ -71,7 +71,7 @@ class EditingService:
         room = self._rooms.get(name)
         if room is None:
             raise NotFound(words)
-        if actor.identity in room.muted:
+        if room.mutes_of(actor.identity, actor.client_id):
             raise NotAuthorised(MUTED)
         message = await self._store.find_message(room.id, any_id)
         if message is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from math import isinf
 
@@ -58,7 +58,7 @@ class ModerationService(RoomListener):
         self._notices = notices
         self._store = store
         self._mode_changed = mode_changed
-        self._mutes: dict[tuple[str, str], IDelayedCall] = {}  # (room, identity); bounded by memberships
+        self._mutes: dict[tuple[str, str], IDelayedCall] = {}  # (room id, identity); bounded by memberships
 
     async def load(self) -> None:
         """Take over the default mode, and run the stored mutes to their ends."""
@@ -69,7 +69,7 @@ class ModerationService(RoomListener):
             self._log.warn("the stored request mode is none: {mode}", mode=mode)
         for room in self._rooms.all():
             for identity, term in room.muted.items():
-                self._run_out(room.name, identity, term.left(self._world.wall()))
+                self._run_out(room.id, identity, term.left(self._world.wall()))
 
     def close(self) -> None:
         for call in self._mutes.values():
@@ -130,7 +130,8 @@ class ModerationService(RoomListener):
             "duration": "permanent" if term.permanent else duration,
         }
         self._publish(room, identity, "MEMBER_MUTED", {"mutedBy": actor.identity, **told})
-        self._presence.stop_typing(room.name, identity)  # else it would look idle when that runs out
+        for who in dict.fromkeys((identity, *room.of_client(self._rooms.client_of(identity)))):
+            self._presence.stop_typing(room.name, who)  # else it would look idle when that runs out
         self._presence.show(room.name, identity, "muted")
         how = "permanently muted by " if term.permanent else "muted by "
         length = "" if term.permanent else f" for {_in_full(duration)} seconds"
@@ -138,60 +139,69 @@ class ModerationService(RoomListener):
         return told
 
     async def silence(self, room: Room, identity: str, term: Term) -> None:
-        """Put a mute that begins now in force, and end it in time."""
+        """Put a mute that begins now in force, and end it in time; it takes the place of others of that client."""
+        replaced = room.mutes_of(identity, self._rooms.client_of(identity))
+        muted = {who: other for who, other in room.muted.items() if who not in replaced}
         try:
-            await self._rooms.change(room, muted={**room.muted, identity: term})
+            await self._rooms.change(room, muted={**muted, identity: term})
         finally:  # if it could not be stored, a later change of the room may have taken it along
-            now = self._rooms.get(room.name)
+            now = self._rooms.current(room)
             if now is not None and now.muted.get(identity) == term:
-                self._run_out(room.name, identity, term.seconds)
+                for who in replaced:
+                    self._stop_waiting(room.id, who)
+                self._run_out(room.id, identity, term.seconds)
 
     async def unmute(self, actor: Caller, room_name: str, subject: str) -> None:
         """Give the word back; not muted is fine."""
         room, identity = self._find(room_name, subject, "Failed to unmute member")
         self._check_mute(actor, room, identity)
-        await self._unmute(room.name, identity, actor.identity, self._rooms.change)
+        ended = room.mutes_of(identity, self._rooms.client_of(identity))
+        await self._unmute(room.id, ended, identity, actor.identity, self._rooms.change)
 
     def _check_mute(self, actor: Caller, room: Room, identity: str) -> None:
         if not administers(actor) and not outranks(_role(room, actor), room.members[identity]):
             raise NotAuthorised("Unauthorized")
 
-    async def _unmute(self, name: str, identity: str, by: str, store: Callable[..., Awaitable[Room]]) -> None:
-        self._stop_waiting(name, identity)
-        room = self._rooms.get(name)
-        if room is None or identity not in room.muted:
+    async def _unmute(
+        self, room_id: str, ended: Collection[str], identity: str, by: str, store: Callable[..., Awaitable[Room]]
+    ) -> None:
+        """End these mutes, which are one client's; ``identity`` is told besides those that were muted."""
+        for who in ended:
+            self._stop_waiting(room_id, who)
+        room = self._rooms.with_id(room_id)
+        if room is None or not any(who in room.muted for who in ended):
             return
-        muted = {who: term for who, term in room.muted.items() if who != identity}
-        room = await store(room, muted=muted)
-        if identity not in room.members:  # it had left; nobody needs to hear of it
-            return
-        self._publish(room, identity, "MEMBER_UNMUTED", {"unmutedBy": by})
-        self._unmuted(room, identity)
-        self._presence.show(room.name, identity, "idle")
-        self._history.note(name, f"[System] {identity} has been unmuted by {by}.")
+        room = await store(room, muted={who: term for who, term in room.muted.items() if who not in ended})
+        for who in dict.fromkeys((*ended, identity)):
+            if who in room.members:  # else it had left; nobody needs to hear of it
+                self._publish(room, who, "MEMBER_UNMUTED", {"unmutedBy": by})
+                self._unmuted(room, who)
+                self._presence.show(room.name, who, "idle")
+                self._history.note(room.name, f"[System] {who} has been unmuted by {by}.")
 
-    def _run_out(self, name: str, identity: str, left: float) -> None:
+    def _run_out(self, room_id: str, identity: str, left: float) -> None:
         """End the mute after ``left`` seconds; infinity is never."""
-        self._stop_waiting(name, identity)
+        self._stop_waiting(room_id, identity)
         if isinf(left):
             return
         if left > LONGEST_TIMER:
-            again = (name, identity, left - LONGEST_TIMER)
-            self._mutes[name, identity] = self._world.clock.callLater(LONGEST_TIMER, self._look_again, *again)
+            again = (room_id, identity, left - LONGEST_TIMER)
+            self._mutes[room_id, identity] = self._world.clock.callLater(LONGEST_TIMER, self._look_again, *again)
         else:
-            self._mutes[name, identity] = self._world.clock.callLater(left, self._expire, name, identity)
+            self._mutes[room_id, identity] = self._world.clock.callLater(left, self._expire, room_id, identity)
 
-    def _look_again(self, name: str, identity: str, left: float) -> None:
-        del self._mutes[name, identity]
-        self._run_out(name, identity, left)
+    def _look_again(self, room_id: str, identity: str, left: float) -> None:
+        del self._mutes[room_id, identity]
+        self._run_out(room_id, identity, left)
 
-    def _expire(self, name: str, identity: str) -> None:
-        del self._mutes[name, identity]
-        if self._rooms.get(name) is None:  # it is being deleted; if that fails, it is back
-            self._run_out(name, identity, RETRY_SECONDS)
+    def _expire(self, room_id: str, identity: str) -> None:
+        del self._mutes[room_id, identity]
+        room = self._rooms.with_id(room_id)
+        if room is None:  # it is being deleted; if that fails, it is back
+            self._run_out(room_id, identity, RETRY_SECONDS)
             return
-        d = Deferred.fromCoroutine(self._unmute(name, identity, "System", self._rooms.lapse))
-        d.addErrback(self._failed, name)
+        d = Deferred.fromCoroutine(self._unmute(room_id, (identity,), identity, "System", self._rooms.lapse))
+        d.addErrback(self._failed, room.name)
 
     def _publish(self, room: Room, identity: str, event: str, members: dict[str, object]) -> None:
         session = self._sessions.by_identity(identity)
@@ -245,15 +255,15 @@ class ModerationService(RoomListener):
 
     def member_left(self, room: Room, identity: str, reason: str) -> None:
         if identity not in room.muted:
-            self._stop_waiting(room.name, identity)
+            self._stop_waiting(room.id, identity)
         self._presence.stop_typing(room.name, identity)
 
     def room_deleted(self, room: Room) -> None:
         for identity in room.muted:
-            self._stop_waiting(room.name, identity)
+            self._stop_waiting(room.id, identity)
 
-    def _stop_waiting(self, name: str, identity: str) -> None:
-        running = self._mutes.pop((name, identity), None)
+    def _stop_waiting(self, room_id: str, identity: str) -> None:
+        running = self._mutes.pop((room_id, identity), None)
         if running is not None:
             running.cancel()
 

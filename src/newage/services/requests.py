@@ -109,7 +109,7 @@ class RequestService(RequestLedger, RoomListener):
             raise Unavailable("The server is stopping.")
         name = ask.room if ask.room is not None and ask.room != caller.client_id else caller.identity
         room = self._rooms.get(name)
-        if room is not None and caller.identity in room.muted:
+        if room is not None and room.mutes_of(caller.identity, caller.client_id):
             raise NotAuthorised(MUTED)
         if room is None or (caller.identity not in room.members and not administers(caller)):
             raise RoomDenied("Invalid or unauthorized target room.")

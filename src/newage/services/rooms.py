@@ -72,6 +72,13 @@ def valid_room_name(name: str) -> bool:
     )
 
 
+def _tidy(room: Room) -> Room:
+    """Without the clients of those who are neither members nor muted any more."""
+    if all(who in room.members or who in room.muted for who in room.clients):
+        return room
+    return evolve(room, clients={w: c for w, c in room.clients.items() if w in room.members or w in room.muted})
+
+
 class RoomService(SessionListener):
     _log = Logger()
 
@@ -88,6 +95,7 @@ class RoomService(SessionListener):
         self._names: dict[str, str] = {}  # id -> name
         self._of: defaultdict[str, dict[str, None]] = defaultdict(dict)  # identity -> its rooms, in order of joining
         self._stored: set[str] = set()
+        self._old_mutes: defaultdict[str, list[str]] = defaultdict(list)  # identity of unknown client -> rooms
         self._groups = 0
         self._joins: dict[str, list[float]] = {}  # identity -> when it entered rooms by itself in the last minutes
         self._offline_since: dict[str, float] = {}
@@ -107,6 +115,9 @@ class RoomService(SessionListener):
         for room in await self._store.load_rooms():
             self._stored.add(room.id)
             self._put(room)
+            for identity in room.muted:
+                if identity not in room.clients:
+                    self._old_mutes[identity].append(room.name)
             for identity in room.members:
                 self._offline_since.setdefault(identity, self._world.clock.seconds())
             self._watch_empty(room)
@@ -187,6 +198,7 @@ class RoomService(SessionListener):
             id=self._world.new_id(),
             mode=self.default_mode,
             members={creator.identity: Role.MASTER},
+            clients={creator.identity: creator.client_id},
             created_at=self._world.wall(),
         )
         await self._commit(None, room)
@@ -219,7 +231,7 @@ class RoomService(SessionListener):
             raise AlreadyMember("Already a member of this room.")
         if len(room.members) >= self.settings.max_members_per_room:
             raise Unavailable("Failed to join room")
-        changed = evolve(room, members={**room.members, identity: role})
+        changed = self._with(room, identity, role)
         emptied = self._emptied.pop(name, None)
         if emptied is not None:
             emptied.cancel()
@@ -264,7 +276,7 @@ class RoomService(SessionListener):
 
     async def change(self, room: Room, **changes: object) -> Room:
         """Replace fields of a room and store it; announcing the change is the caller's."""
-        changed = evolve(room, **changes)  # type: ignore[arg-type]  # attrs checks the names at run time
+        changed = _tidy(evolve(room, **changes))  # type: ignore[arg-type]  # attrs checks the names at run time
         await self._commit(room, changed)
         return changed
 
@@ -273,7 +285,7 @@ class RoomService(SessionListener):
 
         :raises RoomMissing: the room was deleted meanwhile.
         """
-        changed = evolve(room, **changes)  # type: ignore[arg-type]  # attrs checks the names at run time
+        changed = _tidy(evolve(room, **changes))  # type: ignore[arg-type]  # attrs checks the names at run time
         try:
             await self._commit(changed, changed)
         except RoomMissing:
@@ -318,6 +330,7 @@ class RoomService(SessionListener):
             self._add_silently(own.name, session.identity, Role.MASTER)
         if session.kind is Kind.ADMIN:
             self._add_silently(MONITOR_ROOM, session.identity, Role.MANAGER)
+        self._claim(session)
 
     def socket_attached(self, caller: Caller) -> None:
         if caller.kind is Kind.ADMIN:  # a session may turn out to be one with a later socket
@@ -340,6 +353,7 @@ class RoomService(SessionListener):
             kind=kind,
             mode=self.default_mode,
             members={session.identity: Role.MASTER},
+            clients={session.identity: session.client_id},
             created_at=self._world.wall(),
         )
         self._put(room)
@@ -348,8 +362,31 @@ class RoomService(SessionListener):
     def _add_silently(self, name: str, identity: str, role: Role) -> None:
         room = self._rooms[name]
         if identity not in room.members:
-            self._put(evolve(room, members={**room.members, identity: role}))
+            self._put(self._with(room, identity, role))
             self._transport.enter(name, identity)
+
+    def _with(self, room: Room, identity: str, role: Role) -> Room:
+        client_id = self.client_of(identity)
+        clients = room.clients if client_id is None else {**room.clients, identity: client_id}
+        return evolve(room, members={**room.members, identity: role}, clients=clients)
+
+    def client_of(self, identity: str) -> str | None:
+        """Whose identity it is, as far as is known of one that is away."""
+        session = self._sessions.by_identity(identity)
+        if session is not None:
+            return session.client_id
+        known = (self._rooms[name].clients.get(identity) for name in self._of.get(identity, ()))
+        return next((client_id for client_id in known if client_id is not None), None)
+
+    def _claim(self, session: Session) -> None:
+        """Memberships and mutes of before do not say whose they are: from now on they do (A16)."""
+        identity = session.identity
+        unclaimed = [*self.rooms_of(identity), *self._old_mutes.pop(identity, ())]
+        for room in (self._rooms.get(name) for name in dict.fromkeys(unclaimed)):
+            if room is not None and identity not in room.clients:
+                claimed = evolve(room, clients={**room.clients, identity: session.client_id})
+                d = Deferred.fromCoroutine(self._commit(room, claimed))
+                d.addErrback(self._not_stored, room.name)
 
     def _forget_oldest_absent(self) -> None:
         """Make place: the personal room of whoever has been away longest."""
@@ -450,13 +487,15 @@ class RoomService(SessionListener):
     def _without(self, room: Room, identity: str, *, forget: bool) -> tuple[Room, str | None]:
         """The room without that member, and who became its master by that.
 
-        :param forget: its mute, too. Who leaves and comes back must not be rid of it; an open room could be left just
-            for that.
+        :param forget: its mute, too, unless its client is there by another identity. Who leaves and comes back must
+            not be rid of it; an open room could be left just for that.
         """
         members = {who: role for who, role in room.members.items() if who != identity}
         full = len(room.muted) > self.settings.max_members_per_room
-        muted = {who: term for who, term in room.muted.items() if who != identity or not (forget or full)}
-        changed = evolve(room, members=members, muted=muted)
+        others = any(who in members for who in room.of_client(room.clients.get(identity)))
+        drop = full or (forget and not others)
+        muted = {who: term for who, term in room.muted.items() if who != identity or not drop}
+        changed = _tidy(evolve(room, members=members, muted=muted))
         if room.kind is not RoomKind.GROUP or changed.master is not None:
             return changed, None
         heir = successor(changed, self._sessions.is_online)
