@@ -38,6 +38,7 @@ from newage.errors import NewAgeError, PeerGone, TimedOut
 from newage.ports import IChannel, IExtensionLink, IMarkStore, IMessageStore, IOutbox, IRoomStore, IStateStore
 from newage.services.clock import World
 from newage.services.conversation import ConversationService, ConversationSettings
+from newage.services.desks import Desks
 from newage.services.downstream import DownstreamService, DownstreamSettings
 from newage.services.editing import EditingService
 from newage.services.forwarding import Forwarder
@@ -454,7 +455,8 @@ class Kit:
             aliases=aliases,
         )
         self.presence = PresenceService(self.world, self.outbox, self.sessions, self.rooms, at.presence)
-        self.pacer = Pacer(at.requests.extension_max_in_flight)
+        self.desks = Desks(self.world, self.sessions, at.requests.extension_max_in_flight, at.requests.patience)
+        self.pacer = Pacer(self.desks)
         forwarder = Forwarder(self.outbox, self.sessions, self.presence, self.pacer)
         self.requests = RequestService(
             self.world,
@@ -463,6 +465,7 @@ class Kit:
             self.rooms,
             self.relations,
             self.history,
+            self.desks,
             forwarder,
             at.requests,
         )
@@ -478,7 +481,15 @@ class Kit:
             at.streams,
         )
         self._make_staff(messages, state)
-        for listener in (self.rooms, self.relations, self.presence, self.downstream, self.streams, self.offline):
+        for listener in (
+            self.rooms,
+            self.relations,
+            self.presence,
+            self.downstream,
+            self.desks,
+            self.streams,
+            self.offline,
+        ):
             self.sessions.add_listener(listener)
         for room_listener in (
             self.notices,

@@ -34,6 +34,7 @@ from newage.services.calls import CallService
 from newage.services.client_list import ClientListService
 from newage.services.clock import World, wall_clock
 from newage.services.conversation import ConversationService
+from newage.services.desks import Desks
 from newage.services.downstream import DownstreamService
 from newage.services.editing import EditingService
 from newage.services.file_functions import FileFunctions
@@ -197,10 +198,12 @@ class Assembly:
             aliases=aliases,
         )
         self.presence = PresenceService(world, hub, sessions, self.rooms, config.presence)
-        self.pacer = Pacer(config.requests.extension_max_in_flight)
+        limit, patience = config.requests.extension_max_in_flight, config.requests.patience
+        self.desks = Desks(world, sessions, limit, patience)
+        self.pacer = Pacer(self.desks)
         forwarder = Forwarder(hub, sessions, self.presence, self.pacer)
         self.requests = RequestService(
-            world, hub, sessions, self.rooms, self.relations, self.history, forwarder, config.requests
+            world, hub, sessions, self.rooms, self.relations, self.history, self.desks, forwarder, config.requests
         )
         self.downstream = DownstreamService(world, hub, sessions, self._members, config.downstream)
         responses = ResponseService(world, hub, sessions, self.requests, self.history)
@@ -251,6 +254,7 @@ class Assembly:
             self.presence,
             self.client_list,
             self.downstream,
+            self.desks,
             self.streams,
             self.offline,
         ):

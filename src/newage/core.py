@@ -54,7 +54,8 @@ class Core(Assembly, Service):
         self.offline.page_bytes = config.history.context_max_bytes
         self.requests.settings = config.requests
         self.streams.settings = config.streams
-        self.pacer.limit = config.requests.extension_max_in_flight
+        self.desks.limit = config.requests.extension_max_in_flight
+        self.desks.patience = config.requests.patience
         self.editing.max_bytes = config.requests.max_request_bytes
         self.conversation.settings = config.conversation
         self.downstream.settings = config.downstream

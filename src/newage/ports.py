@@ -221,8 +221,11 @@ class IUpstream(Interface):
 class IExtensionHost(Interface):
     """Where an in-process extension plugs in."""
 
-    def attach_extension(session: Session, link: IExtensionLink) -> str:
-        """Register the extension as if its ``/llm`` socket had connected; returns the sid to detach with."""
+    def attach_extension(session: Session, link: IExtensionLink, capacity: int = 0) -> str:
+        """Register the extension as if its ``/llm`` socket had connected; returns the sid to detach with.
+
+        :param capacity: requests that it takes at once; 0 = as configured for who says nothing.
+        """
 
     def detach_extension(sid: str) -> None:
         """Take it away again."""

@@ -27,7 +27,7 @@ class Hub:
     attached: dict[str, Session] = field(factory=dict)
     on_event: Any = None
 
-    def attach_extension(self, session: Session, link: IExtensionLink) -> str:
+    def attach_extension(self, session: Session, link: IExtensionLink, capacity: int = 0) -> str:
         self.attached["sid-1"] = session
         return "sid-1"
 

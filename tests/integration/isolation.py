@@ -254,7 +254,7 @@ class Hub:
             "trusted": sorted(done(_wait(core._stores.keys.load_trusted()))),
             "sessions": sorted(session.identity for session in core.sessions.online_sessions()),
             "requests": {
-                r: (known.state, known.live) for r in ("r1", "r2", "r3") if (known := core.requests.get(r)) is not None
+                r.request_id: (r.state, r.live) for r in core.requests._requests if r.request_id in ("r1", "r2", "r3")
             },
             "live": core.requests.live_count,
             "outputs": core.streams.open_outputs,

@@ -11,7 +11,6 @@ from hubkit import Kit, result_of
 from newage.domain.model import RequestMode
 from newage.errors import NewAgeError
 from newage.services.conversation import ConversationSettings
-from newage.services.request_ledger import RequestSettings
 
 ST = "SillyTavern-8000"
 
@@ -84,7 +83,7 @@ def test_its_answer_is_recorded_and_nobody_gets_a_status(talk: Talk) -> None:
 
 def test_one_thought_at_a_time(talk: Talk) -> None:
     [asked] = talk.advance(21)
-    assert talk.advance(60) == []
+    assert talk.advance(50) == []
     talk.kit.streams.answered(ST, asked["requestId"], "o1", "a thought")
     assert len(talk.advance(21)) == 1
 
@@ -131,7 +130,7 @@ def test_an_extension_that_left(talk: Talk) -> None:
 
 
 def test_it_waits_its_turn_when_the_extension_is_paced(make_kit: Callable[..., Kit]) -> None:
-    talk = Talk(make_kit, requests=RequestSettings(extension_max_in_flight=1))
+    talk = Talk(make_kit)
     talk.kit.submit(talk.web, "a question", "r1", room="lobby", targets=(ST,))
     assert [asked["requestId"] for asked in talk.st.forwarded] == ["r1"]
     assert talk.advance(21) == []
@@ -140,7 +139,7 @@ def test_it_waits_its_turn_when_the_extension_is_paced(make_kit: Callable[..., K
 
 
 def test_a_paced_thought_for_an_extension_that_is_gone(make_kit: Callable[..., Kit]) -> None:
-    talk = Talk(make_kit, requests=RequestSettings(extension_max_in_flight=1))
+    talk = Talk(make_kit)
     talk.kit.submit(talk.web, "a question", "r1", room="lobby", targets=(ST,))
     talk.advance(21)
     talk.kit.disconnect_all(ST)

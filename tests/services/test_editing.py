@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred
 
-from hubkit import Kit, failure_of, result_of
+from hubkit import Kit, Link, failure_of, result_of
 from newage.domain.model import Caller, Message, RequestMode, Role
 from newage.errors import InvalidRequest, NotAuthorised, NotFound, NotMember, RoomMissing
 from newage.services.editing import IMMUTABLE
@@ -27,7 +27,7 @@ def hub(kit: Kit) -> Kit:
         kit.connect(who, "/llm", incremental=True)
     kit.connect("admin", "/llm", client_type="monitor", incremental=True)
     kit.connect("weak", "/llm", client_type="monitor", sensitive=False, incremental=True)
-    kit.extension(X)
+    kit.extension(X, capacity=16)
     kit.group(
         "lounge",
         "mas",
@@ -143,7 +143,9 @@ def test_no_right_follows_from_a_request_id(hub: Kit) -> None:
     answer = message(hub, "answer").message_id
     assert str(failure_of(edit(hub, "pal", answer, {"message": "forged"}))) == NOT_YOURS
     assert str(failure_of(delete(hub, "pal", answer))) == NOT_YOURS_TO_DELETE
-    hub.streams.answered(X, "gue-question", None, "to pal")
+    link = hub.sessions.link(X)
+    assert isinstance(link, Link)
+    hub.streams.answered(X, link.forwarded[-1]["requestId"], None, "to pal")
     assert result_of(delete(hub, "pal", message(hub, "to pal").message_id))
     assert message(hub, "answer").text == "answer"
 

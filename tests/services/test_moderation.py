@@ -673,7 +673,7 @@ def test_a_mode_is_told_to_all_members_when_it_changes(hub: Kit) -> None:
 
 
 def test_the_queue_is_settled_when_the_mode_changes(hub: Kit) -> None:
-    extension = hub.extension()
+    extension = hub.extension(capacity=2)
     for who in ("gue", "spe"):
         hub.submit(hub.sessions.sids(who, "/llm")[0], f"of {who}", room="lounge")
     result_of(hub.moderation.set_mode(caller(hub, "mas"), "lounge", RequestMode.IMMEDIATE))

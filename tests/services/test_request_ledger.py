@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from hubkit import Kit
 from logkit import Logged
@@ -13,7 +13,6 @@ from newage.domain.model import Message, RequestMode, Role
 from newage.domain.request import Ask, Request
 from newage.errors import NewAgeError, PeerGone
 from newage.services.forwarding import Forwarder
-from newage.services.pacing import Pacer
 from newage.services.request_ledger import LOGGED_ENDS_PER_SECOND, RequestLedger, RequestSettings
 
 X, Y = "SillyTavern-1", "SillyTavern-2"
@@ -36,8 +35,12 @@ def web(kit: Kit) -> str:
 
 @pytest.fixture
 def ledger(kit: Kit) -> Sweepable:
-    forwarder = Forwarder(kit.outbox, kit.sessions, kit.presence, Pacer())
-    return Sweepable(kit.world, kit.outbox, forwarder, RequestSettings())
+    """On the kit's desks; its extensions are there and take any number at once."""
+    kit.desks.patience = evolve(kit.desks.patience, first_sign=10_000)
+    kit.extension(X, capacity=16)
+    kit.extension(Y, capacity=16)
+    forwarder = Forwarder(kit.outbox, kit.sessions, kit.presence, kit.pacer)
+    return Sweepable(kit.world, kit.outbox, kit.desks, forwarder, RequestSettings())
 
 
 def enter(kit: Kit, ledger: RequestLedger, request_id: str, *targets: str, who: str = "web1") -> Request:
@@ -47,6 +50,7 @@ def enter(kit: Kit, ledger: RequestLedger, request_id: str, *targets: str, who: 
         identity=who,
         client_id=who,
         room=who,
+        room_id=f"{who}-1",
         role=Role.MASTER,
         mode=RequestMode.DEFAULT,
         message=Message(message_id=f"m-{request_id}", room=who, seq=1, identity=who),
@@ -55,9 +59,10 @@ def enter(kit: Kit, ledger: RequestLedger, request_id: str, *targets: str, who: 
         active_at=now,
         state="forwarded",
         targets=targets,
-        heard=dict.fromkeys(targets, now),
     )
     ledger.enter(request)
+    for target in targets:
+        kit.pacer.send(target, request, lambda name: None)
     return request
 
 
@@ -70,7 +75,7 @@ def heard(kit: Kit, sid: str) -> list[tuple[str, str]]:
 
 def test_live_requests_are_counted_until_they_end(kit: Kit, ledger: Sweepable, web: str) -> None:
     first, second = enter(kit, ledger, "r1", X), enter(kit, ledger, "r2", X, who="web2")
-    assert (ledger.live_count, ledger.get("r1"), ledger.get("r3")) == (2, first, None)
+    assert (ledger.live_count, ledger.get("web1", "r1"), ledger.get("web1", "r3")) == (2, first, None)
     ledger.end(first, "completed")
     ledger.end(first, "failed")
     assert ledger.live_count == 1
@@ -82,20 +87,20 @@ def test_live_requests_are_counted_until_they_end(kit: Kit, ledger: Sweepable, w
 def test_a_finished_id_may_be_used_again(kit: Kit, ledger: Sweepable, web: str) -> None:
     ledger.end(enter(kit, ledger, "r1", X), "completed")
     again = enter(kit, ledger, "r1", X)
-    assert (ledger.get("r1"), ledger.live_count) == (again, 1)
+    assert (ledger.get("web1", "r1"), ledger.live_count) == (again, 1)
     kit.clock.advance(61)
     ledger.sweep()
-    assert ledger.get("r1") is again, "the tail of the first is not the second's"
+    assert ledger.get("web1", "r1") is again, "the tail of the first is not the second's"
 
 
 def test_what_is_forgotten_was_never_there(kit: Kit, ledger: Sweepable, web: str) -> None:
     first = enter(kit, ledger, "r1", X)
     again = enter(kit, ledger, "r1", X)
     ledger.forget(first)
-    assert (ledger.get("r1"), ledger.live_count) == (again, 1)
+    assert (ledger.get("web1", "r1"), ledger.live_count) == (again, 1)
     ledger.forget(again)
     ledger.forget(again)
-    assert (ledger.get("r1"), ledger.live_count) == (None, 0)
+    assert (ledger.get("web1", "r1"), ledger.live_count) == (None, 0)
     assert kit.outbox.sent == []
 
 
@@ -133,6 +138,7 @@ def test_what_nobody_was_asked_does_not_time_out(kit: Kit, ledger: Sweepable, we
 
 def test_a_request_released_from_the_queue_has_its_whole_time(kit: Kit) -> None:
     """However long it waited for somebody to open the room."""
+    kit.desks.patience = evolve(kit.desks.patience, first_sign=10_000)
     kit.extension()
     master, guest = kit.connect("mas"), kit.connect("gue")
     kit.group("lounge", "mas", gue=Role.GUEST)
@@ -149,38 +155,17 @@ def test_a_request_released_from_the_queue_has_its_whole_time(kit: Kit) -> None:
 
 def test_an_ended_request_is_remembered_for_its_tail(kit: Kit, ledger: Sweepable, web: str) -> None:
     request = enter(kit, ledger, "r1", X)
+    ledger.finished_by(request, X)
     ledger.end(request, "completed")
     kit.clock.advance(59)
     ledger.sweep()
-    assert ledger.correlate(X, "r1") is request
+    assert ledger.named(X, "r1") is request
     kit.clock.advance(1)
     ledger.sweep()
-    assert (ledger.get("r1"), ledger.correlate(X, "r1")) == (None, None)
+    assert (ledger.get("web1", "r1"), ledger.named(X, "r1")) == (None, None)
 
 
 # --------------------------------------------------------------------------------------------------------- correlation
-
-
-def test_a_named_request_is_meant_by_those_who_were_asked(kit: Kit, ledger: Sweepable, web: str) -> None:
-    first, second = enter(kit, ledger, "r1", X), enter(kit, ledger, "r2", Y)
-    assert ledger.correlate(X, "r1") is first
-    assert ledger.correlate(Y, "r1") is second, "named by who was not asked, it means what that one owes"
-    assert ledger.correlate(Y, None) is second
-    assert ledger.correlate("SillyTavern-3", "r1") is None
-
-
-def test_the_oldest_that_is_owed_is_meant_unless_it_fell_silent(kit: Kit, ledger: Sweepable, web: str) -> None:
-    old = enter(kit, ledger, "r1", X)
-    kit.clock.advance(180)
-    assert ledger.correlate(X, "unknown") is old, "there is no newer one"
-    new = enter(kit, ledger, "r2", X)
-    assert ledger.correlate(X, "unknown") is new
-    ledger.heard_from(old, X)
-    assert ledger.correlate(X, "unknown") is old
-    ledger.finished_by(old, X)
-    assert ledger.correlate(X, "unknown") is new
-    ledger.end(new, "failed")
-    assert ledger.correlate(X, "unknown") is None
 
 
 def test_what_is_awaited_of_an_extension(kit: Kit, ledger: Sweepable, web: str) -> None:
@@ -254,19 +239,17 @@ def test_what_was_merged_ends_alike(kit: Kit, ledger: Sweepable, web: str) -> No
     assert ledger.live_count == 0
 
 
-def test_an_end_frees_the_extension_for_the_next(kit: Kit) -> None:
-    pacer = Pacer(1)
-    ledger = Sweepable(
-        kit.world, kit.outbox, Forwarder(kit.outbox, kit.sessions, kit.presence, pacer), RequestSettings()
-    )
+def test_an_end_frees_the_extension_for_the_next(kit: Kit, ledger: Sweepable) -> None:
+    kit.extension("one")
     sent: list[str] = []
-    requests = [enter(kit, ledger, f"r{n}", X) for n in range(3)]
+    requests = [enter(kit, ledger, f"r{n}") for n in range(3)]
     for request in requests:
-        pacer.send(X, request, partial(sent.append, request.request_id))
+        request.targets = ("one",)
+        kit.pacer.send("one", request, sent.append)
     assert sent == ["r0"]
-    ledger.end(requests[0], "failed")
+    ledger.failed_by(requests[0], "one", NewAgeError("no"))
     assert sent == ["r0", "r1"]
-    ledger.finished_by(requests[1], X)
+    ledger.finished_by(requests[1], "one")
     assert sent == ["r0", "r1", "r2"]
 
 

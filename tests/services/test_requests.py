@@ -35,7 +35,8 @@ X = "SillyTavern-8000"
 
 @pytest.fixture
 def link(kit: Kit) -> Link:
-    return kit.extension(X)
+    """An extension that takes several requests at once."""
+    return kit.extension(X, capacity=16)
 
 
 @pytest.fixture
@@ -305,7 +306,7 @@ def test_an_administrators_own_room_is_served_by_anybody(kit: Kit, link: Link) -
 
 
 def test_one_extension_may_be_given_one_request_at_a_time(make_kit: Callable[..., Kit]) -> None:
-    kit = make_kit(requests=RequestSettings(extension_max_in_flight=1))
+    kit = make_kit()
     link, sid = kit.extension(X), kit.connect("web1")
     for request_id in ("r1", "r2", "r3"):
         kit.submit(sid, request_id, request_id)
@@ -616,6 +617,9 @@ def test_a_queued_request_expires(make_kit: Callable[..., Kit]) -> None:
 
 
 def test_a_request_without_activity_times_out(kit: Kit, link: Link, sid: str) -> None:
+    kit.submit(sid, "hi", "r0")
+    kit.streams.answered(X, "r0", None, "yes")
+    kit.outbox.clear()
     kit.submit(sid, "hi", "r1")
     kit.clock.pump([5] * 119)
     assert kit.statuses(sid) == ["forwarded"]
@@ -654,50 +658,10 @@ def test_a_finished_request_is_remembered_for_its_tail(kit: Kit, link: Link, sid
     kit.submit(sid, "hi", "r1")
     kit.streams.answered(X, "r1", None, "yes")
     kit.clock.pump([5] * 11)
-    assert kit.requests.correlate(X, "r1") is not None
+    assert kit.requests.named(X, "r1") is not None
     kit.clock.pump([5] * 2)
-    assert kit.requests.get("r1") is None
-    assert kit.requests.correlate(X, "r1") is None
-
-
-# --------------------------------------------------------------------------------------------------------- correlation
-
-
-def ids(*requests: Any) -> list[str | None]:
-    return [None if request is None else request.request_id for request in requests]
-
-
-def test_a_named_request_of_that_extension_is_meant(kit: Kit, link: Link, sid: str) -> None:
-    kit.extension("Other")
-    kit.submit(sid, "hi", "r1", targets=(X,))
-    kit.submit(sid, "hi", "r2", targets=(X,))
-    kit.submit(sid, "hi", "r3", targets=("Other",))
-    assert ids(kit.requests.correlate(X, "r2")) == ["r2"]
-    assert ids(kit.requests.correlate("Other", "r1")) == ["r3"]  # not its own: the oldest of its own
-
-
-def test_an_unknown_id_means_the_oldest_not_yet_finished(kit: Kit, link: Link, sid: str) -> None:
-    kit.submit(sid, "hi", "r1")
-    kit.submit(sid, "hi", "r2")
-    found = [kit.requests.correlate(X, "random"), kit.requests.correlate(X, None)]
-    assert ids(*found) == ["r1", "r1"]
-    assert found[0] is not None
-    kit.requests.finished_by(found[0], X)
-    assert ids(kit.requests.correlate(X, "random")) == ["r2"]
-
-
-def test_a_silent_request_is_passed_over_while_a_newer_one_waits(kit: Kit, link: Link, sid: str) -> None:
-    kit.submit(sid, "hi", "r1")
-    kit.clock.pump([5] * 36)
-    assert ids(kit.requests.correlate(X, None)) == ["r1"]  # nothing newer
-    kit.submit(sid, "hi", "r2")
-    assert ids(kit.requests.correlate(X, None)) == ["r2"]
-
-
-def test_nothing_outstanding_means_nothing(kit: Kit, link: Link, sid: str) -> None:
-    assert kit.requests.correlate(X, "random") is None
-    kit.submit(sid, "hi", "r1", role_hint=Role.GUEST)
-    assert kit.requests.correlate(X, "r1") is None
+    assert kit.requests.get("web1-a", "r1") is None
+    assert kit.requests.named(X, "r1") is None
 
 
 # ------------------------------------------------------------------------------------------------------------ outcomes
@@ -801,7 +765,7 @@ def test_an_answer_that_cannot_be_stored_fails_the_request(kit: Kit, link: Link,
 
 def test_a_second_end_is_none(kit: Kit, link: Link, sid: str) -> None:
     kit.submit(sid, "hi", "r1")
-    request = kit.requests.get("r1")
+    request = kit.requests.get("web1-a", "r1")
     assert request is not None
     kit.requests.end(request, "failed", "first")
     kit.requests.end(request, "completed")
@@ -817,7 +781,7 @@ class QueueMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.kit = Kit(requests=RequestSettings(queue_size=4, queue_size_per_identity=2, request_rate=10_000))
-        self.link = self.kit.extension(X)
+        self.link = self.kit.extension(X, capacity=16)
         self.sids = {who: self.kit.connect(who) for who in ("mas", "spe", "g1", "g2")}
         self.kit.group("lounge", "mas", spe=Role.SPECIAL, g1=Role.GUEST, g2=Role.GUEST)
         self.queue: list[tuple[str, str]] = []

@@ -39,9 +39,9 @@ def sid(kit: Kit, who: str) -> str:
 
 
 def output(kit: Kit, text: str = "answer") -> Output:
-    request = kit.requests.get("r1")
+    request = kit.requests.get("web1-a", "r1")
     assert isinstance(request, Request)
-    return Output(identity=X, output_id="o1", request=request, active_at=0.0, text=text)
+    return Output(identity=X, output_id="o1", given_id="o1", request=request, active_at=0.0, text=text)
 
 
 def drained(responses: ResponseService) -> None:

@@ -25,7 +25,7 @@ X = "SillyTavern-8000"
 
 @pytest.fixture
 def link(kit: Kit) -> Link:
-    return kit.extension(X)
+    return kit.extension(X, capacity=16)
 
 
 @pytest.fixture
@@ -782,5 +782,5 @@ def test_packets_that_belong_to_nothing_fill_no_log(kit: Kit, logged: Logged) ->
     kit.clock.advance(1)
     kit.streams.answered("SillyTavern-8000", "nobody's", None, "x")
     assert logged()[-1] == (
-        "dropped of SillyTavern-8000: an answer that belongs to no request (395 before were not logged)"
+        "dropped of SillyTavern-8000: an answer: nothing of it is unanswered (395 before were not logged)"
     )

@@ -56,6 +56,7 @@ class QueueAndModes(RuleBasedStateMachine):
             queue_size_per_identity=PER_IDENTITY,
             queue_ttl_seconds=QUEUE_TTL,
             llm_request_timeout_seconds=TIMEOUT,
+            extension_first_sign_seconds=10 * TIMEOUT,
             request_rate=10_000,
             max_live_requests_per_identity=10_000,
         )
@@ -67,7 +68,7 @@ class QueueAndModes(RuleBasedStateMachine):
         self.all: list[Entry] = []
         self.queue: list[Entry] = []
         self.under_way: list[Entry] = []
-        self.links: list[Link] = [kit.extension(X)]
+        self.links: list[Link] = [kit.extension(X, capacity=16)]
         self.given: list[Forwarded] = []
         self.there = True
         self.next_tick = float(TICK)
@@ -163,7 +164,7 @@ class QueueAndModes(RuleBasedStateMachine):
                 entry.ends("failed")
             self.under_way = []
         else:
-            self.links.append(self.kit.extension(X))
+            self.links.append(self.kit.extension(X, capacity=16))
         self.there = not self.there
 
     # ------------------------------------------------------------------------------------------------------- time
@@ -204,7 +205,7 @@ class QueueAndModes(RuleBasedStateMachine):
         live = [*self.queue, *self.under_way, *(merged for entry in self.under_way for merged in entry.merged)]
         assert self.kit.requests.live_count == len(live)
         for entry in live:
-            request = self.kit.requests.get(entry.request_id)
+            request = self.kit.requests.get(entry.who, entry.request_id)
             assert request is not None
             assert (request.state, request.live) == (entry.state, True)
         assert len(self.queue) <= SIZE

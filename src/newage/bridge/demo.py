@@ -95,7 +95,7 @@ class DemoExtension:
             connected_at=self._wall(),
         )
         self._host = host
-        self._sid = host.attach_extension(session, self)
+        self._sid = host.attach_extension(session, self, self._settings.max_answers)
 
     def detach(self) -> None:
         """Unplug and stop every answer where it is; the hub says what becomes of their requests (contract 5.8)."""

@@ -219,6 +219,8 @@ class Caller:
     bootstrap: bool = False  # strict mode, no key yet: only what contract 2.8.4 (a) lists
     stream_mode: str = ""  # handshake streamMode as declared: '', 'ss', 'plain', 'output', 'token'
     incremental: bool = False  # handshake sync:'incremental'
+    capacity: int = 0  # handshake capacity of an extension: requests at once; 0 = it said nothing
+    features: frozenset[str] = frozenset()  # handshake features of an extension
     credential: str = ""  # what it was let in by: the id of its key, 'password', or nothing
     rank: Rank = field()  # of that credential; where none was asked for, of its kind (B6)
 

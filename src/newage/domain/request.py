@@ -25,14 +25,14 @@ class Ask:
     extra: Mapping[str, Any] = field(factory=dict, converter=read_only)
 
 
-@define
+@define(eq=False)
 class Request:
     """The bookkeeping of one accepted request (contract 5.3).
 
-    ``room_id`` says which room of that name it is of: nothing of it reaches another one. ``targets`` are the
-    identities it was forwarded to. Each ends in ``failed``, or in ``finished`` when its output is whole and in
-    ``answered`` when that is stored. ``merged`` lists the requests that were merged into this one. Times are those
-    of a clock that never jumps, in seconds; where it began means nothing.
+    ``room_id`` says which room of that name it is of: nothing of it reaches another one; ``gone`` when that is deleted.
+    ``targets`` are the identities it is for, ``sent`` those that were given it. Each ends in ``failed``, or in
+    ``finished`` when its output is whole and in ``answered`` when that is stored. ``merged`` lists the requests that
+    were merged into this one. Times are those of a clock that never jumps, in seconds; where it began means nothing.
     """
 
     request_id: str
@@ -48,6 +48,7 @@ class Request:
     room_id: str = ""
     state: str = "recorded"
     targets: tuple[str, ...] = ()
+    sent: set[str] = field(factory=set)
     finished: set[str] = field(factory=set)
     answered: set[str] = field(factory=set)
     failed: set[str] = field(factory=set)
@@ -55,7 +56,7 @@ class Request:
     merged: list[Request] = field(factory=list)
     merged_into: str | None = None
     ended_at: float | None = None
-    heard: dict[str, float] = field(factory=dict)  # extension -> its last packet
+    gone: bool = False
 
     @property
     def live(self) -> bool:
@@ -64,6 +65,11 @@ class Request:
     def awaits(self, extension: str) -> bool:
         """Has this extension been asked and not yet finished or failed?"""
         return extension in self.targets and extension not in self.finished and extension not in self.failed
+
+    @property
+    def timed(self) -> bool:
+        """Has it been given to every extension that has still to answer it? Only then its time runs."""
+        return bool(self.sent) and all(target in self.sent or not self.awaits(target) for target in self.targets)
 
     @property
     def remaining(self) -> int:

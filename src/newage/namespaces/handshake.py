@@ -27,6 +27,8 @@ _log = Logger()
 
 STREAM_MODES = frozenset({"ss", "plain", "output", "token"})
 MAX_CLIENT_TYPE_CHARS = 64
+MAX_CAPACITY = 16
+MAX_FEATURES, MAX_FEATURE_CHARS = 32, 32
 LOGGED_REFUSALS_PER_SECOND = 10  # of one address in each namespace
 
 
@@ -57,7 +59,21 @@ def parse_handshake(payload: Any, settings: AuthSettings) -> HandshakeRequest:
         html=text(first(payload, "clientHTML", "clienthtml", "html"), settings.max_html_chars),
         stream_mode=stream_mode if isinstance(stream_mode, str) and stream_mode in STREAM_MODES else "",
         incremental=payload.get("sync") == "incremental",
+        capacity=_capacity(payload.get("capacity")),
+        features=_features(payload.get("features")),
     )
+
+
+def _capacity(value: object) -> int:
+    """How many requests an extension takes at once; 0 when it says nothing sensible."""
+    return value if type(value) is int and 1 <= value <= MAX_CAPACITY else 0
+
+
+def _features(value: object) -> frozenset[str]:
+    """What an extension says it can do; names that are too long or too many are not kept."""
+    if not isinstance(value, list):
+        return frozenset()
+    return frozenset(name for name in value[:MAX_FEATURES] if isinstance(name, str) and len(name) <= MAX_FEATURE_CHARS)
 
 
 def connect_handler(

@@ -260,15 +260,15 @@ def _add_presence(namespace: Namespace, services: LlmServices) -> None:
 
     def stop_processing(caller: Caller, activity: Activity) -> None:
         room, room_id = _processing_room(caller, activity)
-        services.streams.processing_stopped(caller.identity, activity.request_id)
+        services.streams.processing_stopped(caller.identity, activity.request_id, activity.room)
         presence.show(room, caller.identity, "idle", room_id=room_id)
 
     def _processing_room(caller: Caller, activity: Activity) -> tuple[str, str]:
         """Name and id of the room it is at work for."""
         if caller.kind is not Kind.EXTENSION:
             raise NotAuthorised("Unauthorized")
-        request = services.requests.get(activity.request_id) if activity.request_id is not None else None
-        if request is not None and caller.identity in request.targets:
+        request = services.requests.named(caller.identity, activity.request_id)
+        if request is not None:
             return request.room, request.room_id
         name = concerned(caller, activity)
         return name, rooms.require(name).id

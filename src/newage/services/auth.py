@@ -51,6 +51,8 @@ class HandshakeRequest:
     html: str = ""
     stream_mode: str = ""
     incremental: bool = False
+    capacity: int = 0
+    features: frozenset[str] = frozenset()
 
     @property
     def kind(self) -> Kind:
@@ -258,4 +260,6 @@ class AuthService:
             bootstrap=proof is Proof.BOOTSTRAP,
             stream_mode=request.stream_mode,
             incremental=request.incremental,
+            capacity=request.capacity,
+            features=request.features,
         )

@@ -137,7 +137,7 @@ class ConversationService:
 
     async def _think(self, room: Room, extension: str, instruction: str) -> None:
         """Ask one extension; where nobody spoke there is nothing to continue, and one thought at a time is enough."""
-        last = self._requests.get(self._thinking.get(room.id, ""))
+        last = self._requests.get("System", self._thinking.get(room.id, ""))
         if last is not None and last.live:
             return
         context = await self._history.context(room)
@@ -170,7 +170,6 @@ class ConversationService:
             active_at=now,
             state="forwarded",
             targets=(extension,),
-            heard={extension: now},
         )
         self._requests.enter(request)
         payload: dict[str, Any] = {
@@ -187,10 +186,10 @@ class ConversationService:
         }
         self._pacer.send(extension, request, partial(self._send, extension, payload))
 
-    def _send(self, extension: str, payload: dict[str, Any]) -> None:
+    def _send(self, extension: str, payload: dict[str, Any], name: str) -> None:
         link = self._sessions.link(extension)
         if link is not None:
-            link.forward(payload)
+            link.forward({**payload, "requestId": name})
 
     def _failed(self, failure: Failure, room: str) -> None:
         self._log.failure("an extension could not be asked in room {room}", failure, room=room)

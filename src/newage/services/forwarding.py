@@ -70,16 +70,23 @@ class Forwarder:
         for target in request.targets:
             self._pacer.send(target, request, partial(self._send, target, request, payload))
 
-    def _send(self, target: str, request: Request, payload: dict[str, Any]) -> None:
+    def _send(self, target: str, request: Request, payload: dict[str, Any], name: str) -> None:
+        """:param name: the requestId by which this extension shall know it."""
         link = self._sessions.link(target)
         session = self._sessions.by_identity(target)
         if link is not None and session is not None:
+            if name != request.request_id:
+                current = {**payload["currentRequest"], "requestId": name}
+                payload = {**payload, "requestId": name, "currentRequest": current}
             link.forward({**payload, "target": session.client_id})
             self._presence.show(request.room, target, "processing", room_id=request.room_id)
 
-    def done(self, request: Request, extension: str) -> None:
-        """The extension is through with it, one way or the other."""
-        self._pacer.done(extension, request)
+    def go_on(self, extension: str | None = None) -> None:
+        """Something ended or time went by: this extension, or each, gets what waits for it and may go now."""
+        if extension is not None:
+            self._pacer.pump(extension)
+        else:
+            self._pacer.pump_all()
 
     def report(self, request: Request, error: NewAgeError, extension: str | None, detail: object) -> None:
         """ERROR to the requester, naming the extension it came from."""

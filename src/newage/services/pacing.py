@@ -1,4 +1,4 @@
-"""How many requests an extension works on at once: the reference extension mixes up two (contract 5.4, H11)."""
+"""When an extension gets its next request: the reference extension drops what overlaps (contract 5.4, H11, A32)."""
 
 from __future__ import annotations
 
@@ -8,42 +8,45 @@ from collections.abc import Callable
 from attrs import define, field
 
 from newage.domain.request import Request
+from newage.services.desks import Desks
 
 
 @define(eq=False)
 class Pacer:
-    """Sends at once while an extension has room, else when it is done with an earlier request.
+    """Sends at once what the extension's desk admits, the rest when it does.
 
-    What waits is bounded by the number of live requests; a request that ended meanwhile is never sent.
-
-    :param limit: requests of one extension at once; 0 = any number.
+    What waits is bounded by the number of live requests; a request that ended meanwhile is never sent. ``send`` gets
+    the requestId that the extension shall know the request by.
     """
 
-    limit: int = 0
-    _running: dict[str, set[str]] = field(factory=dict, init=False)  # extension -> ids of requests
-    _waiting: dict[str, deque[tuple[Request, Callable[[], None]]]] = field(factory=dict, init=False)
+    _desks: Desks
+    _waiting: dict[str, deque[tuple[Request, Callable[[str], None]]]] = field(factory=dict, init=False)
 
-    def send(self, extension: str, request: Request, send: Callable[[], None]) -> None:
-        running = self._running.setdefault(extension, set())
-        if self.limit and len(running) >= self.limit:
-            self._waiting.setdefault(extension, deque()).append((request, send))
-            return
-        running.add(request.request_id)
-        send()
+    def send(self, extension: str, request: Request, send: Callable[[str], None]) -> None:
+        self._waiting.setdefault(extension, deque()).append((request, send))
+        self.pump(extension)
 
-    def done(self, extension: str, request: Request) -> None:
-        """The extension answered, failed or lost this request; one it never had is fine."""
-        running = self._running.get(extension)
-        if running is None or request.request_id not in running:
-            return
-        running.discard(request.request_id)
-        waiting = self._waiting.get(extension, deque())
-        while waiting and (not self.limit or len(running) < self.limit):
-            following, send = waiting.popleft()
-            if following.live and following.awaits(extension):
-                running.add(following.request_id)
-                send()
+    def pump(self, extension: str) -> None:
+        """Send what may go now."""
+        while (following := self._next(extension)) is not None:
+            request, send = following
+            send(self._desks.ask(extension, request))
+
+    def pump_all(self) -> None:
+        """Time went by."""
+        for extension in list(self._waiting):
+            self.pump(extension)
+
+    def _next(self, extension: str) -> tuple[Request, Callable[[str], None]] | None:
+        waiting = self._waiting.get(extension)
+        if waiting is None:
+            return None
+        for request, send in list(waiting):
+            if not request.live or not request.awaits(extension):
+                waiting.remove((request, send))
+            elif self._desks.admits(extension, request):
+                waiting.remove((request, send))
+                return request, send
         if not waiting:
-            self._waiting.pop(extension, None)
-        if not running:
-            self._running.pop(extension, None)
+            del self._waiting[extension]
+        return None

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from math import inf
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 from attrs import field, frozen
 from twisted.logger import Logger
 
+from newage.domain.correlation import Nobody, Patience
 from newage.domain.request import Request
 from newage.errors import NewAgeError, TimedOut
 from newage.ports import IOutbox
 from newage.services.clock import World
+from newage.services.desks import Desks
 from newage.services.forwarding import Forwarder, status_update
 from newage.telemetry import LogQuota
 
@@ -25,6 +27,10 @@ class RequestSettings:
     extension_silence_seconds: int = field(
         default=180, metadata={"doc": "an unlabelled answer skips requests silent for longer while a newer one waits"}
     )
+    extension_first_sign_seconds: int = field(
+        default=60,
+        metadata={"doc": "a request fails without any sign for so long from an extension that has not answered yet"},
+    )
     max_live_requests: int = field(default=1000, metadata={"doc": "requests at once"})
     max_live_requests_per_identity: int = field(default=100, metadata={"doc": "requests of one identity at once"})
     request_rate: int = field(default=30, metadata={"doc": "requests of one identity in 10 seconds"})
@@ -35,14 +41,28 @@ class RequestSettings:
         default=262_144, metadata={"doc": "bytes of a request's text, data and further members as JSON"}
     )
     extension_max_in_flight: int = field(
-        default=0, metadata={"doc": "requests one extension works on at once; 0 = any number"}
+        default=1,
+        metadata={"doc": "requests at once of an extension that declares no capacity; 0 = any number"},
     )
     queue_size: int = field(default=100, metadata={"doc": "queued requests of a room in Default mode"})
     queue_size_per_identity: int = field(default=20, metadata={"doc": "of these, from one identity"})
     queue_ttl_seconds: int = field(default=3600, metadata={"doc": "a queued request expires after it"})
 
+    @property
+    def patience(self) -> Patience:
+        return Patience(
+            first_sign=self.extension_first_sign_seconds,
+            timeout=self.llm_request_timeout_seconds,
+            silence=self.extension_silence_seconds,
+        )
+
 
 LOGGED_ENDS_PER_SECOND = 50  # of all requests; the others are only counted
+LOGGED_SILENCES_PER_SECOND = 5
+NO_SIGN = (
+    "{extension} gave no sign within {seconds} seconds. The reference extension does not send answers by itself; "
+    "else its SillyTavern is asleep, busy or without a model. See the README."
+)
 END_LABELS = {"completed": "LLM_RESPONSE_SENT", "failed": "LLM_REQUEST_FAILED", "expired": "LLM_REQUEST_FAILED"}
 
 
@@ -51,13 +71,18 @@ class RequestLedger:
 
     _log: ClassVar[Logger] = Logger()
 
-    def __init__(self, world: World, outbox: IOutbox, forwarder: Forwarder, settings: RequestSettings) -> None:
+    def __init__(
+        self, world: World, outbox: IOutbox, desks: Desks, forwarder: Forwarder, settings: RequestSettings
+    ) -> None:
         self._world = world
         self._outbox = outbox
+        self._desks = desks
         self._forwarder = forwarder
         self.settings = settings
         self._quota = LogQuota(LOGGED_ENDS_PER_SECOND, world.clock.seconds)
-        self._requests: dict[str, Request] = {}  # live ones and those in their tail, oldest first
+        self._silences = LogQuota(LOGGED_SILENCES_PER_SECOND, world.clock.seconds)
+        self._requests: dict[Request, None] = {}  # live ones and those in their tail, oldest first
+        self._ids: dict[tuple[str, str], Request] = {}  # (identity, requestId) -> the newest of these
         self._live: dict[str, int] = {}  # identity -> number of its live requests
 
     @property
@@ -66,36 +91,50 @@ class RequestLedger:
 
     def enter(self, request: Request) -> None:
         """Keep account of it from now on."""
-        self._requests.pop(request.request_id, None)
-        self._requests[request.request_id] = request
+        self._requests[request] = None
+        self._ids[request.identity, request.request_id] = request
         self._live[request.identity] = self._live.get(request.identity, 0) + 1
 
     # ------------------------------------------------------------------------------------------------- what comes back
 
-    def correlate(self, extension: str, request_id: str | None) -> Request | None:
-        """Rules 1 and 3 of contract 5.5: the request this packet of an extension answers; rule 2 is the caller's."""
-        if request_id is not None:
-            named = self._requests.get(request_id)
-            if named is not None and extension in named.targets:
-                return named
-        waiting = [r for r in self._requests.values() if r.live and r.awaits(extension)]
-        if not waiting:
-            return None
-        patience = self._world.clock.seconds() - self.settings.extension_silence_seconds
-        return next((r for r in waiting if r.heard.get(extension, -inf) > patience), waiting[-1])
+    def get(self, identity: str, request_id: str) -> Request | None:
+        """The request of that identity; an id is its requester's own (A17)."""
+        return self._ids.get((identity, request_id))
 
-    def get(self, request_id: str) -> Request | None:
-        return self._requests.get(request_id)
+    def named(self, extension: str, request_id: str | None) -> Request | None:
+        """The request that an extension knows by that id, live or in its tail."""
+        return self._desks.named(extension, request_id)
+
+    def whose(
+        self,
+        extension: str,
+        request_id: str | None,
+        output_id: str | None,
+        bound: Request | None,
+        over: Collection[Request] = (),
+    ) -> Request | Nobody:
+        """The request that a packet of an answer belongs to (A31).
+
+        :param bound: the request of that output, if it is open or in its tail.
+        :param over: requests whose answers end by this packet.
+        """
+        return self._desks.whose(extension, request_id, output_id, bound, over)
 
     def heard_from(self, request: Request, extension: str) -> None:
         """An extension is at work on it: neither expiry nor rule 3 may pass it over."""
-        request.active_at = request.heard[extension] = self._world.clock.seconds()
+        request.active_at = self._world.clock.seconds()
+        self._desks.heard(extension, request)
+
+    def output_over(self, extension: str, output_id: str) -> None:
+        """The tail of an output is over."""
+        self._desks.output_over(extension, output_id)
 
     def finished_by(self, request: Request, extension: str) -> None:
         """Its output is whole: what the extension sends next without a requestId belongs to the next request."""
+        self._desks.settled(extension, request)
         if request.awaits(extension):
             request.finished.add(extension)
-            self._forwarder.done(request, extension)
+        self._forwarder.go_on(extension)
 
     def answered_by(self, request: Request, extension: str, response_id: str) -> None:
         """Its answer is stored: tell the requester, and end the request after the last one."""
@@ -118,10 +157,15 @@ class RequestLedger:
 
         :return: whether it was the first time.
         """
+        self._desks.settled(extension, request)
+        first = self._fail(request, extension, error, detail)
+        self._forwarder.go_on(extension)
+        return first
+
+    def _fail(self, request: Request, extension: str, error: NewAgeError, detail: object = None) -> bool:
         if not request.live or not request.awaits(extension):
             return False
         request.failed.add(extension)
-        self._forwarder.done(request, extension)
         self._forwarder.report(request, error, extension, detail)
         if request.remaining == 0:
             status = "completed" if request.answered else "failed"
@@ -130,7 +174,7 @@ class RequestLedger:
 
     def awaited_of(self, extension: str) -> list[Request]:
         """The live requests this extension has still to answer."""
-        return [r for r in self._requests.values() if r.live and r.awaits(extension)]
+        return [r for r in self._requests if r.live and r.awaits(extension)]
 
     def end(self, request: Request, status: str, message: str | None = None, **members: Any) -> None:
         """No more is expected of it: tell everybody whose words are in it."""
@@ -140,12 +184,14 @@ class RequestLedger:
         request.state = status
         self._note_end(request, status)
         self._count_down(request)
-        for target in request.targets:
-            self._forwarder.done(request, target)
+        for target in request.sent:
+            self._desks.given_up(target, request)
         details = {**members, **({"message": message} if message is not None else {})}
         self._tell(request, status, **details)
         for entry in request.merged:
             self.end(entry, status, message, **members)
+        for target in request.targets:
+            self._forwarder.go_on(target)
 
     def _note_end(self, request: Request, status: str) -> None:
         """One line in the log files, as far as its quota goes; never what was said."""
@@ -173,21 +219,36 @@ class RequestLedger:
             self._live.pop(request.identity, None)
 
     def _forget(self, request: Request) -> None:
-        if self._requests.get(request.request_id) is request:
-            del self._requests[request.request_id]
+        if request in self._requests:
+            del self._requests[request]
+            self._desks.forget(request)
+        if self._ids.get((request.identity, request.request_id)) is request:
+            del self._ids[request.identity, request.request_id]
         if request.live:
             request.ended_at = self._world.clock.seconds()
             self._count_down(request)
 
     def _sweep_requests(self) -> None:
         """Expire what fell silent, forget what is long over."""
+        for extension, request in self._desks.silent():
+            self._gave_no_sign(request, extension)
         now = self._world.clock.seconds()
-        for request in list(self._requests.values()):
+        for request in list(self._requests):
             if request.ended_at is not None:
-                if request.ended_at <= now - self.settings.request_tail_seconds:
+                if request.ended_at <= now - self.settings.request_tail_seconds and not self._desks.owed(request):
                     self._forget(request)
-            elif request.targets and request.active_at <= now - self.settings.llm_request_timeout_seconds:
+            elif request.timed and request.active_at <= now - self.settings.llm_request_timeout_seconds:
                 self._expire(request)
+        self._forwarder.go_on()
+
+    def _gave_no_sign(self, request: Request, extension: str) -> None:
+        """It may still be answered: what the extension says next without a requestId is taken for this (A31)."""
+        words = NO_SIGN.format(extension=extension, seconds=self.settings.extension_first_sign_seconds)
+        if (unsaid := self._silences.take()) is not None:
+            more = f" ({unsaid} of these were not logged)" if unsaid else ""
+            self._log.warn("request {request_id}: {words}{more}", request_id=request.request_id, words=words, more=more)
+        self._desks.given_up(extension, request)
+        self._fail(request, extension, TimedOut(words))
 
     def _expire(self, request: Request) -> None:
         self._forwarder.report(request, TimedOut("Request timed out."), None, None)

@@ -23,6 +23,7 @@ from newage.errors import (
 )
 from newage.ports import IOutbox
 from newage.services.clock import World
+from newage.services.desks import Desks
 from newage.services.forwarding import Forwarder
 from newage.services.history import HistoryService
 from newage.services.listeners import RoomListener
@@ -48,10 +49,11 @@ class RequestService(RequestLedger, RoomListener):
         rooms: RoomService,
         relations: RelationService,
         history: HistoryService,
+        desks: Desks,
         forwarder: Forwarder,
         settings: RequestSettings,
     ) -> None:
-        super().__init__(world, outbox, forwarder, settings)
+        super().__init__(world, outbox, desks, forwarder, settings)
         self._sessions = sessions
         self._rooms = rooms
         self._relations = relations
@@ -118,7 +120,7 @@ class RequestService(RequestLedger, RoomListener):
         size = carried_bytes(ask.text, ask.data, ask.extra)
         if size > self.settings.max_request_bytes:
             raise InvalidRequest("Invalid LLM request data.")
-        known = self._requests.get(ask.request_id)
+        known = self.get(caller.identity, ask.request_id)
         if known is not None and known.live:
             raise InvalidRequest("Duplicate requestId.")
         if ask.targets is not None and "server" in ask.targets:
@@ -225,8 +227,6 @@ class RequestService(RequestLedger, RoomListener):
             self._tell(entry, "merged", mergedInto=request.request_id)
         request.merged = waiting
         request.targets = targets
-        for target in targets:
-            request.heard[target] = self._world.clock.seconds()
         merged = merge_text([*waiting, request]) if waiting else None
         self._forwarder.forward(request, context, merged)
 
@@ -261,7 +261,8 @@ class RequestService(RequestLedger, RoomListener):
         queue = self._queues.pop(room.id, None)
         for request in queue.take_all() if queue is not None else ():
             self.end(request, "expired")
-        for request in [r for r in self._requests.values() if r.live and r.room_id == room.id]:
+        for request in [r for r in self._requests if r.room_id == room.id]:
+            request.gone = True
             self.end(request, "failed", "Room deleted.")
 
     def mode_changed(self, room: Room) -> None:
@@ -292,11 +293,6 @@ class RequestService(RequestLedger, RoomListener):
             if not request.live:  # the room was deleted meanwhile
                 continue
             request.mode, request.state = room.mode, "forwarded"
-            request.active_at = (
-                self._world.clock.seconds()
-            )  # its patience was for the queue; the extension gets all of its own
-            for target in request.targets:
-                request.heard[target] = self._world.clock.seconds()
             self._forwarder.forward(request, context, None)
             self._tell(request, "forwarded")
 

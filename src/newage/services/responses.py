@@ -20,6 +20,7 @@ from newage.services.downstream import Feed
 from newage.services.history import HistoryService
 from newage.services.request_ledger import RequestLedger
 from newage.services.sessions import SessionService
+from newage.telemetry import LogQuota
 
 
 @define(eq=False)
@@ -27,7 +28,8 @@ class Output:
     """One answer on its way; ``feed`` is None once it is final. Times are seconds on the clock."""
 
     identity: str
-    output_id: str
+    output_id: str  # as the room knows it
+    given_id: str  # as the extension does: the same, unless it used that for another request before
     request: Request
     active_at: float
     joiner: Joiner = field(factory=Joiner)
@@ -46,6 +48,7 @@ class Output:
 class ResponseService:
     """Stores in the background; the segments of an output that goes on after its end are stored in order."""
 
+    LOGGED_PER_SECOND: ClassVar[int] = 5
     _log: ClassVar[Logger] = Logger()
 
     _world: World
@@ -54,6 +57,11 @@ class ResponseService:
     _requests: RequestLedger
     _history: HistoryService
     _storing: set[Deferred[None]] = field(factory=set, init=False)
+    _quota: LogQuota = field(init=False)
+
+    @_quota.default
+    def _make_quota(self) -> LogQuota:
+        return LogQuota(self.LOGGED_PER_SECOND, self._world.clock.seconds)
 
     async def drain(self) -> None:
         """Wait until everything is stored."""
@@ -77,17 +85,33 @@ class ResponseService:
         self._soon(output, self._show_answer(output, text))
 
     def _soon(self, output: Output, storing: Coroutine[Deferred[Any], Any, None]) -> None:
+        if output.request.gone:
+            storing.close()
+            self._room_is_gone(output)
+            return
         d: Deferred[None] = output.lock.run(lambda: Deferred.fromCoroutine(storing))
         self._storing.add(d)
 
         def done(result: object) -> None:
             self._storing.discard(d)
-            if isinstance(result, Failure):
+            if isinstance(result, Failure) and output.request.gone:
+                self._room_is_gone(output)
+            elif isinstance(result, Failure):
                 self._log.failure("the answer of {identity} could not be stored", result, identity=output.identity)
                 lost = NewAgeError("The answer could not be stored.")
                 self._requests.lost_by(output.request, output.identity, lost)
 
         d.addBoth(done)
+
+    def _room_is_gone(self, output: Output) -> None:
+        """An answer to people who are not there any more; whoever has the room's name now did not ask."""
+        if (unsaid := self._quota.take()) is not None:
+            self._log.info(
+                "dropped an answer of {identity}: its room {room} was deleted{more}",
+                identity=output.identity,
+                room=output.request.room,
+                more=f" ({unsaid} before were not logged)" if unsaid else "",
+            )
 
     async def _store_stream(self, output: Output) -> None:
         if output.message is not None:
@@ -125,7 +149,8 @@ class ResponseService:
         self._requests.answered_by(output.request, output.identity, message.response_id or message.message_id)
 
     def _publish(self, output: Output, event: str, body: dict[str, object]) -> None:
-        self._outbox.publish(Emission("/llm", event, (body,), (Audience("room", output.request.room),)))
+        if not output.request.gone:
+            self._outbox.publish(Emission("/llm", event, (body,), (Audience("room", output.request.room),)))
 
     def _draft(self, output: Output, *, streamed: bool) -> Message:
         session = self._sessions.by_identity(output.identity)

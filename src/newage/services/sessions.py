@@ -94,10 +94,10 @@ class SessionService:
             grace = self.settings.session_grace_ms / 1000
             live.grace = self._world.clock.callLater(grace, self._gone, live)
 
-    def attach_extension(self, session: Session, link: IExtensionLink) -> str:
+    def attach_extension(self, session: Session, link: IExtensionLink, capacity: int = 0) -> str:
         sid = self._world.new_id()
         peer = Peer("in-process", local=True)
-        self.attach(Caller(sid=sid, namespace="/llm", session=session, peer=peer), link)
+        self.attach(Caller(sid=sid, namespace="/llm", session=session, peer=peer, capacity=capacity), link)
         return sid
 
     def detach_extension(self, sid: str) -> None:
@@ -190,6 +190,11 @@ class SessionService:
         if live is None or not live.links:
             return None
         return next(reversed(live.links.values()))
+
+    def answering(self, identity: str) -> Caller | None:
+        """The socket behind that link."""
+        live = self._by_identity.get(identity)
+        return live.callers[next(reversed(live.links))] if live is not None and live.links else None
 
     def callers(self, identity: str, namespace: str) -> tuple[Caller, ...]:
         """Who of this session is on a namespace, oldest first."""

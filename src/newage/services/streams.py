@@ -6,12 +6,15 @@ token and never says that an output is over, so an output is finalised by the ru
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from attrs import define, field, frozen
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from newage.domain.chunks import ChunkOrder
+from newage.domain.correlation import Nobody
 from newage.domain.model import Room, Session
 from newage.domain.request import Request
 from newage.domain.text import well_formed
@@ -43,22 +46,46 @@ class StreamSettings:
     output_tail_seconds: int = field(default=60, metadata={"doc": "late chunks reopen an ended output within it"})
 
 
+StreamKey = str | tuple[str, Request]  # with its request where an extension uses one streamId for two at once
+
+
 @define(eq=False)
 class _Stream:
+    key: StreamKey
     output: Output
+    label: str | None  # the requestId that its packets carry
     started_at: float
     order: ChunkOrder
 
 
 @define(eq=False)
 class _Extension:
-    streams: dict[str, _Stream] = field(factory=dict)
-    outputs: dict[str, Output] = field(factory=dict)  # live and ended, oldest first
-    open: dict[str, Output] = field(factory=dict)  # the live ones: those with a feed
+    streams: dict[StreamKey, _Stream] = field(factory=dict)
+    outputs: dict[Output, None] = field(factory=dict)  # live and ended, oldest first
+    newest: dict[str, Output] = field(factory=dict)  # outputId as it says it -> what it was used for last
+    open: dict[Output, None] = field(factory=dict)  # the live ones: those with a feed
 
     def live(self) -> list[Output]:
         """A copy: they may end meanwhile. Every token of the real extension asks, so no ended one is looked at."""
-        return list(self.open.values())
+        return list(self.open)
+
+    def find(self, output_id: str | None, request: Request) -> Output | None:
+        """The output of that id and request."""
+        if output_id is None:
+            return None
+        newest = self.newest.get(output_id)
+        if newest is None or newest.request is request:
+            return newest
+        return next((o for o in self.outputs if o.given_id == output_id and o.request is request), None)
+
+    def add(self, output: Output) -> None:
+        self.outputs[output] = None
+        self.newest[output.given_id] = output
+
+    def drop(self, output: Output) -> None:
+        del self.outputs[output]
+        if self.newest.get(output.given_id) is output:
+            del self.newest[output.given_id]
 
 
 @implementer(IUpstream)
@@ -119,7 +146,7 @@ class StreamService(SessionListener, RoomListener):
 
     def stream_started(self, identity: str, stream_id: str, output_id: str, request_id: str | None) -> None:
         extension = self._extension(identity)
-        if stream_id not in extension.streams:
+        if self._stream(extension, identity, stream_id, request_id) is None:
             self._start(extension, identity, stream_id, output_id, request_id)
 
     def stream_data(
@@ -133,11 +160,13 @@ class StreamService(SessionListener, RoomListener):
     ) -> None:
         extension = self._extensions.get(identity) or self._extension(identity)
         stream = extension.streams.get(stream_id)
-        if stream is None:
-            if output_id is None:
+        if stream is None or (stream.label != request_id and request_id is not None):
+            stream = self._stream(extension, identity, stream_id, request_id)
+            if stream is None and output_id is None:
                 self._dropped(identity, "data for an unknown stream", 71)
                 return
-            stream = self._start(extension, identity, stream_id, output_id, request_id)
+            if stream is None:
+                stream = self._start(extension, identity, stream_id, output_id or "", request_id)
             if stream is None:
                 return
         if not stream.order.accept(chunk_index):
@@ -156,12 +185,13 @@ class StreamService(SessionListener, RoomListener):
         extension = self._extensions.get(identity)
         if extension is None:
             return
-        stream = extension.streams.pop(stream_id, None)
+        stream = self._stream(extension, identity, stream_id, request_id)
         if stream is None:
-            output = extension.outputs.get(output_id or "")
+            output = self._named_output(extension, identity, output_id, request_id)
             if final and output is not None:
                 self._finalise(output)
             return
+        del extension.streams[stream.key]
         output, now = stream.output, self._world.clock.seconds()
         output.open_streams -= 1
         output.active_at = now
@@ -177,21 +207,24 @@ class StreamService(SessionListener, RoomListener):
         extension = self._extensions.get(identity)
         if extension is None:
             return
-        stream = extension.streams.get(stream_id)
-        output = stream.output if stream is not None else extension.outputs.get(output_id or "")
+        stream = self._stream(extension, identity, stream_id, request_id)
+        if stream is not None:
+            output: Output | None = stream.output
+        else:
+            output = self._named_output(extension, identity, output_id, request_id)
         if output is not None:
             self._fail(output, CallFailed("The extension reported a failed stream."))
 
     def answered(self, identity: str, request_id: str | None, output_id: str | None, text: str) -> None:
         extension = self._extension(identity)
-        known = extension.outputs.get(output_id) if output_id is not None else None
+        request = self._whose(extension, identity, output_id, request_id)
+        if isinstance(request, Nobody):
+            self._dropped(identity, f"an answer: {request.value}", 72)
+            return
+        known = extension.find(output_id, request)
         if known is not None:  # the streamed output is over; its text is what was streamed
             self._finalise(known)
             self._responses.repeated(known, well_formed(text))
-            return
-        request = self._requests.correlate(identity, request_id)
-        if request is None:
-            self._dropped(identity, "an answer that belongs to no request", 72)
             return
         for output in extension.live():
             if output.request is request:
@@ -203,8 +236,8 @@ class StreamService(SessionListener, RoomListener):
 
     def failed(self, identity: str, request_id: str | None, message: str, error: object) -> None:
         """ERROR from the extension; it arrives twice from the real one, and only the first counts (H11)."""
-        request = self._requests.get(request_id) if request_id is not None else None
-        if request is None or identity not in request.targets:
+        request = self._requests.named(identity, request_id)
+        if request is None:
             self._dropped(identity, "an error that belongs to no request", 72)
             return
         known = CallFailed(message)
@@ -213,11 +246,15 @@ class StreamService(SessionListener, RoomListener):
             if output.request is request:
                 self._fail(output, known)
 
-    def processing_stopped(self, identity: str, request_id: str | None) -> None:
-        """STOP_PROCESSING: the open output of that request, or all pending ones, are complete (contract 4.9, 5.6 d)."""
+    def processing_stopped(self, identity: str, request_id: str | None, room: str | None = None) -> None:
+        """STOP_PROCESSING: the open outputs of that request, or of that room, are complete (contract 5.6 d).
+
+        :param room: None when the packet names no room: then, without a request, all outputs are meant.
+        """
         extension = self._extensions.get(identity)
+        request = self._requests.named(identity, request_id)
         for output in extension.live() if extension is not None else ():
-            if request_id is None or output.request.request_id == request_id:
+            if output.request is request or (request_id is None and room in (None, output.request.room)):
                 self._finalise(output)
 
     def _dropped(self, identity: str, what: str, warning_code: int) -> None:
@@ -245,39 +282,86 @@ class StreamService(SessionListener, RoomListener):
         if len(extension.streams) >= self.settings.max_streams_per_extension:
             self._dropped(identity, "too many open streams", 71)
             return None
-        for other in extension.live():
-            if other.output_id != output_id and other.open_streams == 0 and other.pending_since is not None:
-                self._finalise(other)
-        output = self._output(extension, identity, output_id, request_id)
+        over = [
+            other
+            for other in extension.live()
+            if other.given_id != output_id and other.open_streams == 0 and other.pending_since is not None
+        ]
+        output = self._output(extension, identity, output_id, request_id, over)  # before another request may be sent
+        for other in over:
+            self._finalise(other)
         if output is None:
             return None
         if output.feed is None:
             self._open_feed(output, stream_id)
-            extension.open[output_id] = output
+            extension.open[output] = None
         now = self._world.clock.seconds()
         output.open_streams += 1
         output.pending_since = None
         output.active_at = now
         self._requests.heard_from(output.request, identity)
-        stream = extension.streams[stream_id] = _Stream(output, now, ChunkOrder(self.settings.max_chunk_gaps))
+        key = (stream_id, output.request) if stream_id in extension.streams else stream_id
+        stream = _Stream(key, output, request_id, now, ChunkOrder(self.settings.max_chunk_gaps))
+        extension.streams[key] = stream
         return stream
 
-    def _output(self, extension: _Extension, identity: str, output_id: str, request_id: str | None) -> Output | None:
-        output = extension.outputs.get(output_id)
+    def _stream(self, extension: _Extension, identity: str, stream_id: str, request_id: str | None) -> _Stream | None:
+        """The live stream that a packet belongs to: of that id, and of the request that it names, if it names one."""
+        stream = extension.streams.get(stream_id)
+        if stream is None or request_id is None or request_id == stream.label:
+            return stream
+        named = self._requests.named(identity, request_id)
+        if named is not None and named is not stream.output.request:
+            return extension.streams.get((stream_id, named))
+        stream.label = request_id  # so the next packet is found at once
+        return stream
+
+    def _named_output(
+        self, extension: _Extension, identity: str, output_id: str | None, request_id: str | None
+    ) -> Output | None:
+        """The known output that a packet means by its outputId, and by its requestId where that names a request."""
+        named = self._requests.named(identity, request_id)
+        if named is not None:
+            return extension.find(output_id, named)
+        return extension.newest.get(output_id or "")
+
+    def _whose(
+        self,
+        extension: _Extension,
+        identity: str,
+        output_id: str | None,
+        request_id: str | None,
+        over: Collection[Output] = (),
+    ) -> Request | Nobody:
+        bound = extension.newest.get(output_id or "")
+        ends = {output.request for output in over}
+        return self._requests.whose(identity, request_id, output_id, bound.request if bound else None, ends)
+
+    def _output(
+        self, extension: _Extension, identity: str, output_id: str, request_id: str | None, over: Collection[Output]
+    ) -> Output | None:
+        request = self._whose(extension, identity, output_id, request_id, over)
+        if isinstance(request, Nobody):
+            self._dropped(identity, f"a stream: {request.value}", 72)
+            return None
+        output = extension.find(output_id, request)
         if output is None:
-            request = self._requests.correlate(identity, request_id)
-            if request is None:
-                self._dropped(identity, "a stream that belongs to no request", 72)
-                return None
-            if len(extension.open) >= self.settings.max_outputs_per_extension:
+            if len(extension.open) - len(over) >= self.settings.max_outputs_per_extension:
                 self._dropped(identity, "too many open outputs", 71)
                 return None
             output = self._new_output(extension, identity, output_id, request)
         return None if output.closed else output
 
     def _new_output(self, extension: _Extension, identity: str, output_id: str, request: Request) -> Output:
-        output = Output(identity=identity, output_id=output_id, request=request, active_at=self._world.clock.seconds())
-        extension.outputs[output_id] = output
+        """:param output_id: as the extension says it; the room gets another one if it said that of another request."""
+        output = Output(
+            identity=identity,
+            output_id=self._world.new_id() if output_id in extension.newest else output_id,
+            given_id=output_id,
+            request=request,
+            active_at=self._world.clock.seconds(),
+        )
+        extension.add(output)
         if self._sweep is None:
             self._sweep = self._world.clock.callLater(self.SWEEP, self._tick)
         return output
@@ -333,13 +417,18 @@ class StreamService(SessionListener, RoomListener):
         self._requests.finished_by(output.request, output.identity)
         self._presence.show(output.request.room, output.identity, "idle", room_id=output.request.room_id)
         extension = self._extension(output.identity)
-        extension.open.pop(output.output_id, None)
-        for stream_id in [s for s, stream in extension.streams.items() if stream.output is output]:
-            del extension.streams[stream_id]
+        extension.open.pop(output, None)
+        for key in [key for key, stream in extension.streams.items() if stream.output is output]:
+            del extension.streams[key]
         output.open_streams = 0
-        ended = [o for o in extension.outputs.values() if o.feed is None]
+        ended = [o for o in extension.outputs if o.feed is None]
         for old in ended[: -self.settings.max_ended_outputs_per_extension]:
-            del extension.outputs[old.output_id]
+            self._forget(extension, old)
+
+    def _forget(self, extension: _Extension, output: Output) -> None:
+        """Its tail is over."""
+        extension.drop(output)
+        self._requests.output_over(output.identity, output.given_id)
 
     # ------------------------------------------------------------------------------------------------------ listeners
 
@@ -356,14 +445,12 @@ class StreamService(SessionListener, RoomListener):
             del self._extensions[session.identity]
 
     def room_deleted(self, room: Room) -> None:
-        """Nothing can be stored any more: forget its outputs."""
+        """Nobody hears of its outputs any more; their extension is at work on them until it is through."""
         for extension in self._extensions.values():
-            for output in [o for o in extension.outputs.values() if o.request.room_id == room.id]:
-                output.closed = True
+            for output in [o for o in extension.outputs if o.request.room_id == room.id]:
                 if output.feed is not None:
-                    if not output.feed.ended:
-                        output.feed.end("Room deleted.")
-                    self._mark_ended(output)
+                    output.feed.end("Room deleted.")
+                    self._open_feed(output, "")
 
     # ---------------------------------------------------------------------------------------------------------- expiry
 
@@ -372,10 +459,10 @@ class StreamService(SessionListener, RoomListener):
         now = self._world.clock.seconds()
         idle = self.settings.stream_idle_finalize_ms / 1000
         for identity, extension in list(self._extensions.items()):
-            for output in list(extension.outputs.values()):
+            for output in list(extension.outputs):
                 if output.ended_at is not None:
                     if now - output.ended_at >= self.settings.output_tail_seconds:
-                        extension.outputs.pop(output.output_id, None)
+                        self._forget(extension, output)
                 elif output.pending_since is not None and now - output.pending_since >= idle:
                     self._finalise(output)
                 elif now - output.active_at >= self.settings.output_idle_seconds:

@@ -1,0 +1,199 @@
+"""Whose answer is it: what one extension was asked, and how it names what it answers (contract 5.5; A17, A31, A32).
+
+No clock here: ``now`` is an argument, in seconds on a clock that never goes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from enum import Enum
+
+from attrs import define, field, frozen
+
+from newage.domain.request import Request
+
+MAX_REMEMBERED_IDS = 1024  # of requests and of outputs that are over, per extension; the oldest go
+
+
+@frozen(kw_only=True)
+class Patience:
+    """How long an extension is waited for, in seconds."""
+
+    first_sign: float  # for anything at all, while it has not answered anything since it connected
+    timeout: float  # for an answer; and so long an unanswered request may still be answered without a label
+    silence: float  # among unanswered requests of one room, one silent for longer is passed over for a newer one
+
+
+class Nobody(Enum):
+    """Why an answer belongs to no request."""
+
+    NOTHING_ASKED = "nothing of it is unanswered"
+    SEVERAL_ROOMS = "requests of several rooms are unanswered and it names none of them"
+    UNNAMED = "it names no request of this extension, which does name them"
+    OVER = "its output was over long ago"
+
+
+@define(eq=False)
+class _Asked:
+    """One request that this extension was sent and has not answered."""
+
+    at: float
+    heard_at: float
+    signs: bool = False  # anything at all was heard on it
+    given_up: float | None = None  # when it ended for its requester, without an answer
+
+
+@define(eq=False)
+class Desk:
+    """One extension's side of the requests it was sent.
+
+    The reference extension works on one request and drops what comes meanwhile, and names none in its answers. So what
+    is unanswered here decides both whose an answer without a label is, and what may be sent next.
+
+    ``declared``: its handshake has ``features``, so it names requests. ``answered``: it began an answer since it
+    connected.
+    """
+
+    declared: bool = False
+    answered: bool = False
+    _labelled: bool = field(default=False, init=False)
+    _asked: dict[Request, _Asked] = field(factory=dict, init=False)  # oldest first
+    _names: dict[str, Request] = field(factory=dict, init=False)  # requestIds as this extension knows them
+    _used: dict[str, None] = field(factory=dict, init=False)  # every id it was given lately
+    _over: dict[str, None] = field(factory=dict, init=False)  # outputIds whose tail is over
+
+    @property
+    def labels(self) -> bool:
+        """Does it name the request that it answers? Then what it does not name belongs to none."""
+        return self.declared or self._labelled
+
+    @property
+    def idle(self) -> bool:
+        """Nothing would be lost with this object."""
+        return not self._asked and not self._names
+
+    def left(self) -> None:
+        """It went: nothing that it was working on goes on, and what it can do is to be seen when it comes back."""
+        self.declared = self.answered = self._labelled = False
+        self._asked.clear()
+        self._over.clear()
+
+    # --------------------------------------------------------------------------------------------------------- asking
+
+    def admits(self, request: Request, limit: int, now: float, patience: Patience) -> bool:
+        """May this request be sent now?
+
+        :param limit: requests at once; 0 = any number. With 1, a request that was given up still keeps those of other
+            rooms from an extension without labels: it may be what the next answer belongs to.
+        """
+        self._forget_unanswered(now, patience)
+        running = sum(1 for asked in self._asked.values() if asked.given_up is None)
+        if limit and running >= limit:
+            return False
+        return limit != 1 or self.labels or all(other.room_id == request.room_id for other in self._asked)
+
+    def ask(self, request: Request, now: float, new_id: Callable[[], str]) -> str:
+        """Count it as sent.
+
+        :return: the requestId for the extension: the requester's own, or a new one if the extension has known that one.
+        """
+        name = new_id() if request.request_id in self._used else request.request_id
+        self._names[name] = request
+        _remember(self._used, name)
+        self._asked[request] = _Asked(now, now)
+        return name
+
+    def heard(self, request: Request, now: float) -> None:
+        """A sign that it is at work on this one."""
+        asked = self._asked.get(request)
+        if asked is not None:
+            asked.signs, asked.heard_at = True, now
+
+    def settled(self, request: Request) -> None:
+        """It answered this request, or said that it failed."""
+        self._asked.pop(request, None)
+
+    def given_up(self, request: Request, now: float) -> None:
+        """The request ended without that: an answer may still come."""
+        asked = self._asked.get(request)
+        if asked is not None and asked.given_up is None:
+            asked.given_up = now
+
+    def silent(self, now: float, patience: Patience) -> list[Request]:
+        """What it was sent and gave no sign of, though it has never answered: it may not answer by itself at all."""
+        if self.answered:
+            return []
+        return [
+            request
+            for request, asked in self._asked.items()
+            if asked.given_up is None and not asked.signs and now - asked.at >= patience.first_sign
+        ]
+
+    def owes(self, request: Request, now: float, patience: Patience) -> bool:
+        """Is this request still unanswered here?"""
+        self._forget_unanswered(now, patience)
+        return request in self._asked
+
+    def running_in(self, room_id: str) -> list[Request]:
+        """The requests of a room that it is working on."""
+        return [r for r, asked in self._asked.items() if r.room_id == room_id and asked.given_up is None]
+
+    def forget(self, request: Request) -> None:
+        """Its tail is over; nothing belongs to it any more."""
+        self._names = {name: named for name, named in self._names.items() if named is not request}
+
+    def output_over(self, output_id: str) -> None:
+        """The tail of an output is over: what still comes of it belongs to no request, least of all to a newer one."""
+        _remember(self._over, output_id)
+
+    # ------------------------------------------------------------------------------------------------------- answering
+
+    def named(self, request_id: str | None) -> Request | None:
+        """The request that this extension knows by that id, live or in its tail."""
+        return self._names.get(request_id) if request_id is not None else None
+
+    def whose(
+        self,
+        request_id: str | None,
+        output_id: str | None,
+        bound: Request | None,
+        now: float,
+        patience: Patience,
+        over: Collection[Request] = (),
+    ) -> Request | Nobody:
+        """The request that a packet of an answer belongs to.
+
+        :param bound: the request of that output, if it is open or in its tail.
+        :param over: requests whose answers end by this packet.
+        """
+        named = self.named(request_id)
+        if named is not None:
+            self._labelled = self.answered = True
+            return named
+        if bound is not None:
+            return bound
+        if self.labels:
+            return Nobody.UNNAMED
+        if output_id in self._over:
+            return Nobody.OVER
+        self._forget_unanswered(now, patience)
+        unanswered = [request for request in self._asked if request not in over]
+        if not unanswered:
+            return Nobody.NOTHING_ASKED
+        if len({request.room_id for request in unanswered}) > 1:
+            return Nobody.SEVERAL_ROOMS
+        self.answered = True
+        since = now - patience.silence
+        return next((request for request in unanswered if self._asked[request].heard_at > since), unanswered[-1])
+
+    def _forget_unanswered(self, now: float, patience: Patience) -> None:
+        """What was given up so long ago will not be answered any more."""
+        until = now - patience.timeout
+        for request in [r for r, a in self._asked.items() if a.given_up is not None and a.given_up <= until]:
+            del self._asked[request]
+
+
+def _remember(ids: dict[str, None], new: str) -> None:
+    ids[new] = None
+    if len(ids) > MAX_REMEMBERED_IDS:
+        del ids[next(iter(ids))]
