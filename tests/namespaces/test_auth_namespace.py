@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred, fail
 
 from authkit import REMOTE, FakeSocket, Gatehouse
 from deferreds import value
+from logkit import Logged
 from newage.domain.model import KeyRecord, Peer
 from newage.errors import Unavailable
 from newage.gateway.dispatch import Namespace
@@ -312,3 +313,10 @@ def test_a_key_that_is_not_durable_is_not_given_out(tmp_path: Path) -> None:
     tavern = make_sillytavern_namespace(house.auth, house.keys, house.trust, house.sessions, kept)
     assert refused(identify(house, tavern)) == "The store refused."
     assert house.keys.records(EXTENSION) == ()
+
+
+def test_refusals_on_auth_have_one_quota(house: Gatehouse, auth: Namespace, logged: Logged) -> None:
+    """S16: a handler for each connect must not mean a quota for each connect."""
+    for _ in range(200):
+        FakeSocket(house, auth).connect({"clientId": "nobody/nobody"})
+    assert 0 < len([line for line in logged() if "was refused on /auth" in line]) <= 30

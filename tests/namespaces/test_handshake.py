@@ -11,7 +11,8 @@ from twisted.logger import globalLogPublisher
 
 from authkit import LOCAL, REMOTE, FakeSocket, Gatehouse
 from deferreds import SteppedWorkers, outcome, value
-from newage.domain.model import Caller, Kind
+from logkit import Logged
+from newage.domain.model import Agent, Caller, Kind, Peer, nobodys
 from newage.errors import AuthenticationFailed
 from newage.gateway.dispatch import Namespace
 from newage.namespaces.handshake import (
@@ -19,6 +20,7 @@ from newage.namespaces.handshake import (
     STAFF,
     add_client_disconnected,
     connect_handler,
+    connect_quota,
     disconnected,
     parse_handshake,
 )
@@ -232,3 +234,42 @@ def test_client_disconnected_leaves_with_any_payload(house: Gatehouse) -> None:
         assert socket.handle("CLIENT_DISCONNECTED", *payload) is None
         assert not socket.connected
         assert house.sessions.sids("web1", "/llm") == ()
+
+
+class TestClaimsInVain:
+    """B2: who says admin kind without the right to it is let in as a client, and the log says why."""
+
+    MONITOR = {"clientId": "monitor", "clientType": "monitor"}
+
+    @pytest.mark.parametrize(
+        ("peer", "cure"),
+        [
+            (LOCAL._replace(owned=nobodys), "as the hub's system user"),
+            (LOCAL._replace(agent=Agent.PAGE), "a page needs an administrator's key"),
+        ],
+    )
+    def test_is_a_client_in_everything(self, house: Gatehouse, logged: Logged, peer: Peer, cure: str) -> None:
+        socket = FakeSocket(house, namespace(house), peer).connect(self.MONITOR)
+        assert socket.caller.kind is Kind.CLIENT
+        assert not socket.caller.sensitive
+        session = house.sessions.by_identity("monitor")
+        assert session is not None
+        assert (session.kind, session.client_type) == (Kind.CLIENT, "monitor")
+        (line,) = [line for line in logged() if "says on /llm that it is an administrator" in line]
+        assert cure in line
+
+    def test_says_nothing_of_who_may(self, house: Gatehouse, logged: Logged) -> None:
+        assert FakeSocket(house, namespace(house)).connect(self.MONITOR).caller.kind is Kind.ADMIN
+        assert not logged()
+
+    def test_a_later_socket_with_the_right_makes_the_session_an_administrators(self, house: Gatehouse) -> None:
+        FakeSocket(house, namespace(house), LOCAL._replace(agent=Agent.PAGE)).connect(self.MONITOR)
+        FakeSocket(house, namespace(house)).connect(self.MONITOR)
+        session = house.sessions.by_identity("monitor")
+        assert session is not None and session.kind is Kind.ADMIN
+
+    def test_is_logged_within_a_quota(self, house: Gatehouse, logged: Logged) -> None:
+        space = namespace(house, quota=connect_quota(lambda: 1.0))
+        for _ in range(30):
+            FakeSocket(house, space, LOCAL._replace(owned=nobodys)).connect(self.MONITOR)
+        assert len(logged()) == 10

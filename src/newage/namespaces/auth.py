@@ -13,7 +13,13 @@ from newage.domain.model import Caller, Kind
 from newage.errors import AuthenticationFailed, BadKey, ClientMissing, InvalidRequest, NewAgeError, NotAuthorised
 from newage.gateway.dispatch import Namespace
 from newage.gateway.sockets import ServerSocket
-from newage.namespaces.handshake import add_client_disconnected, connect_handler, disconnected, parse_handshake
+from newage.namespaces.handshake import (
+    add_client_disconnected,
+    connect_handler,
+    connect_quota,
+    disconnected,
+    parse_handshake,
+)
 from newage.namespaces.wire import INVALID, answer, as_known, failure, first, identifier, members, nothing, ok
 from newage.services.auth import AuthService, HandshakeRequest
 from newage.services.keys import KeyService
@@ -151,6 +157,7 @@ def _detached(work: Any) -> None:
 def make_auth_namespace(auth: AuthService, keys: KeyService, sessions: SessionService) -> Namespace:
     """The namespace."""
     service = _Auth(auth, keys, sessions)
+    quota = connect_quota()  # one for all connects
 
     def connect(socket: ServerSocket, payload: Any) -> Any:
         def after(joined: ServerSocket, caller: Caller) -> None:
@@ -158,7 +165,7 @@ def make_auth_namespace(auth: AuthService, keys: KeyService, sessions: SessionSe
             if request.wants_key or request.password:
                 _detached(service.welcome(joined, caller, request))
 
-        return connect_handler(auth, sessions, after=after)(socket, payload)
+        return connect_handler(auth, sessions, after=after, quota=quota)(socket, payload)
 
     def login(socket: ServerSocket, args: list[Any], wants_ack: bool) -> Any:
         # Made per event because it changes the socket's caller, which no other handler does.

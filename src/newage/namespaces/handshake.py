@@ -12,7 +12,7 @@ from typing import Any
 from twisted.logger import Logger
 
 from newage.audit import AddressQuotas, outcome_of, plain
-from newage.domain.model import Caller, Kind
+from newage.domain.model import Agent, Caller, Kind
 from newage.errors import AuthenticationFailed, NewAgeError
 from newage.gateway.dispatch import ConnectHandler, Namespace
 from newage.gateway.sockets import ServerSocket
@@ -30,6 +30,11 @@ MAX_CLIENT_TYPE_CHARS = 64
 MAX_CAPACITY = 16
 MAX_FEATURES, MAX_FEATURE_CHARS = 32, 32
 LOGGED_REFUSALS_PER_SECOND = 10  # of one address in each namespace
+_PAGES_NEED = "a page needs an administrator's key, and the hub's own origin or one of admin_origins (docs/security.md)"
+_PROGRAMS_NEED = (
+    "a program needs to run on this machine as the hub's system user, or an administrator's key and a private address "
+    "or one of admin_addresses (docs/security.md)"
+)
 
 
 def parse_handshake(payload: Any, settings: AuthSettings) -> HandshakeRequest:
@@ -83,16 +88,16 @@ def connect_handler(
     gate: frozenset[Kind] = ANYBODY,
     link_for: Callable[[ServerSocket, Caller], IExtensionLink | None] | None = None,
     after: Callable[[ServerSocket, Caller], Any] | None = None,
-    now: Callable[[], float] = monotonic,
+    quota: AddressQuotas | None = None,
 ) -> ConnectHandler:
     """A namespace's connect handler.
 
     :param gate: the kinds it is for: ``ANYBODY``, ``STAFF``, ``EXTENSIONS``.
     :param link_for: makes the link of an extension's socket; None for what is no extension.
     :param after: called with an admitted socket right after its CONNECT reply; must not raise.
-    :param now: a clock in seconds, for the number of refusals that are logged.
+    :param quota: how many refusals are logged; for who makes a handler for each connect.
     """
-    quota = AddressQuotas(LOGGED_REFUSALS_PER_SECOND, now)
+    told = quota or connect_quota()
 
     async def connect(socket: ServerSocket, payload: Any) -> Callable[[], Any] | None:
         try:
@@ -104,12 +109,38 @@ def connect_handler(
                 sessions.attach(caller, link_for(socket, caller) if link_for is not None else None)
         except Exception as error:  # as_known logs what it does not know and re-raises cancellation
             known = as_known(error, "CONNECT")
-            _log_refusal(quota, socket, payload, known)
+            _log_refusal(told, socket, payload, known)
             return _refusal(socket, known)
+        if caller.kind is not request.kind and not caller.bootstrap:
+            _log_claim(told, socket, caller)
         socket.caller = caller
         return None if after is None else lambda: after(socket, caller)
 
     return connect
+
+
+def connect_quota(now: Callable[[], float] = monotonic) -> AddressQuotas:
+    """How much of what happens at a namespace's CONNECT is logged.
+
+    :param now: a clock in seconds.
+    """
+    return AddressQuotas(LOGGED_REFUSALS_PER_SECOND, now)
+
+
+def _log_claim(quota: AddressQuotas, socket: ServerSocket, caller: Caller) -> None:
+    """For the operator who wonders why somebody cannot administer (contract B2)."""
+    if (unsaid := quota.take(caller.peer.address)) is None:
+        return
+    page = caller.peer.agent is not Agent.PROGRAM
+    _log.info(
+        "{client_id} at {address} says on {namespace} that it is an administrator, but counts as a client: "
+        "{why}{unsaid}",
+        client_id=repr(caller.client_id)[:140],
+        address=caller.peer.address,
+        namespace=socket.namespace,
+        why=_PAGES_NEED if page else _PROGRAMS_NEED,
+        unsaid=f" ({unsaid} more were not logged)" if unsaid else "",
+    )
 
 
 def _log_refusal(quota: AddressQuotas, socket: ServerSocket, payload: Any, error: NewAgeError) -> None:
@@ -173,6 +204,7 @@ __all__ = [
     "STAFF",
     "add_client_disconnected",
     "connect_handler",
+    "connect_quota",
     "disconnected",
     "parse_handshake",
 ]
