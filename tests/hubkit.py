@@ -113,11 +113,15 @@ class Call:
     answer: Deferred[list[Any]]
 
 
+Draw = Callable[[], list[tuple[str, Any]]]
+
+
 @define
 class _Socket:
     namespace: str
     transport: str
     pending: int = 0
+    waiting: list[Sent | Draw] | None = None  # for a polling client that is away
 
 
 @implementer(IChannel)
@@ -154,6 +158,19 @@ class RecordingOutbox:
 
     def open(self, sid: str, namespace: str, transport: str = "websocket") -> None:
         self._sockets[sid] = _Socket(namespace, transport)
+
+    def away(self, sid: str) -> None:
+        """A polling client that is behind: what it is sent waits until ``fetch``, what is offered is drawn then."""
+        self._sockets[sid].waiting = self._sockets[sid].waiting or []
+
+    def fetch(self, sid: str) -> None:
+        """It comes for what waits, and is not behind any more."""
+        waiting, self._sockets[sid].waiting = self._sockets[sid].waiting, None
+        for item in waiting or ():
+            if isinstance(item, Sent):
+                self._deliver(item)
+            else:
+                self.offer(sid, item)
 
     def close(self, sid: str) -> None:
         """The socket goes: it is in no room any more, and who waits for its ack hears so."""
@@ -209,12 +226,29 @@ class RecordingOutbox:
         return self._rooms.get((namespace, audience), {})
 
     def emit(self, sid: str, event: str, *args: Any) -> None:
-        checked = self._checked(args)
-        if sid in self._sockets:
-            sent = Sent(sid, event, checked)
-            self.sent.append(sent)
-            if self.on_sent is not None:
-                self.on_sent(sent)
+        sent = Sent(sid, event, self._checked(args))
+        socket = self._sockets.get(sid)
+        if socket is None:
+            return
+        if socket.waiting is None:
+            self._deliver(sent)
+        else:
+            socket.waiting.append(sent)
+
+    def _deliver(self, sent: Sent) -> None:
+        self.sent.append(sent)
+        if self.on_sent is not None:
+            self.on_sent(sent)
+
+    def offer(self, sid: str, draw: Draw) -> None:
+        socket = self._sockets.get(sid)
+        if socket is None:
+            return
+        if socket.waiting is not None:
+            socket.waiting.append(draw)
+            return
+        for event, body in draw():
+            self.emit(sid, event, body)
 
     def call(self, sid: str, event: str, args: Sequence[Any], timeout: float) -> Deferred[list[Any]]:
         if sid not in self._sockets:

@@ -46,7 +46,7 @@ class IFrameSink(Interface):
         """
 
     def pending_bytes() -> int:
-        """Bytes accepted and not yet taken by the kernel (WebSocket) or a GET (polling)."""
+        """Bytes accepted and not yet taken by the kernel (WebSocket) or a GET (polling, which also counts packets)."""
 
     def pause_reading() -> None:
         """Stop taking bytes from the peer until ``resume_reading``; idempotent."""
@@ -65,7 +65,12 @@ class IFrameSink(Interface):
 
 
 class IPollingSink(IFrameSink):
-    """What an upgrade to WebSocket needs from the polling side, beyond ``IFrameSink``."""
+    """What a reader who comes and goes needs, and an upgrade to WebSocket, beyond ``IFrameSink``."""
+
+    def offer(draw: Callable[[], list[bytes]]) -> None:
+        """Send the text packets that ``draw()`` returns, now; or, when the reader is behind, give them a place in the
+        queue and draw them when a GET, or the upgrade, takes it. ``draw`` is called once, or never when the sink ends.
+        """
 
     def set_upgrading(upgrading: bool) -> None:
         """While True, a GET never parks: it gets what is queued, or NOOP, so that the client can finish polling."""
@@ -78,7 +83,10 @@ class IReceiver(Interface):
     """What a transport feeds: a connection, or the probe of one that is upgrading. Total: never raises."""
 
     def text_received(packet: bytes) -> None:
-        """One Engine.IO text packet, type character included. UTF-8 validity is the receiver's to check."""
+        """One Engine.IO text packet, type character included; a binary one as ``b`` and base64, from any transport.
+
+        UTF-8 validity is the receiver's to check.
+        """
 
     def binary_received(payload: bytes) -> None:
         """One binary packet."""
@@ -98,6 +106,13 @@ class IOutbox(Interface):
 
     def emit(sid: str, event: str, *args: Any) -> None:
         """Deliver one event to one socket; unknown sids are ignored."""
+
+    def offer(sid: str, draw: Callable[[], list[tuple[str, Any]]]) -> None:
+        """Deliver the (event, argument) pairs that ``draw()`` returns to one socket: now; or, when it is a polling
+        client that is behind, in this place of its queue, drawn when it comes for them: text that grows is one event.
+
+        ``draw`` is called once, or never when the socket goes before; unknown sids are ignored. No attachments.
+        """
 
     def call(sid: str, event: str, args: Sequence[Any], timeout: float) -> Deferred[list[Any]]:
         """Emit and await the ack.

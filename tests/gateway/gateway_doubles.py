@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -74,10 +75,31 @@ class FakeSink:
 
 @implementer(IPollingSink)
 class FakePollingSink(FakeSink):
-    """A polling transport without any GET: what is sent stays ``sent`` until taken."""
+    """A polling transport without any GET: what is sent stays ``sent`` until taken.
+
+    While it is ``behind``, what is offered is drawn then.
+    """
 
     name = "polling"
     upgrading = False
+    behind = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places: list[tuple[int, Callable[[], list[bytes]]]] = []
+
+    def offer(self, draw: Callable[[], list[bytes]]) -> None:
+        if self.behind:
+            self.places.append((len(self.sent), draw))
+            return
+        for packet in draw():
+            self.send_text(packet)
+
+    def take(self) -> list[bytes]:
+        places, self.places = self.places, []
+        for at, draw in reversed(places):
+            self.sent[at:at] = draw()
+        return super().take()
 
     def set_upgrading(self, upgrading: bool) -> None:
         self.upgrading = upgrading
@@ -131,9 +153,9 @@ class Site:
         sink.take()
         return connection, sink
 
-    def joined(self, path: str = "/") -> tuple[Connection, FakeSink]:
+    def joined(self, path: str = "/", sink: FakeSink | None = None) -> tuple[Connection, FakeSink]:
         """A connection that has joined a namespace, its reply taken."""
-        connection, sink = self.open()
+        connection, sink = self.open(sink)
         connection.text_received(b"40" if path == "/" else b"40" + path.encode())
         assert sink.take()[0].startswith(b"40")
         return connection, sink

@@ -188,6 +188,55 @@ class TestSize:
         assert sink.ended == ("abort", "parse error")
 
 
+class TestBase64:
+    """An attachment as text: clients with forceBase64 send it over any transport."""
+
+    @pytest.fixture
+    def heard(self):
+        return []
+
+    @pytest.fixture
+    def plain(self, heard):
+        return Site(
+            EngineSettings(max_payload_bytes=1000),
+            on_message=lambda connection, payload, binary: heard.append((payload, binary)),
+        )
+
+    def test_it_is_binary_to_the_layer_above(self, plain, heard):
+        connection, sink = plain.open()
+        for packet in (b"4a", b"bAQI=", b"b"):
+            connection.text_received(packet)
+        assert heard == [(b"a", False), (b"\x01\x02", True), (b"", True)]
+        assert sink.ended is None
+
+    def test_it_completes_an_event(self, site):
+        seen = []
+        site.namespace().on("x", lambda socket, args, ack: seen.append(args))
+        connection, _ = site.joined()
+        connection.text_received(b'451-["x",{"_placeholder":true,"num":0}]')
+        connection.text_received(b"bAQI")
+        assert seen == [[b"\x01\x02"]]
+
+    def test_it_waits_in_order_and_proves_life(self, plain, heard):
+        connection, _ = plain.open()
+        connection.pause()
+        connection.text_received(b"4a")
+        connection.text_received(b"bAQI=")
+        connection.resume()
+        assert heard == [(b"a", False), (b"\x01\x02", True)]
+        plain.clock.advance(25)
+        plain.clock.advance(15)
+        connection.text_received(b"bAQI=")
+        plain.clock.advance(19)
+        assert not connection.closed
+
+    @pytest.mark.parametrize("packet", [b"b***", b"bA", b"b" + b"A" * 1000])
+    def test_malformed_or_too_large_it_ends_the_connection(self, plain, packet):
+        connection, sink = plain.open()
+        connection.text_received(packet)
+        assert sink.ended == ("abort", "parse error")
+
+
 class TestSlowReader:
     SETTINGS = GatewaySettings(max_outbound_bytes=16_000, max_outbound_burst_bytes=32_000, outbound_grace_seconds=1.0)
 

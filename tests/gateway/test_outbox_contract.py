@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from gateway_doubles import FakeSink, Site
+from gateway_doubles import FakePollingSink, FakeSink, Site
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
@@ -31,8 +31,9 @@ class Real:
         self._sinks: dict[str, FakeSink] = {}
         self._connections: dict[str, Any] = {}
 
-    def open(self, namespace: str = "/llm") -> str:
-        connection, sink = self._site.joined(namespace)
+    def open(self, namespace: str = "/llm", transport: str = "websocket") -> str:
+        sink = FakePollingSink() if transport == "polling" else FakeSink()
+        connection, sink = self._site.joined(namespace, sink)
         sid = self._site.sockets[-1].sid
         self._sinks[sid], self._connections[sid] = sink, connection
         return sid
@@ -42,6 +43,14 @@ class Real:
         self.clock.advance(0)
         packets = self._sinks[sid].take()
         return [orjson.loads(packet[packet.index(b"[") :]) for packet in packets if packet.startswith(b"42")]
+
+    def away(self, sid: str) -> None:
+        sink = self._sinks[sid]
+        assert isinstance(sink, FakePollingSink)
+        sink.behind = True
+
+    def back(self, sid: str) -> None:
+        """What it was sent is there at the next look."""
 
     def acknowledge(self, sid: str, answer: str) -> None:
         packet = next(p for p in self._sinks[sid].take() if p.startswith(b"42"))
@@ -60,9 +69,9 @@ class Double:
         self.outbox = RecordingOutbox(self.clock)
         self._seen: dict[str, int] = {}
 
-    def open(self, namespace: str = "/llm") -> str:
+    def open(self, namespace: str = "/llm", transport: str = "websocket") -> str:
         sid = f"socket{len(self._seen)}"
-        self.outbox.open(sid, namespace)
+        self.outbox.open(sid, namespace, transport)
         self._seen[sid] = 0
         return sid
 
@@ -70,6 +79,12 @@ class Double:
         sent = self.outbox.got(sid)
         new, self._seen[sid] = sent[self._seen[sid] :], len(sent)
         return [[each.event, *each.args] for each in new]
+
+    def away(self, sid: str) -> None:
+        self.outbox.away(sid)
+
+    def back(self, sid: str) -> None:
+        self.outbox.fetch(sid)
 
     def acknowledge(self, sid: str, answer: str) -> None:
         self.outbox.acknowledge(answer, sid=sid)
@@ -143,6 +158,27 @@ def test_order_is_kept_across_all_ways_of_sending(post: Any) -> None:
     post.outbox.publish(Emission("/llm", "N", (3,), (ROOM,)))
     post.outbox.emit(sid, "N", 4)
     assert [args for _, args in post.got(sid)] == [1, 2, 3, 4]
+
+
+def test_what_is_offered_is_drawn_in_its_place(post: Any) -> None:
+    sid = post.open()
+    post.outbox.emit(sid, "N", 1)
+    post.outbox.offer(sid, lambda: [("N", 2), ("N", 3)])
+    post.outbox.emit(sid, "N", 4)
+    assert [args for _, args in post.got(sid)] == [1, 2, 3, 4]
+    post.outbox.offer("nobody", lambda: [("N", 5)])
+
+
+def test_what_is_offered_to_a_client_that_is_behind_is_drawn_when_it_comes(post: Any) -> None:
+    sid = post.open(transport="polling")
+    text = ["a"]
+    post.away(sid)
+    post.outbox.emit(sid, "N", 1)
+    post.outbox.offer(sid, lambda: [("TEXT", "".join(text))])
+    post.outbox.emit(sid, "N", 2)
+    text.append("b")
+    post.back(sid)
+    assert post.got(sid) == [["N", 1], ["TEXT", "ab"], ["N", 2]]
 
 
 def outcome(d: Deferred[Any]) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from gateway_doubles import Site
+from gateway_doubles import FakePollingSink, Site
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 
 from newage.errors import PeerGone, TimedOut, Unavailable
@@ -234,6 +234,12 @@ class TestJoining:
             b'42["also"]',
             b'42["after"]',
         ]
+
+    def test_what_is_offered_comes_too(self, site):
+        site.namespace(connect=lambda socket, auth: socket.offer(lambda: [("offered", 1)]) or site.admit(socket, auth))
+        connection, sink = site.open()
+        connection.text_received(b"40")
+        assert sink.take() == [b'40{"sid":"s2"}', b'42["offered",1]']
 
     def test_it_is_bounded(self):
         site = Site(settings=GatewaySettings(max_held_packets=2))
@@ -537,3 +543,32 @@ class TestEmit:
         _, sink = site.joined()
         site.sockets[0].emit("x", "\ud83d\ude00", "\ud83d")
         assert sink.take() == ['42["x","\U0001f600","\ufffd"]'.encode()]
+
+
+class TestOffer:
+    """What grows is drawn when a polling client that is behind comes for it."""
+
+    def test_a_client_that_is_behind_gets_it_as_it_is_then(self, site):
+        site.namespace("/llm")
+        sink = FakePollingSink()
+        site.joined("/llm", sink)
+        sink.behind = True
+        text = ["a"]
+        site.sockets[0].offer(lambda: [("TEXT", "".join(text)), ("ALIAS", "".join(text))])
+        site.sockets[0].emit("NEWS")
+        text.append("\ud83d")
+        text.append("b")
+        assert sink.take() == [
+            '42/llm,["TEXT","a\ufffdb"]'.encode(),
+            '42/llm,["ALIAS","a\ufffdb"]'.encode(),
+            b'42/llm,["NEWS"]',
+        ]
+
+    def test_a_socket_that_went_meanwhile_gets_nothing(self, site):
+        site.namespace("/llm")
+        sink = FakePollingSink()
+        connection, _ = site.joined("/llm", sink)
+        sink.behind = True
+        site.sockets[0].offer(lambda: [("TEXT", "a")])
+        connection.text_received(b"41/llm,")
+        assert sink.take() == []

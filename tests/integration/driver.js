@@ -138,6 +138,15 @@ const commands = {
       });
     });
   },
+  // The same question many times in one turn; how many answers came before the connection ended, or all.
+  ask_often({ socket, args, times }) {
+    const target = find(sockets, socket);
+    return new Promise((resolve) => {
+      let answered = 0;
+      target.once('disconnect', () => resolve(answered));
+      for (let n = 0; n < times; n++) target.emit(...incoming(args), () => ++answered === times && resolve(answered));
+    });
+  },
   // Many events in order, `gap` milliseconds apart (0: in one turn); answered when the last one is handed over.
   async burst({ socket, packets, gap = 0 }) {
     const target = find(sockets, socket);

@@ -126,6 +126,15 @@ class TestMessages:
             assert websocket.receive() == (TEXT, b"4a\x1e4b")
             assert websocket.receive() == (BINARY, b"\x01")
 
+    @pytest.mark.parametrize("query", ["", "&b64=1"])
+    def test_a_websocket_takes_base64_and_answers_in_kind(self, web, query):
+        with web.websocket(query=f"EIO=4&transport=websocket{query}") as websocket:
+            websocket.receive_text()
+            websocket.send("bAQI=")
+            websocket.send("4after")
+            assert websocket.receive() == ((TEXT, b"bAQI=") if query else (BINARY, b"\x01\x02"))
+            assert websocket.receive() == (TEXT, b"4after")
+
     @pytest.mark.parametrize("packet", ["abc", "7", "2", "x4hello"])
     def test_a_wrong_packet_closes_the_session(self, wire, packet):
         wire.send(packet)

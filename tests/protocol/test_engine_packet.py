@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newage.errors import ProtocolError
-from newage.protocol.engine_packet import SharedPacket, decode_payload, encode_payload
+from newage.protocol.engine_packet import (
+    SharedPacket,
+    decode_base64,
+    decode_payload,
+    encode_base64,
+    encode_payload,
+    is_base64,
+)
 
 TEXT = st.builds(
     lambda kind, text: kind + text.encode(),
@@ -17,17 +24,24 @@ TEXT = st.builds(
 PACKETS = st.lists(st.one_of(st.tuples(st.just(False), TEXT), st.tuples(st.just(True), st.binary())), min_size=1)
 
 
+def decoded(body: bytes) -> list[tuple[bool, bytes]]:
+    """(is it binary, packet) of each record."""
+    return [
+        (is_base64(packet), decode_base64(packet) if is_base64(packet) else packet) for packet in decode_payload(body)
+    ]
+
+
 def test_the_payload_of_the_protocol_document():
     body = b"4hello\x1e2\x1e4world"
     packets = [(False, b"4hello"), (False, b"2"), (False, b"4world")]
-    assert decode_payload(body) == packets
+    assert decoded(body) == packets
     assert encode_payload(packets) == body
 
 
 def test_binary_travels_as_base64():
     packets = [(False, b"4hello"), (True, b"\x01\x02\x03\x04")]
     assert encode_payload(packets) == b"4hello\x1ebAQIDBA=="
-    assert decode_payload(b"4hello\x1ebAQIDBA==") == packets
+    assert decoded(b"4hello\x1ebAQIDBA==") == packets
 
 
 @pytest.mark.parametrize(
@@ -36,24 +50,55 @@ def test_binary_travels_as_base64():
 )
 def test_a_malformed_payload_is_refused(body):
     with pytest.raises(ProtocolError):
+        decoded(body)
+
+
+@pytest.mark.parametrize("body", [b"4a\x1e\x1e4b", b"4a\x1ex", b"4a\x1e", b"bA\x1e7"])
+def test_a_wrong_record_is_found_before_the_first_is_taken(body):
+    with pytest.raises(ProtocolError):
         decode_payload(body)
 
 
-def test_the_number_of_packets_is_limited():
-    assert len(decode_payload(b"\x1e".join([b"2"] * 5), max_packets=5)) == 5
+def test_any_number_of_packets_is_taken_one_by_one():
+    packets = decode_payload(b"\x1e".join([b"4"] * 500_000))
+    assert (next(packets), sum(1 for _ in packets)) == (b"4", 499_999)
+
+
+BYTES = b"\xfb\xff\xbe?"
+
+
+@pytest.mark.parametrize("text", [b"+/++Pw==", b"+/++Pw", b"-_--Pw==", b"-_--Pw", b"+/++\r\nPw==\r\n", b"+/++Pw="])
+def test_base64_as_clients_write_it(text):
+    """With or without padding, in the alphabet of URLs, in lines: as the reference."""
+    assert decode_base64(b"b" + text) == BYTES
+
+
+def test_an_empty_attachment_is_one():
+    assert decode_base64(b"b") == b""
+    assert encode_base64(b"") == b"b"
+
+
+@pytest.mark.parametrize("text", [b"A", b"=", b"AQID=", b"AQ===", b"A=Q=", b"***", b"AQI!"])
+def test_other_base64_is_refused(text):
     with pytest.raises(ProtocolError):
-        decode_payload(b"\x1e".join([b"2"] * 6), max_packets=5)
+        decode_base64(b"b" + text)
+
+
+@given(st.binary())
+def test_base64_survives_the_round_trip(payload):
+    assert is_base64(encode_base64(payload))
+    assert decode_base64(encode_base64(payload)) == payload
 
 
 @given(PACKETS)
 def test_a_payload_survives_the_round_trip(packets):
-    assert decode_payload(encode_payload(packets)) == packets
+    assert decoded(encode_payload(packets)) == packets
 
 
 @given(st.binary())
 def test_no_payload_breaks_the_decoder(body):
     try:
-        packets = decode_payload(body)
+        packets = decoded(body)
     except ProtocolError:
         return
     assert all(binary or packet[:1] in b"0123456" for binary, packet in packets)

@@ -326,6 +326,21 @@ def test_the_probe_time_is_a_setting(make_kit: Callable[..., Kit]) -> None:
     feed.end()
 
 
+def test_who_is_probed_after_another_went_gets_the_whole_text(kit: Kit) -> None:
+    gone = reader(kit)
+    feed = begin(kit)
+    feed.push("one ")
+    kit.disconnect(gone.sid)
+    feed.push("two ")
+    web = reader(kit)
+    feed.push("three")
+    kit.clock.advance(0.4)
+    feed.push("!")
+    assert [(b["chunkIndex"], b["data"]) for b in web.plain] == [(2, "one two three"), (3, "!")]
+    feed.end()
+    nothing_left(kit)
+
+
 def test_a_known_plain_listener_waits_no_more(kit: Kit) -> None:
     web = reader(kit)
     begin(kit).end()
@@ -655,6 +670,118 @@ def test_a_stream_of_another_socket_cannot_be_read(kit: Kit) -> None:
     kit.downstream.close()
 
 
+# ------------------------------------------------------------------------------------------------------------- polling
+
+
+def poller(kit: Kit, **declared: Any) -> Reader:
+    return reader(kit, transport="polling", **(declared or {"stream_mode": "plain"}))
+
+
+def indexed(web: Reader) -> list[tuple[int, str]]:
+    return [(body["chunkIndex"], body["data"]) for body in web.plain]
+
+
+def test_who_polls_and_keeps_up_gets_what_all_get(kit: Kit) -> None:
+    socket, web = reader(kit, stream_mode="plain"), poller(kit)
+    feed = begin(kit)
+    pushed(feed, "one ", "two")
+    feed.end()
+    assert (web.plain, web.ends) == (socket.plain, socket.ends)
+    assert indexed(web) == [(0, "one "), (1, "two")]
+    nothing_left(kit)
+
+
+def test_text_for_one_who_is_away_is_merged_in_order_and_numbered_as_it_gets_it(kit: Kit) -> None:
+    socket, web = reader(kit, stream_mode="plain"), poller(kit)
+    feed = begin(kit)
+    feed.push("one ")
+    kit.outbox.away(web.sid)
+    pushed(feed, "two ", "three ")
+    kit.outbox.emit(web.sid, "NEWS")
+    feed.push("four ")
+    kit.outbox.fetch(web.sid)
+    feed.push("five")
+    feed.end()
+    assert indexed(web) == [(0, "one "), (1, "two three four "), (2, "five")]
+    assert [(end["chunks"], end["data"]) for end in web.ends] == [(3, "one two three four five")]
+    assert kit.outbox.names(web.sid) == [CANONICAL, CANONICAL, "NEWS", CANONICAL, "SERVER_STREAM_END"]
+    assert len(indexed(socket)) == 5
+    assert [end["chunks"] for end in socket.ends] == [5]
+    nothing_left(kit)
+
+
+def test_an_output_that_ends_while_its_reader_is_away(kit: Kit) -> None:
+    web = poller(kit)
+    feed = begin(kit)
+    kit.outbox.away(web.sid)
+    text = pushed(feed, "one ", "two ", "three")
+    feed.end()
+    nothing_left(kit)
+    kit.outbox.fetch(web.sid)
+    assert indexed(web) == [(0, text)]
+    assert [(end["chunks"], end["data"]) for end in web.ends] == [(1, text)]
+
+
+def test_the_undeclared_that_are_away_are_told_under_both_names(kit: Kit) -> None:
+    web = poller(kit, stream_mode="")
+    feed = begin(kit)
+    pushed(feed, "one ", "two ")
+    kit.outbox.away(web.sid)
+    kit.clock.advance(0.4)
+    feed.push("three")
+    kit.outbox.fetch(web.sid)
+    feed.end()
+    assert indexed(web) == [(0, "one two three")]
+    assert kit.outbox.bodies(web.sid, ALIAS) == web.plain
+    assert kit.outbox.bodies(web.sid, "streamed_end") == web.ends
+    assert [end["chunks"] for end in web.ends] == [1]
+    nothing_left(kit)
+
+
+def test_who_leaves_while_away_gets_nothing_of_what_came_after(kit: Kit) -> None:
+    kit.connect("ann", "/rooms")
+    bob = Reader(kit, kit.connect("bob", stream_mode="plain", transport="polling"))
+    kit.group("lounge", "ann", bob=Role.GUEST)
+    feed = begin(kit, "lounge")
+    kit.outbox.away(bob.sid)
+    feed.push("before")
+    result_of(kit.rooms.remove("lounge", "bob", "kick"))
+    pushed(feed, "after")
+    feed.end()
+    kit.outbox.fetch(bob.sid)
+    assert (indexed(bob), bob.ends) == ([(0, "before")], [])
+    nothing_left(kit)
+
+
+def test_two_outputs_for_one_who_is_away_do_not_mix(kit: Kit) -> None:
+    web = poller(kit)
+    first, second = begin(kit), begin(kit, outputId="o2")
+    kit.outbox.away(web.sid)
+    for text in "abc":
+        first.push(text)
+        second.push(text.upper())
+    kit.outbox.fetch(web.sid)
+    assert [(body["outputId"], body["chunkIndex"], body["data"]) for body in web.plain] == [
+        ("o1", 0, "abc"),
+        ("o2", 0, "ABC"),
+    ]
+    first.end()
+    second.end()
+    nothing_left(kit)
+
+
+def test_who_comes_in_the_middle_and_polls_gets_what_he_missed_under_the_last_index(kit: Kit) -> None:
+    socket = reader(kit, stream_mode="plain")
+    feed = begin(kit)
+    pushed(feed, "one ", "two ")
+    web = poller(kit)
+    feed.push("three")
+    feed.end()
+    assert indexed(web) == [(1, "one two "), (2, "three")]
+    assert web.ends == socket.ends
+    nothing_left(kit)
+
+
 # --------------------------------------------------------------------------------------------------------------- model
 
 
@@ -701,6 +828,18 @@ class FeedMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.readers)
     @rule(data=st.data())
+    def go_away(self, data: st.DataObject) -> None:
+        web = data.draw(st.sampled_from(self.readers))
+        if self.kit.outbox.transport(web.sid) == "polling":
+            self.kit.outbox.away(web.sid)
+
+    @precondition(lambda self: self.readers)
+    @rule(data=st.data())
+    def come_back(self, data: st.DataObject) -> None:
+        self.kit.outbox.fetch(data.draw(st.sampled_from(self.readers)).sid)
+
+    @precondition(lambda self: self.readers)
+    @rule(data=st.data())
     def detach(self, data: st.DataObject) -> None:
         gone = data.draw(st.sampled_from(self.readers))
         self.readers.remove(gone)
@@ -728,6 +867,7 @@ class FeedMachine(RuleBasedStateMachine):
             self.feed.end()
         for _ in range(3):
             for web in self.readers:
+                self.kit.outbox.fetch(web.sid)
                 web.read_all()
             self.kit.clock.advance(0.4)
         for web in self.readers:
@@ -737,6 +877,8 @@ class FeedMachine(RuleBasedStateMachine):
             assert set(web.stream_texts) <= allowed, "a stream is not the whole text"
             assert len(web.ends) == (0 if declared == "ss" else 1)
             assert all(end["data"] == self.text for end in web.ends)
+            if web.plain and web.ends:
+                assert web.ends[0]["chunks"] == web.plain[-1]["chunkIndex"] + 1
             assert web.plain_text in (self.text, "")
             assert web.plain_text or web.names or not self.text
             assert set(web.over) == set(web.name_of)

@@ -136,7 +136,71 @@ def test_wrong_handshake_is_refused_without_an_echo(changes, status):
     assert line.transport.disconnecting
 
 
-@pytest.mark.parametrize("byte", ["\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85"])
+@pytest.mark.parametrize("name", ["Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Protocol", "Upgrade"])
+def test_handshake_headers_are_ascii(name):
+    """What Autobahn reads: 0x85 ends a line there, so another header could follow."""
+    house = House()
+    line = house.line()
+    line.upgrade(URL, **{name: "websocket, Upgrade\x85Origin: http://localhost"})
+    (response,) = line.responses()
+    assert response.summary == (400, b'{"code":3,"message":"Bad request"}')
+    assert len(house.engines) == 0
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen"), [("my-token", "my-token"), ("a.b, other", "a.b"), (" x ,\ty", "x"), (None, None)]
+)
+def test_the_first_subprotocol_is_chosen(offered, chosen):
+    """Browsers give up when they offered some and none is chosen."""
+    line = House().line()
+    line.upgrade(URL, **({"Sec_WebSocket_Protocol": offered} if offered else {}))
+    line.house.clock.advance(0)
+    top = line.transport.take().partition(b"\r\n\r\n")[0]
+    assert top.startswith(b"HTTP/1.1 101 ")
+    answers = [
+        value
+        for name, _, value in (h.partition(b": ") for h in top.split(b"\r\n"))
+        if name == b"Sec-WebSocket-Protocol"
+    ]
+    assert answers == ([chosen.encode()] if chosen else [])
+
+
+@pytest.mark.parametrize("offered", ["a b", "", "a,", "(x)", "a, a"])
+def test_what_is_no_list_of_subprotocols_is_refused(offered):
+    house = House()
+    line = house.line()
+    line.upgrade(URL, Sec_WebSocket_Protocol=offered)
+    assert [response.status for response in line.responses()] == [400]
+    assert len(house.engines) == 0
+
+
+@pytest.mark.parametrize("query", ["", "&b64=1"])
+def test_base64_is_taken_over_a_websocket_and_answered_in_kind(query):
+    line = House().line()
+    line.open_websocket(URL + query)
+    line.send(client_frame(b"bAQI=") + client_frame(b"4x") + client_frame(b"\x03", 2))
+    in_kind = [(1, b"bAQI="), (1, b"4x"), (1, b"bAw==")]
+    assert line.frames() == (in_kind if query else [(2, b"\x01\x02"), (1, b"4x"), (2, b"\x03")])
+
+
+def test_base64_is_answered_in_kind_after_an_upgrade():
+    house = House()
+    url = house.open_polling()
+    line = house.line()
+    line.open_websocket(url.replace("=polling", "=websocket") + "&b64=1")
+    line.send(client_frame(b"2probe") + client_frame(b"5") + client_frame(b"bAQI="))
+    assert line.frames() == [(1, b"3probe"), (1, b"bAQI=")]
+
+
+def test_malformed_base64_ends_the_connection():
+    house = House()
+    line = house.line()
+    line.open_websocket(URL)
+    line.send(client_frame(b"b***"))
+    assert len(house.engines) == 0
+
+
+@pytest.mark.parametrize("byte", ["\x0b", "\x0c", "\x1c", "\x1d", "\x1e"])
 @pytest.mark.parametrize("name", ["Origin", "X-Forwarded-For", "Cookie", "User-Agent", "Sec-WebSocket-Protocol"])
 def test_header_smuggling(byte, name):
     """Contract 16.2.1: Autobahn would see another header after such a byte."""

@@ -7,14 +7,15 @@ and no other.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from newage.errors import ProtocolError
 from newage.ports import IFrameSink, IPollingSink, IReceiver
-from newage.protocol.engine_packet import PING, PROBE_PONG, SharedPacket
+from newage.protocol.engine_packet import PING, PROBE_PONG, SharedPacket, decode_base64, is_base64
 from newage.protocol.engine_session import NEVER, EngineSession, Signal
 
 if TYPE_CHECKING:
@@ -115,13 +116,16 @@ class Connection:
         if self._rare and self._set_aside(True, payload):
             return
         try:
-            if len(payload) > self.cap:
-                raise ProtocolError("packet too large")
-            self._upper.binary(payload)
+            self._attachment(payload)
         except ProtocolError as error:
             self._broken(error)
         except Exception:
             self.faulty()
+
+    def _attachment(self, payload: bytes) -> None:
+        if len(payload) > self.cap:
+            raise ProtocolError("packet too large")
+        self._upper.binary(payload)
 
     def sink_closed(self, sink: IFrameSink, reason: str) -> None:
         if sink is self.sink and not self.closed:
@@ -131,6 +135,9 @@ class Connection:
         """Anything but a message of a permitted size."""
         if len(packet) > self.cap:
             raise ProtocolError("packet too large")
+        if is_base64(packet):
+            self._attachment(decode_base64(packet))
+            return
         signal = self._session.receive(packet, self._gateway.timers.now())
         if signal is Signal.CLOSED:
             self.close(TRANSPORT_CLOSE)
@@ -214,6 +221,15 @@ class Connection:
         self.credit -= len(payload)
         if self.credit < 0:
             self.check_outbound()
+
+    def offer(self, draw: Callable[[], list[bytes]]) -> None:
+        """Send the text packets that ``draw()`` returns, now or when a polling client comes for them."""
+        sink: Any = self.sink
+        if sink.name == "polling":
+            sink.offer(draw)
+        else:
+            for packet in draw():
+                self.send_text(packet)
 
     def check_outbound(self) -> None:
         """Enough was sent to look at the queue of the sink.

@@ -56,6 +56,11 @@ class Hub:
         if socket is not None:
             socket.emit(event, *args)
 
+    def offer(self, sid: str, draw: Callable[[], list[tuple[str, Any]]]) -> None:
+        socket = self._sockets.get(sid)
+        if socket is not None:
+            socket.offer(draw)
+
     def socket(self, sid: str) -> ServerSocket | None:
         """A live socket of this process, for the operator's console."""
         return self._sockets.get(sid)

@@ -7,7 +7,7 @@ caller), then gone. While a handler is awaited, later events wait in a bounded b
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from inspect import isawaitable, iscoroutine
 from typing import TYPE_CHECKING, Any
@@ -138,6 +138,20 @@ class ServerSocket:
         self.end(BY_SERVER, local=True)
 
     # -------------------------------------------------------------------------------------------------------- sending
+
+    def offer(self, draw: Callable[[], list[tuple[str, Any]]]) -> None:
+        """See ``IOutbox.offer``."""
+        if self.live:
+            self.connection.offer(partial(self._drawn, draw))
+        else:
+            for args in draw():
+                self._send_event(args, b"")
+
+    def _drawn(self, draw: Callable[[], list[tuple[str, Any]]]) -> list[bytes]:
+        """The packets, when the transport takes them; none for a socket that has gone meanwhile."""
+        events = draw()
+        prefix = self._namespace.prefix
+        return [encode_arguments(EVENT, prefix, args)[0] for args in events] if self.live else []
 
     def _send_event(self, args: tuple[Any, ...], ack_id: bytes) -> None:
         try:

@@ -1,16 +1,18 @@
 """Engine.IO v4 packets as bytes, and the polling payload that carries several of them.
 
 Over a WebSocket a message is a packet: a text message is UTF-8 bytes that begin with the packet's kind, a binary
-message is the data of a MESSAGE. Over polling, packets are records joined by 0x1E; a binary one is ``b`` and base64.
+message is the data of a MESSAGE. Over polling, packets are records joined by 0x1E. Where a transport carries text only
+(polling; a WebSocket of a client that asked for ``b64``) a binary packet is ``b`` and base64. Clients may send that
+form over any transport, so whoever takes text packets asks ``is_base64`` and ``decode_base64``.
 """
 
 from __future__ import annotations
 
-from base64 import b64encode
+import re
 from binascii import Error as Base64Error
-from binascii import a2b_base64
-from collections.abc import Iterable
-from typing import final
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Iterable, Iterator
+from typing import Final, final
 
 from newage.errors import ProtocolError
 
@@ -27,7 +29,13 @@ PROBE_PONG = b"3probe"
 
 KINDS = b"0123456"
 SEPARATOR = b"\x1e"
-_BINARY = 0x62  # 'b'
+
+_BINARY: Final = b"b"
+# A record that is empty or of no kind, behind another. Its literal start lets ``re`` run through long records.
+_WRONG_RECORD: Final = re.compile(b"\x1e(?:[^0-6b]|\\Z)")
+_RECORD_KINDS: Final = frozenset(bytes((kind,)) for kind in KINDS + _BINARY)
+_WHITE: Final = b" \t\r\n"  # lines of base64, as MIME has them
+_URL_ALPHABET: Final = bytes.maketrans(b"-_", b"+/")
 
 
 @final
@@ -63,32 +71,54 @@ class SharedPacket:
             self.more.append(packet)
 
 
-def decode_payload(body: bytes, max_packets: int = 10_000) -> list[tuple[bool, bytes]]:
-    """Split the body of a POST into packets.
+def is_base64(packet: bytes) -> bool:
+    """Is this text packet a binary one in its text form?"""
+    return packet[:1] == _BINARY
+
+
+def decode_base64(packet: bytes) -> bytes:
+    """The data of a text packet that ``is_base64``.
+
+    As lenient as the reference: either alphabet, broken into lines, with or without padding.
+
+    :raises ProtocolError: anything else.
+    """
+    data = packet[1:].translate(_URL_ALPHABET, _WHITE)
+    digits = data.rstrip(b"=")
+    padding = -len(digits) % 4
+    if len(data) - len(digits) > padding:
+        raise ProtocolError("malformed base64")
+    try:
+        return a2b_base64(digits + b"=" * padding, strict_mode=True)
+    except Base64Error as error:
+        raise ProtocolError("malformed base64") from error
+
+
+def encode_base64(payload: bytes) -> bytes:
+    """A binary packet as text."""
+    return _BINARY + b2a_base64(payload, newline=False)
+
+
+def decode_payload(body: bytes) -> Iterator[bytes]:
+    """Check the body of a POST, then give its packets one by one: a body of 1 MB may hold half a million.
 
     :param body: as received; its size is bounded by whoever read it (``max_payload_bytes``).
-    :param max_packets: more records than that are refused.
-    :return: ``(is it binary, packet)``, a text packet with its kind, a binary one decoded.
-    :raises ProtocolError: nothing in it, an empty record, an unknown kind, wrong base64, or too many records.
+    :return: each packet as text, a binary one as ``is_base64`` finds it.
+    :raises ProtocolError: nothing in it, an empty record, or an unknown kind; at once, not in the middle.
     """
-    if body.count(SEPARATOR) >= max_packets:
-        raise ProtocolError(f"more than {max_packets} packets in one payload")
-    packets: list[tuple[bool, bytes]] = []
-    for record in body.split(SEPARATOR):
-        if not record:
-            raise ProtocolError("empty packet")
-        if record[0] == _BINARY:
-            try:
-                packets.append((True, a2b_base64(record[1:], strict_mode=True)))
-            except Base64Error as error:
-                raise ProtocolError("malformed base64") from error
-        elif record[0] in KINDS:
-            packets.append((False, record))
-        else:
-            raise ProtocolError("unknown packet kind")
-    return packets
+    if body[:1] not in _RECORD_KINDS or _WRONG_RECORD.search(body):
+        raise ProtocolError("unknown packet kind")
+    return _records(body)
+
+
+def _records(body: bytes) -> Iterator[bytes]:
+    start = 0
+    while (end := body.find(SEPARATOR, start)) >= 0:
+        yield body[start:end]
+        start = end + 1
+    yield body[start:]
 
 
 def encode_payload(packets: Iterable[tuple[bool, bytes]]) -> bytes:
     """Join packets, ``(is it binary, packet)``, into the body that answers a GET."""
-    return SEPARATOR.join(b"b" + b64encode(packet) if binary else packet for binary, packet in packets)
+    return SEPARATOR.join(encode_base64(packet) if binary else packet for binary, packet in packets)

@@ -8,7 +8,7 @@ events follow from the start. What a socket turned out to be is remembered for l
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from attrs import field, frozen
@@ -18,6 +18,7 @@ from newage.domain.model import Caller, Role, Room
 from newage.ports import IChannel, IOutbox
 from newage.services.clock import World
 from newage.services.listeners import RoomListener, SessionListener
+from newage.services.polled_reader import PolledReader
 from newage.services.sessions import SessionService
 from newage.services.socket_streams import CANONICAL, NAMES, SocketStream, cut_laggards
 
@@ -34,7 +35,10 @@ class DownstreamSettings:
 
 
 class Feed:
-    """One output on its way. ``push`` is the token path: one append, one encode for all plain receivers."""
+    """One output on its way. ``push`` is the token path: one append, one encode for all plain receivers.
+
+    Except those that poll: they are few, cost a response each anyway, and get what waits for them in one piece.
+    """
 
     __slots__ = (
         "_alias",
@@ -48,6 +52,7 @@ class Feed:
         "_library",
         "_meta",
         "_plain",
+        "_polled",
         "_probing",
         "_streams",
         "buffer",
@@ -65,6 +70,7 @@ class Feed:
         self._meta = meta
         self._head = {"type": 2, **{k: v for k, v in meta.items() if k != "clientId"}}
         self._plain: dict[str, bool] = {}  # sid -> also under the alias names
+        self._polled: dict[str, PolledReader] = {}  # plain ones that poll
         self._declared: set[str] = set()  # asked for $stream only
         self._library: set[str] = set()  # read a $stream though they declared nothing
         self._probing: dict[str, IDelayedCall] = {}
@@ -72,7 +78,7 @@ class Feed:
         self._channel: IChannel | None = None
         self._alias: IChannel | None = None
         self._chunks = 0
-        self._bounds: list[int] = []  # where the chunks so far end; kept while somebody is probed
+        self._bounds: list[int] = []  # where the chunks so far end, while somebody is probed
         self._drain: IDelayedCall | None = None
 
     # ------------------------------------------------------------------------------------------------------ receivers
@@ -80,7 +86,7 @@ class Feed:
     def add(self, caller: Caller) -> None:
         """One more receiver, now or in the middle: it gets the text from its start, in one form."""
         sid, mode = caller.sid, caller.stream_mode
-        if sid in self._plain or sid in self._streams:
+        if sid in self._plain or sid in self._polled or sid in self._streams:
             return
         known = self._down.flavour(sid)
         if mode == "plain":
@@ -104,10 +110,12 @@ class Feed:
         probe = self._probing.pop(sid, None)
         if probe is not None:
             probe.cancel()
+            self._forget_bounds()
         for stream in self._streams.pop(sid, ()):
             stream.finish("error", "You are no longer in this room.")  # unheard when the socket is what went
         self._declared.discard(sid)
         self._library.discard(sid)
+        self._polled.pop(sid, None)
         if self._plain.pop(sid, None) is not None:
             self._rebuild()
         self._retire()
@@ -126,37 +134,50 @@ class Feed:
 
     def _catch_up(self, sid: str, *, alias: bool) -> None:
         """A plain receiver from now on; what it missed comes as one event under the index of the last chunk."""
+        self._admit(sid, [len(self.buffer)] if self.buffer else [], alias=alias)
+
+    def _admit(self, sid: str, ends: Sequence[int], *, alias: bool) -> None:
+        """A plain receiver. The text so far comes in pieces up to these ``ends``, the last one being the last chunk."""
+        index = self._chunks - len(ends)
+        if self._down.outbox.transport(sid) == "polling":
+            reader = self._polled[sid] = PolledReader(self, sid, index, alias=alias)
+            for end in ends:
+                reader.advance(end)
+            return
         self._plain[sid] = alias
         self._rebuild()
-        if self.buffer:
-            self._say(sid, self._chunks - 1, self.buffer.decode(), alias=alias)
+        start = 0
+        for each, end in enumerate(ends, index):
+            body = self.chunk(each, start, end)
+            self._down.outbox.emit(sid, "SERVER_STREAM_DATA", body)
+            if alias:
+                self._down.outbox.emit(sid, "streamed_data", body)
+            start = end
 
     def _probed(self, sid: str) -> None:
         """The probe is over."""
         del self._probing[sid]
         if sid not in self._library:
             self._nobody_read(sid)
-        if not self._probing:
-            self._bounds.clear()
+        self._forget_bounds()
         if self.ended:
             self._close_unread(sid)
             self._retire()
 
+    def _forget_bounds(self) -> None:
+        if not self._probing:
+            self._bounds.clear()
+
     def _nobody_read(self, sid: str) -> None:
-        """Plain events, chunk by chunk from the start."""
+        """Plain events, chunk by chunk from the start, or from where it came."""
         self._down.remember(sid, None)
         alias = self._down.settings.alias_events
-        start = 0
-        for index, end in enumerate(self._bounds):
-            self._say(sid, index, self.buffer[start:end].decode(), alias=alias)
-            start = end
-        if start < len(self.buffer):  # it came in the middle, and nothing since
-            self._say(sid, self._chunks - 1, self.buffer[start:].decode(), alias=alias)
+        if self._bounds:
+            self._admit(sid, self._bounds, alias=alias)
+        else:  # it came in the middle, and nothing since
+            self._catch_up(sid, alias=alias)
         if self.ended:
-            self._say_end([sid], alias=alias)
-        else:
-            self._plain[sid] = alias
-            self._rebuild()
+            self._end_plain()
 
     def _rebuild(self) -> None:
         outbox = self._down.outbox
@@ -173,6 +194,9 @@ class Feed:
         self._chunks = index + 1
         if self._probing:
             self._bounds.append(len(self.buffer))
+        if self._polled:
+            for reader in tuple(self._polled.values()):
+                reader.advance(len(self.buffer))
         if self._channel is not None:
             body = {**self._head, "chunkIndex": index, "data": text}
             self._channel.emit("SERVER_STREAM_DATA", body)
@@ -183,25 +207,40 @@ class Feed:
                 for stream in streams:
                     stream.pump()
 
+    def chunk(self, index: int, start: int, end: int) -> dict[str, Any]:
+        """The body of one event with that part of the text; its bounds are those of chunks."""
+        return {**self._head, "chunkIndex": index, "data": self.buffer[start:end].decode()}
+
+    def offer(self, sid: str, draw: Callable[[], list[tuple[str, Any]]]) -> None:
+        """See ``IOutbox.offer``."""
+        self._down.outbox.offer(sid, draw)
+
     def end(self, failure: str | None = None) -> None:
         """No more text. Streams are ended once they are read to the end; plain receivers hear it now.
 
         :param failure: why the output failed, if it did.
         """
         self.ended, self.failure = True, failure
-        self._say_end([sid for sid, alias in self._plain.items() if alias], alias=True)
-        self._say_end([sid for sid, alias in self._plain.items() if not alias], alias=False)
+        self._end_plain()
         self._say_end(self._library, alias=False)
         for sid, streams in list(self._streams.items()):
             if sid not in self._probing:
                 self._close_unread(sid)
             for stream in list(streams):
                 stream.pump()
-        self._plain.clear()
-        self._rebuild()
         delay = self._down.settings.stream_drain_seconds
         self._drain = self._down.world.clock.callLater(delay, self._give_up)
         self._retire()
+
+    def _end_plain(self) -> None:
+        """Tell the plain receivers, and have no more of them."""
+        for alias in (True, False):
+            self._say_end([sid for sid, also in self._plain.items() if also is alias], alias=alias)
+        for reader in self._polled.values():
+            self._say_end([reader.sid], alias=reader.alias, chunks=reader.chunks)
+        self._polled.clear()
+        self._plain.clear()
+        self._rebuild()
 
     def closed(self, stream: SocketStream) -> None:
         """A stream is done with, however it ended."""
@@ -247,20 +286,15 @@ class Feed:
             self._drain.cancel()
             self._drain = None
 
-    def _say(self, sid: str, index: int, text: str, *, alias: bool) -> None:
-        body = {**self._head, "chunkIndex": index, "data": text}
-        self._down.outbox.emit(sid, "SERVER_STREAM_DATA", body)
-        if alias:
-            self._down.outbox.emit(sid, "streamed_data", body)
-
-    def _say_end(self, sids: Any, *, alias: bool) -> None:
+    def _say_end(self, sids: Iterable[str], *, alias: bool, chunks: int | None = None) -> None:
+        """:param chunks: how many these receivers got, if not all."""
         receivers = list(sids)
         if not receivers:
             return
         body = {
             **self._head,
             "type": 3,
-            "chunks": self._chunks,
+            "chunks": self._chunks if chunks is None else chunks,
             "data": self.buffer.decode(),
             "failed": self.failure is not None,
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.interfaces import IReactorTime
@@ -13,7 +14,7 @@ from newage.errors import Unavailable
 from newage.telemetry import LogQuota
 from newage.web.fastframes import FlushList
 from newage.web.gate import Gate
-from newage.web.handover import hand_over
+from newage.web.handover import can_hand_over, hand_over
 from newage.web.peer import Judgement, PeerJudge
 from newage.web.polling import PollingSink
 from newage.web.responses import (
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
 
 _log = Logger()
 
-# Line ends for str.splitlines that Twisted lets through in a header value (contract 16.2.1), and what it should stop.
-_LINE_ENDS: Final = b"\x00\r\n\x0b\x0c\x1c\x1d\x1e\x85"
+# Control characters that end lines for somebody (contract 16.2.1); Node refuses them, too. Bytes from 0x80 on are text.
+_LINE_ENDS: Final = b"\x00\r\n\x0b\x0c\x1c\x1d\x1e"
 _PROTOCOL: Final = b"4"
 _MAX_LINGERING: Final = 1_000  # sessions that wait for their last GET
 _MAX_LAST_WORDS_BYTES: Final = 65_536  # of each of them
@@ -107,7 +108,7 @@ class EngineResource(Resource):
             self._follow_up(request, sid.decode("latin-1"), transport, upgrade, judgement)
         elif request.method != b"GET":
             refuse(request, BAD_HANDSHAKE_METHOD)
-        elif upgrade != (transport == b"websocket") or b"sid" in args:
+        elif upgrade != (transport == b"websocket") or any(args.get(b"sid", ())):
             refuse(request, BAD_REQUEST)
         elif _single(args, b"EIO") != _PROTOCOL:
             refuse(request, UNSUPPORTED_VERSION)
@@ -133,7 +134,7 @@ class EngineResource(Resource):
             if transport != b"websocket" or not _can_switch(request):
                 refuse(request, BAD_REQUEST)
             else:
-                hand_over(request, self._websockets, connection.start_probe)
+                hand_over(request, self._websockets, _in_kind(request, connection.start_probe))
         elif transport != b"polling" or not isinstance(connection.sink, PollingSink):
             refuse(request, BAD_REQUEST)
         elif request.method == b"GET":
@@ -169,7 +170,7 @@ class EngineResource(Resource):
                 self._not_taken(error)
                 sink.close("unavailable")
 
-        hand_over(request, self._websockets, opened)
+        hand_over(request, self._websockets, _in_kind(request, opened))
 
     def _not_taken(self, error: Unavailable) -> None:
         unsaid = self._refusals.take()
@@ -202,10 +203,22 @@ class EngineResource(Resource):
             self._clock.callLater(self._settings.poll_linger_seconds, self._lingering.pop, sink.sid, None)
 
 
+def _in_kind(request: Request, opener: Callable[[EngineWebSocket], None]) -> Callable[[EngineWebSocket], None]:
+    """A client that says ``b64`` wants binary packets as text, over its WebSocket as well."""
+    if not any(request.args.get(b"b64", ())):
+        return opener
+
+    def opened(sink: EngineWebSocket) -> None:
+        sink.base64 = True
+        opener(sink)
+
+    return opened
+
+
 def _single(args: dict[bytes, list[bytes]], name: bytes) -> bytes:
-    """The value of a query key that is there exactly once, else nothing."""
+    """The value of a query key, which may be repeated; nothing when it is not there, or has two values."""
     values = args.get(name)
-    return values[0] if values is not None and len(values) == 1 else b""
+    return values[0] if values is not None and len(set(values)) == 1 else b""
 
 
 def _wants_websocket(request: Request) -> bool:
@@ -217,9 +230,10 @@ def _wants_websocket(request: Request) -> bool:
 
 
 def _can_switch(request: Request) -> bool:
-    """Whether protocols can be switched here: HTTP/1.1, GET, no body."""
+    """Whether protocols can be switched here: HTTP/1.1, GET, no body, and nothing odd in the handshake's headers."""
     content: Any = request.content
-    return request.method == b"GET" and request.clientproto == b"HTTP/1.1" and not content.read(1)
+    plain = request.method == b"GET" and request.clientproto == b"HTTP/1.1" and not content.read(1)
+    return plain and can_hand_over(request)
 
 
 def _uncached(request: Request) -> None:

@@ -7,14 +7,33 @@ and peer were judged on the Twisted request before.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.protocols.policies import ProtocolWrapper
 
 from newage.web.websocket import EngineWebSocket, EngineWebSocketFactory
 
-_HANDSHAKE_HEADERS: Final = (b"Upgrade", b"Connection", b"Sec-WebSocket-Version", b"Sec-WebSocket-Key")
+if TYPE_CHECKING:
+    from twisted.web.http import Request
+
+_PROTOCOLS: Final = b"Sec-WebSocket-Protocol"
+_HANDSHAKE_HEADERS: Final = (b"Upgrade", b"Connection", b"Sec-WebSocket-Version", b"Sec-WebSocket-Key", _PROTOCOLS)
+_TOKENS: Final = re.compile(rb"[ \t]*[\w!#$%&'*+.^`|~-]+[ \t]*(?:,[ \t]*[\w!#$%&'*+.^`|~-]+[ \t]*)*")  # RFC 9110, 5.6
+
+
+def can_hand_over(request: Request) -> bool:
+    """Whether Autobahn reads the headers that ``hand_over`` copies as we do: it ends a line at 0x85, for one.
+
+    Names of subprotocols are answered with the first of them, so they have to be names.
+    """
+    headers = request.requestHeaders
+    return all(
+        value.isascii() and (name != _PROTOCOLS or _TOKENS.fullmatch(value) is not None)
+        for name in _HANDSHAKE_HEADERS
+        for value in headers.getRawHeaders(name) or ()
+    )
 
 
 def hand_over(request: Any, factory: EngineWebSocketFactory, opener: Callable[[EngineWebSocket], None]) -> None:

@@ -114,13 +114,28 @@ class WebSettings:
     poll_max_bytes: int = field(
         default=16_777_216,
         validator=_at_least(1),
-        metadata=_doc("unsent bytes of one polling session; a safety net: the gateway is stricter"),
+        metadata=_doc(
+            "unfetched bytes of one polling session, each packet counting 100 more, beyond which the next one ends it; "
+            "a safety net: the gateway is stricter"
+        ),
     )
-    poll_max_packets: int = field(
-        default=1_000, validator=_at_least(1), metadata=_doc("unsent packets of one polling session")
+    poll_hold_bytes: int = field(
+        default=262_144,
+        validator=_at_least(1),
+        metadata=_doc("unfetched bytes of one polling session beyond which its POST is read on only as it fetches"),
     )
-    poll_max_body_packets: int = field(
-        default=10_000, validator=_at_least(1), metadata=_doc("packets of one POST body")
+    poll_hold_seconds: float = field(
+        default=1.0,
+        validator=_at_least(0.001),
+        metadata=_doc("how long a POST is held so; a client may fetch only when its POST is answered"),
+    )
+    poll_merge_packets: int = field(
+        default=1_000,
+        validator=_at_least(1),
+        metadata=_doc(
+            "unfetched packets of one polling session beyond which further text of an answer is merged into one event; "
+            "for a Python client poll_python_max_packets"
+        ),
     )
     poll_python_max_packets: int = field(
         default=16,

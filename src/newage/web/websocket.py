@@ -21,6 +21,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from newage.ports import IFrameSink, IReceiver
+from newage.protocol.engine_packet import encode_base64
 from newage.web.fastframes import (
     STATE_CLOSED,
     STATE_OPEN,
@@ -145,6 +146,7 @@ class EngineWebSocket(FastFrames, WebSocketServerProtocol):
     factory: EngineWebSocketFactory
     _opener: Callable[[EngineWebSocket], None]
     _on_lost: Callable[[], None] | None = None
+    base64 = False  # binary packets go out as text
     _closing: Any = None
     message_data: Any = None
     _fragments = 0
@@ -196,6 +198,10 @@ class EngineWebSocket(FastFrames, WebSocketServerProtocol):
         self.__dict__ = kept  # a small dict instead of a large one with holes
 
     # ------------------------------------------------------------------------------------------------- from Autobahn
+
+    def onConnect(self, request: Any) -> str | None:
+        """A client that offers subprotocols gives up unless one is chosen; the first, as the reference does."""
+        return request.protocols[0] if request.protocols else None
 
     def onOpen(self) -> None:
         try:
@@ -301,7 +307,13 @@ class EngineWebSocket(FastFrames, WebSocketServerProtocol):
 
     # ---------------------------------------------------------------------------------------------------- IFrameSink
 
-    # send_text, send_binary, send_shared and pending_bytes: FastFrames
+    # send_text, send_shared and pending_bytes: FastFrames
+    def send_binary(self, payload: bytes) -> None:
+        if self.base64:
+            self.send_text(encode_base64(payload))
+        else:
+            super().send_binary(payload)
+
     def bind(self, receiver: IReceiver) -> None:
         self._receiver = receiver
 

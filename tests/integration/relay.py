@@ -1,0 +1,75 @@
+"""A TCP relay that brings everything later: a server far away, for clients that know nothing of it."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import socket
+import threading
+import time
+from types import TracebackType
+
+
+class Relay:
+    """Forwards connections to a port of this machine; each direction is ``seconds`` late. Listens while entered."""
+
+    def __init__(self, port: int, seconds: float) -> None:
+        self._target = port
+        self._seconds = seconds
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._open: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def __enter__(self) -> Relay:
+        self._start(self._accept)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        for each in (self._listener, *self._open):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(5)
+            assert not thread.is_alive()
+        for each in (self._listener, *self._open):
+            each.close()
+
+    def _start(self, work: object, *args: object) -> None:
+        thread = threading.Thread(target=work, args=args, daemon=True)  # type: ignore[arg-type]
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):  # the end of the test
+            while True:
+                near, _ = self._listener.accept()
+                far = socket.create_connection(("127.0.0.1", self._target))
+                self._open += [near, far]
+                for source, sink in ((near, far), (far, near)):
+                    late: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
+                    self._start(self._read, source, late)
+                    self._start(self._write, sink, late)
+
+    def _read(self, source: socket.socket, late: queue.SimpleQueue[tuple[float, bytes]]) -> None:
+        data = b"begin"
+        while data:
+            try:
+                data = source.recv(65_536)
+            except OSError:
+                data = b""
+            late.put((time.monotonic() + self._seconds, data))
+
+    def _write(self, sink: socket.socket, late: queue.SimpleQueue[tuple[float, bytes]]) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                due, data = late.get()
+                time.sleep(max(0.0, due - time.monotonic()))
+                if not data:
+                    sink.shutdown(socket.SHUT_WR)
+                    return
+                sink.sendall(data)

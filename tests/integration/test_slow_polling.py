@@ -1,0 +1,123 @@
+"""Clients on long polling that ask much, come late or are far away: nothing is lost, nobody is cut (contract A30)."""
+
+from __future__ import annotations
+
+import json
+import queue
+from typing import Any
+
+import pytest
+import socketio
+from harness import ALL_TRANSPORTS, PATIENCE, POLLING, WEBSOCKET, Daemon, Hub, request
+from relay import Relay
+
+CANONICAL = "SERVER_STREAM_DATA"
+
+
+class RawPoller:
+    """A polling session by hand: nothing is fetched unless told."""
+
+    def __init__(self, daemon: Daemon, auth: dict[str, Any]) -> None:
+        self._daemon = daemon
+        self._url = "/socket.io/?EIO=4&transport=polling"
+        self._url += "&sid=" + json.loads(daemon.get(self._url).body[1:])["sid"]
+        self.post(f"40/llm,{json.dumps(auth)}")
+        assert self.fetch()[0].startswith("40/llm,")
+
+    def post(self, body: str) -> None:
+        answer = self._daemon.get(self._url, {"Content-Type": "text/plain"}, "POST", body.encode())
+        assert (answer.status, answer.body) == (200, b"ok")
+
+    def fetch(self) -> list[str]:
+        """The packets of one answer; a PING among them is answered."""
+        answer = self._daemon.get(self._url)
+        assert answer.status == 200, answer.body
+        packets = answer.body.decode().split("\x1e")
+        if "2" in packets:
+            self.post("3")
+        return packets
+
+    def fetch_until(self, event: str) -> dict[str, list[dict[str, Any]]]:
+        """The bodies of all events, by name, up to the answer that holds this one."""
+        seen: dict[str, list[dict[str, Any]]] = {}
+        while event not in seen:
+            for packet in self.fetch():
+                if packet.startswith("42/llm,["):
+                    name, *args = json.loads(packet.removeprefix("42/llm,"))
+                    seen.setdefault(name, []).extend(args)
+        return seen
+
+
+@pytest.mark.parametrize("transports", ALL_TRANSPORTS, ids="-".join)
+def test_three_thousand_acks_in_flight(hub: Hub, transports: tuple[str, ...]) -> None:
+    """Over polling the session ended, and one was answered."""
+    client = hub.client(hub.new_id(), "/auth", transports=transports)
+    answered = hub.driver.do(
+        "ask_often", PATIENCE * 2, socket=client.name, args=["GET_SILLYTAVERN_EXTENSION", {}], times=3_000
+    )
+    assert answered == 3_000
+    assert not client.all("@disconnect")
+
+
+def test_who_does_not_poll_for_a_while_finds_everything(hub: Hub) -> None:
+    """An answer of many chunks grows meanwhile; the session ended at 1,000 packets."""
+    texts = [f"{n} " for n in range(1_500)]
+    extension = hub.extension(kind="docs", chunks=texts).start_quickly()
+    me = hub.new_id("stalled")
+    poller = RawPoller(hub.daemon, {"clientId": me, "clientType": "web-app"})
+    poller.post("42/llm," + json.dumps(["LLM_REQUEST", request(me, extension.client_id)]))
+    poller.fetch()
+    extension.wait("@answered", timeout=PATIENCE)
+    extension.llm.fence()
+    seen = poller.fetch_until("SERVER_STREAM_END")
+    chunks = seen[CANONICAL]
+    (end,) = seen["SERVER_STREAM_END"]
+    assert "".join(chunk["data"] for chunk in chunks) == "".join(texts) == end["data"]
+    assert [chunk["chunkIndex"] for chunk in chunks] == list(range(end["chunks"]))
+    assert seen["streamed_data"] == chunks
+    assert 2 * len(chunks) < 1_100, "what came when it was behind is one event"
+    poller.post("42/llm," + json.dumps(["message", {"type": 0, "data": "still there", "requestId": f"{me}-2"}]))
+
+
+def test_python_socketio_far_away_keeps_up(hub: Hub) -> None:
+    """200 ms away it fetches 16 packets at a time, 80 in a second; 400 and more arrive."""
+    texts = [f"{n} " for n in range(900)]
+    extension = hub.extension(kind="docs", chunks=texts, gap=2).start_quickly()
+    client = socketio.Client(reconnection=False)
+    seen: queue.SimpleQueue[tuple[str, dict[str, Any]]] = queue.SimpleQueue()
+    for event in (CANONICAL, "SERVER_STREAM_END", "disconnect"):
+        client.on(event, lambda payload, event=event: seen.put((event, payload)), namespace="/llm")
+    me = hub.new_id("far")
+    chunks: list[dict[str, Any]] = []
+    end: dict[str, Any] | None = None
+    with Relay(hub.daemon.port, 0.1) as relay:
+        auth = {"clientId": me, "clientType": "web-app"}
+        client.connect(relay.url, auth=auth, namespaces=["/llm"], transports=["polling"], wait_timeout=PATIENCE)
+        try:
+            client.emit("LLM_REQUEST", request(me, extension.client_id), namespace="/llm")
+            while end is None or len(chunks) < end["chunks"]:
+                event, payload = seen.get(timeout=PATIENCE)
+                assert event != "disconnect", payload
+                if event == CANONICAL:
+                    chunks.append(payload)
+                else:
+                    end = payload
+        finally:
+            client.disconnect()
+    chunks.sort(key=lambda chunk: int(chunk["chunkIndex"]))  # the library hands each event to a thread of its own
+    assert [chunk["chunkIndex"] for chunk in chunks] == list(range(end["chunks"]))
+    assert "".join(chunk["data"] for chunk in chunks) == "".join(texts) == end["data"]
+    assert len(chunks) < 450, "what waits is merged: it cannot fetch that many"
+
+
+@pytest.mark.parametrize("transports", [POLLING, WEBSOCKET], ids="-".join)
+def test_a_client_that_forces_base64(hub: Hub, transports: tuple[str, ...]) -> None:
+    """Attachments as text in both directions; a WebSocket was reset at the first one."""
+    extension = hub.extension(kind="docs", chunks=["one ", "two ", "three"]).start_quickly()
+    me = hub.new_id()
+    client = hub.client(me, transports=transports, streams=[CANONICAL], forceBase64=True, auth={"streamMode": "ss"})
+    client.emit("anything", {"bytes": b"\x00\x01\xff"})
+    client.fence()
+    client.emit("LLM_REQUEST", request(me, extension.client_id))
+    assert client.wait("@end").args[1] == "one two three"
+    assert client.transport() == transports[0]
