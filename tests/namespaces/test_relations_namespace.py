@@ -210,8 +210,8 @@ def test_what_two_administrators_assign_at_once_is_both_kept(
         kit.state_gate.step()
     assert [result_of(each) for each in both] == [(X1,), (X1,)]
     assert kit.relations.assigned("a") == kit.relations.assigned("b") == (X1,)
-    stored = result_of(kit.state_store.load_state())["manualAssignments"]
-    assert stored == {"a": [X1], "b": [X1]}
+    stored = result_of(kit.state_store.load_state())["roomAssignments"]
+    assert stored == {kit.room_id("a"): [X1], kit.room_id("b"): [X1]}
 
 
 def test_an_assignment_that_cannot_be_stored_is_none(kit: Kit, rooms: Namespace, people: dict[str, HandSocket]) -> None:

@@ -208,6 +208,60 @@ def test_policy_and_manual_assignments_outlive_a_restart(make_kit: Callable[...,
     assert kit.relations.assigned("a") == ("X",)
 
 
+def test_a_room_made_again_is_not_assigned_to(kit: Kit, crowd: dict[str, str]) -> None:
+    set_policy(kit, MANUAL)
+    kit.group("lounge", "a")
+    result_of(kit.relations.assign_manually("lounge", ["X"]))
+    kit.make_again("lounge", "b")
+    assert kit.relations.assigned("lounge") == ()
+    assert str(failure_of(kit.relations.assign_manually("nowhere", []))) == "Client room not found"
+    assert result_of(kit.state_store.load_state())["roomAssignments"] == {}
+
+
+def test_what_was_assigned_by_name_is_the_next_rooms_of_that_name_once(make_kit: Callable[..., Kit]) -> None:
+    """A home of before knows names only; the room may be away, and is not stored."""
+    before = make_kit()
+    before.connect("a")
+    before.group("lounge", "a")
+    result_of(before.state_store.save_state("connectionPolicy", "Manual"))
+    result_of(before.state_store.save_state("manualAssignments", {"lounge": ["X"], "a": ["Y"], "b": ["X"]}))
+    kit = make_kit(with_stores_of=before)
+    for extension in "XY":
+        kit.extension(extension)
+    kit.connect("a")
+    assert (kit.relations.assigned("lounge"), kit.relations.assigned("a")) == (("X",), ("Y",))
+    assert result_of(kit.relations.assign_manually("b", [])) == ()
+    kit.connect("b")
+    assert kit.relations.assigned("b") == ()
+    kit.make_again("lounge", "a")
+    assert kit.relations.assigned("lounge") == ()
+    after = make_kit(with_stores_of=kit)
+    for extension in "XY":
+        after.extension(extension)
+    after.connect("a")
+    assert (after.relations.assigned("lounge"), after.relations.assigned("a")) == ((), ("Y",))
+    state = result_of(after.state_store.load_state())
+    assert (state["manualAssignments"], state["roomAssignments"]) == ({}, {after.room_id("a"): ["Y"]})
+
+
+def test_an_assignment_to_a_room_that_cannot_be_stored_is_none(kit: Kit, crowd: dict[str, str]) -> None:
+    set_policy(kit, MANUAL)
+    kit.gate.broken = True
+    assert str(failure_of(kit.relations.assign_manually("a", ["X"]))) == "Failed to assign extension"
+    assert kit.relations.assigned("a") == ()
+
+
+def test_a_deletion_of_what_was_assigned_that_cannot_be_stored_is_logged(kit: Kit, crowd: dict[str, str]) -> None:
+    set_policy(kit, MANUAL)
+    kit.group("lounge", "a")
+    result_of(kit.relations.assign_manually("lounge", ["X"]))
+    kit.state_gate.broken = True
+    result_of(kit.rooms.delete("lounge"))
+    kit.state_gate.broken = False
+    result_of(kit.relations.assign_manually("a", ["X"]))
+    assert result_of(kit.state_store.load_state())["roomAssignments"] == {kit.room_id("a"): ["X"]}
+
+
 def test_a_policy_nobody_knows_any_more_does_not_stop_the_start(make_kit: Callable[..., Kit]) -> None:
     before = make_kit()
     result_of(before.state_store.save_state("connectionPolicy", "Fairest"))

@@ -28,6 +28,7 @@ class PoliciesAndAssignments(RuleBasedStateMachine):
         self.extensions: list[str] = []  # available, earliest first
         self.restored: set[str] = set()  # whose membership of the group is older than the room of its own
         self.group_first: set[str] = set()  # of these, who has had a room of its own since
+        self.stored: set[str] = set()  # whose own room was stored for its assignment
         self.before: Lists = {}
         for who in CLIENTS:
             self.come(who)
@@ -96,6 +97,7 @@ class PoliciesAndAssignments(RuleBasedStateMachine):
             kept = list(dict.fromkeys(chosen))
             assert list(result_of(outcome)) == kept
             self.manual[room] = kept
+            self.stored.update([room] if kept else [])
             if not kept:
                 del self.manual[room]
             self.settled(set(self.rooms))
@@ -147,7 +149,7 @@ class PoliciesAndAssignments(RuleBasedStateMachine):
         before.close()
         assert self.kit.relations.policy.value == self.policy
         self.rooms, self.extensions, self.before = [], [], {}
-        self.restored, self.group_first = set(IN_GROUP), set()
+        self.restored, self.group_first = set(IN_GROUP), self.stored & set(IN_GROUP)
 
     # ------------------------------------------------------------------------------------------------------- always
 
@@ -173,7 +175,8 @@ class PoliciesAndAssignments(RuleBasedStateMachine):
     def what_must_outlive_a_restart_is_stored(self) -> None:
         state = result_of(self.kit.state_store.load_state())
         assert state.get("connectionPolicy", "Free") == self.policy
-        assert state.get("manualAssignments", {}) == self.manual
+        stored = {kept.room.id: kept.room.name for kept in self.kit.room_store.rooms.values()}
+        assert {stored[room_id]: names for room_id, names in state.get("roomAssignments", {}).items()} == self.manual
 
     def teardown(self) -> None:
         self.kit.close()

@@ -9,6 +9,7 @@ from attrs import field, frozen
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from newage.domain.model import Audience, Caller, ConnectionPolicy, Emission, Kind, Role, Room, RoomKind, Session
 from newage.domain.policy import Assignments, assign
@@ -26,6 +27,9 @@ class RelationSettings:
         default="Free", metadata={"doc": "policy of a fresh home: Free, Manual, Balanced, Broadcast, Random"}
     )
     max_manual_assignments: int = field(default=1000, metadata={"doc": "rooms with a stored manual assignment"})
+
+
+Lists = dict[str, tuple[str, ...]]
 
 
 class RelationService(SessionListener, RoomListener):
@@ -51,7 +55,8 @@ class RelationService(SessionListener, RoomListener):
         self.settings = settings
         self._choose = choose
         self.policy = ConnectionPolicy(settings.connection_policy)
-        self._manual: dict[str, tuple[str, ...]] = {}
+        self._manual: Lists = {}  # by room id
+        self._by_name: Lists = {}  # of before rooms had ids: the next room of that name is meant, once
         self._storing = DeferredLock()
         self._extensions: dict[str, None] = {}  # in order of their first /llm socket
         self._client_rooms: dict[str, None] = {}  # in order of registration
@@ -65,17 +70,16 @@ class RelationService(SessionListener, RoomListener):
     async def load(self) -> None:
         """Take over the policy and the manual assignments set before the last stop."""
         state = await self._store.load_state()
-        policy, manual = state.get("connectionPolicy"), state.get("manualAssignments")
+        policy = state.get("connectionPolicy")
         if policy in {known.value for known in ConnectionPolicy}:
             self.policy = ConnectionPolicy(policy)
         elif policy is not None:
             self._log.warn("the stored connection policy is none: {policy}", policy=policy)
-        if isinstance(manual, dict):
-            self._manual = {
-                room: tuple(name for name in names if isinstance(name, str))
-                for room, names in manual.items()
-                if isinstance(names, list)
-            }
+        assigned = _lists(state.get("roomAssignments"))
+        self._manual = {room_id: names for room_id, names in assigned.items() if self._rooms.with_id(room_id)}
+        self._by_name = _lists(state.get("manualAssignments"))
+        for room in self._rooms.all():
+            self._bind(room)
 
     def close(self) -> None:
         if self._announcement is not None:
@@ -134,7 +138,9 @@ class RelationService(SessionListener, RoomListener):
     async def _assign_manually(self, room: str, targets: Sequence[str]) -> tuple[str, ...]:
         if self.policy is not ConnectionPolicy.MANUAL:
             raise InvalidRequest("Manual assignment is only allowed in Manual mode")
-        if room not in self._client_rooms and room not in self._manual:
+        there = self._rooms.get(room)
+        known = room in self._by_name or (there is not None and there.id in self._manual)
+        if room not in self._client_rooms and not known:
             raise RoomMissing("Client room not found")
         found: dict[str, None] = {}
         for target in targets:
@@ -142,15 +148,42 @@ class RelationService(SessionListener, RoomListener):
             if session is None:
                 raise ClientMissing(f"Extension not found: {target}")
             found[session.identity] = None
-        manual = {**self._manual, room: tuple(found)}
-        if not found:
-            del manual[room]
-        if len(manual) > self.settings.max_manual_assignments:
+        by_name = {name: names for name, names in self._by_name.items() if name != room}
+        manual = {room_id: names for room_id, names in self._manual.items() if self._rooms.with_id(room_id)}
+        if there is not None:
+            manual.pop(there.id, None)
+            if found:
+                manual[there.id] = tuple(found)
+                await self._rooms.ensure_stored(there.id)
+        too_many = len(manual) + len(by_name) > self.settings.max_manual_assignments
+        if too_many or (found and (there is None or not self._rooms.is_stored(there.id))):
             raise InvalidRequest("Failed to assign extension")
-        await self._store.save_state("manualAssignments", manual)
-        self._manual = manual
+        await self._save(manual, by_name)
         self._touch(everybody=True)
         return tuple(found)
+
+    async def _save(self, manual: Lists, by_name: Lists) -> None:
+        await self._store.save_state("roomAssignments", manual)
+        self._manual = manual
+        if by_name != self._by_name:
+            await self._store.save_state("manualAssignments", by_name)
+            self._by_name = by_name
+
+    def _bind(self, room: Room) -> None:
+        """What was assigned to a name is this room's from now on."""
+        if room.name in self._by_name:
+            self._manual[room.id] = self._by_name.pop(room.name)
+            self._touch()
+            self._rooms.ensure_stored(room.id)
+            self._keep()
+
+    def _keep(self) -> None:
+        """Store it as it is; who fails to learns it from the log, and a restart finds what was before."""
+        for name, lists in (("roomAssignments", self._manual), ("manualAssignments", self._by_name)):
+            self._store.save_state(name, lists).addErrback(self._not_stored)
+
+    def _not_stored(self, failure: Failure) -> None:
+        self._log.error("manual assignments could not be stored: {failure}", failure=failure.value)
 
     # ------------------------------------------------------------------------------------------------------- triggers
 
@@ -175,6 +208,7 @@ class RelationService(SessionListener, RoomListener):
         self._touch()
 
     def room_created(self, room: Room) -> None:
+        self._bind(room)
         self._consider(room.name)
 
     def member_joined(self, room: Room, identity: str, role: Role) -> None:
@@ -184,6 +218,14 @@ class RelationService(SessionListener, RoomListener):
         self._consider(room.name)
 
     def room_deleted(self, room: Room) -> None:
+        """What was assigned to it goes with it: another one of its name, which may be there already, begins without."""
+        if self._manual.pop(room.id, None) is not None:
+            self._keep()
+        if room.name in self._client_rooms:
+            del self._client_rooms[room.name]
+            self._assignments.pop(room.name, None)
+            self._announced.pop(room.name, None)
+            self._touch()
         self._consider(room.name)
 
     # ------------------------------------------------------------------------------------------------------ internals
@@ -220,12 +262,16 @@ class RelationService(SessionListener, RoomListener):
             self.policy,
             tuple(self._client_rooms),
             tuple(self._extensions),
-            manual=self._manual,
+            manual=self._manual_by_name(),
             previous=self._assignments,
             fresh=self._fresh,
             choose=self._choose,
         )
         self._stale = self._fresh = False
+
+    def _manual_by_name(self) -> Lists:
+        rooms = ((self._rooms.with_id(room_id), names) for room_id, names in self._manual.items())
+        return {room.name: names for room, names in rooms if room is not None}
 
     def _announce(self) -> None:
         """AVAILABLE_EXTENSIONS to every client room whose list changed or that is new, empty lists included."""
@@ -240,3 +286,11 @@ class RelationService(SessionListener, RoomListener):
 
     def _view(self, room: str) -> dict[str, Any]:
         return {"extensions": list(self.assigned(room)), "roomName": room, "policy": self.policy.value}
+
+
+def _lists(stored: object) -> Lists:
+    """What is a list of names for each room of what was stored."""
+    lists = stored.items() if isinstance(stored, dict) else ()
+    return {
+        room: tuple(name for name in names if isinstance(name, str)) for room, names in lists if isinstance(names, list)
+    }

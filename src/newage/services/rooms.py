@@ -315,6 +315,10 @@ class RoomService(SessionListener):
         d.addErrback(self._not_stored_yet, room)
         return d
 
+    def is_stored(self, room_id: str) -> bool:
+        """Will the room have this id after a restart, too, as far as is known?"""
+        return room_id in self._stored
+
     def _not_stored_yet(self, failure: object, room: Room) -> None:
         self._stored.discard(room.id)  # the next message tries again
         self._not_stored(failure, room.name)
