@@ -117,7 +117,7 @@ SCENES = {
     "token, undeclared": Scene(undeclared, Cost(37.09, 49.99, 68.09, 1, 490.2), 88.3),
     "token, $stream": Scene(library, Cost(69.0, 94.03, 122.0, 1, 170.6), 182.4, turns=4),
     "token, reference extension": Scene(reference, Cost(134.83, 223.47, 165.83, 1, 1240.5), 277.0),
-    "typing": Scene(typing, Cost(39.0, 45.0, 71.0, 1, 42.0), 66.0),
+    "typing": Scene(typing, Cost(40.0, 46.0, 72.0, 1, 42.0), 66.0),
     "echo": Scene(echo, Cost(16.0, 25.0, 42.0, 1, 73.0), 56.0),
 }
 
