@@ -781,7 +781,7 @@ class QueueMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.kit = Kit(requests=RequestSettings(queue_size=4, queue_size_per_identity=2, request_rate=10_000))
-        self.link = self.kit.extension(X, capacity=16)
+        self.link = self.kit.extension(X, capacity=1000)  # what waits for its turn is not in this model
         self.sids = {who: self.kit.connect(who) for who in ("mas", "spe", "g1", "g2")}
         self.kit.group("lounge", "mas", spe=Role.SPECIAL, g1=Role.GUEST, g2=Role.GUEST)
         self.queue: list[tuple[str, str]] = []

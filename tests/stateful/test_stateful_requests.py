@@ -68,7 +68,7 @@ class QueueAndModes(RuleBasedStateMachine):
         self.all: list[Entry] = []
         self.queue: list[Entry] = []
         self.under_way: list[Entry] = []
-        self.links: list[Link] = [kit.extension(X, capacity=16)]
+        self.links: list[Link] = [kit.extension(X, capacity=1000)]
         self.given: list[Forwarded] = []
         self.there = True
         self.next_tick = float(TICK)
@@ -164,7 +164,7 @@ class QueueAndModes(RuleBasedStateMachine):
                 entry.ends("failed")
             self.under_way = []
         else:
-            self.links.append(self.kit.extension(X, capacity=16))
+            self.links.append(self.kit.extension(X, capacity=1000))
         self.there = not self.there
 
     # ------------------------------------------------------------------------------------------------------- time
