@@ -26,6 +26,7 @@ from newage import __version__, tap
 from newage.errors import ConfigError
 from newage.home import Home, prepare_home
 from newage.lifecycle import Banner, Listener, Signals, StagedService, StartRefused
+from newage.web.selfcheck import SelfCheck
 
 CHECKOUT = Path(__file__).parent.parent
 
@@ -121,7 +122,7 @@ class TestMakeService:
     def test_the_first_and_last_stages(self, tmp_path: Path) -> None:
         stages = list(make(tmp_path))
         assert [type(stage) for stage in stages[:2]] == [Signals, Home]
-        assert [type(stage) for stage in stages[-2:]] == [Listener, Banner]
+        assert [type(stage) for stage in stages[-3:]] == [Listener, SelfCheck, Banner]
 
     @pytest.mark.parametrize("option", ["--port", "--home", "--config", "--bind"])
     def test_an_empty_value_is_a_mistake_not_a_default(self, tmp_path: Path, option: str) -> None:

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 from twisted.internet.base import ReactorBase
 from twisted.python import usage
+from twisted.web.client import Agent
 
 from newage import __version__
 from newage.config import Config, Key, load
@@ -30,6 +31,8 @@ from newage.reload import Reloader
 from newage.systemd import Systemd
 from newage.telemetry import Counters
 from newage.web.peer import PeerJudge
+from newage.web.selfcheck import SECONDS as SELF_CHECK_SECONDS
+from newage.web.selfcheck import SelfCheck
 from newage.web.site import make_site
 
 
@@ -216,6 +219,7 @@ def build(config: Config, reactor: Any, read: Callable[[], Config]) -> StagedSer
         systemd,
         Reloader(reactor, config, partial(_checked, read), core.reload, systemd, partial(signals.stop, "SIGHUP")),
         listener,
+        SelfCheck(reactor, Agent(reactor, connectTimeout=SELF_CHECK_SECONDS), config.web, site.gate, core.engines),
         Banner(reactor, CONNECT),
     ]
     for stage in stages:

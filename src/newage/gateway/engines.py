@@ -108,6 +108,12 @@ class EngineServer:
         for connection in tuple(self._connections.values()):
             connection.close(SHUTTING_DOWN)
 
+    def cut_local(self, reason: str) -> None:
+        """Close the connections of local peers: who they are is in doubt. They may come again."""
+        for connection in tuple(self._connections.values()):
+            if connection.peer.local:
+                connection.close(reason)
+
     def _forget(self, connection: Connection) -> None:
         self._connections.pop(connection.sid, None)
         address = self._counted.pop(connection.sid, None)

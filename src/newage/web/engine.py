@@ -84,6 +84,9 @@ class EngineResource(Resource):
             refuse(request, BAD_REQUEST)
             return NOT_DONE_YET
         judgement = self._gate.judge(request)
+        if self._gate.recognises(request, judgement):
+            answer(request, 204, b"", JSON)
+            return NOT_DONE_YET
         if judgement.refusal:
             refuse(request, FORBIDDEN)
             return NOT_DONE_YET

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from hmac import compare_digest
 from typing import TYPE_CHECKING, Final
 
 from twisted.logger import Logger
@@ -20,6 +21,7 @@ _log = Logger()
 
 _MAX_JUDGED: Final = 256  # characters of the headers whose judgement is remembered
 _LINES_PER_SECOND: Final = 5
+PROBE: Final = "newage-self"  # the query key of the hub's question to itself (selfcheck.py)
 
 
 class Gate:
@@ -33,6 +35,7 @@ class Gate:
         self._lookup = lookup or system_lookup()
         self._refusals = LogQuota(_LINES_PER_SECOND, now)
         self._dissents = LogQuota(_LINES_PER_SECOND, now)
+        self._expected: tuple[bytes, Callable[[bool], None]] | None = None
         self._use(judge)
 
     def _use(self, judge: PeerJudge) -> None:
@@ -64,6 +67,31 @@ class Gate:
                 why=judgement.dissent,
                 unsaid=_more(unsaid),
             )
+
+    def expect(self, nonce: str, told: Callable[[bool], None]) -> None:
+        """A request with this value of ``PROBE`` is the hub's own, sent by the address that people use.
+
+        :param told: called once, with whether it came by a proxy and yet looks local.
+        """
+        self._expected = nonce.encode(), told
+
+    def expect_nothing(self) -> bool:
+        """:return: whether a request was still expected."""
+        expected, self._expected = self._expected, None
+        return expected is not None
+
+    def recognises(self, request: Request, judgement: Judgement) -> bool:
+        """Whether this is the request that is expected."""
+        if self._expected is None:
+            return False
+        nonce, told = self._expected
+        if not any(compare_digest(nonce, value) for value in request.args.get(PROBE.encode(), ())):
+            return False
+        self._expected = None
+        # Without a proxy it comes from the very address it went to, and not from loopback under a name of loopback.
+        direct = request.client.host == request.getHost().host and not judgement.loopback
+        told(judgement.peer.local and not direct)
+        return True
 
     def names_us(self, request: Request) -> bool:
         """Whether the Host of a request for a file is ours: one rule with Socket.IO, against DNS rebinding."""
