@@ -106,13 +106,16 @@ class Daemon:
         start = [*twistd_command(), "-n", "--pidfile=", "newage"]
         return [*start, "--home", str(self.home), "--port", str(self.wanted_port), *self.options]
 
+    def environment(self) -> dict[str, str]:
+        return daemon_environment()
+
     def launch(self) -> None:
         """Start the process without waiting for it to listen."""
         self.home.parent.mkdir(parents=True, exist_ok=True)
         self.process = subprocess.Popen(
             self.command(),
             cwd=self.home.parent,
-            env=daemon_environment(),
+            env=self.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
