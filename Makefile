@@ -23,13 +23,13 @@ SOURCES := setup.cfg pyproject.toml MANIFEST.in README.md $(shell find src stati
 	-not -name '*.pyc' -not -name dropin.cache -not -path '*.egg-info/*')
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: run test check lint types unit nightly bench browser clean
+.PHONY: run test check lint types unit nightly bench packages clean
 
 run: $(VENV)/installed
 	$(BIN)/twistd -n newage --demo
 
 # The last line is pytest's own summary.
-test: check browser $(NODE_TESTS)/node_modules/.package-lock.json
+test: check packages $(NODE_TESTS)/node_modules/.package-lock.json
 	$(BIN)/coverage run -m pytest $(PYTEST) | tee $(VENV)/pytest.out
 	$(BIN)/coverage report --show-missing --fail-under=100 --include='*/newage/protocol/*,*/newage/domain/*'
 	$(BIN)/coverage report | tail -n 1
@@ -55,9 +55,9 @@ BENCH ?=
 bench: $(VENV)/installed
 	$(BIN)/python bench/run.py $(BENCH)
 
-# A browser for the tests of the page; Debian's where there is none and we may install it.
-browser:
-	@.ci/browser
+# What the tests need beside pip and npm packages (a browser, libfaketime): Debian's where it is missing and we may.
+packages:
+	@.ci/packages
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "newage needs Python 3.11 or newer: make PYTHON=/path/to/it" >&2; exit 1; }

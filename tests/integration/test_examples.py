@@ -74,7 +74,7 @@ def test_the_bot_answers_each_line(demo: Daemon) -> None:
 
 def test_the_page_shows_the_answer_as_text(demo: Daemon) -> None:
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    assert browser, f"none of {', '.join(BROWSERS)} is installed; .ci/browser installs one"
+    assert browser, f"none of {', '.join(BROWSERS)} is installed; .ci/packages installs one"
     page = run(["node", "example_page.js", browser, f"{demo.url.rstrip('/')}/public/chat/"], demo.url, HERE)
     assert page.returncode == 0, page.stderr
     seen = json.loads(page.stdout)

@@ -28,7 +28,7 @@ class Scene:
     def __init__(self, url: str, name: str, *cues: Callable[[], object], **given: Any) -> None:
         node, browser = shutil.which("node"), next(filter(None, map(shutil.which, BROWSERS)), None)
         assert node, "Node 20 is needed for the tests of the page"
-        assert browser, f"none of {', '.join(BROWSERS)} is installed; .ci/browser installs one"
+        assert browser, f"none of {', '.join(BROWSERS)} is installed; .ci/packages installs one"
         command = [node, str(HERE / "page_scenes.js"), browser, url, name, json.dumps(given)]
         with subprocess.Popen(
             command, cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"

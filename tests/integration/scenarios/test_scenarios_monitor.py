@@ -19,7 +19,7 @@ def look(url: str) -> dict[str, Any]:
     """What the page and the browser have seen after one question."""
     node, browser = shutil.which("node"), next(filter(None, map(shutil.which, BROWSERS)), None)
     assert node, "Node 20 is needed"
-    assert browser, f"none of {', '.join(BROWSERS)} is installed; .ci/browser installs one"
+    assert browser, f"none of {', '.join(BROWSERS)} is installed; .ci/packages installs one"
     command = [node, str(PAGE / "scene.js"), browser, url, str(HERE)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
