@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent / "integration" / "scenarios"))
 
 import scenario_table
 
+from newage.config import load, sections
 from wire_document import MARK, WireDocument, bare_citations, citations, scenarios
 
 ROOT = Path(__file__).parents[1]
@@ -81,13 +82,18 @@ def documents_in(name: str) -> set[str]:
     return set(re.findall(r"(?<![\w/.<])(?:[\w.-]+/)*[\w-]+\.md\b", text(name)))
 
 
+def strangers(said: str) -> list[str]:
+    """Citations by letter and number of lists that are not in the repository."""
+    return re.findall(r"\becosystem [A-E]\b|\bC\.[1-5][-, ]+\d|(?:\"\"\"|\()[DRST][1-9]\d?(?=[,.:)])", said)
+
+
 def test_documents_that_are_named_exist() -> None:
     assert "docs/performance.md" in documents_in("README.md")
     for name in FILES:
         bases = (ROOT, (ROOT / name).parent, ROOT / "docs")
         lost = [each for each in documents_in(name) if not any((base / each).exists() for base in bases)]
         assert lost == [], name
-        assert re.findall(r"\becosystem [A-E]\b|\bC\.[1-5][-, ]+\d", text(name)) == [], name
+        assert strangers(text(name)) == [], name
 
 
 def test_who_says_contract_says_which() -> None:
@@ -178,6 +184,30 @@ def test_failures_that_it_calls_built_are_the_codes_words() -> None:
     assert unknown == []
 
 
+NO_SETTINGS = {"connect_error", "client_id", "client_key", "question_id", "made_by", "key_id", "last_used"}
+
+
+def defaults() -> dict[str, object]:
+    """Every key of the configuration with its default."""
+    config = load()
+    return {
+        key: getattr(getattr(config, table), key) for table, cls in sections().items() for key in cls.__annotations__
+    }
+
+
+def test_settings_that_it_calls_built_are_keys_with_these_defaults() -> None:
+    known, named = defaults(), 0
+    for block in DOCUMENT.blocks:
+        where = f"{block.section}: {block.text}"
+        for key in re.findall(r"`([a-z]+(?:_[a-z0-9]+)+)`", block.text):
+            assert block.marked or key in known or key in NO_SETTINGS or key in events(), f"{key} in {where}"
+        for key, number in re.findall(r"`([a-z]+(?:_[a-z]+)+)` \(([\d.,]+)\)", block.text):
+            if key in known:
+                named += 1
+                assert known[key] == float(number.replace(",", "")), f"{key} in {where}"
+    assert named > 50
+
+
 # ------------------------------------------------------------------------------------------------ and the finder itself
 
 SAMPLE = WireDocument(
@@ -234,6 +264,11 @@ def test_the_finder_sees_what_is_out_of_order(headings: list[str], faults: list[
 )
 def test_the_finder_reads_citations(said: str, found: set[str]) -> None:
     assert citations(said) == found
+
+
+def test_the_finder_sees_citations_of_what_is_elsewhere() -> None:
+    assert strangers('(S14) """D3: (ecosystem C.2, 31), contract C5') == ["(S14", '"""D3', "ecosystem C"]
+    assert strangers("A13 (B2), H11 and C5, S of 3") == []
 
 
 def test_the_finder_reads_bare_citations() -> None:

@@ -354,7 +354,7 @@ def test_the_log_names_the_dissenter_within_a_quota(logged):
 
 
 def test_a_refusal_names_itself_its_cause_and_its_cure_within_a_quota(logged):
-    """S17."""
+    """Contract 2.12, B1."""
     house = House()
     assert {house.ask(POLLING, Host="evil.example").status for _ in range(20)} == {403}
     lines = [line for line in logged() if "(403)" in line]

@@ -65,7 +65,7 @@ def test_a_hostile_host_does_not_get_into_the_policy(house, host):
 
 @pytest.mark.parametrize("target", ["/", "/app.js", "/lib/own.js", "/socket.io/socket.io.js", "/nothing"])
 def test_a_rebound_host_gets_no_file(house, target):
-    """S10, B1: a page of somebody else's that resolves to this machine reads nothing, files and mounts included."""
+    """B1: a page of somebody else's that resolves to this machine reads nothing, files and mounts included."""
     refused = house.ask(target, Host="evil.example:4000")
     assert (refused.status, refused.body) == (403, b'{"code":4,"message":"Forbidden"}')
     assert house.ask(target, Host="192.168.1.5:4000").status != 403
