@@ -93,8 +93,8 @@ def test_documents_that_are_named_exist() -> None:
     for name in FILES:
         bases = (ROOT, (ROOT / name).parent, ROOT / "docs")
         lost = [each for each in documents_in(name) - COMING if not any((base / each).exists() for base in bases)]
-        assert lost == [], name
-        assert strangers(text(name)) == [], name
+        assert lost == [], f"{name} names a document that is not in the repository"
+        assert strangers(text(name)) == [], f"{name} cites a list that is not in the repository: say it in words"
 
 
 def test_who_says_contract_says_which() -> None:

@@ -316,7 +316,7 @@ def test_a_key_that_is_not_durable_is_not_given_out(tmp_path: Path) -> None:
 
 
 def test_refusals_on_auth_have_one_quota(house: Gatehouse, auth: Namespace, logged: Logged) -> None:
-    """S16: a handler for each connect must not mean a quota for each connect."""
+    """A handler for each connect must not mean a quota for each connect."""
     for _ in range(200):
         FakeSocket(house, auth).connect({"clientId": "nobody/nobody"})
     assert 0 < len([line for line in logged() if "was refused on /auth" in line]) <= 30
