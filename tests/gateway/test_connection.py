@@ -8,6 +8,7 @@ from gateway_doubles import FakeSink, Site
 from newage.gateway.settings import GatewaySettings
 from newage.protocol.engine_packet import SharedPacket
 from newage.protocol.engine_session import EngineSettings
+from newage.protocol.socket_packet import UNREAD_AUTH
 
 
 class TestHeartbeat:
@@ -158,11 +159,30 @@ class TestEnd:
 
 
 class TestSize:
-    def test_before_anybody_is_admitted_messages_are_small(self, site):
-        site.namespace()
+    def test_before_anybody_is_admitted_large_messages_are_not_read(self, site):
+        """Nor do they end the connection: they are within the size that was announced (contract A30)."""
+        seen = []
+        site.namespace(connect=lambda socket, auth: seen.append(auth))
         connection, sink = site.open()
         connection.text_received(b'40{"a":"' + b"x" * 65_536 + b'"}')
+        connection.text_received(b'42["x","' + b"x" * 65_536 + b'"]')
+        connection.text_received(b'451-["x",{"_placeholder":true,"num":0},"' + b"x" * 65_536 + b'"]')
+        connection.binary_received(b"x" * 65_536)
+        connection.text_received(b'451-["x",{"_placeholder":true,"num":0}]')
+        connection.binary_received(b"x" * 65_536)
+        connection.text_received(b"41")
+        assert seen == [UNREAD_AUTH]
+        assert sink.ended is None
+        connection.text_received(b'40{"a":"' + b"x" * 1_000_000 + b'"}')
         assert sink.ended == ("abort", "parse error")
+
+    @pytest.mark.parametrize("value", [b"1e999", b"[" * 65 + b"]" * 65, b"[" + b"1," * 50_000 + b"1]"])
+    def test_json_that_is_too_much_is_refused_by_its_event(self, site, value):
+        site.namespace().on("x", lambda socket, args, ack: ["refused", *args])
+        connection, sink = site.joined()
+        connection.text_received(b'427["x",' + value + b"]")
+        assert sink.take() == [b'437["refused",true]']
+        assert sink.ended is None
 
     def test_afterwards_they_may_be_large(self, site):
         site.namespace()

@@ -185,12 +185,19 @@ class TestEvents:
             f'451-["message",{ZERO},{ZERO}]',
             "42[" * 2 + "[" * 2000,
             '42["message",NaN]',
-            '42["message",1e999]',
         ],
     )
     def test_a_wrong_packet_closes(self, joined, packet):
         joined.send(packet)
         assert closes(joined)
+
+    @pytest.mark.parametrize(
+        "value", ["1e999", "[" * 65 + "]" * 65, "[" + "1," * 50_000 + "1]"], ids=["large", "deep", "many"]
+    )
+    def test_what_is_too_much_for_one_event_closes_nothing(self, joined, value):
+        """It is handed on unread; what an event does then is the hub's."""
+        joined.send(f'42["message",{value}]')
+        assert joined.receive() == '42["message-back",true]'
 
     def test_half_an_emoji_closes_nothing(self, joined):
         joined.send('42["message","\\ud83d"]')

@@ -22,7 +22,7 @@ from zope.interface import implementer
 
 NOTHING = object()
 DEEP: Any = {"a": [{"b": {"c": [None, {"d": [[]]}]}}], "__proto__": {"x": 1}}
-for _ in range(20):  # 64 levels close the connection
+for _ in range(20):  # more than 64 levels are not read
     DEEP = {"deep": [DEEP]}
 SHAPES: list[Any] = [NOTHING, None, 7, "no such thing", ["x", 1], DEEP, True, "", 0.5, {}]
 WRONG: list[Any] = [None, True, [], [[1]], {}, {"a": {"b": [1]}}]

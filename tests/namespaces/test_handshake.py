@@ -13,7 +13,7 @@ from authkit import LOCAL, REMOTE, FakeSocket, Gatehouse
 from deferreds import SteppedWorkers, outcome, value
 from logkit import Logged
 from newage.domain.model import Agent, Caller, Kind, Peer, nobodys
-from newage.errors import AuthenticationFailed
+from newage.errors import AuthenticationFailed, InvalidRequest
 from newage.gateway.dispatch import Namespace
 from newage.namespaces.handshake import (
     EXTENSIONS,
@@ -24,6 +24,7 @@ from newage.namespaces.handshake import (
     disconnected,
     parse_handshake,
 )
+from newage.protocol.socket_packet import UNREAD_AUTH
 from newage.services.auth_settings import AuthSettings
 from newage.services.sessions import SessionSettings
 
@@ -58,6 +59,10 @@ class TestParsing:
         assert (request.client_id, request.identity, request.client_type) == ("web1", "web1-a", "web-app")
         assert (request.key, request.password, request.desc, request.html) == ("k", "p", "d", "<b>")
         assert (request.stream_mode, request.incremental) == ("plain", True)
+
+    def test_what_is_too_large_to_be_read(self) -> None:
+        with pytest.raises(InvalidRequest, match=r"^Invalid request data\.$"):
+            parse_handshake(UNREAD_AUTH, AuthSettings())
 
     def test_defaults(self) -> None:
         request = parse_handshake({"clientId": "web1", "identity": None}, AuthSettings())

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newage.errors import ProtocolError
-from newage.protocol.json_text import MAX_DEPTH, MAX_NODES, clean, dumps, loads, whole_text
+from newage.protocol.json_text import MAX_DEPTH, MAX_NODES, TooMuch, clean, dumps, loads, whole_text
 
 ANY_TEXT = st.text(st.characters(exclude_categories=[]))  # lone surrogates too
 VALUES = st.recursive(
@@ -82,6 +82,31 @@ def test_what_is_refused_whichever_parser_reads_it(text, with_surrogate):
         text = b'["\\ud83d",' + text + b"]"
     with pytest.raises(ProtocolError):
         loads(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"[1e999]",
+        b"[-1e999]",
+        b"[1E+400]",
+        b"[1" + b"0" * 400 + b"]",
+        b"[" + b"1" * 250 + b"e99]",
+        b'["\\ud83d",1e999]',
+        b"[" * 65 + b"]" * 65,
+        b"[" + b"1," * 50_000 + b"1]",
+    ],
+)
+def test_json_that_is_too_much_is_told_from_what_is_none(text):
+    with pytest.raises(TooMuch):
+        loads(text)
+
+
+@pytest.mark.parametrize("text", [b"[" * 65, b"[" * 65 + b"]" * 64, b"[" + b"1," * 50_000, b"[1e99", b"[1e99,]"])
+def test_what_is_both_is_none(text):
+    with pytest.raises(ProtocolError) as caught:
+        loads(text)
+    assert caught.type is ProtocolError
 
 
 def test_depth_is_limited():

@@ -17,7 +17,10 @@ from newage.protocol.socket_packet import (
     CONNECT_ERROR,
     DISCONNECT,
     EVENT,
+    UNREAD,
+    UNREAD_AUTH,
     SocketPacket,
+    Unread,
     decode,
     encode,
     encode_arguments,
@@ -261,3 +264,43 @@ def test_attachments_survive_the_round_trip(data, parts):
     for container, key, number in find_slots(decoded.data, decoded.attachments) if attachments else ():
         container[key] = attachments[number]
     assert decoded.data == args
+
+
+DEEP = b"[" * 65 + b"]" * 65
+PLACE = b'{"_placeholder":true,"num":0}'
+
+
+@pytest.mark.parametrize(
+    ("packet", "data"),
+    [
+        (b'42["x",1e999]', ["x", UNREAD]),
+        (b'42/a,7[ "x\\"\\u00e9" ,' + DEEP + b"]", ['x"\u00e9', UNREAD]),
+        (b"42[7," + DEEP + b"]", []),
+        (b'42{"a":' + DEEP + b"}", []),
+        (b'42["' + b"x" * 300 + b'",' + DEEP + b"]", []),
+        (b"437[" + DEEP + b"]", []),
+        (b'451-["x",' + PLACE + b"," + DEEP + b"]", ["x", UNREAD]),
+        (b"461-7[" + PLACE + b"," + DEEP + b"]", []),
+        (b"44[" + DEEP + b"]", {}),
+        (b"40[" + DEEP + b"]", UNREAD_AUTH),
+    ],
+)
+def test_data_that_is_too_much_is_replaced(packet, data):
+    """So that an event can be refused by its name, and an auth (contract A30)."""
+    decoded = decode(packet)
+    assert decoded.data == data
+    assert decoded.data is UNREAD_AUTH or isinstance(decoded.data, Unread | dict)
+
+
+@pytest.mark.parametrize(
+    ("packet", "data"),
+    [(b'42["x",1]', ["x", UNREAD]), (b"40{}", UNREAD_AUTH), (b"40", None), (b"42[", []), (b"43[1]", [])],
+)
+def test_data_that_is_not_to_be_read_is_not(packet, data):
+    assert decode(packet, read=False).data == data
+
+
+def test_a_disconnect_has_no_data_however_much():
+    for read in (True, False):
+        with pytest.raises(ProtocolError):
+            decode(b"41[" + DEEP + b"]", read=read)

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from newage.errors import ProtocolError
 from newage.protocol.engine_session import NEVER
-from newage.protocol.socket_packet import ACK, BINARY_EVENT, CONNECT, DISCONNECT, EVENT, RESERVED_EVENTS
+from newage.protocol.socket_packet import (
+    ACK,
+    BINARY_EVENT,
+    CONNECT,
+    DISCONNECT,
+    EVENT,
+    RESERVED_EVENTS,
+    UNREAD,
+    UNREAD_AUTH,
+)
 from newage.protocol.socket_session import SocketSession
 
 LIMIT = 1_000_000
@@ -210,6 +219,40 @@ def test_attachments_count_towards_the_limit():
     assert machine.receive_binary(b"x" * (1000 - len(packet)), 1000) is None
     with pytest.raises(ProtocolError):
         machine.receive_binary(b"x", 1000)
+
+
+@pytest.mark.parametrize("read", [True, False])
+def test_an_event_that_is_too_much_keeps_its_name(read):
+    machine = session("/", "/a")
+    deep = b"[" * 65 + b"]" * 65 if read else b"1"
+    assert machine.receive(b'42/a,["x",' + deep + b"]", read=read) == (EVENT, "/a", ["x", UNREAD], None)
+    assert machine.receive(b'427["x",' + deep + b"]", read=read) == (EVENT, "/", ["x", UNREAD], b"7")
+    assert machine.receive(b"42[7," + deep + b"]", read=read) is None
+    assert machine.receive(b"40/b,[" + deep + b"]", read=read) == (CONNECT, "/b", UNREAD_AUTH, None)
+    assert machine.receive(b'451-9["x",' + ONE + b"," + deep + b"]", read=read) == (BINARY_EVENT, None, None, None)
+    assert machine.receive_binary(b"x", LIMIT) == (EVENT, "/", ["x", UNREAD], b"9")
+    assert machine.receive(b"461-9[" + ONE + b"," + deep + b"]", read=read) == (BINARY_EVENT, None, None, None)
+    assert machine.receive_binary(b"x", LIMIT) == (ACK, "/", [], b"9")
+
+
+def test_a_literal_true_is_read_as_such():
+    machine = session("/")
+    machine.receive(b'451-["x",' + ONE + b",true]")
+    assert machine.receive_binary(b"x", LIMIT) == (EVENT, "/", ["x", b"x", True], None)
+
+
+def test_attachments_beyond_what_is_readable_are_not_kept():
+    machine = session("/")
+    machine.receive(b'452-7["a",%b,{"_placeholder":true,"num":1}]' % ONE)
+    assert machine.receive_binary(b"x" * 500, 1000, 400) is None
+    assert machine.receive_binary(b"x", 1000, 400) == (EVENT, "/", ["a", UNREAD], b"7")
+    machine.receive(b"461-7[%b]" % ONE)
+    assert machine.receive_binary(b"x" * 500, 1000, 400) == (ACK, "/", [], b"7")
+    machine.leave("/", "/")
+    machine.receive(b"451-[%b]" % ONE)
+    assert machine.receive_binary(b"x" * 500, 1000, 400) is None
+    machine.join("/", "/")
+    assert machine.receive(b'42["a"]') == (EVENT, "/", ["a"], None)
 
 
 def test_attachments_that_do_not_come():

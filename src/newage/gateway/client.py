@@ -40,9 +40,13 @@ class Client:
         """When ``tick`` is due."""
         return min(self._due, self._session.deadline)
 
-    def text(self, packet: bytes) -> None:
+    def oversized(self, packet: bytes) -> None:
+        """A MESSAGE that is too large of somebody who is not admitted yet: it is refused, unread."""
+        self.text(packet, read=False)
+
+    def text(self, packet: bytes, *, read: bool = True) -> None:
         """One MESSAGE packet, its kind included."""
-        received = self._session.receive(packet)
+        received = self._session.receive(packet, read=read)
         if received is not None:
             kind, member, data, ack_id = received
             if kind == EVENT:
@@ -52,7 +56,7 @@ class Client:
 
     def binary(self, payload: bytes) -> None:
         """One attachment."""
-        received = self._session.receive_binary(payload, self.connection.cap)
+        received = self._session.receive_binary(payload, self._gateway.engine.max_payload_bytes, self.connection.cap)
         if received is not None:
             kind, member, data, ack_id = received
             if kind == EVENT:

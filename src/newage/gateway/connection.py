@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from newage.errors import ProtocolError
 from newage.ports import IFrameSink, IPollingSink, IReceiver
-from newage.protocol.engine_packet import PING, PROBE_PONG, SharedPacket, decode_base64, is_base64
+from newage.protocol.engine_packet import MESSAGE, PING, PROBE_PONG, SharedPacket, decode_base64, is_base64
 from newage.protocol.engine_session import NEVER, EngineSession, Signal
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class Upper(Protocol):
     def deadline(self) -> float: ...
     def text(self, packet: bytes) -> None: ...
     def binary(self, payload: bytes) -> None: ...
+    def oversized(self, packet: bytes) -> None: ...
     def tick(self, now: float) -> None: ...
     def closed(self, reason: str) -> None: ...
 
@@ -77,7 +78,7 @@ class Connection:
         self.sink = sink
         self.peer = peer
         self.closed = False
-        self.cap = gateway.first_cap  # bytes of a message; the layer above raises it
+        self.cap = gateway.first_cap  # bytes of a message that is read; the layer above raises it
         self.credit = gateway.credit  # bytes that may be sent until the sink's queue is looked at
         self._gateway = gateway
         self._session = EngineSession(gateway.engine, gateway.timers.now())
@@ -123,7 +124,7 @@ class Connection:
             self.faulty()
 
     def _attachment(self, payload: bytes) -> None:
-        if len(payload) > self.cap:
+        if len(payload) > self._gateway.engine.max_payload_bytes:
             raise ProtocolError("packet too large")
         self._upper.binary(payload)
 
@@ -132,9 +133,12 @@ class Connection:
             self._end(reason)
 
     def _control(self, packet: bytes) -> None:
-        """Anything but a message of a permitted size."""
-        if len(packet) > self.cap:
+        """Anything but a message of a permitted size. One within the announced size ends nothing (contract A30)."""
+        if len(packet) > self._gateway.engine.max_payload_bytes:
             raise ProtocolError("packet too large")
+        if packet[:1] == MESSAGE and len(packet) > self.cap:
+            self._upper.oversized(packet)
+            return
         if is_base64(packet):
             self._attachment(decode_base64(packet))
             return

@@ -187,6 +187,9 @@ class Plain:
     def binary(self, payload: bytes) -> None:
         self._handler(self._connection, payload, True)
 
+    def oversized(self, packet: bytes) -> None:
+        """Nothing that is permitted is too large."""
+
     def tick(self, now: float) -> None:
         """Nothing is ever due."""
 

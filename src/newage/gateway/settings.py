@@ -22,7 +22,9 @@ class GatewaySettings:
     max_namespaces: int = _count(16, "namespaces one connection may have joined or be joining")
     max_attachments: int = _count(10, "binary attachments of one packet")
     attachment_timeout_seconds: float = _seconds(10.0, "seconds until the attachments of a packet must be complete")
-    max_unauthenticated_bytes: int = _count(65_536, "bytes of a message while no socket of the connection is admitted")
+    max_unauthenticated_bytes: int = _count(
+        65_536, "bytes of a message that is read while no socket of the connection is admitted"
+    )
     max_open_acks: int = _count(1_000, "acks the server awaits from one socket at a time")
     max_event_backlog: int = _count(64, "events of one socket that wait for a handler before the transport is paused")
     max_held_packets: int = _count(256, "packets for a socket that wait until its CONNECT is answered")

@@ -13,11 +13,12 @@ from twisted.logger import Logger
 
 from newage.audit import AddressQuotas, outcome_of, plain
 from newage.domain.model import Agent, Caller, Kind
-from newage.errors import AuthenticationFailed, NewAgeError
+from newage.errors import AuthenticationFailed, InvalidRequest, NewAgeError
 from newage.gateway.dispatch import ConnectHandler, Namespace
 from newage.gateway.sockets import ServerSocket
-from newage.namespaces.wire import as_known, error_event, first, text
+from newage.namespaces.wire import INVALID, as_known, error_event, first, text
 from newage.ports import IExtensionLink
+from newage.protocol.socket_packet import UNREAD_AUTH
 from newage.services.auth import ANYBODY, EXTENSIONS, STAFF, AuthService, HandshakeRequest
 from newage.services.auth_settings import AuthSettings
 from newage.services.identities import is_valid_id
@@ -40,8 +41,11 @@ _PROGRAMS_NEED = (
 def parse_handshake(payload: Any, settings: AuthSettings) -> HandshakeRequest:
     """The auth payload with its aliases (contract 1.8).
 
+    :raises InvalidRequest: it is too large to be read (contract A30).
     :raises AuthenticationFailed: it is no object, or its clientId cannot be one (step 1).
     """
+    if payload is UNREAD_AUTH:
+        raise InvalidRequest(INVALID)
     if not isinstance(payload, dict):
         raise AuthenticationFailed("Invalid client id.")
     client_id = payload.get("clientId")

@@ -7,6 +7,7 @@ they are on the way in, so that the halves can be joined, and become U+FFFD on t
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -24,16 +25,24 @@ _BRACKETS: Final = b"[]{}"
 _NOT_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in _BRACKETS)
 _STEP: Final = {0x5B: 1, 0x7B: 1, 0x5D: -1, 0x7D: -1}
 
+_LARGE_NUMBER: Final = re.compile(rb"\d[eE]\+?\d\d|\d{300}")  # it may be beyond a float
+
 _dumps: Final = orjson.dumps
 _loads: Final = orjson.loads
 plain_dumps: Final = orjson.dumps  # as ``dumps``, but raises TypeError for what needs cleaning: where every call counts
 
 
+class TooMuch(ProtocolError):
+    """JSON beyond what one event may hold; who knows the event refuses it instead of closing the connection (C6)."""
+
+
 def loads(text: bytes) -> Any:
     """Parse one JSON text.
 
-    :raises ProtocolError: not JSON or not UTF-8, nested deeper than ``MAX_DEPTH``, more than ``MAX_NODES`` values,
-        NaN or a number beyond a float. Integers beyond 64 bits become floats, as they do in a browser.
+    Integers beyond 64 bits become floats, as they do in a browser.
+
+    :raises TooMuch: nested deeper than ``MAX_DEPTH``, more than ``MAX_NODES`` values, or a number beyond a float.
+    :raises ProtocolError: not JSON (NaN is none), or not UTF-8.
     """
     # Too deep takes 65 brackets to open and as many to close; below that nothing needs to be counted.
     size = len(text)
@@ -42,9 +51,9 @@ def loads(text: bytes) -> Any:
     try:
         return _loads(text)
     except orjson.JSONDecodeError as error:
-        # orjson has no way to keep half a surrogate pair; only then is its slower cousin asked.
-        if b"\\ud" in text or b"\\uD" in text:
-            return _loads_with_surrogates(text)
+        # orjson can neither keep half a surrogate pair nor tell a large number from none: its slower cousin is asked.
+        if b"\\ud" in text or b"\\uD" in text or _LARGE_NUMBER.search(text):
+            return _loads_slowly(text)
         raise ProtocolError("malformed JSON") from error
 
 
@@ -59,13 +68,17 @@ def _check_size(text: bytes) -> None:
     plain = text.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in text else text
     structure = b"".join(plain.split(b'"')[::2])
     # A value follows each comma and each opening bracket; an empty container counts as one too many.
-    if structure.count(b"[") + structure.count(b"{") + structure.count(b",") >= MAX_NODES:
-        raise ProtocolError("too many values")
+    brackets = structure.translate(None, _NOT_BRACKETS)
+    opening = brackets.count(b"[") + brackets.count(b"{")
+    if 2 * opening != len(brackets):
+        raise ProtocolError("malformed JSON")
+    if opening + structure.count(b",") >= MAX_NODES:
+        raise TooMuch("too many values")
     depth = 0
-    for bracket in structure.translate(None, _NOT_BRACKETS):
+    for bracket in brackets:
         depth += _STEP[bracket]
         if depth > MAX_DEPTH:
-            raise ProtocolError("nested too deep")
+            raise TooMuch("nested too deep")
 
 
 def _has_few_brackets(text: bytes) -> bool:
@@ -84,7 +97,7 @@ def _has_few_brackets(text: bytes) -> bool:
 def _finite(digits: str) -> float:
     value = float(digits)
     if value in (float("inf"), float("-inf")):
-        raise ValueError("number out of range")
+        raise TooMuch("number out of range")
     return value
 
 
@@ -103,7 +116,7 @@ def _no_constant(name: str) -> Any:
 _parser: Final = json.JSONDecoder(parse_float=_finite, parse_int=_integer, parse_constant=_no_constant)
 
 
-def _loads_with_surrogates(text: bytes) -> Any:
+def _loads_slowly(text: bytes) -> Any:
     try:
         return _parser.decode(text.decode("utf-8"))
     except (ValueError, RecursionError) as error:

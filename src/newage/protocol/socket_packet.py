@@ -6,6 +6,7 @@ Text stays bytes from the transport to the JSON parser and back. A namespace is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -13,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from newage.errors import ProtocolError
-from newage.protocol.json_text import clean, dumps, loads
+from newage.protocol.json_text import TooMuch, clean, dumps, loads
 
 CONNECT: Final = 0
 DISCONNECT: Final = 1
@@ -31,8 +32,16 @@ MAX_ID_DIGITS: Final = 15  # what a JavaScript number holds exactly
 MAX_PATH_BYTES: Final = 256
 MAX_ATTACHMENTS: Final = 10  # parsers of clients refuse more
 
+UNREAD: Final = True  # stands for a payload that is too much to be read: a JSON value that no event takes (C6)
+UNREAD_AUTH: Final = object()  # stands for such an auth
+
 _MESSAGE: Final = b"4"
+_NAME: Final = re.compile(rb'\s*\[\s*("(?:[^"\\]|\\.){0,256}")')  # of an event
 _HEADS: Final = tuple(b"4%d" % kind for kind in range(BINARY_ACK + 1))
+
+
+class Unread(list[Any]):
+    """The arguments of an event or an ack that are too much to be read: of an event the name and ``UNREAD``."""
 
 
 class SocketPacket(NamedTuple):
@@ -59,9 +68,11 @@ def prefix_of(path: str) -> bytes:
     return b"" if path == "/" else path.encode() + b","
 
 
-def decode(packet: bytes) -> SocketPacket:
+def decode(packet: bytes, *, read: bool = True) -> SocketPacket:
     """Parse one packet completely.
 
+    :param read: False: whatever its data is, it is too much.
+    :return: with a stand-in where the data is too much (``unread``).
     :raises ProtocolError: an unknown kind, or parts that do not fit the kind. An event's name is not judged here.
     """
     kind = packet[1] - 0x30 if len(packet) > 1 else -1
@@ -82,10 +93,23 @@ def decode(packet: bytes) -> SocketPacket:
         raise ProtocolError("ack id out of range")
     if kind in (CONNECT, DISCONNECT, CONNECT_ERROR) and ack_id is not None:
         raise ProtocolError("illegal ack id")
-    data = loads(text) if text else None
+    try:
+        data = loads(text) if read and text else unread(kind, text) if text else None
+    except TooMuch:
+        data = unread(kind, text)
     if not _fits(kind, data, bool(text)):
         raise ProtocolError("invalid payload")
     return SocketPacket(kind, path, ack_id, data, attachments)
+
+
+def unread(kind: int, text: bytes) -> Any:
+    """What stands for data that is too much: an event keeps its name, so that it can be refused; an ack has nothing."""
+    if kind == CONNECT:
+        return UNREAD_AUTH
+    if kind == CONNECT_ERROR:
+        return {}
+    found = _NAME.match(text) if kind in (EVENT, BINARY_EVENT) else None
+    return Unread((loads(found.group(1)), UNREAD) if found is not None else ())
 
 
 def _number(digits: bytes) -> int:

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from newage.errors import ProtocolError
 from newage.protocol.engine_session import NEVER
-from newage.protocol.json_text import loads
+from newage.protocol.json_text import TooMuch, loads
 from newage.protocol.socket_packet import (
     ACK,
     BINARY_ACK,
@@ -23,11 +23,14 @@ from newage.protocol.socket_packet import (
     EVENT,
     MAX_ID_DIGITS,
     RESERVED_EVENTS,
+    UNREAD,
     Slot,
     SocketPacket,
+    Unread,
     decode,
     find_slots,
     prefix_of,
+    unread,
 )
 
 _EVENT = 0x32
@@ -57,6 +60,13 @@ class _Partial:
         self.slots = slots
         self.size = size
         self.parts: list[bytes] = []
+
+    def forget(self) -> None:
+        """It is too much: what is left of it is an event's name, so that it can be refused."""
+        if self.member is not None:
+            self.data = [*self.data[:1], UNREAD] if self.kind == EVENT else []
+        self.slots = []
+        self.parts = []
 
 
 class SocketSession(Generic[Member]):
@@ -97,15 +107,19 @@ class SocketSession(Generic[Member]):
         if self._partial is not None and self._partial.member is member:
             self._drop_parts(self._partial)
 
-    def receive(self, packet: bytes) -> Received | None:
+    def receive(self, packet: bytes, *, read: bool = True) -> Received | None:
         """Take one MESSAGE packet, its kind included. :return: None when there is nothing to do.
+
+        Data that is too much is replaced by a stand-in (``socket_packet.unread``).
+
+        :param read: False: the packet is too large to be read.
 
         :raises ProtocolError: it cannot be parsed, is for a namespace never joined, or attachments were due.
         """
         if self._partial is not None:
             raise ProtocolError("text where an attachment was due")
-        if len(packet) < 3 or packet[1] != _EVENT:
-            return self._receive_rare(packet)
+        if not read or len(packet) < 3 or packet[1] != _EVENT:
+            return self._receive_rare(packet, read)
         # The way of nearly all packets. What is odd here (a bracket in a path, no data) is not found, or not a list.
         start = packet.find(b"[")
         head = packet[2:start]
@@ -115,19 +129,22 @@ class SocketSession(Generic[Member]):
             prefix = head.rstrip(DIGITS)
             member = self._joined.get(prefix)
             if member is None:
-                return self._receive_rare(packet)
+                return self._receive_rare(packet, read)
             ack_id = head[len(prefix) :]
             if len(ack_id) > MAX_ID_DIGITS:
                 raise ProtocolError("ack id out of range")
-        args = loads(packet[start:])
-        if type(args) is not list:
+        try:
+            args = loads(packet[start:])
+        except TooMuch:
+            args = unread(EVENT, packet[start:])
+        if not isinstance(args, list):
             raise ProtocolError("invalid payload")
         if args and type(args[0]) is str and args[0] not in RESERVED_EVENTS:
             return (EVENT, member, args, ack_id)
         return None
 
-    def _receive_rare(self, packet: bytes) -> Received | None:
-        decoded = decode(packet)
+    def _receive_rare(self, packet: bytes, read: bool) -> Received | None:
+        decoded = decode(packet, read=read)
         kind, path, ack_id, data, attachments = decoded
         if attachments > self._max_attachments:
             raise ProtocolError("too many attachments")
@@ -140,7 +157,7 @@ class SocketSession(Generic[Member]):
         if member is None and prefix not in self._left:
             raise ProtocolError("namespace not joined")
         if attachments:
-            slots = find_slots(data, attachments)
+            slots = [] if isinstance(data, Unread) else find_slots(data, attachments)
             self._partial = partial = _Partial(decoded, member, slots, len(packet))
             if member is None or (kind == BINARY_EVENT and not _is_named(data)):
                 self._drop_parts(partial)
@@ -157,10 +174,11 @@ class SocketSession(Generic[Member]):
         """The attachments must be complete at that time."""
         self.deadline = due
 
-    def receive_binary(self, payload: bytes, limit: int) -> Received | None:
+    def receive_binary(self, payload: bytes, limit: int, readable: int | None = None) -> Received | None:
         """Take one attachment; the packet it completes is returned.
 
         :param limit: bytes that a packet may have with all its attachments.
+        :param readable: bytes beyond which it is not read, if they are fewer.
         :raises ProtocolError: none was due, or it is too much.
         """
         partial = self._partial
@@ -170,7 +188,9 @@ class SocketSession(Generic[Member]):
         if partial.size > limit:
             raise ProtocolError("attachments too large")
         partial.missing -= 1
-        if partial.member is not None:
+        if readable is not None and partial.size > readable:
+            partial.forget()
+        elif partial.member is not None:
             partial.parts.append(payload)
         if partial.missing:
             return None

@@ -264,6 +264,31 @@ def test_scenario_70_two_megabytes(hub: Hub, bystander: Bystander) -> None:
     bystander.check()
 
 
+@pytest.mark.parametrize(
+    "value", ["1e999", "[" * 65 + "]" * 65, "[" + "1," * 50_000 + "1]"], ids=["large", "deep", "many"]
+)
+@pytest.mark.parametrize("ack", ["", "7"])
+def test_what_one_event_may_not_hold_is_answered(hub: Hub, value: str, ack: str) -> None:
+    """Within the announced size nothing ends a session (A30, C6)."""
+    raw = joined(hub.daemon.port, hub.new_id("much"))
+    raw.send(f'42/llm,{ack}["LLM_REQUEST",{{"requestId":"r","message":{value}}}]')
+    answer = ""
+    while not answer.startswith(("43/llm,7[", '42/llm,["ERROR"')):
+        answer = raw.receive_text()
+    assert "Invalid LLM request data." in answer
+    raw.send(b"", PING)
+    assert answers_ping(raw)
+    raw.close()
+
+
+def test_an_auth_that_is_too_large_is_refused_in_words(hub: Hub) -> None:
+    client = hub.open("/llm", {"clientId": hub.new_id(), "html": "x" * 70_000})
+    client.wait("@disconnect")
+    assert [record.event for record in client.records] == ["@connect", "ERROR", "@disconnect"]
+    assert client.records[1].first["message"] == "Invalid request data."
+    assert client.records[2].first == "io server disconnect"
+
+
 def test_scenario_70_a_socket_io_client_sends_two_megabytes(hub: Hub, bystander: Bystander) -> None:
     client = hub.client(hub.new_id())
     client.emit("LLM_REQUEST", request("huge", "x", "m" * 2_000_000))
