@@ -1,0 +1,93 @@
+'use strict';
+// What a hub takes a page for, by the origin of that page.
+//
+// node page_origins.js BROWSER RULES PAGE QUESTION HUB GIVEN
+//
+// opens PAGE in BROWSER, whose names resolve by RULES (--host-resolver-rules), loads the client bundle of HUB into it and
+// prints as JSON what QUESTION, a function below that runs in the page, found out. GIVEN is JSON for that function.
+
+const { chromium } = require('playwright-core');
+
+const questions = {
+  /** What the page is for the hub: as a client, an administrator, a SillyTavern; over each transport. */
+  async facts({ hub, who }) {
+    const ask = (event, transport, auth) =>
+      new Promise((done) => {
+        const socket = io(`${hub}/clients`, { forceNew: true, transports: [transport], reconnection: false, auth });
+        const end = (found) => {
+          socket.disconnect();
+          done(found);
+        };
+        socket.on('connect_error', () => end('403'));
+        socket.on('ERROR', ({ message }) => end(message));
+        socket.on('connect', () =>
+          socket.emit(event, {}, ({ status, message }) => end(status === 'ok' ? 'ok' : message)),
+        );
+      });
+    const found = {};
+    for (const transport of ['polling', 'websocket']) {
+      found[transport] = {
+        client: await ask('GET_CLIENT_LIST', transport, { clientType: 'web-app', clientId: 'page' }),
+        administrator: await ask('GET_ALL_CLIENT_KEYS', transport, { clientType: 'monitor', clientId: 'monitor', ...who }),
+        extension: await ask('GET_ALL_CLIENT_KEYS', transport, { clientType: 'SillyTavern', clientId: 'SillyTavern-7777' }),
+      };
+    }
+    return found;
+  },
+
+  /** What the reference extension does at its start and in its settings page. */
+  async sillytavern({ hub }) {
+    const auth = { clientType: 'SillyTavern', clientId: 'SillyTavern-8000', key: 'getKey' };
+    const open = (namespace, more) => io(`${hub}${namespace}`, { auth: { ...auth, ...more } });
+    const identified = await open('/sillytavern').emitWithAck('IDENTIFY_SILLYTAVERN', { clientId: auth.clientId });
+    const clients = open('/clients', { key: identified.key });
+    io(`${hub}/llm`, { forceNew: true, auth: { clientType: 'web-app', clientId: 'phone' } });
+    const keys = await clients.emitWithAck('GET_ALL_CLIENT_KEYS', {});
+    let made;
+    do made = await clients.emitWithAck('GENERATE_CLIENT_KEY', { targetClientId: 'phone' });
+    while (made.message === 'Client not found.'); // until phone has come
+    const call = { requestId: 'saveSettings', functionName: 'saveJsonToFile', target: 'server' };
+    const saved = await open('/function_call', { key: identified.key }).emitWithAck('FUNCTION_CALL', {
+      ...call,
+      args: ['./settings/server_settings.json', { timeout: 6000 }],
+    });
+    return { identified: identified.status, keys: keys.status, made: made.status, saved: saved.result };
+  },
+
+  /** What the monitor page of the reference server does, with its stale key. */
+  async monitor({ hub }) {
+    const auth = { clientType: 'monitor', clientId: 'monitor', key: `$2b$10$${'x'.repeat(53)}`, streamMode: 'plain' };
+    const extensions = await io(`${hub}/auth`, { auth }).emitWithAck('GET_SILLYTAVERN_EXTENSION');
+    const llm = io(`${hub}/llm`, { auth });
+    let text = '';
+    llm.on('SERVER_STREAM_DATA', ({ data }) => (text += data));
+    const ended = new Promise((done) => llm.on('SERVER_STREAM_END', done));
+    const request = { target: extensions.extensions[0], requestId: 'one', message: 'hello', requestType: 'newMessage' };
+    const asked = await llm.emitWithAck('LLM_REQUEST', request);
+    await ended;
+    return { extensions: extensions.extensions, asked: asked.status, text };
+  },
+};
+
+async function main([executablePath, rules, url, question, hub, given]) {
+  const args = ['--headless', '--no-sandbox', `--host-resolver-rules=${rules}`];
+  const browser = await chromium.launch({ executablePath, args });
+  try {
+    const page = await browser.newPage();
+    page.setDefaultTimeout(30000);
+    const opened = await page.goto(url);
+    if (opened.status() !== 200) return opened.status();
+    await page.addScriptTag({ url: `${hub}/socket.io/socket.io.js` });
+    return await page.evaluate(questions[question], { hub, ...JSON.parse(given) });
+  } finally {
+    await browser.close();
+  }
+}
+
+main(process.argv.slice(2)).then(
+  (found) => console.log(JSON.stringify(found)),
+  (error) => {
+    console.error(error);
+    process.exit(1);
+  },
+);

@@ -1,0 +1,164 @@
+"""Who is local and who administers among the pages of a real browser (contract B1, B2; docs/security.md).
+
+Each test is named for a row of the table in docs/security.md. The browser belongs to the hub's system user.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import HERE, Daemon
+from stranger import Knock
+
+pytestmark = pytest.mark.integration
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# Names and addresses of others, all of them on this machine for the browser of these tests.
+ELSEWHERE = ("evil.example", "nas.local", "192.168.77.7", "host.docker.internal", "desk.example")
+RULES = ", ".join(f"MAP {name} 127.0.0.1" for name in ELSEWHERE)
+
+UNTRUSTED = "Client is not trusted."
+LOCAL_PAGE = {"client": "ok", "administrator": "Unauthorized", "extension": "ok"}
+REMOTE = {"client": UNTRUSTED, "administrator": UNTRUSTED, "extension": UNTRUSTED}
+FORBIDDEN = {"client": "403", "administrator": "403", "extension": "403"}
+
+
+class Page(BaseHTTPRequestHandler):
+    """An empty page of somebody else's web server."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", "15")
+        self.end_headers()
+        self.wfile.write(b"<!doctype html>")
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def elsewhere() -> Iterator[int]:
+    """The port of another web server on this machine."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    folder = tmp_path_factory.mktemp("pages")
+    (folder / "newage.toml").write_text(
+        '[auth]\nmax_failed_attempts = 10000\n[web]\ncors_origins = ["local", "desk.example"]\n'
+        "[demo]\ntoken_interval_ms = 5\n",
+        "utf-8",
+    )
+    daemon = Daemon(folder / "home", "--demo", "--config", str(folder / "newage.toml")).start()
+    yield daemon
+    daemon.stop()
+
+
+def ask(page: str, question: str, hub: str, **given: Any) -> Any:
+    """What a question of page_origins.js finds out in this page."""
+    node, browser = shutil.which("node"), next(filter(None, map(shutil.which, BROWSERS)), None)
+    assert node, "Node 20 is needed for the tests of pages"
+    assert browser, f"none of {', '.join(BROWSERS)} is installed; .ci/packages installs one"
+    command = [node, str(HERE / "page_origins.js"), browser, RULES, page, question, hub, json.dumps(given)]
+    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def facts(page: str, hub: str, **who: str) -> dict[str, str]:
+    """What the hub takes the page for; both transports must agree."""
+    found: dict[str, dict[str, str]] = ask(page, "facts", hub, who=who)
+    assert found["polling"] == found["websocket"]
+    return found["polling"]
+
+
+def localhost(hub: Daemon) -> str:
+    return f"http://localhost:{hub.port}"
+
+
+def administrators_key(hub: Daemon) -> str:
+    """A key of ``monitor``, made by a program of the hub's user."""
+    knock = Knock(hub.url, {})
+    knock.join("/clients", {"clientType": "monitor", "clientId": "monitor"})
+    key: str = knock.call("GENERATE_CLIENT_KEY", {"targetClientId": "monitor"})["key"]
+    knock.close()
+    return key
+
+
+def test_xss_at_root_gains_no_admin(hub: Daemon) -> None:
+    """Row 47: a script in the hub's own page is a page, whatever page of the hub it got into."""
+    assert facts(localhost(hub), localhost(hub)) == LOCAL_PAGE
+
+
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1"])
+def test_a_page_of_another_loopback_port_is_local_and_no_administrator(hub: Daemon, elsewhere: int, name: str) -> None:
+    assert facts(f"http://{name}:{elsewhere}", localhost(hub)) == LOCAL_PAGE
+
+
+@pytest.mark.parametrize("name", ["192.168.77.7", "nas.local"])
+def test_private_origin_is_remote(hub: Daemon, elsewhere: int, name: str) -> None:
+    """Row 48."""
+    assert facts(f"http://{name}:{elsewhere}", localhost(hub)) == REMOTE
+
+
+def test_a_foreign_origin_is_refused(hub: Daemon, elsewhere: int) -> None:
+    assert facts(f"http://evil.example:{elsewhere}", localhost(hub)) == FORBIDDEN
+
+
+def test_an_origin_that_cors_origins_lists_by_name_is_local(hub: Daemon, elsewhere: int) -> None:
+    assert facts(f"http://desk.example:{elsewhere}", localhost(hub)) == LOCAL_PAGE
+
+
+def test_a_rebound_name_gets_nothing(hub: Daemon) -> None:
+    assert ask(f"http://evil.example:{hub.port}", "facts", localhost(hub)) == 403
+
+
+def test_the_page_of_a_hub_by_a_containers_name_needs_a_key(hub: Daemon) -> None:
+    there = f"http://host.docker.internal:{hub.port}"
+    assert facts(there, there) == REMOTE
+
+
+def test_a_page_administers_with_a_key_and_from_the_hubs_own_origin_alone(hub: Daemon, elsewhere: int) -> None:
+    key = administrators_key(hub)
+    assert facts(localhost(hub), localhost(hub), key=key) == {**LOCAL_PAGE, "administrator": "ok"}
+    assert facts(f"http://localhost:{elsewhere}", localhost(hub), key=key) == LOCAL_PAGE
+    # admitted with the key, but remote; an administrator it is not: its own kind of answer, not a refusal to come in
+    private = facts(f"http://192.168.77.7:{elsewhere}", localhost(hub), key=key)
+    assert private["administrator"] == "Unauthorized"
+
+
+def test_a_page_of_admin_origins_administers_with_a_key(tmp_path: Path, elsewhere: int) -> None:
+    origin = f"http://localhost:{elsewhere}"
+    (tmp_path / "newage.toml").write_text(f'[web]\nadmin_origins = ["{origin}"]\n', "utf-8")
+    hub = Daemon(tmp_path / "home", "--config", str(tmp_path / "newage.toml")).start()
+    try:
+        assert facts(origin, localhost(hub)) == LOCAL_PAGE
+        assert facts(origin, localhost(hub), key=administrators_key(hub)) == {**LOCAL_PAGE, "administrator": "ok"}
+    finally:
+        hub.end()
+
+
+def test_the_unmodified_extension_goes_on_working(hub: Daemon, elsewhere: int) -> None:
+    """SillyTavern's page is one of another loopback port, in a browser of the hub's user."""
+    found = ask(f"http://127.0.0.1:{elsewhere}", "sillytavern", localhost(hub))
+    assert found == {"identified": "ok", "keys": "ok", "made": "ok", "saved": {"success": True}}
+
+
+def test_the_unmodified_monitor_page_goes_on_asking_and_reading(hub: Daemon) -> None:
+    found = ask(localhost(hub), "monitor", localhost(hub))
+    assert (found["extensions"], found["asked"]) == (["SillyTavern-demo"], "ok")
+    assert "demo" in found["text"]
