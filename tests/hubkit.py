@@ -20,6 +20,7 @@ from twisted.logger import LogLevel, capturedLogs
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from newage.domain.correlation import Desk
 from newage.domain.model import (
     EVERYBODY,
     Audience,
@@ -450,7 +451,14 @@ class Kit:
     offline: OfflineService
     editing: EditingService
 
-    def __init__(self, *, with_stores_of: Kit | None = None, load: bool = True, **settings: Any) -> None:
+    def __init__(
+        self,
+        *,
+        with_stores_of: Kit | None = None,
+        load: bool = True,
+        make_desk: Callable[[], Desk] = Desk,
+        **settings: Any,
+    ) -> None:
         self.settings = at = Settings(**settings)
         self.clock = Clock()
         self._numbers = count(1)
@@ -489,7 +497,8 @@ class Kit:
             aliases=aliases,
         )
         self.presence = PresenceService(self.world, self.outbox, self.sessions, self.rooms, at.presence)
-        self.desks = Desks(self.world, self.sessions, at.requests.extension_max_in_flight, at.requests.patience)
+        limit, patience = at.requests.extension_max_in_flight, at.requests.patience
+        self.desks = Desks(self.world, self.sessions, limit, patience, make_desk)
         self.pacer = Pacer(self.desks)
         forwarder = Forwarder(self.outbox, self.sessions, self.presence, self.pacer)
         self.requests = RequestService(

@@ -23,11 +23,13 @@ function pieces(text) {
 }
 
 class ReferenceExtension {
-  constructor({ url, port = '8000', options = {}, answer = { kind: 'tokens', tokens: ['ok'] }, onEngine, onSocket, onNote }) {
+  // `declares`: more members of its handshake on /llm; the reference one has none.
+  constructor({ url, port = '8000', options = {}, declares = {}, answer = { kind: 'tokens', tokens: ['ok'] }, onEngine, onSocket, onNote }) {
     this.url = url;
     this.clientId = `SillyTavern-${port}`;
     this.desc = `本客户端是扩展端，运行于 ${port} 端口`;
     this.options = options;
+    this.declares = declares;
     this.answer = answer;
     this.onEngine = onEngine ?? (() => {});
     this.onSocket = onSocket ?? (() => {});
@@ -120,7 +122,8 @@ class ReferenceExtension {
       this.managers.set(engine, manager);
       this.onEngine(manager, engine);
     }
-    const socket = manager.socket(namespace, { auth: { clientType: 'SillyTavern', clientId: this.clientId, ...auth } });
+    const declared = namespace === '/llm' ? this.declares : {};
+    const socket = manager.socket(namespace, { auth: { clientType: 'SillyTavern', clientId: this.clientId, ...auth, ...declared } });
     this.onSocket(socket, label);
     socket.on('disconnect', () => this.cleanUpLater(socket));
     return socket;

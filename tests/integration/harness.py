@@ -547,12 +547,22 @@ class Hub:
         return self.open(nsp, auth, **how).connected()
 
     def extension(
-        self, port: str | None = None, *, transports: Sequence[str] | None = None, **answer: Any
+        self,
+        port: str | None = None,
+        *,
+        transports: Sequence[str] | None = None,
+        declares: dict[str, Any] | None = None,
+        **answer: Any,
     ) -> Extension:
-        """A stand-in of the reference extension, not started; keyword arguments say how it answers."""
+        """A stand-in of the reference extension, not started; keyword arguments say how it answers.
+
+        :param declares: what it says of itself in its handshake beyond what the reference one says, as ``capacity``.
+        """
         port = port if port is not None else str(next(self._ports))
         name = f"extension-{next(self._numbers)}"
         options: dict[str, Any] = {"port": port, "options": {"transports": list(transports)} if transports else {}}
+        if declares:
+            options["declares"] = declares
         if answer:
             options["answer"] = answer
         self.driver.do("extension", name=name, url=self.daemon.url, options=options)

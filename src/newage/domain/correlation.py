@@ -97,7 +97,8 @@ class Desk:
 
         :return: the requestId for the extension: the requester's own, or a new one if the extension has known that one.
         """
-        name = new_id() if request.request_id in self._used else request.request_id
+        known = next((name for name, named in self._names.items() if named is request), None)
+        name = known or (new_id() if request.request_id in self._used else request.request_id)
         self._names[name] = request
         _remember(self._used, name)
         self._asked[request] = _Asked(now, now)
@@ -108,6 +109,19 @@ class Desk:
         asked = self._asked.get(request)
         if asked is not None:
             asked.signs, asked.heard_at = True, now
+
+    def goes_on(self, request: Request, now: float) -> list[Request]:
+        """An answer that seemed over goes on: an extension without labels is at work on this one still.
+
+        :return: what it was sent since and gave no sign of: it dropped that, and must be asked again.
+        """
+        if self.labels or request in self._asked:
+            return []
+        dropped = [r for r, asked in self._asked.items() if asked.given_up is None and not asked.signs]
+        for each in dropped:
+            del self._asked[each]
+        self._asked[request] = _Asked(now, now, signs=True)
+        return dropped
 
     def settled(self, request: Request) -> None:
         """It answered this request, or said that it failed."""

@@ -256,6 +256,7 @@ def _add_presence(namespace: Namespace, services: LlmServices) -> None:
 
     def start_processing(caller: Caller, activity: Activity) -> None:
         room, room_id = _processing_room(caller, activity)
+        services.requests.started(caller.identity, activity.request_id, room_id)
         presence.show(room, caller.identity, "processing", room_id=room_id)
 
     def stop_processing(caller: Caller, activity: Activity) -> None:

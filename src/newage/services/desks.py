@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from newage.domain.correlation import Desk, Nobody, Patience
 from newage.domain.model import Caller, Kind, Session
@@ -16,9 +16,18 @@ class Desks(SessionListener):
     """Times are the clock's, never the wall's.
 
     :param limit: requests at once of an extension that declared no ``capacity``; 0 = any number.
+    :param make_desk: what decides whose an answer is.
     """
 
-    def __init__(self, world: World, sessions: SessionService, limit: int, patience: Patience) -> None:
+    def __init__(
+        self,
+        world: World,
+        sessions: SessionService,
+        limit: int,
+        patience: Patience,
+        make_desk: Callable[[], Desk] = Desk,
+    ) -> None:
+        self._make_desk = make_desk
         self._world = world
         self._sessions = sessions
         self._desks: dict[str, Desk] = {}
@@ -46,6 +55,13 @@ class Desks(SessionListener):
 
     def heard(self, extension: str, request: Request) -> None:
         self._desk(extension).heard(request, self._world.clock.seconds())
+
+    def goes_on(self, extension: str, request: Request) -> list[Request]:
+        """As ``Desk.goes_on``."""
+        dropped = self._desk(extension).goes_on(request, self._world.clock.seconds())
+        for each in dropped:
+            each.sent.discard(extension)
+        return dropped
 
     def settled(self, extension: str, request: Request) -> None:
         self._desk(extension).settled(request)
@@ -110,5 +126,5 @@ class Desks(SessionListener):
     def _desk(self, extension: str) -> Desk:
         desk = self._desks.get(extension)
         if desk is None:
-            desk = self._desks[extension] = Desk()
+            desk = self._desks[extension] = self._make_desk()
         return desk

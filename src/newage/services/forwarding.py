@@ -88,6 +88,10 @@ class Forwarder:
         else:
             self._pacer.pump_all()
 
+    def back(self, extension: str, dropped: list[Request]) -> None:
+        """The extension dropped these: they are asked again."""
+        self._pacer.back(extension, dropped)
+
     def report(self, request: Request, error: NewAgeError, extension: str | None, detail: object) -> None:
         """ERROR to the requester, naming the extension it came from."""
         body: dict[str, Any] = {

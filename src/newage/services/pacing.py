@@ -21,6 +21,7 @@ class Pacer:
 
     _desks: Desks
     _waiting: dict[str, deque[tuple[Request, Callable[[str], None]]]] = field(factory=dict, init=False)
+    _sent: dict[str, dict[Request, Callable[[str], None]]] = field(factory=dict, init=False)
 
     def send(self, extension: str, request: Request, send: Callable[[str], None]) -> None:
         self._waiting.setdefault(extension, deque()).append((request, send))
@@ -30,12 +31,25 @@ class Pacer:
         """Send what may go now."""
         while (following := self._next(extension)) is not None:
             request, send = following
+            self._sent.setdefault(extension, {})[request] = send
             send(self._desks.ask(extension, request))
+        self._forget_ended(extension)
+
+    def back(self, extension: str, dropped: list[Request]) -> None:
+        """The extension dropped these: they are the next again."""
+        sent = self._sent.get(extension, {})
+        waiting = self._waiting.setdefault(extension, deque())
+        waiting.extendleft((request, sent.pop(request)) for request in reversed(dropped) if request in sent)
 
     def pump_all(self) -> None:
         """Time went by."""
         for extension in list(self._waiting):
             self.pump(extension)
+
+    def _forget_ended(self, extension: str) -> None:
+        sent = {r: send for r, send in self._sent.pop(extension, {}).items() if r.live and r.awaits(extension)}
+        if sent:
+            self._sent[extension] = sent
 
     def _next(self, extension: str) -> tuple[Request, Callable[[str], None]] | None:
         waiting = self._waiting.get(extension)

@@ -125,6 +125,18 @@ class RequestLedger:
         request.active_at = self._world.clock.seconds()
         self._desks.heard(extension, request)
 
+    def started(self, extension: str, request_id: str | None, room_id: str) -> None:
+        """START_PROCESSING: a sign that it is at work, on the request it names, else on what it has of that room."""
+        named = self.named(extension, request_id)
+        for request in [named] if named is not None else self._desks.running_in(extension, room_id):
+            self.heard_from(request, extension)
+
+    def goes_on(self, request: Request, extension: str) -> None:
+        """Its answer goes on after its end: what the extension was sent since then it may have dropped (H11)."""
+        dropped = self._desks.goes_on(extension, request)
+        if dropped:
+            self._forwarder.back(extension, dropped)
+
     def output_over(self, extension: str, output_id: str) -> None:
         """The tail of an output is over."""
         self._desks.output_over(extension, output_id)

@@ -293,6 +293,8 @@ class StreamService(SessionListener, RoomListener):
         if output is None:
             return None
         if output.feed is None:
+            if output.ended_at is not None:
+                self._requests.goes_on(output.request, identity)
             self._open_feed(output, stream_id)
             extension.open[output] = None
         now = self._world.clock.seconds()

@@ -129,7 +129,7 @@ def test_scenario_41_immediate(hub: Hub) -> None:
 
 
 def test_scenario_41_separate_keeps_threads_apart(hub: Hub) -> None:
-    extension = hub.extension(kind="silent").start_quickly()
+    extension = hub.extension(declares={"capacity": 2}, kind="silent").start_quickly()
     master, one, two = boss(hub), person(hub), person(hub)
     room = room_of(master, one, two, mode="Separate")
     ids = [hub.new_id("q") for _ in range(4)]
@@ -149,7 +149,7 @@ def test_scenario_41_separate_keeps_threads_apart(hub: Hub) -> None:
 
 
 def test_scenario_42_the_queue_is_forwarded_when_the_mode_opens(hub: Hub) -> None:
-    first, second = (hub.extension(kind="silent").start_quickly() for _ in range(2))
+    first, second = (hub.extension(declares={"capacity": 2}, kind="silent").start_quickly() for _ in range(2))
     master, one, two = boss(hub), person(hub), person(hub)
     room = room_of(master, one, two)
     a, b, c = (hub.new_id("q") for _ in range(3))

@@ -52,7 +52,7 @@ def set_policy(chief: Person, policy: str) -> None:
 
 
 def two_and_three(hub: Hub) -> tuple[list[Extension], list[Person]]:
-    extensions = [hub.extension(kind="silent").start_quickly() for _ in range(2)]
+    extensions = [hub.extension(declares={"capacity": 4}, kind="silent").start_quickly() for _ in range(2)]
     return extensions, [person(hub) for _ in range(3)]
 
 

@@ -127,7 +127,7 @@ def test_scenario_20_llm_alone_is_enough(hub: Hub, transports: Sequence[str]) ->
 
 
 def test_scenario_20_the_text_is_found_where_clients_put_it(hub: Hub) -> None:
-    extension = hub.extension(kind="silent").start_quickly()
+    extension = hub.extension(declares={"capacity": 5}, kind="silent").start_quickly()
     web = hub.client(hub.new_id())
     shapes: list[dict[str, Any]] = [
         {"data": "t"},

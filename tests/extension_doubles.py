@@ -1,0 +1,149 @@
+"""Extensions inside the process, for the kit: the reference one as it was captured, and those that follow the docs.
+
+A double never answers by itself: a test moves it on, one packet after the other. Every answer consists of one character
+that stands for its question, whichever way it is cut; ``answer_to`` makes it from the question's text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from attrs import define, field
+from zope.interface import implementer
+
+from hubkit import Kit
+from newage.ports import IExtensionLink
+
+LENGTH = 7  # characters of an answer
+
+
+def question(secret: str) -> str:
+    return f"What about {secret}?"
+
+
+def secrets_in(text: str) -> set[str]:
+    """The secrets that a text holds; they are of the private use area."""
+    return {character for character in text if "\ue000" <= character <= "\uf8ff"}
+
+
+def answer_to(payload: Mapping[str, Any]) -> str:
+    (secret,) = secrets_in(payload["message"])
+    return secret * LENGTH
+
+
+@define(eq=False)
+class Job:
+    """One answer on its way. ``said`` counts its tokens."""
+
+    payload: Mapping[str, Any]
+    began_at: float
+    output_id: str
+    stream_id: str = ""
+    said: int = 0
+
+    @property
+    def request_id(self) -> str:
+        request_id: str = self.payload["requestId"]
+        return request_id
+
+
+@implementer(IExtensionLink)
+@define(eq=False)
+class ReferenceDouble:
+    """What the reference extension does (contract 0.2, 2.3, 5.5, 5.6; captures of it):
+
+    its listener is registered twice, so each request comes twice; it works on one and drops what comes meanwhile; an
+    answer is a stream for each token, of five pieces, under one outputId and without a requestId or with one of its
+    own, or one ``message`` with fresh ids; nothing says that an answer is over; a failure is said twice, with the
+    right requestId.
+    """
+
+    kit: Kit
+    identity: str
+    job: Job | None = None
+    busy: bool = False  # somebody at its desk generates
+    dropped: list[str] = field(factory=list)  # secrets of questions
+
+    def forward(self, payload: Mapping[str, Any]) -> None:
+        for _ in range(2):
+            self._heard(payload)
+
+    def _heard(self, payload: Mapping[str, Any]) -> None:
+        if self.busy or self.job is not None:
+            self.dropped.append(next(iter(secrets_in(payload["message"]))))
+        else:
+            self.job = Job(dict(payload), self.kit.clock.seconds(), self.kit.new_id())
+
+    def token(self, *, labelled: bool = False) -> None:
+        """The next token of the answer, with a requestId that nobody knows or with none."""
+        assert self.job is not None
+        self.job.said += 1
+        request_id = self.kit.new_id() if labelled else None
+        self.kit.token(answer_to(self.job.payload), self.job.output_id, extension=self.identity, request_id=request_id)
+
+    def finish(self) -> None:
+        """The answer is over; a streamed one just stops, the other is said now."""
+        job, self.job = self.job, None
+        if job is not None and not job.said:
+            text = answer_to(job.payload)
+            self.kit.streams.answered(self.identity, self.kit.new_id(), job.output_id, text)
+
+    def fail(self) -> None:
+        job, self.job = self.job, None
+        if job is not None:
+            for _ in range(2):
+                self.kit.streams.failed(self.identity, job.request_id, "生成文本时出错", "Got response status 500")
+
+    def reload(self) -> None:
+        """Another page: what the old one was at is lost."""
+        self.job = None
+
+
+@implementer(IExtensionLink)
+@define(eq=False)
+class LabellingDouble:
+    """One that names the request it answers, works on several at once and is careless with its other ids.
+
+    ``pick`` chooses a streamId or outputId: as likely as not one that is in use for something else.
+    """
+
+    kit: Kit
+    identity: str
+    pick: Callable[[str], str]
+    jobs: list[Job] = field(factory=list)
+
+    def forward(self, payload: Mapping[str, Any]) -> None:
+        self.jobs.append(Job(dict(payload), self.kit.clock.seconds(), self.pick("o"), self.pick("s")))
+
+    def begin(self, job: Job) -> None:
+        self.kit.streams.stream_started(self.identity, job.stream_id, job.output_id, job.request_id)
+
+    def token(self, job: Job, *, twice: bool = False) -> None:
+        """The next chunk, perhaps sent again."""
+        for _ in range(1 + twice):
+            self.kit.streams.stream_data(
+                self.identity, job.stream_id, job.output_id, job.request_id, job.said, answer_to(job.payload)
+            )
+        job.said += 1
+
+    def end(self, job: Job, *, final: bool | None) -> None:
+        self.jobs.remove(job)
+        self.kit.streams.stream_ended(self.identity, job.stream_id, job.output_id, job.request_id, final)
+
+    def message(self, job: Job, *, twice: bool = False) -> None:
+        """The whole answer in one piece, perhaps sent again."""
+        self.jobs.remove(job)
+        for _ in range(1 + twice):
+            self.kit.streams.answered(self.identity, job.request_id, job.output_id, answer_to(job.payload))
+
+    def fail(self, job: Job) -> None:
+        self.jobs.remove(job)
+        self.kit.streams.failed(self.identity, job.request_id, "no", None)
+
+    def fail_stream(self, job: Job) -> None:
+        self.jobs.remove(job)
+        self.kit.streams.stream_failed(self.identity, job.stream_id, job.output_id, job.request_id)
+
+    def reload(self) -> None:
+        self.jobs.clear()
