@@ -6,6 +6,7 @@ that stands for its question, whichever way it is cut; ``answer_to`` makes it fr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from hubkit import Kit
 from newage.ports import IExtensionLink
 
 LENGTH = 7  # characters of an answer
+SECRET = re.compile("[\ue000-\uf8ff]")
 
 
 def question(secret: str) -> str:
@@ -24,7 +26,7 @@ def question(secret: str) -> str:
 
 def secrets_in(text: str) -> set[str]:
     """The secrets that a text holds; they are of the private use area."""
-    return {character for character in text if "\ue000" <= character <= "\uf8ff"}
+    return set(SECRET.findall(text))
 
 
 def answer_to(payload: Mapping[str, Any]) -> str:

@@ -378,7 +378,7 @@ class Answers(RuleBasedStateMachine):
         assert wrong == []
 
 
-Answers.TestCase.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
+Answers.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
 TestAnswers = Answers.TestCase
 
 
