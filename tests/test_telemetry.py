@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, Logger, LogLevel
 from twisted.python.failure import Failure
 from zope.interface.verify import verifyObject
@@ -98,10 +99,13 @@ class TestFiles:
         assert read(tmp_path, "combined").endswith("é...\n")
 
     def test_a_flood_is_counted_not_written(self, tmp_path: Path, counters: Counters) -> None:
-        logs = open_logs(tmp_path, counters, entries_per_second=3)
-        for _ in range(10):
-            logs(event())
-        logs({**event("next second"), "log_time": 1_000_000_001.0})
+        """A second is one of the steady clock: whoever sets the other one opens no new quota."""
+        clock = Clock()
+        logs = LogFiles(tmp_path, LogSettings(entries_per_second=3), counters, now=clock.seconds)
+        for second in range(10):
+            logs({**event(), "log_time": 1_000_000_000.0 - second})
+        clock.advance(1)
+        logs(event("next second"))
         logs.close()
         assert len(read(tmp_path, "combined").splitlines()) == 4
         assert counters.snapshot()["log_entries_dropped"] == 7

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from io import BufferedWriter
 from pathlib import Path
 from string import Formatter
+from time import monotonic
 from typing import Any
 
 from attrs import field, frozen
@@ -154,11 +155,21 @@ class LogFiles:
 
     :param folder: exists; the files in it are truncated.
     :param debug: whether debug entries are written; may be changed at any time (contract 10.1).
+    :param now: a steady clock in seconds; the entries have their own time.
     :raises OSError: a file cannot be opened.
     """
 
-    def __init__(self, folder: Path, settings: LogSettings, counters: Counters, *, debug: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: LogSettings,
+        counters: Counters,
+        *,
+        debug: bool = False,
+        now: Callable[[], float] = monotonic,
+    ) -> None:
         self.debug = debug
+        self._now = now
         self._settings = settings
         self._counters = counters
         self._second = 0
@@ -170,7 +181,7 @@ class LogFiles:
         if level == "debug" and not self.debug:
             return
         self._counters.add(f"log_{level}")
-        if not self._room_for_one(event.get("log_time", 0.0)):
+        if not self._room_for_one(int(self._now())):
             self._counters.add("log_entries_dropped")
             return
         entry = entry_of(event, level).encode("utf-8", "backslashreplace")
@@ -180,9 +191,9 @@ class LogFiles:
         if level in self._files:
             self._files[level].write(entry)
 
-    def _room_for_one(self, now: float) -> bool:
-        if int(now) != self._second:
-            self._second, self._in_second = int(now), 0
+    def _room_for_one(self, second: int) -> bool:
+        if second != self._second:
+            self._second, self._in_second = second, 0
         self._in_second += 1
         return self._in_second <= self._settings.entries_per_second
 
