@@ -50,7 +50,7 @@ unit: $(VENV)/developer
 nightly: $(VENV)/developer $(NODE_TESTS)/node_modules/.package-lock.json
 	NEWAGE_NIGHTLY=1 $(BIN)/python -m pytest -s tests/integration/test_durability.py $(PYTEST)
 
-# BENCH="--groups live --repeats 1", for example; needs a C compiler, too.
+# BENCH="--groups live --repeats 1" or BENCH="--against main --quick", for example; needs a C compiler, too.
 BENCH ?=
 bench: $(VENV)/installed
 	$(BIN)/python bench/run.py $(BENCH)

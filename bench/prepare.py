@@ -62,14 +62,15 @@ def _done(marker: str, sources: list[Path]) -> bool:
     return mark.exists() and mark.stat().st_mtime >= max(source.stat().st_mtime for source in sources)
 
 
-def make_home() -> tuple[Path, Path]:
+def make_home(name: str = "home") -> tuple[Path, Path]:
     """A home with trusted clients that have keys, as an installation of the reference server keeps them.
 
+    :param name: of the home; each tree has its own, for a newer one changes the database.
     :return: the home, and the file that tells the load generator ids and keys.
     """
     import bcrypt
 
-    home, clients = BUILD / "home", BUILD / "clients.json"
+    home, clients = BUILD / name, BUILD / f"{name}-clients.json"
     shutil.rmtree(home, ignore_errors=True)
     (home / "settings").mkdir(parents=True)
     (home / "keys").mkdir()

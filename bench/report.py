@@ -24,14 +24,14 @@ def table(results: Sequence[Row]) -> str:
 def _group_table(group: Group, rows: Sequence[Row]) -> list[str]:
     heads = ["scenario", "server", "median", "min..max", "x Node", "bar", "x python-socketio", "p50 ms", "p99 ms"]
     heads += ["server CPU %", "CPU us/op", "load CPU %", "others %", "ok"]
-    lines = [_line(heads), _line(["---", "---", *["---:"] * (len(heads) - 3), "---"])]
+    lines = [line(heads), line(["---", "---", *["---:"] * (len(heads) - 3), "---"])]
     for name, scenario in group.scenarios.items():
         of_scenario = [row for row in rows if row["scenario"] == name]
         base = {peer: _median(of_scenario, peer, "rate") for peer in (NODE, PYTHON)}
         for server in group.servers:
             own = [row for row in of_scenario if row["server"] == server]
             if own:
-                lines.append(_line(_cells(name, server, scenario, own, base)))
+                lines.append(line(_cells(name, server, scenario, own, base)))
     return lines
 
 
@@ -48,13 +48,13 @@ def _cells(name: str, server: str, scenario: Scenario, rows: Sequence[Row], base
         server,
         f"{rate:,.0f} {unit}",
         f"{min(rates):,.0f}..{max(rates):,.0f}",
-        _number(to_node),
+        number(to_node),
         _verdict(to_node or 0.0, scenario) if judged else "",
-        _number(rate / base[PYTHON] if base[PYTHON] else None),
+        number(rate / base[PYTHON] if base[PYTHON] else None),
         _latency(rows, "p50"),
         _latency(rows, "p99"),
         f"{median(row.get('srv_cpu', 0.0) for row in rows):.0f}",
-        _number(median(row.get("srv_cpu", 0.0) * 1e4 / row["rate"] for row in rows if row.get("rate"))),
+        number(median(row.get("srv_cpu", 0.0) * 1e4 / row["rate"] for row in rows if row.get("rate"))),
         f"{median(row.get('lg_cpu', 0.0) for row in rows):.0f}",
         f"{median(row.get('foreign_cpu', 0.0) for row in rows):.0f}",
         "yes" if all(row.get("ok") for row in rows) else f"NO {_errors(rows)}",
@@ -84,9 +84,9 @@ def _errors(rows: Sequence[Row]) -> str:
     return str({name: count for row in rows for name, count in row.get("errors", {}).items() if count})
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
-def _line(cells: Sequence[str]) -> str:
+def line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"

@@ -47,16 +47,23 @@ class Machine:
 
 
 def measure(
-    machine: Machine, name: str, server: Server, scenario: Scenario, fill: Mapping[str, str], log: IO[str]
+    machine: Machine,
+    name: str,
+    server: Server,
+    scenario: Scenario,
+    fill: Mapping[str, str],
+    log: IO[str],
+    root: Path = ROOT,
 ) -> dict[str, Any]:
     """Measure once, and again while somebody else was busy; the least disturbed result counts.
 
+    :param root: the checkout that the server is of.
     :return: what the load generator said: ``rate``, ``lat_us``, ``srv_cpu`` (percent), ``ok``; ``fatal`` if it failed.
     """
     best: dict[str, Any] | None = None
     for _ in range(1 + machine.retries):
         _await_quiet(machine)
-        result = _measure_once(machine, name, server, scenario, fill, log)
+        result = _measure_once(machine, name, server, scenario, fill, log, root)
         if best is None or result.get("foreign_cpu", 999.0) < best.get("foreign_cpu", 999.0):
             best = result
         if not machine.quiet_percent or result.get("foreign_cpu", 0.0) <= 2 * machine.quiet_percent:
@@ -66,9 +73,15 @@ def measure(
 
 
 def _measure_once(
-    machine: Machine, name: str, server: Server, scenario: Scenario, fill: Mapping[str, str], log: IO[str]
+    machine: Machine,
+    name: str,
+    server: Server,
+    scenario: Scenario,
+    fill: Mapping[str, str],
+    log: IO[str],
+    root: Path,
 ) -> dict[str, Any]:
-    with running(server, fill, log, core=machine.server_core, nice=machine.nice) as (process, port):
+    with running(server, fill, log, core=machine.server_core, nice=machine.nice, root=root) as (process, port):
         if process is None:
             return {"ok": False, "fatal": "the server did not start; see the log"}
         pids = ",".join(map(str, family(process.pid)))
@@ -103,14 +116,14 @@ def load(command: Sequence[str], nice: int = 0) -> dict[str, Any]:
 
 @contextmanager
 def running(
-    server: Server, fill: Mapping[str, str], log: IO[str], *, core: str = "", nice: int = 0
+    server: Server, fill: Mapping[str, str], log: IO[str], *, core: str = "", nice: int = 0, root: Path = ROOT
 ) -> Iterator[tuple[subprocess.Popen[bytes] | None, int]]:
     """A server that listens, and its port; (None, port) if it ended or is too slow. Ended, with its children, after."""
     port = free_port()
-    command = [part.format(bench=BENCH, port=port, **fill) for part in server.command]
+    command = [part.format(bench=root / "bench", port=port, **fill) for part in server.command]
     environment = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(ROOT))),
+        "PYTHONPATH": os.pathsep.join((str(root / "src"), str(root))),
         "PYTHONUNBUFFERED": "1",
         "NODE_PATH": str(BUILD / "node_modules"),
         "NODE_ENV": "production",

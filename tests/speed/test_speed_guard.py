@@ -26,7 +26,7 @@ import newage
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-from scenes import SCENES, TIMES, Cost, make_house, measure  # noqa: E402
+from scenes import ROOT, SCENES, TIMES, Cost, make_house, measure  # noqa: E402
 from speedkit import House, HubHouse, Stream  # noqa: E402
 
 SLACK = 0.5  # calls of a round that are forgiven
@@ -98,6 +98,20 @@ def test_no_round_allocates_more_than_it_did() -> None:
     bounds = {name: scene.allocations for name, scene in SCENES.items()}
     assert found.keys() == bounds.keys()
     assert {name: count for name, count in found.items() if count > bounds[name] + ALLOCATIONS} == {}, bounds
+
+
+def test_the_document_says_the_same() -> None:
+    text = (ROOT / "docs" / "performance.md").read_text("utf-8")
+
+    def of(scene: str) -> list[float]:
+        cost = SCENES[scene].cost
+        return [cost.python, cost.c, SCENES[scene].allocations, cost.sends, cost.sent]
+
+    one, ten = of("token"), of("token to 10")
+    each_more = [(many - few) / 9 for few, many in zip(one, ten, strict=True)]
+    told = [" | ".join(f"{few:,.0f} (+{more:.0f})" for few, more in zip(one, each_more, strict=True))]
+    told += [" | ".join(f"{value:,.0f}" for value in of(scene)) for scene in ("token, reference extension", "echo")]
+    assert [line for line in told if f"| {line} |" not in text] == []
 
 
 # ---------------------------------------------------------------------------------------------- the guard does guard
