@@ -55,7 +55,7 @@ BENCH ?=
 bench: $(VENV)/installed
 	$(BIN)/python bench/run.py $(BENCH)
 
-# What the tests need beside pip and npm packages (a browser, libfaketime): Debian's where it is missing and we may.
+# What the tests need beside pip and npm packages (a browser, libfaketime, strace): Debian's where it is missing and we may.
 packages:
 	@.ci/packages
 

@@ -296,7 +296,7 @@ class Stream:
 
     def tokens(self, count: int, tally: AbstractContextManager[Any], *, events: int = 1) -> None:
         """So many that arrive together, each so many events to every receiver."""
-        self.house.exchange(self.extension, b"".join(self._chunk("st-1") for _ in range(count)), tally)
+        self.house.exchange(self.extension, b"".join(self._chunk() for _ in range(count)), tally)
         self.deliver(count * events)
 
     def token_to_the_library(self, tally: AbstractContextManager[Any]) -> None:
@@ -305,7 +305,7 @@ class Stream:
         if not self._reads:
             self._reads = frame(event("$stream-read", self._opened))
             self.house.exchange(reader, self._reads, nullcontext())
-        self.house.exchange(self.extension, self._chunk("st-1"), tally)
+        self.house.exchange(self.extension, self._chunk(), tally)
         head, chunk = reader.ready(2)
         assert b'"$stream-write"' in head, head
         assert chunk == self._text.encode()
@@ -319,18 +319,20 @@ class Stream:
                 assert packet.startswith((b'42/llm,["SERVER_STREAM_DATA",', b'42/llm,["streamed_data",')), packet
 
     def token_of_the_reference(self, tally: AbstractContextManager[Any]) -> None:
-        """One token as the reference extension sends it: a stream of its own in five parts."""
-        stream_id = f"st-{self._sent + 2}"
-        start = frame(event("CLIENT_STREAM_START", {"type": 1, "streamId": stream_id, **self._ids}))
-        end = frame(event("CLIENT_STREAM_END", {"type": 3, "streamId": stream_id, **self._ids}))
-        parts = [self._chunk(stream_id, index) for index in range(5)]
-        self.house.exchange(self.extension, b"".join((start, *parts, end)), tally)
+        """One token as the reference extension sends it: a stream of its own in five parts, which names no request."""
+        ids = {"streamId": f"st-{self._sent + 2}", "outputId": self._ids["outputId"], "target": "server"}
+        self._sent += 1
+        packets = [event("CLIENT_STREAM_START", {"type": 1, "numStreams": 5, **ids})]
+        for index, part in enumerate(("MIDDLE", "MIDDLE", "MIDDLE", "MIDDLE", "LAST")):
+            body = {"type": 5, "chunkIndex": index, "data": self._text, **ids}
+            packets.append(event(f"CLIENT_STREAM_DATA_{part}", body))
+        packets.append(event("CLIENT_STREAM_END", {"type": 3, **ids}))
+        self.house.exchange(self.extension, b"".join(map(frame, packets)), tally)
         self.deliver(5)
 
-    def _chunk(self, stream_id: str, index: int | None = None) -> bytes:
-        at = self._sent if index is None else index
+    def _chunk(self) -> bytes:
+        body = {"type": 5, "streamId": "st-1", **self._ids, "chunkIndex": self._sent, "data": self._text}
         self._sent += 1
-        body = {"type": 5, "streamId": stream_id, **self._ids, "chunkIndex": at, "data": self._text}
         return frame(event("CLIENT_STREAM_DATA_MIDDLE", body))
 
 
