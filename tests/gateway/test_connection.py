@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from gateway_doubles import FakeSink, Site
 
+from logkit import Logged
 from newage.gateway.settings import GatewaySettings
 from newage.protocol.engine_packet import SharedPacket
 from newage.protocol.engine_session import EngineSettings
@@ -120,6 +121,22 @@ class TestEnd:
         assert sink.ended == ("abort", "parse error")
         assert other_sink.ended is None
         assert site.engines.get(other.sid) is other
+
+    def test_it_is_logged_with_its_cause_within_a_quota(self, site):
+        logged = Logged().start()
+        try:
+            for _ in range(20):
+                connection, _ = site.open()
+                connection.text_received(b"9")
+            site.clock.advance(1)
+            connection, _ = site.open()
+            connection.binary_received(b"x")
+        finally:
+            logged.stop()
+        said = "a client at 127.0.0.1 broke the protocol and is disconnected: "
+        assert logged() == [said + "unknown packet kind (0 more)"] * 5 + [
+            said + "binary data without a packet (15 more)"
+        ]
 
     def test_a_fault_of_ours_ends_this_connection_alone_and_is_logged(self, failures):
         def handler(connection, payload, binary):

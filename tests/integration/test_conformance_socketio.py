@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from conformance_wire import Http, PollingWire, ServerProcess, WebSocketWire, serve
-from rawsocket import HungUpError
+from rawsocket import CLOSE, HungUpError
 
 Wire = PollingWire | WebSocketWire
 ZERO, ONE = '{"_placeholder":true,"num":0}', '{"_placeholder":true,"num":1}'
@@ -190,6 +190,17 @@ class TestEvents:
     def test_a_wrong_packet_closes(self, joined, packet):
         joined.send(packet)
         assert closes(joined)
+
+    @pytest.mark.parametrize("packet", ["2", "9", '4511-["a"]', '42["a"', b"\x01"])
+    def test_a_wrong_packet_over_a_websocket_is_answered_by_a_close_frame(self, server, packet):
+        with Http(server.port, "/socket.io/").websocket() as websocket:
+            websocket.receive_text()
+            websocket.send("40")
+            websocket.send(packet)
+            opcode, payload = websocket.receive()
+            while opcode != CLOSE:
+                opcode, payload = websocket.receive()
+            assert payload == b"\x03\xf0parse error"
 
     @pytest.mark.parametrize(
         "value", ["1e999", "[" * 65 + "]" * 65, "[" + "1," * 50_000 + "1]"], ids=["large", "deep", "many"]

@@ -449,13 +449,29 @@ def test_close_twice_and_abort_after_it():
     assert ours.clock.getDelayedCalls() == []
 
 
-def test_abort_drops_what_is_queued():
+def test_abort_drops_what_is_queued_and_says_why():
+    """A close frame instead of a reset: its reason is all that a developer sees of it."""
     ours = open_socket()
     ours.sink.send_text(b"4never")
-    ours.sink.abort("protocol error")
-    assert ours.frames() == []
+    ours.sink.abort("parse error")
+    ours.sink.abort("again")
+    assert ours.frames() == [(8, b"\x03\xf0parse error")]
+    assert ours.transport.disconnecting
+    ours.transport.finish()
     assert ours.receiver.events == []
+    assert ours.clock.getDelayedCalls() == []
+
+
+def test_abort_waits_for_no_peer_that_takes_nothing():
+    ours = open_socket()
+    ours.sink.abort("parse error")
+    ours.clock.advance(5)
     assert ours.transport.aborted
+    slow = open_socket()
+    slow.transport.dataBuffer, slow.transport.offset, slow.transport._tempDataLen = b"unsent", 0, 0
+    slow.sink.abort("slow consumer")
+    assert slow.transport.aborted
+    assert slow.frames() == []
 
 
 def test_a_sink_without_receiver_swallows():

@@ -169,7 +169,14 @@ class Connection:
         return True
 
     def _broken(self, error: ProtocolError) -> None:
-        _log.debug("a client at {address} broke the protocol: {why}", address=self.peer.address, why=str(error))
+        unsaid = self._gateway.broken.take()
+        if unsaid is not None:
+            _log.info(
+                "a client at {address} broke the protocol and is disconnected: {why} ({unsaid} more)",
+                address=self.peer.address,
+                why=str(error),
+                unsaid=unsaid,
+            )
         self.abort(PARSE_ERROR)
 
     def faulty(self) -> None:

@@ -18,6 +18,7 @@ from newage.gateway.timers import Timers
 from newage.ports import IFrameSink
 from newage.protocol.engine_packet import MESSAGE
 from newage.protocol.engine_session import NEVER, EngineSettings
+from newage.telemetry import LogQuota
 
 if TYPE_CHECKING:
     from newage.domain.model import Peer
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 MessageHandler: TypeAlias = Callable[[Connection, bytes, bool], None]
 
 SHUTTING_DOWN = "server shutting down"
+_LOGGED_PER_SECOND = 5
 
 
 def new_sid() -> str:
@@ -145,6 +147,7 @@ class Gateway:
         self.new_sid = new_sid
         self.forget = forget
         self.credit = settings.max_outbound_bytes // 16
+        self.broken = LogQuota(_LOGGED_PER_SECOND, timers.now)  # clients that broke the protocol
         self.make_upper: Callable[[Connection], Upper]
         if hub is not None and dispatcher is not None:
             self.hub = hub

@@ -27,6 +27,7 @@ from newage.web.fastframes import (
     STATE_OPEN,
     FastFrames,
     FlushList,
+    buffered_bytes,
     direct_sender,
 )
 from newage.web.settings import WebSettings
@@ -325,9 +326,14 @@ class EngineWebSocket(FastFrames, WebSocketServerProtocol):
             self._arm_abort()
 
     def abort(self, reason: str) -> None:
+        """Drops what is queued; a peer that reads is told why in a close frame."""
         self._receiver = NOBODY
-        if self.state != STATE_CLOSED:
-            self._queue.clear()
+        if self.state == STATE_CLOSED:
+            return
+        self._queue.clear()
+        if self.state == STATE_OPEN and not buffered_bytes(self.transport):
+            self._fail_connection(_POLICY_VIOLATION, reason)
+        else:
             self.dropConnection(abort=True)
 
     def overflowed(self) -> None:
