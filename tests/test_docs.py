@@ -23,6 +23,7 @@ DOCUMENTS = (
     "CHANGELOG.md",
     "docs/server_settings.md",
     "docs/operations.md",
+    "docs/security.md",
 )
 TWISTD = {"-n", "--pidfile", "--logfile", "--help"}
 
