@@ -42,11 +42,13 @@ class Client:
 
     def oversized(self, packet: bytes) -> None:
         """A MESSAGE that is too large of somebody who is not admitted yet: it is refused, unread."""
-        self.text(packet, read=False)
+        received = self._session.receive(packet, read=False)
+        if received is not None:
+            self._act(*received)
 
-    def text(self, packet: bytes, *, read: bool = True) -> None:
+    def text(self, packet: bytes) -> None:
         """One MESSAGE packet, its kind included."""
-        received = self._session.receive(packet, read=read)
+        received = self._session.receive(packet)
         if received is not None:
             kind, member, data, ack_id = received
             if kind == EVENT:
@@ -65,7 +67,9 @@ class Client:
                 member.acknowledged(ack_id, data)
 
     def _act(self, kind: int, member: Any, data: Any, ack_id: bytes | None) -> None:
-        if kind == ACK:
+        if kind == EVENT:
+            member.receive(data, ack_id)
+        elif kind == ACK:
             member.acknowledged(ack_id, data)
         elif kind == CONNECT:
             self._connect(member, data)

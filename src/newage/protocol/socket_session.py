@@ -137,7 +137,7 @@ class SocketSession(Generic[Member]):
             args = loads(packet[start:])
         except TooMuch:
             args = unread(EVENT, packet[start:])
-        if not isinstance(args, list):
+        if type(args) is not list and type(args) is not Unread:
             raise ProtocolError("invalid payload")
         if args and type(args[0]) is str and args[0] not in RESERVED_EVENTS:
             return (EVENT, member, args, ack_id)
