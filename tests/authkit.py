@@ -99,7 +99,13 @@ class Gatehouse:
         self.server_file = ServerFile(self.files)
         self.static = StaticRoutes(self.files, self.file_workers, static or StaticSettings())
         self.functions = FileFunctions(
-            self.files, self.file_workers, self.server_file, self.trust, quick_hash, lambda: self.network_safe
+            self.files,
+            self.file_workers,
+            self.server_file,
+            self.trust,
+            quick_hash,
+            lambda: self.network_safe,
+            self.administration.rank_of,
         )
         self.extensions: dict[str, tuple[str, ...]] = {}
         self.calls = CallService(

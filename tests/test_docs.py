@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from newage import errors, home
+from newage import cli, errors, home
 from newage.config import ENV_PREFIX, MEMBERS, load, members, sections
 from newage.tap import Options
 
@@ -41,7 +41,7 @@ def commands(*names: str) -> Iterator[str]:
     for name in names:
         for block in blocks(name, "sh"):
             yield from (line.split(" #")[0].strip() for line in block.splitlines() if line.strip())
-        yield from re.findall(r"`((?:make|twistd|PYTHONPATH=)[^`]*)`", text(name))
+        yield from re.findall(r"`((?:make|twistd|newage|PYTHONPATH=)[^`]*)`", text(name))
 
 
 ALL_COMMANDS = sorted(set(commands(*DOCUMENTS)))
@@ -89,9 +89,27 @@ def _options() -> set[str]:
     return set(re.findall(r"--[a-z]+", str(Options())))
 
 
+def _command_options() -> set[str]:
+    """Of the `newage` command and its subcommands."""
+    found: set[str] = set()
+    waiting = [cli.parser()]
+    while waiting:
+        for action in waiting.pop()._actions:
+            found |= set(action.option_strings)
+            waiting += action.choices.values() if isinstance(action.choices, dict) else []
+    return found
+
+
+def test_options_of_the_command_exist() -> None:
+    said = [c for c in ALL_COMMANDS if re.match(r"(\S+/)?newage |sudo -u newage newage ", c)]
+    assert len(said) > 5
+    found = {option for command in said for option in re.findall(r"(?<=\s)(--[a-z-]+)", command)}
+    assert {"--home", "--admin", "--days"} <= found <= _command_options()
+
+
 def test_options_named_in_prose_exist() -> None:
-    named = set(re.findall(r"`(--[a-z]+)[ `]", text("README.md")))
-    assert named <= _options() | TWISTD
+    named = set(re.findall(r"`(--[a-z]+)[ `]", text("README.md") + text("docs/operations.md")))
+    assert named <= _options() | TWISTD | _command_options()
 
 
 @pytest.mark.parametrize("block", blocks("README.md", "toml"))

@@ -47,6 +47,7 @@ from newage.services.keys import KeyService
 from newage.services.log_reader import LogReader
 from newage.services.moderation import ModerationService
 from newage.services.offline import OfflineService
+from newage.services.operator import OperatorService
 from newage.services.pacing import Pacer
 from newage.services.presence import PresenceService
 from newage.services.relations import RelationService
@@ -146,10 +147,13 @@ class Assembly:
         self.trust = TrustService(
             self.files, store, threads.files, lambda raw: make_hash(raw, config.auth.bcrypt_rounds), world, config.auth
         )
+        self.administration = KeyAdministration(self.keys, self.trust, self.sessions)
+        self.limiter = AttemptLimiter(monotonic, config.auth)
+        self.operator = OperatorService(self.keys, self.trust, self.limiter, world)
         self.auth = AuthService(
             self.keys,
             self.trust,
-            AttemptLimiter(monotonic, config.auth),
+            self.limiter,
             hashes,
             world,
             config.auth,
@@ -173,6 +177,7 @@ class Assembly:
             self.trust,
             lambda raw: make_hash(raw, config.auth.bcrypt_rounds),
             lambda: self.server_file.network_safe,
+            self.administration.rank_of,
         )
         register_builtins(self.calls, functions, self.static)
 
@@ -275,11 +280,11 @@ class Assembly:
     def _make_namespaces(self) -> Dispatcher:
         dispatcher = Dispatcher()
         kept = ExtensionSettings(self._config.sillytavern)
-        administration = KeyAdministration(self.keys, self.trust, self.sessions)
         dispatcher.add(self._namespace("/"))
-        dispatcher.add(make_auth_namespace(self.auth, self.keys, self.sessions))
-        dispatcher.add(make_clients_namespace(self.auth, self.keys, administration, self.sessions, self.client_list))
-        dispatcher.add(make_sillytavern_namespace(self.auth, self.keys, self.trust, self.sessions, kept))
+        administration, sessions = self.administration, self.sessions
+        dispatcher.add(make_auth_namespace(self.auth, self.keys, administration, sessions))
+        dispatcher.add(make_clients_namespace(self.auth, self.keys, administration, sessions, self.client_list))
+        dispatcher.add(make_sillytavern_namespace(self.auth, administration, self.trust, sessions, kept))
         dispatcher.add(make_function_call_namespace(self.auth, self.sessions, self.calls))
         dispatcher.add(self._make_llm())
         dispatcher.add(self._make_rooms())

@@ -22,6 +22,7 @@ from attrs.validators import and_, ge, le, min_len
 
 from newage.bridge.demo import DemoSettings
 from newage.config_values import address_list, check_least, coerce, toml_value
+from newage.control import ControlSettings
 from newage.errors import BadParameter, ConfigError, FileReadFailed, NewAgeError
 from newage.gateway.settings import GatewaySettings
 from newage.manhole import ManholeSettings
@@ -118,6 +119,7 @@ class Config:
     watch: WatchSettings = field(factory=WatchSettings)
     storage: StorageSettings = field(factory=StorageSettings)
     demo: DemoSettings = field(factory=DemoSettings)
+    control: ControlSettings = field(factory=ControlSettings)
     manhole: ManholeSettings = field(factory=ManholeSettings)
     log: LogSettings = field(factory=LogSettings)
     # Not settings: what the operator should hear about although it does not keep the hub from starting.

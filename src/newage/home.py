@@ -16,8 +16,14 @@ import newage
 from newage.errors import ConfigError, FileReadFailed, NewAgeError
 from newage.telemetry import AuditLog, Counters, LogFiles, LogSettings
 
-FOLDERS = ("settings", "keys", "data", "logs", "exampleClient", "public")
-PRIVATE = ("keys", "data", "logs", "settings")  # hashes, people's text and passwords: the hub's user alone reads them
+FOLDERS = ("settings", "keys", "data", "logs", "run", "exampleClient", "public")
+PRIVATE = (
+    "keys",
+    "data",
+    "logs",
+    "run",
+    "settings",
+)  # for the hub's user alone: hashes, people's texts
 LOCK = "data/.lock"
 
 

@@ -21,6 +21,7 @@ from twisted.web.client import Agent
 
 from newage import __version__
 from newage.config import Config, Key, load
+from newage.control import Control
 from newage.core import Core
 from newage.errors import ConfigError
 from newage.home import Home, check_home, static_folder
@@ -215,6 +216,7 @@ def build(config: Config, reactor: Any, read: Callable[[], Config]) -> StagedSer
         signals,
         home,
         core,
+        Control(reactor, config.control, folder, core.operator.handle),
         Manhole(reactor, config.manhole, config.home, Inspection(core).namespace, BANNER),
         systemd,
         Reloader(reactor, config, partial(_checked, read), core.reload, systemd, partial(signals.stop, "SIGHUP")),

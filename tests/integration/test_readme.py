@@ -12,7 +12,7 @@ from pathlib import Path
 from shutil import which
 
 import pytest
-from harness import CHECKOUT, HERE, Daemon
+from harness import CHECKOUT, HERE, Daemon, daemon_environment
 
 README = (CHECKOUT / "README.md").read_text("utf-8")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -79,16 +79,23 @@ def test_the_page_shows_the_answer(demo: Daemon, tmp_path: Path) -> None:
     run(demo, tmp_path, "look.js", LOOK_AT, "node", browser, f"{demo.url}/public/hello.html")
 
 
-def test_the_key_script_prints_a_key_that_opens_the_hub_in_strict_mode(tmp_path: Path) -> None:
-    """The recipe of "Let other machines in": trust by a file, a key from here, the key in the handshake."""
+def test_the_key_that_the_command_prints_opens_the_hub_in_strict_mode(tmp_path: Path) -> None:
+    """The recipe of "Let other machines in": a key from here, the key in the handshake."""
     home = tmp_path / "newage-home"
-    (home / "settings").mkdir(parents=True)
-    sample = (CHECKOUT / "conf" / "settings" / "phone.json").read_text("utf-8")
-    (home / "settings" / "phone.json").write_text(sample, "utf-8")
     (tmp_path / "strict.toml").write_text("[auth]\nnetwork_safe = false\n", "utf-8")
     daemon = Daemon(home, "--config", str(tmp_path / "strict.toml")).start()
     try:
-        key = run(daemon, tmp_path, "key.js", examples("js")[1], "node").strip()
+        (line,) = re.findall(r"^~/newage/bin/newage (keys new .*)$", README, re.MULTILINE)
+        made = subprocess.run(
+            [sys.executable, "-m", "newage.cli", *line.split()],  # the home is the default one
+            cwd=tmp_path,
+            env=daemon_environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        key = made.stdout.strip()
         assert re.fullmatch(r"[0-9a-f-]{36}", key)
         auth = {"clientType": "web-app", "clientId": "phone", "key": key}
         knock = """

@@ -32,7 +32,7 @@ def house(tmp_path: Path) -> Gatehouse:
 
 @pytest.fixture
 def auth(house: Gatehouse) -> Namespace:
-    return make_auth_namespace(house.auth, house.keys, house.sessions)
+    return make_auth_namespace(house.auth, house.keys, house.administration, house.sessions)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def kept() -> ExtensionSettings:
 
 @pytest.fixture
 def tavern(house: Gatehouse, kept: ExtensionSettings) -> Namespace:
-    return make_sillytavern_namespace(house.auth, house.keys, house.trust, house.sessions, kept)
+    return make_sillytavern_namespace(house.auth, house.administration, house.trust, house.sessions, kept)
 
 
 def ok(body: dict[str, Any]) -> bool:
@@ -94,7 +94,7 @@ class TestGetKey:
     def test_a_refusal_is_told(self, tmp_path: Path) -> None:
         house = Gatehouse(tmp_path, network_safe=True, max_client_keys=1)
         house.issue("other")
-        auth = make_auth_namespace(house.auth, house.keys, house.sessions)
+        auth = make_auth_namespace(house.auth, house.keys, house.administration, house.sessions)
         ((event, body),) = FakeSocket(house, auth).connect({"clientId": "new", "key": "getKey"}).emitted
         assert event == "CLIENT_KEY_ASSIGNED"
         assert refused(body) == "Too many client keys."
@@ -310,7 +310,7 @@ class FullStore(MemoryKeyStore):
 def test_a_key_that_is_not_durable_is_not_given_out(tmp_path: Path) -> None:
     house = Gatehouse(tmp_path, network_safe=True, store=FullStore())
     kept = ExtensionSettings(SillyTavernSettings())
-    tavern = make_sillytavern_namespace(house.auth, house.keys, house.trust, house.sessions, kept)
+    tavern = make_sillytavern_namespace(house.auth, house.administration, house.trust, house.sessions, kept)
     assert refused(identify(house, tavern)) == "The store refused."
     assert house.keys.records(EXTENSION) == ()
 

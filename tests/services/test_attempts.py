@@ -87,3 +87,26 @@ def test_the_memory_is_bounded_and_keeps_what_is_open(limiter: AttemptLimiter) -
     for _ in range(2):
         limiter.begin("open", "x")
     assert is_locked(limiter, "open", "x")
+
+
+def test_unlocking_one_client_at_every_address(limiter: AttemptLimiter) -> None:
+    for address, who in (HERE, ("192.0.2.2", "ann"), ("192.0.2.2", "bob")):
+        for _ in range(3):
+            limiter.failed(address, who)
+    limiter.failed("192.0.2.3", "ann")
+    assert limiter.unlock("ann") == [HERE, ("192.0.2.2", "ann")]
+    assert not is_locked(limiter)
+    assert is_locked(limiter, "192.0.2.2", "bob")
+    assert limiter.unlock() == [("192.0.2.2", "bob")]
+    assert limiter.unlock() == []
+
+
+def test_unlocking_forgets_failures_but_not_what_is_being_checked(limiter: AttemptLimiter) -> None:
+    limiter.failed(*HERE)
+    for _ in range(2):
+        limiter.begin(*HERE)
+    assert is_locked(limiter)
+    limiter.unlock()
+    assert not is_locked(limiter)
+    limiter.begin(*HERE)
+    assert is_locked(limiter)

@@ -9,9 +9,10 @@ import pytest
 
 from authkit import LOCAL, REMOTE, Gatehouse, quick_hash
 from deferreds import SteppedWorkers, outcome, value
-from newage.domain.model import Agent, Caller, Kind, Peer, nobodys
+from newage.domain.model import Agent, Caller, Kind, Peer, Rank, Scope, nobodys
 from newage.errors import AuthenticationFailed, NewAgeError, NotFound, Unavailable
 from newage.services.auth import ANYBODY, EXTENSIONS, STAFF, HandshakeRequest
+from newage.services.keys import Grant
 
 ADMIN_ADDRESS = Peer("198.51.100.5", admin=True)
 LAN = Peer("10.0.0.7", near=True)
@@ -427,3 +428,101 @@ def test_secrets_are_not_shown() -> None:
     shown = repr(HandshakeRequest(client_id="a", identity="a", key="the key", password="the password"))
     assert "the key" not in shown
     assert "the password" not in shown
+
+
+class TestRankOfKeys:
+    """A key carries the rank and scope of its issue (B6)."""
+
+    def test_is_admin_later_does_not_lift_old_key(self, house: Gatehouse) -> None:
+        old = house.issue("web1")
+        house.trusts("web1", isAdmin=True)
+        for peer in (LOCAL, REMOTE, ADMIN_ADDRESS):
+            assert verdict(house, "web1", key=old, client_type="monitor", peer=peer) == NOT_YOU
+            assert verdict(house, "web1", key=old, peer=peer) == "ok"
+        new = house.issue("web1")
+        assert verdict(house, "web1", key=new, client_type="monitor") == "ok sensitive"
+        house.trusts("web1", isAdmin=False)
+        assert verdict(house, "web1", key=new, client_type="monitor") == NOT_YOU
+
+    def test_not_with_a_restart_in_between(self, tmp_path: Path, house: Gatehouse) -> None:
+        old = house.issue("web1")
+        house.trusts("web1", isAdmin=True)
+        after = Gatehouse(tmp_path, store=house.store)
+        value(after.keys.load())
+        value(after.trust.load())
+        value(after.keys.settle(lambda who: after.trust.rank(who, network_safe=False)))
+        assert verdict(after, "web1", key=old, client_type="monitor") == NOT_YOU
+
+    def test_nor_on_a_local_page_in_network_safe_mode(self, house: Gatehouse) -> None:
+        old = house.issue("web1")
+        house.trusts("web1", isAdmin=True)
+        house.network_safe = True
+        page = OWN_PAGE
+        assert verdict(house, "web1", key=old, client_type="monitor", peer=page) == "ok as client"
+        new = house.issue("web1")
+        assert verdict(house, "web1", key=new, client_type="monitor", peer=page) == "ok sensitive"
+        caller = admit(house, "web1", key=new, client_type="monitor", peer=page)
+        assert (caller.rank, caller.credential) == (Rank.ADMIN, house.keys.records("web1")[-1].key_id)
+
+    def test_what_the_operator_issued_makes_an_administrator_of_any_trusted_id(self, house: Gatehouse) -> None:
+        grant = Grant(rank=Rank.ADMIN, scope=Scope.ADMIN)
+        key = value(house.keys.generate("web1", local=True, grant=grant))
+        assert verdict(house, "web1", key=key, client_type="monitor") == "ok sensitive"
+        assert verdict(house, "web1", key=key) == "ok"
+        assert verdict(house, "web1", key=key, client_type="SillyTavern") == NOT_YOU
+        house.network_safe = True
+        assert verdict(house, "web1", key=key, client_type="monitor", peer=OWN_PAGE) == "ok sensitive"
+
+    @pytest.mark.parametrize(
+        ("namespace", "expected"),
+        [
+            ("/llm", "ok"),
+            ("/auth", "ok"),
+            ("/clients", "ok"),
+            ("/function_call", "ok"),
+            ("/sillytavern", "ok"),
+            ("/rooms", NOT_YOU),
+            ("/", NOT_YOU),
+            ("/debug", NOT_YOU),
+        ],
+    )
+    def test_scope_extension(self, house: Gatehouse, namespace: str, expected: str) -> None:
+        grant = Grant(rank=Rank.EXTENSION, scope=Scope.EXTENSION)
+        key = value(house.keys.generate(EXTENSION, local=True, grant=grant))
+        as_extension = verdict(house, EXTENSION, key=key, client_type="SillyTavern", namespace=namespace, peer=REMOTE)
+        assert as_extension.removesuffix(" sensitive") == expected
+        assert verdict(house, EXTENSION, key=key, namespace=namespace, peer=REMOTE) == NOT_YOU
+
+    @pytest.mark.parametrize("namespace", ["/llm", "/auth", "/"])
+    def test_scope_api_opens_no_socket(self, house: Gatehouse, namespace: str) -> None:
+        key = value(house.keys.generate("web1", local=True, grant=Grant(scope=Scope.API)))
+        assert verdict(house, "web1", key=key, namespace=namespace) == NOT_YOU
+
+    def test_a_key_that_is_over(self, house: Gatehouse) -> None:
+        key = value(house.keys.generate("web1", local=True, grant=Grant(seconds=60)))
+        assert verdict(house, "web1", key=key) == "ok"
+        house.clock.advance(60)
+        assert verdict(house, "web1", key=key) == BAD_KEY
+
+
+class TestRankOfPasswords:
+    """Whoever has an id may have chosen its password: it makes no administrator of an id that became one later."""
+
+    def test_from_elsewhere_it_proves_no_administrator(self, house: Gatehouse) -> None:
+        house.trusts("pw", isAdmin=True, sillyTavernPassWord="secret")
+        options: dict[str, Any] = {"password": "secret", "client_type": "monitor", "namespace": "/auth"}
+        assert verdict(house, "pw", peer=ADMIN_ADDRESS, **options) == NOT_YOU
+        caller = admit(house, "pw", peer=ADMIN_ADDRESS, password="secret", namespace="/auth")
+        assert (caller.kind, caller.rank, caller.credential) == (Kind.CLIENT, Rank.CLIENT, "password")
+        assert verdict(house, "pw", peer=LOCAL, **options) == "ok sensitive"
+
+    def test_log_in_gives_no_kind_that_was_claimed_in_vain(self, house: Gatehouse) -> None:
+        house.network_safe = True
+        caller = admit(house, "pw", client_type="monitor", namespace="/auth", peer=FOREIGN_PAGE)
+        after = value(house.auth.log_in(caller, "pw", "secret"))
+        assert (after.kind, after.sensitive, after.rank) == (Kind.CLIENT, False, Rank.CLIENT)
+
+    def test_it_proves_an_extension(self, house: Gatehouse) -> None:
+        house.trusts(EXTENSION, sillyTavernPassWord="secret")
+        caller = admit(house, EXTENSION, password="secret", namespace="/auth", peer=REMOTE)
+        assert (caller.rank, caller.credential) == (Rank.EXTENSION, "password")

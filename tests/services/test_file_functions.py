@@ -281,6 +281,41 @@ class TestOwnSettings:
         assert saved(save(house, client(house), "settings/web1.json", content)) == "ok"
         assert house.read("settings/web1.json") == {"x": 1, "clientId": "web1"}
 
+    @pytest.mark.parametrize("client_id", ["monitor", "boss", "SillyTavern-77"])
+    def test_nobody_registers_as_more_than_he_has_shown_to_be(self, house: Gatehouse, client_id: str) -> None:
+        """B6: ``monitor`` becomes an administrator by being trusted, ``boss`` by its file."""
+        house.write("settings/boss.json", {"clientId": "boss", "isAdmin": True})
+        value(house.trust.rescan())
+        wanted = {"clientId": client_id, "isTrust": True}
+        save(house, client(house, client_id), f"settings/{client_id}.json", wanted)
+        assert "isTrust" not in house.read(f"settings/{client_id}.json")
+        assert not house.trust.knows(client_id, network_safe=False)
+
+    @pytest.mark.parametrize(
+        ("client_id", "client_type", "allowed"),
+        [
+            ("web1", "web-app", True),
+            (EXTENSION, "SillyTavern", True),
+            ("monitor", "monitor", True),
+            ("monitor", "web-app", False),
+            ("monitor", "SillyTavern", False),
+            (EXTENSION, "web-app", False),
+        ],
+    )
+    def test_a_password_is_a_credential(
+        self, house: Gatehouse, client_id: str, client_type: str, allowed: bool
+    ) -> None:
+        """B6: who could set one for an id above himself would log in as it next."""
+        caller = house.caller(client_id, client_type=client_type)
+        name = f"settings/{client_id}.json"
+        assert saved(save(house, caller, name, {"theme": "dark", "sillyTavernPassWord": "***"})) == "ok"
+        if allowed:
+            assert saved(save(house, caller, name, {"sillyTavernPassWord": "mine"})) == "ok"
+        else:
+            with pytest.raises(NotAuthorised, match=r"^Unauthorized$"):
+                save(house, caller, name, {"sillyTavernPassWord": "mine"})
+        assert ("sillyTavernPassWord" in house.read(name)) is allowed
+
     def test_nobody_else_registers_itself(self, house: Gatehouse) -> None:
         content = {"clientId": "web1", "isTrust": True}
         save(house, client(house, peer=REMOTE), "settings/web1.json", content)

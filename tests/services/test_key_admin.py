@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from authkit import Gatehouse
-from deferreds import value
-from newage.domain.model import Caller
+from deferreds import SteppedWorkers, outcome, value
+from newage.domain.model import Caller, Rank
 from newage.errors import ClientMissing, NotAuthorised, Unavailable
+from newage.services.keys import Grant
 
 EXTENSION = "SillyTavern-8000"
 
@@ -116,3 +117,84 @@ def test_there_is_a_limit(tmp_path: Path) -> None:
     with pytest.raises(Unavailable):
         generate(house, admin(house), "c")
     assert not house.trust.knows("c", network_safe=False)
+
+
+class TestOwnKeys:
+    """``getKey`` and what a password brings (contract 2.8.5, 2.8.6, A37)."""
+
+    def assign(self, house: Gatehouse, caller: Caller) -> str:
+        """'ok', or what to do."""
+        try:
+            key = value(house.administration.assign(caller))
+        except NotAuthorised as error:
+            assert (str(error), error.error_code) == ("Unauthorized", 6)
+            return str(error.members["hint"])
+        assert value(house.keys.verify(caller.client_id, key, "lane"))
+        return "ok"
+
+    def test_a_client_and_an_extension_get_one_of_their_rank(self, house: Gatehouse) -> None:
+        for caller, rank in ((house.caller("web1"), Rank.CLIENT), (extension(house), Rank.EXTENSION)):
+            assert self.assign(house, caller) == "ok"
+            record = house.keys.records(caller.client_id)[-1]
+            assert (record.rank, record.made_by, record.local) == (rank, caller.client_id, True)
+
+    @pytest.mark.parametrize("client_id", ["monitor", EXTENSION])
+    def test_nobody_gets_one_for_an_id_above_what_he_has_shown(self, house: Gatehouse, client_id: str) -> None:
+        assert "more than you have shown" in self.assign(house, house.caller(client_id))
+        assert house.keys.client_ids() == ()
+
+    def test_the_first_administrator_gets_one_and_no_other(self, house: Gatehouse) -> None:
+        house.trusts("boss", isAdmin=True)
+        boss = house.caller("boss", client_type="monitor")
+        assert "newage keys new monitor" in self.assign(house, admin(house, sensitive=False))
+        assert self.assign(house, admin(house, sensitive=False, bootstrap=True)) == "ok"
+        assert house.keys.records("monitor")[-1].rank is Rank.ADMIN
+        for caller in (admin(house), boss, house.caller("boss", client_type="monitor", credential="password")):
+            assert f"newage keys new {caller.client_id}" in self.assign(house, caller)
+        value(house.keys.remove("monitor"))
+        assert self.assign(house, boss) == "ok"
+
+    def test_two_at_once_are_not_both_the_first(self, tmp_path: Path) -> None:
+        house = Gatehouse(tmp_path, stepped=True)
+        house.trusts("monitor")
+        house.trusts("boss", isAdmin=True)
+        callers = (admin(house), house.caller("boss", client_type="monitor"))
+        found = [outcome(house.administration.assign(caller)) for caller in callers]
+        assert isinstance(house.hash_workers, SteppedWorkers)
+        house.hash_workers.flush()
+        assert isinstance(found[0][0], str)
+        assert found[1][0].check(NotAuthorised)
+
+    def test_a_password_that_is_set_is_asked_for(self, house: Gatehouse) -> None:
+        for client_id, who in (("web1", "web-app"), (EXTENSION, "SillyTavern"), ("monitor", "monitor")):
+            house.trusts(client_id, sillyTavernPassWord="secret")
+            assert "password is set" in self.assign(house, house.caller(client_id, client_type=who))
+            assert house.keys.records(client_id) == ()
+            shown = house.caller(client_id, client_type=who, credential="password")
+            assert self.assign(house, shown) == "ok"
+
+    def test_identifying_gives_an_extensions_key_even_to_an_administrators_id(self, house: Gatehouse) -> None:
+        house.trusts(EXTENSION, isAdmin=True)
+        key = value(house.administration.identify(extension(house)))
+        record = value(house.keys.verify(EXTENSION, key, "lane"))
+        assert (record.rank, record.made_by) == (Rank.EXTENSION, EXTENSION)
+
+
+class TestRankOfAnId:
+    def test_is_the_highest_of_trust_keys_and_what_it_is_connected_as(self, house: Gatehouse) -> None:
+        rank_of = house.administration.rank_of
+        assert [rank_of(who) for who in ("web1", "nobody", EXTENSION, "monitor")] == [0, 0, 1, 2]
+        house.caller("web1", identity="web1-tab", client_type="extension")
+        assert rank_of("web1") is Rank.EXTENSION
+        grant = Grant(rank=Rank.ADMIN, seconds=60)
+        value(house.keys.generate("web1", local=True, grant=grant))
+        assert rank_of("web1") is Rank.ADMIN
+        house.clock.advance(60)
+        assert rank_of("web1") is Rank.EXTENSION
+
+    def test_what_may_become_an_administrator_counts_as_one(self, house: Gatehouse) -> None:
+        (house.home / "settings" / "monitor.json").unlink()
+        house.write("settings/boss.json", {"clientId": "boss", "isAdmin": True})
+        value(house.trust.rescan())
+        assert house.administration.rank_of("monitor") is house.administration.rank_of("boss") is Rank.ADMIN
+        assert house.trust.rank("monitor", network_safe=False) is Rank.CLIENT

@@ -22,7 +22,7 @@ def may_touch(actor: Rank, target: Rank, *, own: bool) -> bool:
 
     :param own: the id is the actor's.
     """
-    return target < actor or (own and target is actor)
+    return target <= actor if own else target < actor
 
 
 def proves(key: KeyRecord, kind: Kind, namespace: str) -> bool:

@@ -9,8 +9,8 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from newage.audit import Recorder
-from newage.domain.model import Caller, Kind
-from newage.errors import AuthenticationFailed, BadKey, ClientMissing, InvalidRequest, NewAgeError, NotAuthorised
+from newage.domain.model import Caller
+from newage.errors import AuthenticationFailed, BadKey, ClientMissing, InvalidRequest, NewAgeError
 from newage.gateway.dispatch import Namespace
 from newage.gateway.sockets import ServerSocket
 from newage.namespaces.handshake import (
@@ -22,12 +22,11 @@ from newage.namespaces.handshake import (
 )
 from newage.namespaces.wire import INVALID, answer, as_known, failure, first, identifier, members, nothing, ok
 from newage.services.auth import AuthService, HandshakeRequest
+from newage.services.key_admin import KeyAdministration
 from newage.services.keys import KeyService
 from newage.services.sessions import SessionService
 
 _log = Logger()
-
-NOT_YOURS = "You are have no right to get others key."  # the reference server's words
 
 
 def parse_client_id(payload: Any, *names: str) -> str | None:
@@ -44,20 +43,6 @@ def parse_client_id(payload: Any, *names: str) -> str | None:
 
 def parse_own_id(payload: Any) -> str | None:
     return parse_client_id(payload, "clientId")
-
-
-def readable_id(caller: Caller, wanted: str | None) -> str:
-    """Whose hash the caller may see: its own, and an administrator anybody's.
-
-    :raises NotAuthorised: somebody else's.
-    """
-    if wanted is None or wanted == caller.client_id:
-        return caller.client_id
-    if caller.kind is not Kind.ADMIN:
-        raise NotAuthorised(NOT_YOURS)
-    if not caller.sensitive:
-        raise NotAuthorised("Unauthorized")
-    return wanted
 
 
 @frozen
@@ -79,6 +64,7 @@ class Login:
 class _Auth:
     auth: AuthService
     keys: KeyService
+    administration: KeyAdministration
     sessions: SessionService
     _issued: Recorder = field(factory=lambda: Recorder("key.generate", "CLIENT_KEY_ASSIGNED"))
     _logins: Recorder = field(
@@ -86,9 +72,9 @@ class _Auth:
     )
 
     async def deliver(self, socket: ServerSocket, caller: Caller) -> None:
-        """Issue a key and send it under both event names (contract 2.8.5). Never raises."""
+        """Issue a key and send it under both event names (contract 2.8.5), or say why not. Never raises."""
         try:
-            key = await self.keys.generate(caller.client_id, local=caller.peer.local)
+            key = await self.administration.assign(caller)
         except Exception as error:  # as_known logs what it does not know and re-raises cancellation
             known = as_known(error, "getKey")
             self._issued.failed(caller, None, known)
@@ -101,10 +87,11 @@ class _Auth:
 
     async def welcome(self, socket: ServerSocket, caller: Caller, request: HandshakeRequest) -> None:
         """What follows CONNECT for those who asked for a key, by ``getKey`` or by a password."""
-        if not request.wants_key and self.auth.is_open_to(caller.peer):
-            # Nothing was asked of a local peer, so its password has not been looked at yet.
+        asks_login = not request.wants_key or self.auth.has_password(request.client_id)
+        if request.password and asks_login and not caller.credential:
+            # Nothing was asked of this peer, so its password has not been looked at yet.
             try:
-                await self.auth.log_in(caller, request.client_id, request.password)
+                caller = await self.auth.log_in(caller, request.client_id, request.password)
             except NewAgeError as error:
                 self._logins.failed(caller, request, error)
                 socket.emit("CLIENT_KEY_ASSIGNED", failure(error))
@@ -114,7 +101,7 @@ class _Auth:
         await self.deliver(socket, caller)
 
     def key_hash(self, caller: Caller, wanted: str | None) -> dict[str, Any]:
-        client_id = readable_id(caller, wanted)
+        client_id = self.administration.readable_id(caller, wanted)
         found = self.keys.newest_hash(client_id)
         if found is None:
             raise BadKey("Client key not found.")
@@ -154,9 +141,11 @@ def _detached(work: Any) -> None:
     Deferred.fromCoroutine(work).addErrback(lambda failed: _log.failure("a key could not be delivered", failed))
 
 
-def make_auth_namespace(auth: AuthService, keys: KeyService, sessions: SessionService) -> Namespace:
+def make_auth_namespace(
+    auth: AuthService, keys: KeyService, administration: KeyAdministration, sessions: SessionService
+) -> Namespace:
     """The namespace."""
-    service = _Auth(auth, keys, sessions)
+    service = _Auth(auth, keys, administration, sessions)
     quota = connect_quota()  # one for all connects
 
     def connect(socket: ServerSocket, payload: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 from newage.audit import Recorder
 from newage.domain.model import Caller
 from newage.gateway.dispatch import Namespace
-from newage.namespaces.auth import parse_client_id, parse_own_id, readable_id
+from newage.namespaces.auth import parse_client_id, parse_own_id
 from newage.namespaces.handshake import add_client_disconnected, connect_handler, disconnected
 from newage.namespaces.wire import answer, nothing
 from newage.services.auth import AuthService
@@ -35,7 +35,7 @@ def make_clients_namespace(
         return {"keys": administration.overview(caller)}
 
     def key_hash(caller: Caller, wanted: str | None) -> dict[str, Any]:
-        client_id = readable_id(caller, wanted)
+        client_id = administration.readable_id(caller, wanted)
         return {"key": keys.newest_hash(client_id), "clientId": client_id}
 
     async def generate(caller: Caller, subject: str | None) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from newage.gateway.dispatch import Namespace
 from newage.namespaces.handshake import EXTENSIONS, add_client_disconnected, connect_handler, disconnected
 from newage.namespaces.wire import INVALID, Warned, answer, without_hostile_keys
 from newage.services.auth import AuthService
-from newage.services.keys import KeyService
+from newage.services.key_admin import KeyAdministration
 from newage.services.sessions import SessionService
 from newage.services.trust import TrustService
 
@@ -66,7 +66,11 @@ class ExtensionSettings:
 
 
 def make_sillytavern_namespace(
-    auth: AuthService, keys: KeyService, trust: TrustService, sessions: SessionService, kept: ExtensionSettings
+    auth: AuthService,
+    administration: KeyAdministration,
+    trust: TrustService,
+    sessions: SessionService,
+    kept: ExtensionSettings,
 ) -> Namespace:
     """The namespace; leaving it changes nothing about the extension."""
 
@@ -76,7 +80,7 @@ def make_sillytavern_namespace(
             raise NotAuthorised("Unauthorized")
         # A second tab shares the clientId of the first, whose key stays valid (contract 2.8.2).
         connected = any(session.client_id == client_id for session in sessions.available_extensions())
-        key = await keys.generate(client_id, local=caller.peer.local)
+        key = await administration.identify(caller)
         was_trusted = trust.knows(client_id, network_safe=True)
         if auth.is_open_to(caller.peer) and trust.trust_itself(client_id) and not was_trusted:
             trusted.done(caller, client=client_id, until="the next start")

@@ -62,6 +62,21 @@ class AttemptLimiter:
             record.failures.clear()
             record.locked_until = now + self._settings.attempt_lock_seconds
 
+    def unlock(self, client_id: str | None = None) -> list[tuple[str, str]]:
+        """Forget the failures of a client, or of all; what is being checked now still counts.
+
+        :return: who was locked: (address, client id).
+        """
+        now = self._seconds()
+        unlocked = []
+        for place, record in self._records.items():
+            if client_id in (None, place[1]):
+                if record.locked_until > now:
+                    unlocked.append(place)
+                record.failures.clear()
+                record.locked_until = 0.0
+        return unlocked
+
     def _record(self, address: str, client_id: str) -> _Record:
         place = (address, client_id)
         record = self._records.get(place)

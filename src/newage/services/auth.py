@@ -9,14 +9,15 @@ from typing import ClassVar
 from attrs import define, evolve, field, frozen
 from twisted.logger import Logger
 
-from newage.domain.model import Agent, Caller, Kind, Peer, Session
+from newage.domain.model import Agent, Caller, KeyRecord, Kind, Peer, Rank, Scope, Session
 from newage.domain.policy import granted
+from newage.domain.rank import proves
 from newage.errors import AuthenticationFailed, NotAuthorised, NotFound
 from newage.services.attempts import AttemptLimiter
 from newage.services.auth_settings import AuthSettings
 from newage.services.clock import World
 from newage.services.hashing import HashService, encoded
-from newage.services.identities import is_valid_identity
+from newage.services.identities import is_extension_id, is_valid_identity
 from newage.services.keys import KeyService
 from newage.services.trust import TrustService
 
@@ -36,6 +37,21 @@ class Proof(Enum):
     KEY = auto()
     PASSWORD = auto()
     BOOTSTRAP = auto()  # trusted, the hub's own system user or a listed address, and no key yet (contract 2.8.4 a)
+
+
+@frozen
+class Shown:
+    """How a peer came in, and with which key."""
+
+    proof: Proof
+    key: KeyRecord | None = None
+
+    @property
+    def credential(self) -> str:
+        """As ``Caller.credential``."""
+        if self.key is not None:
+            return self.key.key_id or "key"
+        return "password" if self.proof is Proof.PASSWORD else ""
 
 
 @frozen(kw_only=True)
@@ -94,6 +110,10 @@ class AuthService:
     def network_safe(self) -> bool:
         return self._network_safe()
 
+    def has_password(self, client_id: str) -> bool:
+        """Whether a password is set for this id."""
+        return self._trust.password_hash(client_id) is not None
+
     async def admit(
         self, request: HandshakeRequest, *, sid: str, namespace: str, peer: Peer, gate: frozenset[Kind] = ANYBODY
     ) -> Caller:
@@ -105,21 +125,21 @@ class AuthService:
         network_safe = self._network_safe()
         if network_safe and peer.local:
             self._check_identity(request)
-            proof = await self._proof_of_local(request, peer)
+            shown = await self._shown_by_local(request, namespace, peer)
         else:
             self._limiter.check(peer.address, request.client_id)
             self._check_identity(request)
             if not await self._trust.is_trusted(request.client_id, network_safe=network_safe):
                 self._limiter.failed(peer.address, request.client_id)
                 raise AuthenticationFailed("Client is not trusted.")
-            proof = await self._prove(request, namespace, peer)
-            if not self._trust.permits(request.client_id, request.kind, network_safe=network_safe):
+            shown = await self._prove(request, namespace, peer)
+            if not self._covers(shown, request.client_id, request.kind, namespace, peer, network_safe=network_safe):
                 raise NotAuthorised("Unauthorized")
             self._check_identity(request)  # others came while this one was being checked
-        kind, sensitive = self._granted(request.kind, peer, proof, network_safe)
+        kind, sensitive = self._granted(request.kind, peer, shown.proof, network_safe)
         if kind not in gate:
             raise NotAuthorised("Unauthorized")
-        return self._caller(request, sid, namespace, peer, proof, kind, sensitive)
+        return self._caller(request, sid, namespace, peer, shown, kind, sensitive)
 
     async def log_in(self, caller: Caller, client_id: object, password: object) -> Caller:
         """LOGIN (contract 2.8.6): the caller with the rights that the password gives.
@@ -132,10 +152,20 @@ class AuthService:
             raise NotFound("Password not set on server.")
         if not await self._password_matches(caller.client_id, password, caller.peer):
             raise AuthenticationFailed("Incorrect password.")
-        kind, sensitive = self._granted(
-            Kind.of(caller.session.client_type), caller.peer, Proof.PASSWORD, self._network_safe()
+        shown, network_safe = Shown(Proof.PASSWORD), self._network_safe()
+        kind, sensitive = caller.kind, caller.sensitive
+        claimed = Kind.of(caller.session.client_type)
+        if self._covers(shown, caller.client_id, claimed, caller.namespace, caller.peer, network_safe=network_safe):
+            kind, sensitive = self._granted(claimed, caller.peer, Proof.PASSWORD, network_safe)
+        rank = max(caller.rank, self._rank(shown, caller.client_id, kind, caller.peer))
+        return evolve(
+            caller,
+            session=evolve(caller.session, kind=kind),
+            sensitive=sensitive,
+            bootstrap=False,
+            credential=shown.credential,
+            rank=rank,
         )
-        return evolve(caller, session=evolve(caller.session, kind=kind), sensitive=sensitive, bootstrap=False)
 
     # --------------------------------------------------------------------------------------------------------- checks
 
@@ -147,23 +177,25 @@ class AuthService:
         if self._trust.belongs_to_another(identity, client_id):
             raise AuthenticationFailed("Invalid identity.")
 
-    async def _proof_of_local(self, request: HandshakeRequest, peer: Peer) -> Proof:
+    async def _shown_by_local(self, request: HandshakeRequest, namespace: str, peer: Peer) -> Shown:
         """Nothing is asked of a local peer; but a key that it shows is looked at where it gives more rights (B2).
 
         A wrong one neither keeps it out nor counts: it needs none to come in.
         """
-        kind = request.kind
+        kind, nothing = request.kind, Shown(Proof.LOCAL)
         if kind is Kind.CLIENT or not request.presents_key or self._granted(kind, peer, Proof.LOCAL, True)[1]:
-            return Proof.LOCAL
-        if not self._granted(kind, peer, Proof.KEY, True)[1]:
-            return Proof.LOCAL
+            return nothing
         client_id = request.client_id
-        await self._trust.is_trusted(client_id, network_safe=False)
-        if not self._trust.permits(client_id, kind, network_safe=False):
-            return Proof.LOCAL
-        record = await self._keys.verify(client_id, request.key, f"{peer.address} {client_id}")
+        if not self._granted(kind, peer, Proof.KEY, True)[1] or self._keys.rank(client_id) < Rank.of(kind):
+            return nothing
+        trusted = await self._trust.is_trusted(client_id, network_safe=False)
+        record = await self._keys.verify(client_id, request.key, f"{peer.address} {client_id}") if trusted else None
         self._check_identity(request)  # others came while this one was being checked
-        return Proof.LOCAL if record is None else Proof.KEY
+        if record is None or not self._covers(
+            shown := Shown(Proof.KEY, record), client_id, kind, namespace, peer, False
+        ):
+            return nothing
+        return shown
 
     def _may_bootstrap(self, client_id: str, peer: Peer) -> bool:
         """2.8.4 (a) with B2: an administrator's id is for programs, and on this machine not without ``local_admin``."""
@@ -172,38 +204,55 @@ class AuthService:
             return peer.agent is Agent.PROGRAM and (listed or (self.settings.local_admin and peer.owned()))
         return peer.bootstrap or (peer.local and peer.owned())
 
-    async def _prove(self, request: HandshakeRequest, namespace: str, peer: Peer) -> Proof:
+    def _covers(self, shown: Shown, client_id: str, kind: Kind, namespace: str, peer: Peer, network_safe: bool) -> bool:
+        """Whether what was shown covers being of this kind here (step 5, contract 2.7, B6).
+
+        A key proves no more than what it was issued for, whatever its id has become since. A password, which whoever
+        has the id may have chosen, makes nobody an administrator who could not fetch a first key (2.8.4 a).
+        """
+        if shown.key is not None:
+            if not proves(shown.key, kind, namespace):
+                return False
+            if kind is Kind.ADMIN and shown.key.scope is Scope.ADMIN:
+                return True  # the operator said so when it was made
+        elif shown.proof is Proof.PASSWORD and kind is Kind.ADMIN and not self._may_bootstrap(client_id, peer):
+            return False
+        return self._trust.permits(client_id, kind, network_safe=network_safe)
+
+    async def _prove(self, request: HandshakeRequest, namespace: str, peer: Peer) -> Shown:
         """Step 4 (contract 2.8)."""
         client_id = request.client_id
-        if request.presents_key and self._keys.verified(client_id, request.key) is not None:
-            return Proof.KEY
+        known = self._keys.verified(client_id, request.key) if request.presents_key else None
+        if known is not None:
+            return Shown(Proof.KEY, known)
         if request.password and namespace in PASSWORD_NAMESPACES and self._trust.password_hash(client_id) is not None:
             if await self._password_matches(client_id, request.password, peer):
-                return Proof.PASSWORD
+                return Shown(Proof.PASSWORD)
         elif request.presents_key:
-            if await self._key_matches(client_id, request.key, peer):
-                return Proof.KEY
+            record = await self._matching_key(client_id, request.key, peer)
+            if record is not None:
+                return Shown(Proof.KEY, record)
         elif namespace in BOOTSTRAP_NAMESPACES and self._may_bootstrap(client_id, peer):
-            return Proof.BOOTSTRAP
+            return Shown(Proof.BOOTSTRAP)
         else:
             self._limiter.failed(peer.address, client_id)
         raise AuthenticationFailed("Invalid key.")
 
-    async def _key_matches(self, client_id: str, key: object, peer: Peer) -> bool:
+    async def _matching_key(self, client_id: str, key: object, peer: Peer) -> KeyRecord | None:
         lane = f"{peer.address} {client_id}"
         if self._keys.is_checking(client_id, key):
-            matched = await self._keys.verify(client_id, key, lane) is not None
-            if not matched:
+            record = await self._keys.verify(client_id, key, lane)
+            if record is None:
                 self._limiter.failed(peer.address, client_id)
-            return matched
+            return record
         self._limiter.begin(peer.address, client_id)
-        matched, failed = False, False
+        record, failed = None, False
         try:
-            matched = await self._keys.verify(client_id, key, lane) is not None
-            failed = not matched
+            record = await self._keys.verify(client_id, key, lane)
+            failed = record is None
         finally:
             self._limiter.end(peer.address, client_id, failed=failed)
-        return matched
+        return record
 
     async def _password_matches(self, client_id: str, password: str, peer: Peer) -> bool:
         lane = f"{peer.address} {client_id}"
@@ -232,13 +281,23 @@ class AuthService:
             network_safe=network_safe,
         )
 
+    def _rank(self, shown: Shown, client_id: str, kind: Kind, peer: Peer) -> Rank:
+        """How far the caller's hands reach for credentials (B6)."""
+        if shown.key is not None:
+            return shown.key.rank or Rank.CLIENT
+        if shown.proof is Proof.LOCAL:
+            return Rank.of(kind)
+        if self._may_bootstrap(client_id, peer):
+            return self._trust.rank(client_id, network_safe=self._network_safe())
+        return Rank.EXTENSION if is_extension_id(client_id) else Rank.CLIENT  # by a password alone
+
     def _caller(
         self,
         request: HandshakeRequest,
         sid: str,
         namespace: str,
         peer: Peer,
-        proof: Proof,
+        shown: Shown,
         kind: Kind,
         sensitive: bool,
     ) -> Caller:
@@ -257,7 +316,9 @@ class AuthService:
             session=session,
             peer=peer,
             sensitive=sensitive,
-            bootstrap=proof is Proof.BOOTSTRAP,
+            bootstrap=shown.proof is Proof.BOOTSTRAP,
+            credential=shown.credential,
+            rank=self._rank(shown, request.client_id, kind, peer),
             stream_mode=request.stream_mode,
             incremental=request.incremental,
             capacity=request.capacity,

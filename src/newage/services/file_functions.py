@@ -8,8 +8,9 @@ from typing import Any
 
 from attrs import define
 
-from newage.domain.model import Caller, Kind
+from newage.domain.model import Caller, Kind, Rank
 from newage.domain.policy import administers
+from newage.domain.rank import may_touch
 from newage.errors import BadArguments, FileMissing, NewAgeError, NotAuthorised, PathRestricted
 from newage.ports import IWorkers
 from newage.services.files import HomeFiles, Json, Parts
@@ -34,7 +35,10 @@ def redacted(value: Any) -> Any:
 
 @define(eq=False)
 class FileFunctions:
-    """The two functions; everything that touches the disk runs in ``workers``."""
+    """The two functions; everything that touches the disk runs in ``workers``.
+
+    :param rank_of: an id's rank (B6): a password is a credential, too.
+    """
 
     _files: HomeFiles
     _workers: IWorkers
@@ -42,6 +46,7 @@ class FileFunctions:
     _trust: TrustService
     _hash_password: Callable[[bytes], str]
     _network_safe: Callable[[], bool]
+    _rank_of: Callable[[str], Rank]
 
     # ------------------------------------------------------------------------------------------------------- the calls
 
@@ -156,7 +161,10 @@ class FileFunctions:
 
     async def _save_own_settings(self, parts: Parts, caller: Caller, content: Json) -> None:
         self._check_listed(parts)
-        may_register = caller.peer.local and self._network_safe()
+        reaches = may_touch(caller.rank, self._rank_of(caller.client_id), own=True)
+        if not reaches and content.get(PASSWORD, HIDDEN) != HIDDEN:
+            raise NotAuthorised("Unauthorized")  # else it would log in with it as what it is not
+        may_register = reaches and caller.peer.local and self._network_safe()
 
         def change(present: Json | None) -> Json:
             return tidied(_own_settings(present or {}, content, caller.client_id, may_register), self._hash_password)
@@ -168,7 +176,8 @@ class FileFunctions:
 def _own_settings(present: Json, wanted: Json, client_id: str, may_register: bool) -> Json:
     """A client's settings file after its own change.
 
-    :param may_register: it may trust itself where the operator said nothing yet (contract 7.5.10).
+    :param may_register: it may trust itself where the operator said nothing yet (contract 7.5.10): that makes a client
+        of it, never an administrator.
     :raises PathRestricted: the file is another client's, whatever its name.
     """
     if present.get("clientId", client_id) != client_id:
@@ -180,7 +189,7 @@ def _own_settings(present: Json, wanted: Json, client_id: str, may_register: boo
     }
     if wanted.get("clientId") == client_id:
         result["clientId"] = client_id
-        if may_register and wanted.get("isTrust") is True and "isTrust" not in present:
+        if may_register and wanted.get("isTrust") is True and "isTrust" not in present and "isAdmin" not in present:
             result["isTrust"] = True
     return result
 

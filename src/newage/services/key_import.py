@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from attrs import evolve
 from twisted.logger import Logger
 
 from newage.domain.model import KeyRecord
@@ -45,7 +46,7 @@ async def import_keys(
     for client_id, entry in list(content.items())[:max_clients]:
         for record in _records(client_id, entry, world.wall()):
             if (record.client_id, record.hash) not in known:
-                await keys.add(record)
+                await keys.add(evolve(record, key_id=keys.new_key_id(), made_by="keys/clients.json"))
                 count += 1
     await state.save_state(IMPORTED, world.timestamp())
     if count:

@@ -1,0 +1,204 @@
+"""``newage``: the operator's command. Speaks to the hub that runs on a home, or works on the home of a stopped one.
+
+What was asked for goes to stdout, everything else to stderr. Exit code 0: done; 1: it could not be done; 2: the command
+was wrong. A key is printed once and never taken from the command line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from newage import __version__
+from newage.config import ServerSettings, load
+from newage.errors import NewAgeError
+from newage.operate import Ask, Body, check_owner, reached
+
+DESCRIPTION = "Keys of a newage hub, made and revoked on its own machine. The hub itself is started with twistd newage."
+EXAMPLES = """\
+examples:
+  newage keys new phone                   a key for the client "phone", printed once
+  newage keys new anna --admin --days 90  a key that makes "anna" an administrator for 90 days
+  newage keys list                        who has keys, and when they were used
+  newage keys revoke phone                all keys of "phone"; or one, by its id
+  newage unlock                           let everybody try again who failed to log in too often
+
+The hub may be running or not; with the options it was started with (--home, --config) this finds it.
+Run it as the hub's own user, for example: sudo -u newage newage --home /var/lib/newage keys list
+"""
+
+
+def parser() -> ArgumentParser:
+    top = ArgumentParser(
+        prog="newage", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=RawDescriptionHelpFormatter
+    )
+    top.add_argument("--version", action="version", version=f"newage {__version__}")
+    top.add_argument("--home", metavar="DIR", help="the hub's home [default: ./newage-home]")
+    top.add_argument("--config", metavar="FILE", help="the hub's TOML file, if it has one")
+    top.add_argument("--json", action="store_true", help="print JSON")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    keys = commands.add_parser("keys", help="make, list and revoke keys", description="Make, list and revoke keys.")
+    verbs = keys.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    new = verbs.add_parser(
+        "new",
+        help="make a key; it is printed once",
+        description="Make a key and print it, once: the hub keeps only a hash. A client that the hub did not know is "
+        "trusted by it. Without --admin and --extension the key is what its client is: a client's, an extension's for "
+        "SillyTavern-..., an administrator's for an id that settings/ makes one.",
+    )
+    new.add_argument("client", metavar="CLIENT_ID", help="the id that the client connects with")
+    kind = new.add_mutually_exclusive_group()
+    kind.add_argument("--admin", action="store_true", help="whoever shows this key is an administrator")
+    kind.add_argument("--extension", action="store_true", help="opens what an extension needs, and no more")
+    new.add_argument("--name", metavar="TEXT", help="a note for the list, for example where the key is kept")
+    new.add_argument("--days", metavar="N", type=float, help="how long it is good for [default: until it is revoked]")
+    new.set_defaults(run=_new)
+
+    listing = verbs.add_parser("list", help="show all keys", description="Show all keys, but none that opens anything.")
+    listing.set_defaults(run=_list)
+
+    revoke = verbs.add_parser(
+        "revoke",
+        help="revoke the keys of a client, or one key",
+        description="Revoke all keys of a client and the trust that one of them brought, or one key by its id. Sockets "
+        "that are connected stay until they reconnect.",
+    )
+    revoke.add_argument("subject", metavar="CLIENT_ID|KEY_ID", help="as `newage keys list` shows them")
+    revoke.set_defaults(run=_revoke)
+
+    unlock = commands.add_parser(
+        "unlock",
+        help="let clients try again that failed to log in too often",
+        description="Forget failed logins: of one client, or of all.",
+    )
+    who = unlock.add_mutually_exclusive_group()
+    who.add_argument("client", metavar="CLIENT_ID", nargs="?", help="only this client's [default: everybody's]")
+    who.add_argument("--all", action="store_true", help="everybody's")
+    unlock.set_defaults(run=_unlock)
+    return top
+
+
+# ------------------------------------------------------------------------------------------------------------- commands
+# Each: (what was said, how to ask the hub, is it running) -> what --json prints, and prints the rest itself.
+
+
+def _new(said: Namespace, ask: Ask, running: bool) -> Body:
+    wanted = "admin" if said.admin else "extension" if said.extension else None
+    command = {"do": "keys.new", "clientId": said.client, "as": wanted, "name": said.name, "days": said.days}
+    answer = ask(command)
+    if not said.json:
+        _print(answer["key"])
+        end = f", good until {answer['expires']}" if answer["expires"] else ""
+        _remark(f"key {answer['keyId']} of {answer['clientId']} ({answer['rank']}{end}); it is not shown again")
+    return answer
+
+
+def _list(said: Namespace, ask: Ask, running: bool) -> Body:
+    keys: list[Body] = []
+    after: int | None = 0
+    while after is not None:
+        page = ask({"do": "keys.list", "after": after})
+        keys += page["keys"]
+        after = page["next"]
+    if not said.json:
+        for line in _table(keys):
+            _print(line)
+        if not keys:
+            _remark("there are no keys; `newage keys new CLIENT_ID` makes one")
+    return {"keys": keys}
+
+
+def _revoke(said: Namespace, ask: Ask, running: bool) -> Body:
+    answer = ask({"do": "keys.revoke", "subject": said.subject, "clientId": said.subject})
+    if not said.json:
+        count = len(answer["keyIds"])
+        _print(f"revoked {count} key{'' if count == 1 else 's'} of {answer['clientId']}")
+        if answer["trusted"]:
+            _remark(f"{answer['clientId']} is still trusted: a new key would let it in")
+    return answer
+
+
+def _unlock(said: Namespace, ask: Ask, running: bool) -> Body:
+    answer = ask({"do": "unlock", "clientId": said.client})
+    if not said.json:
+        for each in answer["unlocked"]:
+            _print(f"unlocked {each['clientId']} from {each['address']}")
+        if not running:
+            _remark("the hub is not running, so nobody is locked out: locks end with it")
+        elif not answer["unlocked"]:
+            _remark("nobody was locked out")
+    return answer
+
+
+_COLUMNS: tuple[tuple[str, Callable[[Body], str]], ...] = (
+    ("KEY", lambda key: key["keyId"]),
+    ("CLIENT", lambda key: key["clientId"]),
+    ("RANK", lambda key: key["rank"]),
+    ("SCOPE", lambda key: key["scope"]),
+    ("MADE", lambda key: _minute(key["madeAt"])),
+    ("LAST USED", lambda key: _minute(key["lastUsed"]) if key["lastUsed"] else "never noted"),
+    ("GOOD UNTIL", lambda key: _end(key)),
+    ("NAME", lambda key: key["name"]),
+)
+
+
+def _end(key: Body) -> str:
+    if not key["live"]:
+        return "it is over"
+    return _minute(key["expires"]) if key["expires"] else "revoked"
+
+
+def _minute(stamp: str) -> str:
+    return stamp[:16].replace("T", " ")
+
+
+def _table(keys: list[Body]) -> list[str]:
+    if not keys:
+        return []
+    rows = [[title for title, _ in _COLUMNS], *([show(key) for _, show in _COLUMNS] for key in keys)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+# --------------------------------------------------------------------------------------------------------------- output
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+
+
+def _remark(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """:return: the exit code; argparse itself ends with 2 for a wrong command, 0 for --help."""
+    said = parser().parse_args(arguments)
+    try:
+        check_owner(Path(said.home or os.environ.get("NEWAGE_HOME") or ServerSettings().home))
+        options: dict[tuple[str, str], Any] = {("server", "home"): said.home}
+        config = load(options=options, environ=os.environ, config_file=said.config or os.environ.get("NEWAGE_CONFIG"))
+        with reached(config) as (ask, running):
+            answer = said.run(said, ask, running)
+        if said.json:
+            _print(json.dumps(answer, ensure_ascii=False))
+        sys.stdout.flush()
+    except NewAgeError as error:
+        for line in str(error).splitlines():
+            _remark(f"newage: {line}")
+        return 1
+    except OSError as error:
+        _remark(f"newage: {error.strerror or error}: {error.filename or 'stdout'}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
