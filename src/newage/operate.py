@@ -53,8 +53,10 @@ def check_owner(home: Path) -> None:
     """
     try:
         owner = home.stat().st_uid
+    except PermissionError as error:
+        raise ConfigError(f"{home} cannot be reached: {error.strerror}; run this as the hub's user") from error
     except OSError:
-        return  # nothing there, or nothing to see: ``reached`` says so
+        return  # nothing there: ``reached`` says so
     if os.geteuid() not in (0, owner):
         raise ConfigError(f"{home} belongs to another user; {_as_its_owner(home)}")
 

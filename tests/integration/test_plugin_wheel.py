@@ -113,6 +113,16 @@ def test_twistd_lists_newage(installed: Path, tmp_path: Path) -> None:
     assert "--ephemeral" in run(installed / "twistd", "newage", "--help", cwd=tmp_path)
 
 
+def test_the_operators_command_is_installed(installed: Path, tmp_path: Path) -> None:
+    """It makes a key on a home that a hub of this wheel has made."""
+    assert "keys new phone" in run(installed / "newage", "--help", cwd=tmp_path)
+    program = "import pathlib, newage.home; newage.home.prepare_home(pathlib.Path('newage-home'))"
+    run(installed / "python", "-c", program, cwd=tmp_path)
+    key = run(installed / "newage", "keys", "new", "phone", cwd=tmp_path)
+    assert re.fullmatch(r"[0-9a-f-]{36}\n", key)
+    assert "phone" in run(installed / "newage", "keys", "list", cwd=tmp_path)
+
+
 def test_every_module_finds_what_it_imports(installed: Path, tmp_path: Path) -> None:
     """What setup.cfg requires is enough; the development environment has more."""
     program = """

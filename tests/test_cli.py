@@ -1,0 +1,312 @@
+"""The command `newage` on the home of a stopped hub; tests/integration/test_command.py has a running one."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import newage
+from newage import __version__, operate
+from newage.cli import main
+from newage.control import FOLDER, SOCKET
+from newage.home import HomeLock, prepare_home
+
+KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\n")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in list(os.environ):
+        if name.startswith("NEWAGE_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("NEWAGE_AUTH_BCRYPT_ROUNDS", "4")
+    home = tmp_path / "newage-home"
+    prepare_home(home)
+    monkeypatch.chdir(tmp_path)
+    return home
+
+
+class Said:
+    """What the command wrote, and how it ended."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str) -> tuple[int, str, str]:
+        try:
+            code = main(arguments)
+        except SystemExit as end:
+            code = int(end.code or 0)
+        out, err = self._capsys.readouterr()
+        return code, out, err
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Said:
+    return Said(capsys)
+
+
+def listed(said: Said) -> list[dict[str, Any]]:
+    keys: list[dict[str, Any]] = json.loads(said("--json", "keys", "list")[1])["keys"]
+    return keys
+
+
+def facts(home: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (home / "logs" / "audit.jsonl").read_text("utf-8").splitlines()]
+
+
+def test_a_key_goes_to_stdout_alone_and_nothing_else_does(home: Path, said: Said) -> None:
+    code, out, err = said("keys", "new", "phone", "--name", "in the hall")
+    assert code == 0
+    assert KEY.fullmatch(out)
+    (record,) = listed(said)
+    assert re.fullmatch(rf"key {record['keyId']} of phone \(client\); it is not shown again\n", err)
+    assert (record["clientId"], record["name"], record["live"]) == ("phone", "in the hall", True)
+    assert out.strip() not in "".join(path.read_text("utf-8", "replace") for path in (home / "logs").iterdir())
+    assert [fact["action"] for fact in facts(home)] == ["client.trust", "key.generate"]
+
+
+def test_as_json(home: Path, said: Said) -> None:
+    code, out, err = said("--json", "keys", "new", "anna", "--admin", "--days", "1")
+    answer = json.loads(out)
+    assert (code, err) == (0, "")
+    assert (answer["clientId"], answer["rank"], answer["scope"]) == ("anna", "admin", "admin")
+    assert answer["expires"] is not None
+    assert len(answer["key"]) == 36
+    assert json.loads(said("--json", "unlock")[1]) == {"unlocked": [], "count": 0}
+    assert json.loads(said("--json", "keys", "revoke", "anna")[1])["keyIds"] == [answer["keyId"]]
+
+
+def test_the_list_is_a_table(home: Path, said: Said) -> None:
+    assert said("keys", "list") == (0, "", "there are no keys; `newage keys new CLIENT_ID` makes one\n")
+    said("keys", "new", "phone")
+    said("keys", "new", "anna", "--admin", "--days", "3", "--name", "Anna's")
+    with sqlite3.connect(home / "data" / "newage.sqlite3") as database:
+        database.execute("UPDATE client_key SET last_used = created_at, expires = created_at WHERE client_id = 'anna'")
+    code, out, err = said("keys", "list")
+    title, phone, anna = out.splitlines()
+    assert (code, err) == (0, "")
+    assert re.split(r"  +", title) == ["KEY", "CLIENT", "RANK", "SCOPE", "MADE", "LAST USED", "GOOD UNTIL", "NAME"]
+    assert re.split(r"  +", phone)[1:4] + re.split(r"  +", phone)[5:] == [
+        "phone",
+        "client",
+        "all",
+        "never noted",
+        "revoked",
+    ]
+    assert re.split(r"  +", anna)[1:4] + re.split(r"  +", anna)[6:] == [
+        "anna",
+        "admin",
+        "admin",
+        "it is over",
+        "Anna's",
+    ]
+
+
+def test_revoking(home: Path, said: Said) -> None:
+    for _ in range(2):
+        said("keys", "new", "phone")
+    first, second = listed(said)
+    assert said("keys", "revoke", first["keyId"])[:2] == (0, "revoked 1 key of phone\n")
+    assert listed(said) == [second]
+    said("keys", "new", "phone")
+    assert said("keys", "revoke", "phone") == (0, "revoked 2 keys of phone\n", "")
+    assert listed(said) == []
+    code, out, err = said("keys", "revoke", "phone")
+    assert (code, out) == (1, "")
+    assert err == "newage: there is no key of 'phone': `newage keys list` shows clients and keys\n"
+
+
+def test_trust_by_a_settings_file_is_told(home: Path, said: Said) -> None:
+    (home / "settings" / "phone.json").write_text('{"clientId": "phone", "isTrust": true}', "utf-8")
+    said("keys", "new", "phone")
+    assert said("keys", "revoke", "phone")[2] == "phone is still trusted: a new key would let it in\n"
+
+
+@pytest.mark.parametrize("arguments", [("unlock",), ("unlock", "--all"), ("unlock", "phone")])
+def test_nobody_is_locked_out_of_a_stopped_hub(home: Path, said: Said, arguments: tuple[str, ...]) -> None:
+    code, out, err = said(*arguments)
+    assert (code, out) == (0, "")
+    assert err == "the hub is not running, so nobody is locked out: locks end with it\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("keys", "new", "a/b"), "cannot be a client id"),
+        (("keys", "new", "phone", "--days", "-1"), "at most 36500 days"),
+        (("keys", "new", "phone", "--extension"), "begin with SillyTavern"),
+        (("--home", "nowhere", "keys", "list"), "there is no newage at .*nowhere: give its --home, or start the hub"),
+        (("--config", "nowhere.toml", "keys", "list"), "nowhere.toml cannot be read"),
+    ],
+)
+def test_what_cannot_be_done_ends_with_1_and_a_sentence(
+    home: Path, said: Said, arguments: tuple[str, ...], reason: str
+) -> None:
+    code, out, err = said(*arguments)
+    assert (code, out) == (1, "")
+    assert re.search(reason, err)
+    assert all(line.startswith("newage: ") for line in err.splitlines())
+    assert not Path("nowhere").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("keys",),
+        ("keys", "new"),
+        ("keys", "new", "x", "--admin", "--extension"),
+        ("keys", "new", "x", "--days", "soon"),
+        ("unlock", "phone", "--all"),
+        ("start",),
+    ],
+)
+def test_a_wrong_command_ends_with_2(home: Path, said: Said, arguments: tuple[str, ...]) -> None:
+    code, out, err = said(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("usage: newage")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("keys", "--help"), ("keys", "new", "--help"), ("unlock", "--help")]
+)
+def test_help(said: Said, arguments: tuple[str, ...]) -> None:
+    code, out, err = said(*arguments)
+    assert (code, err) == (0, "")
+    assert out.startswith("usage: newage")
+
+
+def test_version(said: Said) -> None:
+    assert said("--version") == (0, f"newage {__version__}\n", "")
+
+
+def test_the_home_may_be_named_by_the_environment_or_a_file(
+    home: Path, said: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said("keys", "new", "phone")
+    monkeypatch.chdir("/")
+    assert said("keys", "list")[0] == 1
+    monkeypatch.setenv("NEWAGE_HOME", str(home))
+    assert len(listed(said)) == 1
+    monkeypatch.delenv("NEWAGE_HOME")
+    (tmp_path / "hub.toml").write_text(f'[server]\nhome = "{home}"\n', "utf-8")
+    monkeypatch.setenv("NEWAGE_CONFIG", str(tmp_path / "hub.toml"))
+    assert len(listed(said)) == 1
+
+
+def test_a_hub_that_has_the_home_but_does_not_listen(home: Path, said: Said) -> None:
+    lock = HomeLock(home)
+    lock.take()
+    code, _, err = said("keys", "list")
+    lock.release()
+    assert code == 1
+    assert "does not listen to commands" in err
+    assert said("keys", "list")[0] == 0
+
+
+def test_what_a_dead_hub_left_is_no_hub(home: Path, said: Said) -> None:
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(home / FOLDER / SOCKET))
+    assert said("keys", "new", "phone")[0] == 0
+
+
+def answering(home: Path, answer: bytes) -> threading.Thread:
+    """Something that takes one command at the hub's place and answers with these bytes."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(home / FOLDER / SOCKET))
+    listener.listen()
+
+    def serve() -> None:
+        with listener, listener.accept()[0] as connection:
+            connection.recv(65_536)
+            connection.sendall(answer)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"", "closed the connection without an answer"),
+        (b'{"keys": [', "closed the connection without an answer"),
+        (b'{"error": "not today; come back"}\n', "newage: not today; come back"),
+    ],
+)
+def test_a_hub_that_does_not_do_it(home: Path, said: Said, answer: bytes, reason: str) -> None:
+    thread = answering(home, answer)
+    code, out, err = said("keys", "list")
+    thread.join(10)
+    assert (code, out) == (1, "")
+    assert reason in err
+
+
+def test_a_hub_that_is_stuck(home: Path, said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operate, "ANSWER_SECONDS", 0.1)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(home / FOLDER / SOCKET))
+        listener.listen()
+        code, _, err = said("keys", "list")
+    assert code == 1
+    assert "did not answer within 0.1 seconds" in err
+
+
+def test_root_makes_no_files_in_somebody_elses_home(home: Path, said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    if os.geteuid() == 0:
+        for path in (home, home / "data"):
+            os.chown(path, 65_534, 65_534)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    code, _, err = said("keys", "list")
+    assert code == 1
+    owner = home.stat().st_uid
+    assert f"belongs to another user; run this as the hub's user: sudo -u '#{owner}' newage" in err
+    assert not (home / "data" / "newage.sqlite3").exists()
+
+
+def test_another_user_is_told_whose_home_it_is(home: Path, said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: home.stat().st_uid + 1)
+    code, out, err = said("keys", "list")
+    assert (code, out) == (1, "")
+    assert "belongs to another user" in err
+
+
+def test_nor_does_he_need_to_see_it(home: Path, said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(path: Path, **_: object) -> os.stat_result:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "stat", closed)
+    code, out, err = said("keys", "list")
+    assert (code, out) == (1, "")
+    assert re.search(r"newage-home cannot be reached: Permission denied; run this as the hub's user$", err)
+
+
+def test_no_reactor_runs_in_it(home: Path) -> None:
+    program = """
+import sys
+from newage.cli import main
+code = main(sys.argv[1:])
+reactor = sys.modules.get("twisted.internet.reactor")
+assert reactor is None or not reactor.running
+sys.exit(code)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, "keys", "new", "phone"],
+        env={**os.environ, "PYTHONPATH": str(Path(newage.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, KEY.fullmatch(done.stdout) is not None) == (0, True), done.stderr
