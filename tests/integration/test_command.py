@@ -138,8 +138,8 @@ def test_another_user_of_the_machine_gets_nothing(make_daemon: Callable[..., Dae
             daemon.stop()
 
 
-def test_s1_a_remote_extension_and_the_monitors_key(strict: Daemon, driver: Driver) -> None:
-    """S1 as it was seen, on the running hub: strict mode, an extension with its own key."""
+def test_a_remote_extension_and_the_monitors_key(strict: Daemon, driver: Driver) -> None:
+    """As it was seen on a running hub: strict mode, an extension with its own key."""
     hub = Hub(strict, driver)
     monitor_key = newage(strict, "keys", "new", "monitor", "--admin")[0].strip()
     own = newage(strict, "keys", "new", "SillyTavern-8000")[0].strip()
@@ -156,8 +156,8 @@ def test_s1_a_remote_extension_and_the_monitors_key(strict: Daemon, driver: Driv
     assert monitor.call("GET_ALL_CLIENT_KEYS", {})["keys"]["SillyTavern-8000"]["key"].startswith("$2b$")
 
 
-def test_s9_get_key_and_the_administrator(make_daemon: Callable[..., Daemon], driver: Driver, tmp_path: Path) -> None:
-    """S9: strict mode, this machine: none once one exists, and the password that is set is asked for."""
+def test_get_key_and_the_administrator(make_daemon: Callable[..., Daemon], driver: Driver, tmp_path: Path) -> None:
+    """Strict mode, this machine: none once one exists, and the password that is set is asked for."""
     home = tmp_path / "home"
     monitor = {"clientId": "monitor", "isTrust": True, "sillyTavernPassWord": "correct horse"}
     write_settings(home, {"server_settings": {"networkSafe": False}, "monitor": monitor})

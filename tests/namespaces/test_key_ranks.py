@@ -106,7 +106,7 @@ def test_ones_hash_on_auth(house: Gatehouse, caller: str, target: str) -> None:
 
 
 def test_a_remote_extension_neither_gets_nor_removes_the_monitors_key(house: Gatehouse) -> None:
-    """S1, as it was seen: strict mode, from another machine, with a key of its own."""
+    """As it was seen: strict mode, from another machine, with a key of its own."""
     socket = enter(house, "SillyTavern-8000", REMOTE)
     right = house.issue("monitor")
     for event in ("GENERATE_CLIENT_KEY", "REMOVE_CLIENT_KEY"):
