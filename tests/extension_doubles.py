@@ -84,6 +84,11 @@ class ReferenceDouble:
         request_id = self.kit.new_id() if labelled else None
         self.kit.token(answer_to(self.job.payload), self.job.output_id, extension=self.identity, request_id=request_id)
 
+    def begin_anew(self) -> None:
+        """The same answer once more, under another outputId."""
+        assert self.job is not None
+        self.job.output_id = self.kit.new_id()
+
     def finish(self) -> None:
         """The answer is over; a streamed one just stops, the other is said now."""
         job, self.job = self.job, None

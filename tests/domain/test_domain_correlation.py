@@ -144,6 +144,19 @@ def test_an_output_whose_tail_is_over_belongs_to_nothing_newer(desk: Desk, asked
     assert whose(desk, None, "o2") is second
 
 
+@pytest.mark.parametrize("unanswered", [0, 2])
+def test_an_output_that_belonged_to_nobody_belongs_to_nothing_newer(desk: Desk, asked: Asked, unanswered: int) -> None:
+    """It began before that was asked."""
+    before = [asked(f"r{n}", f"room{n}") for n in range(unanswered)]
+    assert isinstance(whose(desk, None, "o1"), Nobody)
+    assert isinstance(whose(desk, None, None), Nobody)
+    for each in before:
+        desk.settled(each)
+    later = asked("r9", "blue")
+    assert whose(desk, None, "o1") is Nobody.OVER
+    assert whose(desk, "r9", "o1") is later, "unless it says so"
+
+
 # ------------------------------------------------------------------------------------------------------------- rule 3
 
 

@@ -272,7 +272,10 @@ class Answers(RuleBasedStateMachine):
     # ------------------------------------------------------------------------------------------ the reference extension
 
     @precondition(lambda self: self.reference.job is not None)
-    @rule(tokens=st.lists(st.booleans(), max_size=3), then=st.sampled_from(["goes on", "is over", "is over", "fails"]))
+    @rule(
+        tokens=st.lists(st.booleans(), max_size=3),
+        then=st.sampled_from(["goes on", "is over", "is over", "fails", "anew"]),
+    )
     def reference_answers(self, tokens: list[bool], then: str) -> None:
         """Some tokens, with a requestId of its own or without; a whole answer when it is over and there were none."""
         for labelled in tokens:
@@ -281,6 +284,8 @@ class Answers(RuleBasedStateMachine):
             self.reference.finish()
         elif then == "fails":
             self.reference.fail()
+        elif then == "anew":
+            self.reference.begin_anew()
 
     # ------------------------------------------------------------------------------------------ the ones that label
 

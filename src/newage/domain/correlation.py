@@ -30,7 +30,7 @@ class Nobody(Enum):
     NOTHING_ASKED = "nothing of it is unanswered"
     SEVERAL_ROOMS = "requests of several rooms are unanswered and it names none of them"
     UNNAMED = "it names no request of this extension, which does name them"
-    OVER = "its output was over long ago"
+    OVER = "its output is over, or never belonged to any"
 
 
 @define(eq=False)
@@ -60,7 +60,7 @@ class Desk:
     _asked: dict[Request, _Asked] = field(factory=dict, init=False)  # oldest first
     _names: dict[str, Request] = field(factory=dict, init=False)  # requestIds as this extension knows them
     _used: dict[str, None] = field(factory=dict, init=False)  # every id it was given lately
-    _over: dict[str, None] = field(factory=dict, init=False)  # outputIds whose tail is over
+    _over: dict[str, None] = field(factory=dict, init=False)  # outputIds that belong to nothing any more
 
     @property
     def labels(self) -> bool:
@@ -192,10 +192,11 @@ class Desk:
             return Nobody.OVER
         self._forget_unanswered(now, patience)
         unanswered = [request for request in self._asked if request not in over]
-        if not unanswered:
-            return Nobody.NOTHING_ASKED
-        if len({request.room_id for request in unanswered}) > 1:
-            return Nobody.SEVERAL_ROOMS
+        rooms = {request.room_id for request in unanswered}
+        if len(rooms) != 1:
+            if output_id is not None:  # nor does the rest of it belong to what is asked later
+                self.output_over(output_id)
+            return Nobody.SEVERAL_ROOMS if rooms else Nobody.NOTHING_ASKED
         self.answered = True
         since = now - patience.silence
         return next((request for request in unanswered if self._asked[request].heard_at > since), unanswered[-1])
