@@ -80,6 +80,9 @@ def test_an_ended_request_is_named_until_its_tail_is_over(desk: Desk, asked: Ask
     desk.forget(first)
     assert (desk.named("r1"), desk.named(None)) == (None, None)
     assert desk.idle
+    second = asked("r2")
+    assert whose(desk, "r1") is Nobody.OVER, "it says clearly that it is not of the one request that is unanswered"
+    assert (desk.label("r1"), desk.label("r2"), desk.label("r3")) == (Nobody.OVER, second, None)
 
 
 def test_who_names_a_request_names_them_all(desk: Desk, asked: Asked) -> None:

@@ -123,6 +123,25 @@ def test_one_output_id_for_two_answers(kit: Kit, people: dict[str, str]) -> None
     assert ids[0] == "o1" != ids[1]
 
 
+def test_the_label_of_a_request_long_over_is_no_label_of_a_new_one(kit: Kit, people: dict[str, str]) -> None:
+    """Not even under a streamId and an outputId that are in use."""
+    kit.extension(X, capacity=2)
+    kit.submit(people["ann"], "q", "old")
+    say(kit, "yes", "old")
+    kit.clock.pump([5] * 14)
+    kit.submit(people["bob"], "q", "new")
+    kit.streams.stream_started(X, "s", "o", "new")
+    kit.streams.stream_started(X, "s", "o", "old")
+    kit.streams.stream_data(X, "s", "o", "old", 0, "OLD")
+    kit.streams.stream_failed(X, "unheard-of", "o", "old")
+    kit.streams.stream_data(X, "s", "o", "new", 0, "new")
+    kit.streams.stream_ended(X, "s", "o", "old", True)
+    say(kit, "OLD", "old", "o")
+    assert texts(kit, "bob") == []
+    kit.streams.stream_ended(X, "s", "o", "new", True)
+    assert (texts(kit, "ann"), texts(kit, "bob")) == (["yes"], ["new"])
+
+
 def test_the_end_of_an_output_is_of_the_request_it_names(kit: Kit, people: dict[str, str]) -> None:
     kit.extension(X, capacity=2)
     for who, sid in people.items():
@@ -200,7 +219,7 @@ def test_late_tokens_of_an_output_belong_to_no_later_request(kit: Kit, people: d
 @pytest.mark.parametrize("pause", [0, 1.9, 2.5, 30])
 @pytest.mark.parametrize("streamed", [True, False])
 def test_two_who_ask_at_once_are_both_answered(kit: Kit, people: dict[str, str], pause: float, streamed: bool) -> None:
-    """However long the model pauses between two words: what it dropped meanwhile it is asked again (R4)."""
+    """However long the model pauses between two words: what it dropped meanwhile it is asked again."""
     double = ReferenceDouble(kit, X)
     kit.connect(X, client_type="SillyTavern", link=double)
     for number, sid in enumerate(people.values()):

@@ -30,7 +30,7 @@ class Nobody(Enum):
     NOTHING_ASKED = "nothing of it is unanswered"
     SEVERAL_ROOMS = "requests of several rooms are unanswered and it names none of them"
     UNNAMED = "it names no request of this extension, which does name them"
-    OVER = "its output is over, or never belonged to any"
+    OVER = "its request is over, or its output is or never belonged to any"
 
 
 @define(eq=False)
@@ -166,6 +166,12 @@ class Desk:
         """The request that this extension knows by that id, live or in its tail."""
         return self._names.get(request_id) if request_id is not None else None
 
+    def label(self, request_id: str | None) -> Request | Nobody | None:
+        """What that id says: a request, one that is long over, or nothing because it is none of those given here."""
+        if request_id is None or request_id not in self._used:
+            return None
+        return self._names.get(request_id, Nobody.OVER)
+
     def whose(
         self,
         request_id: str | None,
@@ -180,10 +186,10 @@ class Desk:
         :param bound: the request of that output, if it is open or in its tail.
         :param over: requests whose answers end by this packet.
         """
-        named = self.named(request_id)
-        if named is not None:
+        label = self.label(request_id)
+        if label is not None:
             self._labelled = self.answered = True
-            return named
+            return label
         if bound is not None:
             return bound
         if self.labels:

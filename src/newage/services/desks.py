@@ -92,6 +92,10 @@ class Desks(SessionListener):
         desk = self._desks.get(extension)
         return desk.named(request_id) if desk is not None else None
 
+    def label(self, extension: str, request_id: str | None) -> Request | Nobody | None:
+        """As ``Desk.label``."""
+        return self._desk(extension).label(request_id)
+
     def running_in(self, extension: str, room_id: str) -> list[Request]:
         return self._desk(extension).running_in(room_id)
 

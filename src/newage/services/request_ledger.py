@@ -105,6 +105,10 @@ class RequestLedger:
         """The request that an extension knows by that id, live or in its tail."""
         return self._desks.named(extension, request_id)
 
+    def label(self, extension: str, request_id: str | None) -> Request | Nobody | None:
+        """What that id says of an extension: a request, one long over, or nothing because the hub never gave it."""
+        return self._desks.label(extension, request_id)
+
     def whose(
         self,
         extension: str,

@@ -312,9 +312,11 @@ class StreamService(SessionListener, RoomListener):
         stream = extension.streams.get(stream_id)
         if stream is None or request_id is None or request_id == stream.label:
             return stream
-        named = self._requests.named(identity, request_id)
-        if named is not None and named is not stream.output.request:
-            return extension.streams.get((stream_id, named))
+        label = self._requests.label(identity, request_id)
+        if isinstance(label, Nobody):
+            return None
+        if label is not None and label is not stream.output.request:
+            return extension.streams.get((stream_id, label))
         stream.label = request_id  # so the next packet is found at once
         return stream
 
@@ -322,10 +324,10 @@ class StreamService(SessionListener, RoomListener):
         self, extension: _Extension, identity: str, output_id: str | None, request_id: str | None
     ) -> Output | None:
         """The known output that a packet means by its outputId, and by its requestId where that names a request."""
-        named = self._requests.named(identity, request_id)
-        if named is not None:
-            return extension.find(output_id, named)
-        return extension.newest.get(output_id or "")
+        label = self._requests.label(identity, request_id)
+        if isinstance(label, Nobody):
+            return None
+        return extension.newest.get(output_id or "") if label is None else extension.find(output_id, label)
 
     def _whose(
         self,
