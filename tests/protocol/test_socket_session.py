@@ -224,15 +224,23 @@ def test_attachments_count_towards_the_limit():
 @pytest.mark.parametrize("read", [True, False])
 def test_an_event_that_is_too_much_keeps_its_name(read):
     machine = session("/", "/a")
+    receive = machine.receive if read else machine.receive_unread
     deep = b"[" * 65 + b"]" * 65 if read else b"1"
-    assert machine.receive(b'42/a,["x",' + deep + b"]", read=read) == (EVENT, "/a", ["x", UNREAD], None)
-    assert machine.receive(b'427["x",' + deep + b"]", read=read) == (EVENT, "/", ["x", UNREAD], b"7")
-    assert machine.receive(b"42[7," + deep + b"]", read=read) is None
-    assert machine.receive(b"40/b,[" + deep + b"]", read=read) == (CONNECT, "/b", UNREAD_AUTH, None)
-    assert machine.receive(b'451-9["x",' + ONE + b"," + deep + b"]", read=read) == (BINARY_EVENT, None, None, None)
+    assert receive(b'42/a,["x",' + deep + b"]") == (EVENT, "/a", ["x", UNREAD], None)
+    assert receive(b'427["x",' + deep + b"]") == (EVENT, "/", ["x", UNREAD], b"7")
+    assert receive(b"42[7," + deep + b"]") is None
+    assert receive(b"40/b,[" + deep + b"]") == (CONNECT, "/b", UNREAD_AUTH, None)
+    assert receive(b'451-9["x",' + ONE + b"," + deep + b"]") == (BINARY_EVENT, None, None, None)
     assert machine.receive_binary(b"x", LIMIT) == (EVENT, "/", ["x", UNREAD], b"9")
-    assert machine.receive(b"461-9[" + ONE + b"," + deep + b"]", read=read) == (BINARY_EVENT, None, None, None)
+    assert receive(b"461-9[" + ONE + b"," + deep + b"]") == (BINARY_EVENT, None, None, None)
     assert machine.receive_binary(b"x", LIMIT) == (ACK, "/", [], b"9")
+
+
+def test_a_packet_that_is_not_read_is_no_attachment_either():
+    machine = session("/")
+    machine.receive(b'451-["x",' + ONE + b"]")
+    with pytest.raises(ProtocolError):
+        machine.receive_unread(b'42["x"]')
 
 
 def test_a_literal_true_is_read_as_such():

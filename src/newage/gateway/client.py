@@ -42,7 +42,7 @@ class Client:
 
     def oversized(self, packet: bytes) -> None:
         """A MESSAGE that is too large of somebody who is not admitted yet: it is refused, unread."""
-        received = self._session.receive(packet, read=False)
+        received = self._session.receive_unread(packet)
         if received is not None:
             self._act(*received)
 

@@ -107,19 +107,18 @@ class SocketSession(Generic[Member]):
         if self._partial is not None and self._partial.member is member:
             self._drop_parts(self._partial)
 
-    def receive(self, packet: bytes, *, read: bool = True) -> Received | None:
+    def receive(self, packet: bytes) -> Received | None:
         """Take one MESSAGE packet, its kind included. :return: None when there is nothing to do.
 
         Data that is too much is replaced by a stand-in (``socket_packet.unread``).
 
-        :param read: False: the packet is too large to be read.
 
         :raises ProtocolError: it cannot be parsed, is for a namespace never joined, or attachments were due.
         """
         if self._partial is not None:
             raise ProtocolError("text where an attachment was due")
-        if not read or len(packet) < 3 or packet[1] != _EVENT:
-            return self._receive_rare(packet, read)
+        if len(packet) < 3 or packet[1] != _EVENT:
+            return self._receive_rare(packet)
         # The way of nearly all packets. What is odd here (a bracket in a path, no data) is not found, or not a list.
         start = packet.find(b"[")
         head = packet[2:start]
@@ -129,7 +128,7 @@ class SocketSession(Generic[Member]):
             prefix = head.rstrip(DIGITS)
             member = self._joined.get(prefix)
             if member is None:
-                return self._receive_rare(packet, read)
+                return self._receive_rare(packet)
             ack_id = head[len(prefix) :]
             if len(ack_id) > MAX_ID_DIGITS:
                 raise ProtocolError("ack id out of range")
@@ -143,7 +142,13 @@ class SocketSession(Generic[Member]):
             return (EVENT, member, args, ack_id)
         return None
 
-    def _receive_rare(self, packet: bytes, read: bool) -> Received | None:
+    def receive_unread(self, packet: bytes) -> Received | None:
+        """``receive`` for a packet that is too large to be read: with a stand-in for its data."""
+        if self._partial is not None:
+            raise ProtocolError("text where an attachment was due")
+        return self._receive_rare(packet, read=False)
+
+    def _receive_rare(self, packet: bytes, *, read: bool = True) -> Received | None:
         decoded = decode(packet, read=read)
         kind, path, ack_id, data, attachments = decoded
         if attachments > self._max_attachments:
