@@ -371,6 +371,9 @@ class GatedMessageStore:
     def find_message(self, room_id: str, any_id: str) -> Deferred[Message | None]:
         return self._gate.passed(self._store.find_message, room_id, any_id)
 
+    def find_messages(self, room_id: str, message_ids: Sequence[str]) -> Deferred[tuple[Message, ...]]:
+        return self._gate.passed(self._store.find_messages, room_id, message_ids)
+
     def last_messages(self, room_id: str, limit: int, max_bytes: int | None = None) -> Deferred[tuple[Message, ...]]:
         return self._gate.passed(self._store.last_messages, room_id, limit, max_bytes)
 
@@ -581,11 +584,12 @@ class Kit:
             self.notices,
             state,
             self.requests.mode_changed,
+            self.requests.muted,
             self.conversation.unmuted,
         )
         marks = GatedMarkStore(self.mark_store, self.mark_gate)
         self.offline = OfflineService(self.world, self.outbox, self.rooms, messages, marks)
-        self.editing = EditingService(self.world, self.rooms, self.history, messages)
+        self.editing = EditingService(self.world, self.rooms, self.history, messages, self.requests.taken_back)
 
     def _members(self, room_id: str) -> tuple[str, ...]:
         room = self.rooms.with_id(room_id)

@@ -237,13 +237,19 @@ class Assembly:
             self.notices,
             stores.state,
             self.requests.mode_changed,
+            self.requests.muted,
             self.conversation.unmuted,
         )
         self.offline = OfflineService(
             world, hub, self.rooms, stores.messages, stores.marks, config.history.context_max_bytes
         )
         self.editing = EditingService(
-            world, self.rooms, self.history, stores.messages, config.requests.max_request_bytes
+            world,
+            self.rooms,
+            self.history,
+            stores.messages,
+            self.requests.taken_back,
+            config.requests.max_request_bytes,
         )
 
     def _members(self, room_id: str) -> tuple[str, ...]:

@@ -331,6 +331,9 @@ class IMessageStore(Interface):
     def find_message(room_id: str, any_id: str) -> Deferred[Message | None]:
         """By message id, else by response id."""
 
+    def find_messages(room_id: str, message_ids: Sequence[str]) -> Deferred[tuple[Message, ...]]:
+        """Those of these that are stored, in order of ``seq``."""
+
     def last_messages(room_id: str, limit: int, max_bytes: int | None = None) -> Deferred[tuple[Message, ...]]:
         """The newest ``limit``, oldest first; fewer when these weigh more than ``max_bytes``, but at least one.
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newage.domain.correlation import MAX_REMEMBERED_IDS, Desk, Nobody, Patience
-from newage.domain.model import Message, RequestMode, Role
+from newage.domain.model import RequestMode, Role
 from newage.domain.request import Ask, Request
 
 PATIENCE = Patience(first_sign=60, timeout=600, silence=180)
@@ -31,7 +31,7 @@ def request(request_id: str, room_id: str = "red", identity: str = "ann") -> Req
         room_id=room_id,
         role=Role.GUEST,
         mode=RequestMode.IMMEDIATE,
-        message=Message(message_id=request_id, room=room_id, seq=1, identity=identity),
+        message_id=f"m-{request_id}",
         ask=Ask(request_id=request_id, text="hi"),
         created_at=0,
         active_at=0,

@@ -8,17 +8,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from newage.domain.model import Message, RequestMode, Role
+from newage.domain.model import RequestMode, Role
 from newage.domain.request import Ask, Request, RoomQueue, merge_text
 
 
 def make(
     request_id: str = "r", identity: str = "web", at: float = 0.0, role: Role = Role.GUEST, **over: Any
 ) -> Request:
-    text = over.pop("text", request_id)
-    draft = Message(message_id=f"m-{request_id}", room="room", seq=0, identity=identity, text=text)
     return Request(
         request_id=request_id,
         identity=identity,
@@ -26,8 +24,8 @@ def make(
         room="room",
         role=role,
         mode=RequestMode.DEFAULT,
-        message=draft,
-        ask=Ask(request_id=request_id, text=text),
+        message_id=f"m-{request_id}",
+        ask=Ask(request_id=request_id, text=request_id),
         created_at=at,
         active_at=at,
         **over,
@@ -84,7 +82,7 @@ def test_a_request_lives_until_it_has_ended() -> None:
     ],
 )
 def test_texts_merge_trimmed_with_a_blank_line_between(texts: list[str], merged: str) -> None:
-    assert merge_text([make(str(i), text=text) for i, text in enumerate(texts)]) == merged
+    assert merge_text(texts) == merged
 
 
 def test_specials_merge_before_guests_each_in_order_of_arrival() -> None:
@@ -161,6 +159,14 @@ class QueueMachine(RuleBasedStateMachine):
         before = self.now - age
         assert self.queue.expire(before) == [e for e in self.model if e.created_at <= before]
         self.model = [e for e in self.model if e.created_at > before]
+
+    @precondition(lambda self: self.model)
+    @rule(data=st.data())
+    def remove(self, data: st.DataObject) -> None:
+        gone = data.draw(st.sampled_from(self.model))
+        self.queue.remove(gone)
+        self.queue.remove(gone)
+        self.model = [e for e in self.model if e is not gone]
 
     @rule()
     def take_all(self) -> None:

@@ -516,13 +516,14 @@ def test_a_muted_member_no_longer_types(hub: Kit) -> None:
     assert statuses == ["typing", "idle", "muted"]
 
 
-def test_queued_requests_of_a_muted_member_stay(hub: Kit) -> None:
+def test_what_waits_of_a_muted_member_goes_to_no_model(hub: Kit) -> None:
     extension = hub.extension()
     guest, master = hub.sessions.sids("gue", "/llm")[0], hub.sessions.sids("mas", "/llm")[0]
     assert hub.submit(guest, "queued", "q1", room="lounge")["state"] == "queued"
     result_of(mute(hub, "mas", "gue", 0))
     hub.submit(master, "sent", "r1", room="lounge")
-    assert extension.forwarded[0]["message"] == "queued\n\nsent"
+    assert extension.forwarded[0]["message"] == "sent"
+    assert hub.statuses(guest, "q1") == ["queued", "expired"]
 
 
 def test_a_mute_survives_the_absence_of_the_member(hub: Kit) -> None:

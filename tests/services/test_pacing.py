@@ -7,13 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubkit import Kit
-from newage.domain.model import Message, RequestMode, Role
+from newage.domain.model import RequestMode, Role
 from newage.domain.request import Ask, Request
 from newage.services.request_ledger import RequestSettings
 
 
 def request(request_id: str, *targets: str, room_id: str = "lobby-1") -> Request:
-    words = Message(message_id=request_id, room="lobby", seq=1, identity="web1", role="guest", text="hi")
     return Request(
         request_id=request_id,
         identity="web1",
@@ -22,7 +21,7 @@ def request(request_id: str, *targets: str, room_id: str = "lobby-1") -> Request
         room_id=room_id,
         role=Role.GUEST,
         mode=RequestMode.IMMEDIATE,
-        message=words,
+        message_id=f"m-{request_id}",
         ask=Ask(request_id=request_id, text="hi"),
         created_at=0,
         active_at=0,

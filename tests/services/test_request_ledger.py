@@ -9,7 +9,7 @@ from attrs import evolve
 
 from hubkit import Kit
 from logkit import Logged
-from newage.domain.model import Message, RequestMode, Role
+from newage.domain.model import RequestMode, Role
 from newage.domain.request import Ask, Request
 from newage.errors import NewAgeError, PeerGone
 from newage.services.forwarding import Forwarder
@@ -53,7 +53,7 @@ def enter(kit: Kit, ledger: RequestLedger, request_id: str, *targets: str, who: 
         room_id=f"{who}-1",
         role=Role.MASTER,
         mode=RequestMode.DEFAULT,
-        message=Message(message_id=f"m-{request_id}", room=who, seq=1, identity=who),
+        message_id=f"m-{request_id}",
         ask=Ask(request_id=request_id, text="hi"),
         created_at=now,
         active_at=now,

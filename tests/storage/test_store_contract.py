@@ -312,6 +312,17 @@ class TestMessages:
         assert value(lobby.messages.find_message(LOBBY, "y")) == message(2, response_id="y")
         assert value(lobby.messages.find_message(LOBBY, "z")) is None
 
+    def test_finds_those_of_some_that_are_stored(self, lobby: Stores) -> None:
+        for number in (1, 2, 3):
+            value(lobby.messages.add_message(message(number, response_id=f"a{number}"), 9))
+        wanted = ["m3", "nope", "m1", "m3", "a2", "'"]
+        assert value(lobby.messages.find_messages(LOBBY, wanted)) == (
+            message(1, response_id="a1"),
+            message(3, response_id="a3"),
+        )
+        assert value(lobby.messages.find_messages(LOBBY, [])) == ()
+        assert value(lobby.messages.find_messages(DEN, ["m1"])) == ()
+
     def test_pages(self, lobby: Stores) -> None:
         for number in range(1, 8):
             value(lobby.messages.add_message(message(number), 99))

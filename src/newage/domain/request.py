@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
-from newage.domain.model import Message, RequestMode, Role, read_only
+from newage.domain.model import RequestMode, Role, read_only
 
 
 @frozen(kw_only=True)
@@ -24,11 +24,18 @@ class Ask:
     streaming: Any = None
     extra: Mapping[str, Any] = field(factory=dict, converter=read_only)
 
+    @property
+    def wishes(self) -> Ask:
+        """Without what was said."""
+        return evolve(self, text="", data=None, extra={})
+
 
 @define(eq=False)
 class Request:
     """The bookkeeping of one accepted request (contract 5.3).
 
+    What was said is not in it: it is the message ``message_id`` as stored, "" where there is none (A18). ``given`` says
+    that an extension has been told it.
     ``room_id`` says which room of that name it is of: nothing of it reaches another one; ``gone`` when that is deleted.
     ``targets`` are the identities it is for, ``sent`` those that were given it. Each ends in ``failed``, or in
     ``finished`` when its output is whole and in ``answered`` when that is stored. ``merged`` lists the requests that
@@ -41,7 +48,7 @@ class Request:
     room: str
     role: Role
     mode: RequestMode
-    message: Message
+    message_id: str
     ask: Ask
     created_at: float
     active_at: float
@@ -56,6 +63,7 @@ class Request:
     merged: list[Request] = field(factory=list)
     merged_into: str | None = None
     ended_at: float | None = None
+    given: bool = False
     gone: bool = False
 
     @property
@@ -77,13 +85,16 @@ class Request:
         return sum(1 for target in self.targets if target not in self.answered and target not in self.failed)
 
 
-def merge_text(requests: list[Request]) -> str:
+def merge_text(texts: Iterable[str]) -> str:
     """The non-empty texts in order, a blank line between (contract 5.4)."""
-    return "\n\n".join(text for r in requests if (text := r.message.text.strip()))
+    return "\n\n".join(stripped for text in texts if (stripped := text.strip()))
 
 
 class RoomQueue:
-    """What guests said in Default mode and nobody has submitted yet: FIFO, bounded per room and per identity."""
+    """What guests said in Default mode and nobody has submitted yet: FIFO, bounded per room and per identity.
+
+    It refers to stored messages; what is said in them is read when they are sent (A18).
+    """
 
     __slots__ = ("_entries", "_per_identity", "_size")
 
@@ -106,6 +117,10 @@ class RoomQueue:
         self._entries = [entry for entry in self._entries if entry not in dropped]
         self._entries.append(request)
         return dropped
+
+    def remove(self, request: Request) -> None:
+        """Not waiting is fine."""
+        self._entries = [entry for entry in self._entries if entry is not request]
 
     def take_all(self) -> list[Request]:
         """Everything in the order of arrival; the queue is empty afterwards."""

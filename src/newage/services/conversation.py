@@ -13,8 +13,9 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from newage.domain.model import Message, RequestMode, Role, Room
+from newage.domain.model import RequestMode, Role, Room
 from newage.domain.request import Ask, Request
+from newage.errors import CallFailed, NewAgeError
 from newage.services.clock import World
 from newage.services.history import HistoryService
 from newage.services.pacing import Pacer
@@ -147,15 +148,6 @@ class ConversationService:
             return
         request_id = self._thinking[room.id] = THINK + self._world.new_id()
         now = self._world.clock.seconds()
-        words = Message(
-            message_id=request_id,
-            room=room.name,
-            room_id=room.id,
-            seq=0,
-            identity="System",
-            role="system",
-            text=instruction,
-        )
         request = Request(
             request_id=request_id,
             identity="System",
@@ -164,18 +156,39 @@ class ConversationService:
             room_id=room.id,
             role=Role.GUEST,
             mode=RequestMode.CONVERSATIONAL,
-            message=words,
-            ask=Ask(request_id=request_id, text=instruction),
+            message_id="",
+            ask=Ask(request_id=request_id, text=""),
             created_at=now,
             active_at=now,
-            state="forwarded",
             targets=(extension,),
         )
         self._requests.enter(request)
+        self._pacer.send(extension, request, partial(self._send, room, extension, request, instruction))
+
+    def _send(self, room: Room, extension: str, request: Request, instruction: str, name: str) -> None:
+        d = Deferred.fromCoroutine(self._ask(room, extension, request, instruction, name))
+        d.addErrback(self._failed, room.name)
+
+    async def _ask(self, room: Room, extension: str, request: Request, instruction: str, name: str) -> None:
+        """Its turn has come: with what was said until now, if it may still speak."""
+        try:
+            context = await self._history.context(room)
+        except NewAgeError as error:
+            self._requests.failed_by(request, extension, error)
+            return
+        now, link, session = (
+            self._rooms.current(room),
+            self._sessions.link(extension),
+            self._sessions.by_identity(extension),
+        )
+        if now is None or extension not in self._able(now) or link is None or session is None:
+            self._requests.failed_by(request, extension, CallFailed("It may not speak any more."))
+            return
+        request.given, request.state = True, "forwarded"
         payload: dict[str, Any] = {
             "mode": RequestMode.CONVERSATIONAL.value,
             "type": "THINK_REQUEST",
-            "requestId": request_id,
+            "requestId": name,
             "target": session.client_id,
             "targetRoom": room.name,
             "roomName": room.name,
@@ -184,12 +197,7 @@ class ConversationService:
             "message": instruction,
             "requestType": "newMessage",
         }
-        self._pacer.send(extension, request, partial(self._send, extension, payload))
-
-    def _send(self, extension: str, payload: dict[str, Any], name: str) -> None:
-        link = self._sessions.link(extension)
-        if link is not None:
-            link.forward({**payload, "requestId": name})
+        link.forward(payload)
 
     def _failed(self, failure: Failure, room: str) -> None:
         self._log.failure("an extension could not be asked in room {room}", failure, room=room)

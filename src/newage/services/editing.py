@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from attrs import evolve
@@ -44,6 +44,7 @@ IMMUTABLE = frozenset(
 
 class EditingService:
     """
+    :param taken_back: told of messages that are no more, by ids, or None for all that members said.
     :param max_bytes: of a message's text, data and further members after an edit.
     """
 
@@ -53,12 +54,14 @@ class EditingService:
         rooms: RoomService,
         history: HistoryService,
         store: IMessageStore,
+        taken_back: Callable[[Room, Collection[str] | None], None],
         max_bytes: int = 262_144,
     ) -> None:
         self._world = world
         self._rooms = rooms
         self._history = history
         self._store = store
+        self._taken_back = taken_back
         self.max_bytes = max_bytes
 
     async def edit(self, actor: Caller, name: str, any_id: str, fields: Mapping[str, Any]) -> Message:
@@ -102,14 +105,19 @@ class EditingService:
             return ()
         if not self._may_change(actor, room, list(found.values())):
             raise NotAuthorised("Permission denied to delete these messages.")
-        return await self._history.remove(room, list(found))
+        deleted = await self._history.remove(room, list(found))
+        self._taken_back(room, deleted)
+        return deleted
 
     async def clear(self, actor: Caller, name: str, requests: bool, responses: bool) -> int:
         """:return: how many messages went. :raises NotAuthorised: neither staff nor administrator."""
         room = self._rooms.get(name)
         if room is None or not (administers(actor) or is_staff(room, actor.identity)):
             raise NotAuthorised("Permission denied to clear messages.")
-        return await self._history.clear(room, requests, responses)
+        count = await self._history.clear(room, requests, responses)
+        if requests:
+            self._taken_back(room, None)
+        return count
 
     def _check_member(self, actor: Caller, room: Room, words: str) -> None:
         if actor.identity not in room.members and not administers(actor):

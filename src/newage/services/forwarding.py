@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from newage.domain.model import Audience, Emission
-from newage.domain.request import Request
+from newage.domain.model import Audience, Emission, Message
+from newage.domain.request import Request, merge_text
 from newage.errors import NewAgeError
 from newage.ports import IOutbox
 from newage.services.pacing import Pacer
@@ -34,21 +35,43 @@ class Forwarder:
         self._sessions = sessions
         self._presence = presence
 
-    def forward(self, request: Request, context: list[dict[str, Any]], merged: str | None) -> None:
-        """Hand the request to each of its targets, one socket each.
+    def enter(self, request: Request, send: Callable[[str, str], None]) -> None:
+        """Let it wait for its turn at each of its targets.
 
-        :param merged: the text of the queue and the submitter's together, when something waited.
+        :param send: called with the extension and the requestId by which it shall know the request.
         """
-        text = request.message.text if merged is None else merged
-        current = {**message_body(request.message), "message": text}
-        if merged is not None:
+        for target in request.targets:
+            self._pacer.send(target, request, partial(send, target))
+
+    def position(self, request: Request) -> int:
+        """As ``Pacer.position``."""
+        return self._pacer.position(request)
+
+    def forward(
+        self,
+        target: str,
+        name: str,
+        request: Request,
+        said: Message,
+        merged: Sequence[tuple[str, Message]],
+        context: list[dict[str, Any]],
+    ) -> None:
+        """Hand the request to one of its targets, on one socket.
+
+        :param name: the requestId by which this extension shall know it.
+        :param said: its message as it is stored now.
+        :param merged: requestIds and messages of the queue that are sent with it, in this order.
+        """
+        text = merge_text([*(each.text for _, each in merged), said.text]) if merged else said.text
+        current = {**message_body(said), "message": text, "requestId": name}
+        if merged:
             current["data"] = text
             current["isMerged"] = True
-            current["mergedFromCount"] = len(request.merged) + 1
-            current["originalRequestIds"] = [*(r.request_id for r in request.merged), request.request_id]
+            current["mergedFromCount"] = len(merged) + 1
+            current["originalRequestIds"] = [*(request_id for request_id, _ in merged), request.request_id]
         payload = {
-            **request.ask.extra,
-            "requestId": request.request_id,
+            **said.extra,
+            "requestId": name,
             "message": text,
             "requestType": request.ask.request_type,
             "targets": list(request.targets),
@@ -67,17 +90,9 @@ class Forwarder:
         }
         if request.mode.value == "Conversational":
             payload["type"] = "DIRECT_REQUEST"
-        for target in request.targets:
-            self._pacer.send(target, request, partial(self._send, target, request, payload))
-
-    def _send(self, target: str, request: Request, payload: dict[str, Any], name: str) -> None:
-        """:param name: the requestId by which this extension shall know it."""
         link = self._sessions.link(target)
         session = self._sessions.by_identity(target)
         if link is not None and session is not None:
-            if name != request.request_id:
-                current = {**payload["currentRequest"], "requestId": name}
-                payload = {**payload, "requestId": name, "currentRequest": current}
             link.forward({**payload, "target": session.client_id})
             self._presence.show(request.room, target, "processing", room_id=request.room_id)
 

@@ -156,6 +156,10 @@ class HistoryService(RoomListener):
         thread = [m for m in messages if m.identity == only or m.question_id in own]
         return _newest_within([message_body(m) for m in thread[-limit:]], 2 * max_bytes)
 
+    async def said(self, room_id: str, message_ids: Sequence[str]) -> dict[str, Message]:
+        """Those of these messages that are stored now, by id."""
+        return {m.message_id: m for m in await self._store.find_messages(room_id, message_ids)}
+
     async def push_context(self, caller: Caller, name: str) -> dict[str, Any]:
         """Begin to send a room's whole history to one socket, page by page (contract 4.8).
 

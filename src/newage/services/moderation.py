@@ -42,12 +42,15 @@ class ModerationService(RoomListener):
         notices: RoomNotices,
         store: IStateStore,
         mode_changed: Callable[[Room], None],
+        muted: Callable[[Room], None],
         unmuted: Callable[[Room, str], None],
     ) -> None:
         """
         :param mode_changed: told after a room's mode is in force: its queue wants settling.
+        :param muted: told after somebody was muted: what waits of him is to be heard by nobody.
         :param unmuted: told when an identity has its voice back.
         """
+        self._muted = muted
         self._unmuted = unmuted
         self._world = world
         self._outbox = outbox
@@ -150,6 +153,7 @@ class ModerationService(RoomListener):
                 for who in replaced:
                     self._stop_waiting(room.id, who)
                 self._run_out(room.id, identity, term.seconds)
+                self._muted(now)
 
     async def unmute(self, actor: Caller, room_name: str, subject: str) -> None:
         """Give the word back; not muted is fine."""

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 
 from attrs import define, field
 
 from newage.domain.request import Request
+from newage.domain.turns import Turns
 from newage.services.desks import Desks
 
 
 @define(eq=False)
 class Pacer:
-    """Sends at once what the extension's desk admits, the rest when it does.
+    """Sends at once what the extension's desk admits, the rest when it does: in turns, round robin over identities.
 
     What waits is bounded by the number of live requests; a request that ended meanwhile is never sent. ``send`` gets
     the requestId that the extension shall know the request by.
     """
 
     _desks: Desks
-    _waiting: dict[str, deque[tuple[Request, Callable[[str], None]]]] = field(factory=dict, init=False)
+    _waiting: dict[str, Turns[tuple[Request, Callable[[str], None]]]] = field(factory=dict, init=False)
     _sent: dict[str, dict[Request, Callable[[str], None]]] = field(factory=dict, init=False)
 
     def send(self, extension: str, request: Request, send: Callable[[str], None]) -> None:
-        self._waiting.setdefault(extension, deque()).append((request, send))
+        self._waiting.setdefault(extension, Turns()).add(request.identity, (request, send))
         self.pump(extension)
 
     def pump(self, extension: str) -> None:
@@ -38,8 +38,10 @@ class Pacer:
     def back(self, extension: str, dropped: list[Request]) -> None:
         """The extension dropped these: they are the next again."""
         sent = self._sent.get(extension, {})
-        waiting = self._waiting.setdefault(extension, deque())
-        waiting.extendleft((request, sent.pop(request)) for request in reversed(dropped) if request in sent)
+        waiting = self._waiting.setdefault(extension, Turns())
+        for request in reversed(dropped):
+            if request in sent:
+                waiting.put_back(request.identity, (request, sent.pop(request)))
 
     def pump_all(self) -> None:
         """Time went by."""
@@ -51,16 +53,27 @@ class Pacer:
         if sent:
             self._sent[extension] = sent
 
+    def position(self, request: Request) -> int:
+        """How soon its turn comes: 1 is the next one, at whichever of its targets is soonest; 0: it waits for none."""
+        places = [
+            place
+            for target in request.targets
+            for place, (waiting, _) in enumerate(self._waiting.get(target, ()), start=1)
+            if waiting is request
+        ]
+        return min(places, default=0)
+
     def _next(self, extension: str) -> tuple[Request, Callable[[str], None]] | None:
         waiting = self._waiting.get(extension)
         if waiting is None:
             return None
-        for request, send in list(waiting):
+        for one in list(waiting):
+            request, _ = one
             if not request.live or not request.awaits(extension):
-                waiting.remove((request, send))
+                waiting.leave(request.identity, one)
             elif self._desks.admits(extension, request):
-                waiting.remove((request, send))
-                return request, send
+                waiting.take(request.identity, one)
+                return one
         if not waiting:
             del self._waiting[extension]
         return None

@@ -159,7 +159,7 @@ class RequestLedger:
             return
         request.answered.add(extension)
         if request.remaining > 0:
-            self._tell(request, "processing", responseId=response_id, remaining=request.remaining)
+            self.tell(request, "processing", responseId=response_id, remaining=request.remaining)
         else:
             self.end(request, "completed", responseId=response_id)
 
@@ -203,7 +203,7 @@ class RequestLedger:
         for target in request.sent:
             self._desks.given_up(target, request)
         details = {**members, **({"message": message} if message is not None else {})}
-        self._tell(request, status, **details)
+        self.tell(request, status, **details)
         for entry in request.merged:
             self.end(entry, status, message, **members)
         for target in request.targets:
@@ -222,10 +222,11 @@ class RequestLedger:
                 tag=END_LABELS.get(status, ""),
             )
 
-    # ------------------------------------------------------------------------------------------------------ internals
-
-    def _tell(self, request: Request, status: str, **members: Any) -> None:
+    def tell(self, request: Request, status: str, **members: Any) -> None:
+        """REQUEST_STATUS_UPDATE."""
         self._outbox.publish(status_update(request, status, **members))
+
+    # ------------------------------------------------------------------------------------------------------ internals
 
     def _count_down(self, request: Request) -> None:
         left = self._live.get(request.identity, 1) - 1

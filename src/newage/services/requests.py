@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Collection
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -11,7 +12,7 @@ from twisted.python.failure import Failure
 
 from newage.domain.model import Caller, Message, RequestMode, Role, Room
 from newage.domain.policy import Verdict, administers, decide, default_targets, effective_role
-from newage.domain.request import Ask, Request, RoomQueue, merge_text
+from newage.domain.request import Ask, Request, RoomQueue
 from newage.errors import (
     ClientMissing,
     InvalidRequest,
@@ -30,6 +31,7 @@ from newage.services.listeners import RoomListener
 from newage.services.relations import RelationService
 from newage.services.request_ledger import RequestLedger, RequestSettings
 from newage.services.rooms import RoomService
+from newage.services.sending import Sender
 from newage.services.sessions import SessionService
 from newage.services.views import carried_bytes
 
@@ -58,6 +60,7 @@ class RequestService(RequestLedger, RoomListener):
         self._rooms = rooms
         self._relations = relations
         self._history = history
+        self._sender = Sender(rooms, history, desks, forwarder, self)
         self._queues: dict[str, RoomQueue] = {}  # room id -> what waits for its host
         self._rates: dict[str, deque[tuple[float, int]]] = {}  # identity -> (when, bytes) of its requests lately
         self._sweep: IDelayedCall | None = None
@@ -94,15 +97,16 @@ class RequestService(RequestLedger, RoomListener):
             state = await self._act(caller, request, room)
         except Exception as error:
             if isinstance(error, NewAgeError):
-                error.members = {**error.members, "messageId": request.message.message_id}
+                error.members = {**error.members, "messageId": request.message_id}
+            self._sender.let_go(request)
             self.end(request, "failed", str(error) if isinstance(error, NewAgeError) else "Internal error.")
             raise
         return {
             "message": "Request received.",
             "requestId": request.request_id,
-            "messageId": request.message.message_id,
+            "messageId": request.message_id,
             "roomName": room.name,
-            "state": state,
+            **state,
         }
 
     def _check(self, caller: Caller, ask: Ask) -> Room:
@@ -174,14 +178,14 @@ class RequestService(RequestLedger, RoomListener):
             room_id=room.id,
             role=role,
             mode=room.mode,
-            message=draft,
-            ask=ask,
+            message_id=draft.message_id,
+            ask=ask.wishes,
             created_at=now,
             active_at=now,
         )
         self.enter(request)
         try:
-            request.message = await self._history.add(draft)
+            await self._history.add(draft)
         except CancelledError:
             self._forget(request)
             raise
@@ -193,42 +197,49 @@ class RequestService(RequestLedger, RoomListener):
 
     # ---------------------------------------------------------------------------------------------------------- modes
 
-    async def _act(self, caller: Caller, request: Request, room: Room) -> str:
+    async def _act(self, caller: Caller, request: Request, room: Room) -> dict[str, Any]:
+        """:return: the state it is in now, as members of the ack."""
         verdict = decide(room.mode, request.role, has_target=request.ask.targets is not None)
         request.mode = room.mode
-        if verdict is Verdict.QUEUE:
+        if not request.live:  # who said it left or was muted meanwhile
+            pass
+        elif verdict is Verdict.QUEUE:
             queue = self._queues.setdefault(room.id, self._new_queue())
             for dropped in queue.push(request):
                 self.end(dropped, "expired")
+            return self._waits(request, "host", len(queue))
         elif verdict is not Verdict.FORWARD:
             self.end(request, verdict.value)
-            return verdict.value
         else:
             await self._forward_with_queue(caller, request, room)
-        request.state = verdict.value
-        self._tell(request, verdict.value)
-        return verdict.value
+            if request.live and not request.given:
+                return self._waits(request, "turn", self._forwarder.position(request))
+        return {"state": request.state}
+
+    def _waits(self, request: Request, waits_for: str, position: int) -> dict[str, Any]:
+        """It is not sent yet, and its time has not begun (A18)."""
+        request.state = Verdict.QUEUE.value
+        waits = {"waitsFor": waits_for, "position": position}
+        self.tell(request, Verdict.QUEUE.value, **waits)
+        return {"state": Verdict.QUEUE.value, **waits}
 
     def _new_queue(self) -> RoomQueue:
         return RoomQueue(self.settings.queue_size, self.settings.queue_size_per_identity)
 
     async def _forward_with_queue(self, caller: Caller, request: Request, room: Room) -> None:
         """Forward, in Default mode merged with what waits in the queue (contract 5.4)."""
-        only = request.identity if room.mode is RequestMode.SEPARATE else None
-        context = await self._history.context(room, only)
-        if not request.live:
-            raise RoomMissing("Room not found")  # deleted meanwhile
         targets = self._targets(request, room.name, exempt=administers(caller))
         waiting: list[Request] = []
         if room.mode in (RequestMode.DEFAULT, RequestMode.HOST_SUBMIT) and room.id in self._queues:
             waiting = self._queues.pop(room.id).take_for_merge()
         for entry in waiting:
             entry.state, entry.merged_into = "merged", request.request_id
-            self._tell(entry, "merged", mergedInto=request.request_id)
+            self.tell(entry, "merged", mergedInto=request.request_id)
         request.merged = waiting
         request.targets = targets
-        merged = merge_text([*waiting, request]) if waiting else None
-        self._forwarder.forward(request, context, merged)
+        await self._sender.enter(request)
+        if request.gone:
+            raise RoomMissing("Room not found")  # deleted meanwhile
 
     def _targets(self, request: Request, room: str, *, exempt: bool) -> tuple[str, ...]:
         """Steps 5 and 6 of contract 5.2: live extensions, assigned to the room."""
@@ -265,6 +276,28 @@ class RequestService(RequestLedger, RoomListener):
             request.gone = True
             self.end(request, "failed", "Room deleted.")
 
+    def member_left(self, room: Room, identity: str, reason: str) -> None:
+        """What waits of it goes to no model any more (A18)."""
+        self._withdraw(room, lambda request: request.identity == identity)
+
+    def muted(self, room: Room) -> None:
+        """As ``member_left``, for all who are muted now."""
+        self._withdraw(room, lambda request: bool(room.mutes_of(request.identity, request.client_id)))
+
+    def taken_back(self, room: Room, message_ids: Collection[str] | None = None) -> None:
+        """These messages are stored no more, or all that were; as ``member_left``, for what waits of them."""
+        if message_ids is None:
+            self._withdraw(room, lambda request: request.state != "recorded")
+        else:
+            self._withdraw(room, lambda request: request.message_id in message_ids)
+
+    def _withdraw(self, room: Room, concerned: Callable[[Request], bool]) -> None:
+        waiting = [r for r in self._requests if r.live and not r.given and r.room_id == room.id and r.message_id]
+        for request in filter(concerned, waiting):
+            if room.id in self._queues:
+                self._queues[room.id].remove(request)
+            self._sender.take_back(request)
+
     def mode_changed(self, room: Room) -> None:
         """Settle what waits under the old mode (contract 5.4)."""
         queue = self._queues.pop(room.id, None)
@@ -282,19 +315,19 @@ class RequestService(RequestLedger, RoomListener):
 
     async def _release(self, waiting: list[Request], room: Room) -> None:
         for request in waiting:
-            only = request.identity if room.mode is RequestMode.SEPARATE else None
+            if not request.live:  # taken back, or the room was deleted, while those before it were sent
+                continue
+            request.mode = room.mode
             try:
-                context = await self._history.context(room, only)
                 request.targets = self._targets(request, room.name, exempt=False)
+                await self._sender.enter(request)
             except NewAgeError as error:
                 self._forwarder.report(request, error, None, None)
+                self._sender.let_go(request)
                 self.end(request, "failed", str(error))
                 continue
-            if not request.live:  # the room was deleted meanwhile
-                continue
-            request.mode, request.state = room.mode, "forwarded"
-            self._forwarder.forward(request, context, None)
-            self._tell(request, "forwarded")
+            if request.live and not request.given:
+                self._waits(request, "turn", self._forwarder.position(request))
 
     def _release_failed(self, failure: Failure) -> None:
         self._log.failure("a queue could not be forwarded", failure)
@@ -309,6 +342,9 @@ class RequestService(RequestLedger, RoomListener):
                 self.end(request, "expired")
             if not queue:
                 del self._queues[room_id]
+        for request in [r for r in self._requests if r.live and r.targets and not r.sent]:
+            if request.created_at <= now - self.settings.queue_ttl_seconds:
+                self.end(request, "expired")
         self._sweep_requests()
         horizon = self._world.clock.seconds() - self.RATE_WINDOW
         for identity, recent in list(self._rates.items()):

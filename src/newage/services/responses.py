@@ -168,7 +168,7 @@ class ResponseService:
             request_id=output.request.request_id,
             output_id=output.output_id,
             asker=output.request.identity,
-            question_id=output.request.message.message_id,
+            question_id=output.request.message_id or None,
             streamed=streamed,
         )
 

@@ -159,6 +159,10 @@ class MemoryMessageStore:
         found = stored.messages.get(any_id)
         return succeed(found or next((m for m in self._sorted(room_id) if m.response_id == any_id), None))
 
+    def find_messages(self, room_id: str, message_ids: Sequence[str]) -> Deferred[tuple[Message, ...]]:
+        wanted = set(message_ids)
+        return succeed(tuple(m for m in self._sorted(room_id) if m.message_id in wanted))
+
     def last_messages(self, room_id: str, limit: int, max_bytes: int | None = None) -> Deferred[tuple[Message, ...]]:
         newest_first = reversed(self._sorted(room_id, newest=limit))
         return succeed(tuple(reversed(_within(newest_first, max_bytes))))

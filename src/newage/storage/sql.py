@@ -88,6 +88,7 @@ _SELECT: Final = """
 """
 FIND_MESSAGE: Final = _SELECT + "m.message_id = ?"
 FIND_RESPONSE: Final = _SELECT + "m.response_id = ? ORDER BY m.seq LIMIT 1"
+FIND_MESSAGES: Final = _SELECT + "m.message_id IN (SELECT value FROM json_each(?)) ORDER BY m.seq"  # noqa: S608
 LAST_MESSAGES: Final = _SELECT + "m.seq >= 0 ORDER BY m.seq DESC LIMIT ?"
 MESSAGES_AFTER: Final = _SELECT + "m.seq > ? ORDER BY m.seq LIMIT ?"
 WEIGHTS: Final = """

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
+import orjson
 from attrs import define, frozen
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
@@ -128,6 +129,10 @@ class SqlMessageStore:
             return None
 
         return self._database.read(find)
+
+    def find_messages(self, room_id: str, message_ids: Sequence[str]) -> Deferred[tuple[Message, ...]]:
+        values = (room_id, orjson.dumps(list(message_ids)).decode())
+        return self._database.read(lambda c: tuple(sql.message_of(row) for row in c.execute(sql.FIND_MESSAGES, values)))
 
     def last_messages(self, room_id: str, limit: int, max_bytes: int | None = None) -> Deferred[tuple[Message, ...]]:
         return self._database.read(
