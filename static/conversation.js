@@ -88,9 +88,11 @@ export class Conversation extends EventTarget {
     return true;
   }
 
-  status({ requestId, status, message }) {
+  status({ requestId, status, message, waitsFor }) {
     const entry = this.#question(requestId);
-    if (entry && typeof status === 'string') this.#change(entry, { state: status, note: plain(message) || entry.note });
+    if (!entry || typeof status !== 'string') return;
+    const state = status === 'queued' && waitsFor === 'turn' ? 'turn' : status;
+    this.#change(entry, { state, note: plain(message) || entry.note });
   }
 
   // ---- answers as they arrive

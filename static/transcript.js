@@ -9,6 +9,7 @@ const UP_KEYS = new Set(['ArrowUp', 'PageUp', 'Home']);
 const NOTES = {
   sending: 'Sending…',
   queued: 'Waiting until the room’s master sends',
+  turn: 'Waiting for its turn',
   merged: 'Sent together with others',
   ignored: 'Kept, but only the room’s master asks here',
   recorded: 'Kept',

@@ -54,7 +54,11 @@ def words(ack: Any) -> tuple[str, str]:
 def test_an_administrator_creates_a_room_and_is_its_master(
     kit: Kit, rooms: Namespace, monitor: HandSocket, payload: Any
 ) -> None:
-    assert handled(rooms, monitor, "CREATE_ROOM", payload) == {**OK, "roomName": "lounge"}
+    assert handled(rooms, monitor, "CREATE_ROOM", payload) == {
+        **OK,
+        "roomName": "lounge",
+        "roomId": kit.room_id("lounge"),
+    }
     assert kit.rooms.require("lounge").master == "monitor"
     assert words(handled(rooms, monitor, "CREATE_ROOM", payload)) == ("error", "Room already exists")
 
@@ -105,7 +109,12 @@ def test_live_rooms_and_the_monitors_room_cannot_be_deleted(
 
 def test_anybody_joins_an_open_room(kit: Kit, rooms: Namespace, ann: HandSocket, bob: HandSocket) -> None:
     kit.group("lounge", "ann-client-1")
-    assert handled(rooms, bob, "JOIN_ROOM", "lounge") == {**OK, "roomName": "lounge", "role": "guest"}
+    assert handled(rooms, bob, "JOIN_ROOM", "lounge") == {
+        **OK,
+        "roomName": "lounge",
+        "roomId": kit.room_id("lounge"),
+        "role": "guest",
+    }
     again = handled(rooms, bob, "JOIN_ROOM", "lounge")
     assert (again["status"], again["success"], again["role"]) == ("warning", True, "guest")
     assert words(handled(rooms, bob, "JOIN_ROOM", "nowhere")) == ("error", "Room not found")
@@ -153,6 +162,7 @@ def test_rooms_are_listed_with_details(kit: Kit, rooms: Namespace, ann: HandSock
     ack = handled(rooms, bob, "GET_ROOMS")
     assert ack["rooms"] == ["monitor-room", "ann-client-1", "bob", "lounge"]
     assert ack["roomDetails"][-1] == {
+        "roomId": kit.room_id("lounge"),
         "name": "lounge",
         "master": "ann-client-1",
         "managers": ["bob"],
@@ -172,7 +182,9 @@ def test_members_of_a_room_are_listed_the_absent_included(
     kit.mute("lounge", "bob", 10)
     kit.disconnect(ann.sid)
     kit.clock.advance(2)
-    clients = handled(rooms, bob, "GET_CLIENTS_IN_ROOM", {"roomName": "lounge"})["clients"]
+    ack = handled(rooms, bob, "GET_CLIENTS_IN_ROOM", {"roomName": "lounge"})
+    assert ack["roomId"] == kit.room_id("lounge")
+    clients = ack["clients"]
     assert [(c["role"], c["online"], c["muted"]) for c in clients] == [("master", False, False), ("guest", True, True)]
     assert [c["identity"] for c in clients] == ["ann-client-1", "bob"]
     assert words(handled(rooms, bob, "GET_CLIENTS_IN_ROOM", "nowhere")) == ("error", "Room not found")

@@ -180,7 +180,13 @@ def test_members_are_found_by_identity_and_by_client_id(hub: Kit) -> None:
 
 def test_a_role_change_is_told_to_the_member_and_to_the_staff(hub: Kit) -> None:
     result_of(set_role(hub, "man", "gue", Role.SPECIAL))
-    told = {"clientId": "gue", "identity": "gue", "roomName": "lounge", "role": "special"}
+    told = {
+        "clientId": "gue",
+        "identity": "gue",
+        "roomName": "lounge",
+        "roomId": hub.room_id("lounge"),
+        "role": "special",
+    }
     for event in ("MEMBER_ROLE_CHANGED", "member_role_changed"):
         heard = hub.heard(event)
         assert set(heard) == at("gue", "mas", "man", "mate")
@@ -188,7 +194,9 @@ def test_a_role_change_is_told_to_the_member_and_to_the_staff(hub: Kit) -> None:
         assert heard["mas/rooms"] == [{**told, "targetIdentity": "gue", "newRole": "special"}]
     echo = hub.heard("SET_MEMBER_ROLE")
     assert set(echo) == at("mas", "man", "mate")
-    assert echo["man/rooms"] == [{"identity": "gue", "clientId": "gue", "role": "special", "roomName": "lounge"}]
+    assert echo["man/rooms"] == [
+        {"identity": "gue", "clientId": "gue", "role": "special", "roomName": "lounge", "roomId": hub.room_id("lounge")}
+    ]
     assert {sent.event for sent in hub.outbox.sent} == {"MEMBER_ROLE_CHANGED", "member_role_changed", "SET_MEMBER_ROLE"}
 
 
@@ -257,7 +265,9 @@ def test_a_kicked_member_is_warned_and_the_others_are_told(hub: Kit) -> None:
     assert [body["message"] for body in warnings["gue/llm"]] == ["You have been kicked from room lounge."]
     left = hub.heard("MEMBER_LEFT")
     assert set(left) == at(*MEMBERS)
-    assert left["mas/"] == [{"clientId": "gue", "identity": "gue", "roomName": "lounge", "reason": "kick"}]
+    assert left["mas/"] == [
+        {"clientId": "gue", "identity": "gue", "roomName": "lounge", "roomId": hub.room_id("lounge"), "reason": "kick"}
+    ]
     assert notes(hub)[-1] == "[System] gue has left the room."
 
 
@@ -305,6 +315,7 @@ def test_a_mute_is_acked_shown_and_noted(hub: Kit) -> None:
             "mutedUntil": until,
             "duration": 90,
             "roomName": "lounge",
+            "roomId": hub.room_id("lounge"),
         }
     ]
     statuses = hub.heard("MEMBER_STATUS_UPDATE")
@@ -349,7 +360,15 @@ def test_a_mute_ends_by_itself(hub: Kit) -> None:
     assert hub.rooms.require("lounge").muted == {} == hub.room_store.rooms[hub.room_id("lounge")].room.muted
     heard = hub.heard("MEMBER_UNMUTED")
     assert set(heard) == at(*MEMBERS, on=("/llm",))
-    assert heard["gue/llm"] == [{"identity": "gue", "clientId": "gue", "unmutedBy": "System", "roomName": "lounge"}]
+    assert heard["gue/llm"] == [
+        {
+            "identity": "gue",
+            "clientId": "gue",
+            "unmutedBy": "System",
+            "roomName": "lounge",
+            "roomId": hub.room_id("lounge"),
+        }
+    ]
     assert [body["status"] for body in hub.heard("MEMBER_STATUS_UPDATE")["gue/llm"]] == ["idle"]
     assert notes(hub)[-1] == "[System] gue has been unmuted by System."
     hub.outbox.clear()
@@ -666,7 +685,9 @@ def test_a_mode_is_told_to_all_members_when_it_changes(hub: Kit) -> None:
     result_of(hub.moderation.set_mode(caller(hub, "man"), "lounge", RequestMode.IMMEDIATE))
     heard = hub.heard("ROOM_MODE_CHANGED")
     assert set(heard) == at(*MEMBERS, on=("/", "/rooms", "/llm"))
-    assert heard["gue/llm"] == [{"roomName": "lounge", "mode": "Immediate", "setter": "man"}]
+    assert heard["gue/llm"] == [
+        {"roomName": "lounge", "roomId": hub.room_id("lounge"), "mode": "Immediate", "setter": "man"}
+    ]
     assert {sent.event for sent in hub.outbox.sent} == {"ROOM_MODE_CHANGED"}
     hub.outbox.clear()
     result_of(hub.moderation.set_mode(caller(hub, "man"), "lounge", RequestMode.IMMEDIATE))

@@ -89,7 +89,13 @@ def test_who_goes_offline_is_announced_after_the_grace(kit: Kit, ann: str) -> No
     kit.clock.advance(2)
     assert shown(kit, ann)[1:] == [("bob-client-1", "idle"), ("bob-client-1", "offline")]
     assert kit.outbox.bodies(rooms, "MEMBER_LEFT") == [
-        {"clientId": "bob-client", "identity": "bob-client-1", "reason": "disconnect", "roomName": "lounge"}
+        {
+            "clientId": "bob-client",
+            "identity": "bob-client-1",
+            "reason": "disconnect",
+            "roomName": "lounge",
+            "roomId": kit.room_id("lounge"),
+        }
     ]
     assert kit.rooms.require("lounge").members["bob-client-1"] is Role.GUEST
 

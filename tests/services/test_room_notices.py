@@ -42,7 +42,13 @@ def test_it_is_a_room_listener(kit: Kit) -> None:
 def test_all_members_hear_who_joined_and_staff_hears_the_role(kit: Kit, sids: dict[str, str]) -> None:
     sids["new"] = kit.connect("client-new", "/rooms", identity="client-new-1")
     result_of(kit.rooms.add("lounge", "client-new-1"))
-    joined = {"clientId": "client-new", "identity": "client-new-1", "roomName": "lounge", "role": "guest"}
+    joined = {
+        "clientId": "client-new",
+        "identity": "client-new-1",
+        "roomName": "lounge",
+        "roomId": kit.room_id("lounge"),
+        "role": "guest",
+    }
     assert got(kit, sids, "MEMBER_JOINED") == {who: [joined] for who in sids}
     staff = {**joined, "targetIdentity": "client-new-1", "newRole": "guest"}
     assert got(kit, sids, "MEMBER_ROLE_CHANGED") == {"new": [joined], "mas": [staff], "man": [staff]}
@@ -65,7 +71,13 @@ def test_the_default_namespace_hears_the_same(kit: Kit, sids: dict[str, str]) ->
 def test_the_creator_hears_that_he_is_master(kit: Kit) -> None:
     sid = kit.connect("ann", "/rooms")
     kit.group("lounge", "ann")
-    expected = {"clientId": "ann", "identity": "ann", "roomName": "lounge", "role": "master"}
+    expected = {
+        "clientId": "ann",
+        "identity": "ann",
+        "roomName": "lounge",
+        "roomId": kit.room_id("lounge"),
+        "role": "master",
+    }
     assert kit.outbox.bodies(sid, "MEMBER_JOINED") == [expected]
     assert kit.outbox.bodies(sid, "MEMBER_ROLE_CHANGED") == [expected]
 
@@ -73,7 +85,13 @@ def test_the_creator_hears_that_he_is_master(kit: Kit) -> None:
 @pytest.mark.parametrize("reason", ["leave", "remove", "disconnect"])
 def test_members_and_the_leaver_hear_that_he_left(kit: Kit, sids: dict[str, str], reason: str) -> None:
     result_of(kit.rooms.remove("lounge", "client-gue-1", reason))
-    left = {"clientId": "client-gue", "identity": "client-gue-1", "roomName": "lounge", "reason": reason}
+    left = {
+        "clientId": "client-gue",
+        "identity": "client-gue-1",
+        "roomName": "lounge",
+        "roomId": kit.room_id("lounge"),
+        "reason": reason,
+    }
     assert got(kit, sids, "MEMBER_LEFT") == {who: [left] for who in sids}
     assert got(kit, sids, "WARNING") == {}
 
@@ -91,8 +109,9 @@ def test_the_kicked_one_is_warned_in_the_exact_words(kit: Kit, sids: dict[str, s
 
 
 def test_former_members_hear_of_the_deletion(kit: Kit, sids: dict[str, str]) -> None:
+    room_id = kit.room_id("lounge")
     result_of(kit.rooms.delete("lounge"))
-    body = {"roomName": "lounge", "message": 'Room "lounge" has been deleted.'}
+    body = {"roomName": "lounge", "roomId": room_id, "message": 'Room "lounge" has been deleted.'}
     assert got(kit, sids, "DELETE_ROOM") == {who: [body] for who in sids}
 
 
@@ -117,7 +136,13 @@ def test_who_is_away_is_named_by_his_identity(kit: Kit, sids: dict[str, str]) ->
 
 def test_a_role_that_was_set_is_echoed_to_staff_only(kit: Kit, sids: dict[str, str]) -> None:
     kit.notices.role_set(kit.rooms.require("lounge"), "client-gue-1", Role.SPECIAL)
-    body = {"clientId": "client-gue", "identity": "client-gue-1", "role": "special", "roomName": "lounge"}
+    body = {
+        "clientId": "client-gue",
+        "identity": "client-gue-1",
+        "role": "special",
+        "roomName": "lounge",
+        "roomId": kit.room_id("lounge"),
+    }
     assert got(kit, sids, "SET_MEMBER_ROLE") == {"mas": [body], "man": [body]}
 
 
@@ -131,7 +156,7 @@ def test_the_mode_is_news_in_three_namespaces(kit: Kit, sids: dict[str, str]) ->
     llm, root = (kit.connect("client-gue", where, identity="client-gue-1") for where in ("/llm", "/"))
     kit.set_mode("lounge", RequestMode.SEPARATE)
     kit.notices.mode_changed(kit.rooms.require("lounge"), "client-mas-1")
-    body = {"roomName": "lounge", "mode": "Separate", "setter": "client-mas-1"}
+    body = {"roomName": "lounge", "roomId": kit.room_id("lounge"), "mode": "Separate", "setter": "client-mas-1"}
     assert got(kit, {**sids, "llm": llm, "root": root}, "ROOM_MODE_CHANGED") == {
         who: [body] for who in (*sids, "llm", "root")
     }

@@ -65,6 +65,15 @@ test('a status that overtook the ack is kept', () => {
   assert.equal(conversation.entries[0].state, 'completed');
 });
 
+test('who waits for a busy extension waits for no master', () => {
+  const { conversation } = make();
+  const entry = conversation.ask('r1', 'hi');
+  conversation.status({ requestId: 'r1', status: 'queued', waitsFor: 'host', position: 1 });
+  assert.equal(entry.state, 'queued');
+  conversation.status({ requestId: 'r1', status: 'queued', waitsFor: 'turn', position: 1 });
+  assert.equal(entry.state, 'turn');
+});
+
 test('waiting lasts from forwarding to the first sign of an answer', () => {
   const { conversation } = make();
   conversation.ask('r1', 'x');

@@ -45,7 +45,7 @@ class RoomEvents:
     def clients_in_room(self, caller: Caller, request: RoomName) -> wire.Body:
         """Who belongs to it, those who are away included."""
         room = self.rooms.require(request.name)
-        return {"clients": [self._member(room, identity) for identity in room.members]}
+        return {"roomId": room.id, "clients": [self._member(room, identity) for identity in room.members]}
 
     def _member(self, room: Room, identity: str) -> wire.Body:
         session = self.sessions.by_identity(identity)
@@ -61,7 +61,7 @@ class RoomEvents:
         if not administers(caller) and not self._clients_may_create(caller):
             raise NotAuthorised("Unauthorized")
         room = await self.rooms.create(request.name, caller.session)
-        return {"roomName": room.name}
+        return {"roomName": room.name, "roomId": room.id}
 
     def _clients_may_create(self, caller: Caller) -> bool:
         return self.rooms.settings.clients_may_create_rooms and caller.kind is Kind.CLIENT
@@ -81,8 +81,8 @@ class RoomEvents:
             room = await self.rooms.join(request.name, caller.identity)
         except AlreadyMember as error:
             role = room.members[caller.identity].wire
-            return wire.Warned(str(error), {"roomName": request.name, "role": role})
-        return {"roomName": room.name, "role": room.members[caller.identity].wire}
+            return wire.Warned(str(error), {"roomName": request.name, "roomId": room.id, "role": role})
+        return {"roomName": room.name, "roomId": room.id, "role": room.members[caller.identity].wire}
 
     async def leave(self, caller: Caller, request: RoomName) -> wire.Body:
         try:
@@ -107,6 +107,7 @@ def add_room_events(namespace: Namespace, events: RoomEvents) -> None:
 def _details(room: Room) -> wire.Body:
     return {
         "name": room.name,
+        "roomId": room.id,
         "master": room.master,
         "managers": [who for who, role in room.members.items() if role.wire == "manager"],
         "memberCount": len(room.members),

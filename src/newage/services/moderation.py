@@ -210,7 +210,7 @@ class ModerationService(RoomListener):
     def _publish(self, room: Room, identity: str, event: str, members: dict[str, object]) -> None:
         session = self._sessions.by_identity(identity)
         client_id = session.client_id if session is not None else identity
-        body = {"identity": identity, "clientId": client_id, **members, "roomName": room.name}
+        body = {"identity": identity, "clientId": client_id, **members, "roomName": room.name, "roomId": room.id}
         to = (Audience("room", room.name), Audience("identity", identity))
         self._outbox.publish(Emission("/llm", event, (body,), to))
 

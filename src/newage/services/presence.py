@@ -88,13 +88,14 @@ class PresenceService(SessionListener, RoomListener):
                 self.show(room, session.identity, "online")
 
     def session_gone(self, session: Session) -> None:
-        for room in self.typing_in(session.identity):
-            self.stop_typing(room, session.identity)
+        for typed in self.typing_in(session.identity):
+            self.stop_typing(typed, session.identity)
         body = {"clientId": session.client_id, "identity": session.identity, "reason": "disconnect"}
-        for room in self._rooms.rooms_of(session.identity):
-            if len(self._rooms.require(room).members) == 1:
+        for name in self._rooms.rooms_of(session.identity):
+            room = self._rooms.require(name)
+            if len(room.members) == 1:
                 continue
             for namespace in ("/", "/rooms"):
-                left = {**body, "roomName": room}
-                self._outbox.publish(Emission(namespace, "MEMBER_LEFT", (left,), (Audience("room", room),)))
-            self.show(room, session.identity, "offline")
+                left = {**body, "roomName": name, "roomId": room.id}
+                self._outbox.publish(Emission(namespace, "MEMBER_LEFT", (left,), (Audience("room", name),)))
+            self.show(name, session.identity, "offline")

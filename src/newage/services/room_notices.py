@@ -22,13 +22,13 @@ class RoomNotices(RoomListener):
         self._aliases = aliases
 
     def member_joined(self, room: Room, identity: str, role: Role) -> None:
-        body = {**self._who(identity), "roomName": room.name, "role": role.wire}
+        body = {**self._who(room, identity), "role": role.wire}
         self._publish("MEMBER_JOINED", body, [Audience("room", room.name)])
         self.role_changed(room, identity, role)
 
     def role_changed(self, room: Room, identity: str, role: Role) -> None:
         """MEMBER_ROLE_CHANGED to the member, and with the member named to the staff."""
-        body = {**self._who(identity), "roomName": room.name, "role": role.wire}
+        body = {**self._who(room, identity), "role": role.wire}
         self._publish("MEMBER_ROLE_CHANGED", body, [Audience("identity", identity)])
         staff = [a for a in _staff(room) if a.name != identity]
         self._publish("MEMBER_ROLE_CHANGED", {**body, "targetIdentity": identity, "newRole": role.wire}, staff)
@@ -39,11 +39,11 @@ class RoomNotices(RoomListener):
 
     def role_set(self, room: Room, identity: str, role: Role) -> None:
         """The echo notice SET_MEMBER_ROLE to the staff."""
-        body = {**self._who(identity), "role": role.wire, "roomName": room.name}
+        body = {**self._who(room, identity), "role": role.wire}
         self._publish("SET_MEMBER_ROLE", body, _staff(room))
 
     def member_left(self, room: Room, identity: str, reason: str) -> None:
-        body = {**self._who(identity), "roomName": room.name, "reason": reason}
+        body = {**self._who(room, identity), "reason": reason}
         to = [Audience("room", room.name), Audience("identity", identity)]
         self._publish("MEMBER_LEFT", body, to)
         if reason == "kick":
@@ -57,16 +57,17 @@ class RoomNotices(RoomListener):
     def room_deleted(self, room: Room) -> None:
         if room.kind is not RoomKind.GROUP:
             return
-        body = {"roomName": room.name, "message": f'Room "{room.name}" has been deleted.'}
+        body = {**_named(room), "message": f'Room "{room.name}" has been deleted.'}
         self._publish("DELETE_ROOM", body, [Audience("identity", who) for who in room.members])
 
     def mode_changed(self, room: Room, setter: str) -> None:
-        body = {"roomName": room.name, "mode": room.mode.value, "setter": setter}
+        body = {**_named(room), "mode": room.mode.value, "setter": setter}
         self._publish("ROOM_MODE_CHANGED", body, [Audience("room", room.name)], (*BOTH, "/llm"))
 
-    def _who(self, identity: str) -> dict[str, str]:
+    def _who(self, room: Room, identity: str) -> dict[str, str]:
         session = self._sessions.by_identity(identity)
-        return {"clientId": session.client_id if session is not None else identity, "identity": identity}
+        client_id = session.client_id if session is not None else room.clients.get(identity, identity)
+        return {"clientId": client_id, "identity": identity, **_named(room)}
 
     def _publish(
         self, event: str, body: Mapping[str, Any], to: Iterable[Audience], namespaces: Iterable[str] = BOTH
@@ -78,6 +79,11 @@ class RoomNotices(RoomListener):
             self._outbox.publish(Emission(namespace, event, (body,), receivers))
             if self._aliases and event == "MEMBER_ROLE_CHANGED":
                 self._outbox.publish(Emission(namespace, event.lower(), (body,), receivers))
+
+
+def _named(room: Room) -> dict[str, str]:
+    """Which room it is about: a name may be used again, an id is not (A24)."""
+    return {"roomName": room.name, "roomId": room.id}
 
 
 def _staff(room: Room) -> list[Audience]:
