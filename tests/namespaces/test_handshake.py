@@ -52,6 +52,8 @@ class TestParsing:
                 "clientHTML": "<b>",
                 "streamMode": "plain",
                 "sync": "incremental",
+                "capacity": 4,
+                "features": ["accept", "cancel", 7, "x" * 33],
                 "unknown": 1,
             },
             AuthSettings(),
@@ -59,6 +61,17 @@ class TestParsing:
         assert (request.client_id, request.identity, request.client_type) == ("web1", "web1-a", "web-app")
         assert (request.key, request.password, request.desc, request.html) == ("k", "p", "d", "<b>")
         assert (request.stream_mode, request.incremental) == ("plain", True)
+        assert (request.capacity, request.features) == (4, {"accept", "cancel"})
+
+    @pytest.mark.parametrize("capacity", [None, 0, -1, 17, 1.0, True, "4", [], {}])
+    def test_a_strange_capacity_is_none(self, capacity: object) -> None:
+        assert parse_handshake({"clientId": "a", "capacity": capacity}, AuthSettings()).capacity == 0
+
+    @pytest.mark.parametrize("features", [None, "accept", {}, 7, [[]], ["x" * 33], [f"x{n}" for n in range(99)]])
+    def test_features_are_short_names_and_not_many(self, features: object) -> None:
+        kept = parse_handshake({"clientId": "a", "features": features}, AuthSettings()).features
+        assert len(kept) <= 32
+        assert all(len(name) <= 32 for name in kept)
 
     def test_what_is_too_large_to_be_read(self) -> None:
         with pytest.raises(InvalidRequest, match=r"^Invalid request data\.$"):
@@ -69,6 +82,7 @@ class TestParsing:
         assert (request.identity, request.client_type, request.kind) == ("web1", "client", Kind.CLIENT)
         assert (request.key, request.password, request.desc, request.html) == (None, "", "", "")
         assert (request.stream_mode, request.incremental) == ("", False)
+        assert (request.capacity, request.features) == (0, frozenset())
         assert not request.presents_key
         assert not request.wants_key
 
