@@ -43,6 +43,7 @@ class Job:
     output_id: str
     stream_id: str = ""
     said: int = 0
+    anew: bool = False
 
     @property
     def request_id(self) -> str:
@@ -85,9 +86,12 @@ class ReferenceDouble:
         self.kit.token(answer_to(self.job.payload), self.job.output_id, extension=self.identity, request_id=request_id)
 
     def begin_anew(self) -> None:
-        """The same answer once more, under another outputId."""
+        """Right after a token the same answer once more, under another outputId; once for each."""
         assert self.job is not None
-        self.job.output_id = self.kit.new_id()
+        if not self.job.anew:
+            self.token()
+            self.job.output_id, self.job.anew = self.kit.new_id(), True
+            self.token()
 
     def finish(self) -> None:
         """The answer is over; a streamed one just stops, the other is said now."""

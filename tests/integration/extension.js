@@ -184,10 +184,11 @@ class ReferenceExtension {
     if (kind === 'silent' || this.generating) return;
     this.generating = true;
     await pause(0); // a model takes its time; the doubled listener comes too early
+    const echo = this.answer.echo ? [request.message] : []; // so that who reads the answer knows the question
     try {
-      if (kind === 'tokens') await this.streamTokens(this.answer.tokens, { ...this.answer, live: request.requestId });
+      if (kind === 'tokens') await this.streamTokens([...this.answer.tokens, ...echo], { ...this.answer, live: request.requestId });
       if (kind === 'docs') await this.streamDocs(this.answer.chunks, request.requestId, this.answer);
-      if (kind === 'message') this.sendMessage(this.answer.text);
+      if (kind === 'message') this.sendMessage([this.answer.text, ...echo].join(''));
     } finally {
       this.generating = false;
     }
@@ -202,7 +203,7 @@ class ReferenceExtension {
       if (index === dieAfter) this.die();
       if (this.stopped) return outputId;
       this.streamToken(token, outputId, request, index === 0 && !resumed);
-      if (gap) await pause(gap);
+      if (gap && index < tokens.length - 1) await pause(gap);
     }
     this.note('@answered', outputId);
     return outputId;
