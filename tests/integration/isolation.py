@@ -22,11 +22,12 @@ from zope.interface import implementer
 from hubkit import HOME
 from newage.config import Config, ServerSettings
 from newage.core import Core
-from newage.domain.model import Peer
+from newage.domain.model import Kind, Peer, Rank
 from newage.ports import IFrameSink, IReceiver
 from newage.protocol.engine_packet import SharedPacket
 from newage.protocol.engine_session import EngineSettings
 from newage.services.auth_settings import AuthSettings
+from newage.services.keys import Grant
 from newage.storage.stores import Stores, memory_stores
 
 HERE = HOME
@@ -185,11 +186,12 @@ class Hub:
         namespaces = BOOTSTRAP if name in KEYLESS else OPEN_TO_ALL
         if client_type == "SillyTavern":
             namespaces = (*namespaces, "/sillytavern")
-        if name in STAFF or name == "remote admin":
+        if name in STAFF:
             namespaces = (*namespaces, "/debug")
         auth = {"clientType": client_type, "clientId": client_id, "streamMode": "plain"}
         if name not in KEYLESS and (self.strict or name in FAR):
-            auth["key"] = done(self.core.keys.generate(client_id, local=True))
+            rank = Rank.of(Kind.of(client_type))
+            auth["key"] = done(self.core.keys.generate(client_id, local=True, grant=Grant(rank=rank)))
         sink.frames.clear()  # the OPEN packet
         somebody = self.people[name] = Somebody(name, sink, connection, namespaces)
         for namespace in namespaces:

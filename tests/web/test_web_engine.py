@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 from twisted.web.server import Site
 from web_doubles import House, MemoryTransport, client_frame, parse_responses, server_frames, with_settings
@@ -337,6 +338,16 @@ def test_the_owner_is_the_one_of_the_socket_that_speaks():
     url = house.open_polling()
     assert not peer_of(house).owned()
     house.ask(url, "POST", b"4x")
+    assert peer_of(house).owned()
+
+
+def test_a_poll_that_is_over_hides_no_websocket():
+    house = House(owner_lookup=lambda ours, theirs: os.geteuid() if theirs[1] == 50_001 else None)
+    url = house.open_polling()
+    upgrade = house.line()
+    upgrade.transport.peerAddr = IPv4Address("TCP", "127.0.0.1", 50_001)
+    upgrade.open_websocket(url.replace("polling", "websocket"))
+    house.line().request(url)
     assert peer_of(house).owned()
 
 

@@ -126,8 +126,40 @@ def test_elsewhere_everybody_on_this_machine_is_the_hubs_user() -> None:
     assert system_lookup("darwin")(OURS, THEIRS) == os.geteuid()
 
 
+def test_the_newest_socket_that_is_open_tells_of_a_session() -> None:
+    """A WebSocket's session polled before, and its last GET came after the upgrade's request."""
+    users: dict[int, int] = {}
+
+    def lookup(ours: End, theirs: End) -> int | None:
+        return users.get(theirs[1])
+
+    session = Ownership(OURS, (THEIRS[0], 0), lookup)
+    for port in range(1, 5):
+        session = Ownership(OURS, (THEIRS[0], port), lookup).after(session)
+    assert not session()
+    users[2] = os.geteuid()
+    users[1] = os.geteuid() + 1
+    assert session()
+    users.clear()
+    assert session(), "once it is known it stays known"
+    assert Ownership(OURS, THEIRS, lookup).after(session) is session
+
+
+def test_few_sockets_of_a_session_are_remembered() -> None:
+    asked: list[int] = []
+
+    def lookup(ours: End, theirs: End) -> None:
+        asked.append(theirs[1])
+
+    session = Ownership(OURS, (THEIRS[0], 0), lookup)
+    for port in range(1, 100):
+        session = Ownership(OURS, (THEIRS[0], port), lookup).after(session)
+    assert not session()
+    assert asked == [99, 98, 97, 96, 95, 94, 93, 92]
+
+
 @pytest.mark.parametrize(("answer", "expected"), [(os.geteuid(), True), (os.geteuid() + 1, False), (None, False)])
-def test_the_owner_is_asked_for_once(answer: int | None, expected: bool) -> None:
+def test_the_owner_is_asked_for_until_it_is_known(answer: int | None, expected: bool) -> None:
     asked: list[tuple[End, End]] = []
 
     def lookup(ours: End, theirs: End) -> int | None:
@@ -138,4 +170,4 @@ def test_the_owner_is_asked_for_once(answer: int | None, expected: bool) -> None
     assert not asked
     assert owned() is expected
     assert owned() is expected
-    assert asked == [(OURS, THEIRS)]
+    assert asked == [(OURS, THEIRS)] * (1 if answer is not None else 2)

@@ -123,7 +123,7 @@ class EngineResource(Resource):
         """A request with a session id."""
         connection = self._engines.get(sid)
         if connection is not None:
-            connection.seen(judgement.peer)
+            connection.seen(self._gate.followed(connection.peer, judgement))
         if connection is None:
             lingering = self._lingering.pop(sid, None) if request.method == b"GET" and not upgrade else None
             if lingering is not None:

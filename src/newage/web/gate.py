@@ -17,6 +17,8 @@ from newage.web.peer import FOREIGN_HOST, Judgement, PeerJudge
 if TYPE_CHECKING:
     from twisted.web.http import Request
 
+    from newage.domain.model import Peer
+
 _log = Logger()
 
 _MAX_JUDGED: Final = 256  # characters of the headers whose judgement is remembered
@@ -57,6 +59,13 @@ class Gate:
             owned = Ownership((ours.host, ours.port), (theirs.host, theirs.port), self._lookup)
             return judgement._replace(peer=judgement.peer._replace(owned=owned))
         return judgement
+
+    def followed(self, before: Peer, judgement: Judgement) -> Peer:
+        """The peer of one more request of a session; the owner is asked of whichever of its sockets is open."""
+        now = judgement.peer
+        if isinstance(before.owned, Ownership) and isinstance(now.owned, Ownership):
+            return now._replace(owned=now.owned.after(before.owned))
+        return now
 
     def opened(self, judgement: Judgement) -> None:
         """A session begins; if somebody on a local socket counts as remote in it, the operator reads why."""

@@ -30,24 +30,37 @@ _STATE: Final = Struct("=BB")
 _USER: Final = Struct("=I")
 _ERROR: Final = Struct("=i")
 _USER_AT: Final = 64  # in the inet_diag_msg: 4 bytes, the 48 of the socket's id, expires, rqueue, wqueue
+_MAX_ENDS: Final = 8  # sockets of one session that are remembered; between its upgrade and its end there are few
 _ANY_COOKIE: Final = b"\xff" * 8
 
 
 class Ownership:
-    """Asks once whether a connection belongs to the hub's user; a ``Peer.owned``."""
+    """Asks whether a session's socket belongs to the hub's user, until that is known; a ``Peer.owned``.
 
-    __slots__ = ("_known", "_lookup", "_ours", "_theirs")
+    Polling takes a socket for each request and leaves it; the newest that is still open tells.
+    """
+
+    __slots__ = ("_ends", "_known", "_lookup")
 
     def __init__(self, ours: End, theirs: End, lookup: OwnerLookup) -> None:
-        self._ours = ours
-        self._theirs = theirs
+        self._ends: tuple[tuple[End, End], ...] = ((ours, theirs),)  # newest first
         self._lookup = lookup
         self._known: bool | None = None
 
     def __call__(self) -> bool:
-        if self._known is None:
-            self._known = self._lookup(self._ours, self._theirs) == os.geteuid()
-        return self._known
+        for ours, theirs in self._ends if self._known is None else ():
+            user = self._lookup(ours, theirs)
+            if user is not None:
+                self._known = user == os.geteuid()
+                break
+        return self._known is True
+
+    def after(self, earlier: Ownership) -> Ownership:
+        """The ownership of a session that had this earlier one."""
+        if earlier._known is not None:
+            return earlier
+        self._ends = (self._ends + earlier._ends)[:_MAX_ENDS]
+        return self
 
 
 def system_lookup(platform: str = sys.platform) -> OwnerLookup:
