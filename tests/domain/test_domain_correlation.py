@@ -253,6 +253,31 @@ def test_what_it_is_working_on_in_a_room(desk: Desk, asked: Asked) -> None:
     assert (desk.running_in("red"), desk.running_in("blue"), desk.running_in("green")) == ([first], [third], [])
 
 
+def test_an_answer_that_goes_on_means_that_what_was_sent_since_was_dropped(desk: Desk, asked: Asked) -> None:
+    first = asked("r1")
+    assert whose(desk) is first
+    desk.settled(first)
+    second, third = asked("r2", "blue"), asked("r3", "blue")
+    desk.heard(third, 1)
+    assert desk.goes_on(first, 2) == [second]
+    assert desk.goes_on(first, 3) == [], "it is at work on it already"
+    assert not desk.owes(second, 3, PATIENCE)
+    assert whose(desk, at=3) is Nobody.SEVERAL_ROOMS
+    assert not desk.admits(second, 1, 3, PATIENCE)
+    desk.settled(first)
+    desk.settled(third)
+    assert desk.admits(second, 1, 3, PATIENCE)
+    assert desk.ask(second, 3, new_id) == "r2", "it is the same request"
+
+
+def test_who_labels_drops_nothing(desk: Desk, asked: Asked) -> None:
+    first, second = asked("r1"), asked("r2")
+    whose(desk, "r1")
+    desk.settled(first)
+    assert desk.goes_on(first, 2) == []
+    assert desk.owes(second, 2, PATIENCE)
+
+
 # ----------------------------------------------------------------------------------------------------------- first sign
 
 

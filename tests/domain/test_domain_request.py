@@ -64,6 +64,23 @@ def test_a_request_counts_its_targets(
     assert request.remaining == remaining
 
 
+def test_its_time_runs_when_every_extension_that_owes_an_answer_was_given_it() -> None:
+    request = make(targets=("a", "b"))
+    assert not request.timed
+    request.sent.add("a")
+    assert not request.timed
+    request.failed.add("b")
+    assert request.timed
+    request.failed.clear()
+    request.sent.add("b")
+    assert request.timed
+
+
+def test_an_ask_can_be_kept_without_its_words() -> None:
+    kept = Ask(request_id="r", text="secret", data={"prompt": "secret"}, targets=("x",), extra={"a": 1}).wishes
+    assert (kept.text, kept.data, dict(kept.extra), kept.targets, kept.request_id) == ("", None, {}, ("x",), "r")
+
+
 def test_a_request_lives_until_it_has_ended() -> None:
     request = make()
     assert request.live

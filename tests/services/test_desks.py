@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from zope.interface.verify import verifyObject
 
 from extension_doubles import ReferenceDouble, answer_to, question
-from hubkit import Kit, Link, result_of
+from hubkit import Kit, Link, failure_of, result_of
 from logkit import Logged
 from newage.domain.model import RequestMode, Role
 from newage.ports import IExtensionLink, ISessionListener
@@ -427,6 +427,17 @@ def test_an_extension_is_busy_with_a_deleted_room_until_it_is_through(kit: Kit, 
     assert names(link) == ["r1", "r2"]
     say(kit, "to bob", "random")
     assert texts(kit, "bob") == ["to bob"]
+
+
+def test_a_room_deleted_before_its_request_was_sent_keeps_nobody_waiting(kit: Kit, people: dict[str, str]) -> None:
+    link = kit.extension(X)
+    kit.group("den", "ann", RequestMode.IMMEDIATE)
+    asking: list[Any] = []
+    kit.make_again("den", "bob", lambda: asking.append(kit.ask(people["ann"], "q", "r1", room="den")))
+    failure_of(asking[0])
+    assert names(link) == []
+    kit.submit(people["bob"], "q", "r2")
+    assert names(link) == ["r2"]
 
 
 def test_a_room_deleted_while_its_answer_is_being_stored(kit: Kit, people: dict[str, str], logged: Logged) -> None:

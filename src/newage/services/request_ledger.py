@@ -20,6 +20,25 @@ from newage.telemetry import LogQuota
 
 @frozen(kw_only=True)
 class RequestSettings:
+    """Limits and times of requests.
+
+    All timers of an answer, each longer than what it waits for, the hub's longer than the extension's longer than the
+    model's (A32; the whole table is contract 15.2):
+
+    ==================================  =====================================  ==========================
+    waits for                           hub, seconds                           extension, seconds
+    ==================================  =====================================  ==========================
+    a host, for what is queued          ``queue_ttl_seconds`` 3600
+    a first sign, if it never answered  ``extension_first_sign_seconds`` 60    says so again after 20
+    an answer or a further sign         ``llm_request_timeout_seconds`` 600    120 to the first token
+    an answer without a label           ``llm_request_timeout_seconds``, from the end of its request on
+    the oldest of several in a room     ``extension_silence_seconds`` 180
+    the next token                      ``streams.output_idle_seconds`` 120    45
+    more after an END                   ``streams.stream_idle_finalize_ms`` 2
+    late packets                        ``request_tail_seconds``, ``streams.output_tail_seconds`` 60
+    ==================================  =====================================  ==========================
+    """
+
     llm_request_timeout_seconds: int = field(
         default=600, metadata={"doc": "a request without activity expires after it"}
     )
@@ -201,7 +220,10 @@ class RequestLedger:
         self._note_end(request, status)
         self._count_down(request)
         for target in request.sent:
-            self._desks.given_up(target, request)
+            if request.given:
+                self._desks.given_up(target, request)
+            else:  # nor can an answer to it come
+                self._desks.settled(target, request)
         details = {**members, **({"message": message} if message is not None else {})}
         self.tell(request, status, **details)
         for entry in request.merged:
