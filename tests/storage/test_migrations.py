@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from newage.domain.model import Scope
 from newage.errors import ConfigError
 from newage.storage.migrations import APPLICATION_ID, migrations, open_file
+from newage.storage.sql import LOAD_KEYS, key_of
 
 FIRST = "CREATE TABLE thing (name TEXT NOT NULL);\nINSERT INTO thing VALUES ('one');"
 SECOND = "ALTER TABLE thing ADD COLUMN size INTEGER NOT NULL DEFAULT 7;\nINSERT INTO thing VALUES ('two', 2);"
@@ -45,6 +47,23 @@ def test_an_upgrade_runs_what_is_missing_and_keeps_a_backup(path: Path) -> None:
     assert stat.S_IMODE(backup.stat().st_mode) == 0o600
     with closing(sqlite3.connect(backup)) as copy:
         assert copy.execute("SELECT * FROM thing").fetchall() == [("one",)]
+
+
+def test_keys_of_before_get_an_id_each_and_wait_for_their_rank(path: Path) -> None:
+    with closing(open_file(path, 1.0, migrations()[:1])) as connection:
+        for number in range(3):
+            row = (f"h{number}", number)
+            connection.execute(
+                "INSERT INTO client_key (client_id, hash, created_at, local) VALUES ('ann', ?, ?, 1)", row
+            )
+    with closing(open_file(path, 1.0)) as connection:
+        records = [key_of(row) for row in connection.execute(LOAD_KEYS)]
+    assert [(each.hash, each.created_at, each.local) for each in records] == [(f"h{n}", n, True) for n in range(3)]
+    assert {(each.rank, each.scope, each.name, each.expires, each.last_used) for each in records} == {
+        (None, Scope.ALL, "", None, None)
+    }
+    assert all(len(each.key_id) == 8 for each in records)
+    assert len({each.key_id for each in records}) == 3
 
 
 def test_a_failed_upgrade_changes_nothing(path: Path) -> None:
