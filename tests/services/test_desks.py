@@ -416,6 +416,20 @@ def test_late_answers_of_a_deleted_room_reach_nobody(
     assert kit.streams.open_outputs == 0
 
 
+def test_what_a_reader_left_of_a_deleted_rooms_answer_is_read_by_nobody(kit: Kit) -> None:
+    kit.extension(X)
+    ann = kit.connect("ann", stream_mode="ss")
+    kit.group("den", "ann", RequestMode.IMMEDIATE)
+    kit.submit(ann, "q", "r1", room="den")
+    kit.token("OLD", "o1", request_id="r1")
+    kit.clock.pump([0.25] * 10)
+    (opened,) = kit.outbox.got(ann, "$stream")
+    deleted(kit, "den")
+    kit.downstream.read(ann, opened.args[1]["$stream"])
+    assert kit.outbox.got(ann, "$stream-write") == []
+    assert [sent.args[1] for sent in kit.outbox.got(ann, "$stream-error")] == ["Room deleted."]
+
+
 def test_an_extension_is_busy_with_a_deleted_room_until_it_is_through(kit: Kit, people: dict[str, str]) -> None:
     link = kit.extension(X)
     kit.group("den", "ann", RequestMode.IMMEDIATE)

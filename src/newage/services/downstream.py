@@ -265,9 +265,13 @@ class Feed:
 
     def _give_up(self) -> None:
         self._drain = None
+        self.break_off("Stream timed out.")
+
+    def break_off(self, why: str) -> None:
+        """Readers of streams get no more, read or not."""
         for streams in list(self._streams.values()):
             for stream in list(streams):
-                stream.finish("error", "Stream timed out.")
+                stream.finish("error", why)
 
     def _retire(self) -> None:
         """Nothing left to send: forget the feed and its timer."""
@@ -421,9 +425,11 @@ class DownstreamService(SessionListener, RoomListener):
                 feed.remove(caller.sid)
 
     def room_deleted(self, room: Room) -> None:
+        """What was not read of it by now is read by nobody."""
         for feed in list(self._feeds.get(room.id, ())):
             if not feed.ended:
                 feed.end("Room deleted.")
+            feed.break_off("Room deleted.")
 
     def _join(self, room_id: str, caller: Caller) -> None:
         for feed in list(self._feeds.get(room_id, ())):
