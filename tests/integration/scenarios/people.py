@@ -62,6 +62,10 @@ class Person:
         """An LLM_REQUEST into a room, accepted."""
         return self.does("LLM_REQUEST", request_in(request_id, room, message, **more), "/llm")
 
+    def named(self, room: str) -> dict[str, str]:
+        """The members of an event that say which room it is about."""
+        return {"roomName": room, "roomId": self.does("GET_CLIENTS_IN_ROOM", {"roomName": room})["roomId"]}
+
     def roles(self, room: str) -> dict[str, str]:
         return {c["identity"]: c["role"] for c in self.does("GET_CLIENTS_IN_ROOM", {"roomName": room})["clients"]}
 

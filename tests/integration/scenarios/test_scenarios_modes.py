@@ -157,7 +157,7 @@ def test_scenario_42_the_queue_is_forwarded_when_the_mode_opens(hub: Hub) -> Non
     two.says(b, room, "b", target=first.client_id)
     one.says(c, room, "c", target=second.client_id)
     set_mode(master, room, "Immediate")
-    changed = {"roomName": room, "mode": "Immediate", "setter": master.me}
+    changed = {**master.named(room), "mode": "Immediate", "setter": master.me}
     for who in (master, one, two):
         for nsp in ("/", "/rooms", "/llm"):
             assert who.sockets[nsp].payload("ROOM_MODE_CHANGED") == changed

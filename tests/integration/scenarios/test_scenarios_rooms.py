@@ -21,7 +21,7 @@ def test_scenario_30_the_monitor_makes_a_room_and_adds_two(hub: Hub) -> None:
     for somebody in (alice, bob):
         monitor.does("ADD_CLIENT_TO_ROOM", {"clientId": somebody.client_id, "roomName": room})
     assert monitor.roles(room) == {"monitor": "master", alice.me: "guest", bob.me: "guest"}
-    entered = {"clientId": bob.client_id, "identity": bob.me, "roomName": room, "role": "guest"}
+    entered = {"clientId": bob.client_id, "identity": bob.me, **monitor.named(room), "role": "guest"}
     for nsp in ("/", "/rooms"):
         for member in (monitor, alice, bob):
             assert member.sockets[nsp].payload("MEMBER_JOINED", about(bob.me, room)) == entered
@@ -74,8 +74,8 @@ def test_scenario_31_a_room_that_exists_and_one_that_does_not(hub: Hub) -> None:
     for name in ("", "x" * 129, "monitor-room", "System", "a\nb", alice.me):
         words = owner.fails("CREATE_ROOM", {"roomName": name})
         assert words in ("Invalid room name", "Room already exists"), name
+    farewell = {**owner.named(room), "message": f'Room "{room}" has been deleted.'}
     owner.does("DELETE_ROOM", {"roomName": room})
-    farewell = {"roomName": room, "message": f'Room "{room}" has been deleted.'}
     for nsp in ("/", "/rooms"):
         assert alice.sockets[nsp].payload("DELETE_ROOM") == farewell
     assert owner.fails("DELETE_ROOM", {"roomName": room}) == "Room not found"
@@ -99,7 +99,7 @@ def test_scenario_33_a_role_is_set_by_client_id(hub: Hub) -> None:
     room = room_of(owner, alice, bob)
     marks = {nsp: alice.sockets[nsp].mark() for nsp in ("/", "/rooms")}
     owner.does("SET_MEMBER_ROLE", {"targetClientId": alice.client_id, "roomName": room, "role": "special"})
-    changed = {"clientId": alice.client_id, "identity": alice.me, "roomName": room, "role": "special"}
+    changed = {"clientId": alice.client_id, "identity": alice.me, **owner.named(room), "role": "special"}
     for nsp, mark in marks.items():
         for event in ("MEMBER_ROLE_CHANGED", "member_role_changed"):
             assert alice.sockets[nsp].payload(event, about(alice.me, room), since=mark) == changed
@@ -154,7 +154,7 @@ def test_scenario_34_an_absent_manager_is_passed_over(brisk_hub: Hub) -> None:
     room = room_of(owner, absent, present, roles={absent.me: "manager", present.me: "manager"})
     absent.leave()
     gone = owner.rooms.payload("MEMBER_LEFT", about(absent.me, room))
-    assert gone == {"clientId": absent.me, "identity": absent.me, "roomName": room, "reason": "disconnect"}
+    assert gone == {"clientId": absent.me, "identity": absent.me, **owner.named(room), "reason": "disconnect"}
     owner.does("LEAVE_ROOM", {"roomName": room})
     assert present.roles(room) == {absent.me: "manager", present.me: "master"}
 
@@ -166,7 +166,7 @@ def test_scenario_35_kick(hub: Hub) -> None:
     warning = f"You have been kicked from room {room}."
     for nsp in ("/", "/rooms", "/llm"):
         assert target.sockets[nsp].payload("WARNING")["message"] == warning
-    left = {"clientId": target.client_id, "identity": target.me, "roomName": room, "reason": "kick"}
+    left = {"clientId": target.client_id, "identity": target.me, **owner.named(room), "reason": "kick"}
     for nsp in ("/", "/rooms"):
         for witness in (owner, manager):
             assert witness.sockets[nsp].payload("MEMBER_LEFT", about(target.me, room)) == left
@@ -200,7 +200,7 @@ def test_scenario_36_muted_for_two_seconds(hub: Hub) -> None:
     kept = target.says("before", room, target=extension.client_id)["messageId"]
     answer = owner.does("MUTE_MEMBER", {"targetClientId": target.client_id, "roomName": room, "duration": 2})
     assert answer["duration"] == 2
-    muted = {"identity": target.me, "clientId": target.client_id, "mutedBy": owner.me, "roomName": room}
+    muted = {"identity": target.me, "clientId": target.client_id, "mutedBy": owner.me, **owner.named(room)}
     for witness in (target, other):
         seen = witness.llm.payload("MEMBER_MUTED")
         assert seen == {**muted, "mutedUntil": answer["mutedUntil"], "duration": 2}
@@ -225,7 +225,7 @@ def test_scenario_36_muted_for_two_seconds(hub: Hub) -> None:
         witness.llm.wait("NEW_MESSAGE", system_text(room, f"[System] {target.me} has been unmuted by System."))
     lasted = other.llm.wait("MEMBER_UNMUTED").at - other.llm.wait("MEMBER_MUTED").at
     assert 1800 < lasted < 6000
-    assert target.says("again", room, target=extension.client_id)["state"] == "forwarded"
+    assert target.says("again", room, target=extension.client_id)["waitsFor"] == "turn"
 
 
 def test_scenario_37_a_permanent_mute_survives_the_reconnect(brisk_hub: Hub) -> None:
