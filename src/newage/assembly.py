@@ -17,6 +17,7 @@ from newage import __version__
 from newage.bridge.demo import DemoExtension
 from newage.cluster.local import LocalAdapter
 from newage.config import Config
+from newage.functions.members import PluginService
 from newage.gateway.dispatch import Dispatcher, Namespace
 from newage.gateway.engines import EngineServer
 from newage.gateway.hub import Hub
@@ -27,6 +28,7 @@ from newage.namespaces.debug import DebugEvents, add_debug_events
 from newage.namespaces.function_call import make_function_call_namespace, register_builtins
 from newage.namespaces.handshake import STAFF, add_client_disconnected, connect_handler, disconnected
 from newage.namespaces.sillytavern import ExtensionSettings, make_sillytavern_namespace
+from newage.ports import IWorkers
 from newage.services.attempts import AttemptLimiter
 from newage.services.attendance import Attendance
 from newage.services.auth import AuthService
@@ -116,6 +118,7 @@ class Assembly:
         self._make_people(world, hub)
         self._make_conversation(world, hub)
         self._make_calls()
+        self._make_plugins(world)
         self._listen()
         self.logs = LogReader(log_folder, self._threads.files, config.log_reader)
         self.debug = DebugEvents(hub, self.status, self.logs, set_debug, config.server.debug_mode)
@@ -180,6 +183,27 @@ class Assembly:
             self.administration.rank_of,
         )
         register_builtins(self.calls, functions, self.static)
+
+    def _make_plugins(self, world: World) -> None:
+        """What operators install: functions, and members of rooms."""
+        settings = self._config.plugins
+
+        def threads(name: str) -> IWorkers:
+            call = self._reactor.callFromThread
+            return ThreadWorkers(call, name, settings.plugin_threads, settings.max_thread_queue, forsaken=True)
+
+        self.plugins = PluginService(
+            world=world,
+            sessions=self.sessions,
+            rooms=self.rooms,
+            history=self.history,
+            requests=self.requests,
+            messages=self._stores.messages,
+            serving=self.relations.assigned,
+            make_workers=threads,
+            call_seconds=lambda: self.calls.settings.function_call_timeout_ms / 1000,
+            settings=settings,
+        )
 
     def _make_conversation(self, world: World, hub: Hub) -> None:
         """Rooms, relations, history, requests, streams: what is said, and who answers."""

@@ -24,6 +24,7 @@ from newage.bridge.demo import DemoSettings
 from newage.config_values import address_list, check_least, coerce, toml_value
 from newage.control import ControlSettings
 from newage.errors import BadParameter, ConfigError, FileReadFailed, NewAgeError
+from newage.functions.settings import PluginSettings
 from newage.gateway.settings import GatewaySettings
 from newage.manhole import ManholeSettings
 from newage.namespaces.sillytavern import SillyTavernSettings
@@ -114,6 +115,7 @@ class Config:
     sillytavern: SillyTavernSettings = field(factory=SillyTavernSettings)
     files: FileSettings = field(factory=FileSettings)
     calls: CallSettings = field(factory=CallSettings)
+    plugins: PluginSettings = field(factory=PluginSettings)
     static: StaticSettings = field(factory=StaticSettings)
     log_reader: LogReaderSettings = field(factory=LogReaderSettings)
     watch: WatchSettings = field(factory=WatchSettings)

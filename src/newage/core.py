@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 
 from newage.assembly import Assembly
 from newage.config import Config
-from newage.functions import installed_functions
+from newage.functions.installed import installed, report
 from newage.services.key_import import import_keys
 
 STREAM_PATIENCE = 4.0  # seconds that a stop waits for answers in progress
@@ -27,8 +27,13 @@ class Core(Assembly, Service):
         :raises NewAgeError: what keeps the hub from starting.
         """
         super().startService()
-        for name, function in installed_functions(self.calls.offers):
-            self.calls.register(name, function)
+        found = list(installed(self.calls.offers))
+        for each in found:
+            report(each)
+        usable = [each for each in found if not each.problem]
+        for each in usable:
+            if not each.is_plugin:
+                self.calls.register(each.name, self.plugins.function(each))
         if self._database is not None:
             self._database.open()
         _now(self._load())
@@ -39,6 +44,7 @@ class Core(Assembly, Service):
         self.conversation.start()
         if self._demo is not None:
             self._demo.attach(self.sessions)
+        self.plugins.start(each for each in usable if each.is_plugin)
 
     def reload(self, config: Config) -> Deferred[None]:
         """Take over the tables of ``reload.RELOADABLE`` and read the settings folder again.
@@ -96,6 +102,7 @@ class Core(Assembly, Service):
 
     async def _stop(self) -> None:
         self.requests.refuse_new()
+        self.plugins.close()
         until = self._reactor.seconds() + STREAM_PATIENCE
         while self.streams.open_outputs and self._reactor.seconds() < until:
             await self._pause(0.05)

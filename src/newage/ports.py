@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
     from newage.domain.model import Audience, Caller, Emission, KeyRecord, Message, Role, Room, Session
+    from newage.domain.request import Request
     from newage.protocol.engine_packet import SharedPacket
 
 # mypy-zope reads interface methods without ``self``.
@@ -190,6 +191,20 @@ class IRoomListener(Interface):
 
     def room_deleted(room: Room) -> None:
         """The room as it was."""
+
+
+class IMessageListener(Interface):
+    """Told synchronously what is said. Never raises."""
+
+    def message_added(message: Message) -> None:
+        """Stored, and shown to its room."""
+
+
+class IRequestListener(Interface):
+    """Told synchronously how requests end. Never raises."""
+
+    def request_ended(request: Request, words: str | None) -> None:
+        """``request.state`` says how, ``words`` why it failed; ``request.responses`` are the ids of its answers."""
 
 
 # ------------------------------------------------------------------------------------------------- extensions (bridge)

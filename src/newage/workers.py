@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from threading import Thread
 from typing import Any
 
 from attrs import define, field
@@ -14,20 +16,28 @@ from newage.errors import Unavailable
 from newage.ports import IWorkers
 
 
+class ForsakenPool(ThreadPool):
+    """Its threads do not keep the process from ending, whatever they are at."""
+
+    threadFactory = staticmethod(partial(Thread, daemon=True))  # type: ignore[assignment]  # noqa: N815
+
+
 @implementer(IWorkers)
 @define(eq=False)
 class ThreadWorkers:
-    """Daemon threads that start with the first work.
+    """Threads of the daemon that start with the first work.
 
     :param call_from_thread: ``reactor.callFromThread``.
     :param threads: how many; with one, work is done strictly in order.
     :param queue_limit: pieces of work taken and not yet done, those being done included.
+    :param forsaken: the work is not the hub's own: the process ends without waiting for it.
     """
 
     _call_from_thread: Callable[..., Any]
     name: str
     threads: int
     queue_limit: int
+    forsaken: bool = False
     _pool: ThreadPool | None = field(default=None, init=False)
     _open: int = field(default=0, init=False)
     _closed: Deferred[None] | None = field(default=None, init=False)
@@ -38,7 +48,8 @@ class ThreadWorkers:
         if self._open >= self.queue_limit:
             return fail(Unavailable(f"{self.name} is too busy."))
         if self._pool is None:
-            self._pool = ThreadPool(0, self.threads, name=f"newage-{self.name}")
+            pool = ForsakenPool if self.forsaken else ThreadPool
+            self._pool = pool(0, self.threads, name=f"newage-{self.name}")
             self._pool.start()
         self._open += 1
         # No canceller: work in a thread cannot be stopped; a cancelled caller just does not hear of it.

@@ -156,9 +156,11 @@ def make_function_call_namespace(auth: AuthService, sessions: SessionService, ca
     def function_call(socket: ServerSocket, args: list[Any], wants_ack: bool) -> Awaitable[list[Any] | None] | Later:
         payload = args[0] if args else None
         pending = work(socket, payload, wants_ack)
-        # Files are read and written in the order asked; what another client takes its time for holds up nothing.
-        local = not isinstance(payload, dict) or payload.get("target") in (None, "", SERVER)
-        return pending if local else Later(pending)
+        # Files are read and written in the order asked; what somebody else takes his time for holds up nothing.
+        if not isinstance(payload, dict):
+            return pending
+        local = payload.get("target") in (None, "", SERVER)
+        return pending if local and calls.holds_up(payload.get("functionName")) else Later(pending)
 
     namespace = Namespace(
         "/function_call", connect=connect_handler(auth, sessions), disconnected=disconnected(sessions)

@@ -34,7 +34,9 @@ class CallSettings:
         default=30_000, validator=ge(1), metadata={"doc": "milliseconds a called client may take to answer"}
     )
     max_calls_per_session: int = field(
-        default=32, validator=ge(1), metadata={"doc": "calls to other clients that one session may have open"}
+        default=32,
+        validator=ge(1),
+        metadata={"doc": "calls to other clients and of installed functions that one session may have open"},
     )
     max_call_arguments: int = field(default=32, validator=ge(0), metadata={"doc": "arguments of one call"})
 
@@ -56,11 +58,13 @@ class Function:
     :param parse: makes of the arguments what ``run`` takes; raises BadArguments.
     :param run: ``run(caller, parsed)`` -> JSON, or an awaitable of it; its NewAgeErrors are the caller's to see.
     :param bootstrap: open to peers without a key; ``run`` then looks closer itself.
+    :param ordered: the caller's next events wait until it is done: files are read and written in the order asked.
     """
 
     parse: Callable[[Sequence[Any]], Any]
     run: Callable[[Caller, Any], Any]
     bootstrap: bool = False
+    ordered: bool = True
 
 
 @define(eq=False)
@@ -75,10 +79,15 @@ class CallService:
     _extensions_of: Callable[[str], Container[str]]
     settings: CallSettings
     _functions: dict[str, Function] = field(factory=dict, init=False)
-    _open: dict[str, int] = field(factory=dict, init=False)  # identity -> calls to others
+    _open: dict[str, int] = field(factory=dict, init=False)  # identity -> calls that hold up nothing
 
     def offers(self, name: str) -> bool:
         return name in self._functions
+
+    def holds_up(self, name: object) -> bool:
+        """Do the caller's next events wait for a call of this function?"""
+        function = self._functions.get(name) if isinstance(name, str) else None
+        return function is None or function.ordered
 
     def register(self, name: str, function: Function) -> None:
         """:raises ValueError: the name is taken."""
@@ -99,8 +108,13 @@ class CallService:
             raise FunctionMissing(f'Function "{call.name}" not found.')
         if caller.bootstrap and not function.bootstrap:
             raise NotAuthorised("Unauthorized")
-        result = function.run(caller, function.parse(call.args))
-        return await result if isawaitable(result) else result
+        parsed = function.parse(call.args)
+        if function.ordered:
+            result = function.run(caller, parsed)
+            return await result if isawaitable(result) else result
+        with self._slot(caller.identity):
+            result = function.run(caller, parsed)
+            return await result if isawaitable(result) else result
 
     async def forward(self, caller: Caller, call: FunctionCall) -> Any:
         """A call to a client: its newest socket on ``/function_call`` is asked.

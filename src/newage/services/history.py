@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from newage.domain.model import Audience, Caller, Emission, Kind, Message, Role, Room, RoomKind
 from newage.domain.policy import administers
 from newage.errors import NotMember, RoomMissing
-from newage.ports import IMessageStore, IOutbox
+from newage.ports import IMessageListener, IMessageStore, IOutbox
 from newage.protocol.json_text import dumps
 from newage.services.clock import World
 from newage.services.listeners import RoomListener
@@ -70,6 +70,10 @@ class HistoryService(RoomListener):
         self._aliases = aliases
         self._snapshots: dict[str, IDelayedCall] = {}  # room id -> when it is due
         self._pushes: dict[tuple[str, str], Deferred[None]] = {}  # (sid, room id) -> the running push
+        self._listeners: list[IMessageListener] = []
+
+    def add_listener(self, listener: IMessageListener) -> None:
+        self._listeners.append(listener)
 
     def close(self) -> None:
         for call in self._snapshots.values():
@@ -95,6 +99,8 @@ class HistoryService(RoomListener):
         await self._store.add_message(message, self.settings.max_messages_per_room)
         body = new_message_body(message)
         self._show(room_id, "NEW_MESSAGE", body, alias="new_message" if self._aliases else None)
+        for listener in self._listeners:
+            listener.message_added(message)
         return message
 
     async def replace(self, message: Message) -> Message:

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from newage.domain.correlation import Nobody, Patience
 from newage.domain.request import Request
 from newage.errors import NewAgeError, TimedOut
-from newage.ports import IOutbox
+from newage.ports import IOutbox, IRequestListener
 from newage.services.clock import World
 from newage.services.desks import Desks
 from newage.services.forwarding import Forwarder, status_update
@@ -103,6 +103,10 @@ class RequestLedger:
         self._requests: dict[Request, None] = {}  # live ones and those in their tail, oldest first
         self._ids: dict[tuple[str, str], Request] = {}  # (identity, requestId) -> the newest of these
         self._live: dict[str, int] = {}  # identity -> number of its live requests
+        self._listeners: list[IRequestListener] = []
+
+    def add_listener(self, listener: IRequestListener) -> None:
+        self._listeners.append(listener)
 
     @property
     def live_count(self) -> int:
@@ -227,7 +231,10 @@ class RequestLedger:
         details = {**members, **({"message": message} if message is not None else {})}
         self.tell(request, status, **details)
         for entry in request.merged:
+            entry.responses = list(request.responses)
             self.end(entry, status, message, **members)
+        for listener in self._listeners:
+            listener.request_ended(request, message)
         for target in request.targets:
             self._forwarder.go_on(target)
 

@@ -1,0 +1,100 @@
+"""What a plug-in sees of the hub: the argument of its ``setup``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from twisted.internet.defer import Deferred
+
+from newage.functions.values import Message, Room
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from newage.functions.members import Member
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+
+class Hub:
+    """A plug-in is a member of rooms like any other: it hears what is said where it is, and the rules of a room (roles,
+    mutes, request modes) hold for it. Its identity is ``plugin/`` and the name of its entry point.
+
+    Everything here is for ``async def`` functions, which run in the hub's thread, and for ``setup`` itself. What begins
+    begins at once; await it to learn what came of it. All of it raises ``Unavailable`` when the hub stops.
+    """
+
+    __slots__ = ("_member", "_thread")
+
+    def __init__(self, member: Member) -> None:
+        self._member = member
+        self._thread = get_ident()
+
+    @property
+    def identity(self) -> str:
+        return self._member.identity
+
+    @property
+    def rooms(self) -> tuple[Room, ...]:
+        """The rooms it is a member of now, but for its own."""
+        self._check_thread()
+        return self._member.rooms()
+
+    def join(self, room: str) -> Deferred[bool]:
+        """Become a member of a group room, now or as soon as there is one of that name.
+
+        :return: fires with whether it is one now. Fails with RoomDenied (nobody joins it by himself) and Unavailable.
+        """
+        return self._begin(self._member.join(room))
+
+    def leave(self, room: str) -> Deferred[None]:
+        """Be no member any more, and wait for that room no longer. Not being one is fine."""
+        return self._begin(self._member.leave(room))
+
+    def say(self, room: str, text: str) -> Deferred[Message]:
+        """Say something in a room: stored, and shown to everybody there.
+
+        :return: fires with the message as stored. Fails with RoomDenied (no member), NotAuthorised (muted),
+            BadParameter (empty or too long), Unavailable (too much in a minute).
+        """
+        return self._begin(self._member.say(room, text))
+
+    def ask(self, room: str, text: str, *, target: str | None = None) -> Deferred[Message]:
+        """Ask the extension that serves a room, as a member does who sends LLM_REQUEST: question and answer are shown.
+
+        :param target: an extension's identity or clientId, if it shall be a certain one.
+        :return: fires with the answer, when it is whole; of several extensions' with the first. Fails with what the hub
+            answers to any client (RoomDenied, NotAuthorised, ClientMissing, Unavailable, ...), CallFailed or TimedOut.
+            In a room in Default mode a guest's question waits until the host submits it: give the plug-in a role.
+        """
+        return self._begin(self._member.ask(room, text, target))
+
+    def on_message(self, handler: Handler) -> Handler:
+        """Call ``handler(message)`` for whatever people and extensions say in its rooms from now on; a decorator.
+
+        Not for its own messages, the answers to its own questions, those of other plug-ins and of the system. A text
+        that it returns is said in that room. Messages are begun in order; an ``async def`` runs in the hub's thread, a
+        ``def`` in a thread of its own, where it cannot use the hub.
+        """
+        self._check_thread()
+        self._member.handlers.append(handler)
+        return handler
+
+    def pause(self, seconds: float) -> Deferred[None]:
+        """Wait: ``await hub.pause(5)``. Ends when the hub stops, by being cancelled."""
+        self._check_thread()
+        return self._member.pause(seconds)
+
+    def _begin(self, coroutine: Coroutine[Deferred[Any], Any, Any]) -> Deferred[Any]:
+        try:
+            self._check_thread()
+        except RuntimeError:
+            coroutine.close()
+            raise
+        return Deferred.fromCoroutine(coroutine)
+
+    def _check_thread(self) -> None:
+        if get_ident() != self._thread:
+            raise RuntimeError("the hub is used from async def functions; this one is a def, which runs in a thread")
