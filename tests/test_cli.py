@@ -310,3 +310,54 @@ sys.exit(code)
         check=False,
     )
     assert (done.returncode, KEY.fullmatch(done.stdout) is not None) == (0, True), done.stderr
+
+
+@pytest.fixture
+def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of installed packages: one with a function and a plug-in, one that is broken."""
+    site = tmp_path / "site"
+    info = site / "newage_cli_test-1.2.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: cli-test\nVersion: 1.2\n", "utf-8")
+    (info / "entry_points.txt").write_text(
+        "[newage.functions]\ncli-roll = newage_cli_test:roll\nadd = newage_cli_test:roll\n"
+        "[newage.plugins]\ncli-bot = newage_cli_test:setup\n",
+        "utf-8",
+    )
+    (site / "newage_cli_test.py").write_text(
+        "from newage.functions import function\n@function\ndef roll(dice: int = 1): pass\ndef setup(hub): pass\n",
+        "utf-8",
+    )
+    monkeypatch.syspath_prepend(site)
+    return site
+
+
+def test_what_is_installed_is_listed_without_a_hub(
+    packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Said
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = said("functions")
+    assert (code, err) == (0, "")
+    lines = [line.split(None, 5) for line in out.splitlines() if "cli" in line]
+    assert ["function", "cli-roll", "cli-test", "1.2", "newage_cli_test:roll", "(dice: a whole number = 1)"] in lines
+    assert ["plug-in", "cli-bot", "cli-test", "1.2", "newage_cli_test:setup"] in lines
+    assert "there is another function add, so newage_cli_test:roll is left out" in out
+    found = json.loads(said("--json", "functions")[1])["functions"]
+    assert {
+        "kind": "function",
+        "name": "cli-roll",
+        "package": "cli-test 1.2",
+        "from": "newage_cli_test:roll",
+        "takes": "(dice: a whole number = 1)",
+        "problem": None,
+    } in found
+    assert list(tmp_path.iterdir()) == [packages]
+
+
+def test_nothing_is_installed(monkeypatch: pytest.MonkeyPatch, said: Said) -> None:
+    monkeypatch.setattr(sys, "path", [])
+    assert said("functions") == (
+        0,
+        "",
+        "no functions and no plug-ins are installed; docs/functions.md tells how they are made\n",
+    )

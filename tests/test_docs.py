@@ -24,6 +24,7 @@ DOCUMENTS = (
     "docs/server_settings.md",
     "docs/operations.md",
     "docs/security.md",
+    "docs/functions.md",
 )
 TWISTD = {"-n", "--pidfile", "--logfile", "--help"}
 

@@ -118,3 +118,12 @@ def test_phased_workers_use_threads_once_the_reactor_runs(workers: ThreadWorkers
     assert not done
     reactor.turn()
     assert done[0] is not threading.current_thread()
+
+
+def test_what_is_forsaken_does_not_keep_the_process_from_ending(reactor: Reactor) -> None:
+    for forsaken in (True, False):
+        workers = ThreadWorkers(reactor.call_from_thread, "test", 1, 3, forsaken=forsaken)
+        done = outcome(workers.run(lambda: threading.current_thread().daemon))
+        reactor.turn()
+        assert done == [forsaken]
+        workers.close()

@@ -12,14 +12,22 @@ import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
+
+from attrs import evolve
 
 from newage import __version__
 from newage.config import ServerSettings, load
 from newage.errors import NewAgeError
+from newage.functions.door import Offered
+from newage.functions.installed import installed
+from newage.namespaces.function_call import BUILTINS
 from newage.operate import Ask, Body, check_owner, reached
 
-DESCRIPTION = "Keys of a newage hub, made and revoked on its own machine. The hub itself is started with twistd newage."
+DESCRIPTION = (
+    "Keys of a newage hub, made and revoked on its own machine, and what is installed beside it. "
+    "The hub itself is started with twistd newage."
+)
 EXAMPLES = """\
 examples:
   newage keys new phone                   a key for the client "phone", printed once
@@ -27,6 +35,7 @@ examples:
   newage keys list                        who has keys, and when they were used
   newage keys revoke phone                all keys of "phone"; or one, by its id
   newage unlock                           let everybody try again who failed to log in too often
+  newage functions                        functions and plug-ins that are installed
 
 The hub may be running or not; with the options it was started with (--home, --config) this finds it.
 Run it as the hub's own user, for example: sudo -u newage newage --home /var/lib/newage keys list
@@ -41,6 +50,7 @@ def parser() -> ArgumentParser:
     top.add_argument("--home", metavar="DIR", help="the hub's home [default: ./newage-home]")
     top.add_argument("--config", metavar="FILE", help="the hub's TOML file, if it has one")
     top.add_argument("--json", action="store_true", help="print JSON")
+    top.set_defaults(alone=None)
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     keys = commands.add_parser("keys", help="make, list and revoke keys", description="Make, list and revoke keys.")
@@ -82,6 +92,14 @@ def parser() -> ArgumentParser:
     who.add_argument("client", metavar="CLIENT_ID", nargs="?", help="only this client's [default: everybody's]")
     who.add_argument("--all", action="store_true", help="everybody's")
     unlock.set_defaults(run=_unlock)
+
+    functions = commands.add_parser(
+        "functions",
+        help="show functions and plug-ins that are installed",
+        description="Show the functions and plug-ins of installed packages (docs/functions.md), as a hub that starts "
+        "now would find them. Loads them; needs no hub.",
+    )
+    functions.set_defaults(alone=_functions)
     return top
 
 
@@ -137,7 +155,35 @@ def _unlock(said: Namespace, ask: Ask, running: bool) -> Body:
     return answer
 
 
-_COLUMNS: tuple[tuple[str, Callable[[Body], str]], ...] = (
+def _functions(said: Namespace) -> Body:
+    found = [
+        {
+            "kind": each.kind,
+            "name": each.name,
+            "package": each.package,
+            "from": each.value,
+            "takes": str(evolve(each.offered.signature, name="")) if isinstance(each.offered, Offered) else None,
+            "problem": each.problem or None,
+        }
+        for each in installed(BUILTINS.__contains__)
+    ]
+    if not said.json:
+        for line in _table(found, _OFFERED):
+            _print(line)
+        if not found:
+            _remark("no functions and no plug-ins are installed; docs/functions.md tells how they are made")
+    return {"functions": found}
+
+
+_Columns: TypeAlias = tuple[tuple[str, Callable[[Body], str]], ...]
+_OFFERED: _Columns = (
+    ("KIND", lambda each: each["kind"]),
+    ("NAME", lambda each: each["name"]),
+    ("PACKAGE", lambda each: each["package"]),
+    ("FROM", lambda each: each["from"]),
+    ("", lambda each: each["problem"] or each["takes"] or ""),
+)
+_COLUMNS: _Columns = (
     ("KEY", lambda key: key["keyId"]),
     ("CLIENT", lambda key: key["clientId"]),
     ("RANK", lambda key: key["rank"]),
@@ -159,11 +205,11 @@ def _minute(stamp: str) -> str:
     return stamp[:16].replace("T", " ")
 
 
-def _table(keys: list[Body]) -> list[str]:
-    if not keys:
+def _table(found: list[Body], columns: _Columns = _COLUMNS) -> list[str]:
+    if not found:
         return []
-    rows = [[title for title, _ in _COLUMNS], *([show(key) for _, show in _COLUMNS] for key in keys)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    rows = [[title for title, _ in columns], *([show(each) for _, show in columns] for each in found)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(columns))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
@@ -182,14 +228,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """:return: the exit code; argparse itself ends with 2 for a wrong command, 0 for --help."""
     said = parser().parse_args(arguments)
     try:
+        if said.alone is not None:
+            return _done(said, said.alone(said))
         check_owner(Path(said.home or os.environ.get("NEWAGE_HOME") or ServerSettings().home))
         options: dict[tuple[str, str], Any] = {("server", "home"): said.home}
         config = load(options=options, environ=os.environ, config_file=said.config or os.environ.get("NEWAGE_CONFIG"))
         with reached(config) as (ask, running):
             answer = said.run(said, ask, running)
-        if said.json:
-            _print(json.dumps(answer, ensure_ascii=False))
-        sys.stdout.flush()
+        return _done(said, answer)
     except NewAgeError as error:
         for line in str(error).splitlines():
             _remark(f"newage: {line}")
@@ -197,6 +243,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         _remark(f"newage: {error.strerror or error}: {error.filename or 'stdout'}")
         return 1
+
+
+def _done(said: Namespace, answer: Body) -> int:
+    if said.json:
+        _print(json.dumps(answer, ensure_ascii=False))
+    sys.stdout.flush()
     return 0
 
 

@@ -11,6 +11,7 @@ from authkit import FakeSocket, Gatehouse
 from deferreds import outcome, value
 from newage.gateway.dispatch import Later, Namespace
 from newage.namespaces.function_call import (
+    BUILTINS,
     make_function_call_namespace,
     parse_call,
     register_builtins,
@@ -44,6 +45,21 @@ def failure(body: dict[str, Any]) -> tuple[str, Any]:
     assert (body["success"], body["status"]) == (False, "error")
     assert body["message"] == body["error"]["message"]
     return body["message"], body["error"]["code"]
+
+
+def test_the_hubs_own_names_are_listed(house: Gatehouse) -> None:
+    assert set(house.calls._functions) == set(BUILTINS)
+
+
+def test_what_somebody_else_takes_his_time_for_holds_up_nothing(house: Gatehouse, web: FakeSocket) -> None:
+    house.calls.register("slow", Function(one_argument, lambda caller, x: x, ordered=False))
+    answered = web.handle("FUNCTION_CALL", {"functionName": "slow", "args": [5]})
+    assert isinstance(answered, Later)
+    assert value(answered.result)[0]["result"] == 5
+    for name in ("add", "unknown", {"no": "name"}, None):
+        ordered = web.handle("FUNCTION_CALL", {"functionName": name, "args": [1, 2]})
+        assert not isinstance(ordered, Later)
+        value(ordered)
 
 
 class TestParsing:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from authkit import Gatehouse
 from deferreds import outcome, value
@@ -59,6 +60,27 @@ class TestRegistry:
                 value(house.calls.run(caller, FunctionCall(name=name, args=[1])))
         with pytest.raises(NotAuthorised):
             value(house.calls.forward(caller, FunctionCall(name="f", target="web2")))
+
+    def test_what_holds_up_nothing_is_counted(self, house: Gatehouse) -> None:
+        waiting: list[Deferred[int]] = []
+
+        def slow(caller: Caller, x: int) -> Deferred[int]:
+            waiting.append(Deferred())
+            return waiting[-1]
+
+        house.calls.register("slow", Function(one_argument, slow, ordered=False))
+        assert (house.calls.holds_up("slow"), house.calls.holds_up("echo"), house.calls.holds_up(["x"])) == (
+            False,
+            True,
+            True,
+        )
+        caller, call = house.caller("web1", PLACE), FunctionCall(name="slow", args=[1])
+        first = [outcome(house.calls.run(caller, call)) for _ in range(3)]
+        assert outcome(house.calls.run(caller, call))[0].check(Unavailable)
+        assert outcome(house.calls.run(house.caller("web2", PLACE), call)) == []
+        waiting[0].callback(5)
+        assert first[0] == [5]
+        assert outcome(house.calls.run(caller, call)) == []
 
     def test_names_are_given_once(self, house: Gatehouse) -> None:
         with pytest.raises(ValueError, match="echo"):

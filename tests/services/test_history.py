@@ -40,6 +40,23 @@ def test_it_listens_to_rooms(kit: Kit) -> None:
 # ------------------------------------------------------------------------------------------------------------- writing
 
 
+def test_listeners_are_told_what_was_stored_and_shown(kit: Kit, sid: str) -> None:
+    told: list[tuple[Message, bool]] = []
+
+    class Listener:
+        def message_added(self, message: Message) -> None:
+            told.append((message, bool(kit.outbox.bodies(sid, "NEW_MESSAGE"))))
+
+    kit.history.add_listener(Listener())  # type: ignore[arg-type]
+    kit.gate.broken = True
+    with pytest.raises(NewAgeError):
+        say(kit, "lost")
+    assert told == []
+    kit.gate.broken = False
+    message = say(kit, "hi")
+    assert told == [(message, True)]
+
+
 def test_a_message_is_numbered_dated_stored_and_shown(kit: Kit, sid: str) -> None:
     message = say(kit, "hi")
     assert (message.seq, message.timestamp) == (1, "2023-11-14T22:13:20.000Z")

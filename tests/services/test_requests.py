@@ -17,7 +17,7 @@ from zope.interface.verify import verifyObject
 
 from hubkit import Kit, Link, failure_of, result_of
 from newage.domain.model import ConnectionPolicy, RequestMode, Role
-from newage.domain.request import Ask
+from newage.domain.request import Ask, Request
 from newage.errors import (
     CallFailed,
     ClientMissing,
@@ -761,6 +761,39 @@ def test_an_answer_that_cannot_be_stored_fails_the_request(kit: Kit, link: Link,
     assert kit.statuses(sid) == ["forwarded", "failed"]
     assert len(errors(kit, sid)) == 1
     assert kit.requests.live_count == 0
+
+
+class Ends:
+    """Who is told how requests end."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str, str | None, list[str]]] = []
+
+    def request_ended(self, request: Request, words: str | None) -> None:
+        self.told.append((request.request_id, request.state, words, request.responses))
+
+
+def test_listeners_are_told_how_requests_end(kit: Kit, link: Link, sid: str) -> None:
+    ends = Ends()
+    kit.requests.add_listener(ends)  # type: ignore[arg-type]
+    kit.submit(sid, request_id="r1")
+    kit.streams.answered(X, "r1", "o1", "hello")
+    (answer,) = kit.responses("web1-a")
+    kit.submit(sid, request_id="r2")
+    kit.streams.failed(X, "r2", "No model.", None)
+    assert ends.told == [("r1", "completed", None, [answer.response_id]), ("r2", "failed", "No model.", [])]
+
+
+def test_and_those_that_were_merged_have_the_answer_of_the_whole(kit: Kit, link: Link, sid: str) -> None:
+    ends = Ends()
+    host, guest = kit.connect("ann"), kit.connect("bob")
+    kit.group("table", "ann", bob=Role.GUEST)
+    kit.requests.add_listener(ends)  # type: ignore[arg-type]
+    kit.submit(guest, request_id="r1", room="table")
+    kit.submit(host, request_id="r2", room="table")
+    kit.streams.answered(X, "r2", "o1", "hello")
+    (answer,) = kit.responses("table")
+    assert ends.told == [(name, "completed", None, [answer.response_id]) for name in ("r1", "r2")]
 
 
 def test_a_second_end_is_none(kit: Kit, link: Link, sid: str) -> None:

@@ -30,6 +30,7 @@ from newage.services.static_routes import StaticRoutes
 Body = dict[str, Any]
 
 MAX_NAME_CHARS = 128
+BUILTINS = ("readJsonFromFile", "saveJsonToFile", "addStaticResources", "add")  # nobody else's can have these names
 UNKNOWN_FAULT = "An unknown error occurred."
 
 
