@@ -237,8 +237,12 @@ class Hub:
             somebody.sink.frames.clear()
 
     def messages(self, room: str) -> Sequence[Any]:
+        present = self.core.rooms.get(room)
+        if present is None:
+            return ()
+
         async def read() -> Any:
-            return await self.core._stores.messages.last_messages(self.core.rooms.require(room).id, 2000)
+            return await self.core._stores.messages.last_messages(present.id, 2000)
 
         found: Sequence[Any] = done(read())
         return found
