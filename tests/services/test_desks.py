@@ -416,18 +416,24 @@ def test_late_answers_of_a_deleted_room_reach_nobody(
     assert kit.streams.open_outputs == 0
 
 
-def test_what_a_reader_left_of_a_deleted_rooms_answer_is_read_by_nobody(kit: Kit) -> None:
+@pytest.mark.parametrize("mode", ["ss", ""])
+def test_what_a_reader_left_of_a_deleted_rooms_answer_is_read_by_nobody(kit: Kit, mode: str) -> None:
+    """Nor is it held back for one who declared nothing and may still turn out to read streams."""
     kit.extension(X)
-    ann = kit.connect("ann", stream_mode="ss")
+    ann = kit.connect("ann", stream_mode=mode)
     kit.group("den", "ann", RequestMode.IMMEDIATE)
     kit.submit(ann, "q", "r1", room="den")
-    kit.token("OLD", "o1", request_id="r1")
-    kit.clock.pump([0.25] * 10)
-    (opened,) = kit.outbox.got(ann, "$stream")
+    kit.streams.stream_started(X, "s", "o1", "r1")
+    kit.streams.stream_data(X, "s", "o1", "r1", 0, "OLD")
+    kit.streams.stream_ended(X, "s", "o1", "r1", True)
+    opened = kit.outbox.got(ann, "$stream")
+    kit.outbox.clear()
     deleted(kit, "den")
-    kit.downstream.read(ann, opened.args[1]["$stream"])
-    assert kit.outbox.got(ann, "$stream-write") == []
-    assert [sent.args[1] for sent in kit.outbox.got(ann, "$stream-error")] == ["Room deleted."]
+    for each in opened:
+        kit.downstream.read(ann, each.args[1]["$stream"])
+    kit.clock.advance(1)
+    assert seen(kit, ann, "OLD") == kit.outbox.got(ann, "$stream-write", "SERVER_STREAM_DATA") == []
+    assert kit.downstream.open_feeds == 0
 
 
 def test_an_extension_is_busy_with_a_deleted_room_until_it_is_through(kit: Kit, people: dict[str, str]) -> None:

@@ -31,6 +31,8 @@ PEOPLE = {"ann": "ann", "ann-2": "ann", "bob": "bob", "cid": "cid"}  # identity 
 GROUPS = ("red", "blue")
 REFERENCE, DOCUMENTED, MODERN = "SillyTavern-1", "SillyTavern-2", "SillyTavern-3"
 FIRST_SIGN, TIMEOUT = 60, 200
+ENDS = ("SERVER_STREAM_END", "streamed_end")
+ANSWERS = (*ENDS, "SERVER_STREAM_DATA", "streamed_data", "message", "LLM_RESPONSE")
 
 
 # --------------------------------------------------------------------------------------------------------- the checker
@@ -116,9 +118,9 @@ class Checker:
             room = self.kit.rooms.with_id(asked.room_id)
             if room is not None and who in room.members:
                 self.seen.add((who, secret))
-            elif sent.event != "SERVER_STREAM_END" or (who, secret) not in self.seen:  # its end, as the room goes
+            elif sent.event not in ENDS or (who, secret) not in self.seen:  # its end, as the room goes
                 self.wrong.append(f"{who} sees {sent.event} with the answer to {asked}")
-            if sent.event in ("SERVER_STREAM_DATA", "SERVER_STREAM_END", "message", "LLM_RESPONSE"):
+            if sent.event in ANSWERS:
                 self._attributed(sent.event, body, asked)
                 if sent.event == "LLM_RESPONSE":
                     self.shown[body["responseId"]] = secret
@@ -246,9 +248,9 @@ class Answers(RuleBasedStateMachine):
             self.come(who)
 
     def come(self, who: str) -> None:
-        modes = {"bob": "ss"}
+        modes = {"bob": "ss", "cid": ""}  # who declares nothing is probed for what it reads
         self.sids[who] = self.kit.connect(
-            PEOPLE[who], identity=who, stream_mode=modes.get(who, "plain"), incremental=who == "cid"
+            PEOPLE[who], identity=who, stream_mode=modes.get(who, "plain"), incremental=who == "ann-2"
         )
 
     def join_or_leave(self, room: str, who: str) -> None:

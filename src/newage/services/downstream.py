@@ -268,10 +268,13 @@ class Feed:
         self.break_off("Stream timed out.")
 
     def break_off(self, why: str) -> None:
-        """Readers of streams get no more, read or not."""
+        """Readers of streams get no more, read or not; nor do those get anything of whom that is not known yet."""
+        for sid in list(self._probing):
+            self._probing.pop(sid).cancel()
         for streams in list(self._streams.values()):
             for stream in list(streams):
                 stream.finish("error", why)
+        self._retire()
 
     def _retire(self) -> None:
         """Nothing left to send: forget the feed and its timer."""
