@@ -76,6 +76,8 @@ class Sender:
         said = await self._history.said(request.room_id, ids)
         if not request.live or not request.awaits(target) or target not in request.sent:
             return  # ended, or put off, while it was read
+        if self._rooms.current(room) is None:
+            return
         own = said.get(request.message_id)
         if own is not None:
             self._forwarder.forward(target, name, request, own, self._merged(request, said), context)
