@@ -1,6 +1,6 @@
 """A program that knocks at a hub, by long polling and with the standard library alone: any system user can run it.
 
-    python3 stranger.py facts|first_key URL HEADERS
+    python3 stranger.py facts|first_key|taken_key URL HEADERS
 
 prints what the hub takes it for (HEADERS and the answer are JSON). Nothing is imported from the project, so the source
 may come on standard input.
@@ -70,6 +70,15 @@ class Knock:
                 if event == "ERROR":
                     raise Refused(body["message"])
 
+    def event(self, name: str) -> Any:
+        """The first argument of an event that comes by itself."""
+        while True:
+            packet = self.next()
+            if packet.startswith(f"42{self.namespace},"):
+                event, body, *_ = json.loads(packet.partition(",")[2])
+                if event == name:
+                    return body
+
     def close(self) -> None:
         self.ask("POST", "1")
 
@@ -101,6 +110,20 @@ def first_key(url: str, headers: dict[str, str]) -> str:
     return visit(url, headers, "IDENTIFY_SILLYTAVERN", "/sillytavern", **who)
 
 
+def taken_key(url: str, headers: dict[str, str]) -> dict[str, str]:
+    """What is won by fetching a key as ``monitor`` and showing it, for each type one may claim at the first."""
+    found = {}
+    for claimed in ("web-app", "monitor"):
+        knock = Knock(url, headers)
+        knock.join("/auth", {"clientType": claimed, "clientId": "monitor", "key": "getKey"})
+        key = knock.event("CLIENT_KEY_ASSIGNED").get("key", "")
+        knock.close()
+        found[claimed] = visit(
+            url, headers, "GET_ALL_CLIENT_KEYS", clientType="monitor", clientId="monitor", key=key or "none"
+        )
+    return found
+
+
 if __name__ == "__main__":
-    ask = {"facts": facts, "first_key": first_key}[sys.argv[1]]
+    ask = {"facts": facts, "first_key": first_key, "taken_key": taken_key}[sys.argv[1]]
     print(json.dumps(ask(sys.argv[2], json.loads(sys.argv[3]))))

@@ -121,6 +121,10 @@ def test_other_uid_is_not_admin(plain: Daemon) -> None:
     assert "as the hub's system user" in log_of(plain)
 
 
+def test_other_uid_fetches_no_administrators_key(plain: Daemon) -> None:
+    assert as_user("nobody", "taken_key", plain.url) == {"web-app": "Unauthorized", "monitor": "Unauthorized"}
+
+
 def test_other_uid_gets_no_first_key_in_strict_mode(strict_daemon: Daemon) -> None:
     """2.8.4 (a) is for the hub's own system user."""
     assert as_user("nobody", "first_key", strict_daemon.url) == "Invalid key."

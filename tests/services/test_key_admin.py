@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -178,6 +179,18 @@ class TestOwnKeys:
         key = value(house.administration.identify(extension(house)))
         record = value(house.keys.verify(EXTENSION, key, "lane"))
         assert (record.rank, record.made_by) == (Rank.EXTENSION, EXTENSION)
+
+    @pytest.mark.parametrize(
+        ("shown", "rank"),
+        [
+            ({"sensitive": False}, Rank.CLIENT),  # another system user's program: its key proves nothing in strict mode
+            ({"sensitive": False, "credential": "key"}, Rank.EXTENSION),
+            ({"sensitive": False, "bootstrap": True}, Rank.EXTENSION),
+        ],
+    )
+    def test_identifying_proves_what_was_shown(self, house: Gatehouse, shown: dict[str, Any], rank: Rank) -> None:
+        key = value(house.administration.identify(extension(house, **shown)))
+        assert value(house.keys.verify(EXTENSION, key, "lane")).rank is rank
 
 
 class TestRankOfAnId:

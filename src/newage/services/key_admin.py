@@ -141,9 +141,11 @@ class KeyAdministration:
     async def identify(self, caller: Caller) -> str:
         """One more key for an extension that says who it is (contract 3.7); it proves an extension and nothing above.
 
-        No password is asked for: the reference extension has none to send (contract 2.2).
+        No password is asked for: the reference extension has none to send (contract 2.2). Who showed nothing and is not
+        the hub's system user gets one that proves nothing elsewhere (B2): here it needs none.
         """
-        grant = Grant(rank=Rank.EXTENSION, made_by=caller.client_id)
+        proven = caller.sensitive or caller.bootstrap or caller.credential
+        grant = Grant(rank=Rank.EXTENSION if proven else Rank.CLIENT, made_by=caller.client_id)
         return await self._keys.generate(caller.client_id, local=caller.peer.local, grant=grant)
 
     # ------------------------------------------------------------------------------------------------------- rights
