@@ -9,10 +9,11 @@ import struct
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from newage.web.owner import End, OwnerLookup, Ownership, by_netlink, by_proc, owner_of, system_lookup, user_in
+from newage.web.owner import End, OwnerLookup, Ownership, by_netlink, by_proc, is_open, owner_of, system_lookup, user_in
 
 WAYS = [by_netlink, by_proc, owner_of, system_lookup()]
 WAY_NAMES = ["netlink", "proc", "one or the other", "the system's"]
@@ -126,6 +127,39 @@ def test_elsewhere_everybody_on_this_machine_is_the_hubs_user() -> None:
     assert system_lookup("darwin")(OURS, THEIRS) == os.geteuid()
 
 
+def _yes() -> bool:
+    return True
+
+
+def test_a_port_that_was_left_tells_nothing_whoever_has_it_now() -> None:
+    """Another user of this machine opens a session, leaves its port, and waits until the hub's user gets it."""
+    opened = {1}
+    session = Ownership(OURS, THEIRS, lambda ours, theirs: os.geteuid(), lambda: 1 in opened)
+    opened.clear()
+    assert not session()
+    later = Ownership(OURS, (THEIRS[0], 2), lambda ours, theirs: None, _yes).after(session)
+    assert not later()
+    opened.add(1)
+    assert session(), "nothing was kept of what did not count"
+
+
+@pytest.mark.parametrize("how", ["reset", "closed by us"])
+def test_the_kernel_says_whether_a_connection_is_one(how: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        theirs = socket.create_connection(server.getsockname())
+        ours, _ = server.accept()
+        transport = SimpleNamespace(getHandle=lambda: ours)
+        assert is_open(transport)
+        if how == "reset":
+            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        else:
+            ours.close()
+        theirs.close()
+        assert not is_open(transport)
+        ours.close()
+    assert not is_open(SimpleNamespace()), "Twisted's has no socket after its end"
+
+
 def test_the_newest_socket_that_is_open_tells_of_a_session() -> None:
     """A WebSocket's session polled before, and its last GET came after the upgrade's request."""
     users: dict[int, int] = {}
@@ -133,16 +167,16 @@ def test_the_newest_socket_that_is_open_tells_of_a_session() -> None:
     def lookup(ours: End, theirs: End) -> int | None:
         return users.get(theirs[1])
 
-    session = Ownership(OURS, (THEIRS[0], 0), lookup)
+    session = Ownership(OURS, (THEIRS[0], 0), lookup, _yes)
     for port in range(1, 5):
-        session = Ownership(OURS, (THEIRS[0], port), lookup).after(session)
+        session = Ownership(OURS, (THEIRS[0], port), lookup, _yes).after(session)
     assert not session()
     users[2] = os.geteuid()
     users[1] = os.geteuid() + 1
     assert session()
     users.clear()
     assert session(), "once it is known it stays known"
-    assert Ownership(OURS, THEIRS, lookup).after(session) is session
+    assert Ownership(OURS, THEIRS, lookup, _yes).after(session) is session
 
 
 def test_few_sockets_of_a_session_are_remembered() -> None:
@@ -151,9 +185,9 @@ def test_few_sockets_of_a_session_are_remembered() -> None:
     def lookup(ours: End, theirs: End) -> None:
         asked.append(theirs[1])
 
-    session = Ownership(OURS, (THEIRS[0], 0), lookup)
+    session = Ownership(OURS, (THEIRS[0], 0), lookup, _yes)
     for port in range(1, 100):
-        session = Ownership(OURS, (THEIRS[0], port), lookup).after(session)
+        session = Ownership(OURS, (THEIRS[0], port), lookup, _yes).after(session)
     assert not session()
     assert asked == [99, 98, 97, 96, 95, 94, 93, 92]
 
@@ -166,7 +200,7 @@ def test_the_owner_is_asked_for_until_it_is_known(answer: int | None, expected: 
         asked.append((ours, theirs))
         return answer
 
-    owned = Ownership(OURS, THEIRS, lookup)
+    owned = Ownership(OURS, THEIRS, lookup, _yes)
     assert not asked
     assert owned() is expected
     assert owned() is expected

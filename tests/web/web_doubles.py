@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -39,6 +40,15 @@ class MemoryTransport(StringTransport):
         self.half_closed = False
         self.aborted = False
         self._lost = False
+
+    def getHandle(self) -> Any:
+        """As a socket, as far as anybody asks."""
+        return self
+
+    def getpeername(self) -> tuple[str, int]:
+        if not self.connected:
+            raise OSError(errno.ENOTCONN, "not connected")
+        return self.peerAddr.host, self.peerAddr.port
 
     def setTcpNoDelay(self, enabled: bool) -> None:
         pass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from newage.telemetry import LogQuota
 from newage.web.claims import Claims, claims_of
-from newage.web.owner import OwnerLookup, Ownership, system_lookup
+from newage.web.owner import OwnerLookup, Ownership, is_open, system_lookup
 from newage.web.peer import FOREIGN_HOST, Judgement, PeerJudge
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ class Gate:
             self._refused(claims, judgement.refusal)
         elif judgement.loopback:
             ours, theirs = request.getHost(), request.client
-            owned = Ownership((ours.host, ours.port), (theirs.host, theirs.port), self._lookup)
+            still = partial(is_open, request.channel.transport)
+            owned = Ownership((ours.host, ours.port), (theirs.host, theirs.port), self._lookup, still)
             return judgement._replace(peer=judgement.peer._replace(owned=owned))
         return judgement
 

@@ -30,7 +30,7 @@ _STATE: Final = Struct("=BB")
 _USER: Final = Struct("=I")
 _ERROR: Final = Struct("=i")
 _USER_AT: Final = 64  # in the inet_diag_msg: 4 bytes, the 48 of the socket's id, expires, rqueue, wqueue
-_MAX_ENDS: Final = 8  # sockets of one session that are remembered; between its upgrade and its end there are few
+_MAX_SOCKETS: Final = 8  # sockets of one session that are remembered; between its upgrade and its end there are few
 _ANY_COOKIE: Final = b"\xff" * 8
 
 
@@ -38,19 +38,21 @@ class Ownership:
     """Asks whether a session's socket belongs to the hub's user, until that is known; a ``Peer.owned``.
 
     Polling takes a socket for each request and leaves it; the newest that is still open tells.
+
+    :param is_open: whether this connection still is one: a port that was left may be anybody's now.
     """
 
-    __slots__ = ("_ends", "_known", "_lookup")
+    __slots__ = ("_known", "_lookup", "_sockets")
 
-    def __init__(self, ours: End, theirs: End, lookup: OwnerLookup) -> None:
-        self._ends: tuple[tuple[End, End], ...] = ((ours, theirs),)  # newest first
+    def __init__(self, ours: End, theirs: End, lookup: OwnerLookup, is_open: Callable[[], bool]) -> None:
+        self._sockets: tuple[tuple[End, End, Callable[[], bool]], ...] = ((ours, theirs, is_open),)  # newest first
         self._lookup = lookup
         self._known: bool | None = None
 
     def __call__(self) -> bool:
-        for ours, theirs in self._ends if self._known is None else ():
+        for ours, theirs, is_open in self._sockets if self._known is None else ():
             user = self._lookup(ours, theirs)
-            if user is not None:
+            if user is not None and is_open():  # asked after the kernel, so it was this one that the kernel told of
                 self._known = user == os.geteuid()
                 break
         return self._known is True
@@ -59,8 +61,17 @@ class Ownership:
         """The ownership of a session that had this earlier one."""
         if earlier._known is not None:
             return earlier
-        self._ends = (self._ends + earlier._ends)[:_MAX_ENDS]
+        self._sockets = (self._sockets + earlier._sockets)[:_MAX_SOCKETS]
         return self
+
+
+def is_open(transport: Any) -> bool:
+    """Whether a transport of Twisted's is still connected, as the kernel says; it knows before the reactor does."""
+    try:
+        transport.getHandle().getpeername()
+    except (AttributeError, OSError):  # it has no handle any more
+        return False
+    return True
 
 
 def system_lookup(platform: str = sys.platform) -> OwnerLookup:
