@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,16 @@ def test_the_list_is_a_table(home: Path, said: Said) -> None:
     ]
 
 
+def test_a_terminal_that_lacks_a_letter_sees_its_number(
+    home: Path, said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert said("keys", "new", "jürgen")[0] == 0
+    out = TextIOWrapper(BytesIO(), "ascii")
+    monkeypatch.setattr(sys, "stdout", out)
+    assert main(("keys", "list")) == 0
+    assert rb"  j\xfcrgen  " in out.detach().getvalue()
+
+
 def test_revoking(home: Path, said: Said) -> None:
     for _ in range(2):
         said("keys", "new", "phone")
@@ -168,6 +179,12 @@ def test_what_cannot_be_done_ends_with_1_and_a_sentence(
         ("keys", "new"),
         ("keys", "new", "x", "--admin", "--extension"),
         ("keys", "new", "x", "--days", "soon"),
+        ("keys", "new", "x", "--days", "nan"),  # JSON has neither: the key would be good for ever
+        ("keys", "new", "x", "--days", "inf"),
+        ("keys", "new", "x", "--name", "\udcff"),  # bytes of another encoding
+        ("keys", "new", "\udcff"),
+        ("keys", "revoke", "\udcff"),
+        ("unlock", "\udcff"),
         ("unlock", "phone", "--all"),
         ("start",),
     ],

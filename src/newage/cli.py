@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -42,6 +43,26 @@ Run it as the hub's own user, for example: sudo -u newage newage --home /var/lib
 """
 
 
+def _text(said: str) -> str:
+    """Text that can be sent; a terminal of another encoding gives bytes that are none."""
+    try:
+        said.encode()
+    except UnicodeEncodeError:
+        raise ArgumentTypeError(f"{said!r} is not UTF-8") from None
+    return said
+
+
+def _days(said: str) -> float:
+    """A number that JSON has: NaN and infinity it writes as null, which would mean for ever."""
+    try:
+        days = float(said)
+    except ValueError:
+        days = float("nan")
+    if not isfinite(days):
+        raise ArgumentTypeError(f"{said!r} is not a number of days")
+    return days
+
+
 def parser() -> ArgumentParser:
     top = ArgumentParser(
         prog="newage", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=RawDescriptionHelpFormatter
@@ -63,12 +84,14 @@ def parser() -> ArgumentParser:
         "trusted by it. Without --admin and --extension the key is what its client is: a client's, an extension's for "
         "SillyTavern-..., an administrator's for an id that settings/ makes one.",
     )
-    new.add_argument("client", metavar="CLIENT_ID", help="the id that the client connects with")
+    new.add_argument("client", metavar="CLIENT_ID", type=_text, help="the id that the client connects with")
     kind = new.add_mutually_exclusive_group()
     kind.add_argument("--admin", action="store_true", help="whoever shows this key is an administrator")
     kind.add_argument("--extension", action="store_true", help="opens what an extension needs, and no more")
-    new.add_argument("--name", metavar="TEXT", help="a note for the list, for example where the key is kept")
-    new.add_argument("--days", metavar="N", type=float, help="how long it is good for [default: until it is revoked]")
+    new.add_argument(
+        "--name", metavar="TEXT", type=_text, help="a note for the list, for example where the key is kept"
+    )
+    new.add_argument("--days", metavar="N", type=_days, help="how long it is good for [default: until it is revoked]")
     new.set_defaults(run=_new)
 
     listing = verbs.add_parser("list", help="show all keys", description="Show all keys, but none that opens anything.")
@@ -80,7 +103,7 @@ def parser() -> ArgumentParser:
         description="Revoke all keys of a client and the trust that one of them brought, or one key by its id. Sockets "
         "that are connected stay until they reconnect.",
     )
-    revoke.add_argument("subject", metavar="CLIENT_ID|KEY_ID", help="as `newage keys list` shows them")
+    revoke.add_argument("subject", metavar="CLIENT_ID|KEY_ID", type=_text, help="as `newage keys list` shows them")
     revoke.set_defaults(run=_revoke)
 
     unlock = commands.add_parser(
@@ -89,7 +112,9 @@ def parser() -> ArgumentParser:
         description="Forget failed logins: of one client, or of all.",
     )
     who = unlock.add_mutually_exclusive_group()
-    who.add_argument("client", metavar="CLIENT_ID", nargs="?", help="only this client's [default: everybody's]")
+    who.add_argument(
+        "client", metavar="CLIENT_ID", nargs="?", type=_text, help="only this client's [default: everybody's]"
+    )
     who.add_argument("--all", action="store_true", help="everybody's")
     unlock.set_defaults(run=_unlock)
 
@@ -217,7 +242,8 @@ def _table(found: list[Body], columns: _Columns = _COLUMNS) -> list[str]:
 
 
 def _print(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
+    encoding = sys.stdout.encoding or "utf-8"  # what a narrow terminal lacks is shown as \\x.., as on stderr
+    sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
 def _remark(line: str) -> None:

@@ -54,6 +54,10 @@ class TestNew:
         assert (answer["rank"], answer["scope"], answer["expires"]) == (rank.wire, scope.value, None)
         assert house.trust.knows(client_id, network_safe=False)
 
+    def test_one_that_is_over_at_once(self, house: Gatehouse) -> None:
+        answer = told(house, "keys.new", clientId="phone", days=1e-300)
+        assert (answer["live"], answer["rank"]) == (False, "client")
+
     def test_with_a_name_and_an_end(self, house: Gatehouse) -> None:
         answer = told(house, "keys.new", clientId="phone", name="Ann's", days=1.5)
         (record,) = house.keys.records("phone")

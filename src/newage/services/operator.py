@@ -94,7 +94,7 @@ class OperatorService:
         key_id = self._keys.new_key_id()
         grant = Grant(rank=rank, scope=scope, name=name, made_by=MADE_BY, seconds=seconds, key_id=key_id)
         key = await self._keys.generate(client_id, local=True, grant=grant)
-        (record,) = (record for record in self._keys.records(client_id) if record.key_id == key_id)
+        (record,) = (record for record in self._keys.all_records() if record.key_id == key_id)  # it may be over
         return {**self._shown(record), "keyIds": [key_id], "key": key}
 
     def list_keys(self, command: Mapping[str, Any]) -> Body:
