@@ -338,17 +338,20 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: cli-test\nVersion: 1.2\n", "utf-8")
     (info / "entry_points.txt").write_text(
         "[newage.functions]\ncli-roll = newage_cli_test:roll\nadd = newage_cli_test:roll\n"
+        "cli-old = newage_cli_test:old\n"
         "[newage.plugins]\ncli-bot = newage_cli_test:setup\n",
         "utf-8",
     )
     (site / "newage_cli_test.py").write_text(
-        "from newage.functions import function\n@function\ndef roll(dice: int = 1): pass\ndef setup(hub): pass\n",
+        "from newage.functions import Function, function\n@function\ndef roll(dice: int = 1): pass\n"
+        "def setup(hub): pass\nold = Function(list, lambda caller, args: 1)\n",
         "utf-8",
     )
     monkeypatch.syspath_prepend(site)
     return site
 
 
+@pytest.mark.filterwarnings("ignore:newage.functions.Function will go:DeprecationWarning")
 def test_what_is_installed_is_listed_without_a_hub(
     packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Said
 ) -> None:
@@ -357,6 +360,7 @@ def test_what_is_installed_is_listed_without_a_hub(
     assert (code, err) == (0, "")
     lines = [line.split(None, 5) for line in out.splitlines() if "cli" in line]
     assert ["function", "cli-roll", "cli-test", "1.2", "newage_cli_test:roll", "(dice: a whole number = 1)"] in lines
+    assert ["function", "cli-old", "cli-test", "1.2", "newage_cli_test:old", "by the old door"] in lines
     assert ["plug-in", "cli-bot", "cli-test", "1.2", "newage_cli_test:setup"] in lines
     assert "there is another function add, so newage_cli_test:roll is left out" in out
     found = json.loads(said("--json", "functions")[1])["functions"]
@@ -366,6 +370,7 @@ def test_what_is_installed_is_listed_without_a_hub(
         "package": "cli-test 1.2",
         "from": "newage_cli_test:roll",
         "takes": "(dice: a whole number = 1)",
+        "oldDoor": False,
         "problem": None,
     } in found
     assert list(tmp_path.iterdir()) == [packages]

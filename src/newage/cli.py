@@ -24,6 +24,7 @@ from newage.functions.door import Offered
 from newage.functions.installed import installed
 from newage.namespaces.function_call import BUILTINS
 from newage.operate import Ask, Body, check_owner, reached
+from newage.services.calls import Function
 
 DESCRIPTION = (
     "Keys of a newage hub, made and revoked on its own machine, and what is installed beside it. "
@@ -188,6 +189,7 @@ def _functions(said: Namespace) -> Body:
             "package": each.package,
             "from": each.value,
             "takes": str(evolve(each.offered.signature, name="")) if isinstance(each.offered, Offered) else None,
+            "oldDoor": isinstance(each.offered, Function),
             "problem": each.problem or None,
         }
         for each in installed(BUILTINS.__contains__)
@@ -206,7 +208,7 @@ _OFFERED: _Columns = (
     ("NAME", lambda each: each["name"]),
     ("PACKAGE", lambda each: each["package"]),
     ("FROM", lambda each: each["from"]),
-    ("", lambda each: each["problem"] or each["takes"] or ""),
+    ("", lambda each: each["problem"] or each["takes"] or ("by the old door" if each["oldDoor"] else "")),
 )
 _COLUMNS: _Columns = (
     ("KEY", lambda key: key["keyId"]),

@@ -432,6 +432,14 @@ class TestAsking:
         outcome(hub.ask("table", "Who is there?"))
         assert len(link.forwarded) == 1
 
+    def test_in_its_own_room_nobody_else_hears_it(self, house: House) -> None:
+        link = house.kit.extension()
+        hub = house.hub()
+        done = outcome(hub.ask(hub.identity, "Who is there?"))
+        house.kit.streams.answered("SillyTavern-8000", link.forwarded[0]["requestId"], "o1", "Nobody.")
+        assert done[0].text == "Nobody."
+        assert house.heard_by(house.ann) == house.heard_by(house.bob) == []
+
     def test_a_certain_extension(self, house: House) -> None:
         house.kit.extension()
         other = house.kit.extension("SillyTavern-9000")
@@ -561,6 +569,12 @@ class TestLife:
         house.start(lambda hub: pytest.fail("it was set up"))
         assert "plug-in bot of bot:setup cannot be let in: Too many sessions." in logged()
         house.close()
+
+    def test_a_room_has_its_name(self, house: House, logged: Logged) -> None:
+        house.kit.group(BOT, "ann")
+        house.start(lambda hub: pytest.fail("it was set up"))
+        assert "plug-in bot of bot:setup cannot be let in: room plugin/bot has its name." in logged()
+        assert BOT not in house.kit.rooms.require(BOT).members
 
     def test_after_the_end_nothing_is_begun(self, house: House) -> None:
         house.table()

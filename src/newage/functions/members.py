@@ -311,6 +311,8 @@ class PluginService(RoomListener):
         caller = Caller(sid=self.world.new_id(), namespace="", session=session, peer=peer)
         member = self._members[name] = Member(self, caller, self._runner(each))
         try:
+            if (holder := self.sessions.identity_holder(name)) is not None:
+                raise Unavailable(f"{holder} has its name.")
             self.sessions.attach(caller)
         except NewAgeError as error:
             member.runner.warn(f"cannot be let in: {error}")
