@@ -25,10 +25,12 @@ class Hub:
 
     told: list[tuple[Any, ...]] = field(factory=list)
     attached: dict[str, Session] = field(factory=dict)
+    capacity: int = 0
     on_event: Any = None
 
     def attach_extension(self, session: Session, link: IExtensionLink, capacity: int = 0) -> str:
         self.attached["sid-1"] = session
+        self.capacity = capacity
         return "sid-1"
 
     def detach_extension(self, sid: str) -> None:
@@ -112,6 +114,7 @@ def test_attaches_as_an_extension_of_its_own_name(demo: DemoExtension, hub: Hub)
     assert (session.client_id, session.identity, session.client_type) == (IDENTITY, IDENTITY, "SillyTavern")
     assert session.kind is Kind.EXTENSION
     assert "demo" in session.desc.lower()
+    assert hub.capacity == DemoSettings().max_answers, "it takes as many at once as it answers"
 
 
 def test_attaching_twice_registers_once(demo: DemoExtension, hub: Hub) -> None:

@@ -194,11 +194,15 @@ def test_an_extension_that_comes_back_within_its_grace_is_available_again(kit: K
 def test_an_extension_in_process_is_one_like_any_other(kit: Kit, diary: Diary) -> None:
     link = Link()
     session = Session(client_id="SillyTavern-demo", identity="SillyTavern-demo", client_type="SillyTavern")
-    sid = kit.sessions.attach_extension(session, link)
+    sid = kit.sessions.attach_extension(session, link, 7)
     assert [s.identity for s in kit.sessions.available_extensions()] == ["SillyTavern-demo"]
     assert kit.sessions.callers("SillyTavern-demo", "/llm")[0].peer.local
+    answering = kit.sessions.answering("SillyTavern-demo")
+    assert answering is not None
+    assert (answering.sid, answering.capacity) == (sid, 7)
     kit.sessions.detach_extension(sid)
     assert ("lost", "SillyTavern-demo") in diary.told
+    assert kit.sessions.answering("SillyTavern-demo") is None
 
 
 # ------------------------------------------------------------------------------------------------------------- look-up
