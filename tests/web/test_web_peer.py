@@ -338,6 +338,12 @@ def test_podman_loopback_is_remote(address):
         ("for=_hidden", "10.0.0.1"),
         ("for=127.0.0.1, proto=http", "10.0.0.1"),
         ("notfor=127.0.0.1", "10.0.0.1"),
+        ('for=203.0.113.7;host="x,for=192.168.1.9"', "203.0.113.7"),  # what a guest may write into Host
+        ('host="x;for=192.168.1.9";for=203.0.113.7', "203.0.113.7"),
+        ('for=203.0.113.7;host="x\\",for=192.168.1.9"', "203.0.113.7"),
+        ('", for=192.168.1.9', "10.0.0.1"),
+        (' for = "203.0.113.7" ; , ;for=10.0.0.2', "203.0.113.7"),
+        ('for="203.0.113.7', "10.0.0.1"),
     ],
 )
 def test_forwarded_header_of_a_trusted_proxy(value, address):

@@ -32,7 +32,8 @@ _PRIVATE: tuple[Network, ...] = tuple(
 # How containers call the machine they run on.
 _CONTAINER_HOSTS = frozenset({"host.docker.internal", "host.containers.internal"})
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
-_FORWARDED_FOR = re.compile(r'(?:^|;)\s*for\s*=\s*(?:"([^"]*)"|([^\s;,"]*))', re.IGNORECASE)
+# A parameter of RFC 7239 and what ends it; a quoted value may hold what a guest wrote into Host, commas included.
+_PARAMETER = re.compile(r'\s*(?:([^\s=;,"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*)))?\s*([;,]|\Z)')
 _HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,252})\Z")
 _PORT = re.compile(r"[0-9]{1,5}\Z")
 ANY = "any"  # in admin_addresses
@@ -326,12 +327,25 @@ def _x_forwarded_for(values: Iterable[str]) -> list[str]:
 
 
 def _forwarded(values: Iterable[str]) -> list[str]:
-    """The ``for`` parameters of RFC 7239; an element without one is an empty hop, which nobody can read."""
-    hops = []
-    for value in values:
-        for element in value.split(","):
-            match = _FORWARDED_FOR.search(element)
-            hops.append((match.group(1) or match.group(2) or "") if match else "")
+    """The ``for`` parameters of RFC 7239.
+
+    An element without one is an empty hop, which nobody can read, and so is a value that breaks the grammar.
+    """
+    return [hop for value in values for hop in _elements(value)]
+
+
+def _elements(value: str) -> list[str]:
+    hops, at, end = [""], 0, ";"
+    while end:
+        parameter = _PARAMETER.match(value, at)
+        if parameter is None:
+            return [""]
+        name, quoted, plain, end = parameter.groups()
+        if name is not None and name.lower() == "for":
+            hops[-1] = plain if quoted is None else quoted
+        if end == ",":
+            hops.append("")
+        at = parameter.end()
     return hops
 
 
