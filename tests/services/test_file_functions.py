@@ -160,7 +160,7 @@ class TestReading:
 
     def test_restricted_files(self, house: Gatehouse) -> None:
         house.server_file.adopt({"restrictedFiles": ["data/shared.json", "/data/web2", "../x", 7, None]})
-        for path in ("data/shared.json", "data/web2/x/y.json"):
+        for path in ("data/shared.json", "data/web2/x/y.json", "data/SHARED.json"):  # one file on a Mac's disk
             assert read(house, client(house), path)["error"]["message"] == RESTRICTED
         assert read(house, client(house), "settings/server_settings.json")["success"] is True
 
@@ -280,6 +280,13 @@ class TestOwnSettings:
         content = {"clientId": "web1", "isTrust": "yes", "isAdmin": True}
         assert saved(save(house, client(house), "settings/web1.json", content)) == "ok"
         assert house.read("settings/web1.json") == {"x": 1, "clientId": "web1"}
+
+    @pytest.mark.parametrize("client_id", ["Server_Settings", "SERVER_SETTINGS"])
+    def test_no_id_makes_the_servers_settings_ones_own(self, house: Gatehouse, client_id: str) -> None:
+        """A disk that does not tell case apart would give the file to whoever has an id of its letters."""
+        for name in ("Server_Settings.json", "SERVER_SETTINGS.json"):
+            outcome = save(house, client(house, client_id), f"settings/{name}", {"networkSafe": True})
+            assert saved(outcome) == "Access denied: File is restricted."
 
     @pytest.mark.parametrize("client_id", ["monitor", "boss", "SillyTavern-77"])
     def test_nobody_registers_as_more_than_he_has_shown_to_be(self, house: Gatehouse, client_id: str) -> None:

@@ -121,7 +121,7 @@ class FileFunctions:
                 forbidden = self._files.parts(path)
             except NewAgeError:
                 continue
-            if parts[: len(forbidden)] == forbidden:
+            if _caseless(parts[: len(forbidden)]) == _caseless(forbidden):
                 raise PathRestricted(RESTRICTED)
 
     def _check_reader(self, parts: Parts, content: Mapping[str, Any], caller: Caller) -> None:
@@ -139,7 +139,7 @@ class FileFunctions:
             len(parts) == 2
             and parts[0] == "settings"
             and parts[1] in own
-            and parts != SERVER_PARTS
+            and _caseless(parts) != SERVER_PARTS
             and _is_plain_json(parts)
         )
 
@@ -192,6 +192,11 @@ def _own_settings(present: Json, wanted: Json, client_id: str, may_register: boo
         if may_register and wanted.get("isTrust") is True and "isTrust" not in present and "isAdmin" not in present:
             result["isTrust"] = True
     return result
+
+
+def _caseless(parts: Parts) -> Parts:
+    """What a path may be the same as, on a disk that does not tell case apart (macOS, its folders in a container)."""
+    return tuple(part.casefold() for part in parts)
 
 
 def _is_plain_json(parts: Parts) -> bool:
