@@ -299,6 +299,17 @@ def test_another_user_is_told_whose_home_it_is(home: Path, said: Said, monkeypat
     assert "belongs to another user" in err
 
 
+def test_the_hubs_user_is_who_made_the_data(home: Path, said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hub in a container runs as root on a folder of somebody else's, who can do nothing in it."""
+    hub, host = os.geteuid(), 65_534
+    if hub == 0:
+        os.chown(home, host, host)
+    monkeypatch.setattr(os, "geteuid", lambda: host)
+    code, _, err = said("keys", "list")
+    assert code == 1
+    assert f"sudo -u '#{hub}' newage" in err
+
+
 def test_nor_does_he_need_to_see_it(home: Path, said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
     def closed(path: Path, **_: object) -> os.stat_result:
         raise PermissionError(13, "Permission denied", str(path))

@@ -52,7 +52,7 @@ def check_owner(home: Path) -> None:
     :raises ConfigError: this home is not for the user who asks.
     """
     try:
-        owner = home.stat().st_uid
+        owner = _owner(home)
     except PermissionError as error:
         raise ConfigError(f"{home} cannot be reached: {error.strerror}; run this as the hub's user") from error
     except OSError:
@@ -133,9 +133,19 @@ def _through(connection: socket.socket) -> Ask:
 # -------------------------------------------------------------------------------------------------------------- stopped
 
 
+def _owner(home: Path) -> int:
+    """The hub's user: it made ``data``; the home may have come from somebody else, as a container's volume does.
+
+    :raises OSError: as ``stat``.
+    """
+    try:
+        return (home / "data").stat().st_uid
+    except OSError:
+        return home.stat().st_uid
+
+
 def _as_its_owner(home: Path) -> str:
-    owner = home.stat().st_uid
-    return f"run this as the hub's user: sudo -u '#{owner}' newage ..."
+    return f"run this as the hub's user: sudo -u '#{_owner(home)}' newage ..."
 
 
 @contextmanager
