@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.logger import formatEvent
 
 from deferreds import SteppedWorkers, outcome, value
 from hubkit import Kit
@@ -22,8 +24,9 @@ from newage.errors import (
     TimedOut,
     Unavailable,
 )
+from newage.functions.door import function
 from newage.functions.hub import Hub
-from newage.functions.installed import PLUGINS, Installed
+from newage.functions.installed import FUNCTIONS, PLUGINS, Installed
 from newage.functions.members import PluginService
 from newage.functions.settings import PluginSettings
 from newage.functions.values import Message, Room
@@ -586,11 +589,10 @@ class TestLife:
             lambda: hub.ask("table", "hi"),
             lambda: hub.join("table"),
             lambda: hub.leave("table"),
+            lambda: hub.pause(1),
         ):
             with pytest.raises(Unavailable):
                 value(begin())
-        with pytest.raises(Unavailable):
-            hub.pause(1)
         house.says(house.bob, "hello")
 
     def test_what_is_on_its_way_ends_without_a_word(self, house: House, logged: Logged) -> None:
@@ -610,6 +612,76 @@ class TestLife:
         house.plugins.close()
         house.kit.settle()
         assert [line for line in logged() if "plug-in" in line] == []
+
+    def test_what_nobody_awaits_fails_in_words_and_within_a_quota(self, house: House, logged: Logged) -> None:
+        hub = house.hub()
+        for _ in range(10):
+            hub.say("nowhere", "hi")
+        gc.collect()
+        lines = [formatEvent(event) for event in logged.events]
+        said = "plug-in bot of bot:setup did not look what became of something that it began: RoomDenied("
+        assert [line.startswith(said) for line in lines] == [True] * 2
+
+    def test_what_is_awaited_late_or_chained_fails_there(self, house: House, logged: Logged) -> None:
+        hub = house.hub()
+        failing = [hub.say("nowhere", "hi")]
+
+        async def late() -> None:
+            await hub.pause(1)
+            await failing.pop()
+
+        found = outcome(late())
+        house.kit.clock.advance(1)
+        assert found[0].check(RoomDenied)
+        assert outcome(succeed(None).addCallback(lambda _: hub.say("nowhere", "hi")))[0].check(RoomDenied)
+        found.clear()
+        gc.collect()
+        assert [formatEvent(event) for event in logged.events] == []
+
+    def test_nor_does_the_end_of_what_nobody_awaits_say_a_word(self, house: House, logged: Logged) -> None:
+        house.kit.extension()
+        house.table(RequestMode.IMMEDIATE)
+        hub = house.hub()
+        value(hub.join("table"))
+        hub.pause(1)
+        hub.ask("table", "Who?")
+        house.plugins.close()
+        gc.collect()
+        assert [line for line in map(formatEvent, logged.events) if "plug-in" in line or "Unhandled" in line] == []
+
+    def test_who_awaits_may_stop_waiting(self, house: House) -> None:
+        pause = house.hub().pause(1)
+        found = outcome(pause)
+        pause.cancel()
+        assert found[0].check(CancelledError)
+
+    def test_what_waits_in_the_line_is_not_begun(self, house: House) -> None:
+        house.table()
+        heard: list[Message] = []
+        hub = house.hub()
+        hub.on_message(_async(heard.append))
+        value(hub.join("table"))
+        house.kit.submit(house.bob, "hello", room="table")
+        house.plugins.close()
+        house.kit.settle()
+        assert heard == []
+
+    def test_a_room_that_it_waits_for_may_not_take_it(self, house: House, logged: Logged) -> None:
+        hub = house.hub()
+        value(hub.join("table"))
+        house.table()
+        house.kit.gate.broken = True
+        house.kit.settle()
+        assert "plug-in bot of bot:setup broke joining room table" in logged()
+
+    def test_a_function_has_threads_of_its_own_that_end_with_the_hub(self, house: House) -> None:
+        each = Installed(group=FUNCTIONS, name="roll", value="dice:roll", offered=function(lambda: 5))
+        ready = house.plugins.function(each)
+        done = outcome(ready.run(house.kit.caller(house.ann), ready.parse([])))
+        house.workers["function roll"].step()
+        assert done == [5]
+        house.plugins.close()
+        assert house.workers["function roll"].closed
 
     def test_a_handler_that_heeds_no_end(self, house: House) -> None:
         house.table()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -85,6 +86,22 @@ class TestOffered:
     def test_so_does_a_quick_one_that_may_return_a_deferred(self, runner: Runner) -> None:
         assert called(runner, function(quick=True)(lambda x: x), 5) == [5]
         assert called(runner, function(quick=True)(lambda x: succeed(x)), 5) == [5]
+
+    def test_any_awaitable_is_awaited(self, runner: Runner) -> None:
+        class Five:
+            def __await__(self) -> Generator[Any, None, int]:
+                yield from succeed(None).__await__()
+                return 5
+
+        assert called(runner, function(quick=True)(Five)) == [5]
+
+    def test_a_time_out_of_its_own_is_its_own_words(self, runner: Runner, logged: Logged) -> None:
+        @function
+        async def f() -> None:
+            raise TimedOut("The dice roll still.")
+
+        assert str(failed(called(runner, f))) == "The dice roll still."
+        assert logged() == []
 
     def test_nothing_of_it_holds_up_its_caller(self, runner: Runner) -> None:
         assert not runner.function(function(lambda: None), lambda: SECONDS, MAX_BYTES).ordered

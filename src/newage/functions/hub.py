@@ -7,15 +7,35 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from newage.functions.values import Message, Room
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Generator
 
     from newage.functions.members import Member
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+
+class Begun(Deferred[Any]):
+    """What a plug-in began. Where it fails and nobody ever looks, ``unheard`` is told, instead of a line in the log for
+    each that names nobody."""
+
+    def __init__(self, work: Deferred[Any], unheard: Callable[[Failure], None]) -> None:
+        super().__init__(lambda _: work.cancel())
+        self._unheard = unheard
+        self._awaited = False
+        work.addBoth(self.callback)
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        self._awaited = True
+        return super().__await__()
+
+    def __del__(self) -> None:
+        if not self._awaited and isinstance(getattr(self, "result", None), Failure):
+            self.addErrback(self._unheard)
 
 
 class Hub:
@@ -84,8 +104,7 @@ class Hub:
 
     def pause(self, seconds: float) -> Deferred[None]:
         """Wait: ``await hub.pause(5)``. Ends when the hub stops, by being cancelled."""
-        self._check_thread()
-        return self._member.pause(seconds)
+        return self._begin(self._member.pause(seconds))
 
     def _begin(self, coroutine: Coroutine[Deferred[Any], Any, Any]) -> Deferred[Any]:
         try:
@@ -93,7 +112,7 @@ class Hub:
         except RuntimeError:
             coroutine.close()
             raise
-        return Deferred.fromCoroutine(coroutine)
+        return Begun(Deferred.fromCoroutine(coroutine), self._member.unheard)
 
     def _check_thread(self) -> None:
         if get_ident() != self._thread:

@@ -104,6 +104,11 @@ class Member:
         if not (self.closed and isinstance(failure.value, CancelledError)):
             self.runner.broke(f" {doing}", failure)
 
+    def unheard(self, failure: Failure) -> None:
+        """Something that it began has failed, and it did not look."""
+        if not (self.closed and isinstance(failure.value, CancelledError)):
+            self.runner.warn(f"did not look what became of something that it began: {failure.value!r}")
+
     # ------------------------------------------------------------------------------------------------------- speaking
 
     def rooms(self) -> tuple[Room, ...]:
@@ -198,17 +203,15 @@ class Member:
             raise CallFailed("The answer was deleted.")
         return self.plugins.seen(stored)
 
-    def pause(self, seconds: float) -> Deferred[None]:
+    async def pause(self, seconds: float) -> None:
         self._check_open()
         over: Deferred[None] = Deferred(lambda _: call.cancel())
         call = self.plugins.world.clock.callLater(max(0.0, seconds), over.callback, None)
         self._pauses.add(over)
-
-        def done(result: Any) -> Any:
+        try:
+            await over
+        finally:
             self._pauses.discard(over)
-            return result
-
-        return over.addBoth(done)
 
     def _check_open(self) -> None:
         if self.closed:
