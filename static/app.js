@@ -166,7 +166,8 @@ function openPanel(open) {
 
 part('room-name').textContent = room;
 part('gate-id').textContent = identity.clientId;
-part('guide-origin').textContent = window.location.origin;
+part('guide-address').textContent = `${window.location.protocol}//${window.location.hostname}`;
+part('guide-port').textContent = window.location.port || (window.location.protocol === 'https:' ? '443' : '80');
 part('suggestions').addEventListener('click', (event) => {
   if (event.target instanceof HTMLButtonElement) composer.say(event.target.textContent);
 });

@@ -333,6 +333,7 @@ const scenes = {
       focused,
       again: await page.textContent('#gate-text'),
       id: await page.textContent('#gate-id'),
+      gate: await page.textContent('#gate'),
       composer: await page.isVisible('#composer'),
       shownKey: await page.inputValue('#key'),
     };

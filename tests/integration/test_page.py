@@ -199,7 +199,7 @@ def test_page_of_a_hub_without_extensions_says_how_to_connect_one(
     extension = hub.extension("8123").answers("docs", chunks=["Now ", "I ", "am ", "here", "."])
     scene = Scene(daemon.url, "alone", extension.start, question="Anybody?")
     seen = scene.seen
-    assert daemon.url in seen["guide"]
+    assert f"the address http://127.0.0.1 and the port {daemon.port}." in seen["guide"]
     assert "--demo" in seen["guide"]
     (failed,) = seen["failed"]
     assert (failed["text"], failed["note"]) == ("Anybody?", "No connected SillyTavern extensions.")
@@ -239,6 +239,7 @@ def test_page_of_a_strict_hub_asks_for_a_key(strict_daemon: Daemon) -> None:
     assert seen["focused"] == {"name": "key", "visible": True}
     assert seen["again"].startswith("It said: ")
     assert seen["id"].startswith("web-")
+    assert f"newage keys new {seen['id']}" in seen["gate"]
     assert (seen["composer"], seen["shownKey"]) == (False, "")
     assert scene.problems == []
 

@@ -79,8 +79,8 @@ class RequestSettings:
 LOGGED_ENDS_PER_SECOND = 50  # of all requests; the others are only counted
 LOGGED_SILENCES_PER_SECOND = 5
 NO_SIGN = (
-    "{extension} gave no sign within {seconds} seconds. The reference extension does not send answers by itself; "
-    "else its SillyTavern is asleep, busy or without a model. See the README."
+    "{extension} gave no sign within {seconds} seconds. The SillyTavern-NewAge extension does not send its answers by "
+    "itself: the README, 'Connect SillyTavern', tells how to mend it. Or SillyTavern is asleep, busy or has no model."
 )
 END_LABELS = {"completed": "LLM_RESPONSE_SENT", "failed": "LLM_REQUEST_FAILED", "expired": "LLM_REQUEST_FAILED"}
 

@@ -237,7 +237,11 @@ class PeerJudge:
         elif not (loopback or _in(address, self._local)):
             return f"{address} is another machine"
         if host is None or not (is_loopback(host) if address.is_loopback else self.own_host(host)):
-            return "Host is no name of this machine for itself"
+            return (
+                "Host is not localhost or another loopback name"
+                if address.is_loopback
+                else "Host is no name of this hub"
+            )
         cross_site = "cross-site" in claims.fetch_sites
         if claims.origins and not (origin is not None and self._is_local_origin(origin, claims.hosts)):
             return "Origin is neither of this machine nor listed in cors_origins"
