@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from zope.interface.verify import verifyObject
@@ -233,6 +234,40 @@ def test_two_who_ask_at_once_are_both_answered(kit: Kit, people: dict[str, str],
     for number, (who, sid) in enumerate(people.items()):
         assert kit.statuses(sid, f"r{number}")[-1] == "completed"
         assert set("".join(texts(kit, who))) == {chr(0xE000 + number)}
+
+
+@pytest.mark.parametrize("cause", ["lost", "silent", "too large"])
+def test_who_goes_on_with_a_failed_answer_drops_what_it_is_asked(kit: Kit, people: dict[str, str], cause: str) -> None:
+    """Nobody hears the rest of it; who was asked meanwhile is asked again when it is through."""
+    kit.streams.settings = evolve(kit.streams.settings, max_output_bytes=60)
+    double = ReferenceDouble(kit, X)
+    sid = kit.connect(X, client_type="SillyTavern", link=double)
+    kit.submit(people["ann"], question("\ue001"), "ra")
+    double.token()
+    assert double.job is not None
+    if cause == "lost":
+        kit.disconnect(sid)
+        kit.connect(X, client_type="SillyTavern", link=double)
+    elif cause == "silent":
+        kit.token("", double.job.output_id)
+        kit.streams.stream_started(X, "s", double.job.output_id, None)
+        wait(kit, 121)
+    else:
+        kit.token("x" * 61, double.job.output_id)
+    assert kit.statuses(people["ann"])[-1] == "failed"
+    told = len(kit.outbox.got(people["ann"]))
+    kit.submit(people["bob"], question("\ue002"), "rb")
+    for _ in range(5):
+        double.token()
+        wait(kit, 1)
+    assert double.dropped[-1] == "\ue002"
+    double.finish()
+    wait(kit, 3)
+    double.finish()
+    assert texts(kit, "bob") == ["\ue002" * 7]
+    assert kit.statuses(people["bob"])[-1] == "completed"
+    assert not [s for s in kit.outbox.got(people["ann"])[told:] if "\ue001" in str(s.args)]
+    assert len(texts(kit, "ann")) == 1
 
 
 def wait(kit: Kit, seconds: float) -> None:
@@ -484,6 +519,50 @@ def test_nothing_is_left_of_extensions_that_went(kit: Kit, people: dict[str, str
     kit.clock.pump([5] * 14)
     assert kit.desks._desks == {}
     assert (kit.pacer._waiting, kit.pacer._sent) == ({}, {})
+
+
+def test_nothing_is_left_of_who_went_when_an_output_outlives_its_request(kit: Kit, people: dict[str, str]) -> None:
+    kit.extension(X)
+    kit.submit(people["ann"], "q", "r1")
+    kit.token("one ", "o1")
+    kit.clock.pump([1] * 40)
+    kit.token("late", "o1")
+    kit.clock.pump([1] * 5)
+    kit.disconnect_all(X)
+    kit.clock.pump([1] * 70)
+    assert kit.desks._desks == {}
+    assert kit.streams.known_extensions == 0
+
+
+def test_an_id_is_forgotten_of_what_was_put_off_and_never_sent_again(kit: Kit, people: dict[str, str]) -> None:
+    """The extension went on with an old answer, so it dropped it; meanwhile its room is deleted."""
+    kit.extension(X)
+    kit.group("den", "bob", RequestMode.IMMEDIATE)
+    kit.submit(people["ann"], "q", "r1")
+    kit.token("one ", "o1")
+    kit.clock.pump([0.25] * 12)
+    kit.submit(people["bob"], "q", "r2", room="den")
+    kit.token("two", "o1")
+    result_of(kit.rooms.delete("den"))
+    assert kit.statuses(people["bob"], "r2")[-1] == "failed"
+    kit.clock.pump([5] * 16)
+    assert kit.desks._desks[X].idle
+
+
+def test_two_extensions_outputs_of_one_id_are_two_outputs(kit: Kit, people: dict[str, str]) -> None:
+    """Else who orders chunks by it would mix them."""
+    for name in ("x0", "x1"):
+        kit.extension(name)
+    kit.submit(people["ann"], "q", "r1", targets=("x0", "x1"))
+    for _ in range(3):
+        for name in ("x0", "x1"):
+            kit.token(f"{name} ", "same", extension=name, request_id="r1")
+    kit.clock.pump([0.25] * 12)
+    chunks: dict[str, str] = {}
+    for body in kit.outbox.bodies(people["ann"], "SERVER_STREAM_DATA"):
+        chunks[body["outputId"]] = chunks.get(body["outputId"], "") + body["data"]
+    assert sorted(chunks.values()) == ["x0 x0 x0 ", "x1 x1 x1 "]
+    assert {m.output_id for m in kit.responses("ann")} == set(chunks)
 
 
 def test_an_answer_is_the_secret_of_its_question() -> None:

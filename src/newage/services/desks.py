@@ -54,7 +54,8 @@ class Desks(SessionListener):
         return self._desk(extension).ask(request, self._world.clock.seconds(), self._world.new_id)
 
     def heard(self, extension: str, request: Request) -> None:
-        self._desk(extension).heard(request, self._world.clock.seconds())
+        if (desk := self._desks.get(extension)) is not None:
+            desk.heard(request, self._world.clock.seconds())
 
     def goes_on(self, extension: str, request: Request) -> list[Request]:
         """As ``Desk.goes_on``."""
@@ -64,10 +65,12 @@ class Desks(SessionListener):
         return dropped
 
     def settled(self, extension: str, request: Request) -> None:
-        self._desk(extension).settled(request)
+        if (desk := self._desks.get(extension)) is not None:
+            desk.settled(request)
 
     def given_up(self, extension: str, request: Request) -> None:
-        self._desk(extension).given_up(request, self._world.clock.seconds())
+        if (desk := self._desks.get(extension)) is not None:
+            desk.given_up(request, self._world.clock.seconds())
 
     def silent(self) -> list[tuple[str, Request]]:
         """Requests that an extension gave no sign of, though it has not answered anything since it connected."""
@@ -80,9 +83,12 @@ class Desks(SessionListener):
         return any(self._desk(extension).owes(request, now, self.patience) for extension in request.sent)
 
     def forget(self, request: Request) -> None:
-        for extension in request.sent:
-            self._desk(extension).forget(request)
-            if self._desks[extension].idle and not self._sessions.is_available(extension):
+        for extension in request.targets:  # what was taken back or put off has a name there, too
+            desk = self._desks.get(extension)
+            if desk is None:
+                continue
+            desk.forget(request)
+            if desk.idle and not self._sessions.is_available(extension):
                 del self._desks[extension]
 
     # ------------------------------------------------------------------------------------------------------- answering
@@ -112,7 +118,8 @@ class Desks(SessionListener):
         return self._desk(extension).whose(request_id, output_id, bound, now, self.patience, over)
 
     def output_over(self, extension: str, output_id: str) -> None:
-        self._desk(extension).output_over(output_id)
+        if (desk := self._desks.get(extension)) is not None:
+            desk.output_over(output_id)
 
     # ------------------------------------------------------------------------------------------------------ listeners
 

@@ -37,7 +37,7 @@ class Output:
     open_streams: int = 0
     pending_since: float | None = None  # the last END, when nothing is open
     ended_at: float | None = None
-    closed: bool = False  # too large or failed: late chunks are dropped
+    closed: bool = False  # too large or failed: nobody hears late chunks
     text: str = ""  # of the segments before this feed
     budget: int = 0  # bytes this feed may hold
     message: Message | None = None  # as stored

@@ -354,13 +354,14 @@ class StreamService(SessionListener, RoomListener):
                 self._dropped(identity, "too many open outputs", 71)
                 return None
             output = self._new_output(extension, identity, output_id, request)
-        return None if output.closed else output
+        return output
 
     def _new_output(self, extension: _Extension, identity: str, output_id: str, request: Request) -> Output:
-        """:param output_id: as the extension says it; the room gets another one if it said that of another request."""
+        """:param output_id: as the extension says it; the room gets another one if that one is used for another."""
+        used = any(output_id in each.newest for each in self._extensions.values())
         output = Output(
             identity=identity,
-            output_id=self._world.new_id() if output_id in extension.newest else output_id,
+            output_id=self._world.new_id() if used else output_id,
             given_id=output_id,
             request=request,
             active_at=self._world.clock.seconds(),
@@ -371,7 +372,10 @@ class StreamService(SessionListener, RoomListener):
         return output
 
     def _open_feed(self, output: Output, stream_id: str) -> None:
-        """A new downstream form, for a new output or one that goes on after its end."""
+        """A new downstream form, for a new output or one that goes on after its end; nobody hears what failed go on.
+
+        Yet its extension is at work on it until it is through.
+        """
         output.ended_at = None
         session = self._sessions.by_identity(output.identity)
         meta = {
@@ -383,8 +387,8 @@ class StreamService(SessionListener, RoomListener):
             "clientId": session.client_id if session is not None else output.identity,
             "identity": output.identity,
         }
-        output.budget = self.settings.max_output_bytes - len(output.text.encode())
-        output.feed = self._downstream.start(output.request.room_id, meta)
+        output.budget = self.settings.max_output_bytes - (0 if output.closed else len(output.text.encode()))
+        output.feed = self._downstream.start("" if output.closed else output.request.room_id, meta)
 
     # ---------------------------------------------------------------------------------------------------------- ends
 
@@ -397,9 +401,10 @@ class StreamService(SessionListener, RoomListener):
         if rest:
             feed.push(rest)
         feed.end()
-        output.text += feed.buffer.decode()
         self._mark_ended(output)
-        self._responses.streamed(output)
+        if not output.closed:
+            output.text += feed.buffer.decode()
+            self._responses.streamed(output)
 
     def _fail(self, output: Output, error: NewAgeError) -> None:
         """End it as failed; a partial text is stored."""
@@ -407,12 +412,13 @@ class StreamService(SessionListener, RoomListener):
         if feed is None:
             return
         feed.end(str(error))
-        output.text += feed.buffer.decode()
-        output.closed = True
+        first, output.closed = not output.closed, True
         self._requests.failed_by(output.request, output.identity, error)
         self._mark_ended(output)
-        if output.text:
-            self._responses.failed(output)
+        if first:
+            output.text += feed.buffer.decode()
+            if output.text:
+                self._responses.failed(output)
 
     def _mark_ended(self, output: Output) -> None:
         output.feed = None
