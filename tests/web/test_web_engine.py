@@ -364,6 +364,12 @@ def test_the_log_names_the_dissenter_within_a_quota(logged):
     assert "15 more" in line
 
 
+def test_the_log_says_which_names_a_local_host_has(logged):
+    House().ask(POLLING, Host="192.168.1.20:4000")
+    (line,) = [line for line in logged() if "counts as remote" in line]
+    assert line.endswith("Host is not localhost or another loopback name")
+
+
 def test_a_refusal_names_itself_its_cause_and_its_cure_within_a_quota(logged):
     """Contract 2.12, B1."""
     house = House()
