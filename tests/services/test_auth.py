@@ -10,7 +10,7 @@ import pytest
 from authkit import LOCAL, REMOTE, Gatehouse, quick_hash
 from deferreds import SteppedWorkers, outcome, value
 from newage.domain.model import Agent, Caller, Kind, Peer, Rank, Scope, nobodys
-from newage.errors import AuthenticationFailed, NewAgeError, NotFound, Unavailable
+from newage.errors import AuthenticationFailed, NewAgeError, NotAuthorised, NotFound, Unavailable
 from newage.services.auth import ANYBODY, EXTENSIONS, STAFF, HandshakeRequest
 from newage.services.keys import Grant
 
@@ -402,6 +402,36 @@ class TestFlood:
         waiting = outcome(admitting(house, "web2", key="c"))
         house.hash_workers.flush()  # type: ignore[union-attr]
         assert waiting[0].getErrorMessage() == BAD_KEY
+
+
+@pytest.mark.parametrize("client_id", [EXTENSION, "SillyTavern-9999"])
+@pytest.mark.parametrize(
+    ("peer", "rank"),
+    [
+        (LOCAL, Rank.EXTENSION),
+        (FOREIGN_PAGE, Rank.EXTENSION),
+        (OTHER_USER, Rank.CLIENT),
+        (OTHER_USER._replace(bootstrap=True), Rank.EXTENSION),
+    ],
+)
+def test_an_extension_of_another_system_user_takes_hold_of_no_credential(
+    house: Gatehouse, client_id: str, peer: Peer, rank: Rank
+) -> None:
+    """Neither a key nor a password nor trust, which would make it an extension from anywhere in strict mode (B2)."""
+    house.network_safe = True
+    caller = admit(house, client_id, client_type="SillyTavern", peer=peer, namespace="/auth")
+    assert caller.rank is rank
+    file, wanted = f"settings/{client_id}.json", {"clientId": client_id, "isTrust": True}
+    assert value(house.functions.save(caller, file, wanted)) == {"success": True}
+    assert house.trust.knows(client_id, network_safe=False) is (rank is Rank.EXTENSION or client_id == EXTENSION)
+    attempts = (house.administration.assign(caller), house.functions.save(caller, file, {"sillyTavernPassWord": "x"}))
+    for attempt in attempts:
+        if rank is Rank.CLIENT:
+            with pytest.raises(NotAuthorised):
+                value(attempt)
+        else:
+            value(attempt)
+    assert house.trust.password_hash(client_id) == (None if rank is Rank.CLIENT else quick_hash(b"x"))
 
 
 def test_what_a_caller_is(house: Gatehouse) -> None:

@@ -286,7 +286,9 @@ class AuthService:
         if shown.key is not None:
             return shown.key.rank or Rank.CLIENT
         if shown.proof is Proof.LOCAL:
-            return Rank.of(kind)
+            # An extension of another system user needs no credential here, and takes hold of none that counts elsewhere.
+            held = kind is not Kind.EXTENSION or peer.bootstrap or peer.owned()
+            return Rank.of(kind) if held else Rank.CLIENT
         if self._may_bootstrap(client_id, peer):
             return self._trust.rank(client_id, network_safe=self._network_safe())
         return Rank.EXTENSION if is_extension_id(client_id) else Rank.CLIENT  # by a password alone
