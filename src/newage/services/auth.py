@@ -286,7 +286,7 @@ class AuthService:
         if shown.key is not None:
             return shown.key.rank or Rank.CLIENT
         if shown.proof is Proof.LOCAL:
-            # An extension of another system user needs no credential here, and takes hold of none that counts elsewhere.
+            # Another system user's extension needs no credential here, and takes hold of none that counts elsewhere.
             held = kind is not Kind.EXTENSION or peer.bootstrap or peer.owned()
             return Rank.of(kind) if held else Rank.CLIENT
         if self._may_bootstrap(client_id, peer):
