@@ -281,6 +281,16 @@ class TestClaimsInVain:
         assert FakeSocket(house, namespace(house)).connect(self.MONITOR).caller.kind is Kind.ADMIN
         assert not logged()
 
+    @pytest.mark.parametrize("name", ["/clients", "/llm"])
+    def test_an_extension_that_manages_nothing(self, house: Gatehouse, logged: Logged, name: str) -> None:
+        """Its page shows an error in SillyTavern, which says no more than Unauthorized."""
+        space = namespace(house, name)
+        for peer in (LOCAL, LOCAL._replace(owned=nobodys)):
+            FakeSocket(house, space, peer).connect({"clientId": "SillyTavern-8000", "clientType": "SillyTavern"})
+        lines = [line for line in logged() if "manages neither keys nor settings" in line]
+        assert len(lines) == (name == "/clients")
+        assert all("its browser needs to run" in line and "`newage keys new`" in line for line in lines)
+
     def test_a_later_socket_with_the_right_makes_the_session_an_administrators(self, house: Gatehouse) -> None:
         FakeSocket(house, namespace(house), LOCAL._replace(agent=Agent.PAGE)).connect(self.MONITOR)
         FakeSocket(house, namespace(house)).connect(self.MONITOR)

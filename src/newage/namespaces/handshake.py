@@ -36,6 +36,10 @@ _PROGRAMS_NEED = (
     "a program needs to run on this machine as the hub's system user, or an administrator's key and a private address "
     "or one of admin_addresses (docs/security.md)"
 )
+_EXTENSIONS_NEED = (
+    "its browser needs to run on this machine as the hub's system user, or it shows a key from one of admin_addresses "
+    "(docs/security.md); `newage keys new` makes keys, too"
+)
 
 
 def parse_handshake(payload: Any, settings: AuthSettings) -> HandshakeRequest:
@@ -115,7 +119,7 @@ def connect_handler(
             known = as_known(error, "CONNECT")
             _log_refusal(told, socket, payload, known)
             return _refusal(socket, known)
-        if caller.kind is not request.kind and not caller.bootstrap:
+        if not caller.bootstrap:
             _log_claim(told, socket, caller)
         socket.caller = caller
         return None if after is None else lambda: after(socket, caller)
@@ -132,17 +136,26 @@ def connect_quota(now: Callable[[], float] = monotonic) -> AddressQuotas:
 
 
 def _log_claim(quota: AddressQuotas, socket: ServerSocket, caller: Caller) -> None:
-    """For the operator who wonders why somebody cannot administer (contract B2)."""
+    """For the operator who wonders why somebody cannot administer, or SillyTavern shows an error (contract B2).
+
+    The reference extension asks for all keys as soon as it is on /clients.
+    """
+    if caller.kind is not Kind.of(caller.session.client_type):
+        page = caller.peer.agent is not Agent.PROGRAM
+        claim, why = "is an administrator, but counts as a client", _PAGES_NEED if page else _PROGRAMS_NEED
+    elif caller.kind is Kind.EXTENSION and not caller.sensitive and socket.namespace == "/clients":
+        claim, why = "is an extension, but manages neither keys nor settings", _EXTENSIONS_NEED
+    else:
+        return
     if (unsaid := quota.take(caller.peer.address)) is None:
         return
-    page = caller.peer.agent is not Agent.PROGRAM
     _log.info(
-        "{client_id} at {address} says on {namespace} that it is an administrator, but counts as a client: "
-        "{why}{unsaid}",
+        "{client_id} at {address} says on {namespace} that it {claim}: {why}{unsaid}",
         client_id=repr(caller.client_id)[:140],
         address=caller.peer.address,
         namespace=socket.namespace,
-        why=_PAGES_NEED if page else _PROGRAMS_NEED,
+        claim=claim,
+        why=why,
         unsaid=f" ({unsaid} more were not logged)" if unsaid else "",
     )
 
