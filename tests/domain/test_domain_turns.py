@@ -31,13 +31,27 @@ def test_it_goes_round() -> None:
     assert taken(make("a1", "a2", "a3", "b1", "c1", "b2")) == ["a1", "b1", "c1", "a2", "b2", "a3"]
 
 
-def test_who_had_a_turn_is_the_last_of_the_next_round() -> None:
+def test_who_has_the_turn_comes_after_all_who_wait_meanwhile() -> None:
     turns = make("a1", "a2", "b1")
     turns.take("a", "a1")
     turns.add("c", "c1")
-    assert list(turns) == ["b1", "a2", "c1"]
     turns.add("a", "a3")
-    assert taken(turns) == ["b1", "a2", "c1", "a3"]
+    assert taken(turns) == ["b1", "c1", "a2", "a3"]
+
+
+def test_who_has_the_turn_already_comes_after_all_who_wait_meanwhile() -> None:
+    turns: Turns[str] = Turns(last="a")
+    for each in ("a2", "b1", "a3", "c1"):
+        turns.add(each[0], each)
+    assert taken(turns) == ["b1", "c1", "a2", "a3"]
+
+
+def test_newcomers_keep_nobody_back_for_longer_than_a_turn() -> None:
+    turns = make("a1", "a2", "b1")
+    turns.take("a", "a1")
+    turns.take("b", "b1")
+    turns.add("c", "c1")
+    assert taken(turns) == ["a2", "c1"]
 
 
 def test_one_in_the_middle_may_have_its_turn() -> None:

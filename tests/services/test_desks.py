@@ -304,6 +304,16 @@ def test_however_many_ask_each_is_answered(asks: list[tuple[str, bool, bool]], p
     kit.close()
 
 
+def test_nobody_waits_for_the_second_of_who_is_being_answered(kit: Kit, people: dict[str, str]) -> None:
+    link = kit.extension(X)
+    for number in range(3):
+        kit.submit(people["ann"], "q", f"a{number}")
+    assert kit.submit(people["bob"], "q", "b0")["position"] == 1
+    for request_id in ("a0", "b0", "a1", "a2"):
+        say(kit, "x", request_id)
+    assert names(link) == ["a0", "b0", "a1", "a2"]
+
+
 def test_who_declares_a_capacity_gets_so_many(kit: Kit, people: dict[str, str]) -> None:
     link = kit.extension(X, capacity=3)
     for number in range(5):

@@ -10,11 +10,15 @@ T = TypeVar("T")
 
 
 class Turns(Generic[T]):
-    """What waits for one place. Bounded by who adds to it."""
+    """What waits for one place. Bounded by who adds to it.
 
-    __slots__ = ("_lines",)
+    :param last: who had the turn before these came, if he has the place still: others come before his next.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_last", "_lines")
+
+    def __init__(self, last: str | None = None) -> None:
+        self._last = last
         self._lines: dict[str, deque[T]] = {}  # name -> what it waits with; who is next stands first
 
     def __bool__(self) -> bool:
@@ -28,10 +32,13 @@ class Turns(Generic[T]):
 
     def add(self, name: str, waiting: T) -> None:
         self._lines.setdefault(name, deque()).append(waiting)
+        if self._last in self._lines:  # its line is the last one
+            self._lines[self._last] = self._lines.pop(self._last)
 
     def take(self, name: str, waiting: T) -> None:
         """It has its turn: whoever else waits comes before this one's next."""
         line = self._drop(name, waiting)
+        self._last = name
         if line:
             self._lines[name] = self._lines.pop(name)
 
@@ -39,6 +46,7 @@ class Turns(Generic[T]):
         """It had its turn in vain: it is the next again."""
         line = self._lines.pop(name, deque())
         line.appendleft(waiting)
+        self._last = None
         self._lines = {name: line, **self._lines}
 
     def leave(self, name: str, waiting: T) -> None:

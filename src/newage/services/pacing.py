@@ -24,7 +24,10 @@ class Pacer:
     _sent: dict[str, dict[Request, Callable[[str], None]]] = field(factory=dict, init=False)
 
     def send(self, extension: str, request: Request, send: Callable[[str], None]) -> None:
-        self._waiting.setdefault(extension, Turns()).add(request.identity, (request, send))
+        if extension not in self._waiting:
+            served = [sent.identity for sent in self._sent.get(extension, ())]
+            self._waiting[extension] = Turns(served[-1] if served else None)
+        self._waiting[extension].add(request.identity, (request, send))
         self.pump(extension)
 
     def pump(self, extension: str) -> None:
