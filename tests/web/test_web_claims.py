@@ -13,6 +13,7 @@ MARKS = [
     *("X-Envoy-External-Address", "X-Amzn-Trace-Id", "X-Amz-Cf-Id", "X-Azure-ClientIP", "X-ARR-LOG-ID"),
     *("X-Original-For", "X-Original-Host", "Fly-Client-IP", "Fastly-Client-IP", "Tailscale-User-Login"),
     *("Ngrok-Auth-User-Email", "X-ProxyUser-Ip", "X-NginX-Proxy", "x-real-ip", "VIA"),
+    *("WL-Proxy-Client-IP", "X-Originating-IP", "X-Remote-Addr", "X-Host", "X-Scheme"),
 ]
 
 

@@ -19,7 +19,14 @@ _FORWARDING: Final = frozenset(
         b"x-client-ip",
         b"client-ip",
         b"x-cluster-client-ip",
+        b"proxy-client-ip",
+        b"wl-proxy-client-ip",
+        b"x-host",
+        b"x-originating-ip",
         b"x-proxyuser-ip",
+        b"x-remote-addr",
+        b"x-remote-ip",
+        b"x-scheme",
         b"x-nginx-proxy",
     }
 )
