@@ -64,15 +64,15 @@ def test_who_waits_for_the_extension_is_told_and_sent_as_it_is_then(hub: Hub) ->
     kept = ann.says(ids[1], room, "wrong", **to)
     assert (kept["state"], kept["waitsFor"], kept["position"]) == ("queued", "turn", 1)
     ann.says(ids[2], room, "third", **to)
-    assert bob.says(ids[3], room, "fair", **to)["position"] == 2
+    assert bob.says(ids[3], room, "fair", **to)["position"] == 1, "ann has the turn, so bob has the next"
     edit = {"roomName": room, "messageId": kept["messageId"], "updatedFields": {"message": "right"}}
     ann.does("EDIT_MESSAGE", edit, "/llm")
-    for request_id in (ids[0], ids[1], ids[3]):
+    for request_id in (ids[0], ids[3], ids[1]):
         extension.llm.wait("LLM_REQUEST", of_request(request_id))
         answer(extension, request_id, "an answer")
     extension.llm.wait("LLM_REQUEST", of_request(ids[2]))
     asked = [p["message"] for p in extension.llm.payloads("LLM_REQUEST") if p["roomName"] == room]
-    assert asked == ["long", "right", "fair", "third"]
+    assert asked == ["long", "fair", "right", "third"]
     wait_status(ann.llm, ids[1], "completed")
     assert statuses(ann.llm, ids[1]) == ["queued", "forwarded", "completed"]
 

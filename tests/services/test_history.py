@@ -10,7 +10,7 @@ from attrs import evolve
 from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
-from hubkit import Kit, Link, failure_of, result_of
+from hubkit import Kit, Link, failure_of, faults, result_of
 from newage.domain.model import Message, Role
 from newage.errors import NewAgeError, NotMember, RoomMissing
 from newage.ports import IRoomListener
@@ -378,6 +378,15 @@ def test_the_end_of_the_hub_ends_the_pages_even_in_a_slow_store(kit: Kit, sid: s
 
 
 # ----------------------------------------------------------------------------------------------------------- snapshots
+
+
+def test_the_end_of_the_hub_ends_a_snapshot_under_way_and_asks_no_closed_store(kit: Kit, sid: str) -> None:
+    say(kit, "a")
+    kit.gate.shut = True
+    kit.clock.advance(0.2)
+    kit.gate.broken = True  # by the time it is read, the store is closed
+    assert faults(lambda: (kit.history.close(), kit.gate.open())) == []
+    assert kit.outbox.bodies(sid, "UPDATE_CONTEXT") == []
 
 
 def test_changes_within_150_ms_share_a_snapshot(kit: Kit, sid: str) -> None:

@@ -69,6 +69,7 @@ class HistoryService(RoomListener):
         self._serving = serving
         self._aliases = aliases
         self._snapshots: dict[str, IDelayedCall] = {}  # room id -> when it is due
+        self._reading: set[Deferred[None]] = set()  # snapshots under way
         self._pushes: dict[tuple[str, str], Deferred[None]] = {}  # (sid, room id) -> the running push
         self._listeners: list[IMessageListener] = []
 
@@ -79,8 +80,8 @@ class HistoryService(RoomListener):
         for call in self._snapshots.values():
             call.cancel()
         self._snapshots.clear()
-        for push in list(self._pushes.values()):
-            push.cancel()
+        for under_way in (*self._pushes.values(), *self._reading):
+            under_way.cancel()
 
     # ------------------------------------------------------------------------------------------------------- writing
 
@@ -275,7 +276,9 @@ class HistoryService(RoomListener):
     def _snapshot(self, room: Room) -> None:
         del self._snapshots[room.id]
         d = Deferred.fromCoroutine(self._send_snapshot(room))
+        self._reading.add(d)
         d.addErrback(self._failed, "a snapshot", room.name)
+        d.addBoth(lambda _: self._reading.discard(d))
 
     async def _send_snapshot(self, due: Room) -> None:
         limit, max_bytes = self.settings.context_snapshot_max, self.settings.context_max_bytes
