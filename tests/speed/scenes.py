@@ -116,7 +116,7 @@ SCENES = {
     "8 tokens at once to 3": Scene(token(3, at_once=8), Cost(163.3, 292.92, 194.3, 3, 5963.4), 351.7),
     "token, undeclared": Scene(undeclared, Cost(37.09, 49.99, 68.09, 1, 490.2), 88.3),
     "token, $stream": Scene(library, Cost(70.0, 94.03, 123.0, 1, 170.6), 184.4, turns=4),
-    "token, reference extension": Scene(reference, Cost(146.83, 242.47, 177.83, 1, 1240.5), 279.0),
+    "token, reference extension": Scene(reference, Cost(145.83, 242.47, 176.83, 1, 1240.5), 279.0),
     "typing": Scene(typing, Cost(42.0, 46.0, 74.0, 1, 42.0), 68.0),
     "echo": Scene(echo, Cost(16.0, 25.0, 42.0, 1, 73.0), 56.0),
 }
