@@ -423,6 +423,7 @@ class SilenceIsOver(Desk):
         self.settled(request)
 
 
+@pytest.mark.timeout(600)  # it searches: some ten seconds on a quiet machine, more beside others
 @pytest.mark.parametrize(
     ("rule", "at_once"), [(OldestUnanswered, 0), (OutputBeatsRequest, 1), (EverybodysIds, 1), (SilenceIsOver, 1)]
 )
