@@ -61,7 +61,6 @@ class Request:
     failed: set[str] = field(factory=set)
     responses: list[str] = field(factory=list)
     merged: list[Request] = field(factory=list)
-    merged_into: str | None = None
     ended_at: float | None = None
     given: bool = False
     gone: bool = False

@@ -233,7 +233,7 @@ class RequestService(RequestLedger, RoomListener):
         if room.mode in (RequestMode.DEFAULT, RequestMode.HOST_SUBMIT) and room.id in self._queues:
             waiting = self._queues.pop(room.id).take_for_merge()
         for entry in waiting:
-            entry.state, entry.merged_into = "merged", request.request_id
+            entry.state = "merged"
             self.tell(entry, "merged", mergedInto=request.request_id)
         request.merged = waiting
         request.targets = targets
