@@ -8,6 +8,7 @@ may come on standard input.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import sys
@@ -79,17 +80,21 @@ class Knock:
                 if event == name:
                     return body
 
-    def close(self) -> None:
-        self.ask("POST", "1")
+    def __enter__(self) -> Knock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Gone at once: what stays behind counts against the address that the next one has too."""
+        with contextlib.suppress(Refused):  # the hub may have ended it before
+            self.ask("POST", "1")
 
 
 def visit(url: str, headers: dict[str, str], event: str, namespace: str = "/clients", **auth: Any) -> str:
     """'ok', or why not, when somebody asks this."""
     try:
-        knock = Knock(url, headers)
-        knock.join(namespace, auth)
-        reply = knock.call(event)
-        knock.close()
+        with Knock(url, headers) as knock:
+            knock.join(namespace, auth)
+            reply = knock.call(event)
     except Refused as refused:
         return str(refused)
     return "ok" if reply["status"] == "ok" else str(reply["message"])
@@ -114,10 +119,9 @@ def taken_key(url: str, headers: dict[str, str]) -> dict[str, str]:
     """What is won by fetching a key as ``monitor`` and showing it, for each type one may claim at the first."""
     found = {}
     for claimed in ("web-app", "monitor"):
-        knock = Knock(url, headers)
-        knock.join("/auth", {"clientType": claimed, "clientId": "monitor", "key": "getKey"})
-        key = knock.event("CLIENT_KEY_ASSIGNED").get("key", "")
-        knock.close()
+        with Knock(url, headers) as knock:
+            knock.join("/auth", {"clientType": claimed, "clientId": "monitor", "key": "getKey"})
+            key = knock.event("CLIENT_KEY_ASSIGNED").get("key", "")
         found[claimed] = visit(
             url, headers, "GET_ALL_CLIENT_KEYS", clientType="monitor", clientId="monitor", key=key or "none"
         )

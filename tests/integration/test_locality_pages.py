@@ -92,10 +92,9 @@ def localhost(hub: Daemon) -> str:
 
 def administrators_key(hub: Daemon) -> str:
     """A key of ``monitor``, made by a program of the hub's user."""
-    knock = Knock(hub.url, {})
-    knock.join("/clients", {"clientType": "monitor", "clientId": "monitor"})
-    key: str = knock.call("GENERATE_CLIENT_KEY", {"targetClientId": "monitor"})["key"]
-    knock.close()
+    with Knock(hub.url, {}) as knock:
+        knock.join("/clients", {"clientType": "monitor", "clientId": "monitor"})
+        key: str = knock.call("GENERATE_CLIENT_KEY", {"targetClientId": "monitor"})["key"]
     return key
 
 
