@@ -16,10 +16,10 @@ from twisted.internet import reactor as the_reactor
 
 from newage.cluster.local import LocalAdapter
 from newage.domain.model import Audience, Emission
-from newage.gateway.dispatch import Dispatcher, Namespace
-from newage.gateway.engines import EngineServer
-from newage.gateway.hub import Hub
-from newage.gateway.sockets import ServerSocket
+from newage.gateway.engineio.engines import EngineServer
+from newage.gateway.socketio.dispatch import Dispatcher, Namespace
+from newage.gateway.socketio.hub import Hub
+from newage.gateway.socketio.sockets import ServerSocket
 from newage.web.settings import WebSettings
 from newage.web.site import NewAgeSite, make_site
 

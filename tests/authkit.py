@@ -15,22 +15,22 @@ from twisted.internet.task import Clock
 from deferreds import SteppedWorkers, value
 from hubkit import EPOCH, HOME, RecordingOutbox
 from newage.domain.model import Caller, Peer, Session
-from newage.gateway.dispatch import Namespace
-from newage.services.attempts import AttemptLimiter
-from newage.services.auth import AuthService
-from newage.services.auth_settings import AuthSettings
-from newage.services.calls import CallService, CallSettings
-from newage.services.client_list import ClientListService, ClientListSettings
-from newage.services.clock import World
-from newage.services.file_functions import FileFunctions
-from newage.services.files import FileSettings, HomeFiles
-from newage.services.hashing import HashService
-from newage.services.key_admin import KeyAdministration
-from newage.services.keys import Grant, KeyService
-from newage.services.sessions import SessionService, SessionSettings
-from newage.services.settings import ServerFile
-from newage.services.static_routes import StaticRoutes, StaticSettings
-from newage.services.trust import TrustService
+from newage.gateway.socketio.dispatch import Namespace
+from newage.services.accounts.attempts import AttemptLimiter
+from newage.services.accounts.auth import AuthService
+from newage.services.accounts.hashing import HashService
+from newage.services.accounts.key_admin import KeyAdministration
+from newage.services.accounts.keys import Grant, KeyService
+from newage.services.accounts.limits import AuthSettings
+from newage.services.accounts.trust import TrustService
+from newage.services.calls.calls import CallService, CallSettings
+from newage.services.calls.file_functions import FileFunctions
+from newage.services.home.files import FileSettings, HomeFiles
+from newage.services.home.server_file import ServerFile
+from newage.services.home.static_routes import StaticRoutes, StaticSettings
+from newage.services.sessions.client_list import ClientListService, ClientListSettings
+from newage.services.sessions.sessions import SessionService, SessionSettings
+from newage.services.world import World
 from newage.storage.memory import MemoryKeyStore, MemoryStateStore
 from newage.workers import InlineWorkers
 

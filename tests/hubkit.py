@@ -37,25 +37,25 @@ from newage.domain.model import (
 from newage.domain.request import Ask
 from newage.errors import NewAgeError, PeerGone, TimedOut
 from newage.ports import IChannel, IExtensionLink, IMarkStore, IMessageStore, IOutbox, IRoomStore, IStateStore
-from newage.services.clock import World
-from newage.services.conversation import ConversationService, ConversationSettings
-from newage.services.desks import Desks
-from newage.services.downstream import DownstreamService, DownstreamSettings
-from newage.services.editing import EditingService
-from newage.services.forwarding import Forwarder
-from newage.services.history import HistoryService, HistorySettings
-from newage.services.moderation import ModerationService
-from newage.services.offline import OfflineService
-from newage.services.pacing import Pacer
-from newage.services.presence import PresenceService, PresenceSettings
-from newage.services.relations import RelationService, RelationSettings
-from newage.services.request_ledger import RequestSettings
-from newage.services.requests import RequestService
-from newage.services.responses import ResponseService
-from newage.services.room_notices import RoomNotices
-from newage.services.rooms import RoomService, RoomSettings
-from newage.services.sessions import SessionService, SessionSettings
-from newage.services.streams import StreamService, StreamSettings
+from newage.services.history.editing import EditingService
+from newage.services.history.log import HistoryService, HistorySettings
+from newage.services.history.missed import OfflineService
+from newage.services.requests.desks import Desks
+from newage.services.requests.forwarding import Forwarder
+from newage.services.requests.intake import RequestService
+from newage.services.requests.ledger import RequestSettings
+from newage.services.requests.slots import Pacer
+from newage.services.requests.thinking import ConversationService, ConversationSettings
+from newage.services.rooms.activity import PresenceService, PresenceSettings
+from newage.services.rooms.assignments import RelationService, RelationSettings
+from newage.services.rooms.moderation import ModerationService
+from newage.services.rooms.notices import RoomNotices
+from newage.services.rooms.rooms import RoomService, RoomSettings
+from newage.services.sessions.sessions import SessionService, SessionSettings
+from newage.services.streams.answers import ResponseService
+from newage.services.streams.downstream import DownstreamService, DownstreamSettings
+from newage.services.streams.upstream import StreamService, StreamSettings
+from newage.services.world import World
 from newage.storage.memory import MemoryMarkStore, MemoryMessageStore, MemoryRoomStore, MemoryStateStore
 
 EPOCH = 1_700_000_000.0  # the wall time at the start of every test: 2023-11-14T22:13:20Z

@@ -105,7 +105,7 @@ def test_only_the_composition_root_imports_the_reactor() -> None:
 @pytest.mark.parametrize(
     ("layer", "code", "rule"),
     [
-        ("services", "from newage.gateway.hub import Hub", breaks_layers),
+        ("services", "from newage.gateway.socketio.hub import Hub", breaks_layers),
         ("services", "from newage.tap import build", breaks_layers),
         ("protocol", "import newage.domain.model", breaks_layers),
         ("ports", "from newage.services import rooms", breaks_layers),

@@ -15,7 +15,7 @@ import pytest
 
 from newage.config import load, sections
 from newage.reload import BUILT_IN, LIVE, RELOADABLE
-from newage.services.log_reader import FILES
+from newage.services.home.log_reader import FILES
 from newage.telemetry import AUDIT_FILE, LogSettings
 
 CHECKOUT = Path(__file__).parent.parent

@@ -11,7 +11,7 @@ import pytest
 
 CHECKOUT = Path(__file__).parent.parent
 SOURCE = CHECKOUT / "src" / "newage"
-READER = SOURCE / "services" / "clock.py"
+READER = SOURCE / "services" / "world.py"
 
 ALWAYS = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
 WITHOUT_ARGUMENTS = {"time.gmtime": 0, "time.localtime": 0, "time.ctime": 0, "time.asctime": 0, "time.strftime": 1}

@@ -18,9 +18,9 @@ from newage.bridge.demo import DemoExtension
 from newage.cluster.local import LocalAdapter
 from newage.config import Config
 from newage.functions.members import PluginService
-from newage.gateway.dispatch import Dispatcher, Namespace
-from newage.gateway.engines import EngineServer
-from newage.gateway.hub import Hub
+from newage.gateway.engineio.engines import EngineServer
+from newage.gateway.socketio.dispatch import Dispatcher, Namespace
+from newage.gateway.socketio.hub import Hub
 from newage.namespaces import llm, messages, moderation, relations, rooms
 from newage.namespaces.auth import make_auth_namespace
 from newage.namespaces.clients import make_clients_namespace
@@ -29,40 +29,40 @@ from newage.namespaces.function_call import make_function_call_namespace, regist
 from newage.namespaces.handshake import STAFF, add_client_disconnected, connect_handler, disconnected
 from newage.namespaces.sillytavern import ExtensionSettings, make_sillytavern_namespace
 from newage.ports import IWorkers
-from newage.services.attempts import AttemptLimiter
-from newage.services.attendance import Attendance
-from newage.services.auth import AuthService
-from newage.services.calls import CallService
-from newage.services.client_list import ClientListService
-from newage.services.clock import World, wall_clock
-from newage.services.conversation import ConversationService
-from newage.services.desks import Desks
-from newage.services.downstream import DownstreamService
-from newage.services.editing import EditingService
-from newage.services.file_functions import FileFunctions
-from newage.services.files import HomeFiles
-from newage.services.forwarding import Forwarder
-from newage.services.hashing import HashService, make_hash
-from newage.services.history import HistoryService
-from newage.services.key_admin import KeyAdministration
-from newage.services.keys import KeyService
-from newage.services.log_reader import LogReader
-from newage.services.moderation import ModerationService
-from newage.services.offline import OfflineService
-from newage.services.operator import OperatorService
-from newage.services.pacing import Pacer
-from newage.services.presence import PresenceService
-from newage.services.relations import RelationService
-from newage.services.requests import RequestService
-from newage.services.responses import ResponseService
-from newage.services.room_notices import RoomNotices
-from newage.services.rooms import RoomService
-from newage.services.sessions import SessionService
-from newage.services.settings import ServerFile
-from newage.services.static_routes import StaticRoutes
-from newage.services.streams import StreamService
-from newage.services.trust import TrustService
-from newage.services.watching import SettingsWatch
+from newage.services.accounts.attempts import AttemptLimiter
+from newage.services.accounts.auth import AuthService
+from newage.services.accounts.hashing import HashService, make_hash
+from newage.services.accounts.key_admin import KeyAdministration
+from newage.services.accounts.keys import KeyService
+from newage.services.accounts.operator import OperatorService
+from newage.services.accounts.trust import TrustService
+from newage.services.calls.calls import CallService
+from newage.services.calls.file_functions import FileFunctions
+from newage.services.history.editing import EditingService
+from newage.services.history.log import HistoryService
+from newage.services.history.missed import OfflineService
+from newage.services.home.files import HomeFiles
+from newage.services.home.log_reader import LogReader
+from newage.services.home.server_file import ServerFile
+from newage.services.home.static_routes import StaticRoutes
+from newage.services.home.watch import SettingsWatch
+from newage.services.requests.desks import Desks
+from newage.services.requests.forwarding import Forwarder
+from newage.services.requests.intake import RequestService
+from newage.services.requests.slots import Pacer
+from newage.services.requests.thinking import ConversationService
+from newage.services.rooms.activity import PresenceService
+from newage.services.rooms.assignments import RelationService
+from newage.services.rooms.moderation import ModerationService
+from newage.services.rooms.notices import RoomNotices
+from newage.services.rooms.rooms import RoomService
+from newage.services.sessions.client_list import ClientListService
+from newage.services.sessions.session_audit import Attendance
+from newage.services.sessions.sessions import SessionService
+from newage.services.streams.answers import ResponseService
+from newage.services.streams.downstream import DownstreamService
+from newage.services.streams.upstream import StreamService
+from newage.services.world import World, wall_clock
 from newage.storage.database import Database
 from newage.storage.stores import Stores, memory_stores, sql_stores
 from newage.workers import PhasedWorkers, ThreadWorkers

@@ -24,7 +24,7 @@ from newage.functions.door import Offered
 from newage.functions.installed import installed
 from newage.namespaces.function_call import BUILTINS
 from newage.operate import Ask, Body, check_owner, reached
-from newage.services.calls import Function
+from newage.services.calls.calls import Function
 
 DESCRIPTION = (
     "Keys of a newage hub, made and revoked on its own machine, and what is installed beside it. "

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from newage.assembly import Assembly
 from newage.config import Config
 from newage.functions.installed import installed, report
-from newage.services.key_import import import_keys
+from newage.services.accounts.key_import import import_keys
 
 STREAM_PATIENCE = 4.0  # seconds that a stop waits for answers in progress
 FLUSH_SECONDS = 0.1  # for the last frames to leave

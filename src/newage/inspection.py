@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from newage.audit import emit
-from newage.gateway.tracing import Tracer
+from newage.gateway.engineio.tracing import Tracer
 
 if TYPE_CHECKING:
     from newage.core import Core

@@ -26,14 +26,14 @@ from newage.config import Config
 from newage.control import Address
 from newage.errors import ConfigError, NewAgeError
 from newage.home import HomeLock, prepare_home
-from newage.services.attempts import AttemptLimiter
-from newage.services.clock import World, wall_clock
-from newage.services.files import HomeFiles
-from newage.services.hashing import HashService, make_hash
-from newage.services.key_import import import_keys
-from newage.services.keys import KeyService
-from newage.services.operator import OperatorService
-from newage.services.trust import TrustService
+from newage.services.accounts.attempts import AttemptLimiter
+from newage.services.accounts.hashing import HashService, make_hash
+from newage.services.accounts.key_import import import_keys
+from newage.services.accounts.keys import KeyService
+from newage.services.accounts.operator import OperatorService
+from newage.services.accounts.trust import TrustService
+from newage.services.home.files import HomeFiles
+from newage.services.world import World, wall_clock
 from newage.storage.database import Database
 from newage.storage.stores import sql_stores
 from newage.telemetry import AuditLog, Counters

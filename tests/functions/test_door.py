@@ -8,7 +8,7 @@ from newage import functions
 from newage.domain import model
 from newage.functions import Who, function
 from newage.functions.door import Offered
-from newage.services import calls
+from newage.services.calls import calls
 
 
 @function

@@ -13,7 +13,7 @@ from twisted.logger import LogLevel
 from logkit import Logged
 from newage.functions.door import function
 from newage.functions.installed import FUNCTIONS, PLUGINS, Installed, installed, report
-from newage.services.calls import Function
+from newage.services.calls.calls import Function
 
 OLD = Function(lambda args: list(args), lambda caller, args: len(args))
 

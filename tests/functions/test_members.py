@@ -31,7 +31,7 @@ from newage.functions.members import PluginService
 from newage.functions.settings import PluginSettings
 from newage.functions.values import Message, Room
 from newage.ports import IWorkers
-from newage.services.sessions import SessionSettings
+from newage.services.sessions.sessions import SessionSettings
 
 BOT = "plugin/bot"
 LIMITS = PluginSettings(
@@ -709,6 +709,6 @@ class TestLife:
         assert hub.identity == BOT
 
     def test_nobody_else_can_have_its_name(self, house: House) -> None:
-        from newage.services.identities import is_valid_id
+        from newage.domain.ids import is_valid_id
 
         assert not is_valid_id(house.hub().identity)

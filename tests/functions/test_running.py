@@ -18,7 +18,7 @@ from newage.errors import BadArguments, CallFailed, NewAgeError, NotAuthorised, 
 from newage.functions.door import function
 from newage.functions.running import Runner, within
 from newage.functions.values import Who
-from newage.services.calls import Function
+from newage.services.calls.calls import Function
 from newage.workers import InlineWorkers
 
 ADMIN = Caller(

@@ -10,12 +10,12 @@ from zope.interface import implementer
 
 from newage.cluster.local import LocalAdapter
 from newage.domain.model import Peer
-from newage.gateway.connection import Connection
-from newage.gateway.dispatch import Dispatcher, Namespace
-from newage.gateway.engines import EngineServer
-from newage.gateway.hub import Hub
+from newage.gateway.engineio.connection import Connection
+from newage.gateway.engineio.engines import EngineServer
 from newage.gateway.settings import GatewaySettings
-from newage.gateway.sockets import ServerSocket
+from newage.gateway.socketio.dispatch import Dispatcher, Namespace
+from newage.gateway.socketio.hub import Hub
+from newage.gateway.socketio.sockets import ServerSocket
 from newage.ports import IFrameSink, IPollingSink, IReceiver
 from newage.protocol.engine_packet import SharedPacket
 from newage.protocol.engine_session import EngineSettings

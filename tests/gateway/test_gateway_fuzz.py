@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 
 from newage.domain.model import EVERYBODY, Emission
-from newage.gateway.dispatch import ConnectRefused
 from newage.gateway.settings import GatewaySettings
+from newage.gateway.socketio.dispatch import ConnectRefused
 
 PACKETS = [
     b"1",

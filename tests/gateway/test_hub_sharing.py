@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newage.domain.model import Audience, Emission
-from newage.gateway.tracing import Tracer
+from newage.gateway.engineio.tracing import Tracer
 from newage.protocol.engine_packet import SharedPacket
 
 ROOMS = [Audience("room", name) for name in ("a", "b")]

@@ -26,11 +26,11 @@ from twisted.logger import (
 )
 
 from newage.cluster.local import LocalAdapter
-from newage.gateway.connection import Connection
-from newage.gateway.dispatch import Dispatcher, Namespace
-from newage.gateway.engines import EngineServer
-from newage.gateway.hub import Hub
-from newage.gateway.sockets import ServerSocket
+from newage.gateway.engineio.connection import Connection
+from newage.gateway.engineio.engines import EngineServer
+from newage.gateway.socketio.dispatch import Dispatcher, Namespace
+from newage.gateway.socketio.hub import Hub
+from newage.gateway.socketio.sockets import ServerSocket
 from newage.protocol.engine_session import EngineSettings
 from newage.web.settings import WebSettings
 from newage.web.site import NewAgeSite, make_site

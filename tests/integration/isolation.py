@@ -26,8 +26,8 @@ from newage.domain.model import Kind, Peer, Rank
 from newage.ports import IFrameSink, IReceiver
 from newage.protocol.engine_packet import SharedPacket
 from newage.protocol.engine_session import EngineSettings
-from newage.services.auth_settings import AuthSettings
-from newage.services.keys import Grant
+from newage.services.accounts.keys import Grant
+from newage.services.accounts.limits import AuthSettings
 from newage.storage.stores import Stores, memory_stores
 
 HERE = HOME

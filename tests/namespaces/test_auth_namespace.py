@@ -13,7 +13,7 @@ from deferreds import value
 from logkit import Logged
 from newage.domain.model import KeyRecord, Peer
 from newage.errors import Unavailable
-from newage.gateway.dispatch import Namespace
+from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.auth import make_auth_namespace
 from newage.namespaces.sillytavern import ExtensionSettings, SillyTavernSettings, make_sillytavern_namespace
 from newage.storage.memory import MemoryKeyStore

@@ -9,7 +9,7 @@ import pytest
 
 from authkit import REMOTE, FakeSocket, Gatehouse
 from deferreds import value
-from newage.gateway.dispatch import Namespace
+from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.clients import make_clients_namespace
 
 EXTENSION = "SillyTavern-8000"

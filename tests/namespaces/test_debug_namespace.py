@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from hubkit import HandSocket, Kit, faults, handled
-from newage.gateway.dispatch import Namespace
+from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.debug import DebugEvents, add_debug_events
-from newage.services.log_reader import LogReader, LogReaderSettings
+from newage.services.home.log_reader import LogReader, LogReaderSettings
 from newage.workers import InlineWorkers
 
 OK = {"status": "ok", "success": True}

@@ -9,7 +9,7 @@ import pytest
 
 from authkit import FakeSocket, Gatehouse
 from deferreds import outcome, value
-from newage.gateway.dispatch import Later, Namespace
+from newage.gateway.socketio.dispatch import Later, Namespace
 from newage.namespaces.function_call import (
     BUILTINS,
     make_function_call_namespace,
@@ -17,7 +17,7 @@ from newage.namespaces.function_call import (
     register_builtins,
     relayed,
 )
-from newage.services.calls import Function, one_argument
+from newage.services.calls.calls import Function, one_argument
 
 EXTENSION = "SillyTavern-8000"
 

@@ -14,7 +14,7 @@ from deferreds import SteppedWorkers, outcome, value
 from logkit import Logged
 from newage.domain.model import Agent, Caller, Kind, Peer, nobodys
 from newage.errors import AuthenticationFailed, InvalidRequest
-from newage.gateway.dispatch import Namespace
+from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.handshake import (
     EXTENSIONS,
     STAFF,
@@ -25,8 +25,8 @@ from newage.namespaces.handshake import (
     parse_handshake,
 )
 from newage.protocol.socket_packet import UNREAD_AUTH
-from newage.services.auth_settings import AuthSettings
-from newage.services.sessions import SessionSettings
+from newage.services.accounts.limits import AuthSettings
+from newage.services.sessions.sessions import SessionSettings
 
 
 @pytest.fixture

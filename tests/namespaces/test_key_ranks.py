@@ -14,7 +14,7 @@ from deferreds import value
 from newage.domain.model import Kind, Peer, Rank, Scope
 from newage.namespaces.auth import make_auth_namespace
 from newage.namespaces.clients import make_clients_namespace
-from newage.services.keys import Grant
+from newage.services.accounts.keys import Grant
 
 NOT_YOURS = "You are have no right to get others key."
 REFUSED = "Unauthorized"

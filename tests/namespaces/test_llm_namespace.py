@@ -9,7 +9,7 @@ from zope.interface import implementer
 
 from hubkit import HandSocket, Kit, faults, handled
 from newage.domain.model import ConnectionPolicy, Role
-from newage.gateway.dispatch import Namespace
+from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.llm import LlmServices, add_llm_events, link_for, parse_ask
 from newage.ports import IExtensionLink
 

@@ -8,7 +8,7 @@ import pytest
 
 from hubkit import HandSocket, Kit, faults, handled
 from newage.domain.model import Message, RequestMode, Role
-from newage.gateway.dispatch import Namespace
+from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.messages import MAX_IDS, Clear, add_message_events, parse_clear
 
 OK = {"status": "ok", "success": True}

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 
 from hubkit import HandSocket, Kit, faults, handled, result_of
 from newage.domain.model import RequestMode, Role
-from newage.gateway.dispatch import Namespace
+from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.moderation import ModerationEvents, add_moderation_events, add_mute_events
 
 OK = {"status": "ok", "success": True}

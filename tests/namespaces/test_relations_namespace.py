@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 
 from hubkit import HandSocket, Kit, faults, handled, result_of
 from newage.domain.model import ConnectionPolicy, Role
-from newage.gateway.dispatch import Namespace
+from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.relations import MAX_EXTENSIONS, RelationEvents, add_relation_events, add_room_query
 
 OK = {"status": "ok", "success": True}

@@ -9,9 +9,9 @@ from attrs import evolve
 
 from hubkit import HandSocket, Kit, faults, handled, result_of
 from newage.domain.model import Role
-from newage.gateway.dispatch import Namespace
+from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.rooms import RoomEvents, add_room_events
-from newage.services.rooms import RoomSettings
+from newage.services.rooms.rooms import RoomSettings
 
 
 def refuse(*args: Any) -> None:

@@ -14,10 +14,10 @@ import pytest
 from authkit import FakeSocket, Gatehouse
 from hubkit import result_of
 from newage.domain.model import MONITOR_ROOM, Role
-from newage.gateway.dispatch import Namespace
+from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.handshake import add_client_disconnected, connect_handler, disconnected
-from newage.services.room_notices import RoomNotices
-from newage.services.rooms import RoomService, RoomSettings
+from newage.services.rooms.notices import RoomNotices
+from newage.services.rooms.rooms import RoomService, RoomSettings
 from newage.storage.memory import MemoryRoomStore
 
 

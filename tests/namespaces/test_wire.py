@@ -15,7 +15,7 @@ from hubkit import HandSocket, Kit, result_of
 from newage.audit import Recorder
 from newage.domain.model import Caller
 from newage.errors import InvalidRequest, NewAgeError, NotFound
-from newage.gateway.dispatch import Handler
+from newage.gateway.socketio.dispatch import Handler
 from newage.namespaces import wire
 
 json_values = st.recursive(

@@ -10,8 +10,8 @@ from twisted.internet.defer import Deferred
 from hubkit import Kit, failure_of, result_of
 from newage.domain.model import Message, Role
 from newage.errors import InvalidRequest, NotAuthorised, Unavailable
-from newage.services.history import HistorySettings, paged
-from newage.services.request_ledger import RequestSettings
+from newage.services.history.log import HistorySettings, paged
+from newage.services.requests.ledger import RequestSettings
 
 LIMIT = 1000
 

@@ -10,8 +10,8 @@ from twisted.logger import globalLogPublisher
 
 from authkit import Gatehouse
 from newage.errors import BadParameter
-from newage.services.files import FileSettings
-from newage.services.settings import DEFAULTS, ServerFile, merged, validated
+from newage.services.home.files import FileSettings
+from newage.services.home.server_file import DEFAULTS, ServerFile, merged, validated
 
 NAME = "settings/server_settings.json"
 

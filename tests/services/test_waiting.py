@@ -11,9 +11,9 @@ from twisted.internet.defer import Deferred
 
 from hubkit import Kit, Link, failure_of, faults, result_of
 from newage.domain.model import ConnectionPolicy, RequestMode, Role
-from newage.services.history import HistorySettings
-from newage.services.request_ledger import RequestSettings
-from newage.services.sending import TAKEN_BACK
+from newage.services.history.log import HistorySettings
+from newage.services.requests.ledger import RequestSettings
+from newage.services.requests.sending import TAKEN_BACK
 
 X, Y = "SillyTavern-8000", "SillyTavern-8001"
 Sids = dict[str, str]

@@ -24,7 +24,7 @@ from newage.domain.correlation import Desk, Nobody
 from newage.domain.model import RequestMode, Role
 from newage.domain.request import Request
 from newage.errors import NewAgeError
-from newage.services.request_ledger import RequestSettings
+from newage.services.requests.ledger import RequestSettings
 
 FINAL = {"completed", "failed", "expired", "ignored", "recorded"}
 PEOPLE = {"ann": "ann", "ann-2": "ann", "bob": "bob", "cid": "cid"}  # identity -> clientId

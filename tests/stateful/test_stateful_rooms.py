@@ -14,10 +14,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from hubkit import HandSocket, Kit, handled
 from newage.domain.model import RoomKind
-from newage.gateway.dispatch import Namespace
+from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.moderation import ModerationEvents, add_moderation_events
 from newage.namespaces.rooms import RoomEvents, add_room_events
-from newage.services.rooms import RoomSettings
+from newage.services.rooms.rooms import RoomSettings
 
 RETENTION, GRACE, SWEEP = 1000, 60, 60  # seconds
 RANK = {"guest": 0, "special": 1, "manager": 2, "master": 3}

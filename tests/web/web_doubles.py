@@ -16,14 +16,14 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from newage.domain.model import Peer
-from newage.gateway.connection import Connection
-from newage.gateway.engines import EngineServer
+from newage.gateway.engineio.connection import Connection
+from newage.gateway.engineio.engines import EngineServer
 from newage.ports import IFrameSink, IReceiver
 from newage.protocol.engine_session import EngineSettings
-from newage.web.fastframes import FlushList
 from newage.web.settings import WebSettings
 from newage.web.site import NewAgeSite, make_site
-from newage.web.websocket import EngineWebSocket, EngineWebSocketFactory
+from newage.web.transports.fastframes import FlushList
+from newage.web.transports.websocket import EngineWebSocket, EngineWebSocketFactory
 
 LOCAL = Peer("127.0.0.1", local=True, near=True)
 

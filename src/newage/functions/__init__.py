@@ -20,7 +20,7 @@ from newage.functions.door import function
 from newage.functions.hub import Hub
 from newage.functions.installed import API
 from newage.functions.values import Message, Room, Who
-from newage.services import calls
+from newage.services.calls import calls
 
 __all__ = [
     "API",

@@ -11,9 +11,9 @@ from attrs import frozen
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from newage.domain.ids import is_valid_id
 from newage.functions.door import Offered
-from newage.services.calls import Function
-from newage.services.identities import is_valid_id
+from newage.services.calls.calls import Function
 
 API = 1
 FUNCTIONS = "newage.functions"

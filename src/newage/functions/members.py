@@ -41,13 +41,13 @@ from newage.functions.running import FAULTS, Runner, start
 from newage.functions.settings import PluginSettings
 from newage.functions.values import PREFIX, Message, Room, Who
 from newage.ports import IMessageListener, IMessageStore, IRequestListener, IWorkers
-from newage.services.calls import Function
-from newage.services.clock import World
-from newage.services.history import HistoryService
+from newage.services.calls.calls import Function
+from newage.services.history.log import HistoryService
 from newage.services.listeners import RoomListener
-from newage.services.requests import MUTED, RequestService
-from newage.services.rooms import RoomService
-from newage.services.sessions import SessionService
+from newage.services.requests.intake import MUTED, RequestService
+from newage.services.rooms.rooms import RoomService
+from newage.services.sessions.sessions import SessionService
+from newage.services.world import World
 
 SAY_WINDOW = 60.0  # seconds
 NOT_THERE = "Invalid or unauthorized target room."

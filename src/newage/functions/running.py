@@ -18,7 +18,7 @@ from newage.functions.door import Offered
 from newage.functions.values import Who
 from newage.ports import IWorkers
 from newage.protocol.json_text import dumps
-from newage.services.calls import Function
+from newage.services.calls.calls import Function
 from newage.telemetry import LogQuota
 
 UNKNOWN_FAULT = "An unknown error occurred."

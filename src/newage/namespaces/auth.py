@@ -11,8 +11,8 @@ from twisted.logger import Logger
 from newage.audit import Recorder
 from newage.domain.model import Caller
 from newage.errors import AuthenticationFailed, BadKey, ClientMissing, InvalidRequest, NewAgeError
-from newage.gateway.dispatch import Namespace
-from newage.gateway.sockets import ServerSocket
+from newage.gateway.socketio.dispatch import Namespace
+from newage.gateway.socketio.sockets import ServerSocket
 from newage.namespaces.handshake import (
     add_client_disconnected,
     connect_handler,
@@ -21,10 +21,10 @@ from newage.namespaces.handshake import (
     parse_handshake,
 )
 from newage.namespaces.wire import INVALID, answer, as_known, failure, first, identifier, members, nothing, ok
-from newage.services.auth import AuthService, HandshakeRequest
-from newage.services.key_admin import KeyAdministration
-from newage.services.keys import KeyService
-from newage.services.sessions import SessionService
+from newage.services.accounts.auth import AuthService, HandshakeRequest
+from newage.services.accounts.key_admin import KeyAdministration
+from newage.services.accounts.keys import KeyService
+from newage.services.sessions.sessions import SessionService
 
 _log = Logger()
 

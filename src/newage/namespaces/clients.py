@@ -6,15 +6,15 @@ from typing import Any
 
 from newage.audit import Recorder
 from newage.domain.model import Caller
-from newage.gateway.dispatch import Namespace
+from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.auth import parse_client_id, parse_own_id
 from newage.namespaces.handshake import add_client_disconnected, connect_handler, disconnected
 from newage.namespaces.wire import answer, nothing
-from newage.services.auth import AuthService
-from newage.services.client_list import ClientListService
-from newage.services.key_admin import KeyAdministration
-from newage.services.keys import KeyService
-from newage.services.sessions import SessionService
+from newage.services.accounts.auth import AuthService
+from newage.services.accounts.key_admin import KeyAdministration
+from newage.services.accounts.keys import KeyService
+from newage.services.sessions.client_list import ClientListService
+from newage.services.sessions.sessions import SessionService
 
 
 def parse_subject(payload: Any) -> str | None:

@@ -8,12 +8,12 @@ from typing import Any
 from newage.audit import FAILED, OK, Recorder
 from newage.domain.model import Caller
 from newage.errors import BadArguments, CallFailed, NewAgeError
-from newage.gateway.dispatch import Later, Namespace
-from newage.gateway.sockets import ServerSocket
+from newage.gateway.socketio.dispatch import Later, Namespace
+from newage.gateway.socketio.sockets import ServerSocket
 from newage.namespaces.handshake import add_client_disconnected, connect_handler, disconnected
 from newage.namespaces.wire import INVALID, as_known, error_event, without_hostile_keys
-from newage.services.auth import AuthService
-from newage.services.calls import (
+from newage.services.accounts.auth import AuthService
+from newage.services.calls.calls import (
     SERVER,
     CallService,
     Function,
@@ -23,9 +23,9 @@ from newage.services.calls import (
     two_arguments,
     two_numbers,
 )
-from newage.services.file_functions import FileFunctions
-from newage.services.sessions import SessionService
-from newage.services.static_routes import StaticRoutes
+from newage.services.calls.file_functions import FileFunctions
+from newage.services.home.static_routes import StaticRoutes
+from newage.services.sessions.sessions import SessionService
 
 Body = dict[str, Any]
 

@@ -12,17 +12,17 @@ from typing import Any
 from twisted.logger import Logger
 
 from newage.audit import AddressQuotas, outcome_of, plain
+from newage.domain.ids import is_valid_id
 from newage.domain.model import Agent, Caller, Kind
 from newage.errors import AuthenticationFailed, InvalidRequest, NewAgeError
-from newage.gateway.dispatch import ConnectHandler, Namespace
-from newage.gateway.sockets import ServerSocket
+from newage.gateway.socketio.dispatch import ConnectHandler, Namespace
+from newage.gateway.socketio.sockets import ServerSocket
 from newage.namespaces.wire import INVALID, as_known, error_event, first, text
 from newage.ports import IExtensionLink
 from newage.protocol.socket_packet import UNREAD_AUTH
-from newage.services.auth import ANYBODY, EXTENSIONS, STAFF, AuthService, HandshakeRequest
-from newage.services.auth_settings import AuthSettings
-from newage.services.identities import is_valid_id
-from newage.services.sessions import SessionService
+from newage.services.accounts.auth import ANYBODY, EXTENSIONS, STAFF, AuthService, HandshakeRequest
+from newage.services.accounts.limits import AuthSettings
+from newage.services.sessions.sessions import SessionService
 
 _log = Logger()
 

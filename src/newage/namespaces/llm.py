@@ -13,20 +13,20 @@ from newage.domain.model import Caller, Kind, Role
 from newage.domain.request import Ask
 from newage.domain.text import well_formed
 from newage.errors import BadParameter, InvalidRequest, NotAuthorised, NotMember
-from newage.gateway.dispatch import Namespace
-from newage.gateway.sockets import ServerSocket
+from newage.gateway.socketio.dispatch import Namespace
+from newage.gateway.socketio.sockets import ServerSocket
 from newage.namespaces import wire
 from newage.namespaces.llm_streams import add_readers, add_upstream
 from newage.ports import IExtensionLink, IOutbox
-from newage.services.clock import World
-from newage.services.downstream import DownstreamService
-from newage.services.history import HistoryService
-from newage.services.offline import OfflineService
-from newage.services.presence import PresenceService
-from newage.services.relations import RelationService
-from newage.services.requests import RequestService
-from newage.services.rooms import RoomService
-from newage.services.streams import StreamService
+from newage.services.history.log import HistoryService
+from newage.services.history.missed import OfflineService
+from newage.services.requests.intake import RequestService
+from newage.services.rooms.activity import PresenceService
+from newage.services.rooms.assignments import RelationService
+from newage.services.rooms.rooms import RoomService
+from newage.services.streams.downstream import DownstreamService
+from newage.services.streams.upstream import StreamService
+from newage.services.world import World
 
 MAX_TARGETS = 64
 MAX_OFFLINE = 500  # messages in one answer to GET_OFFLINE_MESSAGES

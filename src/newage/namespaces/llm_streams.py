@@ -7,11 +7,11 @@ from typing import Any
 
 from newage.domain.model import Kind
 from newage.domain.text import well_formed
-from newage.gateway.dispatch import Handler, Namespace
-from newage.gateway.sockets import ServerSocket
+from newage.gateway.socketio.dispatch import Handler, Namespace
+from newage.gateway.socketio.sockets import ServerSocket
 from newage.namespaces import wire
-from newage.services.downstream import DownstreamService
-from newage.services.streams import StreamService
+from newage.services.streams.downstream import DownstreamService
+from newage.services.streams.upstream import StreamService
 
 HEALTH_QUESTION, HEALTH_ANSWER = "Connection active?", "Yes,connection is fine."
 MAX_TEXT = 1_000_000  # characters; the transport's own limit is lower in bytes

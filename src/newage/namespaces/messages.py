@@ -10,9 +10,9 @@ from attrs import frozen
 from newage.audit import Recorder
 from newage.domain.model import Caller
 from newage.errors import InvalidRequest, NotFound
-from newage.gateway.dispatch import Namespace
+from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces import wire
-from newage.services.editing import EditingService
+from newage.services.history.editing import EditingService
 
 MAX_IDS = 500
 

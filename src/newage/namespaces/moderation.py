@@ -11,11 +11,11 @@ from newage.audit import Recorder
 from newage.domain.model import Caller, RequestMode, Role, RoomKind
 from newage.domain.policy import administers, is_staff
 from newage.errors import InvalidRequest, NewAgeError, NotAuthorised, NotMember, RoomDenied, RoomMissing
-from newage.gateway.dispatch import Namespace
+from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces import wire
-from newage.services.moderation import ModerationService, role_is_open
-from newage.services.rooms import RoomService
-from newage.services.sessions import SessionService
+from newage.services.rooms.moderation import ModerationService, role_is_open
+from newage.services.rooms.rooms import RoomService
+from newage.services.sessions.sessions import SessionService
 
 SUBJECT = ("targetIdentity", "identity", "targetClientId", "clientId")
 MODES = tuple(mode.value for mode in RequestMode)

@@ -10,11 +10,11 @@ from newage.audit import Recorder
 from newage.domain.model import Caller, ConnectionPolicy
 from newage.domain.policy import administers
 from newage.errors import InvalidRequest, NotAuthorised
-from newage.gateway.dispatch import Namespace
+from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces import wire
-from newage.services.relations import RelationService
-from newage.services.rooms import RoomService
-from newage.services.sessions import SessionService
+from newage.services.rooms.assignments import RelationService
+from newage.services.rooms.rooms import RoomService
+from newage.services.sessions.sessions import SessionService
 
 MAX_EXTENSIONS = 256
 POLICIES = {policy.value: policy for policy in ConnectionPolicy}

@@ -10,12 +10,12 @@ from newage.audit import Recorder
 from newage.domain.model import Caller, Kind, Room, Session
 from newage.domain.policy import administers, may_join
 from newage.errors import AlreadyMember, InvalidRequest, NotAuthorised, NotMember, RoomMissing
-from newage.gateway.dispatch import Namespace
+from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces import wire
-from newage.services.client_list import client_info
-from newage.services.clock import iso
-from newage.services.rooms import RoomService
-from newage.services.sessions import SessionService
+from newage.services.rooms.rooms import RoomService
+from newage.services.sessions.client_list import client_info
+from newage.services.sessions.sessions import SessionService
+from newage.services.world import iso
 
 
 @frozen

@@ -12,13 +12,13 @@ from attrs.validators import ge
 from newage.audit import Recorder
 from newage.domain.model import EXTENSION_PREFIX, Caller
 from newage.errors import BadParameter, InvalidRequest, NotAuthorised
-from newage.gateway.dispatch import Namespace
+from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.handshake import EXTENSIONS, add_client_disconnected, connect_handler, disconnected
 from newage.namespaces.wire import INVALID, Warned, answer, without_hostile_keys
-from newage.services.auth import AuthService
-from newage.services.key_admin import KeyAdministration
-from newage.services.sessions import SessionService
-from newage.services.trust import TrustService
+from newage.services.accounts.auth import AuthService
+from newage.services.accounts.key_admin import KeyAdministration
+from newage.services.accounts.trust import TrustService
+from newage.services.sessions.sessions import SessionService
 
 
 @frozen(kw_only=True)

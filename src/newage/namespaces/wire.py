@@ -18,8 +18,8 @@ from newage.audit import WARNING, Recorder
 from newage.domain.model import Caller
 from newage.domain.text import well_formed
 from newage.errors import InvalidRequest, NewAgeError, NotAuthorised
-from newage.gateway.dispatch import Handler
-from newage.gateway.sockets import ServerSocket
+from newage.gateway.socketio.dispatch import Handler
+from newage.gateway.socketio.sockets import ServerSocket
 
 Body = dict[str, Any]
 Request = TypeVar("Request")

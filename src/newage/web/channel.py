@@ -21,7 +21,7 @@ from newage.web.responses import HTML, answer
 if TYPE_CHECKING:
     from newage.web.settings import WebSettings
     from newage.web.site import NewAgeSite
-    from newage.web.websocket import EngineWebSocket
+    from newage.web.transports.websocket import EngineWebSocket
 
 _log = Logger()
 

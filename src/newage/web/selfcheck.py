@@ -17,7 +17,7 @@ from twisted.internet.defer import TimeoutError as TooLate
 from twisted.logger import Logger
 from twisted.web.iweb import IAgent, IResponse
 
-from newage.gateway.engines import EngineServer
+from newage.gateway.engineio.engines import EngineServer
 from newage.web.gate import PROBE, Gate
 from newage.web.peer import is_loopback, split_host
 from newage.web.settings import WebSettings

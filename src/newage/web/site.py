@@ -18,8 +18,6 @@ from twisted.web.server import NOT_DONE_YET, Site
 
 from newage.telemetry import LogQuota
 from newage.web.channel import ConnectionCount, HardenedChannel, HardenedRequest
-from newage.web.engine import EngineResource
-from newage.web.fastframes import FlushList
 from newage.web.files import MemoryFile, exists_beneath, method_allowed, serve_beneath, serve_memory
 from newage.web.gate import Gate
 from newage.web.modules import client_bundles, virtual_modules
@@ -27,9 +25,11 @@ from newage.web.owner import OwnerLookup
 from newage.web.peer import PeerJudge
 from newage.web.responses import FORBIDDEN, header_text, not_found, refuse
 from newage.web.settings import WebSettings
+from newage.web.transports.engine import EngineResource
+from newage.web.transports.fastframes import FlushList
 
 if TYPE_CHECKING:
-    from newage.gateway.engines import EngineServer
+    from newage.gateway.engineio.engines import EngineServer
 
 _log = Logger()
 

@@ -1,0 +1,1 @@
+"""Engine.IO: connections, their timers and transports."""

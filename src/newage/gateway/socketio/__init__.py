@@ -1,0 +1,1 @@
+"""Socket.IO: sockets in their namespaces, and the hub that delivers."""

@@ -1,0 +1,1 @@
+"""Who may come in: keys, trust, passwords, and what is tried too often."""

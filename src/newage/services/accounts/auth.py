@@ -1,0 +1,328 @@
+"""Who may come in, and with what rights: the checks of contract 2.4 in their order, with A1, B1 and B2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import ClassVar
+
+from attrs import define, evolve, field, frozen
+from twisted.logger import Logger
+
+from newage.domain.ids import is_extension_id, is_valid_identity
+from newage.domain.model import Agent, Caller, KeyRecord, Kind, Peer, Rank, Scope, Session
+from newage.domain.policy import granted
+from newage.domain.rank import proves
+from newage.errors import AuthenticationFailed, NotAuthorised, NotFound
+from newage.services.accounts.attempts import AttemptLimiter
+from newage.services.accounts.hashing import HashService, encoded
+from newage.services.accounts.keys import KeyService
+from newage.services.accounts.limits import AuthSettings
+from newage.services.accounts.trust import TrustService
+from newage.services.world import World
+
+GET_KEY = "getKey"
+BOOTSTRAP_NAMESPACES = frozenset({"/sillytavern", "/auth", "/function_call"})
+PASSWORD_NAMESPACES = frozenset({"/sillytavern", "/auth"})
+
+ANYBODY = frozenset(Kind)
+STAFF = frozenset({Kind.EXTENSION, Kind.ADMIN})  # /debug
+EXTENSIONS = frozenset({Kind.EXTENSION})  # /sillytavern
+
+
+class Proof(Enum):
+    """Why a peer was let in."""
+
+    LOCAL = auto()  # networkSafe and a local peer: nothing was asked
+    KEY = auto()
+    PASSWORD = auto()
+    BOOTSTRAP = auto()  # trusted, the hub's own system user or a listed address, and no key yet (contract 2.8.4 a)
+
+
+@frozen
+class Shown:
+    """How a peer came in, and with which key."""
+
+    proof: Proof
+    key: KeyRecord | None = None
+
+    @property
+    def credential(self) -> str:
+        """As ``Caller.credential``."""
+        if self.key is not None:
+            return self.key.key_id or "key"
+        return "password" if self.proof is Proof.PASSWORD else ""
+
+
+@frozen(kw_only=True)
+class HandshakeRequest:
+    """The auth payload of a CONNECT, as parsed; ``identity`` may still be malformed, for step 2 to refuse."""
+
+    client_id: str
+    identity: str
+    client_type: str = "client"
+    key: object = field(default=None, repr=False)  # whatever was sent; only a string can be valid
+    password: str = field(default="", repr=False)
+    desc: str = ""
+    html: str = ""
+    stream_mode: str = ""
+    incremental: bool = False
+    capacity: int = 0
+    features: frozenset[str] = frozenset()
+
+    @property
+    def kind(self) -> Kind:
+        return Kind.of(self.client_type)
+
+    @property
+    def wants_key(self) -> bool:
+        return self.key == GET_KEY
+
+    @property
+    def presents_key(self) -> bool:
+        return self.key is not None and self.key != "" and not self.wants_key
+
+
+@define(eq=False)
+class AuthService:
+    """The gatekeeper.
+
+    :param network_safe: the setting as it is now; a change concerns new connections only.
+    :param identity_holder: the clientId whose live session holds an identity or has it as clientId, or None.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    _keys: KeyService
+    _trust: TrustService
+    _limiter: AttemptLimiter
+    _hashes: HashService
+    _world: World
+    settings: AuthSettings
+    _network_safe: Callable[[], bool]
+    _identity_holder: Callable[[str], str | None]
+
+    def is_open_to(self, peer: Peer) -> bool:
+        """Whether this peer skips trust and key (A1)."""
+        return peer.local and self._network_safe()
+
+    @property
+    def network_safe(self) -> bool:
+        return self._network_safe()
+
+    def has_password(self, client_id: str) -> bool:
+        """Whether a password is set for this id."""
+        return self._trust.password_hash(client_id) is not None
+
+    async def admit(
+        self, request: HandshakeRequest, *, sid: str, namespace: str, peer: Peer, gate: frozenset[Kind] = ANYBODY
+    ) -> Caller:
+        """All checks after the shape of the payload; without an await when nothing needs one.
+
+        :param gate: the kinds this namespace is for.
+        :raises AuthenticationFailed: steps 1-4; NotAuthorised: steps 5-6; Unavailable: too many logins at once.
+        """
+        network_safe = self._network_safe()
+        if network_safe and peer.local:
+            self._check_identity(request)
+            shown = await self._shown_by_local(request, namespace, peer)
+        else:
+            self._limiter.check(peer.address, request.client_id)
+            self._check_identity(request)
+            if not await self._trust.is_trusted(request.client_id, network_safe=network_safe):
+                self._limiter.failed(peer.address, request.client_id)
+                raise AuthenticationFailed("Client is not trusted.")
+            shown = await self._prove(request, namespace, peer)
+            if not self._covers(shown, request.client_id, request.kind, namespace, peer, network_safe=network_safe):
+                raise NotAuthorised("Unauthorized")
+            self._check_identity(request)  # others came while this one was being checked
+        kind, sensitive = self._granted(request.kind, peer, shown.proof, network_safe)
+        if kind not in gate:
+            raise NotAuthorised("Unauthorized")
+        return self._caller(request, sid, namespace, peer, shown, kind, sensitive)
+
+    async def log_in(self, caller: Caller, client_id: object, password: object) -> Caller:
+        """LOGIN (contract 2.8.6): the caller with the rights that the password gives.
+
+        :raises AuthenticationFailed: with the contract's text; NotFound: no password is set.
+        """
+        if client_id != caller.client_id or not isinstance(password, str) or not password:
+            raise AuthenticationFailed("Invalid login data.")
+        if self._trust.password_hash(caller.client_id) is None:
+            raise NotFound("Password not set on server.")
+        if not await self._password_matches(caller.client_id, password, caller.peer):
+            raise AuthenticationFailed("Incorrect password.")
+        shown, network_safe = Shown(Proof.PASSWORD), self._network_safe()
+        kind, sensitive = caller.kind, caller.sensitive
+        claimed = Kind.of(caller.session.client_type)
+        if self._covers(shown, caller.client_id, claimed, caller.namespace, caller.peer, network_safe=network_safe):
+            kind, sensitive = self._granted(claimed, caller.peer, Proof.PASSWORD, network_safe)
+        rank = max(caller.rank, self._rank(shown, caller.client_id, kind, caller.peer))
+        return evolve(
+            caller,
+            session=evolve(caller.session, kind=kind),
+            sensitive=sensitive,
+            bootstrap=False,
+            credential=shown.credential,
+            rank=rank,
+        )
+
+    # --------------------------------------------------------------------------------------------------------- checks
+
+    def _check_identity(self, request: HandshakeRequest) -> None:
+        """Step 2 (contract 2.9)."""
+        identity, client_id = request.identity, request.client_id
+        if not is_valid_identity(identity, client_id) or self._identity_holder(identity) not in (None, client_id):
+            raise AuthenticationFailed("Invalid identity.")
+        if self._trust.belongs_to_another(identity, client_id):
+            raise AuthenticationFailed("Invalid identity.")
+
+    async def _shown_by_local(self, request: HandshakeRequest, namespace: str, peer: Peer) -> Shown:
+        """Nothing is asked of a local peer; but a key that it shows is looked at where it gives more rights (B2).
+
+        A wrong one neither keeps it out nor counts: it needs none to come in.
+        """
+        kind, nothing = request.kind, Shown(Proof.LOCAL)
+        if kind is Kind.CLIENT or not request.presents_key or self._granted(kind, peer, Proof.LOCAL, True)[1]:
+            return nothing
+        client_id = request.client_id
+        if not self._granted(kind, peer, Proof.KEY, True)[1] or self._keys.rank(client_id) < Rank.of(kind):
+            return nothing
+        trusted = await self._trust.is_trusted(client_id, network_safe=False)
+        record = await self._keys.verify(client_id, request.key, f"{peer.address} {client_id}") if trusted else None
+        self._check_identity(request)  # others came while this one was being checked
+        if record is None or not self._covers(
+            shown := Shown(Proof.KEY, record), client_id, kind, namespace, peer, False
+        ):
+            return nothing
+        return shown
+
+    def _may_bootstrap(self, client_id: str, peer: Peer) -> bool:
+        """2.8.4 (a) with B2: an administrator's id is for programs, and on this machine not without ``local_admin``."""
+        if self._trust.permits(client_id, Kind.ADMIN, network_safe=False):
+            listed = peer.bootstrap
+            return peer.agent is Agent.PROGRAM and (listed or (self.settings.local_admin and peer.owned()))
+        return peer.bootstrap or (peer.local and peer.owned())
+
+    def _covers(self, shown: Shown, client_id: str, kind: Kind, namespace: str, peer: Peer, network_safe: bool) -> bool:
+        """Whether what was shown covers being of this kind here (step 5, contract 2.7, B6).
+
+        A key proves no more than what it was issued for, whatever its id has become since. A password, which whoever
+        has the id may have chosen, makes nobody an administrator who could not fetch a first key (2.8.4 a).
+        """
+        if shown.key is not None:
+            if not proves(shown.key, kind, namespace):
+                return False
+            if kind is Kind.ADMIN and shown.key.scope is Scope.ADMIN:
+                return True  # the operator said so when it was made
+        elif shown.proof is Proof.PASSWORD and kind is Kind.ADMIN and not self._may_bootstrap(client_id, peer):
+            return False
+        return self._trust.permits(client_id, kind, network_safe=network_safe)
+
+    async def _prove(self, request: HandshakeRequest, namespace: str, peer: Peer) -> Shown:
+        """Step 4 (contract 2.8)."""
+        client_id = request.client_id
+        known = self._keys.verified(client_id, request.key) if request.presents_key else None
+        if known is not None:
+            return Shown(Proof.KEY, known)
+        if request.password and namespace in PASSWORD_NAMESPACES and self._trust.password_hash(client_id) is not None:
+            if await self._password_matches(client_id, request.password, peer):
+                return Shown(Proof.PASSWORD)
+        elif request.presents_key:
+            record = await self._matching_key(client_id, request.key, peer)
+            if record is not None:
+                return Shown(Proof.KEY, record)
+        elif namespace in BOOTSTRAP_NAMESPACES and self._may_bootstrap(client_id, peer):
+            return Shown(Proof.BOOTSTRAP)
+        else:
+            self._limiter.failed(peer.address, client_id)
+        raise AuthenticationFailed("Invalid key.")
+
+    async def _matching_key(self, client_id: str, key: object, peer: Peer) -> KeyRecord | None:
+        lane = f"{peer.address} {client_id}"
+        if self._keys.is_checking(client_id, key):
+            record = await self._keys.verify(client_id, key, lane)
+            if record is None:
+                self._limiter.failed(peer.address, client_id)
+            return record
+        self._limiter.begin(peer.address, client_id)
+        record, failed = None, False
+        try:
+            record = await self._keys.verify(client_id, key, lane)
+            failed = record is None
+        finally:
+            self._limiter.end(peer.address, client_id, failed=failed)
+        return record
+
+    async def _password_matches(self, client_id: str, password: str, peer: Peer) -> bool:
+        lane = f"{peer.address} {client_id}"
+        hashed, raw = self._trust.password_hash(client_id), encoded(password)
+        self._limiter.begin(peer.address, client_id)
+        matched, failed = False, False
+        try:
+            if raw is None or hashed is None:
+                matched = await self._hashes.waste(b"nothing", lane)
+            else:
+                matched = await self._hashes.compare(raw, hashed, lane)
+            failed = not matched
+        finally:
+            self._limiter.end(peer.address, client_id, failed=failed)
+        return matched
+
+    # --------------------------------------------------------------------------------------------------------- rights
+
+    def _granted(self, claimed: Kind, peer: Peer, proof: Proof, network_safe: bool) -> tuple[Kind, bool]:
+        """What the peer is, and whether it has sensitive rights."""
+        return granted(
+            claimed,
+            peer,
+            proven=proof in (Proof.KEY, Proof.PASSWORD),
+            keyless=proof is Proof.LOCAL and self.settings.local_admin,
+            network_safe=network_safe,
+        )
+
+    def _rank(self, shown: Shown, client_id: str, kind: Kind, peer: Peer) -> Rank:
+        """How far the caller's hands reach for credentials (B6)."""
+        if shown.key is not None:
+            return shown.key.rank or Rank.CLIENT
+        if shown.proof is Proof.LOCAL:
+            # Another system user's extension needs no credential here, and takes hold of none that counts elsewhere.
+            held = kind is not Kind.EXTENSION or peer.bootstrap or peer.owned()
+            return Rank.of(kind) if held else Rank.CLIENT
+        if self._may_bootstrap(client_id, peer):
+            return self._trust.rank(client_id, network_safe=self._network_safe())
+        return Rank.EXTENSION if is_extension_id(client_id) else Rank.CLIENT  # by a password alone
+
+    def _caller(
+        self,
+        request: HandshakeRequest,
+        sid: str,
+        namespace: str,
+        peer: Peer,
+        shown: Shown,
+        kind: Kind,
+        sensitive: bool,
+    ) -> Caller:
+        session = Session(
+            client_id=request.client_id,
+            identity=request.identity,
+            client_type=request.client_type,
+            kind=kind,
+            desc=request.desc,
+            html=request.html,
+            connected_at=self._world.wall(),
+        )
+        return Caller(
+            sid=sid,
+            namespace=namespace,
+            session=session,
+            peer=peer,
+            sensitive=sensitive,
+            bootstrap=shown.proof is Proof.BOOTSTRAP,
+            credential=shown.credential,
+            rank=self._rank(shown, request.client_id, kind, peer),
+            stream_mode=request.stream_mode,
+            incremental=request.incremental,
+            capacity=request.capacity,
+            features=request.features,
+        )

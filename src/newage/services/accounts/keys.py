@@ -1,0 +1,325 @@
+"""Keys of clients: issued once in clear, kept as bcrypt hashes, several live at once (contract 2.8, A5, A7, B6)."""
+
+from __future__ import annotations
+
+import hmac
+from collections import OrderedDict
+from collections.abc import Callable
+from math import inf
+from typing import ClassVar
+
+from attrs import define, evolve, field, frozen
+from twisted.internet.defer import Deferred, succeed
+from twisted.logger import Logger
+
+from newage.domain.model import KeyRecord, Rank, Scope
+from newage.errors import Unavailable
+from newage.ports import IKeyStore
+from newage.services.accounts.hashing import HashService, encoded
+from newage.services.accounts.limits import AuthSettings
+from newage.services.world import World
+
+KEY_ID_CHARS = 8
+
+
+@frozen(kw_only=True)
+class Grant:
+    """What a key is issued as; ``KeyRecord`` says what the members mean."""
+
+    rank: Rank = Rank.CLIENT
+    scope: Scope = Scope.ALL
+    name: str = ""
+    made_by: str = ""
+    seconds: float | None = None  # how long it is good for; None: until it is revoked
+    key_id: str = ""  # one of ``new_key_id``, for a maker who wants to know it
+
+
+@define(eq=False)
+class KeyService:
+    """All keys, in memory as in the store.
+
+    :param secret: random bytes of this process: what verified keys are remembered under.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    _store: IKeyStore
+    _hashes: HashService
+    _world: World
+    _settings: AuthSettings
+    _secret: bytes = field(repr=False)
+    _keys: dict[str, tuple[KeyRecord, ...]] = field(factory=dict, init=False)  # oldest first
+    _ends: dict[tuple[str, str], float] = field(factory=dict, init=False)  # (client, hash) -> by the monotonic clock
+    _noted: dict[tuple[str, str], float] = field(factory=dict, init=False)  # when its last use was
+    _verified: OrderedDict[bytes, tuple[str, str, float]] = field(
+        factory=OrderedDict, init=False
+    )  # client, hash, until
+    _flights: dict[bytes, list[Deferred[KeyRecord | None]]] = field(factory=dict, init=False)
+    _coming: dict[str, set[object]] = field(factory=dict, init=False)  # keys being made; ``remove`` revokes them too
+
+    async def load(self) -> None:
+        """Read the store; once, before anybody asks."""
+        for record in await self._store.load_keys():
+            self._keys[record.client_id] = (*self._keys.get(record.client_id, ()), record)
+            self._note_end(record)
+
+    async def settle(self, rank_of: Callable[[str], Rank]) -> None:
+        """Give keys that were made before keys had ranks the rank that their client has now, for good (B6)."""
+        for client_id, records in list(self._keys.items()):
+            for record in records:
+                if record.rank is None:
+                    await self._replace(evolve(record, rank=rank_of(client_id)))
+
+    def records(self, client_id: str) -> tuple[KeyRecord, ...]:
+        """The live keys of a client, oldest first."""
+        records = self._keys.get(client_id, ())
+        return tuple(filter(self._is_live, records)) if self._ends else records
+
+    def all_records(self) -> tuple[KeyRecord, ...]:
+        """Every key, those that are over included."""
+        return tuple(record for records in self._keys.values() for record in records)
+
+    def newest_hash(self, client_id: str) -> str | None:
+        records = self.records(client_id)
+        return records[-1].hash if records else None
+
+    def client_ids(self) -> tuple[str, ...]:
+        """Every id that has a key."""
+        return tuple(self._keys)
+
+    def rank(self, client_id: str) -> Rank:
+        """The highest rank that a live key of this client has."""
+        return max((record.rank or Rank.CLIENT for record in self.records(client_id)), default=Rank.CLIENT)
+
+    def has_administrator(self) -> bool:
+        """Whether any live key is an administrator's."""
+        return any(record.rank is Rank.ADMIN and self._is_live(record) for record in self.all_records())
+
+    def _is_live(self, record: KeyRecord) -> bool:
+        end = self._ends.get((record.client_id, record.hash))
+        return end is None or self._world.clock.seconds() < end
+
+    def _note_end(self, record: KeyRecord) -> None:
+        """The stored end is wall time; within a run what is left of it is monotonic, and never more than all (A29)."""
+        if record.expires is not None:
+            left = min(record.expires - self._world.wall(), record.expires - record.created_at)
+            self._ends[record.client_id, record.hash] = self._world.clock.seconds() + left
+
+    # -------------------------------------------------------------------------------------------------------- changes
+
+    def new_key_id(self) -> str:
+        """One that no key has."""
+        taken = {record.key_id for record in self.all_records()}
+        while True:
+            key_id = self._world.new_id()[-KEY_ID_CHARS:]
+            if key_id not in taken:
+                return key_id
+
+    async def generate(self, client_id: str, *, local: bool, grant: Grant | None = None) -> str:
+        """Issue one more key; the oldest beyond the limit is dropped, but none of a higher rank.
+
+        :param local: issued to a local peer, or by an administrator.
+        :param grant: by default a plain client's.
+        :return: the key, which nobody can read again, once it is durable.
+        :raises Unavailable: too many ids have keys, too many hashes are waiting, or only keys of a higher rank are left
+            to drop.
+        """
+        grant = grant or Grant()
+        if client_id not in self._keys and client_id not in self._coming:
+            newcomers = sum(1 for coming in self._coming if coming not in self._keys)
+            if len(self._keys) + newcomers >= self._settings.max_client_keys:
+                raise Unavailable("Too many client keys.")
+        token = self._announce(client_id)
+        try:
+            key = self._world.new_id()
+            hashed = await self._hashes.hash(key.encode(), f"new key of {client_id}")
+            record = self._record(client_id, hashed, grant, local=local)
+            self._insist(client_id, token)
+            self._superfluous(record)
+            await self._store.add_key(record)
+            self._insist(client_id, token)
+        finally:
+            self._conclude(client_id, token)
+        await self._take(record)
+        return key
+
+    def _record(self, client_id: str, hashed: str, grant: Grant, *, local: bool) -> KeyRecord:
+        now = self._world.wall()
+        return KeyRecord(
+            client_id=client_id,
+            hash=hashed,
+            created_at=now,
+            local=local,
+            key_id=grant.key_id or self.new_key_id(),
+            name=grant.name,
+            rank=grant.rank,
+            scope=grant.scope,
+            made_by=grant.made_by,
+            expires=None if grant.seconds is None else now + grant.seconds,
+        )
+
+    async def add(self, record: KeyRecord) -> None:
+        """Take over a key whose hash is known; fires when it is durable."""
+        token = self._announce(record.client_id)
+        try:
+            await self._store.add_key(record)
+            self._insist(record.client_id, token)
+        finally:
+            self._conclude(record.client_id, token)
+        await self._take(record)
+
+    async def _take(self, record: KeyRecord) -> None:
+        dropped = self._superfluous(record)
+        kept = tuple(each for each in self._keys.get(record.client_id, ()) if each not in dropped)
+        self._keys[record.client_id] = (*kept, record)
+        self._note_end(record)
+        for each in dropped:
+            self._forget(each)
+            await self._store.remove_key(each.client_id, each.hash)
+
+    def _superfluous(self, newcomer: KeyRecord) -> tuple[KeyRecord, ...]:
+        """What goes for one more key: the oldest of its rank or below; else lesser keys would wash out a greater one.
+
+        :raises Unavailable: only higher ones are there.
+        """
+        records = self._keys.get(newcomer.client_id, ())
+        excess = len(records) + 1 - self._settings.max_keys_per_client
+        if excess <= 0:
+            return ()
+        lesser = [each for each in records if (each.rank or Rank.CLIENT) <= (newcomer.rank or Rank.CLIENT)]
+        if len(lesser) < excess:
+            raise Unavailable("Too many keys of this client.")
+        return tuple(lesser[:excess])
+
+    def _forget(self, record: KeyRecord) -> None:
+        self._ends.pop((record.client_id, record.hash), None)
+        self._noted.pop((record.client_id, record.hash), None)
+
+    async def _replace(self, record: KeyRecord) -> None:
+        """Another version of a live key, by its hash; keeps its place."""
+        records = self._keys.get(record.client_id, ())
+        if any(each.hash == record.hash for each in records):
+            changed = (record if each.hash == record.hash else each for each in records)
+            self._keys[record.client_id] = tuple(changed)
+            await self._store.update_key(record)
+
+    def _announce(self, client_id: str) -> object:
+        token = object()
+        self._coming.setdefault(client_id, set()).add(token)
+        return token
+
+    def _insist(self, client_id: str, token: object) -> None:
+        if token not in self._coming.get(client_id, ()):
+            raise Unavailable("The keys of this client were removed meanwhile.")
+
+    def _conclude(self, client_id: str, token: object) -> None:
+        coming = self._coming.get(client_id)
+        if coming is not None:
+            coming.discard(token)
+            if not coming:
+                del self._coming[client_id]
+
+    async def remove(self, client_id: str) -> int:
+        """Drop all keys of a client; from now on none of them is accepted. Fires with how many there were."""
+        dropped = self._keys.pop(client_id, ())
+        self._coming.pop(client_id, None)
+        for record in dropped:
+            self._forget(record)
+        await self._store.remove_keys(client_id)
+        return len(dropped)
+
+    async def remove_one(self, record: KeyRecord) -> None:
+        """Drop one key; idempotent."""
+        left = tuple(each for each in self._keys.get(record.client_id, ()) if each.hash != record.hash)
+        if left:
+            self._keys[record.client_id] = left
+        else:
+            self._keys.pop(record.client_id, None)
+        self._forget(record)
+        await self._store.remove_key(record.client_id, record.hash)
+
+    # --------------------------------------------------------------------------------------------------- verification
+
+    def verified(self, client_id: str, key: object) -> KeyRecord | None:
+        """The key's record if this key was verified lately and is still live; takes microseconds."""
+        raw = encoded(key)
+        return None if raw is None else self._remembered(self._tag(client_id, raw))
+
+    def is_checking(self, client_id: str, key: object) -> bool:
+        """Whether this very key is being verified now, so that one more ``verify`` costs nothing."""
+        raw = encoded(key)
+        return raw is not None and self._tag(client_id, raw) in self._flights
+
+    def verify(self, client_id: str, key: object, lane: str) -> Deferred[KeyRecord | None]:
+        """Check a key against every live hash of the client, newest first; same keys at the same time share one check.
+
+        :param lane: whose turn it takes, see ``HashService``.
+        :return: fires with the record, or None: wrong, unknown id, not a key at all. Fails with Unavailable when too
+            many hashes are waiting.
+        """
+        raw = encoded(key)
+        tag = self._tag(client_id, raw or b"")
+        remembered = self._remembered(tag)
+        if remembered is not None:
+            return succeed(remembered)
+        waiting: Deferred[KeyRecord | None] = Deferred()
+        if tag in self._flights:
+            self._flights[tag].append(waiting)
+            return waiting
+        self._flights[tag] = [waiting]
+        Deferred.fromCoroutine(self._compare(client_id, raw, tag, lane)).addBoth(self._land, tag)
+        return waiting
+
+    async def _compare(self, client_id: str, raw: bytes | None, tag: bytes, lane: str) -> KeyRecord | None:
+        records = self.records(client_id)
+        if raw is None or not records:
+            await self._hashes.waste(raw or b"nothing", lane)
+            return None
+        for record in reversed(records):
+            if await self._hashes.compare(raw, record.hash, lane):
+                # It may have been removed while the hash was computed.
+                live = self._live(client_id, record.hash)
+                if live is not None:
+                    self._remember(tag, live)
+                    self._note_use(live)
+                return live
+        return None
+
+    def _live(self, client_id: str, hashed: str) -> KeyRecord | None:
+        return next((record for record in self.records(client_id) if record.hash == hashed), None)
+
+    def _note_use(self, record: KeyRecord) -> None:
+        """Beside the login, which does not wait for it; not more often than somebody who reads it cares."""
+        place, now = (record.client_id, record.hash), self._world.clock.seconds()
+        if now - self._noted.get(place, -inf) >= self._settings.key_use_note_seconds:
+            self._noted[place] = now
+            noted = Deferred.fromCoroutine(self._replace(evolve(record, last_used=self._world.wall())))
+            noted.addErrback(lambda failure: self._log.warn("a key's use was not noted: {why}", why=str(failure.value)))
+
+    def _land(self, result: KeyRecord | None, tag: bytes) -> None:
+        for waiting in self._flights.pop(tag):
+            if not waiting.called:
+                waiting.callback(result)  # a Failure makes it fail
+
+    # -------------------------------------------------------------------------------------------------- verified keys
+
+    def _tag(self, client_id: str, raw: bytes) -> bytes:
+        return hmac.digest(self._secret, client_id.encode() + b"\0" + raw, "sha256")
+
+    def _remember(self, tag: bytes, record: KeyRecord) -> None:
+        until = self._world.clock.seconds() + self._settings.key_cache_seconds
+        self._verified[tag] = (record.client_id, record.hash, until)
+        self._verified.move_to_end(tag)
+        while len(self._verified) > self._settings.key_cache_entries:
+            self._verified.popitem(last=False)
+
+    def _remembered(self, tag: bytes) -> KeyRecord | None:
+        entry = self._verified.get(tag)
+        if entry is None:
+            return None
+        client_id, hashed, until = entry
+        record = self._live(client_id, hashed)
+        if until <= self._world.clock.seconds() or record is None:
+            del self._verified[tag]
+            return None
+        return record

@@ -1,0 +1,175 @@
+"""What the operator does from the hub's machine: make, list and revoke keys, unlock logins (A37).
+
+Commands and answers are JSON objects, for they come over a socket in the home or, with the hub stopped, from the
+command itself. Whoever can reach them owns the home: no rank is asked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import define
+
+from newage.audit import FAILED, OK, emit
+from newage.domain.ids import is_extension_id, is_valid_id
+from newage.domain.model import KeyRecord, Rank, Scope
+from newage.errors import BadParameter, NewAgeError, NotFound
+from newage.services.accounts.attempts import AttemptLimiter
+from newage.services.accounts.keys import Grant, KeyService
+from newage.services.accounts.trust import TrustService
+from newage.services.world import World, iso
+
+PAGE = 500  # keys in one answer
+MAX_NAME_CHARS = 64
+MAX_DAYS = 36_500
+MADE_BY = "newage keys new"
+_AS: dict[object, tuple[Rank, Scope]] = {
+    "admin": (Rank.ADMIN, Scope.ADMIN),
+    "extension": (Rank.EXTENSION, Scope.EXTENSION),
+}
+_DAY = 86_400.0
+
+Body = dict[str, Any]
+
+
+@define(eq=False)
+class OperatorService:
+    """:param limiter: locks live in memory, so with the hub stopped there are none."""
+
+    _keys: KeyService
+    _trust: TrustService
+    _limiter: AttemptLimiter
+    _world: World
+
+    async def handle(self, command: Mapping[str, Any]) -> Body:
+        """Carry out one command: ``{"do": "keys.new" | "keys.list" | "keys.revoke" | "unlock", ...}``.
+
+        :raises NewAgeError: what is wrong and what to do.
+        """
+        do = command.get("do")
+        if do == "keys.new":
+            return await self._recorded("key.generate", "CLIENT_KEY_GENERATED", command, self.new_key)
+        if do == "keys.revoke":
+            return await self._recorded("key.remove", "CLIENT_KEY_REMOVED", command, self.revoke)
+        if do == "keys.list":
+            return self.list_keys(command)
+        if do == "unlock":
+            return self.unlock(command)
+        raise BadParameter("this hub does not know that command: use the `newage` of its own version")
+
+    async def _recorded(self, action: str, tag: str, command: Mapping[str, Any], work: Any) -> Body:
+        client_id = command.get("clientId")
+        try:
+            answer: Body = await work(command)
+        except NewAgeError as error:
+            facts = {"client": client_id, "errorCode": error.error_code, "reason": str(error)}
+            emit(action, "WARNING", FAILED, {}, facts)
+            raise
+        emit(action, tag, OK, {}, {"client": answer["clientId"], "keyIds": answer["keyIds"]})
+        return answer
+
+    # --------------------------------------------------------------------------------------------------------- keys
+
+    async def new_key(self, command: Mapping[str, Any]) -> Body:
+        """A key for any id; one that nobody trusts is trusted by it (A11).
+
+        Without ``as`` it has the rank that trust in the id gives. ``as: "admin"`` makes an administrator of any id, for
+        as long as the key lives; ``as: "extension"`` opens what an extension needs and no more.
+        """
+        client_id, wanted = command.get("clientId"), command.get("as")
+        if wanted not in (None, *_AS):
+            raise BadParameter("a key is made as 'admin', as 'extension', or as what its client is")
+        if not isinstance(client_id, str) or not is_valid_id(client_id):
+            raise BadParameter(f"{client_id!r} cannot be a client id: 1-128 printable characters without / and \\")
+        if wanted == "extension" and not is_extension_id(client_id):
+            raise BadParameter(f"{client_id!r} is no extension's id: these begin with SillyTavern")
+        if wanted == "admin" and is_extension_id(client_id):
+            raise BadParameter(f"{client_id!r} is an extension's id: choose another one for an administrator")
+        name, seconds = _name(command.get("name")), _seconds(command.get("days"))
+        if not await self._trust.is_trusted(client_id, network_safe=False):
+            await self._trust.trust(client_id)
+            emit("client.trust", "CLIENT_ADDED", OK, {}, {"client": client_id})
+        rank, scope = _AS.get(wanted) or (self._trust.rank(client_id, network_safe=False), Scope.ALL)
+        key_id = self._keys.new_key_id()
+        grant = Grant(rank=rank, scope=scope, name=name, made_by=MADE_BY, seconds=seconds, key_id=key_id)
+        key = await self._keys.generate(client_id, local=True, grant=grant)
+        (record,) = (record for record in self._keys.all_records() if record.key_id == key_id)  # it may be over
+        return {**self._shown(record), "keyIds": [key_id], "key": key}
+
+    def list_keys(self, command: Mapping[str, Any]) -> Body:
+        """Every key, without what could open anything, a page at a time.
+
+        :return: ``keys``, and ``next``: what ``after`` has to say for the next page, or None.
+        """
+        after = command.get("after")
+        start = after if isinstance(after, int) and after > 0 else 0
+        records = self._keys.all_records()
+        page = [self._shown(record) for record in records[start : start + PAGE]]
+        return {"keys": page, "next": start + PAGE if start + PAGE < len(records) else None}
+
+    async def revoke(self, command: Mapping[str, Any]) -> Body:
+        """All keys of a client, and the trust that came with one; or the one key of that id."""
+        subject = command.get("subject")
+        of_client = [record for record in self._keys.all_records() if record.client_id == subject]
+        if of_client or (isinstance(subject, str) and self._trust.is_runtime_trusted(subject)):
+            assert isinstance(subject, str)
+            await self._keys.remove(subject)
+            await self._trust.distrust(subject)
+            return self._revoked(subject, of_client)
+        named = [record for record in self._keys.all_records() if record.key_id == subject]
+        if not named:
+            raise NotFound(f"there is no key of {subject!r}: `newage keys list` shows clients and keys")
+        if len(named) > 1:
+            clients = ", ".join(record.client_id for record in named)
+            raise BadParameter(f"{subject!r} is the id of several keys: revoke those of a client ({clients})")
+        await self._keys.remove_one(named[0])
+        return self._revoked(named[0].client_id, named)
+
+    def _revoked(self, client_id: str, records: list[KeyRecord]) -> Body:
+        trusted = self._trust.knows(client_id, network_safe=False)
+        return {"clientId": client_id, "keyIds": [record.key_id for record in records], "trusted": trusted}
+
+    def _shown(self, record: KeyRecord) -> Body:
+        return {
+            "clientId": record.client_id,
+            "keyId": record.key_id,
+            "name": record.name,
+            "rank": (record.rank or Rank.CLIENT).wire,
+            "scope": record.scope.value,
+            "madeBy": record.made_by,
+            "madeAt": iso(record.created_at),
+            "expires": None if record.expires is None else iso(record.expires),
+            "lastUsed": None if record.last_used is None else iso(record.last_used),
+            "live": record in self._keys.records(record.client_id),
+        }
+
+    # ------------------------------------------------------------------------------------------------------- unlock
+
+    def unlock(self, command: Mapping[str, Any]) -> Body:
+        """Forget failed logins, of one client or of all.
+
+        :return: ``unlocked``: who was locked out.
+        """
+        client_id = command.get("clientId")
+        if client_id is not None and not isinstance(client_id, str):
+            raise BadParameter("unlock takes a client id")
+        unlocked = [{"address": address, "clientId": who} for address, who in self._limiter.unlock(client_id)]
+        emit("login.unlock", "CLIENT_UNLOCKED", OK, {}, {"client": client_id or "everybody", "unlocked": len(unlocked)})
+        return {"unlocked": unlocked[:PAGE], "count": len(unlocked)}
+
+
+def _name(value: object) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str) or len(value) > MAX_NAME_CHARS or not value.isprintable():
+        raise BadParameter(f"a key's name has at most {MAX_NAME_CHARS} printable characters")
+    return value
+
+
+def _seconds(days: object) -> float | None:
+    if days is None:
+        return None
+    if isinstance(days, bool) or not isinstance(days, int | float) or not 0 < days <= MAX_DAYS:
+        raise BadParameter(f"a key is good for more than 0 and at most {MAX_DAYS} days")
+    return days * _DAY

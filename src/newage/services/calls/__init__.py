@@ -1,0 +1,1 @@
+"""Functions: those of the hub, and those that clients offer each other."""

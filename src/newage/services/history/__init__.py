@@ -1,0 +1,1 @@
+"""What was said: stored, shown, changed, missed."""

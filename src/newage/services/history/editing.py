@@ -1,0 +1,146 @@
+"""Changing what was said: edit, delete, clear, each with its right (contract 4.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from attrs import evolve
+
+from newage.domain.model import Caller, Message, Room
+from newage.domain.policy import administers, is_staff
+from newage.domain.text import well_formed
+from newage.errors import InvalidRequest, NotAuthorised, NotFound, NotMember
+from newage.ports import IMessageStore
+from newage.services.history.log import HistoryService
+from newage.services.history.views import carried_bytes
+from newage.services.requests.intake import MUTED
+from newage.services.rooms.rooms import RoomService
+from newage.services.world import World
+
+IMMUTABLE = frozenset(
+    {
+        "messageId",
+        "responseId",
+        "requestId",
+        "outputId",
+        "roomName",
+        "targetRoom",
+        "identity",
+        "clientId",
+        "role",
+        "timestamp",
+        "seq",
+        "isSystem",
+        "isResponse",
+        "fromClient",
+        "fromLlm",
+        "streamed",
+        "failed",
+        "lastEdited",
+    }
+)
+
+
+class EditingService:
+    """
+    :param taken_back: told of messages that are no more, by ids, or None for all that members said.
+    :param max_bytes: of a message's text, data and further members after an edit.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        rooms: RoomService,
+        history: HistoryService,
+        store: IMessageStore,
+        taken_back: Callable[[Room, Collection[str] | None], None],
+        max_bytes: int = 262_144,
+    ) -> None:
+        self._world = world
+        self._rooms = rooms
+        self._history = history
+        self._store = store
+        self._taken_back = taken_back
+        self.max_bytes = max_bytes
+
+    async def edit(self, actor: Caller, name: str, any_id: str, fields: Mapping[str, Any]) -> Message:
+        """Change a message's text or further members; what identifies it stays.
+
+        :raises NotFound: no such room or message. :raises NotAuthorised: muted, or not the actor's to change.
+        :raises InvalidRequest: nothing to change, or it would become too large.
+        """
+        words = "Failed to edit message. It might not exist."
+        room = self._rooms.get(name)
+        if room is None:
+            raise NotFound(words)
+        if room.mutes_of(actor.identity, actor.client_id):
+            raise NotAuthorised(MUTED)
+        message = await self._store.find_message(room.id, any_id)
+        if message is None:
+            raise NotFound(words)
+        if not self._may_change(actor, room, [message]):
+            raise NotAuthorised("Permission denied to edit this message.")
+        changed = _changed(message, fields)
+        grown = carried_bytes(changed.text, changed.data, changed.extra)
+        if grown > max(self.max_bytes, carried_bytes(message.text, message.data, message.extra)):
+            raise InvalidRequest("The message would be too large.")
+        return await self._history.replace(changed)
+
+    async def delete(self, actor: Caller, name: str, any_ids: Sequence[str]) -> tuple[str, ...]:
+        """Delete what exists of these; if one may not be deleted, none is.
+
+        :return: the message ids really deleted.
+        """
+        room = self._rooms.get(name)
+        found: dict[str, Message] = {}
+        if room is None:
+            return ()
+        for any_id in any_ids:
+            message = await self._store.find_message(room.id, any_id)
+            if message is not None:
+                found[message.message_id] = message
+        if not found:
+            self._check_member(actor, room, "Permission denied to delete these messages.")
+            return ()
+        if not self._may_change(actor, room, list(found.values())):
+            raise NotAuthorised("Permission denied to delete these messages.")
+        deleted = await self._history.remove(room, list(found))
+        self._taken_back(room, deleted)
+        return deleted
+
+    async def clear(self, actor: Caller, name: str, requests: bool, responses: bool) -> int:
+        """:return: how many messages went. :raises NotAuthorised: neither staff nor administrator."""
+        room = self._rooms.get(name)
+        if room is None or not (administers(actor) or is_staff(room, actor.identity)):
+            raise NotAuthorised("Permission denied to clear messages.")
+        count = await self._history.clear(room, requests, responses)
+        if requests:
+            self._taken_back(room, None)
+        return count
+
+    def _check_member(self, actor: Caller, room: Room, words: str) -> None:
+        if actor.identity not in room.members and not administers(actor):
+            raise NotMember(words)
+
+    def _may_change(self, actor: Caller, room: Room, messages: Sequence[Message]) -> bool:
+        """Author, or who asked for the response, as long as they are members; staff; administrator (A17)."""
+        if administers(actor) or is_staff(room, actor.identity):
+            return True
+        if actor.identity not in room.members:
+            return False  # who was kicked has no more say, not even in what he said
+        return all(actor.identity in (m.identity, m.asker) for m in messages)
+
+
+def _changed(message: Message, fields: Mapping[str, Any]) -> Message:
+    """The message with the new members; its own are never overwritten.
+
+    :raises InvalidRequest: nothing in ``fields`` may be changed, or the text is no text.
+    """
+    wanted = {name: value for name, value in fields.items() if name not in IMMUTABLE}
+    if not wanted and not fields:
+        raise InvalidRequest("Missing required fields for editing message.")
+    text = next((wanted[k] for k in ("message", "data", "text") if isinstance(wanted.get(k), str)), message.text)
+    data = wanted.get("data", text if message.is_response or isinstance(message.data, str | None) else message.data)
+    extra = {k: v for k, v in wanted.items() if k not in ("message", "data", "text", "target", "requestType")}
+    return evolve(message, text=well_formed(text), data=data, extra={**message.extra, **extra})

@@ -1,0 +1,196 @@
+"""What was said while somebody was away: marks, the hint on return, paging with a cursor (contract 4.8)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from newage.domain.model import Caller, Kind, Role, Room, Session
+from newage.domain.policy import administers
+from newage.errors import BadParameter, NotMember, RoomMissing
+from newage.ports import IMarkStore, IMessageStore, IOutbox
+from newage.services.history.views import message_body
+from newage.services.listeners import RoomListener, SessionListener
+from newage.services.rooms.rooms import RoomService
+from newage.services.world import World, iso
+
+LOOK_BACK = 2000  # messages searched for a point in time; what a room keeps at most
+
+
+class OfflineService(SessionListener, RoomListener):
+    """A mark says up to which ``seq`` of a room an identity had seen it when it went. Bounded by memberships.
+
+    Messages are shown on ``/llm``: who has no socket there sees nothing, even while its session lasts. Marks take
+    effect when the session is gone; who returns before is hinted at what it missed and keeps its older ones.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        world: World,
+        outbox: IOutbox,
+        rooms: RoomService,
+        messages: IMessageStore,
+        marks: IMarkStore,
+        page_bytes: int = 524_288,
+    ) -> None:
+        """:param page_bytes: of text and data in one answer; one message always fits."""
+        self.page_bytes = page_bytes
+        self._world = world
+        self._outbox = outbox
+        self._rooms = rooms
+        self._messages = messages
+        self._store = marks
+        self._marks: dict[str, dict[str, int]] = {}  # identity -> room id -> seq
+        self._stored: set[str] = set()  # identities that have marks in the store
+        self._here: dict[str, int] = {}  # identity -> number of its sockets on /llm
+        self._left: dict[str, dict[str, int]] = {}  # what was seen when the last of these went, until the session goes
+
+    async def load(self) -> None:
+        """Whoever has no mark was there when the hub last stopped: it saw everything until then.
+
+        Marks of rooms that somebody has left since are still stored; they count no more.
+        """
+        stored = await self._store.load_marks()
+        self._stored = set(stored)
+        for room in self._rooms.all():
+            for identity in room.members:
+                seq = stored.get(identity, {}).get(room.id, room.seq)
+                self._marks.setdefault(identity, {})[room.id] = seq
+
+    # --------------------------------------------------------------------------------------------------------- asking
+
+    async def missed(self, caller: Caller, name: str, since: object, limit: int) -> dict[str, Any]:
+        """The messages after ``since``, oldest first; reading them changes nothing.
+
+        :param since: a seq, an ISO-8601 time, or None for the moment this identity went offline.
+        :raises NotMember: no member. :raises RoomMissing: no such room. :raises BadParameter: ``since`` is neither.
+        """
+        room = self._rooms.get(name)
+        if room is None:
+            raise RoomMissing(f"Could not retrieve context for room {name}.")
+        if caller.identity not in room.members and not administers(caller):
+            raise NotMember(f"You are not a member of room {name}.")
+        seq = await self._seq_of(caller.identity, room.id, since)
+        page = await self._messages.messages_after(room.id, seq, limit, self.page_bytes)
+        more = bool(page) and await self._messages.count_messages(room.id, page[-1].seq) > 0
+        return {
+            "roomName": name,
+            "messages": [message_body(message) for message in page],
+            "count": len(page),
+            "since": seq,
+            "hasMore": more,
+            "nextSince": page[-1].seq if page else seq,
+            "seq": room.seq,
+        }
+
+    async def _seq_of(self, identity: str, room_id: str, since: object) -> int:
+        if since is None:
+            return self._marks.get(identity, {}).get(room_id, 0)
+        if isinstance(since, str) and not (since.isascii() and since.isdigit() and len(since) < 16):
+            moment = _timestamp(since)
+            messages = await self._messages.last_messages(room_id, LOOK_BACK)
+            older = messages[0].seq - 1 if messages else 0  # what is not looked through is older still
+            return max((m.seq for m in messages if m.timestamp <= moment), default=older)
+        if isinstance(since, int | float | str) and isfinite(float(since)):
+            return max(0, int(since))
+        raise BadParameter("since must be a seq or an ISO-8601 time.")
+
+    # ------------------------------------------------------------------------------------------------------ listening
+
+    def socket_attached(self, caller: Caller) -> None:
+        """The first ``/llm`` socket after an absence hears how much was missed, room by room."""
+        if caller.namespace != "/llm" or caller.kind is Kind.EXTENSION:
+            return
+        identity = caller.identity
+        self._here[identity] = self._here.get(identity, 0) + 1
+        if self._here[identity] > 1:
+            return
+        left = self._left.pop(identity, {})
+        marks = self._marks.get(identity, {})
+        for room in self._rooms_of(identity):
+            seq = left.get(room.id, marks.get(room.id, room.seq))
+            if room.seq > seq:
+                d = Deferred.fromCoroutine(self._hint(caller.sid, room, seq))
+                d.addErrback(self._failed, "a hint")
+        if identity in self._stored:  # from now on it sees everything: a restart must not find it away
+            self._stored.discard(identity)
+            self._store.save_marks(identity, {}).addErrback(self._failed, "a mark")
+
+    def socket_detached(self, caller: Caller) -> None:
+        identity = caller.identity
+        if caller.namespace != "/llm" or identity not in self._here:
+            return
+        self._here[identity] -= 1
+        if self._here[identity] == 0:
+            del self._here[identity]
+            self._left[identity] = {room.id: room.seq for room in self._rooms_of(identity)}
+
+    def _rooms_of(self, identity: str) -> list[Room]:
+        return [self._rooms.require(name) for name in self._rooms.rooms_of(identity)]
+
+    async def _hint(self, sid: str, room: Room, seq: int) -> None:
+        count = await self._messages.count_messages(room.id, seq)
+        if count:
+            body = {"roomName": room.name, "count": count, "messages": [], "hasMore": True, "since": seq}
+            self._outbox.emit(sid, "OFFLINE_MESSAGES", body)
+
+    def session_gone(self, session: Session) -> None:
+        identity = session.identity
+        left, marks = self._left.pop(identity, {}), self._marks.setdefault(identity, {})
+        for room in self._rooms_of(identity):
+            marks[room.id] = left.get(room.id, marks.get(room.id, room.seq))
+        self._keep(identity)
+
+    def member_joined(self, room: Room, identity: str, role: Role) -> None:
+        self._marks.setdefault(identity, {})[room.id] = room.seq
+        if identity not in self._here:
+            self._keep(identity)
+
+    def member_left(self, room: Room, identity: str, reason: str) -> None:
+        self._forget(room.id, identity)
+
+    def room_deleted(self, room: Room) -> None:
+        for identity in room.members:
+            self._forget(room.id, identity)
+
+    # ------------------------------------------------------------------------------------------------------ internals
+
+    def _keep(self, identity: str) -> None:
+        self._stored.add(identity)
+        self._store.save_marks(identity, dict(self._marks[identity])).addErrback(self._failed, "a mark")
+
+    def _forget(self, room_id: str, identity: str) -> None:
+        for kept in (self._marks, self._left):
+            seqs = kept.get(identity)
+            if seqs is not None:
+                seqs.pop(room_id, None)
+        if not self._marks.get(identity, True):
+            del self._marks[identity]
+            self._stored.discard(identity)
+
+    def _failed(self, failure: Failure, what: str) -> None:
+        self._log.failure("{what} failed", failure, what=what)
+
+
+def _timestamp(text: str) -> str:
+    """An ISO-8601 time in the form of stored timestamps, which compare as texts.
+
+    :raises BadParameter: it is none.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadParameter("since must be a seq or an ISO-8601 time.") from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    try:
+        return iso(max(0.0, moment.timestamp()))  # years of three digits do not compare as texts
+    except (OverflowError, OSError, ValueError):
+        raise BadParameter("since must be a seq or an ISO-8601 time.") from None

@@ -1,0 +1,1 @@
+"""The files of the home: settings, data, logs, mounts."""

@@ -1,0 +1,1 @@
+"""What clients ask: from arrival to the last answer."""

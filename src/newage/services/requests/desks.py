@@ -1,0 +1,141 @@
+"""Who of the extensions was asked what: a ``Desk`` for each (contract 5.4, 5.5; A17, A31, A32)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from newage.domain.correlation import Desk, Nobody, Patience
+from newage.domain.model import Caller, Kind, Session
+from newage.domain.request import Request
+from newage.services.listeners import SessionListener
+from newage.services.sessions.sessions import SessionService
+from newage.services.world import World
+
+
+class Desks(SessionListener):
+    """Times are the clock's, never the wall's.
+
+    :param limit: requests at once of an extension that declared no ``capacity``; 0 = any number.
+    :param make_desk: what decides whose an answer is.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        sessions: SessionService,
+        limit: int,
+        patience: Patience,
+        make_desk: Callable[[], Desk] = Desk,
+    ) -> None:
+        self._make_desk = make_desk
+        self._world = world
+        self._sessions = sessions
+        self._desks: dict[str, Desk] = {}
+        self.limit = limit
+        self.patience = patience
+
+    # --------------------------------------------------------------------------------------------------------- asking
+
+    def admits(self, extension: str, request: Request) -> bool:
+        """May it be sent now? Never while the extension is away."""
+        caller = self._sessions.answering(extension)
+        if caller is None:
+            return False
+        limit = caller.capacity or self.limit
+        return self._desk(extension).admits(request, limit, self._world.clock.seconds(), self.patience)
+
+    def ask(self, extension: str, request: Request) -> str:
+        """Count it as sent from now on; its time begins.
+
+        :return: the requestId that this extension shall know it by.
+        """
+        request.sent.add(extension)
+        request.active_at = self._world.clock.seconds()
+        return self._desk(extension).ask(request, self._world.clock.seconds(), self._world.new_id)
+
+    def heard(self, extension: str, request: Request) -> None:
+        if (desk := self._desks.get(extension)) is not None:
+            desk.heard(request, self._world.clock.seconds())
+
+    def goes_on(self, extension: str, request: Request) -> list[Request]:
+        """As ``Desk.goes_on``."""
+        dropped = self._desk(extension).goes_on(request, self._world.clock.seconds())
+        for each in dropped:
+            each.sent.discard(extension)
+        return dropped
+
+    def settled(self, extension: str, request: Request) -> None:
+        if (desk := self._desks.get(extension)) is not None:
+            desk.settled(request)
+
+    def given_up(self, extension: str, request: Request) -> None:
+        if (desk := self._desks.get(extension)) is not None:
+            desk.given_up(request, self._world.clock.seconds())
+
+    def silent(self) -> list[tuple[str, Request]]:
+        """Requests that an extension gave no sign of, though it has not answered anything since it connected."""
+        now = self._world.clock.seconds()
+        return [(who, request) for who, desk in self._desks.items() for request in desk.silent(now, self.patience)]
+
+    def owed(self, request: Request) -> bool:
+        """Does an extension still owe an answer to it?"""
+        now = self._world.clock.seconds()
+        return any(self._desk(extension).owes(request, now, self.patience) for extension in request.sent)
+
+    def forget(self, request: Request) -> None:
+        for extension in request.targets:  # what was taken back or put off has a name there, too
+            desk = self._desks.get(extension)
+            if desk is None:
+                continue
+            desk.forget(request)
+            if desk.idle and not self._sessions.is_available(extension):
+                del self._desks[extension]
+
+    # ------------------------------------------------------------------------------------------------------- answering
+
+    def named(self, extension: str, request_id: str | None) -> Request | None:
+        """The request that this extension knows by that id, live or in its tail."""
+        desk = self._desks.get(extension)
+        return desk.named(request_id) if desk is not None else None
+
+    def label(self, extension: str, request_id: str | None) -> Request | Nobody | None:
+        """As ``Desk.label``."""
+        return self._desk(extension).label(request_id)
+
+    def running_in(self, extension: str, room_id: str) -> list[Request]:
+        return self._desk(extension).running_in(room_id)
+
+    def whose(
+        self,
+        extension: str,
+        request_id: str | None,
+        output_id: str | None,
+        bound: Request | None,
+        over: Collection[Request] = (),
+    ) -> Request | Nobody:
+        """As ``Desk.whose``."""
+        now = self._world.clock.seconds()
+        return self._desk(extension).whose(request_id, output_id, bound, now, self.patience, over)
+
+    def output_over(self, extension: str, output_id: str) -> None:
+        if (desk := self._desks.get(extension)) is not None:
+            desk.output_over(output_id)
+
+    # ------------------------------------------------------------------------------------------------------ listeners
+
+    def socket_attached(self, caller: Caller) -> None:
+        if caller.features and caller.kind is Kind.EXTENSION and caller.namespace == "/llm":
+            self._desk(caller.identity).declared = True
+
+    def extension_lost(self, session: Session) -> None:
+        desk = self._desks.get(session.identity)
+        if desk is not None:
+            desk.left()
+            if desk.idle:
+                del self._desks[session.identity]
+
+    def _desk(self, extension: str) -> Desk:
+        desk = self._desks.get(extension)
+        if desk is None:
+            desk = self._desks[extension] = self._make_desk()
+        return desk

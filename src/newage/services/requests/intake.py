@@ -1,0 +1,352 @@
+"""LLM requests as they come in: checks, modes, queues, targets (contract 5.1, 5.2, 5.4)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
+
+from newage.domain.model import Caller, Message, RequestMode, Role, Room
+from newage.domain.policy import Verdict, administers, decide, default_targets, effective_role
+from newage.domain.request import Ask, Request, RoomQueue
+from newage.errors import (
+    ClientMissing,
+    InvalidRequest,
+    NewAgeError,
+    NotAuthorised,
+    RoomDenied,
+    RoomMissing,
+    Unavailable,
+)
+from newage.ports import IOutbox
+from newage.services.history.log import HistoryService
+from newage.services.history.views import carried_bytes
+from newage.services.listeners import RoomListener
+from newage.services.requests.desks import Desks
+from newage.services.requests.forwarding import Forwarder
+from newage.services.requests.ledger import RequestLedger, RequestSettings
+from newage.services.requests.sending import Sender
+from newage.services.rooms.assignments import RelationService
+from newage.services.rooms.rooms import RoomService
+from newage.services.sessions.sessions import SessionService
+from newage.services.world import World
+
+MUTED = "You are currently muted and cannot send messages."
+NO_EXTENSION = "No connected SillyTavern extensions."
+
+
+class RequestService(RequestLedger, RoomListener):
+    RATE_WINDOW = 10.0  # seconds
+    SWEEP = 5.0  # seconds between looks for what has expired
+
+    def __init__(
+        self,
+        world: World,
+        outbox: IOutbox,
+        sessions: SessionService,
+        rooms: RoomService,
+        relations: RelationService,
+        history: HistoryService,
+        desks: Desks,
+        forwarder: Forwarder,
+        settings: RequestSettings,
+    ) -> None:
+        super().__init__(world, outbox, desks, forwarder, settings)
+        self._sessions = sessions
+        self._rooms = rooms
+        self._relations = relations
+        self._history = history
+        self._sender = Sender(rooms, history, desks, forwarder, self)
+        self._queues: dict[str, RoomQueue] = {}  # room id -> what waits for its host
+        self._rates: dict[str, deque[tuple[float, int]]] = {}  # identity -> (when, bytes) of its requests lately
+        self._sweep: IDelayedCall | None = None
+        self._stopping = False
+
+    def start(self) -> None:
+        self._sweep = self._world.clock.callLater(self.SWEEP, self._tick)
+
+    def refuse_new(self) -> None:
+        """The hub is stopping: what runs may finish, nothing begins."""
+        self._stopping = True
+
+    def close(self) -> None:
+        if self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
+
+    # -------------------------------------------------------------------------------------------------------- arrival
+
+    async def submit(self, caller: Caller, ask: Ask) -> dict[str, Any]:
+        """Check, store and show, then do with it what the room's mode says (contract 5.2 with A12).
+
+        :return: the members of the ack.
+        :raises NewAgeError: with the contract's words; carries ``messageId`` once the message is stored.
+        """
+        room = self._check(caller, ask)
+        role = self._role(caller, room, ask)
+        request = await self._record(caller, ask, room, role)
+        try:
+            now = self._rooms.current(room)  # storing took a while
+            if now is None:
+                raise RoomMissing("Room not found")
+            room = now
+            state = await self._act(caller, request, room)
+        except Exception as error:
+            if isinstance(error, NewAgeError):
+                error.members = {**error.members, "messageId": request.message_id}
+            self._sender.let_go(request)
+            self.end(request, "failed", str(error) if isinstance(error, NewAgeError) else "Internal error.")
+            raise
+        return {
+            "message": "Request received.",
+            "requestId": request.request_id,
+            "messageId": request.message_id,
+            "roomName": room.name,
+            **state,
+        }
+
+    def _check(self, caller: Caller, ask: Ask) -> Room:
+        """Steps 1, 2, 3, 4 and 8 of contract 5.2."""
+        if self._stopping:
+            raise Unavailable("The server is stopping.")
+        name = ask.room if ask.room is not None and ask.room != caller.client_id else caller.identity
+        room = self._rooms.get(name)
+        if room is not None and room.mutes_of(caller.identity, caller.client_id):
+            raise NotAuthorised(MUTED)
+        if room is None or (caller.identity not in room.members and not administers(caller)):
+            raise RoomDenied("Invalid or unauthorized target room.")
+        if ask.request_id is None or not ask.text:
+            raise InvalidRequest("Invalid LLM request data.")
+        size = carried_bytes(ask.text, ask.data, ask.extra)
+        if size > self.settings.max_request_bytes:
+            raise InvalidRequest("Invalid LLM request data.")
+        known = self.get(caller.identity, ask.request_id)
+        if known is not None and known.live:
+            raise InvalidRequest("Duplicate requestId.")
+        if ask.targets is not None and "server" in ask.targets:
+            raise InvalidRequest("LLM requests should not be sent to the server directly.")
+        self._check_limits(caller.identity, size)
+        return room
+
+    def _check_limits(self, identity: str, size: int) -> None:
+        now = self._world.clock.seconds()
+        recent = self._rates.setdefault(identity, deque())
+        while recent and recent[0][0] <= now - self.RATE_WINDOW:
+            recent.popleft()
+        if (
+            len(recent) >= self.settings.request_rate
+            or sum(each for _, each in recent) + size > self.settings.request_bytes_rate
+            or self.live_count >= self.settings.max_live_requests
+            or self._live.get(identity, 0) >= self.settings.max_live_requests_per_identity
+        ):
+            raise Unavailable("Too many requests.")
+        recent.append((now, size))
+
+    def _role(self, caller: Caller, room: Room, ask: Ask) -> Role:
+        outsider = Role.MANAGER if administers(caller) else Role.GUEST
+        return effective_role(room.members.get(caller.identity, outsider), ask.role_hint)
+
+    async def _record(self, caller: Caller, ask: Ask, room: Room, role: Role) -> Request:
+        """Enter the request and store its message; the id is taken from the first moment on."""
+        assert ask.request_id is not None  # _check refused its absence
+        targets = ask.targets if ask.targets is None or len(ask.targets) != 1 else ask.targets[0]
+        draft = Message(
+            message_id=self._world.new_id(),
+            room=room.name,
+            room_id=room.id,
+            seq=0,
+            identity=caller.identity,
+            client_id=caller.client_id,
+            role=role.wire,
+            text=ask.text,
+            data=ask.data,
+            request_id=ask.request_id,
+            target=list(targets) if isinstance(targets, tuple) else targets,
+            request_type=ask.request_type,
+            extra=ask.extra,
+        )
+        now = self._world.clock.seconds()
+        request = Request(
+            request_id=ask.request_id,
+            identity=caller.identity,
+            client_id=caller.client_id,
+            room=room.name,
+            room_id=room.id,
+            role=role,
+            mode=room.mode,
+            message_id=draft.message_id,
+            ask=ask.wishes,
+            created_at=now,
+            active_at=now,
+        )
+        self.enter(request)
+        try:
+            await self._history.add(draft)
+        except CancelledError:
+            self._forget(request)
+            raise
+        except Exception as error:
+            self._log.failure("the message of a request could not be stored")
+            self._forget(request)
+            raise NewAgeError("Failed to record request message.") from error
+        return request
+
+    # ---------------------------------------------------------------------------------------------------------- modes
+
+    async def _act(self, caller: Caller, request: Request, room: Room) -> dict[str, Any]:
+        """:return: the state it is in now, as members of the ack."""
+        verdict = decide(room.mode, request.role, has_target=request.ask.targets is not None)
+        request.mode = room.mode
+        if not request.live:  # who said it left or was muted meanwhile
+            pass
+        elif verdict is Verdict.QUEUE:
+            queue = self._queues.setdefault(room.id, self._new_queue())
+            for dropped in queue.push(request):
+                self.end(dropped, "expired")
+            return self._waits(request, "host", len(queue))
+        elif verdict is not Verdict.FORWARD:
+            self.end(request, verdict.value)
+        else:
+            await self._forward_with_queue(caller, request, room)
+            if request.live and not request.given:
+                return self._waits(request, "turn", self._forwarder.position(request))
+        return {"state": request.state}
+
+    def _waits(self, request: Request, waits_for: str, position: int) -> dict[str, Any]:
+        """It is not sent yet, and its time has not begun (A18)."""
+        request.state = Verdict.QUEUE.value
+        waits = {"waitsFor": waits_for, "position": position}
+        self.tell(request, Verdict.QUEUE.value, **waits)
+        return {"state": Verdict.QUEUE.value, **waits}
+
+    def _new_queue(self) -> RoomQueue:
+        return RoomQueue(self.settings.queue_size, self.settings.queue_size_per_identity)
+
+    async def _forward_with_queue(self, caller: Caller, request: Request, room: Room) -> None:
+        """Forward, in Default mode merged with what waits in the queue (contract 5.4)."""
+        targets = self._targets(request, room.name, exempt=administers(caller))
+        waiting: list[Request] = []
+        if room.mode in (RequestMode.DEFAULT, RequestMode.HOST_SUBMIT) and room.id in self._queues:
+            waiting = self._queues.pop(room.id).take_for_merge()
+        for entry in waiting:
+            entry.state = "merged"
+            self.tell(entry, "merged", mergedInto=request.request_id)
+        request.merged = waiting
+        request.targets = targets
+        await self._sender.enter(request)
+        if request.gone:
+            raise RoomMissing("Room not found")  # deleted meanwhile
+
+    def _targets(self, request: Request, room: str, *, exempt: bool) -> tuple[str, ...]:
+        """Steps 5 and 6 of contract 5.2: live extensions, assigned to the room."""
+        assigned = self._relations.assigned(room)
+        if request.ask.targets is None:
+            candidates = assigned or (self._relations.extensions() if exempt else ())
+            chosen = default_targets(self._relations.policy, candidates)
+            if not chosen:
+                raise ClientMissing(NO_EXTENSION)
+            return chosen
+        found: dict[str, None] = {}
+        missing: list[str] = []
+        for target in request.ask.targets:
+            session = self._sessions.resolve_extension(target)
+            if session is None:
+                missing.append(target)
+            elif session.identity not in assigned and not exempt:
+                raise NotAuthorised(f"Client {request.client_id} is not allowed to send messages to room {target}.")
+            else:
+                found[session.identity] = None
+        if not found:
+            raise ClientMissing(f"Target client not found: {', '.join(missing)}")
+        if missing:
+            self._forwarder.warn(request, f"Target client not found: {', '.join(missing)}")
+        return tuple(found)
+
+    # ------------------------------------------------------------------------------------------------- rooms' changes
+
+    def room_deleted(self, room: Room) -> None:
+        queue = self._queues.pop(room.id, None)
+        for request in queue.take_all() if queue is not None else ():
+            self.end(request, "expired")
+        for request in [r for r in self._requests if r.room_id == room.id]:
+            request.gone = True
+            self.end(request, "failed", "Room deleted.")
+
+    def member_left(self, room: Room, identity: str, reason: str) -> None:
+        """What waits of it goes to no model any more (A18)."""
+        self._withdraw(room, lambda request: request.identity == identity)
+
+    def muted(self, room: Room) -> None:
+        """As ``member_left``, for all who are muted now."""
+        self._withdraw(room, lambda request: bool(room.mutes_of(request.identity, request.client_id)))
+
+    def taken_back(self, room: Room, message_ids: Collection[str] | None = None) -> None:
+        """These messages are stored no more, or all that were; as ``member_left``, for what waits of them."""
+        if message_ids is None:
+            self._withdraw(room, lambda request: request.state != "recorded")
+        else:
+            self._withdraw(room, lambda request: request.message_id in message_ids)
+
+    def _withdraw(self, room: Room, concerned: Callable[[Request], bool]) -> None:
+        waiting = [r for r in self._requests if r.live and not r.given and r.room_id == room.id and r.message_id]
+        for request in filter(concerned, waiting):
+            if room.id in self._queues:
+                self._queues[room.id].remove(request)
+            self._sender.take_back(request)
+
+    def mode_changed(self, room: Room) -> None:
+        """Settle what waits under the old mode (contract 5.4)."""
+        queue = self._queues.pop(room.id, None)
+        waiting = queue.take_all() if queue is not None else []
+        if room.mode in (RequestMode.IMMEDIATE, RequestMode.SEPARATE):
+            d = Deferred.fromCoroutine(self._release(waiting, room))
+            d.addErrback(self._release_failed)
+        elif room.mode is RequestMode.MASTER_ONLY:
+            for request in waiting:
+                self.end(request, "expired")
+        elif waiting:
+            self._queues[room.id] = queue = self._new_queue()
+            for request in waiting:
+                queue.push(request)
+
+    async def _release(self, waiting: list[Request], room: Room) -> None:
+        for request in waiting:
+            if not request.live:  # taken back, or the room was deleted, while those before it were sent
+                continue
+            request.mode = room.mode
+            try:
+                request.targets = self._targets(request, room.name, exempt=False)
+                await self._sender.enter(request)
+            except NewAgeError as error:
+                self._forwarder.report(request, error, None, None)
+                self._sender.let_go(request)
+                self.end(request, "failed", str(error))
+                continue
+            if request.live and not request.given:
+                self._waits(request, "turn", self._forwarder.position(request))
+
+    def _release_failed(self, failure: Failure) -> None:
+        self._log.failure("a queue could not be forwarded", failure)
+
+    # ------------------------------------------------------------------------------------------------------ internals
+
+    def _tick(self) -> None:
+        self._sweep = self._world.clock.callLater(self.SWEEP, self._tick)
+        now = self._world.clock.seconds()
+        for room_id, queue in list(self._queues.items()):
+            for request in queue.expire(now - self.settings.queue_ttl_seconds):
+                self.end(request, "expired")
+            if not queue:
+                del self._queues[room_id]
+        for request in [r for r in self._requests if r.live and r.targets and not r.sent]:
+            if request.created_at <= now - self.settings.queue_ttl_seconds:
+                self.end(request, "expired")
+        self._sweep_requests()
+        horizon = self._world.clock.seconds() - self.RATE_WINDOW
+        for identity, recent in list(self._rates.items()):
+            if not recent or recent[-1][0] <= horizon:
+                del self._rates[identity]

@@ -1,0 +1,301 @@
+"""The account of LLM requests: which are live, what came back, when they end (contract 5.3, 5.5, 5.8)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, ClassVar
+
+from attrs import field, frozen
+from twisted.logger import Logger
+
+from newage.domain.correlation import Nobody, Patience
+from newage.domain.request import Request
+from newage.errors import NewAgeError, TimedOut
+from newage.ports import IOutbox, IRequestListener
+from newage.services.requests.desks import Desks
+from newage.services.requests.forwarding import Forwarder, status_update
+from newage.services.world import World
+from newage.telemetry import LogQuota
+
+
+@frozen(kw_only=True)
+class RequestSettings:
+    """Limits and times of requests.
+
+    All timers of an answer, each longer than what it waits for, the hub's longer than the extension's longer than the
+    model's (A32; the whole table is contract 15.2):
+
+    ==================================  =====================================  ==========================
+    waits for                           hub, seconds                           extension, seconds
+    ==================================  =====================================  ==========================
+    a host, for what is queued          ``queue_ttl_seconds`` 3600
+    a first sign, if it never answered  ``extension_first_sign_seconds`` 60    says so again after 20
+    an answer or a further sign         ``llm_request_timeout_seconds`` 600    120 to the first token
+    an answer without a label           ``llm_request_timeout_seconds``, from the end of its request on
+    the oldest of several in a room     ``extension_silence_seconds`` 180
+    the next token                      ``streams.output_idle_seconds`` 120    45
+    more after an END                   ``streams.stream_idle_finalize_ms`` 2
+    late packets                        ``request_tail_seconds``, ``streams.output_tail_seconds`` 60
+    ==================================  =====================================  ==========================
+    """
+
+    llm_request_timeout_seconds: int = field(
+        default=600, metadata={"doc": "a request without activity expires after it"}
+    )
+    request_tail_seconds: int = field(default=60, metadata={"doc": "late chunks of a finished request are still taken"})
+    extension_silence_seconds: int = field(
+        default=180, metadata={"doc": "an unlabelled answer skips requests silent for longer while a newer one waits"}
+    )
+    extension_first_sign_seconds: int = field(
+        default=60,
+        metadata={"doc": "a request fails without any sign for so long from an extension that has not answered yet"},
+    )
+    max_live_requests: int = field(default=1000, metadata={"doc": "requests at once"})
+    max_live_requests_per_identity: int = field(default=100, metadata={"doc": "requests of one identity at once"})
+    request_rate: int = field(default=30, metadata={"doc": "requests of one identity in 10 seconds"})
+    request_bytes_rate: int = field(
+        default=1_048_576, metadata={"doc": "bytes of the requests of one identity in 10 seconds"}
+    )
+    max_request_bytes: int = field(
+        default=262_144, metadata={"doc": "bytes of a request's text, data and further members as JSON"}
+    )
+    extension_max_in_flight: int = field(
+        default=1,
+        metadata={"doc": "requests at once of an extension that declares no capacity; 0 = any number"},
+    )
+    queue_size: int = field(default=100, metadata={"doc": "queued requests of a room in Default mode"})
+    queue_size_per_identity: int = field(default=20, metadata={"doc": "of these, from one identity"})
+    queue_ttl_seconds: int = field(default=3600, metadata={"doc": "a queued request expires after it"})
+
+    @property
+    def patience(self) -> Patience:
+        return Patience(
+            first_sign=self.extension_first_sign_seconds,
+            timeout=self.llm_request_timeout_seconds,
+            silence=self.extension_silence_seconds,
+        )
+
+
+LOGGED_ENDS_PER_SECOND = 50  # of all requests; the others are only counted
+LOGGED_SILENCES_PER_SECOND = 5
+NO_SIGN = (
+    "{extension} gave no sign within {seconds} seconds. The SillyTavern-NewAge extension does not send its answers by "
+    "itself: the README, 'Connect SillyTavern', tells how to mend it. Or SillyTavern is asleep, busy or has no model."
+)
+END_LABELS = {"completed": "LLM_RESPONSE_SENT", "failed": "LLM_REQUEST_FAILED", "expired": "LLM_REQUEST_FAILED"}
+
+
+class RequestLedger:
+    """What streams and answers need to know of requests; how requests get in is ``RequestService``'s."""
+
+    _log: ClassVar[Logger] = Logger()
+
+    def __init__(
+        self, world: World, outbox: IOutbox, desks: Desks, forwarder: Forwarder, settings: RequestSettings
+    ) -> None:
+        self._world = world
+        self._outbox = outbox
+        self._desks = desks
+        self._forwarder = forwarder
+        self.settings = settings
+        self._quota = LogQuota(LOGGED_ENDS_PER_SECOND, world.clock.seconds)
+        self._silences = LogQuota(LOGGED_SILENCES_PER_SECOND, world.clock.seconds)
+        self._requests: dict[Request, None] = {}  # live ones and those in their tail, oldest first
+        self._ids: dict[tuple[str, str], Request] = {}  # (identity, requestId) -> the newest of these
+        self._live: dict[str, int] = {}  # identity -> number of its live requests
+        self._listeners: list[IRequestListener] = []
+
+    def add_listener(self, listener: IRequestListener) -> None:
+        self._listeners.append(listener)
+
+    @property
+    def live_count(self) -> int:
+        return sum(self._live.values())
+
+    def enter(self, request: Request) -> None:
+        """Keep account of it from now on."""
+        self._requests[request] = None
+        self._ids[request.identity, request.request_id] = request
+        self._live[request.identity] = self._live.get(request.identity, 0) + 1
+
+    # ------------------------------------------------------------------------------------------------- what comes back
+
+    def get(self, identity: str, request_id: str) -> Request | None:
+        """The request of that identity; an id is its requester's own (A17)."""
+        return self._ids.get((identity, request_id))
+
+    def named(self, extension: str, request_id: str | None) -> Request | None:
+        """The request that an extension knows by that id, live or in its tail."""
+        return self._desks.named(extension, request_id)
+
+    def label(self, extension: str, request_id: str | None) -> Request | Nobody | None:
+        """What that id says of an extension: a request, one long over, or nothing because the hub never gave it."""
+        return self._desks.label(extension, request_id)
+
+    def whose(
+        self,
+        extension: str,
+        request_id: str | None,
+        output_id: str | None,
+        bound: Request | None,
+        over: Collection[Request] = (),
+    ) -> Request | Nobody:
+        """The request that a packet of an answer belongs to (A31).
+
+        :param bound: the request of that output, if it is open or in its tail.
+        :param over: requests whose answers end by this packet.
+        """
+        return self._desks.whose(extension, request_id, output_id, bound, over)
+
+    def heard_from(self, request: Request, extension: str) -> None:
+        """An extension is at work on it: neither expiry nor rule 3 may pass it over."""
+        request.active_at = self._world.clock.seconds()
+        self._desks.heard(extension, request)
+
+    def started(self, extension: str, request_id: str | None, room_id: str) -> None:
+        """START_PROCESSING: a sign that it is at work, on the request it names, else on what it has of that room."""
+        named = self.named(extension, request_id)
+        for request in [named] if named is not None else self._desks.running_in(extension, room_id):
+            self.heard_from(request, extension)
+
+    def goes_on(self, request: Request, extension: str) -> None:
+        """Its answer goes on after its end: what the extension was sent since then it may have dropped (H11)."""
+        dropped = self._desks.goes_on(extension, request)
+        if dropped:
+            self._forwarder.back(extension, dropped)
+
+    def output_over(self, extension: str, output_id: str) -> None:
+        """The tail of an output is over."""
+        self._desks.output_over(extension, output_id)
+
+    def finished_by(self, request: Request, extension: str) -> None:
+        """Its output is whole: what the extension sends next without a requestId belongs to the next request."""
+        self._desks.settled(extension, request)
+        if request.awaits(extension):
+            request.finished.add(extension)
+        self._forwarder.go_on(extension)
+
+    def answered_by(self, request: Request, extension: str, response_id: str) -> None:
+        """Its answer is stored: tell the requester, and end the request after the last one."""
+        request.responses.append(response_id)
+        if not request.live:
+            return
+        request.answered.add(extension)
+        if request.remaining > 0:
+            self.tell(request, "processing", responseId=response_id, remaining=request.remaining)
+        else:
+            self.end(request, "completed", responseId=response_id)
+
+    def lost_by(self, request: Request, extension: str, error: NewAgeError) -> None:
+        """Its answer is whole but could not be stored."""
+        request.finished.discard(extension)
+        self.failed_by(request, extension, error)
+
+    def failed_by(self, request: Request, extension: str, error: NewAgeError, detail: object = None) -> bool:
+        """An extension failed at it; only the first time counts (contract 5.8).
+
+        :return: whether it was the first time.
+        """
+        self._desks.settled(extension, request)
+        first = self._fail(request, extension, error, detail)
+        self._forwarder.go_on(extension)
+        return first
+
+    def _fail(self, request: Request, extension: str, error: NewAgeError, detail: object = None) -> bool:
+        if not request.live or not request.awaits(extension):
+            return False
+        request.failed.add(extension)
+        self._forwarder.report(request, error, extension, detail)
+        if request.remaining == 0:
+            status = "completed" if request.answered else "failed"
+            self.end(request, status, str(error) if status == "failed" else None)
+        return True
+
+    def awaited_of(self, extension: str) -> list[Request]:
+        """The live requests this extension has still to answer."""
+        return [r for r in self._requests if r.live and r.awaits(extension)]
+
+    def end(self, request: Request, status: str, message: str | None = None, **members: Any) -> None:
+        """No more is expected of it: tell everybody whose words are in it."""
+        if not request.live:
+            return
+        request.ended_at = self._world.clock.seconds()
+        request.state = status
+        self._note_end(request, status)
+        self._count_down(request)
+        for target in request.sent:
+            if request.given:
+                self._desks.given_up(target, request)
+            else:  # nor can an answer to it come
+                self._desks.settled(target, request)
+        details = {**members, **({"message": message} if message is not None else {})}
+        self.tell(request, status, **details)
+        for entry in request.merged:
+            entry.responses = list(request.responses)
+            self.end(entry, status, message, **members)
+        for listener in self._listeners:
+            listener.request_ended(request, message)
+        for target in request.targets:
+            self._forwarder.go_on(target)
+
+    def _note_end(self, request: Request, status: str) -> None:
+        """One line in the log files, as far as its quota goes; never what was said."""
+        unsaid = self._quota.take()
+        if unsaid is not None:
+            self._log.info(
+                "{identity}: request {request_id} in room {room}: {status}",
+                identity=request.identity,
+                request_id=request.request_id,
+                room=request.room,
+                status=status if not unsaid else f"{status} ({unsaid} ends before were not logged)",
+                tag=END_LABELS.get(status, ""),
+            )
+
+    def tell(self, request: Request, status: str, **members: Any) -> None:
+        """REQUEST_STATUS_UPDATE."""
+        self._outbox.publish(status_update(request, status, **members))
+
+    # ------------------------------------------------------------------------------------------------------ internals
+
+    def _count_down(self, request: Request) -> None:
+        left = self._live.get(request.identity, 1) - 1
+        if left > 0:
+            self._live[request.identity] = left
+        else:
+            self._live.pop(request.identity, None)
+
+    def _forget(self, request: Request) -> None:
+        if request in self._requests:
+            del self._requests[request]
+            self._desks.forget(request)
+        if self._ids.get((request.identity, request.request_id)) is request:
+            del self._ids[request.identity, request.request_id]
+        if request.live:
+            request.ended_at = self._world.clock.seconds()
+            self._count_down(request)
+
+    def _sweep_requests(self) -> None:
+        """Expire what fell silent, forget what is long over."""
+        for extension, request in self._desks.silent():
+            self._gave_no_sign(request, extension)
+        now = self._world.clock.seconds()
+        for request in list(self._requests):
+            if request.ended_at is not None:
+                if request.ended_at <= now - self.settings.request_tail_seconds and not self._desks.owed(request):
+                    self._forget(request)
+            elif request.timed and request.active_at <= now - self.settings.llm_request_timeout_seconds:
+                self._expire(request)
+        self._forwarder.go_on()
+
+    def _gave_no_sign(self, request: Request, extension: str) -> None:
+        """It may still be answered: what the extension says next without a requestId is taken for this (A31)."""
+        words = NO_SIGN.format(extension=extension, seconds=self.settings.extension_first_sign_seconds)
+        if (unsaid := self._silences.take()) is not None:
+            more = f" ({unsaid} of these were not logged)" if unsaid else ""
+            self._log.warn("request {request_id}: {words}{more}", request_id=request.request_id, words=words, more=more)
+        self._desks.given_up(extension, request)
+        self._fail(request, extension, TimedOut(words))
+
+    def _expire(self, request: Request) -> None:
+        self._forwarder.report(request, TimedOut("Request timed out."), None, None)
+        self.end(request, "expired", "Request timed out.")

@@ -1,0 +1,111 @@
+"""Requests wait for their turn at an extension and are sent in the words that are stored then (contract 5.4, A18)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from attrs import define
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from newage.domain.model import Message, RequestMode
+from newage.domain.request import Request
+from newage.errors import CallFailed, NewAgeError
+from newage.services.history.log import HistoryService
+from newage.services.requests.desks import Desks
+from newage.services.requests.forwarding import Forwarder
+from newage.services.requests.ledger import RequestLedger
+from newage.services.rooms.rooms import RoomService
+
+TAKEN_BACK = "Taken back before it was sent."
+
+
+@define(eq=False)
+class Sender:
+    """Nothing that waits is copied: message, merged ones and context are read when the turn has come."""
+
+    _log: ClassVar[Logger] = Logger()
+
+    _rooms: RoomService
+    _history: HistoryService
+    _desks: Desks
+    _forwarder: Forwarder
+    _ledger: RequestLedger
+
+    async def enter(self, request: Request) -> None:
+        """Wait for a turn at each target; over when what could be sent at once has been.
+
+        :raises NewAgeError: that could not be read.
+        """
+        at_once: list[Deferred[None]] = []
+        waits = False
+
+        def send(target: str, name: str) -> None:
+            sending = Deferred.fromCoroutine(self._send(request, target, name))
+            if waits:
+                sending.addErrback(self._failed, request, target)
+            else:
+                at_once.append(sending)
+
+        self._forwarder.enter(request, send)
+        waits = True
+        for _, outcome in await DeferredList(at_once, consumeErrors=True):
+            if isinstance(outcome, Failure):
+                outcome.raiseException()
+
+    def take_back(self, request: Request) -> None:
+        """It goes to no extension any more, as far as it has not been told yet."""
+        self.let_go(request)
+        self._ledger.end(request, "expired", TAKEN_BACK)
+
+    def let_go(self, request: Request) -> None:
+        """No extension owes an answer to what it was not told."""
+        if not request.given:
+            for target in request.sent:
+                self._desks.settled(target, request)
+            request.sent.clear()
+
+    async def _send(self, request: Request, target: str, name: str) -> None:
+        room = self._rooms.with_id(request.room_id)
+        if room is None:  # it is being deleted; whoever waits is told by that
+            return
+        only = request.identity if request.mode is RequestMode.SEPARATE else None
+        context = await self._history.context(room, only)
+        ids = [*(entry.message_id for entry in request.merged), request.message_id]
+        said = await self._history.said(request.room_id, ids)
+        if not request.live or not request.awaits(target) or target not in request.sent:
+            return  # ended, or put off, while it was read
+        if self._rooms.current(room) is None:
+            return
+        own = said.get(request.message_id)
+        if own is not None:
+            self._forwarder.forward(target, name, request, own, self._merged(request, said), context)
+            self._given(request)
+        elif request.given:
+            self._ledger.failed_by(request, target, CallFailed(TAKEN_BACK))
+        else:
+            self.take_back(request)
+
+    def _merged(self, request: Request, said: dict[str, Message]) -> list[tuple[str, Message]]:
+        """RequestIds and messages in the order of the merge; those that were taken back meanwhile end."""
+        for entry in request.merged:
+            if entry.message_id not in said and not entry.given:
+                self.take_back(entry)
+        request.merged = [entry for entry in request.merged if entry.live]
+        return [(e.request_id, said[e.message_id]) for e in request.merged if e.message_id in said]
+
+    def _given(self, request: Request) -> None:
+        for each in (*request.merged, request):
+            each.given = True
+        if request.state != "forwarded":
+            request.state = "forwarded"
+            self._ledger.tell(request, "forwarded")
+
+    def _failed(self, failure: Failure, request: Request, target: str) -> None:
+        """What had to wait cannot be read now."""
+        error = failure.value
+        if not isinstance(error, NewAgeError):
+            self._log.failure("a request could not be sent to {target}", failure, target=target)
+            error = CallFailed("Internal error.")
+        self._ledger.failed_by(request, target, error)

@@ -1,0 +1,1 @@
+"""Where people meet: rooms, roles, who serves whom."""

@@ -1,0 +1,101 @@
+"""Who is doing what: MEMBER_STATUS_UPDATE, and the notice that somebody went offline (contract 2.11, 4.9)."""
+
+from __future__ import annotations
+
+from attrs import field, frozen
+from twisted.internet.interfaces import IDelayedCall
+
+from newage.domain.model import Audience, Emission, Room, Session
+from newage.ports import IOutbox
+from newage.services.listeners import RoomListener, SessionListener
+from newage.services.rooms.rooms import RoomService
+from newage.services.sessions.sessions import SessionService
+from newage.services.world import World
+
+
+@frozen(kw_only=True)
+class PresenceSettings:
+    typing_idle_seconds: int = field(default=15, metadata={"doc": "typing without a further sign ends after it"})
+
+
+class PresenceService(SessionListener, RoomListener):
+    def __init__(
+        self, world: World, outbox: IOutbox, sessions: SessionService, rooms: RoomService, settings: PresenceSettings
+    ) -> None:
+        self._world = world
+        self._outbox = outbox
+        self._sessions = sessions
+        self._rooms = rooms
+        self.settings = settings
+        self._typing: dict[tuple[str, str], IDelayedCall] = {}  # (identity, room id); gone with either
+
+    def close(self) -> None:
+        for call in self._typing.values():
+            call.cancel()
+        self._typing.clear()
+
+    def show(self, room: str, identity: str, status: str, *, room_id: str | None = None) -> None:
+        """Tell a room what one identity is doing.
+
+        :param room_id: says it to nobody when that room is gone, whether or not there is one of its name again.
+        """
+        if room_id is not None and self._rooms.with_id(room_id) is None:
+            return
+        session = self._sessions.by_identity(identity)
+        body = {
+            "identity": identity,
+            "clientId": session.client_id if session is not None else identity,
+            "roomName": room,
+            "status": status,
+            "timestamp": self._world.timestamp(),
+        }
+        self._outbox.publish(Emission("/llm", "MEMBER_STATUS_UPDATE", (body,), (Audience("room", room),)))
+
+    def start_typing(self, name: str, identity: str) -> None:
+        """Shown once; each further call only prolongs it."""
+        room = self._rooms.require(name)
+        running = self._typing.get((identity, room.id))
+        if running is not None:
+            running.reset(self.settings.typing_idle_seconds)
+            return
+        delay = self.settings.typing_idle_seconds
+        self._typing[identity, room.id] = self._world.clock.callLater(delay, self.stop_typing, name, identity)
+        self.show(name, identity, "typing")
+
+    def stop_typing(self, name: str, identity: str) -> None:
+        """Not typing is fine."""
+        room = self._rooms.get(name)
+        running = self._typing.pop((identity, room.id), None) if room is not None else None
+        if running is None:
+            return
+        if running.active():
+            running.cancel()
+        self.show(name, identity, "idle")
+
+    def typing_in(self, identity: str) -> tuple[str, ...]:
+        rooms = (self._rooms.with_id(room_id) for who, room_id in self._typing if who == identity)
+        return tuple(room.name for room in rooms if room is not None)
+
+    def room_deleted(self, room: Room) -> None:
+        for key in [key for key in self._typing if key[1] == room.id]:
+            running = self._typing.pop(key)
+            if running.active():
+                running.cancel()
+
+    def session_appeared(self, session: Session) -> None:
+        for room in self._rooms.rooms_of(session.identity):
+            if len(self._rooms.require(room).members) > 1:
+                self.show(room, session.identity, "online")
+
+    def session_gone(self, session: Session) -> None:
+        for typed in self.typing_in(session.identity):
+            self.stop_typing(typed, session.identity)
+        body = {"clientId": session.client_id, "identity": session.identity, "reason": "disconnect"}
+        for name in self._rooms.rooms_of(session.identity):
+            room = self._rooms.require(name)
+            if len(room.members) == 1:
+                continue
+            for namespace in ("/", "/rooms"):
+                left = {**body, "roomName": name, "roomId": room.id}
+                self._outbox.publish(Emission(namespace, "MEMBER_LEFT", (left,), (Audience("room", name),)))
+            self.show(name, session.identity, "offline")

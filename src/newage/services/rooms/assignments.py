@@ -1,0 +1,296 @@
+"""Which extensions serve which client rooms, and who is told when that changes (contract 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from attrs import field, frozen
+from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from newage.domain.model import Audience, Caller, ConnectionPolicy, Emission, Kind, Role, Room, RoomKind, Session
+from newage.domain.policy import Assignments, assign
+from newage.errors import ClientMissing, InvalidRequest, RoomMissing
+from newage.ports import IOutbox, IStateStore
+from newage.services.listeners import RoomListener, SessionListener
+from newage.services.rooms.rooms import RoomService
+from newage.services.sessions.sessions import SessionService
+from newage.services.world import World
+
+
+@frozen(kw_only=True)
+class RelationSettings:
+    connection_policy: str = field(
+        default="Free", metadata={"doc": "policy of a fresh home: Free, Manual, Balanced, Broadcast, Random"}
+    )
+    max_manual_assignments: int = field(default=1000, metadata={"doc": "rooms with a stored manual assignment"})
+
+
+Lists = dict[str, tuple[str, ...]]
+
+
+class RelationService(SessionListener, RoomListener):
+    """Assignments are recomputed when they are next looked at after a trigger, and announced once per reactor turn."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        world: World,
+        outbox: IOutbox,
+        sessions: SessionService,
+        rooms: RoomService,
+        store: IStateStore,
+        settings: RelationSettings,
+        choose: Callable[[Sequence[str]], str],
+    ) -> None:
+        self._world = world
+        self._outbox = outbox
+        self._sessions = sessions
+        self._rooms = rooms
+        self._store = store
+        self.settings = settings
+        self._choose = choose
+        self.policy = ConnectionPolicy(settings.connection_policy)
+        self._manual: Lists = {}  # by room id
+        self._by_name: Lists = {}  # of before rooms had ids: the next room of that name is meant, once
+        self._storing = DeferredLock()
+        self._extensions: dict[str, None] = {}  # in order of their first /llm socket
+        self._client_rooms: dict[str, None] = {}  # in order of registration
+        self._assignments: Assignments = {}
+        self._announced: Assignments = {}
+        self._stale = False
+        self._fresh = False
+        self._everybody = False
+        self._announcement: IDelayedCall | None = None
+
+    async def load(self) -> None:
+        """Take over the policy and the manual assignments set before the last stop."""
+        state = await self._store.load_state()
+        policy = state.get("connectionPolicy")
+        if policy in {known.value for known in ConnectionPolicy}:
+            self.policy = ConnectionPolicy(policy)
+        elif policy is not None:
+            self._log.warn("the stored connection policy is none: {policy}", policy=policy)
+        assigned = _lists(state.get("roomAssignments"))
+        self._manual = {room_id: names for room_id, names in assigned.items() if self._rooms.with_id(room_id)}
+        self._by_name = _lists(state.get("manualAssignments"))
+        for room in self._rooms.all():
+            self._bind(room)
+
+    def close(self) -> None:
+        if self._announcement is not None:
+            self._announcement.cancel()
+            self._announcement = None
+
+    # -------------------------------------------------------------------------------------------------------- lookup
+
+    def extensions(self) -> tuple[str, ...]:
+        """Identities of the available extensions, earliest first."""
+        return tuple(self._extensions)
+
+    def client_rooms(self) -> tuple[str, ...]:
+        return tuple(self._client_rooms)
+
+    def assigned(self, room: str) -> tuple[str, ...]:
+        """The extensions that serve a room; empty for what is no client room."""
+        self._recompute()
+        return self._assignments.get(room, ())
+
+    def assignments(self) -> Mapping[str, tuple[str, ...]]:
+        self._recompute()
+        return self._assignments
+
+    def rooms_of_extension(self, identity: str) -> tuple[str, ...]:
+        return tuple(room for room, extensions in self.assignments().items() if identity in extensions)
+
+    def announce_to(self, sid: str, identity: str) -> None:
+        """AVAILABLE_EXTENSIONS of one's own room to a socket that has just come to ``/rooms``."""
+        for room in self._rooms.rooms_of(identity):
+            if room in self._client_rooms:
+                self._outbox.emit(sid, "AVAILABLE_EXTENSIONS", self._view(room))
+
+    # ------------------------------------------------------------------------------------------------------- changes
+
+    async def set_policy(self, policy: ConnectionPolicy) -> None:
+        """Deal anew under this policy; it outlives a restart."""
+        await self._store.save_state("connectionPolicy", policy.value)
+        self.policy = policy
+        self._touch(fresh=True, everybody=True)
+
+    async def assign_manually(self, room: str, targets: Sequence[str]) -> tuple[str, ...]:
+        """Replace a room's manual assignment; an empty one clears it (contract 6.4).
+
+        One assignment after the other: each is stored with those before it.
+
+        :param targets: identities or clientIds of available extensions.
+        :raises InvalidRequest: the policy is not Manual, or the limit is reached. :raises RoomMissing: no client room.
+        :raises ClientMissing: no such extension.
+        """
+        found: tuple[str, ...] = await self._storing.run(
+            lambda: Deferred.fromCoroutine(self._assign_manually(room, targets))
+        )
+        return found
+
+    async def _assign_manually(self, room: str, targets: Sequence[str]) -> tuple[str, ...]:
+        if self.policy is not ConnectionPolicy.MANUAL:
+            raise InvalidRequest("Manual assignment is only allowed in Manual mode")
+        there = self._rooms.get(room)
+        known = room in self._by_name or (there is not None and there.id in self._manual)
+        if room not in self._client_rooms and not known:
+            raise RoomMissing("Client room not found")
+        found: dict[str, None] = {}
+        for target in targets:
+            session = self._sessions.resolve_extension(target)
+            if session is None:
+                raise ClientMissing(f"Extension not found: {target}")
+            found[session.identity] = None
+        by_name = {name: names for name, names in self._by_name.items() if name != room}
+        manual = {room_id: names for room_id, names in self._manual.items() if self._rooms.with_id(room_id)}
+        if there is not None:
+            manual.pop(there.id, None)
+            if found:
+                manual[there.id] = tuple(found)
+                await self._rooms.ensure_stored(there.id)
+        too_many = len(manual) + len(by_name) > self.settings.max_manual_assignments
+        if too_many or (found and (there is None or not self._rooms.is_stored(there.id))):
+            raise InvalidRequest("Failed to assign extension")
+        await self._save(manual, by_name)
+        self._touch(everybody=True)
+        return tuple(found)
+
+    async def _save(self, manual: Lists, by_name: Lists) -> None:
+        await self._store.save_state("roomAssignments", manual)
+        self._manual = manual
+        if by_name != self._by_name:
+            await self._store.save_state("manualAssignments", by_name)
+            self._by_name = by_name
+
+    def _bind(self, room: Room) -> None:
+        """What was assigned to a name is this room's from now on."""
+        if room.name in self._by_name:
+            self._manual[room.id] = self._by_name.pop(room.name)
+            self._touch()
+            self._rooms.ensure_stored(room.id)
+            self._keep()
+
+    def _keep(self) -> None:
+        """Store it as it is; who fails to learns it from the log, and a restart finds what was before."""
+        for name, lists in (("roomAssignments", self._manual), ("manualAssignments", self._by_name)):
+            self._store.save_state(name, lists).addErrback(self._not_stored)
+
+    def _not_stored(self, failure: Failure) -> None:
+        self._log.error("manual assignments could not be stored: {failure}", failure=failure.value)
+
+    # ------------------------------------------------------------------------------------------------------- triggers
+
+    def session_appeared(self, session: Session) -> None:
+        if session.kind is Kind.CLIENT:
+            for room in self._rooms.rooms_of(session.identity):
+                self._consider(room)
+
+    def socket_attached(self, caller: Caller) -> None:
+        self._consider(caller.identity)  # a later socket may have shown that it is no client
+
+    def session_gone(self, session: Session) -> None:
+        for room in self._rooms.rooms_of(session.identity):
+            self._consider(room)
+
+    def extension_available(self, session: Session) -> None:
+        self._extensions[session.identity] = None
+        self._touch()
+
+    def extension_lost(self, session: Session) -> None:
+        self._extensions.pop(session.identity, None)
+        self._touch()
+
+    def room_created(self, room: Room) -> None:
+        self._bind(room)
+        self._consider(room.name)
+
+    def member_joined(self, room: Room, identity: str, role: Role) -> None:
+        self._consider(room.name)
+
+    def member_left(self, room: Room, identity: str, reason: str) -> None:
+        self._consider(room.name)
+
+    def room_deleted(self, room: Room) -> None:
+        """What was assigned to it goes with it: another one of its name, which may be there already, begins without."""
+        if self._manual.pop(room.id, None) is not None:
+            self._keep()
+        if room.name in self._client_rooms:
+            del self._client_rooms[room.name]
+            self._assignments.pop(room.name, None)
+            self._announced.pop(room.name, None)
+            self._touch()
+        self._consider(room.name)
+
+    # ------------------------------------------------------------------------------------------------------ internals
+
+    def _consider(self, name: str) -> None:
+        """Is this a connected client room (contract 6.1)? Enter it or strike it out."""
+        room = self._rooms.get(name)
+        belongs = room is not None and self._is_client_room(room)
+        if belongs == (name in self._client_rooms):
+            return
+        if belongs:
+            self._client_rooms[name] = None
+        else:
+            del self._client_rooms[name]
+        self._touch()
+
+    def _is_client_room(self, room: Room) -> bool:
+        if room.kind not in (RoomKind.PERSONAL, RoomKind.GROUP):
+            return False
+        sessions = (self._sessions.by_identity(identity) for identity in room.members)
+        return any(session is not None and session.kind is Kind.CLIENT for session in sessions)
+
+    def _touch(self, *, fresh: bool = False, everybody: bool = False) -> None:
+        self._stale = True
+        self._fresh = self._fresh or fresh
+        self._everybody = self._everybody or everybody
+        if self._announcement is None:
+            self._announcement = self._world.clock.callLater(0, self._announce)
+
+    def _recompute(self) -> None:
+        if not self._stale:
+            return
+        self._assignments = assign(
+            self.policy,
+            tuple(self._client_rooms),
+            tuple(self._extensions),
+            manual=self._manual_by_name(),
+            previous=self._assignments,
+            fresh=self._fresh,
+            choose=self._choose,
+        )
+        self._stale = self._fresh = False
+
+    def _manual_by_name(self) -> Lists:
+        rooms = ((self._rooms.with_id(room_id), names) for room_id, names in self._manual.items())
+        return {room.name: names for room, names in rooms if room is not None}
+
+    def _announce(self) -> None:
+        """AVAILABLE_EXTENSIONS to every client room whose list changed or that is new, empty lists included."""
+        self._announcement = None
+        self._recompute()
+        before, self._announced = self._announced, dict(self._assignments)
+        everybody, self._everybody = self._everybody, False
+        for room, extensions in self._assignments.items():
+            if everybody or before.get(room) != extensions:
+                to = (Audience("room", room),)
+                self._outbox.publish(Emission("/rooms", "AVAILABLE_EXTENSIONS", (self._view(room),), to))
+
+    def _view(self, room: str) -> dict[str, Any]:
+        return {"extensions": list(self.assigned(room)), "roomName": room, "policy": self.policy.value}
+
+
+def _lists(stored: object) -> Lists:
+    """What is a list of names for each room of what was stored."""
+    lists = stored.items() if isinstance(stored, dict) else ()
+    return {
+        room: tuple(name for name in names if isinstance(name, str)) for room, names in lists if isinstance(names, list)
+    }

@@ -1,0 +1,43 @@
+"""Which transport rooms a member's sockets are in (contract 2.10)."""
+
+from __future__ import annotations
+
+from newage.domain.model import Audience, Caller, Kind
+from newage.ports import IOutbox
+from newage.services.sessions.sessions import SessionService
+
+
+class TransportRooms:
+    """Puts the sockets of identities into the audiences of a room and takes them out."""
+
+    def __init__(self, outbox: IOutbox, sessions: SessionService) -> None:
+        self._outbox = outbox
+        self._sessions = sessions
+
+    def enter(self, name: str, identity: str) -> None:
+        """With all its sockets, in all namespaces."""
+        for caller in self._sessions.all_callers(identity):
+            self.enter_socket(name, caller)
+
+    def enter_socket(self, name: str, caller: Caller) -> None:
+        for audience in audiences(name, caller):
+            self._outbox.join(caller.sid, audience)
+
+    def leave(self, name: str, identity: str) -> None:
+        for caller in self._sessions.all_callers(identity):
+            for audience in audiences(name, caller):
+                self._outbox.leave(caller.sid, audience)
+
+
+def audiences(name: str, caller: Caller) -> list[Audience]:
+    """The transport rooms of one socket in one room.
+
+    ``aliases``: has not declared a stream form, so it also gets the alias events (A9). ``snapshots``: wants
+    UPDATE_CONTEXT (contract 4.6); extensions do not.
+    """
+    found = [Audience("room", name)]
+    if caller.stream_mode not in ("ss", "plain"):
+        found.append(Audience("aliases", name))
+    if caller.kind is not Kind.EXTENSION and not caller.incremental:
+        found.append(Audience("snapshots", name))
+    return found

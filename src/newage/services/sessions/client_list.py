@@ -1,0 +1,126 @@
+"""Who is connected, as the wire shows it, and the pushes when that changes (contract 3.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define, field, frozen
+from attrs.validators import ge
+from twisted.internet.interfaces import IDelayedCall
+
+from newage.domain.model import EVERYBODY, MONITOR_ROOM, Audience, Caller, Emission, Kind, Session
+from newage.ports import IOutbox
+from newage.services.listeners import SessionListener
+from newage.services.world import World, iso
+
+EXTENSION_SOCKETS = Audience("kind", Kind.EXTENSION.value)
+
+
+@frozen(kw_only=True)
+class ClientListSettings:
+    """How the client list is pushed."""
+
+    client_list_coalesce_ms: int = field(
+        default=100, validator=ge(0), metadata={"doc": "milliseconds in which changes are announced together"}
+    )
+    client_list_ms_per_client: float = field(
+        default=1.0,
+        validator=ge(0),
+        metadata={
+            "doc": "milliseconds of quiet after an announcement, per client in it: a storm of logins stays linear"
+        },
+    )
+    client_list_max_chars: int = field(
+        default=262_144,
+        validator=ge(0),
+        metadata={"doc": "characters of desc and html in one pushed list; beyond, html is left out"},
+    )
+
+
+def client_info(session: Session) -> dict[str, Any]:
+    """The superset that all readers understand; never any key material."""
+    return {
+        "id": session.client_id,
+        "clientId": session.client_id,
+        "identity": session.identity,
+        "clientType": session.client_type,
+        "desc": session.desc,
+        "description": session.desc,
+        "clientDesc": session.desc,
+        "html": session.html,
+        "clientHTML": session.html,
+        "connectedAt": iso(session.connected_at),
+    }
+
+
+@define(eq=False)
+class ClientListService(SessionListener):
+    """Pushes the list once per interval, however many came and went in it.
+
+    :param online: every session, in order of appearance.
+    :param alias_events: emit lower-case twins too (contract 1.8).
+    """
+
+    _world: World
+    _outbox: IOutbox
+    _online: Callable[[], tuple[Session, ...]]
+    _settings: ClientListSettings
+    _alias_events: bool = True
+    _pending: IDelayedCall | None = field(default=None, init=False)
+    _quiet_until: float = field(default=0.0, init=False)
+
+    def clients(self) -> list[dict[str, Any]]:
+        """ClientInfo of every session."""
+        sessions = self._online()
+        infos = [client_info(session) for session in sessions]
+        if sum(3 * len(s.desc) + 2 * len(s.html) for s in sessions) > self._settings.client_list_max_chars:
+            for info in infos:
+                info.update(html="", clientHTML="")
+        return infos
+
+    def changed(self) -> None:
+        """Announce soon."""
+        if self._pending is None:
+            quiet = self._quiet_until - self._world.clock.seconds()
+            delay = max(self._settings.client_list_coalesce_ms / 1000, quiet)
+            self._pending = self._world.clock.callLater(delay, self._push)
+
+    def close(self) -> None:
+        """Announce no more."""
+        if self._pending is not None:
+            self._pending.cancel()
+            self._pending = None
+
+    def _push(self) -> None:
+        self._pending = None
+        everyone = self.clients()
+        pause = len(everyone) * self._settings.client_list_ms_per_client / 1000
+        self._quiet_until = self._world.clock.seconds() + pause
+        names = ["UPDATE_CONNECTED_CLIENTS", *(["update_connected_clients"] if self._alias_events else [])]
+        for name in names:
+            payload = ({"clients": everyone},)
+            self._outbox.publish(Emission("/clients", name, payload, (EVERYBODY,)))
+            self._outbox.publish(Emission("/", name, payload, (Audience("room", MONITOR_ROOM),)))
+        others = [info for info in everyone if Kind.of(info["clientType"]) is not Kind.EXTENSION]
+        theirs = ({"clients": others, "nonSillyTavernClients": others},)
+        for namespace in ("/clients", "/auth"):
+            self._outbox.publish(Emission(namespace, "CONNECTED_CLIENTS_UPDATE", theirs, (EXTENSION_SOCKETS,)))
+
+    # ------------------------------------------------------------------------------------------------------- listening
+
+    def session_appeared(self, session: Session) -> None:
+        self.changed()
+
+    def socket_attached(self, caller: Caller) -> None:
+        if caller.namespace == "/auth":
+            self.changed()  # observed on the reference server: a login announces the list
+
+    def session_gone(self, session: Session) -> None:
+        self.changed()
+
+    def extension_available(self, session: Session) -> None:
+        self.changed()
+
+    def extension_lost(self, session: Session) -> None:
+        self.changed()

@@ -1,0 +1,219 @@
+"""Who is there: (clientId, identity) sessions, counted by their sockets (contract 2.9-2.11)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import define, evolve, field, frozen
+from twisted.internet.interfaces import IDelayedCall
+from zope.interface import implementer
+
+from newage.domain.model import Audience, Caller, Peer, Session
+from newage.errors import Unavailable
+from newage.ports import IExtensionHost, IExtensionLink, IOutbox, ISessionListener
+from newage.services.world import World
+
+
+@frozen(kw_only=True)
+class SessionSettings:
+    session_grace_ms: int = field(default=2000, metadata={"doc": "how long a session outlives its last socket"})
+    max_sessions: int = field(default=20_000, metadata={"doc": "sessions at once; further ones are refused"})
+    max_sockets_per_session: int = field(default=256, metadata={"doc": "sockets of one session in all namespaces"})
+
+
+@define
+class _Live:
+    session: Session
+    callers: dict[str, Caller] = field(factory=dict)  # sid -> caller, in order of connection
+    links: dict[str, IExtensionLink] = field(factory=dict)  # sid -> link, in order of connection
+    grace: IDelayedCall | None = None
+
+
+@implementer(IExtensionHost)
+class SessionService:
+    """The registry. Listeners are told synchronously and in the order they were added."""
+
+    def __init__(self, world: World, outbox: IOutbox, settings: SessionSettings) -> None:
+        self._world = world
+        self._outbox = outbox
+        self.settings = settings
+        self._by_identity: dict[str, _Live] = {}
+        self._by_client: dict[str, dict[str, _Live]] = {}  # clientId -> identity -> session
+        self._by_sid: dict[str, _Live] = {}
+        self._listeners: list[ISessionListener] = []
+        self.is_room_name: Callable[[str], bool] = lambda name: False
+
+    def add_listener(self, listener: ISessionListener) -> None:
+        self._listeners.append(listener)
+
+    # ------------------------------------------------------------------------------------------------- registration
+
+    def attach(self, caller: Caller, link: IExtensionLink | None = None) -> None:
+        """Count one more socket; the first registers the session (contract 2.10).
+
+        :param link: how to forward to this extension; only for ``/llm`` sockets of extension kind.
+        :raises Unavailable: too many sessions, or too many sockets of this one.
+        """
+        live = self._by_identity.get(caller.identity)
+        appeared = live is None
+        if live is None:
+            if len(self._by_identity) >= self.settings.max_sessions:
+                raise Unavailable("Too many sessions.")
+            live = self._by_identity[caller.identity] = _Live(session=caller.session)
+            self._by_client.setdefault(caller.client_id, {})[caller.identity] = live
+        elif len(live.callers) >= self.settings.max_sockets_per_session:
+            raise Unavailable("Too many sockets of this client.")
+        if live.grace is not None:
+            live.grace.cancel()
+            live.grace = None
+        self._refresh(live, caller.session)
+        live.callers[caller.sid] = caller
+        self._by_sid[caller.sid] = live
+        self._outbox.join(caller.sid, Audience("identity", caller.identity))
+        self._outbox.join(caller.sid, Audience("client", caller.client_id))
+        self._outbox.join(caller.sid, Audience("kind", caller.kind.value))
+        if appeared:
+            self._tell("session_appeared", live.session)
+        self._tell("socket_attached", caller)
+        if link is not None:
+            live.links[caller.sid] = link
+            if len(live.links) == 1:
+                self._tell("extension_available", live.session)
+
+    def detach(self, sid: str) -> None:
+        """One socket less; unknown sids are ignored. After the last, the grace begins."""
+        live = self._by_sid.pop(sid, None)
+        if live is None:
+            return
+        caller = live.callers.pop(sid)
+        had_link = live.links.pop(sid, None) is not None
+        self._tell("socket_detached", caller)
+        if had_link and not live.links:
+            self._tell("extension_lost", live.session)
+        if not live.callers:
+            grace = self.settings.session_grace_ms / 1000
+            live.grace = self._world.clock.callLater(grace, self._gone, live)
+
+    def attach_extension(self, session: Session, link: IExtensionLink, capacity: int = 0) -> str:
+        sid = self._world.new_id()
+        peer = Peer("in-process", local=True)
+        self.attach(Caller(sid=sid, namespace="/llm", session=session, peer=peer, capacity=capacity), link)
+        return sid
+
+    def detach_extension(self, sid: str) -> None:
+        self.detach(sid)
+
+    def close(self) -> None:
+        """Cancel all timers."""
+        for live in self._by_identity.values():
+            if live.grace is not None:
+                live.grace.cancel()
+                live.grace = None
+
+    def _gone(self, live: _Live) -> None:
+        live.grace = None
+        del self._by_identity[live.session.identity]
+        siblings = self._by_client[live.session.client_id]
+        del siblings[live.session.identity]
+        if not siblings:
+            del self._by_client[live.session.client_id]
+        self._tell("session_gone", live.session)
+
+    def _refresh(self, live: _Live, seen: Session) -> None:
+        """A later socket may describe the client better; its type is whatever its newest socket proved."""
+        live.session = evolve(
+            live.session,
+            client_type=seen.client_type,
+            kind=seen.kind,
+            desc=seen.desc or live.session.desc,
+            html=seen.html or live.session.html,
+        )
+
+    def _tell(self, what: str, about: Session | Caller) -> None:
+        for listener in self._listeners:
+            getattr(listener, what)(about)
+
+    # -------------------------------------------------------------------------------------------------------- lookup
+
+    def online_sessions(self) -> tuple[Session, ...]:
+        """Every session, those in their grace included, in order of appearance."""
+        return tuple(live.session for live in self._by_identity.values())
+
+    def by_identity(self, identity: str) -> Session | None:
+        live = self._by_identity.get(identity)
+        return None if live is None else live.session
+
+    def is_online(self, identity: str) -> bool:
+        return identity in self._by_identity
+
+    def identity_holder(self, identity: str) -> str | None:
+        """The clientId of the session that has it as identity, else the one connected under it as clientId.
+
+        A group room holds its own name (contract 2.9, 4.1).
+        """
+        live = self._by_identity.get(identity)
+        if live is not None:
+            return live.session.client_id
+        if identity in self._by_client:
+            return identity
+        return f"room {identity}" if self.is_room_name(identity) else None
+
+    def resolve(self, target: str) -> Session | None:
+        """By identity, else the most recently connected session of that clientId."""
+        live = self._by_identity.get(target)
+        if live is not None:
+            return live.session
+        return self._newest_of_client(target, lambda live: True)
+
+    def resolve_extension(self, target: str) -> Session | None:
+        """Like ``resolve``, among extensions that are available."""
+        live = self._by_identity.get(target)
+        if live is not None and live.links:
+            return live.session
+        return self._newest_of_client(target, lambda live: bool(live.links))
+
+    def _newest_of_client(self, client_id: str, suits: Callable[[_Live], bool]) -> Session | None:
+        found = [live for live in self._by_client.get(client_id, {}).values() if suits(live)]
+        return max(found, key=lambda live: live.session.connected_at).session if found else None
+
+    def available_extensions(self) -> tuple[Session, ...]:
+        """Extensions with a live link, in order of their sessions' appearance."""
+        return tuple(live.session for live in self._by_identity.values() if live.links)
+
+    def is_available(self, identity: str) -> bool:
+        live = self._by_identity.get(identity)
+        return live is not None and bool(live.links)
+
+    def link(self, identity: str) -> IExtensionLink | None:
+        """The newest link of an extension: requests go to one socket (contract 2.9)."""
+        live = self._by_identity.get(identity)
+        if live is None or not live.links:
+            return None
+        return next(reversed(live.links.values()))
+
+    def answering(self, identity: str) -> Caller | None:
+        """The socket behind that link."""
+        live = self._by_identity.get(identity)
+        return live.callers[next(reversed(live.links))] if live is not None and live.links else None
+
+    def callers(self, identity: str, namespace: str) -> tuple[Caller, ...]:
+        """Who of this session is on a namespace, oldest first."""
+        live = self._by_identity.get(identity)
+        if live is None:
+            return ()
+        return tuple(caller for caller in live.callers.values() if caller.namespace == namespace)
+
+    def all_callers(self, identity: str) -> tuple[Caller, ...]:
+        live = self._by_identity.get(identity)
+        return () if live is None else tuple(live.callers.values())
+
+    def caller(self, sid: str) -> Caller | None:
+        live = self._by_sid.get(sid)
+        return None if live is None else live.callers.get(sid)
+
+    def sids(self, identity: str, namespace: str) -> tuple[str, ...]:
+        return tuple(caller.sid for caller in self.callers(identity, namespace))
+
+    def newest(self, identity: str, namespace: str) -> str | None:
+        sids = self.sids(identity, namespace)
+        return sids[-1] if sids else None

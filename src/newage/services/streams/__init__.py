@@ -1,0 +1,1 @@
+"""What extensions answer: outputs as they grow, and their readers."""

@@ -1,0 +1,412 @@
+"""HTTP long-polling as an ``IFrameSink``: a GET parks until there is something to send, a POST feeds the receiver.
+
+One GET and one POST at a time: a second one while the first is open, or one that the peer cancels, ends the session
+(contract 2.1). What is sent while no GET is parked waits; what is sent during one reactor turn leaves in one response.
+Packet bodies are the gateway's business; this module knows CLOSE and NOOP, with which it says goodbye, and PING.
+
+No number of packets ends a session (contract A30). What waits is judged by the gateway, in bytes and by time, as with a
+WebSocket; until then there are two ways of pushing back. While much waits, a POST is not read on and not answered, so a
+peer that asks for more than it fetches has to fetch first (``poll_hold_bytes``). And text that grows is not queued for
+a reader who is behind: it keeps one place, and is written as one packet when a GET takes it (``offer``).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from newage.errors import ProtocolError
+from newage.ports import IPollingSink, IReceiver
+from newage.protocol.engine_packet import CLOSE, MESSAGE, NOOP, PING, decode_payload, encode_payload
+from newage.web.channel import HardenedRequest
+from newage.web.responses import BAD_REQUEST, TEXT, answer, refuse
+from newage.web.settings import WebSettings
+from newage.web.transports.fastframes import SHARE_SECONDS, FlushList
+from newage.web.transports.websocket import NOBODY
+
+if TYPE_CHECKING:
+    from twisted.python.failure import Failure
+    from twisted.web.http import Request
+
+    from newage.protocol.engine_packet import SharedPacket
+
+_log = Logger()
+_NOT_PACKETS: Final = b"application/octet-stream"  # binary packets of older protocols; the reference refuses it, too
+_PACKET_BYTES: Final = 100  # what a waiting packet takes besides its bytes: a million empty ones are not nothing
+
+_Drawn: TypeAlias = Callable[[], list[bytes]]
+_NO_MORE: Final = b""
+
+
+def _is_python(request: Request) -> bool:
+    """By its User-Agent, which requests and aiohttp, the HTTP clients of python-engineio, write into each request."""
+    return b"python" in (request.getHeader(b"User-Agent") or b"").lower()
+
+
+def _weight(packet: bytes) -> int:
+    return len(packet) + _PACKET_BYTES
+
+
+@implementer(IPollingSink)
+class PollingSink:
+    """The polling side of one connection.
+
+    ``linger`` is called with this sink when it is closed while messages wait and no GET is parked: whoever keeps it
+    may answer one more GET by ``last_poll``.
+    """
+
+    __slots__ = (
+        "_bytes",
+        "_clock",
+        "_closed",
+        "_delivering",
+        "_flushes",
+        "_hold_call",
+        "_inbox",
+        "_linger",
+        "_merge_after",
+        "_packet",
+        "_packets",
+        "_park_call",
+        "_parked",
+        "_patient",
+        "_paused",
+        "_peer_closed",
+        "_post",
+        "_receiver",
+        "_settings",
+        "_upgrading",
+        "sid",
+    )
+    name = "polling"
+
+    def __init__(
+        self, settings: WebSettings, clock: IReactorTime, flushes: FlushList, linger: Callable[[PollingSink], None]
+    ) -> None:
+        self.sid = ""
+        self._settings = settings
+        self._clock = clock
+        self._flushes = flushes
+        self._linger = linger
+        self._receiver: IReceiver = NOBODY
+        self._packets: deque[tuple[bool, bytes] | _Drawn] = deque()  # that no GET took yet, and places of packets
+        self._bytes = 0  # of _packets, with what keeping them costs
+        self._merge_after = settings.poll_merge_packets
+        self._parked: Request | None = None
+        self._park_call: Any = None
+        self._post: Request | None = None  # whose body is arriving or being delivered
+        self._inbox: Iterator[bytes] | None = None  # the packets of that POST; None: they are not here yet
+        self._packet = _NO_MORE  # the next of them to be delivered
+        self._delivering = False
+        self._patient = True  # a GET may come while a POST is open
+        self._hold_call: Any = None  # while it waits
+        self._paused = False
+        self._upgrading = False
+        self._closed = False
+        self._peer_closed = False  # the peer sent CLOSE itself
+
+    # ---------------------------------------------------------------------------------------------------- from HTTP
+
+    def poll(self, request: Request) -> None:
+        """A GET: answered at once when something waits, else parked. A second one ends the session."""
+        settings = self._settings
+        self._merge_after = settings.poll_python_max_packets if _is_python(request) else settings.poll_merge_packets
+        if self._closed:
+            refuse(request, BAD_REQUEST)
+        elif self._parked is not None:
+            self._end("transport error")
+            refuse(request, BAD_REQUEST)
+        elif self._packets or self._upgrading:
+            self._respond(request)
+        else:
+            self._parked = request
+            request.notifyFinish().addErrback(self._poll_lost, request)
+            self._park_call = self._clock.callLater(settings.poll_park_seconds, self._parked_long)
+
+    def last_poll(self, request: Request) -> None:
+        """The GET after ``linger``: what waited, and CLOSE."""
+        self._packets.append((False, CLOSE))
+        self._respond(request)
+
+    def reserve_post(self, request: Request) -> bool:
+        """The headers of a POST are there, its body is to come. False: another POST is open, so it will be refused."""
+        if self._closed or self._post is not None:
+            return False
+        self._post = request
+        request.notifyFinish().addErrback(self._post_lost, request)
+        return True
+
+    def post(self, request: Request, body: bytes) -> None:
+        """A whole POST: its packets are delivered, then it is answered. A second open one ends the session.
+
+        Delivery pauses with the receiver, and while much waits for a GET.
+        """
+        if self._closed:
+            refuse(request, BAD_REQUEST)
+            return
+        if self._post is not request and not self.reserve_post(request):
+            self._end("transport error")
+            refuse(request, BAD_REQUEST)
+            return
+        try:
+            self._inbox = self._decode(request, body)
+            self._packet = next(self._inbox)
+        except ProtocolError as error:
+            _log.debug("a polling body was refused: {reason}", reason=str(error))
+            self._end("transport error")
+            return
+        self._deliver()
+
+    def cut(self) -> None:
+        """End at once, by a fault (a POST beyond the limit, for one); the receiver learns of it."""
+        self._end("transport error")
+
+    def _decode(self, request: Request, body: bytes) -> Iterator[bytes]:
+        kind = (request.getHeader(b"Content-Type") or b"").partition(b";")[0].strip().lower()
+        if kind == _NOT_PACKETS:
+            raise ProtocolError("a body of a wrong type")
+        if not body.isascii():
+            try:
+                body.decode()
+            except UnicodeDecodeError:
+                raise ProtocolError("a body that is not UTF-8") from None
+        return decode_payload(body)
+
+    def _deliver(self) -> None:
+        """Give the packets of the POST to the receiver until it pauses, or enough waits; answer when all are taken."""
+        inbox = self._inbox
+        if inbox is None or self._delivering:
+            return  # resumed twice: what is open by now is another POST, whose body still comes
+        self._delivering = True
+        seconds = self._flushes.seconds
+        until = seconds() + SHARE_SECONDS
+        try:
+            while self._packet != _NO_MORE and not self._closed:
+                if self._paused or self._holds():
+                    return
+                if seconds() >= until:  # others want their turn
+                    self._clock.callLater(0, self._deliver)
+                    return
+                packet, self._packet = self._packet, next(inbox, _NO_MORE)
+                self._peer_closed = self._peer_closed or packet == CLOSE
+                self._receiver.text_received(packet)
+        finally:
+            self._delivering = False
+        self._finish_post(ok=not self._closed or self._peer_closed)
+
+    def _holds(self) -> bool:
+        """Whether the peer has to fetch what waits before more of its POST is read.
+
+        It has ``poll_hold_seconds`` to do so. One that does one thing after the other fetches nothing while its POST
+        is open: it is not held again, and what waits for it is the gateway's to judge.
+        """
+        if self._bytes <= self._settings.poll_hold_bytes or not self._patient:
+            return False
+        if self._hold_call is None:
+            self._hold_call = self._clock.callLater(self._settings.poll_hold_seconds, self._held_long)
+        return True
+
+    def _held_long(self) -> None:
+        self._hold_call = None
+        self._patient = False
+        self._deliver()
+
+    def _go_on(self) -> None:
+        """A GET took something: read on in what is held."""
+        self._patient = self._patient or self._post is not None
+        if self._forget_hold():
+            self._clock.callLater(0, self._deliver)
+
+    def _forget_hold(self) -> bool:
+        """:return: whether a POST was held."""
+        call, self._hold_call = self._hold_call, None
+        if call is not None:
+            call.cancel()
+        return call is not None
+
+    def _finish_post(self, ok: bool) -> None:
+        post, self._post, self._inbox, self._packet = self._post, None, None, _NO_MORE
+        self._forget_hold()
+        if post is None:
+            return
+        if ok:
+            answer(post, 200, b"ok", b"text/html")
+        elif isinstance(post, HardenedRequest) and not post.arrived:
+            post.channel.refuse(b"400 Bad Request")  # its body is still coming
+        else:
+            refuse(post, BAD_REQUEST)
+
+    def _poll_lost(self, failure: Failure, request: Request) -> None:
+        if self._parked is request:
+            self._forget_parked()
+            self._end("transport error")
+
+    def _post_lost(self, failure: Failure, request: Request) -> None:
+        if self._post is request:
+            self._post = None
+            self._end("transport error")
+
+    def _parked_long(self) -> None:
+        self._park_call = None
+        self._release()
+
+    # --------------------------------------------------------------------------------------------------- to the peer
+
+    def flush(self) -> None:
+        """The end of a reactor turn in which something was sent."""
+        if self._packets and self._parked is not None:
+            self._release()
+
+    def _release(self) -> None:
+        """Answer the parked GET with what waits, or NOOP."""
+        request = self._forget_parked()
+        if request is not None:
+            self._respond(request)
+
+    def _forget_parked(self) -> Request | None:
+        request, self._parked = self._parked, None
+        if self._park_call is not None:
+            self._park_call.cancel()
+            self._park_call = None
+        return request
+
+    def _respond(self, request: Request) -> None:
+        limit = self._settings.poll_python_max_packets if not self._closed and _is_python(request) else None
+        packets = self._take(limit)
+        answer(request, 200, encode_payload(packets) if packets else NOOP, TEXT)
+        self._go_on()
+
+    def _take(self, limit: int | None = None) -> list[tuple[bool, bytes]]:
+        """What waits, from its start; packets that only had a place are written now.
+
+        :param limit: packets at most.
+        """
+        queue = self._packets
+        packets: list[tuple[bool, bytes]] = []
+        while queue and len(packets) != limit:
+            item = queue.popleft()
+            if callable(item):
+                drawn = [(False, packet) for packet in item()]
+                self._bytes += sum(_weight(packet) for _, packet in drawn) - _PACKET_BYTES
+                queue.extendleft(reversed(drawn))
+            else:
+                self._bytes -= _weight(item[1])
+                packets.append(item)
+        return packets
+
+    def _send(self, binary: bool, packet: bytes) -> None:
+        if self._closed:
+            return
+        if self._bytes > self._settings.poll_max_bytes:
+            _log.info("a polling session was cut off with {pending} bytes pending", pending=self._bytes)
+            self._drop()
+            self._closed = True
+            self._clock.callLater(0, self._overflowed)  # the sender must not meet its own end inside send_*
+            return
+        if packet == PING and not binary:
+            self._packets.appendleft((binary, packet))  # it would be late behind much, and answers nothing
+        else:
+            self._packets.append((binary, packet))
+        self._bytes += _weight(packet)
+        self._to_be_flushed()
+
+    def _to_be_flushed(self) -> None:
+        if self._parked is not None and len(self._packets) == 1:
+            self._flushes.add(self)
+
+    def _drop(self) -> None:
+        self._packets.clear()
+        self._bytes = 0
+
+    def _overflowed(self) -> None:
+        self._closed = False
+        self._end("transport error")
+
+    def _end(self, reason: str) -> None:
+        """The session ends by the transport's own fault or its peer's; the receiver learns of it."""
+        if self._closed:
+            return
+        receiver = self._receiver
+        self.abort(reason)
+        receiver.sink_closed(self, reason)
+
+    # ---------------------------------------------------------------------------------------------------- IFrameSink
+
+    def send_text(self, packet: bytes) -> None:
+        self._send(False, packet)
+
+    def send_binary(self, payload: bytes) -> None:
+        self._send(True, payload)
+
+    def send_shared(self, packet: SharedPacket) -> None:
+        self._send(False, packet.packet)
+
+    def offer(self, draw: Callable[[], list[bytes]]) -> None:
+        if self._closed:
+            return
+        if len(self._packets) < self._merge_after and self._bytes <= self._settings.poll_hold_bytes:
+            for packet in draw():
+                self._send(False, packet)
+        else:
+            self._packets.append(draw)
+            self._bytes += _PACKET_BYTES
+
+    def pending_bytes(self) -> int:
+        return self._bytes
+
+    def pause_reading(self) -> None:
+        self._paused = True
+
+    def resume_reading(self) -> None:
+        if self._paused:
+            self._paused = False
+            if self._inbox is not None:
+                self._clock.callLater(0, self._deliver)
+
+    def bind(self, receiver: IReceiver) -> None:
+        self._receiver = receiver
+
+    def close(self, reason: str) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._receiver = NOBODY
+        parked = self._forget_parked()
+        if parked is not None:
+            self._packets.append((False, NOOP if self._peer_closed else CLOSE))
+            self._respond(parked)
+        elif any(callable(item) or item[0] or item[1].startswith(MESSAGE) for item in self._packets):
+            self._linger(self)
+        if not self._delivering:
+            self._finish_post(ok=False)
+
+    def abort(self, reason: str) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._receiver = NOBODY
+        self._drop()
+        parked = self._forget_parked()
+        if parked is not None:
+            answer(parked, 200, CLOSE, TEXT)
+        if not self._delivering:
+            self._finish_post(ok=False)
+
+    def set_upgrading(self, upgrading: bool) -> None:
+        self._upgrading = upgrading and not self._closed
+        if self._upgrading:
+            self._release()
+
+    def take_pending(self) -> list[tuple[bool, bytes]]:
+        packets = self._take()
+        self._closed = True
+        self._receiver = NOBODY
+        self._release()
+        if not self._delivering:
+            self._finish_post(ok=False)
+        return packets

@@ -1,0 +1,83 @@
+"""What may be an id (contract 2.4 steps 1-2, 2.9)."""
+
+from __future__ import annotations
+
+import pytest
+
+from newage.domain.ids import is_extension_id, is_valid_id, is_valid_identity, may_trust_itself
+from newage.domain.model import RESERVED_IDS
+
+
+@pytest.mark.parametrize(
+    "good", ["a", "my-client", "SillyTavern-", "SillyTavern-8000", "x" * 128, "böb", "名前", "a b", "..", "7"]
+)
+def test_valid(good: str) -> None:
+    assert is_valid_id(good)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "",
+        " ",
+        "x" * 129,
+        "a/b",
+        "a\\b",
+        "a\nb",
+        "a\0b",
+        "a\x7fb",
+        "a\u2028b",  # line separator
+        "a\u202eb",  # turns what follows around
+        "a\u200bb",  # invisible
+        "\ud800",
+        "o\u0308",  # not composed
+        None,
+        7,
+        True,
+        {},
+        ["a"],
+        *sorted(RESERVED_IDS),
+    ],
+)
+def test_invalid(bad: object) -> None:
+    assert not is_valid_id(bad)
+
+
+@pytest.mark.parametrize(
+    ("identity", "good"),
+    [
+        ("web1", True),
+        ("web1-a", True),
+        ("web12", True),
+        ("web", False),
+        ("other-web1", False),
+        ("web1/x", False),
+        (3, False),
+    ],
+)
+def test_an_identity_begins_with_its_client_id(identity: object, good: bool) -> None:
+    assert is_valid_identity(identity, "web1") is good
+
+
+@pytest.mark.parametrize(
+    ("client_id", "trusting"),
+    [
+        ("SillyTavern-", True),
+        ("SillyTavern-8000", True),
+        ("SillyTavern-99999", True),
+        ("SillyTavern-100000", False),
+        ("SillyTavern-80a", False),
+        ("SillyTavern", False),
+        ("SillyTavern-٣", False),
+        ("SillyTavern-8000\n", False),
+        ("my-SillyTavern-8000", False),
+    ],
+)
+def test_who_may_trust_itself(client_id: str, trusting: bool) -> None:
+    assert may_trust_itself(client_id) is trusting
+
+
+def test_extension_ids() -> None:
+    assert is_extension_id("SillyTavern-8000")
+    assert is_extension_id("SillyTavernX")
+    assert not is_extension_id("web1")

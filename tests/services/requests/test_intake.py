@@ -1,0 +1,876 @@
+"""Requests from arrival to completed: checks, modes, queue, targets, correlation, limits, expiry (contract 5.1-5.5).
+
+Scenarios 17, 18, 20, 36-46 and 53 as far as they concern this service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from twisted.internet.defer import CancelledError, Deferred
+from zope.interface.verify import verifyObject
+
+from hubkit import Kit, Link, failure_of, result_of
+from newage.domain.model import ConnectionPolicy, RequestMode, Role
+from newage.domain.request import Ask, Request
+from newage.errors import (
+    CallFailed,
+    ClientMissing,
+    InvalidRequest,
+    NewAgeError,
+    NotAuthorised,
+    RoomDenied,
+    Unavailable,
+)
+from newage.ports import IExtensionLink, IRoomListener
+from newage.services.requests.ledger import RequestSettings
+
+X = "SillyTavern-8000"
+
+
+@pytest.fixture
+def link(kit: Kit) -> Link:
+    """An extension that takes several requests at once."""
+    return kit.extension(X, capacity=16)
+
+
+@pytest.fixture
+def sid(kit: Kit) -> str:
+    return kit.connect("web1", identity="web1-a")
+
+
+def refused(kit: Kit, sid: str, text: str = "hi", request_id: str | None = "r1", **ask: Any) -> tuple[type, str]:
+    wanted = Ask(request_id=request_id, text=text, **ask)
+    error = failure_of(kit.requests.submit(kit.caller(sid), wanted))
+    return type(error), str(error)
+
+
+def errors(kit: Kit, sid: str) -> list[str]:
+    return [body["message"] for body in kit.outbox.bodies(sid, "ERROR")]
+
+
+def test_the_doubles_are_what_they_stand_for(kit: Kit, link: Link) -> None:
+    assert verifyObject(IExtensionLink, link)
+    assert verifyObject(IRoomListener, kit.requests)
+
+
+# ------------------------------------------------------------------------------------------------------------ accepted
+
+
+def test_a_request_is_stored_shown_forwarded_and_acked(kit: Kit, link: Link, sid: str) -> None:
+    ack = kit.submit(sid, "hi", "r1")
+    stored = kit.stored("web1-a")[0]
+    assert ack == {
+        "message": "Request received.",
+        "requestId": "r1",
+        "messageId": stored.message_id,
+        "roomName": "web1-a",
+        "state": "forwarded",
+    }
+    assert (stored.text, stored.role, stored.request_id, stored.client_id) == ("hi", "master", "r1", "web1")
+    assert kit.outbox.bodies(sid, "NEW_MESSAGE")[0]["messageId"] == stored.message_id
+    assert kit.statuses(sid) == ["forwarded"]
+    assert kit.outbox.bodies(sid, "REQUEST_STATUS_UPDATE") == [
+        {"mode": "Default", "roomName": "web1-a", "requestId": "r1", "status": "forwarded"}
+    ]
+
+
+def test_the_extension_gets_what_it_reads_and_more(kit: Kit, link: Link, sid: str) -> None:
+    kit.submit(sid, "hi", "r1", data={"prompt": "hi"}, streaming=True, extra={"temperature": 0.5, "history": []})
+    payload = link.forwarded[0]
+    stored = kit.stored("web1-a")[0]
+    context = payload.pop("context")
+    current = payload.pop("currentRequest")
+    assert payload == {
+        "requestId": "r1",
+        "message": "hi",
+        "requestType": "newMessage",
+        "target": X,
+        "targets": [X],
+        "clientId": "web1",
+        "identity": "web1-a",
+        "requestingIdentity": "web1-a",
+        "role": "master",
+        "data": {"prompt": "hi"},
+        "isStreaming": True,
+        "isStream": True,
+        "mode": "Default",
+        "targetRoom": "web1-a",
+        "roomName": "web1-a",
+        "temperature": 0.5,
+        "history": [],
+    }
+    assert current["messageId"] == stored.message_id
+    assert current["temperature"] == 0.5
+    assert [message["message"] for message in context] == ["hi"]
+
+
+def test_the_target_an_extension_reads_is_its_client_id(kit: Kit, sid: str) -> None:
+    link = kit.extension("SillyTavern-1", identity="SillyTavern-1-tab")
+    kit.submit(sid, targets=("SillyTavern-1",))
+    assert link.forwarded[0]["target"] == "SillyTavern-1"
+    assert link.forwarded[0]["targets"] == ["SillyTavern-1-tab"]
+
+
+def test_only_the_newest_socket_of_an_extension_is_asked(kit: Kit, link: Link, sid: str) -> None:
+    second = kit.extension(X)
+    kit.submit(sid)
+    assert (len(link.forwarded), len(second.forwarded)) == (0, 1)
+
+
+def test_the_room_sees_the_extension_at_work(kit: Kit, link: Link, sid: str) -> None:
+    kit.submit(sid)
+    shown = [(b["identity"], b["status"]) for b in kit.outbox.bodies(sid, "MEMBER_STATUS_UPDATE")]
+    assert shown == [(X, "processing")]
+
+
+def test_the_room_defaults_to_ones_own_also_by_the_client_id(kit: Kit, link: Link, sid: str) -> None:
+    kit.connect("web1")  # another session of the client, whose identity is the clientId
+    assert kit.submit(sid)["roomName"] == "web1-a"
+    assert kit.submit(sid, room="web1")["roomName"] == "web1-a"
+    assert kit.submit(sid, room="web1-a")["roomName"] == "web1-a"
+
+
+def test_a_regenerate_is_forwarded_as_one(kit: Kit, link: Link, sid: str) -> None:
+    kit.submit(sid, request_type="regenerateMessage")
+    assert link.forwarded[0]["requestType"] == "regenerateMessage"
+    assert kit.stored("web1-a")[0].request_type == "regenerateMessage"
+
+
+# ------------------------------------------------------------------------------------------------------------- refused
+
+
+def test_muted_comes_before_everything_else(kit: Kit, link: Link) -> None:
+    kit.connect("ann")
+    sid = kit.connect("bob")
+    kit.group("lounge", "ann", bob=Role.GUEST)
+    kit.mute("lounge", "bob", 10)
+    words = "You are currently muted and cannot send messages."
+    assert refused(kit, sid, "", None, room="lounge") == (NotAuthorised, words)
+    kit.clock.advance(10)
+    assert kit.submit(sid, room="lounge")["state"] == "queued"
+
+
+@pytest.mark.parametrize("room", ["nowhere", "ann"])
+def test_strangers_and_missing_rooms_are_refused_alike(kit: Kit, link: Link, sid: str, room: str) -> None:
+    kit.connect("ann")
+    assert refused(kit, sid, room=room) == (RoomDenied, "Invalid or unauthorized target room.")
+
+
+def test_an_administrator_speaks_in_any_room_as_a_manager(kit: Kit, link: Link, sid: str) -> None:
+    monitor = kit.connect("monitor", client_type="monitor")
+    kit.submit(sid, "queued", "q", role_hint=Role.GUEST)
+    assert kit.submit(monitor, room="web1-a")["state"] == "forwarded"
+    assert link.forwarded[0]["role"] == "manager"
+    assert link.forwarded[0]["currentRequest"]["mergedFromCount"] == 2
+
+
+def test_a_monitor_without_rights_is_a_stranger(kit: Kit, link: Link, sid: str) -> None:
+    monitor = kit.connect("monitor", client_type="monitor", sensitive=False)
+    assert refused(kit, monitor, room="web1-a")[0] is RoomDenied
+
+
+@pytest.mark.parametrize(("text", "request_id"), [("", "r1"), ("hi", None)])
+def test_text_and_id_are_needed(kit: Kit, link: Link, sid: str, text: str, request_id: str | None) -> None:
+    assert refused(kit, sid, text, request_id) == (InvalidRequest, "Invalid LLM request data.")
+    assert kit.stored("web1-a") == []
+
+
+def test_a_live_id_is_taken_and_a_finished_one_free(kit: Kit, link: Link, sid: str) -> None:
+    kit.submit(sid, "hi", "r1")
+    assert refused(kit, sid, "again", "r1") == (InvalidRequest, "Duplicate requestId.")
+    kit.streams.answered(X, "r1", None, "yes")
+    assert kit.submit(sid, "again", "r1")["state"] == "forwarded"
+
+
+def test_an_id_is_taken_while_its_message_is_being_stored(kit: Kit, link: Link, sid: str) -> None:
+    kit.gate.shut = True
+    first = kit.ask(sid, "hi", "r1")
+    assert str(failure_of(kit.ask(sid, "hi", "r1"))) == "Duplicate requestId."
+    kit.gate.open()
+    assert result_of(first)["state"] == "forwarded"
+
+
+def test_the_server_answers_no_prompts(kit: Kit, link: Link, sid: str) -> None:
+    words = "LLM requests should not be sent to the server directly."
+    assert refused(kit, sid, targets=("server",)) == (InvalidRequest, words)
+
+
+def test_a_message_that_cannot_be_stored_is_no_request(kit: Kit, link: Link, sid: str) -> None:
+    result_of(kit.rooms.ensure_stored(kit.room_id("web1-a")))
+    kit.gate.broken = True
+    assert refused(kit, sid) == (NewAgeError, "Failed to record request message.")
+    assert link.forwarded == []
+    assert kit.requests.live_count == 0
+    kit.gate.broken = False
+    assert kit.submit(sid, "hi", "r1")["state"] == "forwarded"
+
+
+def test_a_request_that_was_cancelled_does_not_stay(kit: Kit, link: Link, sid: str) -> None:
+    kit.gate.shut = True
+    asking = kit.ask(sid, "hi", "r1")
+    asking.cancel()
+    with pytest.raises(CancelledError):
+        result_of(asking)
+    kit.gate.open()
+    assert kit.requests.live_count == 0
+
+
+def test_nothing_begins_while_the_hub_stops(kit: Kit, link: Link, sid: str) -> None:
+    kit.requests.refuse_new()
+    assert refused(kit, sid) == (Unavailable, "The server is stopping.")
+
+
+# ----------------------------------------------------------------------------------- stored though not forwarded (A12)
+
+
+def test_what_is_said_is_stored_and_shown_though_nobody_can_answer(kit: Kit, sid: str) -> None:
+    error = failure_of(kit.ask(sid, "hi", "r1"))
+    assert (type(error), str(error)) == (ClientMissing, "No connected SillyTavern extensions.")
+    stored = kit.stored("web1-a")[0]
+    assert error.members == {"messageId": stored.message_id}
+    assert kit.outbox.bodies(sid, "NEW_MESSAGE")[0]["messageId"] == stored.message_id
+    status = kit.outbox.bodies(sid, "REQUEST_STATUS_UPDATE")[0]
+    assert (status["status"], status["message"]) == ("failed", "No connected SillyTavern extensions.")
+    assert kit.requests.live_count == 0
+    kit.extension(X)
+    assert kit.submit(sid, "hi", "r1", request_type="regenerateMessage")["state"] == "forwarded"
+
+
+def test_a_target_that_is_not_there_is_named(kit: Kit, link: Link, sid: str) -> None:
+    error = failure_of(kit.ask(sid, targets=("Elsewhere",)))
+    assert (type(error), str(error)) == (ClientMissing, "Target client not found: Elsewhere")
+    assert "messageId" in error.members
+
+
+def test_a_client_is_no_target(kit: Kit, link: Link, sid: str) -> None:
+    kit.connect("ann")
+    assert str(failure_of(kit.ask(sid, targets=("ann",)))) == "Target client not found: ann"
+
+
+def test_a_target_that_is_not_assigned_is_refused(kit: Kit, link: Link, sid: str) -> None:
+    result_of(kit.relations.set_policy(ConnectionPolicy.MANUAL))
+    error = failure_of(kit.ask(sid, targets=(X,)))
+    assert (type(error), str(error)) == (NotAuthorised, f"Client web1 is not allowed to send messages to room {X}.")
+    assert kit.statuses(sid) == ["failed"]
+    monitor = kit.connect("monitor", client_type="monitor")
+    assert kit.submit(monitor, targets=(X,))["state"] == "forwarded"
+
+
+def test_a_queued_request_is_not_checked_for_targets(kit: Kit, sid: str) -> None:
+    assert kit.submit(sid, targets=("Elsewhere",), role_hint=Role.GUEST)["state"] == "queued"
+
+
+def test_missing_ones_among_several_are_named_in_a_warning(kit: Kit, link: Link, sid: str) -> None:
+    kit.submit(sid, "hi", "r1", targets=("Nobody", X, "Neither"))
+    assert link.forwarded[0]["targets"] == [X]
+    assert kit.outbox.bodies(sid, "WARNING") == [
+        {"type": "WARNING", "message": "Target client not found: Nobody, Neither", "requestId": "r1"}
+    ]
+
+
+def test_the_same_extension_named_twice_is_asked_once(kit: Kit, sid: str) -> None:
+    link = kit.extension("SillyTavern-1", identity="SillyTavern-1-tab")
+    kit.submit(sid, targets=("SillyTavern-1", "SillyTavern-1-tab"))
+    assert len(link.forwarded) == 1
+
+
+# -------------------------------------------------------------------------------------------------------- who is asked
+
+
+@pytest.mark.parametrize(
+    ("policy", "asked"),
+    [
+        (ConnectionPolicy.FREE, "X"),
+        (ConnectionPolicy.BROADCAST, "XY"),
+        (ConnectionPolicy.BALANCED, "X"),
+        (ConnectionPolicy.RANDOM, "Y"),
+    ],
+)
+def test_the_policy_chooses_when_nobody_is_named(kit: Kit, sid: str, policy: ConnectionPolicy, asked: str) -> None:
+    links = {name: kit.extension(name) for name in "XY"}
+    result_of(kit.relations.set_policy(policy))
+    kit.submit(sid)
+    assert "".join(name for name, link in links.items() if link.forwarded) == asked
+
+
+def test_an_administrators_own_room_is_served_by_anybody(kit: Kit, link: Link) -> None:
+    monitor = kit.connect("monitor", client_type="monitor")
+    kit.submit(monitor)
+    assert len(link.forwarded) == 1
+
+
+def test_one_extension_may_be_given_one_request_at_a_time(make_kit: Callable[..., Kit]) -> None:
+    kit = make_kit()
+    link, sid = kit.extension(X), kit.connect("web1")
+    for request_id in ("r1", "r2", "r3"):
+        kit.submit(sid, request_id, request_id)
+    kit.requests.failed_by(kit.requests.awaited_of(X)[1], X, CallFailed("gone"))
+    assert [payload["requestId"] for payload in link.forwarded] == ["r1"]
+    kit.streams.answered(X, "r1", None, "yes")
+    assert [payload["requestId"] for payload in link.forwarded] == ["r1", "r3"]
+
+
+# --------------------------------------------------------------------------------------------------------------- modes
+
+
+@pytest.fixture
+def lounge(kit: Kit, link: Link) -> dict[str, str]:
+    """A group room in Default mode: sids of its master, manager, special and two guests."""
+    sids = {who: kit.connect(who) for who in ("mas", "man", "spe", "g1", "g2")}
+    kit.group("lounge", "mas", man=Role.MANAGER, spe=Role.SPECIAL, g1=Role.GUEST, g2=Role.GUEST)
+    return sids
+
+
+def say(kit: Kit, lounge: dict[str, str], who: str, text: str = "", **ask: Any) -> str:
+    state: str = kit.submit(lounge[who], text or f"{who} says", f"{who}-{text}", room="lounge", **ask)["state"]
+    return state
+
+
+@pytest.mark.parametrize(
+    ("mode", "states"),
+    [
+        (RequestMode.DEFAULT, ["queued", "queued", "forwarded", "forwarded"]),
+        (RequestMode.HOST_SUBMIT, ["queued", "queued", "forwarded", "forwarded"]),
+        (RequestMode.IMMEDIATE, ["forwarded"] * 4),
+        (RequestMode.SEPARATE, ["forwarded"] * 4),
+        (RequestMode.MASTER_ONLY, ["ignored", "ignored", "ignored", "forwarded"]),
+        (RequestMode.CONVERSATIONAL, ["recorded"] * 4),
+    ],
+)
+def test_each_mode_treats_each_role_as_the_contract_says(
+    kit: Kit, link: Link, lounge: dict[str, str], mode: RequestMode, states: list[str]
+) -> None:
+    kit.set_mode("lounge", mode)
+    before = len(kit.stored("lounge"))
+    assert [say(kit, lounge, who) for who in ("g1", "spe", "man", "mas")] == states
+    assert len(link.forwarded) == states.count("forwarded")
+    assert len(kit.stored("lounge")) == before + 4
+    assert kit.statuses(lounge["g1"])[0] == states[0]
+
+
+def test_a_conversational_request_with_a_target_is_direct(kit: Kit, link: Link, lounge: dict[str, str]) -> None:
+    kit.set_mode("lounge", RequestMode.CONVERSATIONAL)
+    assert say(kit, lounge, "g1", targets=(X,)) == "forwarded"
+    assert (link.forwarded[0]["type"], link.forwarded[0]["mode"]) == ("DIRECT_REQUEST", "Conversational")
+
+
+@pytest.mark.parametrize("hint", [Role.MASTER, Role.MANAGER, Role.SPECIAL, None])
+def test_a_guest_cannot_claim_more(kit: Kit, lounge: dict[str, str], hint: Role | None) -> None:
+    assert say(kit, lounge, "g1", role_hint=hint) == "queued"
+    assert kit.stored("lounge")[-1].role == "guest"
+
+
+def test_a_master_may_speak_as_a_guest(kit: Kit, link: Link, lounge: dict[str, str]) -> None:
+    assert say(kit, lounge, "mas", role_hint=Role.GUEST) == "queued"
+    assert link.forwarded == []
+
+
+def test_a_submission_merges_the_queue_specials_first_submitter_last(
+    kit: Kit, link: Link, lounge: dict[str, str]
+) -> None:
+    say(kit, lounge, "g1", " one ")
+    say(kit, lounge, "g2", "two")
+    say(kit, lounge, "spe", "three")
+    assert link.forwarded == []
+    say(kit, lounge, "mas", "four", data={"message": "four", "n": 1})
+    assert len(link.forwarded) == 1
+    payload = link.forwarded[0]
+    merged = "three\n\none\n\ntwo\n\nfour"
+    assert payload["message"] == payload["data"] == merged
+    assert payload["requestId"] == "mas-four"
+    current = payload["currentRequest"]
+    assert (current["message"], current["data"]) == (merged, merged)
+    assert (current["isMerged"], current["mergedFromCount"]) == (True, 4)
+    assert current["originalRequestIds"] == ["spe-three", "g1- one ", "g2-two", "mas-four"]
+    assert current["timestamp"] == kit.stored("lounge")[-1].timestamp
+    for who in ("g1", "g2", "spe"):
+        assert kit.statuses(lounge[who]) == ["queued", "merged"]
+        assert kit.outbox.bodies(lounge[who], "REQUEST_STATUS_UPDATE")[-1]["mergedInto"] == "mas-four"
+    kit.streams.answered(X, "mas-four", None, "answer")
+    for who in ("g1", "g2", "spe", "mas"):
+        assert kit.statuses(lounge[who])[-1] == "completed"
+    assert kit.requests.live_count == 0
+
+
+def test_a_merged_request_that_fails_fails_for_all(kit: Kit, link: Link, lounge: dict[str, str]) -> None:
+    say(kit, lounge, "g1")
+    say(kit, lounge, "man", "submit")
+    kit.streams.failed(X, "man-submit", "out of memory", None)
+    assert kit.statuses(lounge["g1"]) == ["queued", "merged", "failed"]
+    assert kit.statuses(lounge["man"]) == ["forwarded", "failed"]
+    assert errors(kit, lounge["g1"]) == []
+
+
+def test_without_a_queue_nothing_is_merged(kit: Kit, link: Link, lounge: dict[str, str]) -> None:
+    say(kit, lounge, "mas", "alone")
+    assert "isMerged" not in link.forwarded[0]["currentRequest"]
+
+
+def test_a_submission_nobody_can_take_leaves_the_queue_alone(kit: Kit, link: Link, lounge: dict[str, str]) -> None:
+    say(kit, lounge, "g1", "one")
+    kit.disconnect_all(X)
+    failure_of(kit.ask(lounge["mas"], "two", room="lounge"))
+    link = kit.extension(X)
+    say(kit, lounge, "mas", "three")
+    assert link.forwarded[0]["message"] == "one\n\nthree"
+
+
+def test_separate_shows_only_the_own_thread(kit: Kit, link: Link, lounge: dict[str, str]) -> None:
+    kit.set_mode("lounge", RequestMode.SEPARATE)
+    say(kit, lounge, "g1", "mine")
+    kit.streams.answered(X, "g1-mine", None, "to g1")
+    say(kit, lounge, "g2", "theirs")
+    kit.streams.answered(X, "g2-theirs", None, "to g2")
+    say(kit, lounge, "g1", "more")
+    assert [message["message"] for message in link.forwarded[-1]["context"]] == ["mine", "to g1", "more"]
+    assert kit.outbox.bodies(lounge["g2"], "LLM_RESPONSE")[0]["message"] == "to g1"
+
+
+@pytest.mark.parametrize("mode", [RequestMode.IMMEDIATE, RequestMode.SEPARATE])
+def test_opening_the_room_forwards_the_queue_in_order(
+    kit: Kit, link: Link, lounge: dict[str, str], mode: RequestMode
+) -> None:
+    other = kit.extension("Other")
+    say(kit, lounge, "g1", "one")
+    say(kit, lounge, "spe", "two", targets=("Other",))
+    say(kit, lounge, "g2", "three", targets=("Nobody",))
+    say(kit, lounge, "g2", "four")
+    kit.set_mode("lounge", mode)
+    assert [p["message"] for p in link.forwarded] == ["one", "four"]
+    assert [p["message"] for p in other.forwarded] == ["two"]
+    assert link.forwarded[0]["mode"] == mode.value
+    assert kit.statuses(lounge["g1"]) == ["queued", "forwarded"]
+    assert kit.statuses(lounge["g2"], "g2-three") == ["queued", "failed"]
+    assert errors(kit, lounge["g2"]) == ["Target client not found: Nobody"]
+
+
+def test_closing_the_room_expires_the_queue(kit: Kit, link: Link, lounge: dict[str, str]) -> None:
+    say(kit, lounge, "g1", "one")
+    kit.set_mode("lounge", RequestMode.MASTER_ONLY)
+    assert kit.statuses(lounge["g1"]) == ["queued", "expired"]
+    kit.set_mode("lounge", RequestMode.IMMEDIATE)
+    assert link.forwarded == []
+
+
+@pytest.mark.parametrize("mode", [RequestMode.HOST_SUBMIT, RequestMode.CONVERSATIONAL])
+def test_other_modes_keep_the_queue(kit: Kit, link: Link, lounge: dict[str, str], mode: RequestMode) -> None:
+    say(kit, lounge, "g1", "one")
+    kit.set_mode("lounge", mode)
+    kit.set_mode("lounge", RequestMode.DEFAULT)
+    say(kit, lounge, "mas", "two")
+    assert link.forwarded[0]["message"] == "one\n\ntwo"
+
+
+def test_the_mode_that_counts_is_the_one_in_force_when_the_message_is_stored(
+    kit: Kit, link: Link, lounge: dict[str, str]
+) -> None:
+    kit.gate.shut = True
+    asking = kit.ask(lounge["g1"], "one", "r", room="lounge")
+    changing = Deferred.fromCoroutine(kit.rooms.change(kit.rooms.require("lounge"), mode=RequestMode.IMMEDIATE))
+    kit.gate.open()
+    result_of(changing)
+    assert result_of(asking)["state"] == "forwarded"
+
+
+def test_a_deleted_room_ends_its_requests(kit: Kit, link: Link, lounge: dict[str, str]) -> None:
+    say(kit, lounge, "g1", "one")
+    kit.submit(lounge["mas"], "two", "two", room="lounge", targets=(X,))
+    say(kit, lounge, "g2", "three")
+    result_of(kit.rooms.delete("lounge"))
+    assert kit.statuses(lounge["g1"])[-1] == "failed"  # it was merged
+    assert kit.statuses(lounge["g2"]) == ["queued", "expired"]
+    assert kit.statuses(lounge["mas"]) == ["forwarded", "failed"]
+    assert kit.requests.live_count == 0
+
+
+@pytest.mark.parametrize("who", ["mas", "g1"])
+def test_a_room_deleted_while_a_request_is_being_stored(kit: Kit, link: Link, lounge: dict[str, str], who: str) -> None:
+    kit.set_mode("lounge", RequestMode.IMMEDIATE)
+    kit.gate.shut = True
+    asking = kit.ask(lounge[who], "one", "r", room="lounge", targets=(X,))
+    deleting = Deferred.fromCoroutine(kit.rooms.delete("lounge"))
+    kit.gate.open()
+    result_of(deleting)
+    failure_of(asking)
+    assert link.forwarded == []
+    assert kit.requests.live_count == 0
+
+
+def test_a_room_deleted_while_the_context_is_read(kit: Kit, link: Link) -> None:
+    sid = kit.connect("monitor", client_type="monitor")
+    kit.group("lounge", "monitor")
+    kit.gate.shut = True
+    asking = kit.ask(sid, "one", "r", room="lounge", targets=(X,))
+    kit.gate.step()  # the message is stored; now the context waits
+    deleting = Deferred.fromCoroutine(kit.rooms.delete("lounge"))
+    kit.gate.waiting.insert(0, kit.gate.waiting.pop())  # the deletion is faster
+    kit.gate.open()
+    result_of(deleting)
+    failure_of(asking)
+    assert link.forwarded == []
+
+
+def test_a_room_deleted_while_its_queue_is_released(kit: Kit, link: Link, lounge: dict[str, str]) -> None:
+    say(kit, lounge, "g1", "one", targets=(X,))
+    room = result_of(kit.rooms.change(kit.rooms.require("lounge"), mode=RequestMode.IMMEDIATE))
+    kit.gate.shut = True
+    kit.requests.mode_changed(room)
+    deleting = Deferred.fromCoroutine(kit.rooms.delete("lounge"))
+    kit.gate.waiting.insert(0, kit.gate.waiting.pop())
+    kit.gate.open()
+    result_of(deleting)
+    assert link.forwarded == []
+    assert kit.statuses(lounge["g1"]) == ["queued", "failed"]
+
+
+def test_a_queue_whose_context_cannot_be_read_fails(kit: Kit, link: Link, lounge: dict[str, str]) -> None:
+    say(kit, lounge, "g1", "one")
+    room = result_of(kit.rooms.change(kit.rooms.require("lounge"), mode=RequestMode.IMMEDIATE))
+    kit.gate.broken = True
+    kit.requests.mode_changed(room)
+    assert kit.statuses(lounge["g1"]) == ["queued", "failed"]
+    assert kit.requests.live_count == 0
+
+
+# -------------------------------------------------------------------------------------------------------------- limits
+
+
+def test_requests_are_limited_in_rate_per_identity(make_kit: Callable[..., Kit]) -> None:
+    kit = make_kit(requests=RequestSettings(request_rate=2))
+    kit.extension(X)
+    sid, other = kit.connect("web1"), kit.connect("web2")
+    for _ in range(2):
+        kit.submit(sid)
+    assert refused(kit, sid) == (Unavailable, "Too many requests.")
+    kit.submit(other)
+    kit.clock.advance(9.9)
+    assert refused(kit, sid)[0] is Unavailable
+    kit.clock.advance(0.1)
+    kit.submit(sid)
+    assert len(kit.stored("web1")) == 3
+
+
+def test_live_requests_are_limited(make_kit: Callable[..., Kit]) -> None:
+    kit = make_kit(requests=RequestSettings(max_live_requests=3, max_live_requests_per_identity=2))
+    kit.extension(X)
+    sids = [kit.connect(f"web{n}") for n in range(3)]
+    kit.submit(sids[0], "hi", "r1")
+    kit.submit(sids[0])
+    assert refused(kit, sids[0], "hi", "r9")[0] is Unavailable
+    kit.submit(sids[1])
+    assert refused(kit, sids[2], "hi", "r9")[0] is Unavailable
+    kit.streams.answered(X, "r1", None, "yes")
+    kit.submit(sids[2])
+
+
+def test_texts_are_limited_in_bytes(make_kit: Callable[..., Kit]) -> None:
+    kit = make_kit(requests=RequestSettings(max_request_bytes=300))
+    kit.extension(X)
+    sid = kit.connect("web1")
+    kit.submit(sid, "x" * 200)
+    assert refused(kit, sid, "x" * 301) == (InvalidRequest, "Invalid LLM request data.")
+    assert refused(kit, sid, "ä" * 151) == (InvalidRequest, "Invalid LLM request data.")
+
+
+def test_what_passes_through_is_limited_too(make_kit: Callable[..., Kit]) -> None:
+    kit = make_kit(requests=RequestSettings(max_request_bytes=300))
+    kit.extension(X)
+    sid = kit.connect("web1")
+    kit.submit(sid, data={"prompt": "x" * 200})
+    for bulky in ({"data": {"prompt": "hi", "more": "x" * 300}}, {"extra": {"history": ["x" * 10] * 40}}):
+        assert refused(kit, sid, **bulky) == (InvalidRequest, "Invalid LLM request data.")
+
+
+def test_queues_are_limited_per_identity_and_room(make_kit: Callable[..., Kit]) -> None:
+    kit = make_kit(requests=RequestSettings(queue_size=3, queue_size_per_identity=2))
+    sids = {who: kit.connect(who) for who in ("mas", "a", "b")}
+    kit.group("lounge", "mas", a=Role.GUEST, b=Role.GUEST)
+    for number in range(3):
+        kit.submit(sids["a"], f"a{number}", f"a{number}", room="lounge")
+    assert kit.statuses(sids["a"], "a0") == ["queued", "expired"]
+    for number in range(2):
+        kit.submit(sids["b"], f"b{number}", f"b{number}", room="lounge")
+    assert kit.statuses(sids["a"], "a1") == ["queued", "expired"]
+    link = kit.extension(X)
+    kit.submit(sids["mas"], "m", room="lounge")
+    assert link.forwarded[0]["message"] == "a2\n\nb0\n\nb1\n\nm"
+
+
+# -------------------------------------------------------------------------------------------------------------- expiry
+
+
+def test_a_queued_request_expires(make_kit: Callable[..., Kit]) -> None:
+    kit = make_kit(requests=RequestSettings(queue_ttl_seconds=100))
+    sid = kit.connect("web1")
+    kit.submit(sid, role_hint=Role.GUEST)
+    kit.clock.pump([5] * 19)
+    assert kit.statuses(sid) == ["queued"]
+    kit.clock.pump([5] * 2)
+    assert kit.statuses(sid) == ["queued", "expired"]
+    assert kit.requests.live_count == 0
+
+
+def test_a_request_without_activity_times_out(kit: Kit, link: Link, sid: str) -> None:
+    kit.submit(sid, "hi", "r0")
+    kit.streams.answered(X, "r0", None, "yes")
+    kit.outbox.clear()
+    kit.submit(sid, "hi", "r1")
+    kit.clock.pump([5] * 119)
+    assert kit.statuses(sid) == ["forwarded"]
+    kit.clock.pump([5] * 2)
+    error = kit.outbox.bodies(sid, "ERROR")[0]
+    assert (error["message"], error["errorCode"], error["requestId"]) == ("Request timed out.", 8, "r1")
+    assert kit.statuses(sid) == ["forwarded", "expired"]
+
+
+def test_activity_keeps_a_request_alive(make_kit: Callable[..., Kit]) -> None:
+    kit = make_kit(requests=RequestSettings(llm_request_timeout_seconds=10))
+    kit.extension(X)
+    sid = kit.connect("web1")
+    kit.submit(sid, "hi", "r1")
+    for number in range(8):
+        kit.clock.advance(5)
+        kit.token("word ", "o1")
+        assert kit.statuses(sid)[-1] != "expired", number
+
+
+def test_one_slow_stream_keeps_its_request_alive(make_kit: Callable[..., Kit]) -> None:
+    kit = make_kit(requests=RequestSettings(llm_request_timeout_seconds=10))
+    kit.extension(X)
+    sid = kit.connect("web1")
+    kit.submit(sid, "hi", "r1")
+    kit.streams.stream_started(X, "s1", "o1", "r1")
+    for index in range(10):
+        kit.streams.stream_data(X, "s1", "o1", "r1", index, "word ")
+        kit.clock.pump([0.25] * 20)
+    assert errors(kit, sid) == []
+    kit.streams.stream_ended(X, "s1", "o1", "r1", None)
+    assert kit.statuses(sid) == ["forwarded", "completed"]
+
+
+def test_a_finished_request_is_remembered_for_its_tail(kit: Kit, link: Link, sid: str) -> None:
+    kit.submit(sid, "hi", "r1")
+    kit.streams.answered(X, "r1", None, "yes")
+    kit.clock.pump([5] * 11)
+    assert kit.requests.named(X, "r1") is not None
+    kit.clock.pump([5] * 2)
+    assert kit.requests.get("web1-a", "r1") is None
+    assert kit.requests.named(X, "r1") is None
+
+
+# ------------------------------------------------------------------------------------------------------------ outcomes
+
+
+@pytest.fixture
+def two(kit: Kit, link: Link, sid: str) -> str:
+    """A request to two extensions."""
+    kit.extension("Other")
+    kit.submit(sid, "hi", "r1", targets=(X, "Other"))
+    return sid
+
+
+def test_two_targets_complete_with_the_second(kit: Kit, two: str) -> None:
+    kit.streams.answered(X, "r1", "o1", "one")
+    kit.streams.answered("Other", "r1", "o2", "two")
+    updates = kit.outbox.bodies(two, "REQUEST_STATUS_UPDATE")
+    assert [(u["status"], u.get("remaining")) for u in updates] == [
+        ("forwarded", None),
+        ("processing", 1),
+        ("completed", None),
+    ]
+    responses = kit.responses("web1-a")
+    assert len({message.response_id for message in responses}) == 2
+    assert [u["responseId"] for u in updates[1:]] == [message.response_id for message in responses]
+    assert {message.request_id for message in responses} == {"r1"}
+
+
+def test_one_of_two_may_fail(kit: Kit, two: str) -> None:
+    kit.streams.failed("Other", "r1", "no memory", "details")
+    assert kit.statuses(two) == ["forwarded"]
+    kit.streams.answered(X, "r1", "o1", "one")
+    assert kit.statuses(two) == ["forwarded", "completed"]
+    assert errors(kit, two) == ["no memory"]
+
+
+def test_the_answer_of_one_then_the_failure_of_the_other_completes(kit: Kit, two: str) -> None:
+    kit.streams.answered(X, "r1", "o1", "one")
+    kit.streams.failed("Other", "r1", "no memory", None)
+    assert kit.statuses(two) == ["forwarded", "processing", "completed"]
+
+
+def test_both_failing_fails_with_the_last_words(kit: Kit, two: str) -> None:
+    for who in (X, "Other"):
+        kit.streams.failed(who, "r1", f"{who} gave up", None)
+    assert kit.statuses(two) == ["forwarded", "failed"]
+    assert kit.outbox.bodies(two, "REQUEST_STATUS_UPDATE")[-1]["message"] == "Other gave up"
+
+
+def test_an_error_is_reported_once_with_its_source(kit: Kit, link: Link, sid: str) -> None:
+    kit.submit(sid, "hi", "r1")
+    for _ in range(2):
+        kit.streams.failed(X, "r1", "Generation failed.", "stack")
+    assert kit.outbox.bodies(sid, "ERROR") == [
+        {
+            "type": "ERROR",
+            "message": "Generation failed.",
+            "code": "call_failed",
+            "errorCode": 502,
+            "requestId": "r1",
+            "error": "stack",
+            "source": X,
+        }
+    ]
+    assert kit.statuses(sid) == ["forwarded", "failed"]
+
+
+def test_errors_that_belong_to_nothing_are_dropped(kit: Kit, link: Link, sid: str) -> None:
+    kit.submit(sid, "hi", "r1")
+    kit.extension("Other")
+    for identity, request_id in ((X, None), (X, "unknown"), ("Other", "r1")):
+        kit.streams.failed(identity, request_id, "no", None)
+    assert errors(kit, sid) == []
+
+
+def test_a_lost_extension_fails_what_it_owed(kit: Kit, link: Link, sid: str) -> None:
+    kit.submit(sid, "hi", "r1")
+    kit.submit(sid, "hi", "r2")
+    kit.disconnect_all(X)
+    assert errors(kit, sid) == ["SillyTavern extension disconnected."] * 2
+    assert {body["errorCode"] for body in kit.outbox.bodies(sid, "ERROR")} == {11}
+    assert kit.statuses(sid, "r1") == kit.statuses(sid, "r2") == ["forwarded", "failed"]
+
+
+def test_the_requester_may_go_and_find_the_answer_later(kit: Kit, link: Link, sid: str) -> None:
+    kit.submit(sid, "hi", "r1")
+    kit.disconnect(sid)
+    kit.clock.advance(5)
+    kit.streams.answered(X, "r1", None, "late")
+    assert [message.text for message in kit.responses("web1-a")] == ["late"]
+
+
+def test_an_answer_that_cannot_be_stored_fails_the_request(kit: Kit, link: Link, sid: str) -> None:
+    kit.submit(sid, "hi", "r1")
+    kit.gate.broken = True
+    kit.streams.answered(X, "r1", None, "lost")
+    assert kit.statuses(sid) == ["forwarded", "failed"]
+    assert len(errors(kit, sid)) == 1
+    assert kit.requests.live_count == 0
+
+
+class Ends:
+    """Who is told how requests end."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str, str | None, list[str]]] = []
+
+    def request_ended(self, request: Request, words: str | None) -> None:
+        self.told.append((request.request_id, request.state, words, request.responses))
+
+
+def test_listeners_are_told_how_requests_end(kit: Kit, link: Link, sid: str) -> None:
+    ends = Ends()
+    kit.requests.add_listener(ends)  # type: ignore[arg-type]
+    kit.submit(sid, request_id="r1")
+    kit.streams.answered(X, "r1", "o1", "hello")
+    (answer,) = kit.responses("web1-a")
+    kit.submit(sid, request_id="r2")
+    kit.streams.failed(X, "r2", "No model.", None)
+    assert ends.told == [("r1", "completed", None, [answer.response_id]), ("r2", "failed", "No model.", [])]
+
+
+def test_and_those_that_were_merged_have_the_answer_of_the_whole(kit: Kit, link: Link, sid: str) -> None:
+    ends = Ends()
+    host, guest = kit.connect("ann"), kit.connect("bob")
+    kit.group("table", "ann", bob=Role.GUEST)
+    kit.requests.add_listener(ends)  # type: ignore[arg-type]
+    kit.submit(guest, request_id="r1", room="table")
+    kit.submit(host, request_id="r2", room="table")
+    kit.streams.answered(X, "r2", "o1", "hello")
+    (answer,) = kit.responses("table")
+    assert ends.told == [(name, "completed", None, [answer.response_id]) for name in ("r1", "r2")]
+
+
+def test_a_second_end_is_none(kit: Kit, link: Link, sid: str) -> None:
+    kit.submit(sid, "hi", "r1")
+    request = kit.requests.get("web1-a", "r1")
+    assert request is not None
+    kit.requests.end(request, "failed", "first")
+    kit.requests.end(request, "completed")
+    assert kit.statuses(sid) == ["forwarded", "failed"]
+
+
+# --------------------------------------------------------------------------------------------------------------- model
+
+
+class QueueMachine(RuleBasedStateMachine):
+    """What a Default room forwards, in any order of guests, specials, submissions and mode changes, against a list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kit = Kit(requests=RequestSettings(queue_size=4, queue_size_per_identity=2, request_rate=10_000))
+        self.link = self.kit.extension(X, capacity=1000)  # what waits for its turn is not in this model
+        self.sids = {who: self.kit.connect(who) for who in ("mas", "spe", "g1", "g2")}
+        self.kit.group("lounge", "mas", spe=Role.SPECIAL, g1=Role.GUEST, g2=Role.GUEST)
+        self.queue: list[tuple[str, str]] = []
+        self.forwarded: list[str] = []
+        self.count = 0
+
+    def say(self, who: str) -> str:
+        self.count += 1
+        text = f"{who}{self.count}"
+        self.kit.submit(self.sids[who], text, text, room="lounge")
+        return text
+
+    @rule(who=st.sampled_from(["spe", "g1", "g2"]))
+    def queue_one(self, who: str) -> None:
+        text = self.say(who)
+        own = [entry for entry in self.queue if entry[0] == who]
+        if len(own) == 2:
+            self.queue.remove(own[0])
+        elif len(self.queue) == 4:
+            self.queue.pop(0)
+        self.queue.append((who, text))
+
+    @rule()
+    def submit(self) -> None:
+        text = self.say("mas")
+        ordered = sorted(self.queue, key=lambda entry: entry[0] != "spe")
+        self.forwarded.append("\n\n".join([*(words for _, words in ordered), text]))
+        self.queue = []
+
+    @rule()
+    def open_and_close(self) -> None:
+        self.kit.set_mode("lounge", RequestMode.IMMEDIATE)
+        self.forwarded += [words for _, words in self.queue]
+        self.queue = []
+        self.kit.set_mode("lounge", RequestMode.DEFAULT)
+
+    @rule()
+    def drop_all(self) -> None:
+        self.kit.set_mode("lounge", RequestMode.MASTER_ONLY)
+        self.queue = []
+        self.kit.set_mode("lounge", RequestMode.DEFAULT)
+
+    @rule()
+    def answer_everything(self) -> None:
+        for request in self.kit.requests.awaited_of(X):
+            self.kit.streams.answered(X, request.request_id, None, "yes")
+
+    @invariant()
+    def the_extension_got_that(self) -> None:
+        assert [payload["message"] for payload in self.link.forwarded] == self.forwarded
+        waiting = sum(1 + len(r.merged) for r in self.kit.requests.awaited_of(X))
+        assert self.kit.requests.live_count == waiting + len(self.queue)
+
+    def teardown(self) -> None:
+        self.kit.close()
+
+
+QueueMachine.TestCase.settings = hypothesis_settings(max_examples=30, stateful_step_count=25, deadline=None)
+TestQueueMachine = QueueMachine.TestCase

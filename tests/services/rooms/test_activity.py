@@ -1,0 +1,131 @@
+"""Typing, processing, online and offline (contract 2.11, 4.9)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from zope.interface.verify import verifyObject
+
+from hubkit import Kit, result_of
+from newage.domain.model import Role
+from newage.ports import ISessionListener
+from newage.services.rooms.activity import PresenceSettings
+
+
+@pytest.fixture
+def ann(kit: Kit) -> str:
+    """A master's socket in a room with two guests."""
+    sid = kit.connect("ann")
+    kit.connect("bob-client", identity="bob-client-1")
+    kit.connect("cid")
+    kit.group("lounge", "ann", bob_client_1=Role.GUEST, cid=Role.GUEST)
+    kit.clock.advance(1)
+    kit.outbox.clear()
+    return sid
+
+
+def shown(kit: Kit, sid: str) -> list[tuple[str, str]]:
+    return [(body["identity"], body["status"]) for body in kit.outbox.bodies(sid, "MEMBER_STATUS_UPDATE")]
+
+
+def test_it_listens(kit: Kit) -> None:
+    assert verifyObject(ISessionListener, kit.presence)
+
+
+def test_a_status_goes_to_all_members_the_subject_included(kit: Kit, ann: str) -> None:
+    kit.presence.show("lounge", "bob-client-1", "processing")
+    bob = kit.sessions.sids("bob-client-1", "/llm")[0]
+    body: Any = {
+        "identity": "bob-client-1",
+        "clientId": "bob-client",
+        "roomName": "lounge",
+        "status": "processing",
+        "timestamp": "2023-11-14T22:13:21.000Z",
+    }
+    assert kit.outbox.bodies(ann, "MEMBER_STATUS_UPDATE") == kit.outbox.bodies(bob, "MEMBER_STATUS_UPDATE") == [body]
+
+
+def test_typing_ends_by_itself(kit: Kit, ann: str) -> None:
+    kit.presence.start_typing("lounge", "cid")
+    kit.clock.advance(14)
+    assert shown(kit, ann) == [("cid", "typing")]
+    kit.clock.advance(1)
+    assert shown(kit, ann) == [("cid", "typing"), ("cid", "idle")]
+    assert kit.presence.typing_in("cid") == ()
+
+
+def test_more_typing_prolongs_silently(kit: Kit, ann: str) -> None:
+    for _ in range(4):
+        kit.presence.start_typing("lounge", "cid")
+        kit.clock.advance(14)
+    assert shown(kit, ann) == [("cid", "typing")]
+    kit.presence.stop_typing("lounge", "cid")
+    kit.presence.stop_typing("lounge", "cid")
+    kit.clock.advance(60)
+    assert shown(kit, ann) == [("cid", "typing"), ("cid", "idle")]
+
+
+def test_the_typing_time_is_a_setting(make_kit: Callable[..., Kit]) -> None:
+    kit = make_kit(presence=PresenceSettings(typing_idle_seconds=3))
+    sid = kit.connect("web1")
+    kit.presence.start_typing("web1", "web1")
+    kit.clock.advance(3)
+    assert shown(kit, sid) == [("web1", "typing"), ("web1", "idle")]
+
+
+def test_one_types_in_several_rooms(kit: Kit, ann: str) -> None:
+    kit.presence.start_typing("lounge", "cid")
+    kit.presence.start_typing("cid", "cid")
+    assert kit.presence.typing_in("cid") == ("lounge", "cid")
+
+
+def test_who_goes_offline_is_announced_after_the_grace(kit: Kit, ann: str) -> None:
+    rooms = kit.connect("ann", "/rooms")
+    kit.presence.start_typing("lounge", "bob-client-1")
+    kit.disconnect_all("bob-client-1")
+    assert shown(kit, ann) == [("bob-client-1", "typing")]
+    kit.clock.advance(2)
+    assert shown(kit, ann)[1:] == [("bob-client-1", "idle"), ("bob-client-1", "offline")]
+    assert kit.outbox.bodies(rooms, "MEMBER_LEFT") == [
+        {
+            "clientId": "bob-client",
+            "identity": "bob-client-1",
+            "reason": "disconnect",
+            "roomName": "lounge",
+            "roomId": kit.room_id("lounge"),
+        }
+    ]
+    assert kit.rooms.require("lounge").members["bob-client-1"] is Role.GUEST
+
+
+def test_who_returns_is_announced(kit: Kit, ann: str) -> None:
+    kit.disconnect_all("cid")
+    kit.clock.advance(2)
+    kit.outbox.clear()
+    kit.connect("cid")
+    assert shown(kit, ann) == [("cid", "online")]
+
+
+def test_a_short_break_is_no_news(kit: Kit, ann: str) -> None:
+    kit.disconnect_all("cid")
+    kit.clock.advance(1)
+    kit.connect("cid")
+    kit.clock.advance(5)
+    assert shown(kit, ann) == []
+
+
+def test_nobody_hears_of_who_is_alone(kit: Kit) -> None:
+    kit.connect("web1")
+    kit.disconnect_all("web1")
+    kit.clock.advance(2)
+    events = {emission.event for emission in kit.outbox.emissions}
+    assert events.isdisjoint({"MEMBER_LEFT", "MEMBER_STATUS_UPDATE"})
+
+
+def test_who_has_left_types_no_more(kit: Kit, ann: str) -> None:
+    kit.presence.start_typing("lounge", "cid")
+    result_of(kit.rooms.remove("lounge", "cid", "leave"))
+    kit.clock.advance(60)
+    assert kit.presence.typing_in("cid") == ()

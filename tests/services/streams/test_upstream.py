@@ -1,0 +1,786 @@
+"""Upstream streams as the real extension and the documentation send them (contract 5.5, 5.6, 5.8; scenarios 45-54)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
+from zope.interface.verify import verifyObject
+
+from hubkit import Kit, Link, failure_of, result_of, utf16_units
+from logkit import Logged
+from newage.domain.model import Role
+from newage.domain.text import well_formed
+from newage.ports import IRoomListener, ISessionListener, IUpstream
+from newage.services.streams.upstream import StreamSettings
+
+X = "SillyTavern-8000"
+
+
+@pytest.fixture
+def link(kit: Kit) -> Link:
+    return kit.extension(X, capacity=16)
+
+
+@pytest.fixture
+def sid(kit: Kit, link: Link) -> str:
+    """A plain client with one request, r1, at the extension."""
+    sid = kit.connect("web1", stream_mode="plain")
+    kit.submit(sid, "question", "r1")
+    kit.outbox.clear()
+    return sid
+
+
+def data(
+    kit: Kit, text: str, stream: str = "s1", output: str | None = "o1", index: int | None = None, **more: Any
+) -> None:
+    kit.streams.stream_data(more.get("who", X), stream, output, more.get("request"), index, text)
+
+
+def start(kit: Kit, stream: str = "s1", output: str = "o1", request: str | None = None) -> None:
+    kit.streams.stream_started(X, stream, output, request)
+
+
+def end(kit: Kit, stream: str = "s1", output: str = "o1", final: bool | None = None) -> None:
+    kit.streams.stream_ended(X, stream, output, None, final)
+
+
+def docs_stream(kit: Kit, text: str, stream: str = "s1", output: str = "o1", chunks: int = 12) -> None:
+    start(kit, stream, output)
+    size = -(-len(text) // chunks)
+    for index in range(chunks):
+        data(kit, text[index * size : (index + 1) * size], stream, output, index)
+    end(kit, stream, output)
+
+
+def texts(kit: Kit, room: str = "web1") -> list[str]:
+    return [message.text for message in kit.responses(room)]
+
+
+def streamed(kit: Kit, sid: str) -> str:
+    return "".join(body["data"] for body in kit.outbox.bodies(sid, "SERVER_STREAM_DATA"))
+
+
+def ends(kit: Kit, sid: str) -> list[tuple[str, bool]]:
+    return [(body["data"], body["failed"]) for body in kit.outbox.bodies(sid, "SERVER_STREAM_END")]
+
+
+def test_it_is_the_upstream_and_listens(kit: Kit) -> None:
+    for interface in (IUpstream, ISessionListener, IRoomListener):
+        assert verifyObject(interface, kit.streams)
+
+
+# -------------------------------------------------------------------------------------------------- the real extension
+
+TOKENS = ["Hi \U0001f600", "", ",", " wie", " geht's\U0001f468\u200d\U0001f469\u200d\U0001f467", "?", "\n", "ok"]
+
+
+def test_a_stream_per_token_is_one_output(kit: Kit, sid: str) -> None:
+    for token in TOKENS * 3:
+        kit.token(token, "o1")
+    whole = "".join(TOKENS * 3)
+    assert streamed(kit, sid) == whole
+    assert texts(kit) == []
+    kit.clock.pump([0.25] * 9)
+    assert texts(kit) == [whole]
+    assert ends(kit, sid) == [(whole, False)]
+    assert kit.statuses(sid) == ["completed"]
+    assert kit.outbox.names(sid).count("LLM_RESPONSE") == kit.outbox.names(sid).count("NEW_MESSAGE") == 1
+
+
+def test_nothing_empty_and_no_half_character_is_passed_on(kit: Kit, sid: str) -> None:
+    kit.token("a\U0001f600b", "o1")
+    chunks = [body["data"] for body in kit.outbox.bodies(sid, "SERVER_STREAM_DATA")]
+    assert chunks == ["a", "\U0001f600", "b"]
+
+
+def test_tokens_that_keep_coming_keep_the_output_open(kit: Kit, sid: str) -> None:
+    for _ in range(10):
+        kit.token("x", "o1")
+        kit.clock.pump([0.25] * 7)
+    assert texts(kit) == []
+    kit.clock.advance(0.25)
+    assert texts(kit) == ["x" * 10]
+
+
+def test_the_idle_time_is_a_setting(make_kit: Callable[..., Kit]) -> None:
+    kit = make_kit(streams=StreamSettings(stream_idle_finalize_ms=500))
+    kit.extension(X)
+    kit.submit(kit.connect("web1"))
+    kit.token("x", "o1")
+    kit.clock.pump([0.25] * 2)
+    assert texts(kit) == ["x"]
+
+
+def test_the_stored_answer_tells_where_it_comes_from(kit: Kit, sid: str) -> None:
+    kit.token("answer", "o1")
+    kit.clock.pump([0.25] * 9)
+    message = kit.responses("web1")[0]
+    assert (message.identity, message.client_id, message.role, message.streamed) == (X, X, "assistant", True)
+    assert (message.request_id, message.output_id, message.data) == ("r1", "o1", "answer")
+    response = kit.outbox.bodies(sid, "LLM_RESPONSE")[0]
+    assert response == {
+        "requestId": "r1",
+        "responseId": message.response_id,
+        "messageId": message.message_id,
+        "outputId": "o1",
+        "roomName": "web1",
+        "identity": X,
+        "clientId": X,
+        "message": "answer",
+        "data": "answer",
+        "streamed": True,
+    }
+
+
+def test_the_next_output_ends_the_one_before_and_belongs_to_the_next_request(kit: Kit, sid: str) -> None:
+    kit.submit(sid, "second", "r2")
+    kit.token("first answer", "o1")
+    kit.token("second answer", "o2")
+    assert texts(kit) == ["first answer"]
+    kit.clock.pump([0.25] * 9)
+    assert [(m.request_id, m.text) for m in kit.responses("web1")] == [("r1", "first answer"), ("r2", "second answer")]
+
+
+def test_an_answer_resumed_after_its_end_is_an_edit(kit: Kit, sid: str) -> None:
+    kit.token("one", "o1")
+    kit.clock.pump([0.25] * 9)
+    kit.token(" two", "o1")
+    kit.clock.pump([0.25] * 9)
+    assert texts(kit) == ["one two"]
+    assert kit.outbox.names(sid).count("NEW_MESSAGE") == kit.outbox.names(sid).count("LLM_RESPONSE") == 1
+    update = kit.outbox.bodies(sid, "MESSAGE_UPDATED")[0]
+    assert (update["message"]["message"], update["message"]["data"]) == ("one two", "one two")
+    assert ends(kit, sid) == [("one", False), (" two", False)]
+    assert kit.statuses(sid) == ["completed"]
+
+
+def test_an_answer_resumed_before_it_is_stored_is_in_order(kit: Kit, sid: str) -> None:
+    kit.gate.shut = True
+    kit.token("one", "o1")
+    kit.clock.pump([0.25] * 9)
+    kit.token(" two", "o1")
+    kit.clock.pump([0.25] * 9)
+    kit.token(" three", "o1")
+    kit.gate.open()
+    kit.clock.pump([0.25] * 9)
+    assert texts(kit) == ["one two three"]
+    names = [n for n in kit.outbox.names(sid) if n in ("NEW_MESSAGE", "MESSAGE_UPDATED")]
+    assert names == ["NEW_MESSAGE", "MESSAGE_UPDATED", "MESSAGE_UPDATED"]
+
+
+def test_too_late_is_too_late(kit: Kit, sid: str) -> None:
+    kit.token("one", "o1")
+    kit.clock.pump([0.25] * 9)
+    kit.clock.pump([1] * 62)
+    kit.token(" two", "o1")
+    kit.clock.pump([0.25] * 9)
+    assert texts(kit) == ["one"]
+
+
+def test_the_tail_is_a_setting(make_kit: Callable[..., Kit]) -> None:
+    kit = make_kit(streams=StreamSettings(output_tail_seconds=5))
+    kit.extension(X)
+    kit.submit(kit.connect("web1"))
+    docs_stream(kit, "x" * 12)
+    kit.clock.pump([0.25] * 21)
+    assert kit.clock.getDelayedCalls()  # the sweeps of others
+    data(kit, "late", "s9", "o1")
+    assert kit.streams.open_outputs == 0
+
+
+# --------------------------------------------------------------------------------------------------- the documentation
+
+
+def test_one_stream_of_twelve_chunks_is_stored_at_its_end(kit: Kit, sid: str) -> None:
+    docs_stream(kit, "The quick brown fox jumps.")
+    assert texts(kit) == ["The quick brown fox jumps."]
+    assert ends(kit, sid) == [("The quick brown fox jumps.", False)]
+
+
+def test_a_slow_stream_of_few_chunks_is_stored_at_its_end(kit: Kit, sid: str) -> None:
+    start(kit)
+    data(kit, "slow")
+    kit.clock.advance(0.2)
+    end(kit)
+    assert texts(kit) == ["slow"]
+
+
+def test_a_short_quick_stream_waits(kit: Kit, sid: str) -> None:
+    start(kit)
+    for index in range(8):
+        data(kit, "x", index=index)
+    kit.clock.advance(0.19)
+    end(kit)
+    assert texts(kit) == []
+
+
+def test_what_counts_as_long_are_settings(make_kit: Callable[..., Kit]) -> None:
+    kit = make_kit(streams=StreamSettings(stream_long_chunks=1, stream_long_ms=50))
+    kit.extension(X)
+    sid = kit.connect("web1")
+    kit.submit(sid, "a", "r1")
+    docs_stream(kit, "ab", chunks=2)
+    kit.submit(sid, "b", "r2")
+    start(kit, "s2", "o2")
+    data(kit, "c", "s2", "o2")
+    kit.clock.advance(0.05)
+    end(kit, "s2", "o2")
+    assert texts(kit) == ["ab", "c"]
+
+
+def test_an_end_may_be_declared_final_or_not(kit: Kit, sid: str) -> None:
+    start(kit)
+    data(kit, "done")
+    end(kit, final=True)
+    assert texts(kit) == ["done"]
+    kit.submit(sid, "second", "r2")
+    start(kit, "s2", "o2")
+    kit.clock.advance(1)
+    data(kit, "not done", "s2", "o2")
+    end(kit, "s2", "o2", final=False)
+    assert texts(kit) == ["done"]
+    kit.clock.pump([0.25] * 9)
+    assert texts(kit) == ["done", "not done"]
+
+
+def test_a_final_end_of_another_stream_ends_the_pending_output(kit: Kit, sid: str) -> None:
+    kit.token("done", "o1")
+    kit.streams.stream_ended(X, "unheard-of", "o1", None, True)
+    assert texts(kit) == ["done"]
+
+
+def test_parallel_outputs_do_not_end_each_other(kit: Kit, sid: str) -> None:
+    kit.submit(sid, "second", "r2")
+    start(kit, "s1", "o1", "r1")
+    data(kit, "a", "s1", "o1")
+    start(kit, "s2", "o2", "r2")
+    data(kit, "b", "s2", "o2")
+    data(kit, "A", "s1", "o1")
+    data(kit, "B", "s2", "o2")
+    assert kit.streams.open_outputs == 2
+    end(kit, "s2", "o2", final=True)
+    end(kit, "s1", "o1", final=True)
+    assert [(m.request_id, m.text) for m in kit.responses("web1")] == [("r2", "bB"), ("r1", "aA")]
+
+
+def test_two_streams_of_one_output_are_one_text_in_order_of_arrival(kit: Kit, sid: str) -> None:
+    start(kit, "s1")
+    start(kit, "s2")
+    data(kit, "a", "s1")
+    data(kit, "b", "s2")
+    end(kit, "s1")
+    kit.clock.pump([0.25] * 20)
+    assert texts(kit) == []  # one is still open
+    data(kit, "c", "s2")
+    end(kit, "s2", final=False)
+    kit.clock.pump([0.25] * 9)
+    assert texts(kit) == ["abc"]
+
+
+def test_the_downstream_form_names_the_first_upstream_stream(kit: Kit, sid: str) -> None:
+    docs_stream(kit, "x" * 12, stream="first-stream")
+    body = kit.outbox.bodies(sid, "SERVER_STREAM_DATA")[0]
+    assert body == {
+        "type": 2,
+        "streamId": "first-stream",
+        "outputId": "o1",
+        "requestId": "r1",
+        "source": "server",
+        "roomName": "web1",
+        "identity": X,
+        "chunkIndex": 0,
+        "data": "x",
+    }
+
+
+# ------------------------------------------------------------------------------------------------------- odd sequences
+
+
+def test_data_of_an_unknown_stream_starts_it_if_the_output_is_named(kit: Kit, sid: str) -> None:
+    data(kit, "hello", "s1", "o1", 0)
+    data(kit, " you", "s1", None, 1)
+    end(kit, final=True)
+    assert texts(kit) == ["hello you"]
+
+
+def test_data_of_an_unknown_stream_without_an_output_is_dropped(kit: Kit, sid: str) -> None:
+    data(kit, "hello", "s1", None)
+    assert kit.streams.open_outputs == 0
+    assert streamed(kit, sid) == ""
+
+
+def test_a_second_start_changes_nothing(kit: Kit, sid: str) -> None:
+    start(kit)
+    data(kit, "a", index=0)
+    start(kit)
+    start(kit, output="another")
+    data(kit, "a", index=0)
+    data(kit, "b", index=1)
+    end(kit, final=True)
+    assert texts(kit) == ["ab"]
+
+
+def test_a_second_end_changes_nothing(kit: Kit, sid: str) -> None:
+    start(kit)
+    data(kit, "a")
+    end(kit, final=True)
+    end(kit, final=True)
+    end(kit, "unknown")
+    assert texts(kit) == ["a"]
+
+
+def test_repeated_chunks_are_dropped_and_gaps_may_be_filled_once(kit: Kit, sid: str) -> None:
+    start(kit)
+    for index, text in [(0, "a"), (0, "a"), (3, "d"), (1, "b"), (1, "b"), (3, "d"), (-1, "z"), (4, "e")]:
+        data(kit, text, index=index)
+    assert streamed(kit, sid) == "adbe"
+
+
+def test_chunks_without_an_index_are_appended(kit: Kit, sid: str) -> None:
+    start(kit)
+    for text in "aab":
+        data(kit, text)
+    assert streamed(kit, sid) == "aab"
+
+
+def test_remembered_gaps_are_limited(make_kit: Callable[..., Kit]) -> None:
+    kit = make_kit(streams=StreamSettings(max_chunk_gaps=3))
+    kit.extension(X)
+    sid = kit.connect("web1", stream_mode="plain")
+    kit.submit(sid)
+    start(kit)
+    data(kit, "z", index=10**12)
+    for index in (3, 2, 1, 0, 0):
+        data(kit, str(index), index=index)
+    assert streamed(kit, sid) == "z210"
+    data(kit, "y", index=10**12 + 1)
+    assert streamed(kit, sid) == "z210y"
+
+
+def test_an_orphan_half_is_replaced_when_the_output_ends(kit: Kit, sid: str) -> None:
+    start(kit)
+    data(kit, "a\ud83d")
+    assert streamed(kit, sid) == "a"
+    end(kit, final=True)
+    assert streamed(kit, sid) == "a\ufffd"
+    assert texts(kit) == ["a\ufffd"]
+
+
+def test_halves_join_across_streams(kit: Kit, sid: str) -> None:
+    data(kit, "\ud83d", "s1", "o1", 0)
+    end(kit)
+    data(kit, "\ude00", "s2", "o1", 0)
+    assert streamed(kit, sid) == "\U0001f600"
+
+
+def test_an_output_without_text_is_an_answer_all_the_same(kit: Kit, sid: str) -> None:
+    start(kit)
+    end(kit, final=True)
+    assert texts(kit) == [""]
+    assert kit.statuses(sid) == ["completed"]
+
+
+def test_a_stream_for_no_request_is_dropped(kit: Kit, link: Link) -> None:
+    docs_stream(kit, "unasked for")
+    assert kit.streams.open_outputs == 0
+    assert kit.responses("web1") == []
+
+
+@given(st.text(), st.lists(st.integers(0, 200), max_size=20), st.booleans())
+@hypothesis_settings(max_examples=40, deadline=None)
+def test_any_text_cut_anywhere_arrives_whole(text: str, cuts: list[int], per_token: bool) -> None:
+    kit = Kit()
+    kit.extension(X)
+    sid = kit.connect("web1", stream_mode="plain")
+    kit.submit(sid, "question", "r1")
+    units = utf16_units(text)
+    bounds = sorted({0, len(units), *(cut % (len(units) + 1) for cut in cuts)})
+    for number, (a, b) in enumerate(pairwise(bounds)):
+        if per_token:
+            kit.streams.stream_started(X, f"s{number}", "o1", None)
+        data(kit, "".join(units[a:b]), f"s{number}" if per_token else "s", "o1", 0 if per_token else number)
+        if per_token:
+            end(kit, f"s{number}", final=False)
+    if text:
+        kit.streams.stream_ended(X, "any", "o1", None, True) if per_token else end(kit, "s", final=True)
+        assert texts(kit) == [well_formed(text)]
+        assert ends(kit, sid) == [(well_formed(text), False)]
+    assert streamed(kit, sid) == text
+    kit.close()
+
+
+# -------------------------------------------------------------------------------------------------------------- limits
+
+
+def test_an_output_is_limited_in_bytes(make_kit: Callable[..., Kit]) -> None:
+    kit = make_kit(streams=StreamSettings(max_output_bytes=10))
+    kit.extension(X)
+    sid = kit.connect("web1", stream_mode="plain")
+    kit.submit(sid)
+    start(kit)
+    data(kit, "12345")
+    data(kit, "äöü")
+    data(kit, "more")
+    assert kit.statuses(sid)[-1] == "failed"
+    assert [(m.text, m.failed) for m in kit.responses("web1")] == [("12345äöü", True)]
+    data(kit, "even more", "s2")
+    assert kit.streams.open_outputs == 0
+
+
+def test_an_output_that_is_resumed_again_and_again_is_limited_too(make_kit: Callable[..., Kit]) -> None:
+    kit = make_kit(streams=StreamSettings(max_output_bytes=10))
+    kit.extension(X)
+    kit.submit(kit.connect("web1"))
+    for number in range(8):
+        start(kit, f"s{number}")
+        data(kit, "äö", f"s{number}")
+        end(kit, f"s{number}", final=True)
+    assert len(texts(kit)[0].encode()) <= 16
+
+
+def test_a_non_stream_answer_is_limited_in_bytes(make_kit: Callable[..., Kit]) -> None:
+    kit = make_kit(streams=StreamSettings(max_output_bytes=10))
+    kit.extension(X)
+    kit.submit(kit.connect("web1"), "q", "r1")
+    kit.streams.answered(X, "r1", None, "äöüäöüäöü")
+    assert texts(kit) == ["äöüäö"]
+
+
+def test_streams_of_an_extension_are_limited(make_kit: Callable[..., Kit]) -> None:
+    kit = make_kit(streams=StreamSettings(max_streams_per_extension=2))
+    kit.extension(X)
+    sid = kit.connect("web1", stream_mode="plain")
+    kit.submit(sid)
+    for number in range(3):
+        start(kit, f"s{number}")
+        data(kit, str(number), f"s{number}")
+    assert streamed(kit, sid) == "01"
+    end(kit, "s0")
+    data(kit, "2", "s2")
+    assert streamed(kit, sid) == "012"
+
+
+def test_outputs_of_an_extension_are_limited(make_kit: Callable[..., Kit]) -> None:
+    kit = make_kit(streams=StreamSettings(max_outputs_per_extension=2))
+    kit.extension(X)
+    sid = kit.connect("web1", stream_mode="plain")
+    kit.submit(sid)
+    for number in range(3):
+        start(kit, f"s{number}", f"o{number}")
+        data(kit, str(number), f"s{number}", f"o{number}")
+    assert kit.streams.open_outputs == 2
+    assert streamed(kit, sid) == "01"
+
+
+def test_ended_outputs_are_remembered_up_to_a_number(make_kit: Callable[..., Kit]) -> None:
+    kit = make_kit(streams=StreamSettings(max_ended_outputs_per_extension=2))
+    kit.extension(X)
+    sid = kit.connect("web1")
+    for number in range(3):
+        kit.submit(sid, "q", f"r{number}")
+        docs_stream(kit, "x" * 12, f"s{number}", f"o{number}")
+    for output in ("o0", "o2"):
+        data(kit, "late", "s9", output)
+    assert kit.streams.open_outputs == 1
+
+
+def test_an_output_that_falls_silent_fails(kit: Kit, sid: str) -> None:
+    start(kit)
+    data(kit, "half")
+    kit.clock.pump([1] * 119)
+    assert kit.streams.open_outputs == 1
+    kit.clock.pump([1] * 2)
+    assert ends(kit, sid) == [("half", True)]
+    assert kit.statuses(sid) == ["failed"]
+    assert kit.outbox.bodies(sid, "ERROR")[0]["message"] == "The extension fell silent."
+
+
+def test_the_silence_is_a_setting(make_kit: Callable[..., Kit]) -> None:
+    kit = make_kit(streams=StreamSettings(output_idle_seconds=2))
+    kit.extension(X)
+    kit.submit(kit.connect("web1"))
+    start(kit)
+    kit.clock.pump([0.25] * 8)
+    assert kit.streams.open_outputs == 0
+
+
+def test_an_idle_hub_has_no_sweep(kit: Kit, sid: str, make_kit: Callable[..., Kit]) -> None:
+    docs_stream(kit, "x" * 12)
+    kit.clock.pump([1] * 70)
+    assert kit.streams.known_extensions == 0
+    assert len(kit.clock.getDelayedCalls()) == len(make_kit().clock.getDelayedCalls())
+
+
+# ------------------------------------------------------------------------------------------------------------ failures
+
+
+def test_a_failed_stream_fails_the_output_and_keeps_what_came(kit: Kit, sid: str) -> None:
+    start(kit)
+    data(kit, "half")
+    kit.streams.stream_failed(X, "s1", "o1", None)
+    kit.streams.stream_failed(X, "s1", "o1", None)
+    assert ends(kit, sid) == [("half", True)]
+    assert kit.statuses(sid) == ["failed"]
+    assert len(kit.outbox.bodies(sid, "ERROR")) == 1
+    message = kit.responses("web1")[0]
+    assert (message.text, message.failed) == ("half", True)
+    assert kit.outbox.bodies(sid, "NEW_MESSAGE")[0]["message"]["failed"] is True
+    data(kit, "late", "s2")
+    assert streamed(kit, sid) == "half"
+
+
+def test_a_failed_stream_may_be_named_by_its_output(kit: Kit, sid: str) -> None:
+    kit.token("half", "o1")
+    kit.streams.stream_failed(X, "unknown", "o1", None)
+    assert kit.statuses(sid) == ["failed"]
+    kit.streams.stream_failed(X, "unknown", None, None)
+    kit.streams.stream_failed(X, "unknown", "unknown", None)
+
+
+def test_nothing_is_stored_of_nothing(kit: Kit, sid: str) -> None:
+    start(kit)
+    kit.streams.stream_failed(X, "s1", "o1", None)
+    assert kit.responses("web1") == []
+
+
+def test_an_error_of_the_extension_ends_its_stream(kit: Kit, sid: str) -> None:
+    start(kit)
+    data(kit, "half")
+    for _ in range(2):
+        kit.streams.failed(X, "r1", "CUDA out of memory", None)
+    assert ends(kit, sid) == [("half", True)]
+    assert kit.statuses(sid) == ["failed"]
+    assert [b["message"] for b in kit.outbox.bodies(sid, "ERROR")] == ["CUDA out of memory"]
+
+
+def test_an_error_of_one_request_leaves_the_other_alone(kit: Kit, sid: str) -> None:
+    kit.submit(sid, "second", "r2")
+    start(kit, "s1", "o1", "r1")
+    start(kit, "s2", "o2", "r2")
+    kit.streams.failed(X, "r1", "no", None)
+    assert kit.streams.open_outputs == 1
+
+
+def test_an_extension_that_dies_in_the_middle(kit: Kit, sid: str) -> None:
+    start(kit)
+    data(kit, "half")
+    kit.disconnect_all(X)
+    assert ends(kit, sid) == [("half", True)]
+    assert [b["message"] for b in kit.outbox.bodies(sid, "ERROR")] == ["SillyTavern extension disconnected."]
+    assert kit.statuses(sid) == ["failed"]
+    assert [(m.text, m.failed) for m in kit.responses("web1")] == [("half", True)]
+    kit.clock.pump([1] * 70)
+    data(kit, "ghost")
+    assert streamed(kit, sid) == "half"
+
+
+def test_a_resumed_answer_that_fails_is_an_edit(kit: Kit, sid: str) -> None:
+    docs_stream(kit, "x" * 12)
+    data(kit, " and", "s2")
+    kit.streams.stream_failed(X, "s2", "o1", None)
+    assert [(m.text, m.failed) for m in kit.responses("web1")] == [("x" * 12 + " and", True)]
+    assert kit.statuses(sid) == ["completed"]
+
+
+def test_a_deleted_room_ends_its_streams(kit: Kit, link: Link) -> None:
+    sid = kit.connect("ann", stream_mode="plain")
+    kit.group("lounge", "ann")
+    kit.submit(sid, "q", "r1", room="lounge")
+    start(kit)
+    data(kit, "half")
+    result_of(kit.rooms.delete("lounge"))
+    assert ends(kit, sid) == [("half", True)]
+    data(kit, "more")
+    end(kit, final=True)
+    assert kit.streams.open_outputs == 0
+    assert streamed(kit, sid) == "half"
+
+
+def test_a_client_among_several_targets_hears_of_both(kit: Kit, sid: str) -> None:
+    kit.extension("Other")
+    kit.submit(sid, "both", "r2", targets=(X, "Other"))
+    for who in (X, "Other"):
+        kit.streams.stream_started(who, "same-id", "same-output", "r2")
+        data(kit, f"{who} says", "same-id", "same-output", who=who)
+        kit.streams.stream_ended(who, "same-id", "same-output", None, True)
+    assert texts(kit) == [f"{X} says", "Other says"]
+    assert kit.statuses(sid, "r2") == ["forwarded", "processing", "completed"]
+
+
+# ---------------------------------------------------------------------------------------------------------- non-stream
+
+
+def test_a_non_stream_answer_goes_to_the_room_under_the_original_id(kit: Kit, sid: str) -> None:
+    kit.streams.answered(X, "a-fresh-random-id", "o7", "yes")
+    message = kit.responses("web1")[0]
+    assert kit.outbox.bodies(sid, "message") == [
+        {
+            "type": 0,
+            "data": "yes",
+            "source": "server",
+            "requestId": "r1",
+            "outputId": "o7",
+            "roomName": "web1",
+            "clientId": X,
+            "identity": X,
+            "responseId": message.response_id,
+            "messageId": message.message_id,
+        }
+    ]
+    names = [
+        n for n in kit.outbox.names(sid) if n in ("NEW_MESSAGE", "message", "LLM_RESPONSE", "REQUEST_STATUS_UPDATE")
+    ]
+    assert names == ["NEW_MESSAGE", "message", "LLM_RESPONSE", "REQUEST_STATUS_UPDATE"]
+    assert kit.outbox.bodies(sid, "LLM_RESPONSE")[0]["streamed"] is False
+    assert message.output_id == "o7"
+
+
+def test_an_answer_without_an_output_gets_one(kit: Kit, sid: str) -> None:
+    kit.streams.answered(X, "r1", None, "yes")
+    assert len(kit.outbox.bodies(sid, "message")[0]["outputId"]) == 36
+
+
+def test_an_answer_to_nothing_is_dropped(kit: Kit, link: Link) -> None:
+    kit.streams.answered(X, "r9", None, "yes")
+    assert kit.outbox.emissions == []
+
+
+def test_an_answer_ends_the_stream_of_its_output(kit: Kit, sid: str) -> None:
+    kit.token("streamed", "o1")
+    kit.streams.answered(X, "r1", "o1", "streamed")
+    assert texts(kit) == ["streamed"]
+    assert kit.outbox.bodies(sid, "message")[0]["data"] == "streamed"
+    assert kit.statuses(sid) == ["completed"]
+
+
+def test_an_answer_under_another_output_ends_the_stream_and_is_a_second_response(kit: Kit, sid: str) -> None:
+    kit.token("streamed", "o1")
+    kit.streams.answered(X, "r1", "o2", "as a whole")
+    assert texts(kit) == ["streamed", "as a whole"]
+    assert kit.statuses(sid)[-1] == "completed"
+
+
+def test_an_answer_for_a_failed_output_is_not_announced(kit: Kit, sid: str) -> None:
+    start(kit)
+    kit.streams.stream_failed(X, "s1", "o1", None)
+    kit.streams.answered(X, "r1", "o1", "too late")
+    assert kit.outbox.bodies(sid, "message") == []
+
+
+def test_halves_in_an_answer_are_repaired(kit: Kit, sid: str) -> None:
+    kit.streams.answered(X, "r1", None, "a\ud83d\ude00b\ud83d")
+    assert texts(kit) == ["a\U0001f600b\ufffd"]
+
+
+# ------------------------------------------------------------------------------------------------------- presence, end
+
+
+def test_stopping_to_process_ends_the_output(kit: Kit, sid: str) -> None:
+    kit.submit(sid, "second", "r2")
+    start(kit, "s1", "o1", "r1")
+    start(kit, "s2", "o2", "r2")
+    kit.streams.processing_stopped(X, "r1")
+    assert kit.streams.open_outputs == 1
+    kit.streams.processing_stopped(X, None)
+    assert kit.streams.open_outputs == 0
+
+
+def test_who_never_streamed_may_stop_and_leaves_no_trace(kit: Kit, sid: str) -> None:
+    for stranger in ("web1", "web2"):
+        kit.streams.processing_stopped(stranger, None)
+        kit.streams.stream_ended(stranger, "s", None, None, None)
+        kit.streams.stream_failed(stranger, "s", None, None)
+    assert kit.streams.known_extensions == 0
+
+
+def test_the_room_sees_the_extension_idle_when_it_is_through(kit: Kit, sid: str) -> None:
+    docs_stream(kit, "x" * 12)
+    shown = [(b["identity"], b["status"]) for b in kit.outbox.bodies(sid, "MEMBER_STATUS_UPDATE")]
+    assert shown == [(X, "idle")]
+
+
+def test_draining_finalises_what_waits_for_its_next_stream(kit: Kit, sid: str) -> None:
+    start(kit)
+    data(kit, "an answer")
+    end(kit)
+    result_of(kit.streams.drain())
+    assert ends(kit, sid) == [("an answer", False)]
+    assert [message.failed for message in kit.responses("web1")] == [False]
+
+
+def test_draining_fails_what_is_cut_off_and_waits_for_the_store(kit: Kit, sid: str) -> None:
+    start(kit)
+    data(kit, "half an answer")
+    kit.gate.shut = True
+    draining = Deferred.fromCoroutine(kit.streams.drain())
+    done: list[object] = []
+    draining.addCallback(done.append)
+    assert ends(kit, sid) == [("half an answer", True)]
+    assert done == []
+    kit.gate.open()
+    assert done == [None]
+    assert texts(kit) == ["half an answer"]
+
+
+def test_draining_nothing_is_done_at_once(kit: Kit) -> None:
+    assert result_of(kit.streams.drain()) is None
+
+
+def test_draining_does_not_fail_with_the_store(kit: Kit, sid: str) -> None:
+    start(kit)
+    kit.gate.broken = True
+    assert result_of(kit.streams.drain()) is None
+
+
+def test_answers_are_stored_in_the_order_of_their_ends(kit: Kit, sid: str) -> None:
+    kit.gate.shut = True
+    asking = kit.ask(sid, "second", "r2")
+    kit.gate.step()
+    kit.gate.step()
+    docs_stream(kit, "a" * 12, "s1", "o1")
+    docs_stream(kit, "b" * 12, "s2", "o2")
+    kit.gate.open()
+    assert result_of(asking)["state"] == "queued"  # the extension was at work on the first
+    assert texts(kit) == ["a" * 12, "b" * 12]
+
+
+def test_a_group_hears_the_answer_and_only_the_requester_its_status(kit: Kit, link: Link) -> None:
+    ann, bob = kit.connect("ann", stream_mode="plain"), kit.connect("bob", stream_mode="plain")
+    kit.group("lounge", "ann", bob=Role.GUEST)
+    kit.submit(ann, "q", "r1", room="lounge")
+    docs_stream(kit, "x" * 12)
+    for sid in (ann, bob):
+        assert streamed(kit, sid) == "x" * 12
+        assert len(kit.outbox.bodies(sid, "LLM_RESPONSE")) == 1
+    assert (kit.statuses(ann), kit.statuses(bob)) == (["forwarded", "completed"], [])
+
+
+def test_a_forged_id_of_another_extension_is_not_its_answer(kit: Kit, sid: str) -> None:
+    kit.extension("Other")
+    kit.streams.answered("Other", "r1", None, "forged")
+    assert texts(kit) == []
+    assert failure_of(kit.ask(sid, "again", "r1")).error_code == 4
+
+
+def test_packets_that_belong_to_nothing_fill_no_log(kit: Kit, logged: Logged) -> None:
+    """The real extension may send seven of them for each token; each was a line once."""
+    kit.extension()
+    for number in range(100):
+        kit.streams.stream_data("SillyTavern-8000", "s", None, None, number, "x")
+        kit.streams.stream_started("SillyTavern-8000", "s", "o", None)
+        kit.streams.answered("SillyTavern-8000", "nobody's", None, "x")
+        kit.streams.failed("SillyTavern-8000", "nobody's", "x", None)
+    lines = [line for line in logged() if line.startswith("dropped of SillyTavern-8000: ")]
+    assert len(lines) == kit.streams.LOGGED_PER_SECOND
+    kit.clock.advance(1)
+    kit.streams.answered("SillyTavern-8000", "nobody's", None, "x")
+    assert logged()[-1] == (
+        "dropped of SillyTavern-8000: an answer: nothing of it is unanswered (395 before were not logged)"
+    )

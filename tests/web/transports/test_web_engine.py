@@ -1,0 +1,455 @@
+"""The Engine.IO endpoint: errors, statuses, CORS, origins (contract 2.1, 2.12, A2, A3, 16.3.10, 16.3.19)."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from twisted.internet.address import IPv4Address
+from twisted.internet.task import Clock
+from twisted.web.server import Site
+from web_doubles import House, MemoryTransport, client_frame, parse_responses, server_frames, with_settings
+
+from newage.domain.model import Agent, Peer
+from newage.errors import Unavailable
+from newage.web.settings import WebSettings
+from newage.web.transports.engine import EngineResource
+
+POLLING = "/socket.io/?EIO=4&transport=polling"
+CODES = {
+    0: (400, b'{"code":0,"message":"Transport unknown"}'),
+    1: (400, b'{"code":1,"message":"Session ID unknown"}'),
+    2: (400, b'{"code":2,"message":"Bad handshake method"}'),
+    3: (400, b'{"code":3,"message":"Bad request"}'),
+    4: (403, b'{"code":4,"message":"Forbidden"}'),
+    5: (400, b'{"code":5,"message":"Unsupported protocol version"}'),
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "query", "code"),
+    [
+        ("GET", "", 0),
+        ("GET", "EIO=4", 0),
+        ("GET", "EIO=4&transport=abc", 0),
+        ("GET", "EIO=4&transport=webtransport", 0),
+        ("GET", "EIO=4&transport=polling&transport=websocket", 0),
+        ("GET", "EIO=4&transport=__proto__", 0),
+        ("GET", "EIO=4&transport=polling&sid=unknown", 1),
+        ("POST", "EIO=4&transport=polling&sid=unknown", 1),
+        ("GET", "EIO=4&transport=polling&sid=%ff%00", 1),
+        ("POST", "EIO=4&transport=polling", 2),
+        ("PUT", "EIO=4&transport=polling", 2),
+        ("HEAD", "EIO=4&transport=polling", 2),
+        ("GET", "EIO=4&transport=websocket", 3),
+        ("GET", "EIO=4&transport=polling&sid=a&sid=b", 3),
+        ("GET", "transport=polling", 5),
+        ("GET", "EIO=3&transport=polling", 5),
+        ("GET", "EIO=abc&transport=polling", 5),
+        ("GET", "EIO=4&EIO=3&transport=polling", 5),
+        ("GET", "EIO=44&transport=polling", 5),
+    ],
+)
+def test_wrong_requests_and_their_answers(method, query, code):
+    house = House()
+    line = house.line()
+    line.request(f"/socket.io/?{query}", method)
+    (response,) = line.responses(head=method == "HEAD")
+    expected = CODES[code]
+    assert response.summary == (expected[0], b"" if method == "HEAD" else expected[1])
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert len(house.engines) == 0
+
+
+@pytest.mark.parametrize("query", ["EIO=4&EIO=4", "EIO=4&transport=polling", "EIO=4&sid=", "EIO=4&sid=&sid="])
+def test_an_empty_sid_and_repeated_keys_are_taken(query):
+    """As the reference takes them."""
+    house = House()
+    assert house.ask(f"/socket.io/?transport=polling&{query}").status == 200
+    house.line().open_websocket(f"/socket.io/?transport=websocket&{query.replace('polling', 'websocket')}")
+    assert len(house.engines) == 2
+
+
+@pytest.mark.parametrize("eio", ["3", "", "abc"])
+def test_another_version_than_the_sessions(eio):
+    house = House()
+    url = house.open_polling()
+    assert house.ask(url.replace("EIO=4", f"EIO={eio}")).summary == CODES[3]
+    assert house.ask(url.replace("EIO=4&", "")).summary == CODES[3]
+    assert len(house.engines) == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_the_transport_of_a_session_is_not_changed_without_an_upgrade(method):
+    house = House()
+    url = house.open_polling()
+    line = house.line()
+    assert line.ask(url.replace("polling", "websocket"), method).summary == CODES[3]
+    socket = house.line()
+    socket.open_websocket()
+    assert house.ask("/socket.io/?EIO=4&transport=polling&sid=sid2", method).summary == CODES[3]
+    assert house.ask("/socket.io/?EIO=4&transport=websocket&sid=sid2", method).summary == CODES[3]
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("EIO=4&transport=polling", 3),
+        ("EIO=3&transport=websocket", 5),
+        ("transport=websocket", 5),
+        ("EIO=4&transport=abc", 0),
+        ("EIO=4", 0),
+        ("EIO=4&transport=websocket&sid=unknown", 1),
+    ],
+)
+def test_wrong_upgrades(query, code):
+    house = House()
+    line = house.line()
+    line.upgrade(f"/socket.io/?{query}")
+    (response,) = line.responses()
+    assert response.summary == CODES[code]
+    assert not line.transport.disconnecting, "the connection stays usable"
+    assert line.ask(POLLING).status == 200
+
+
+def test_an_upgrade_with_another_version_or_transport():
+    house = House()
+    url = house.open_polling()
+    line = house.line()
+    line.upgrade(url)
+    assert [response.summary for response in line.responses()] == [CODES[3]]
+    line.upgrade(url.replace("polling", "websocket").replace("EIO=4", "EIO=3"))
+    assert [response.summary for response in line.responses()] == [CODES[3]]
+
+
+def test_an_upgrade_needs_http_1_1_and_no_body():
+    house = House()
+    handshake = b"Host: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    line = house.line()
+    line.send(b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.0\r\n" + handshake + b"\r\n")
+    assert [response.summary for response in line.responses()] == [CODES[3]]
+    line = house.line()
+    line.send(b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n" + handshake + b"Content-Length: 1\r\n\r\nx")
+    assert [response.summary for response in line.responses()] == [CODES[3]]
+    url = house.open_polling().replace("polling", "websocket").encode()
+    line = house.line()
+    line.send(b"GET " + url + b" HTTP/1.1\r\n" + handshake + b"Content-Length: 1\r\n\r\nx")
+    assert [response.summary for response in line.responses()] == [CODES[3]]
+
+
+def test_without_the_final_slash():
+    assert House().ask("/socket.io?EIO=4&transport=polling").status == 200
+
+
+def test_below_the_path_is_nothing():
+    house = House()
+    assert house.ask("/socket.io/other?EIO=4&transport=polling").summary == (404, b"Not Found")
+    assert house.ask("/socket.iox/?EIO=4&transport=polling").summary == (404, b"Not Found")
+
+
+# ---------------------------------------------------------------------------------------------------------------- CORS
+
+
+def test_cors_on_answers():
+    house = House()
+    response = house.ask(POLLING, Origin="http://127.0.0.1:8000")
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert response.headers["access-control-allow-credentials"] == "true"
+    assert "vary" not in response.headers
+
+
+def test_preflight():
+    response = House().ask(
+        "/socket.io/?EIO=4&transport=polling",
+        "OPTIONS",
+        Origin="http://127.0.0.1:8000",
+        Access_Control_Request_Method="POST",
+        Access_Control_Request_Headers="content-type,x-own",
+    )
+    assert response.summary == (204, b"")
+    headers = response.headers
+    assert headers["access-control-allow-origin"] == "*"
+    assert headers["access-control-allow-credentials"] == "true"
+    assert headers["access-control-allow-methods"] == "GET,POST"
+    assert headers["access-control-allow-headers"] == "content-type,x-own"
+    assert headers["vary"] == "Access-Control-Request-Headers"
+
+
+def test_no_cors_on_static_routes():
+    house = House()
+    for target in ("/lib/constants.js", "/nothing", "/socket.io/socket.io.js"):
+        assert not [name for name in house.ask(target).headers if name.startswith("access-control")]
+    assert house.ask("/lib/constants.js", "OPTIONS").status == 405
+
+
+# ------------------------------------------------------------------------------------------------------------- origins
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost@evil.example"])
+def test_foreign_origins_are_refused_on_polling(method, origin):
+    house = House()
+    response = house.ask(POLLING, method, Origin=origin)
+    assert response.summary == CODES[4]
+    assert "access-control-allow-origin" not in response.headers
+    assert len(house.engines) == 0
+
+
+def test_foreign_origins_are_refused_on_upgrade():
+    house = House()
+    line = house.line()
+    line.upgrade("/socket.io/?EIO=4&transport=websocket", Origin="http://evil.example")
+    assert [response.summary for response in line.responses()] == [CODES[4]]
+    assert len(house.engines) == 0
+
+
+def test_near_origins_and_none_may_upgrade():
+    house = House()
+    house.line().open_websocket(Origin="http://127.0.0.1:8000")
+    house.line().open_websocket()
+    assert len(house.engines) == 2
+
+
+def test_a_rebound_host_is_refused():
+    house = House()
+    assert house.ask(POLLING, Host="evil.example:4000").summary == CODES[4]
+    assert house.ask(POLLING, Host="evil.example:4000", Origin="http://evil.example:4000").summary == CODES[4]
+    assert House(with_settings(allowed_hosts=["hub.example"])).ask(POLLING, Host="hub.example").status == 200
+
+
+@pytest.mark.parametrize("name", ["User-Agent", "Cookie", "X-Name", "Referer"])
+def test_headers_may_be_text_of_any_language(name):
+    """UTF-8 of many letters holds the byte 0x85, which ends a line for Autobahn: it sees only what is copied to it."""
+    house = House()
+    value = "\u00c5\u4e05\U0001f605".encode().decode("latin-1")
+    assert "\x85" in value
+    assert house.ask(POLLING, **{name: value}).status == 200
+    house.line().open_websocket(**{name: value})
+    assert len(house.engines) == 2
+
+
+@pytest.mark.parametrize("byte", ["\x0b", "\x0c", "\x1c", "\x1d", "\x1e"])
+def test_line_ends_in_headers_are_refused_on_polling_too(byte):
+    house = House()
+    assert house.ask(POLLING, User_Agent=f"a{byte}b").summary == CODES[3]
+    assert len(house.engines) == 0
+
+
+def peer_of(house: House) -> Peer:
+    connection = house.engines.get(f"sid{house._made}")
+    assert connection is not None
+    return connection.peer
+
+
+def test_long_headers_are_judged_as_short_ones():
+    house = House()
+    assert house.ask(POLLING, Origin="http://evil.example/" + "x" * 1_000).summary == CODES[4]
+    assert house.ask(POLLING, X_Forwarded_For=", ".join(["127.0.0.1"] * 100)).status == 200
+    assert not peer_of(house).local
+
+
+def test_the_peer_is_judged():
+    house = House(with_settings(trusted_proxies=["10.0.0.1"]))
+    house.ask(POLLING)
+    assert peer_of(house).local
+    house.ask(POLLING, X_Forwarded_For="127.0.0.1")
+    assert peer_of(house) == Peer("127.0.0.1")
+    house.line("10.0.0.1").ask(POLLING, X_Forwarded_For="1.1.1.1, 203.0.113.7")
+    assert peer_of(house) == Peer("203.0.113.7")
+    house.line("10.0.0.1").ask(POLLING, Forwarded="for=127.0.0.1")
+    assert peer_of(house) == Peer("10.0.0.1")  # B1: an address that a header names is never loopback
+    house.line("203.0.113.7").open_websocket()
+    assert peer_of(house) == Peer("203.0.113.7")
+
+
+def test_every_request_of_a_session_is_a_witness():
+    """A page's first GET through a bare proxy carries no Origin; the POST that brings its CONNECT does."""
+    house = House(with_settings(cors_origins=["local", "*"]))
+    url = house.open_polling()
+    assert peer_of(house).local
+    assert house.ask(url, "POST", b"4x", Origin="https://hub.example").status == 200
+    assert not peer_of(house).local
+    house.ask(url, "POST", b"4x")
+    assert not peer_of(house).local
+    assert peer_of(house).agent is Agent.PAGE
+
+
+def test_an_upgrade_is_a_witness():
+    house = House()
+    url = house.open_polling()
+    house.line().open_websocket(url.replace("polling", "websocket"), X_Real_IP="203.0.113.7")
+    assert not peer_of(house).local
+
+
+def test_a_session_that_turned_remote_leaves_the_count_of_its_address_as_it_was():
+    house = House()
+    for _ in range(3):
+        url = house.open_polling()
+        house.ask(url, "POST", b"1", X_Real_IP="203.0.113.7")
+    assert not house.engines._by_address
+    house.ask(POLLING, X_Real_IP="203.0.113.7")
+    assert house.engines._by_address == {"127.0.0.1": 1}
+    house.ask(POLLING + f"&sid=sid{house._made}", "POST", b"1")
+    assert not house.engines._by_address
+
+
+def test_whose_a_socket_is_is_asked_once_and_only_when_somebody_wants_to_know():
+    asked = []
+
+    def lookup(ours, theirs):
+        asked.append((ours, theirs))
+        return os.geteuid()
+
+    house = House(owner_lookup=lookup)
+    house.ask(POLLING)
+    peer = peer_of(house)
+    assert not asked
+    assert peer.owned() and peer.owned()
+    assert asked == [(("127.0.0.1", 4000), ("127.0.0.1", 50_000))]
+
+
+@pytest.mark.parametrize("owner", [None, os.geteuid() + 1])
+def test_other_uid_is_not_ours(owner):
+    house = House(owner_lookup=lambda ours, theirs: owner)
+    house.ask(POLLING)
+    assert peer_of(house).local
+    assert not peer_of(house).owned()
+
+
+@pytest.mark.parametrize("headers", [{"X_Real_IP": "203.0.113.7"}, {"Host": "host.docker.internal:4000"}])
+def test_who_is_remote_owns_nothing(headers):
+    house = House(owner_lookup=lambda ours, theirs: os.geteuid())
+    house.ask(POLLING, **headers)
+    assert not peer_of(house).owned()
+
+
+def test_a_trusted_network_owns_nothing():
+    house = House(with_settings(trusted_networks=["10.0.0.0/8"]), owner_lookup=lambda ours, theirs: os.geteuid())
+    house.line("10.0.0.7").ask(POLLING)
+    assert peer_of(house).local
+    assert not peer_of(house).owned()
+
+
+def test_the_owner_is_the_one_of_the_socket_that_speaks():
+    """A program's polling GET may be over when its CONNECT comes on another connection."""
+    owners = iter([None, os.geteuid()])
+    house = House(owner_lookup=lambda ours, theirs: next(owners))
+    url = house.open_polling()
+    assert not peer_of(house).owned()
+    house.ask(url, "POST", b"4x")
+    assert peer_of(house).owned()
+
+
+def test_a_poll_that_is_over_hides_no_websocket():
+    house = House(owner_lookup=lambda ours, theirs: os.geteuid() if theirs[1] == 50_001 else None)
+    url = house.open_polling()
+    upgrade = house.line()
+    upgrade.transport.peerAddr = IPv4Address("TCP", "127.0.0.1", 50_001)
+    upgrade.open_websocket(url.replace("polling", "websocket"))
+    house.line().request(url)
+    assert peer_of(house).owned()
+
+
+def test_the_log_names_the_dissenter_within_a_quota(logged):
+    house = House()
+    for _ in range(20):
+        house.ask(POLLING, X_Real_IP="203.0.113.7")
+    lines = [line for line in logged() if "counts as remote" in line]
+    assert 0 < len(lines) <= 5
+    assert "X-Real-Ip" in lines[0] and "203.0.113.7" not in lines[0]
+    house.clock.advance(1)
+    house.ask(POLLING, Origin="http://192.168.1.20:8000")
+    (line,) = [line for line in logged() if "counts as remote" in line and "Origin" in line]
+    assert "15 more" in line
+
+
+def test_the_log_says_which_names_a_local_host_has(logged):
+    House().ask(POLLING, Host="192.168.1.20:4000")
+    (line,) = [line for line in logged() if "counts as remote" in line]
+    assert line.endswith("Host is not localhost or another loopback name")
+
+
+def test_a_refusal_names_itself_its_cause_and_its_cure_within_a_quota(logged):
+    """Contract 2.12, B1."""
+    house = House()
+    assert {house.ask(POLLING, Host="evil.example").status for _ in range(20)} == {403}
+    lines = [line for line in logged() if "(403)" in line]
+    assert 0 < len(lines) <= 5
+    assert "evil.example" in lines[0] and "allowed_hosts" in lines[0]
+    house.clock.advance(1)
+    house.ask(POLLING, Origin="http://evil.example")
+    assert any("cors_origins" in line for line in logged())
+
+
+# ------------------------------------------------------------------------------------------------------- other servers
+
+
+class FullEngines:
+    """An engine server that takes nobody."""
+
+    def open(self, sink, peer):
+        raise Unavailable("The server takes no more connections.")
+
+    def get(self, sid):
+        return None
+
+
+def test_a_full_server():
+    house = House()
+    for engine in set(house.site._engines.values()):
+        engine._engines = FullEngines()
+    response = house.ask(POLLING)
+    assert response.status == 503
+    line = house.line()
+    line.upgrade("/socket.io/?EIO=4&transport=websocket")
+    house.clock.advance(0)
+    top, _, rest = line.transport.take().partition(b"\r\n\r\n")
+    assert top.startswith(b"HTTP/1.1 101 ")
+    assert [opcode for opcode, _ in server_frames(rest)] == [8]
+
+
+def test_a_full_server_does_not_fill_its_log(logged):
+    house = House()
+    for engine in set(house.site._engines.values()):
+        engine._engines = FullEngines()
+    assert {house.ask(POLLING).status for _ in range(20)} == {503}
+    assert 0 < len([line for line in logged() if line.startswith("a connection was not taken")]) <= 5
+
+
+def test_several_servers_on_one_site():
+    house = House()
+    from newage.web.site import make_site
+
+    site = make_site(WebSettings(), {"/engine.io": house.engines, "/socket.io/": house.engines}, house.clock)
+    house.site = site
+    assert house.ask("/engine.io/?EIO=4&transport=polling").status == 200
+    assert house.ask("/socket.io/?EIO=4&transport=polling").status == 200
+    assert house.ask("/engine.io/socket.io.min.js").status == 200
+
+
+def test_mounted_in_a_plain_twisted_site():
+    house = House()
+    clock = Clock()
+    resource = EngineResource(house.engines, WebSettings(), clock)
+    site = Site(resource, reactor=clock)
+    transport = MemoryTransport()
+    transport.protocol = site.buildProtocol(transport.getPeer())
+    transport.protocol.makeConnection(transport)
+    transport.protocol.dataReceived(b"GET /?EIO=4&transport=polling HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    (response,) = parse_responses(transport.take())
+    assert response.body.startswith(b"0{")
+    transport.protocol.dataReceived(
+        b"POST /?EIO=4&transport=polling&sid=sid1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n4x"
+    )
+    assert [response.body for response in parse_responses(transport.take())] == [b"ok"]
+    transport.protocol.dataReceived(
+        b"GET /?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    clock.advance(0)
+    assert transport.take().startswith(b"HTTP/1.1 101 ")
+    transport.protocol.dataReceived(client_frame(b"4y"))
+    clock.advance(0)
+    assert list(server_frames(transport.take())) == [(1, b"4y")]
+    transport.lose()
