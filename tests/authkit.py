@@ -14,6 +14,7 @@ from twisted.internet.task import Clock
 
 from deferreds import SteppedWorkers, value
 from hubkit import EPOCH, HOME, RecordingOutbox
+from newage.daemon.workers import InlineWorkers
 from newage.domain.model import Caller, Peer, Session
 from newage.gateway.socketio.dispatch import Namespace
 from newage.services.accounts.attempts import AttemptLimiter
@@ -32,7 +33,6 @@ from newage.services.sessions.client_list import ClientListService, ClientListSe
 from newage.services.sessions.sessions import SessionService, SessionSettings
 from newage.services.world import World
 from newage.storage.memory import MemoryKeyStore, MemoryStateStore
-from newage.workers import InlineWorkers
 
 LOCAL = HOME  # a program of the hub's own system user on this machine
 REMOTE = Peer("203.0.113.9")

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from twisted.internet import reactor
 
-from newage.config import Config, ServerSettings
-from newage.core import Core
+from newage.assembly.life import Core
+from newage.config.load import Config, ServerSettings
 
 ROOT = Path(__file__).parents[1]
 API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")

@@ -17,10 +17,11 @@ from typing import Any
 import pytest
 
 import newage
-from newage import __version__, operate
+from newage import __version__
+from newage.assembly import operate
 from newage.cli import main
-from newage.control import FOLDER, SOCKET
-from newage.home import HomeLock, prepare_home
+from newage.daemon.control import FOLDER, SOCKET
+from newage.daemon.home import HomeLock, prepare_home
 
 KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\n")
 

@@ -11,8 +11,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from newage import cli, errors, home
-from newage.config import ENV_PREFIX, MEMBERS, load, members, sections
+from newage import cli, errors
+from newage.config.load import ENV_PREFIX, MEMBERS, load, members, sections
+from newage.daemon import home
 from newage.tap import Options
 
 CHECKOUT = Path(__file__).parent.parent

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from newage.config import load, sections
-from newage.reload import BUILT_IN, LIVE, RELOADABLE
+from newage.assembly.reload import BUILT_IN, LIVE, RELOADABLE
+from newage.config.load import load, sections
 from newage.services.home.log_reader import FILES
-from newage.telemetry import AUDIT_FILE, LogSettings
+from newage.telemetry.logs import AUDIT_FILE, LogSettings
 
 CHECKOUT = Path(__file__).parent.parent
 TEXT = (CHECKOUT / "docs" / "operations.md").read_text("utf-8")

@@ -23,9 +23,9 @@ from twisted.plugin import getPlugins
 from zope.interface.verify import verifyObject
 
 from newage import __version__, tap
+from newage.daemon.home import Home, prepare_home
+from newage.daemon.lifecycle import Banner, Listener, Signals, StagedService, StartRefused
 from newage.errors import ConfigError
-from newage.home import Home, prepare_home
-from newage.lifecycle import Banner, Listener, Signals, StagedService, StartRefused
 from newage.web.selfcheck import SelfCheck
 
 CHECKOUT = Path(__file__).parent.parent
@@ -254,7 +254,7 @@ class TestReactorClock:
 
 
 def test_a_home_in_use_is_known_before_the_fork(tmp_path: Path) -> None:
-    from newage.home import HomeLock
+    from newage.daemon.home import HomeLock
 
     prepare_home(tmp_path / "home")
     lock = HomeLock(tmp_path / "home")

@@ -18,12 +18,12 @@ from typing import Any, TypeAlias
 from attrs import evolve
 
 from newage import __version__
-from newage.config import ServerSettings, load
+from newage.assembly.operate import Ask, Body, check_owner, reached
+from newage.config.load import ServerSettings, load
 from newage.errors import NewAgeError
 from newage.functions.door import Offered
 from newage.functions.installed import installed
 from newage.namespaces.function_call import BUILTINS
-from newage.operate import Ask, Body, check_owner, reached
 from newage.services.calls.calls import Function
 
 DESCRIPTION = (

@@ -20,17 +20,17 @@ from twisted.python import usage
 from twisted.web.client import Agent
 
 from newage import __version__
-from newage.config import Config, Key, load
-from newage.control import Control
-from newage.core import Core
+from newage.assembly.inspection import BANNER, Inspection
+from newage.assembly.life import Core
+from newage.assembly.reload import Reloader
+from newage.config.load import Config, Key, load
+from newage.daemon.control import Control
+from newage.daemon.home import Home, check_home, static_folder
+from newage.daemon.lifecycle import Banner, Listener, Signals, StagedService, StartRefused, bind, expand, refusal, url
+from newage.daemon.manhole import Manhole
+from newage.daemon.systemd import Systemd
 from newage.errors import ConfigError
-from newage.home import Home, check_home, static_folder
-from newage.inspection import BANNER, Inspection
-from newage.lifecycle import Banner, Listener, Signals, StagedService, StartRefused, bind, expand, refusal, url
-from newage.manhole import Manhole
-from newage.reload import Reloader
-from newage.systemd import Systemd
-from newage.telemetry import Counters
+from newage.telemetry.logs import Counters
 from newage.web.peer import PeerJudge
 from newage.web.selfcheck import SECONDS as SELF_CHECK_SECONDS
 from newage.web.selfcheck import SelfCheck

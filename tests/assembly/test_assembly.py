@@ -9,8 +9,8 @@ import pytest
 from twisted.internet import reactor
 
 from hubkit import Kit
-from newage.config import Config, ServerSettings
-from newage.core import Core
+from newage.assembly.life import Core
+from newage.config.load import Config, ServerSettings
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from twisted.internet.task import Clock
 
 from hubkit import Kit
 from logkit import Logged
-from newage.config import Config, ServerSettings
-from newage.core import Core
-from newage.inspection import BANNER, Inspection, Text
+from newage.assembly.inspection import BANNER, Inspection, Text
+from newage.assembly.life import Core
+from newage.config.load import Config, ServerSettings
 from newage.services.requests.ledger import RequestSettings
 
 

@@ -12,9 +12,18 @@ import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 
 from logkit import Logged
-from newage.config import Config, sections
+from newage.assembly.reload import (
+    BUILT_IN,
+    LIVE,
+    RELOADABLE,
+    Reloader,
+    changed_keys,
+    has_terminal,
+    in_force,
+    is_reloadable,
+)
+from newage.config.load import Config, sections
 from newage.errors import BadParameter, ConfigError
-from newage.reload import BUILT_IN, LIVE, RELOADABLE, Reloader, changed_keys, has_terminal, in_force, is_reloadable
 
 
 def with_values(config: Config, **tables: dict[str, Any]) -> Config:

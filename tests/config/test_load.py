@@ -10,8 +10,8 @@ from typing import Any, get_type_hints
 import attrs
 import pytest
 
-from newage.config import MEMBERS, Config, _Loader, load, members, sample, sections
-from newage.config_values import toml_value
+from newage.config.load import MEMBERS, Config, _Loader, load, members, sample, sections
+from newage.config.values import toml_value
 from newage.errors import ConfigError
 
 CHECKOUT = Path(__file__).parent.parent.parent

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import attrs
 import pytest
 
-from newage.config_values import address_list, check_least, coerce, toml_value
+from newage.config.values import address_list, check_least, coerce, toml_value
 
 
 class Colour(Enum):

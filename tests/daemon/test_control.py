@@ -18,7 +18,16 @@ from twisted.internet.testing import StringTransport
 
 from deferreds import value
 from logkit import Logged
-from newage.control import FOLDER, MAX_PATH_BYTES, SOCKET, Address, Control, ControlFactory, ControlSettings, user_of
+from newage.daemon.control import (
+    FOLDER,
+    MAX_PATH_BYTES,
+    SOCKET,
+    Address,
+    Control,
+    ControlFactory,
+    ControlSettings,
+    user_of,
+)
 from newage.errors import BadParameter, ConfigError
 
 ME = 1000

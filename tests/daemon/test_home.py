@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from twisted.logger import Logger
 
+from newage.daemon.home import FOLDERS, Home, HomeLock, check_home, prepare_home, static_folder
 from newage.errors import BadParameter, ConfigError, FileReadFailed, NewAgeError
-from newage.home import FOLDERS, Home, HomeLock, check_home, prepare_home, static_folder
-from newage.telemetry import Counters, LogSettings
+from newage.telemetry.logs import Counters, LogSettings
 
 
 def mode(path: Path) -> int:

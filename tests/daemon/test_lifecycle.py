@@ -18,9 +18,8 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactor
 from twisted.logger import globalLogPublisher
 
-from newage import lifecycle
-from newage.errors import ConfigError
-from newage.lifecycle import (
+from newage.daemon import lifecycle
+from newage.daemon.lifecycle import (
     Banner,
     Listener,
     Signals,
@@ -32,6 +31,7 @@ from newage.lifecycle import (
     refusal,
     url,
 )
+from newage.errors import ConfigError
 
 STOP_SECONDS = 8.0
 

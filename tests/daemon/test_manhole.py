@@ -17,8 +17,7 @@ from twisted.internet.testing import MemoryReactor, StringTransport
 from twisted.python.failure import Failure
 
 from logkit import Logged
-from newage.errors import ConfigError
-from newage.manhole import (
+from newage.daemon.manhole import (
     LOGGED_REFUSALS_PER_SECOND,
     MAX_PENDING,
     Authentication,
@@ -27,6 +26,7 @@ from newage.manhole import (
     ManholeSettings,
     Shell,
 )
+from newage.errors import ConfigError
 
 BANNER = "a banner\nof two lines"
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from twisted.internet.task import Clock
 
-from newage.systemd import Systemd
+from newage.daemon.systemd import Systemd
 
 UNIT = Path(__file__).parent.parent.parent / "conf" / "newage.service"
 

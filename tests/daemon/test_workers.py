@@ -11,9 +11,9 @@ import pytest
 from zope.interface.verify import verifyObject
 
 from deferreds import outcome, value
+from newage.daemon.workers import InlineWorkers, PhasedWorkers, ThreadWorkers
 from newage.errors import Unavailable
 from newage.ports import IWorkers
-from newage.workers import InlineWorkers, PhasedWorkers, ThreadWorkers
 
 
 class Reactor:

@@ -13,13 +13,13 @@ from twisted.python.failure import Failure
 from deferreds import SteppedWorkers, outcome, value
 from hubkit import HOME
 from logkit import Logged
+from newage.daemon.workers import InlineWorkers
 from newage.domain.model import Caller, Session
 from newage.errors import BadArguments, CallFailed, NewAgeError, NotAuthorised, TimedOut, Unavailable
 from newage.functions.door import function
 from newage.functions.running import Runner, within
 from newage.functions.values import Who
 from newage.services.calls.calls import Function
-from newage.workers import InlineWorkers
 
 ADMIN = Caller(
     sid="1",

@@ -20,8 +20,8 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from hubkit import HOME
-from newage.config import Config, ServerSettings
-from newage.core import Core
+from newage.assembly.life import Core
+from newage.config.load import Config, ServerSettings
 from newage.domain.model import Kind, Peer, Rank
 from newage.ports import IFrameSink, IReceiver
 from newage.protocol.engine_packet import SharedPacket

@@ -22,10 +22,10 @@ from homes import write_settings
 from twisted.internet.defer import Deferred
 
 from deferreds import SteppedWorkers, value
+from newage.daemon.workers import InlineWorkers
 from newage.domain.model import Message, Role, Room, RoomKind
 from newage.storage.database import Database, StorageSettings
 from newage.storage.stores import sql_stores
-from newage.workers import InlineWorkers
 
 NIGHTLY = os.environ.get("NEWAGE_NIGHTLY", "")
 ROUNDS = int(NIGHTLY) if NIGHTLY.isdigit() and int(NIGHTLY) > 1 else 200 if NIGHTLY else 20

@@ -116,7 +116,7 @@ def test_twistd_lists_newage(installed: Path, tmp_path: Path) -> None:
 def test_the_operators_command_is_installed(installed: Path, tmp_path: Path) -> None:
     """It makes a key on a home that a hub of this wheel has made."""
     assert "keys new phone" in run(installed / "newage", "--help", cwd=tmp_path)
-    program = "import pathlib, newage.home; newage.home.prepare_home(pathlib.Path('newage-home'))"
+    program = "import pathlib, newage.daemon.home; newage.daemon.home.prepare_home(pathlib.Path('newage-home'))"
     run(installed / "python", "-c", program, cwd=tmp_path)
     key = run(installed / "newage", "keys", "new", "phone", cwd=tmp_path)
     assert re.fullmatch(r"[0-9a-f-]{36}\n", key)
@@ -136,7 +136,9 @@ for module in pkgutil.walk_packages(newage.__path__, "newage."):
 
 
 def test_the_page_is_found_inside_the_package(installed: Path, tmp_path: Path) -> None:
-    found = run(installed / "python", "-c", "import newage.home; print(newage.home.static_folder())", cwd=tmp_path)
+    found = run(
+        installed / "python", "-c", "import newage.daemon.home; print(newage.daemon.home.static_folder())", cwd=tmp_path
+    )
     assert Path(found.strip(), "index.html").is_file()
     assert "site-packages" in found
 

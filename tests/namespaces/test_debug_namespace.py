@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from hubkit import HandSocket, Kit, faults, handled
+from newage.daemon.workers import InlineWorkers
 from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.debug import DebugEvents, add_debug_events
 from newage.services.home.log_reader import LogReader, LogReaderSettings
-from newage.workers import InlineWorkers
 
 OK = {"status": "ok", "success": True}
 LOG = """2026-01-02 03:04:05 [info] [llm-server] [CONFIG_LOADED]: loaded

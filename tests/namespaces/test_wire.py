@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 
 from hubkit import HandSocket, Kit, result_of
-from newage.audit import Recorder
 from newage.domain.model import Caller
 from newage.errors import InvalidRequest, NewAgeError, NotFound
 from newage.gateway.socketio.dispatch import Handler
 from newage.namespaces import wire
+from newage.telemetry.audit import Recorder
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

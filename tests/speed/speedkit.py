@@ -22,8 +22,8 @@ from typing import Any
 from twisted.internet.epollreactor import EPollReactor
 
 import newage
-from newage.config import Config, ServerSettings
-from newage.core import Core
+from newage.assembly.life import Core
+from newage.config.load import Config, ServerSettings
 from newage.web.site import make_site
 
 PATIENCE = 20.0  # seconds; only a failure waits so long

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from deferreds import SteppedWorkers
+from newage.daemon.workers import InlineWorkers
 from newage.storage.database import Database, StorageSettings
 from newage.storage.stores import Stores, memory_stores, sql_stores
-from newage.workers import InlineWorkers
 
 
 @pytest.fixture

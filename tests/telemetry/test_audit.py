@@ -12,7 +12,15 @@ from zope.interface.verify import verifyObject
 
 from authkit import FakeSocket, Gatehouse
 from logkit import Logged
-from newage.audit import (
+from newage.daemon.home import Home
+from newage.domain.model import Caller, ConnectionPolicy, Peer, RequestMode, Role, Session
+from newage.errors import AuthenticationFailed, BadKey, NewAgeError, NotAuthorised, RoomMissing
+from newage.gateway.socketio.dispatch import Namespace
+from newage.namespaces.debug import DebugEvents, add_debug_events
+from newage.namespaces.handshake import connect_handler, disconnected
+from newage.services.sessions.session_audit import MAX_ADDRESSES as MAX_ADDRESSES_OF_SESSION
+from newage.services.sessions.session_audit import Attendance
+from newage.telemetry.audit import (
     FAILED,
     LINES_PER_SECOND,
     MAX_ADDRESSES,
@@ -24,15 +32,7 @@ from newage.audit import (
     outcome_of,
     plain,
 )
-from newage.domain.model import Caller, ConnectionPolicy, Peer, RequestMode, Role, Session
-from newage.errors import AuthenticationFailed, BadKey, NewAgeError, NotAuthorised, RoomMissing
-from newage.gateway.socketio.dispatch import Namespace
-from newage.home import Home
-from newage.namespaces.debug import DebugEvents, add_debug_events
-from newage.namespaces.handshake import connect_handler, disconnected
-from newage.services.sessions.session_audit import MAX_ADDRESSES as MAX_ADDRESSES_OF_SESSION
-from newage.services.sessions.session_audit import Attendance
-from newage.telemetry import AUDIT_FILE, AuditLog, Counters, LogSettings
+from newage.telemetry.logs import AUDIT_FILE, AuditLog, Counters, LogSettings
 
 
 def caller(address: str = "10.0.0.1", identity: str = "web1", sid: str = "s1") -> Caller:
@@ -141,7 +141,7 @@ class TestFile:
     def observe(self, folder: Path, **settings: int) -> tuple[AuditLog, Logger]:
         log = AuditLog(folder, LogSettings(**settings), Counters())
         assert verifyObject(ILogObserver, log)
-        return log, Logger(namespace="newage.audit", observer=log)
+        return log, Logger(namespace="newage.telemetry.audit", observer=log)
 
     def lines(self, folder: Path) -> list[dict[str, Any]]:
         return [json.loads(line) for line in (folder / AUDIT_FILE).read_text("utf-8").splitlines()]

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from zope.interface.verify import verifyObject
 
 from newage.errors import BadKey
-from newage.telemetry import FILES, Counters, LogFiles, LogQuota, LogSettings, entry_of
+from newage.telemetry.logs import FILES, Counters, LogFiles, LogQuota, LogSettings, entry_of
 
 HEAD = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[(\w+)\] \[llm-server\]")
 

@@ -8,7 +8,6 @@ from attrs import define, field, frozen
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from newage.audit import Recorder
 from newage.domain.model import Caller
 from newage.errors import AuthenticationFailed, BadKey, ClientMissing, InvalidRequest, NewAgeError
 from newage.gateway.socketio.dispatch import Namespace
@@ -25,6 +24,7 @@ from newage.services.accounts.auth import AuthService, HandshakeRequest
 from newage.services.accounts.key_admin import KeyAdministration
 from newage.services.accounts.keys import KeyService
 from newage.services.sessions.sessions import SessionService
+from newage.telemetry.audit import Recorder
 
 _log = Logger()
 

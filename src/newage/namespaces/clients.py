@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from newage.audit import Recorder
 from newage.domain.model import Caller
 from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.auth import parse_client_id, parse_own_id
@@ -15,6 +14,7 @@ from newage.services.accounts.key_admin import KeyAdministration
 from newage.services.accounts.keys import KeyService
 from newage.services.sessions.client_list import ClientListService
 from newage.services.sessions.sessions import SessionService
+from newage.telemetry.audit import Recorder
 
 
 def parse_subject(payload: Any) -> str | None:

@@ -7,13 +7,13 @@ from typing import Any
 
 from attrs import define
 
-from newage.audit import Recorder, emit, of_caller
 from newage.domain.model import EVERYBODY, Caller, Emission, Kind
 from newage.errors import NotAuthorised
 from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces import wire
 from newage.ports import IOutbox
 from newage.services.home.log_reader import LogQuery, LogReader
+from newage.telemetry.audit import Recorder, emit, of_caller
 
 
 def parse_log_query(payload: Any) -> LogQuery:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Any
 
-from newage.audit import FAILED, OK, Recorder
 from newage.domain.model import Caller
 from newage.errors import BadArguments, CallFailed, NewAgeError
 from newage.gateway.socketio.dispatch import Later, Namespace
@@ -26,6 +25,7 @@ from newage.services.calls.calls import (
 from newage.services.calls.file_functions import FileFunctions
 from newage.services.home.static_routes import StaticRoutes
 from newage.services.sessions.sessions import SessionService
+from newage.telemetry.audit import FAILED, OK, Recorder
 
 Body = dict[str, Any]
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from newage.audit import AddressQuotas, outcome_of, plain
 from newage.domain.ids import is_valid_id
 from newage.domain.model import Agent, Caller, Kind
 from newage.errors import AuthenticationFailed, InvalidRequest, NewAgeError
@@ -23,6 +22,7 @@ from newage.protocol.socket_packet import UNREAD_AUTH
 from newage.services.accounts.auth import ANYBODY, EXTENSIONS, STAFF, AuthService, HandshakeRequest
 from newage.services.accounts.limits import AuthSettings
 from newage.services.sessions.sessions import SessionService
+from newage.telemetry.audit import AddressQuotas, outcome_of, plain
 
 _log = Logger()
 

@@ -8,7 +8,6 @@ from typing import Any
 from attrs import frozen
 from zope.interface import implementer
 
-from newage.audit import Recorder
 from newage.domain.model import Caller, Kind, Role
 from newage.domain.request import Ask
 from newage.domain.text import well_formed
@@ -27,6 +26,7 @@ from newage.services.rooms.rooms import RoomService
 from newage.services.streams.downstream import DownstreamService
 from newage.services.streams.upstream import StreamService
 from newage.services.world import World
+from newage.telemetry.audit import Recorder
 
 MAX_TARGETS = 64
 MAX_OFFLINE = 500  # messages in one answer to GET_OFFLINE_MESSAGES

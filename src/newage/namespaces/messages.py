@@ -7,12 +7,12 @@ from typing import Any
 
 from attrs import frozen
 
-from newage.audit import Recorder
 from newage.domain.model import Caller
 from newage.errors import InvalidRequest, NotFound
 from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces import wire
 from newage.services.history.editing import EditingService
+from newage.telemetry.audit import Recorder
 
 MAX_IDS = 500
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from attrs import frozen
 
-from newage.audit import Recorder
 from newage.domain.model import Caller, RequestMode, Role, RoomKind
 from newage.domain.policy import administers, is_staff
 from newage.errors import InvalidRequest, NewAgeError, NotAuthorised, NotMember, RoomDenied, RoomMissing
@@ -16,6 +15,7 @@ from newage.namespaces import wire
 from newage.services.rooms.moderation import ModerationService, role_is_open
 from newage.services.rooms.rooms import RoomService
 from newage.services.sessions.sessions import SessionService
+from newage.telemetry.audit import Recorder
 
 SUBJECT = ("targetIdentity", "identity", "targetClientId", "clientId")
 MODES = tuple(mode.value for mode in RequestMode)

@@ -6,7 +6,6 @@ from typing import Any
 
 from attrs import frozen
 
-from newage.audit import Recorder
 from newage.domain.model import Caller, ConnectionPolicy
 from newage.domain.policy import administers
 from newage.errors import InvalidRequest, NotAuthorised
@@ -15,6 +14,7 @@ from newage.namespaces import wire
 from newage.services.rooms.assignments import RelationService
 from newage.services.rooms.rooms import RoomService
 from newage.services.sessions.sessions import SessionService
+from newage.telemetry.audit import Recorder
 
 MAX_EXTENSIONS = 256
 POLICIES = {policy.value: policy for policy in ConnectionPolicy}

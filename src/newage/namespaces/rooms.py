@@ -6,7 +6,6 @@ from typing import Any
 
 from attrs import frozen
 
-from newage.audit import Recorder
 from newage.domain.model import Caller, Kind, Room, Session
 from newage.domain.policy import administers, may_join
 from newage.errors import AlreadyMember, InvalidRequest, NotAuthorised, NotMember, RoomMissing
@@ -16,6 +15,7 @@ from newage.services.rooms.rooms import RoomService
 from newage.services.sessions.client_list import client_info
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import iso
+from newage.telemetry.audit import Recorder
 
 
 @frozen

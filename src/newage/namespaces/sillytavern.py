@@ -9,7 +9,6 @@ import orjson
 from attrs import define, field, frozen
 from attrs.validators import ge
 
-from newage.audit import Recorder
 from newage.domain.model import EXTENSION_PREFIX, Caller
 from newage.errors import BadParameter, InvalidRequest, NotAuthorised
 from newage.gateway.socketio.dispatch import Namespace
@@ -19,6 +18,7 @@ from newage.services.accounts.auth import AuthService
 from newage.services.accounts.key_admin import KeyAdministration
 from newage.services.accounts.trust import TrustService
 from newage.services.sessions.sessions import SessionService
+from newage.telemetry.audit import Recorder
 
 
 @frozen(kw_only=True)

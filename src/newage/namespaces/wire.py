@@ -14,12 +14,12 @@ from attrs import frozen
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
-from newage.audit import WARNING, Recorder
 from newage.domain.model import Caller
 from newage.domain.text import well_formed
 from newage.errors import InvalidRequest, NewAgeError, NotAuthorised
 from newage.gateway.socketio.dispatch import Handler
 from newage.gateway.socketio.sockets import ServerSocket
+from newage.telemetry.audit import WARNING, Recorder
 
 Body = dict[str, Any]
 Request = TypeVar("Request")

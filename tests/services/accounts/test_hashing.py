@@ -8,10 +8,10 @@ import bcrypt
 import pytest
 
 from deferreds import SteppedWorkers, outcome, value
+from newage.daemon.workers import InlineWorkers
 from newage.errors import Unavailable
 from newage.services.accounts.hashing import HashService, encoded, make_hash, matches
 from newage.services.accounts.limits import AuthSettings
-from newage.workers import InlineWorkers
 
 
 class Slow:

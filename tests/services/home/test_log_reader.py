@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from twisted.logger import Logger
 
 from deferreds import outcome, value
+from newage.daemon.workers import InlineWorkers
 from newage.errors import FileReadFailed, InvalidRequest
 from newage.namespaces.debug import parse_log_query
 from newage.services.home.log_reader import FILES, LogQuery, LogReader, LogReaderSettings, entries, wanted
-from newage.telemetry import Counters, LogFiles, LogSettings
-from newage.workers import InlineWorkers
+from newage.telemetry.logs import Counters, LogFiles, LogSettings
 
 TEXT = """2026-01-02 03:04:05 [info] [llm-server] [CONFIG_LOADED]: first
 2026-01-02 03:04:06 [error] [llm-server] [104]: second

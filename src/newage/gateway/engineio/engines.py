@@ -18,7 +18,7 @@ from newage.gateway.socketio.multiplex import Client
 from newage.ports import IFrameSink
 from newage.protocol.engine_packet import MESSAGE
 from newage.protocol.engine_session import NEVER, EngineSettings
-from newage.telemetry import LogQuota
+from newage.telemetry.logs import LogQuota
 
 if TYPE_CHECKING:
     from newage.domain.model import Peer

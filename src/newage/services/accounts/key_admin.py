@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 from attrs import define, field
 from twisted.logger import Logger
 
-from newage.audit import Recorder
 from newage.domain.ids import is_valid_id
 from newage.domain.model import Caller, Kind, Rank
 from newage.domain.rank import may_touch
@@ -19,6 +18,7 @@ from newage.errors import ClientMissing, NotAuthorised
 from newage.services.accounts.keys import Grant, KeyService
 from newage.services.accounts.trust import TrustService
 from newage.services.sessions.sessions import SessionService
+from newage.telemetry.audit import Recorder
 
 REMOVING_ABSENT_KEY = 61  # warningCode
 HIDDEN = "***"

@@ -11,7 +11,6 @@ from typing import Any
 
 from attrs import define
 
-from newage.audit import FAILED, OK, emit
 from newage.domain.ids import is_extension_id, is_valid_id
 from newage.domain.model import KeyRecord, Rank, Scope
 from newage.errors import BadParameter, NewAgeError, NotFound
@@ -19,6 +18,7 @@ from newage.services.accounts.attempts import AttemptLimiter
 from newage.services.accounts.keys import Grant, KeyService
 from newage.services.accounts.trust import TrustService
 from newage.services.world import World, iso
+from newage.telemetry.audit import FAILED, OK, emit
 
 PAGE = 500  # keys in one answer
 MAX_NAME_CHARS = 64

@@ -15,7 +15,7 @@ from newage.ports import IOutbox, IRequestListener
 from newage.services.requests.desks import Desks
 from newage.services.requests.forwarding import Forwarder, status_update
 from newage.services.world import World
-from newage.telemetry import LogQuota
+from newage.telemetry.logs import LogQuota
 
 
 @frozen(kw_only=True)

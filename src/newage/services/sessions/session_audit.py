@@ -5,9 +5,9 @@ from __future__ import annotations
 from attrs import define, field
 from zope.interface import implementer
 
-from newage.audit import Recorder
 from newage.domain.model import Caller, Session
 from newage.ports import ISessionListener
+from newage.telemetry.audit import Recorder
 
 MAX_ADDRESSES = 64  # of one session
 

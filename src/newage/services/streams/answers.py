@@ -20,7 +20,7 @@ from newage.services.requests.ledger import RequestLedger
 from newage.services.sessions.sessions import SessionService
 from newage.services.streams.downstream import Feed
 from newage.services.world import World
-from newage.telemetry import LogQuota
+from newage.telemetry.logs import LogQuota
 
 
 @define(eq=False)

@@ -27,7 +27,7 @@ from newage.services.sessions.sessions import SessionService
 from newage.services.streams.answers import Output, ResponseService
 from newage.services.streams.downstream import DownstreamService
 from newage.services.world import World
-from newage.telemetry import LogQuota
+from newage.telemetry.logs import LogQuota
 
 
 @frozen(kw_only=True)

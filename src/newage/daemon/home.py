@@ -14,7 +14,7 @@ from twisted.logger import Logger, globalLogPublisher
 
 import newage
 from newage.errors import ConfigError, FileReadFailed, NewAgeError
-from newage.telemetry import AuditLog, Counters, LogFiles, LogSettings
+from newage.telemetry.logs import AuditLog, Counters, LogFiles, LogSettings
 
 FOLDERS = ("settings", "keys", "data", "logs", "run", "exampleClient", "public")
 PRIVATE = (

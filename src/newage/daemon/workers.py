@@ -19,7 +19,7 @@ from newage.ports import IWorkers
 class ForsakenPool(ThreadPool):
     """Its threads do not keep the process from ending, whatever they are at."""
 
-    threadFactory = staticmethod(partial(Thread, daemon=True))  # type: ignore[assignment]  # noqa: N815
+    threadFactory = staticmethod(partial(Thread, daemon=True))  # type: ignore[assignment]
 
 
 @implementer(IWorkers)

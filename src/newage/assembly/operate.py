@@ -22,10 +22,11 @@ from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 
-from newage.config import Config
-from newage.control import Address
+from newage.config.load import Config
+from newage.daemon.control import Address
+from newage.daemon.home import HomeLock, prepare_home
+from newage.daemon.workers import InlineWorkers
 from newage.errors import ConfigError, NewAgeError
-from newage.home import HomeLock, prepare_home
 from newage.services.accounts.attempts import AttemptLimiter
 from newage.services.accounts.hashing import HashService, make_hash
 from newage.services.accounts.key_import import import_keys
@@ -36,8 +37,7 @@ from newage.services.home.files import HomeFiles
 from newage.services.world import World, wall_clock
 from newage.storage.database import Database
 from newage.storage.stores import sql_stores
-from newage.telemetry import AuditLog, Counters
-from newage.workers import InlineWorkers
+from newage.telemetry.logs import AuditLog, Counters
 
 ANSWER_SECONDS = 30.0
 MAX_ANSWER_BYTES = 4_000_000

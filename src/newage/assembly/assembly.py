@@ -1,4 +1,4 @@
-"""Everything put together, once, from the inside out. Opens nothing: ``Core.startService`` does (core.py)."""
+"""Everything put together, once, from the inside out. Opens nothing: ``Core.startService`` does (assembly/life.py)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from attrs import evolve, frozen
 from newage import __version__
 from newage.bridge.demo import DemoExtension
 from newage.cluster.local import LocalAdapter
-from newage.config import Config
+from newage.config.load import Config
+from newage.daemon.workers import PhasedWorkers, ThreadWorkers
 from newage.functions.members import PluginService
 from newage.gateway.engineio.engines import EngineServer
 from newage.gateway.socketio.dispatch import Dispatcher, Namespace
@@ -65,7 +66,6 @@ from newage.services.streams.upstream import StreamService
 from newage.services.world import World, wall_clock
 from newage.storage.database import Database
 from newage.storage.stores import Stores, memory_stores, sql_stores
-from newage.workers import PhasedWorkers, ThreadWorkers
 
 
 @frozen

@@ -7,7 +7,6 @@ raised together, one a line, each with its source, its key and the cure.
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -21,12 +20,12 @@ from attrs import define, field, frozen
 from attrs.validators import and_, ge, le, min_len
 
 from newage.bridge.demo import DemoSettings
-from newage.config_values import address_list, check_least, coerce, toml_value
-from newage.control import ControlSettings
+from newage.config.values import address_list, check_least, coerce, toml_value
+from newage.daemon.control import ControlSettings
+from newage.daemon.manhole import ManholeSettings
 from newage.errors import BadParameter, ConfigError, FileReadFailed, NewAgeError
 from newage.functions.settings import PluginSettings
 from newage.gateway.settings import GatewaySettings
-from newage.manhole import ManholeSettings
 from newage.namespaces.sillytavern import SillyTavernSettings
 from newage.protocol.engine_session import EngineSettings
 from newage.services.accounts.limits import AuthSettings
@@ -46,7 +45,7 @@ from newage.services.sessions.sessions import SessionSettings
 from newage.services.streams.downstream import DownstreamSettings
 from newage.services.streams.upstream import StreamSettings
 from newage.storage.database import StorageSettings
-from newage.telemetry import LogSettings
+from newage.telemetry.logs import LogSettings
 from newage.web.settings import WebSettings
 
 ENV_PREFIX = "NEWAGE_"
@@ -359,7 +358,3 @@ def _sample_lines() -> Iterator[str]:
         for each in attrs.fields(cls):
             yield f"# {each.metadata['doc']}"
             yield f"{each.name} = {toml_value(getattr(values, each.name))}"
-
-
-if __name__ == "__main__":
-    os.write(1, sample().encode("utf-8"))

@@ -13,9 +13,9 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from newage.audit import emit
-from newage.config import Config, Key, sections
+from newage.config.load import Config, Key, sections
 from newage.errors import NewAgeError
+from newage.telemetry.audit import emit
 
 # Tables whose values are looked up at each use; the others are built into sockets, pools and files until a restart.
 RELOADABLE = (

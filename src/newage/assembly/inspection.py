@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from newage.audit import emit
 from newage.gateway.engineio.tracing import Tracer
+from newage.telemetry.audit import emit
 
 if TYPE_CHECKING:
-    from newage.core import Core
-    from newage.manhole import Console
+    from newage.assembly.life import Core
+    from newage.daemon.manhole import Console
 
 BANNER = """newage manhole - you are inside the running hub; what you change is changed.
   hub         transport rooms and delivery        rooms       rooms, members, roles

@@ -32,8 +32,8 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from newage.audit import AddressQuotas, emit
 from newage.errors import ConfigError
+from newage.telemetry.audit import AddressQuotas, emit
 
 USER = "newage"  # the only account; its authorized keys are the operator's file
 

@@ -16,7 +16,7 @@ from twisted.logger import Logger, LogLevel
 
 from newage.domain.model import Caller
 from newage.errors import AuthenticationFailed, BadKey, NewAgeError, NotAuthorised
-from newage.telemetry import LogQuota
+from newage.telemetry.logs import LogQuota
 
 _log = Logger(namespace="newage.audit")
 

@@ -1,0 +1,1 @@
+"""The process: start, stop, ports, signals, home, threads, console."""
