@@ -208,7 +208,11 @@ class RecordingOutbox:
 
     # ----------------------------------------------------------------------------------------------------- IOutbox
 
-    def publish(self, emission: Emission) -> None:
+    def publish(self, *emissions: Emission) -> None:
+        for emission in emissions:
+            self._publish(emission)
+
+    def _publish(self, emission: Emission) -> None:
         self.emissions.append(emission)
         receivers: dict[str, None] = {}
         for audience in emission.to:

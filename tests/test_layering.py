@@ -13,7 +13,7 @@ import pytest
 
 CHECKOUT = Path(__file__).parent.parent
 SOURCE = CHECKOUT / "src" / "newage"
-PURE = {"protocol", "domain", "errors"}
+PURE = {"dialect", "protocol", "domain", "errors"}
 PURE_MAY_IMPORT = {"attrs", "orjson", "newage"}
 
 
@@ -94,7 +94,7 @@ def test_imports_point_down() -> None:
     assert not places([each for each in IMPORTS if breaks_layers(each)])
 
 
-def test_protocol_and_domain_are_pure() -> None:
+def test_dialect_protocol_and_domain_are_pure() -> None:
     assert not places([each for each in IMPORTS if breaks_purity(each)])
 
 

@@ -102,8 +102,8 @@ class IReceiver(Interface):
 class IOutbox(Interface):
     """How services reach sockets. They publish values; the hub encodes once and delivers; nothing here waits."""
 
-    def publish(emission: Emission) -> None:
-        """Deliver to every socket of ``emission.namespace`` in the union of the audiences, each at most once."""
+    def publish(*emissions: Emission) -> None:
+        """Deliver each to every socket of its namespace in the union of its audiences, each socket at most once."""
 
     def emit(sid: str, event: str, *args: Any) -> None:
         """Deliver one event to one socket; unknown sids are ignored."""

@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from extension_doubles import LabellingDouble, ReferenceDouble, question, secrets_in
 from hubkit import Kit, Sent, result_of
 from newage.domain.correlation import Desk, Nobody
-from newage.domain.model import RequestMode, Role
+from newage.domain.model import Emission, RequestMode, Role
 from newage.domain.request import Request
 from newage.errors import NewAgeError
 from newage.services.requests.ledger import RequestSettings
@@ -70,10 +70,11 @@ class Checker:
         self.kit.outbox.on_sent = self._sent
         publish = self.kit.outbox.publish
 
-        def published(emission: Any) -> None:
-            if emission.event == "REQUEST_STATUS_UPDATE":
-                self._status(emission.to[0].name, emission.args[0])
-            publish(emission)
+        def published(*emissions: Emission) -> None:
+            for emission in emissions:
+                if emission.event == "REQUEST_STATUS_UPDATE":
+                    self._status(emission.to[0].name, emission.args[0])
+            publish(*emissions)
 
         self.kit.outbox.publish = published  # type: ignore[method-assign]
 

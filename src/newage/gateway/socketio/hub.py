@@ -48,8 +48,9 @@ class Hub:
 
     # -------------------------------------------------------------------------------------------------- for services
 
-    def publish(self, emission: Emission) -> None:
-        self._cluster.broadcast(emission)
+    def publish(self, *emissions: Emission) -> None:
+        for emission in emissions:
+            self._cluster.broadcast(emission)
 
     def emit(self, sid: str, event: str, *args: Any) -> None:
         socket = self._sockets.get(sid)
