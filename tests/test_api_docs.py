@@ -11,7 +11,7 @@ import pytest
 from twisted.internet import reactor
 
 from newage.assembly.life import Core
-from newage.config.load import Config, ServerSettings
+from newage.config import Config, ServerSettings
 
 ROOT = Path(__file__).parents[1]
 API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")

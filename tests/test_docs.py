@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from newage import cli, errors
-from newage.config.load import ENV_PREFIX, MEMBERS, load, members, sections
+from newage.config import ENV_PREFIX, MEMBERS, load, members, sections
 from newage.daemon import home
 from newage.tap import Options
 

@@ -13,7 +13,7 @@ import pytest
 
 CHECKOUT = Path(__file__).parent.parent
 SOURCE = CHECKOUT / "src" / "newage"
-PURE = {"dialect", "protocol", "domain", "errors"}
+PURE = {"dialect", "protocol", "domain", "errors", "settings"}
 PURE_MAY_IMPORT = {"attrs", "orjson", "newage"}
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from newage.assembly.reload import BUILT_IN, LIVE, RELOADABLE
-from newage.config.load import load, sections
+from newage.config import load, sections
 from newage.services.home.log_reader import FILES
 from newage.telemetry.logs import AUDIT_FILE, LogSettings
 

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent / "integration" / "scenarios"))
 
 import scenario_table
 
-from newage.config.load import load, sections
+from newage.config import load, sections
 from wire_document import MARK, WireDocument, bare_citations, citations, scenarios
 
 ROOT = Path(__file__).parents[1]

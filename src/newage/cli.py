@@ -19,7 +19,7 @@ from attrs import evolve
 
 from newage import __version__
 from newage.assembly.operate import Ask, Body, check_owner, reached
-from newage.config.load import ServerSettings, load
+from newage.config import ServerSettings, load
 from newage.errors import NewAgeError
 from newage.functions.door import Offered
 from newage.functions.installed import installed

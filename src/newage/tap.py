@@ -23,7 +23,7 @@ from newage import __version__
 from newage.assembly.inspection import BANNER, Inspection
 from newage.assembly.life import Core
 from newage.assembly.reload import Reloader
-from newage.config.load import Config, Key, load
+from newage.config import Config, Key, load
 from newage.daemon.control import Control
 from newage.daemon.home import Home, check_home, static_folder
 from newage.daemon.lifecycle import Banner, Listener, Signals, StagedService, StartRefused, bind, expand, refusal, url

@@ -10,7 +10,7 @@ from twisted.internet import reactor
 
 from hubkit import Kit
 from newage.assembly.life import Core
-from newage.config.load import Config, ServerSettings
+from newage.config import Config, ServerSettings
 
 
 @pytest.fixture

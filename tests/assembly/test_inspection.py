@@ -13,7 +13,7 @@ from hubkit import Kit
 from logkit import Logged
 from newage.assembly.inspection import BANNER, Inspection, Text
 from newage.assembly.life import Core
-from newage.config.load import Config, ServerSettings
+from newage.config import Config, ServerSettings
 from newage.services.requests.ledger import RequestSettings
 
 

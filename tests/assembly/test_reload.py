@@ -22,7 +22,7 @@ from newage.assembly.reload import (
     in_force,
     is_reloadable,
 )
-from newage.config.load import Config, sections
+from newage.config import Config, sections
 from newage.errors import BadParameter, ConfigError
 
 

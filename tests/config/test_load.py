@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import attrs
 import pytest
 
-from newage.config.load import MEMBERS, Config, _Loader, load, members, sample, sections
-from newage.config.values import toml_value
+from newage.config import MEMBERS, Config, load, members, sections
+from newage.config.load import _Loader
 from newage.errors import ConfigError
-
-CHECKOUT = Path(__file__).parent.parent.parent
-SAMPLE = CHECKOUT / "conf" / "newage.toml"
 
 
 def configure(
@@ -69,19 +65,6 @@ class TestDefaults:
         doc = attrs.fields_dict(sections()[table])[key].metadata["doc"]
         assert doc
         assert "\n" not in doc
-
-
-class TestSample:
-    def test_sample_is_written_from_the_classes(self) -> None:
-        assert SAMPLE.read_text("utf-8") == sample(), "python -m newage.config > conf/newage.toml"
-
-    def test_sample_says_exactly_the_defaults(self) -> None:
-        config = load(config_file=str(SAMPLE))
-        assert config == attrs.evolve(Config(), server=attrs.evolve(Config().server, home=str(config.home)))
-
-    def test_sample_holds_every_key(self) -> None:
-        tables = tomllib.loads(SAMPLE.read_text("utf-8"))
-        assert {(table, key) for table, keys in tables.items() for key in keys} == {(t, k) for t, k, _ in ALL_KEYS}
 
 
 class TestOrder:
@@ -305,11 +288,6 @@ class TestMistakes:
         loader = _Loader()
         assert loader.section("span", Span, {"low": (5, "a: low"), "high": (3, "b: high")}) == Span()
         assert loader.mistakes == ["a: low, b: high: low exceeds high; these values do not fit together"]
-
-    def test_sample_values_are_toml(self) -> None:
-        for table, key, _ in ALL_KEYS:
-            text = toml_value(getattr(sections()[table](), key))
-            assert tomllib.loads(f"x = {text}")
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, Literal
 
-import attrs
 import pytest
 
-from newage.config.values import address_list, check_least, coerce, toml_value
+from newage.config.values import coerce, toml_value
 
 
 class Colour(Enum):
@@ -101,46 +100,3 @@ def test_toml_reads_what_is_written(value: object) -> None:
 
 def test_an_enum_is_written_by_its_value() -> None:
     assert toml_value(Colour.BLUE) == '"Blue"'
-
-
-@attrs.frozen
-class Example:
-    plain: int = attrs.field(default=5)
-    checked: int = attrs.field(default=5, validator=attrs.validators.le(9))
-    off: int = attrs.field(default=5, metadata={"doc": "seconds; 0 = never"})
-    zero: float = attrs.field(default=0)
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "fits"),
-    [
-        ("plain", 1, True),
-        ("plain", 0, False),
-        ("plain", -1, False),
-        ("plain", False, True),
-        ("plain", "text", True),
-        ("checked", 0, True),
-        ("checked", -1, False),
-        ("off", 0, True),
-        ("zero", 0.0, True),
-        ("zero", -0.5, False),
-    ],
-)
-def test_the_least_a_number_may_be(name: str, value: object, fits: bool) -> None:
-    attribute = attrs.fields_dict(Example)[name]
-    if fits:
-        check_least(attribute, value)
-    else:
-        with pytest.raises(ValueError, match=r"must be (at least|more than) 0"):
-            check_least(attribute, value)
-
-
-@pytest.mark.parametrize("addresses", [("127.0.0.1",), ("::1", "0.0.0.0"), ("*",), ("localhost",)])
-def test_addresses_to_listen_on(addresses: tuple[str, ...]) -> None:
-    address_list(None, None, addresses)
-
-
-@pytest.mark.parametrize("addresses", [(), ("example.org",), ("127.0.0.1", "")])
-def test_names_are_no_addresses(addresses: tuple[str, ...]) -> None:
-    with pytest.raises(ValueError, match="must"):
-        address_list(None, None, addresses)

@@ -21,7 +21,7 @@ from zope.interface import implementer
 
 from hubkit import HOME
 from newage.assembly.life import Core
-from newage.config.load import Config, ServerSettings
+from newage.config import Config, ServerSettings
 from newage.domain.model import Kind, Peer, Rank
 from newage.ports import IFrameSink, IReceiver
 from newage.protocol.engine_packet import SharedPacket

@@ -23,7 +23,7 @@ from twisted.internet.epollreactor import EPollReactor
 
 import newage
 from newage.assembly.life import Core
-from newage.config.load import Config, ServerSettings
+from newage.config import Config, ServerSettings
 from newage.web.site import make_site
 
 PATIENCE = 20.0  # seconds; only a failure waits so long

@@ -16,7 +16,7 @@ from attrs import evolve, frozen
 from newage import __version__
 from newage.bridge.demo import DemoExtension
 from newage.cluster.local import LocalAdapter
-from newage.config.load import Config
+from newage.config import Config
 from newage.daemon.workers import PhasedWorkers, ThreadWorkers
 from newage.functions.members import PluginService
 from newage.gateway.engineio.engines import EngineServer

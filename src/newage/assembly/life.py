@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from newage.assembly.assembly import Assembly
-from newage.config.load import Config
+from newage.config import Config
 from newage.functions.installed import installed, report
 from newage.services.accounts.key_import import import_keys
 

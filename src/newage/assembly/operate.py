@@ -22,7 +22,7 @@ from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 
-from newage.config.load import Config
+from newage.config import Config
 from newage.daemon.control import Address
 from newage.daemon.home import HomeLock, prepare_home
 from newage.daemon.workers import InlineWorkers

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from newage.config.load import Config, Key, sections
+from newage.config import Config, Key, sections
 from newage.errors import NewAgeError
 from newage.telemetry.audit import emit
 

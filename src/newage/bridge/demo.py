@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import uuid4
 
 from attrs import define, field, frozen
-from attrs.validators import ge
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from newage.bridge.demo_text import answer_to, tokens_of
 from newage.domain.model import Session
 from newage.ports import IExtensionLink
+from newage.settings import limit
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -33,18 +33,10 @@ BUSY = "The demo is answering as many requests as it can at once; ask again in a
 class DemoSettings:
     """Pace and bounds of the demo extension."""
 
-    token_interval_ms: int = field(
-        default=40, validator=ge(1), metadata={"doc": "milliseconds between two tokens of an answer"}
-    )
-    first_token_ms: int = field(
-        default=300, validator=ge(0), metadata={"doc": "milliseconds before an answer's first token"}
-    )
-    max_answers: int = field(
-        default=16, validator=ge(1), metadata={"doc": "answers in progress at once; a request beyond fails"}
-    )
-    quote_chars: int = field(
-        default=160, validator=ge(8), metadata={"doc": "characters of the question that an answer quotes"}
-    )
+    token_interval_ms: int = limit(40, "milliseconds between two tokens of an answer")
+    first_token_ms: int = limit(300, "milliseconds before an answer's first token", least=0)
+    max_answers: int = limit(16, "answers in progress at once; a request beyond fails")
+    quote_chars: int = limit(160, "characters of the question that an answer quotes", least=8)
 
 
 @define(eq=False)

@@ -1,9 +1,9 @@
-"""``python -m newage.config > conf/newage.toml``: every key with its default and what it is for."""
+"""``python -m newage.config`` prints the text of ``conf/newage.toml``."""
 
 from __future__ import annotations
 
 import os
 
-from newage.config.load import sample
+from newage.config.sample import sample
 
 os.write(1, sample().encode("utf-8"))

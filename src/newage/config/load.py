@@ -1,8 +1,7 @@
 """One frozen ``Config`` out of defaults < server_settings.json < TOML < environment < options.
 
-Each layer owns its settings class; a class is one table of the TOML file, a field one key. Nothing here knows a single
-limit: types, defaults, ranges and comments are read from the classes. All mistakes of all sources are gathered and
-raised together, one a line, each with its source, its key and the cure.
+Types, defaults and ranges are those of the settings classes. All mistakes of all sources are gathered and raised
+together, one a line, each with its source, its key and the cure.
 """
 
 from __future__ import annotations
@@ -10,128 +9,22 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from ipaddress import ip_address
 from json import loads
 from pathlib import Path
 from typing import Any, TypeAlias, get_type_hints
 
 import attrs
-from attrs import define, field, frozen
-from attrs.validators import and_, ge, le, min_len
+from attrs import define, field
 
-from newage.bridge.demo import DemoSettings
-from newage.config.values import address_list, check_least, coerce, toml_value
-from newage.daemon.control import ControlSettings
-from newage.daemon.manhole import ManholeSettings
+from newage.config.tables import Config, Key, ServerSettings, is_exposed, sections
+from newage.config.values import coerce, toml_value
 from newage.errors import BadParameter, ConfigError, FileReadFailed, NewAgeError
-from newage.functions.settings import PluginSettings
-from newage.gateway.settings import GatewaySettings
-from newage.namespaces.sillytavern import SillyTavernSettings
-from newage.protocol.engine_session import EngineSettings
-from newage.services.accounts.limits import AuthSettings
-from newage.services.calls.calls import CallSettings
-from newage.services.history.log import HistorySettings
-from newage.services.home.files import FileSettings
-from newage.services.home.log_reader import LogReaderSettings
-from newage.services.home.static_routes import StaticSettings
-from newage.services.home.watch import WatchSettings
-from newage.services.requests.ledger import RequestSettings
-from newage.services.requests.thinking import ConversationSettings
-from newage.services.rooms.activity import PresenceSettings
-from newage.services.rooms.assignments import RelationSettings
-from newage.services.rooms.rooms import RoomSettings
-from newage.services.sessions.client_list import ClientListSettings
-from newage.services.sessions.sessions import SessionSettings
-from newage.services.streams.downstream import DownstreamSettings
-from newage.services.streams.upstream import StreamSettings
-from newage.storage.database import StorageSettings
-from newage.telemetry.logs import LogSettings
-from newage.web.settings import WebSettings
 
 ENV_PREFIX = "NEWAGE_"
 SETTINGS_FILE = "settings/server_settings.json"  # under the home (contract 8.1)
 
-Key: TypeAlias = tuple[str, str]  # table, field
 Target: TypeAlias = tuple[str, str, float]  # table, field, divisor
 Found: TypeAlias = dict[Key, tuple[object, str]]  # value, where it was said
-
-
-@frozen(kw_only=True)
-class ServerSettings:
-    """Where the hub listens and lives, and how it stops."""
-
-    home: str = field(
-        default="./newage-home",
-        validator=min_len(1),
-        metadata={"doc": "folder of settings, keys, data, logs and the database; relative to where twistd is started"},
-    )
-    port: int = field(
-        default=4000, validator=and_(ge(0), le(65535)), metadata={"doc": "TCP port; 0 takes any free one and logs it"}
-    )
-    bind_address: tuple[str, ...] = field(
-        default=("127.0.0.1", "::1"),
-        validator=address_list,
-        metadata={"doc": 'IP addresses to listen on; "*" is every address of the machine, reachable from outside'},
-    )
-    ephemeral: bool = field(default=False, metadata={"doc": "keep everything in memory and write nothing to disk"})
-    demo: bool = field(default=False, metadata={"doc": "add an extension that answers with visibly generated text"})
-    debug_mode: bool = field(default=False, metadata={"doc": "write debug entries to the log files from the start"})
-    listen_backlog: int = field(
-        default=1024, validator=ge(1), metadata={"doc": "connections the kernel holds until they are accepted"}
-    )
-    stop_seconds: float = field(
-        default=8.0,
-        validator=and_(ge(0), le(9)),
-        metadata={"doc": "seconds a stop may take before what still runs is cut off; at most 9"},
-    )
-
-
-def is_exposed(server: ServerSettings, web: WebSettings) -> bool:
-    """Whether others may come over what looks like this machine: then no place administers unless told (B2)."""
-    here = all(each == "localhost" or (each != "*" and ip_address(each).is_loopback) for each in server.bind_address)
-    return not here or web.behind_proxy or bool(web.trusted_proxies)
-
-
-@frozen(kw_only=True)
-class Config:
-    """All settings; an attribute is a table of the TOML file, its class belongs to the layer that reads it."""
-
-    server: ServerSettings = field(factory=ServerSettings)
-    web: WebSettings = field(factory=WebSettings)
-    engine: EngineSettings = field(factory=EngineSettings)
-    gateway: GatewaySettings = field(factory=GatewaySettings)
-    auth: AuthSettings = field(factory=AuthSettings)
-    sessions: SessionSettings = field(factory=SessionSettings)
-    presence: PresenceSettings = field(factory=PresenceSettings)
-    rooms: RoomSettings = field(factory=RoomSettings)
-    history: HistorySettings = field(factory=HistorySettings)
-    requests: RequestSettings = field(factory=RequestSettings)
-    streams: StreamSettings = field(factory=StreamSettings)
-    conversation: ConversationSettings = field(factory=ConversationSettings)
-    downstream: DownstreamSettings = field(factory=DownstreamSettings)
-    relations: RelationSettings = field(factory=RelationSettings)
-    client_list: ClientListSettings = field(factory=ClientListSettings)
-    sillytavern: SillyTavernSettings = field(factory=SillyTavernSettings)
-    files: FileSettings = field(factory=FileSettings)
-    calls: CallSettings = field(factory=CallSettings)
-    plugins: PluginSettings = field(factory=PluginSettings)
-    static: StaticSettings = field(factory=StaticSettings)
-    log_reader: LogReaderSettings = field(factory=LogReaderSettings)
-    watch: WatchSettings = field(factory=WatchSettings)
-    storage: StorageSettings = field(factory=StorageSettings)
-    demo: DemoSettings = field(factory=DemoSettings)
-    control: ControlSettings = field(factory=ControlSettings)
-    manhole: ManholeSettings = field(factory=ManholeSettings)
-    log: LogSettings = field(factory=LogSettings)
-    # Not settings: what the operator should hear about although it does not keep the hub from starting.
-    warnings: tuple[NewAgeError, ...] = field(default=(), eq=False)
-    # What a stronger source than server_settings.json has said: changes of that file do not reach these.
-    pinned: frozenset[Key] = field(default=frozenset(), eq=False)
-
-    @property
-    def home(self) -> Path:
-        return Path(self.server.home).absolute()
-
 
 # Members of server_settings.json whose fields have another name or unit: (table, key, divisor). Every other one finds
 # its field by name in whichever tables have it, times with their unit: ``sessionGraceMs`` is ``session_grace_ms``, and
@@ -147,12 +40,6 @@ MEMBERS: dict[str, tuple[Target, ...]] = {
 }
 
 OPTION_NAMES: dict[Key, str] = {("server", "bind_address"): "--bind"}  # where the option is not called like the key
-
-
-def sections() -> dict[str, type]:
-    """Table name -> settings class, in the order of ``Config``."""
-    hints = get_type_hints(Config)
-    return {name: hints[name] for name in hints if attrs.has(hints[name])}
 
 
 def _types(cls: type) -> dict[str, Any]:
@@ -318,7 +205,6 @@ class _Loader:
         before = len(self.mistakes)
         for key, (value, where) in given.items():
             try:
-                check_least(attrs.fields_dict(cls)[key], value)
                 cls(**{key: value})
             except (ValueError, TypeError) as error:
                 reason = str(error.args[0]).replace(f"'{key}' ", "") if error.args else "is out of range"
@@ -338,23 +224,3 @@ def _suggest(name: str, known: Any, template: str) -> str:
     if close:
         return f"did you mean {template.format(close[0])}?"
     return "remove it (conf/newage.toml shows every key)"
-
-
-def sample() -> str:
-    """The text of ``conf/newage.toml``: every table, every key with its default, one comment line each."""
-    return "\n".join(_sample_lines()) + "\n"
-
-
-def _sample_lines() -> Iterator[str]:
-    yield "# Every key of newage with its default: twistd newage --config FILE"
-    yield "# Keep only the lines you change: a key here wins over settings/server_settings.json of the home,"
-    yield f"# an environment variable {ENV_PREFIX}<TABLE>_<KEY> over a key here, and an option over both."
-    yield "# Written by: python -m newage.config"
-    for name, cls in sections().items():
-        yield ""
-        yield f"# {(cls.__doc__ or name).splitlines()[0]}"
-        yield f"[{name}]"
-        values = cls()
-        for each in attrs.fields(cls):
-            yield f"# {each.metadata['doc']}"
-            yield f"{each.name} = {toml_value(getattr(values, each.name))}"

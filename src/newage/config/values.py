@@ -6,11 +6,8 @@ import math
 import types
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from ipaddress import ip_address
 from json import dumps, loads
 from typing import Any, Literal, Union, get_args, get_origin
-
-import attrs
 
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
@@ -128,20 +125,6 @@ def _enum(value: object, hint: type[Enum]) -> Enum:
         raise _wrong("one of " + ", ".join(str(each.value) for each in hint), value) from None
 
 
-def check_least(attribute: attrs.Attribute[Any], value: object) -> None:
-    """No setting counts below nothing; where its class checks no range and zero has no meaning, not zero either.
-
-    :raises ValueError: it does.
-    """
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        return
-    zero_means = (
-        attribute.validator is not None or attribute.default == 0 or "0 = " in attribute.metadata.get("doc", "")
-    )
-    if value < 0 or (value == 0 and not zero_means):
-        raise ValueError(f"must be {'at least' if zero_means else 'more than'} 0, not {value}")
-
-
 def toml_value(value: object) -> str:
     """``value`` as it stands right of the ``=`` in TOML."""
     if isinstance(value, bool):
@@ -162,18 +145,3 @@ def toml_value(value: object) -> str:
 
 def _toml_string(text: str) -> str:
     return dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")  # JSON's escapes are TOML's, except this one
-
-
-def address_list(_instance: object, _attribute: object, value: tuple[str, ...]) -> None:
-    """attrs validator of ``bind_address``: at least one, each an IP address, ``localhost`` or ``*``.
-
-    :raises ValueError: a name that would have to be looked up; what it means could change under a running hub.
-    """
-    if not value:
-        raise ValueError("must name at least one address")
-    for each in value:
-        if each not in ("localhost", "*"):
-            try:
-                ip_address(each)
-            except ValueError:
-                raise ValueError(f'must hold IP addresses, "localhost" or "*", not {each!r}') from None

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import orjson
-from attrs import field, frozen
-from attrs.validators import ge
+from attrs import frozen
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
@@ -25,6 +24,7 @@ from twisted.logger import Logger
 from twisted.protocols.basic import LineOnlyReceiver
 
 from newage.errors import ConfigError, NewAgeError
+from newage.settings import limit
 
 FOLDER = "run"  # of the home
 SOCKET = "control.sock"
@@ -37,11 +37,9 @@ Handle = Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]
 class ControlSettings:
     """The socket in the home that the `newage` command speaks to."""
 
-    max_line_bytes: int = field(default=8192, validator=ge(256), metadata={"doc": "bytes of one command"})
-    max_connections: int = field(default=8, validator=ge(1), metadata={"doc": "commands connected at once"})
-    idle_seconds: float = field(
-        default=30.0, validator=ge(1), metadata={"doc": "seconds a connection may stay without a complete command"}
-    )
+    max_line_bytes: int = limit(8192, "bytes of one command", least=256)
+    max_connections: int = limit(8, "commands connected at once")
+    idle_seconds: float = limit(30.0, "seconds a connection may stay without a complete command", least=1)
 
 
 # -------------------------------------------------------------------------------------------------------------- address

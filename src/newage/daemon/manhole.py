@@ -12,8 +12,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, ClassVar
 
-from attrs import field, frozen
-from attrs.validators import and_, ge, le
+from attrs import frozen
 from twisted.application.service import Service
 from twisted.conch.checkers import InMemorySSHKeyDB, SSHPublicKeyChecker, readAuthorizedKeyFile
 from twisted.conch.error import IgnoreAuthentication
@@ -33,6 +32,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from newage.errors import ConfigError
+from newage.settings import limit, switch, text
 from newage.telemetry.audit import AddressQuotas, emit
 
 USER = "newage"  # the only account; its authorized keys are the operator's file
@@ -45,24 +45,17 @@ LOGGED_REFUSALS_PER_SECOND = 5  # of one address
 class ManholeSettings:
     """The operator's console over SSH."""
 
-    enabled: bool = field(default=False, metadata={"doc": "open the console"})
-    manhole_port: int = field(default=4022, validator=and_(ge(0), le(65535)), metadata={"doc": "TCP port; 0 = any"})
-    manhole_address: str = field(default="127.0.0.1", metadata={"doc": "IP address it listens on"})
-    host_key_file: str = field(
-        default="keys/manhole_host_key",
-        metadata={
-            "doc": "private key of the console, made by: ssh-keygen -t ed25519 -N '' -f FILE; relative to the home"
-        },
+    enabled: bool = switch(False, "open the console")
+    manhole_port: int = limit(4022, "TCP port", zero="any", most=65535)
+    manhole_address: str = text("127.0.0.1", "IP address it listens on")
+    host_key_file: str = text(
+        "keys/manhole_host_key",
+        "private key of the console, made by: ssh-keygen -t ed25519 -N '' -f FILE; relative to the home",
     )
-    authorized_keys_file: str = field(
-        default="keys/manhole_authorized_keys",
-        metadata={"doc": "public keys that may log in, one a line; relative to the home"},
+    authorized_keys_file: str = text(
+        "keys/manhole_authorized_keys", "public keys that may log in, one a line; relative to the home"
     )
-    max_consoles: int = field(
-        default=8,
-        validator=ge(1),
-        metadata={"doc": "connections to the console at once, logging in or in use"},
-    )
+    max_consoles: int = limit(8, "connections to the console at once, logging in or in use")
 
 
 class Console(ColoredManhole):

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-from attrs import field, frozen, validators
+from attrs import frozen
 
-
-def _count(default: int, doc: str) -> int:
-    return field(default=default, validator=validators.ge(1), metadata={"doc": doc})
-
-
-def _seconds(default: float, doc: str) -> float:
-    return field(default=default, validator=validators.gt(0), metadata={"doc": doc})
+from newage.settings import limit
 
 
 @frozen(kw_only=True)
 class GatewaySettings:
     """Each limit closes, refuses or pauses the one connection that reaches it, never another."""
 
-    max_connections: int = _count(12_000, "engine connections at a time; more are refused")
-    max_connections_per_address: int = _count(20, "engine connections of one address; local peers are exempt")
-    max_namespaces: int = _count(16, "namespaces one connection may have joined or be joining")
-    max_attachments: int = _count(10, "binary attachments of one packet")
-    attachment_timeout_seconds: float = _seconds(10.0, "seconds until the attachments of a packet must be complete")
-    max_unauthenticated_bytes: int = _count(
+    max_connections: int = limit(12_000, "engine connections at a time; more are refused")
+    max_connections_per_address: int = limit(20, "engine connections of one address; local peers are exempt")
+    max_namespaces: int = limit(16, "namespaces one connection may have joined or be joining")
+    max_attachments: int = limit(10, "binary attachments of one packet")
+    attachment_timeout_seconds: float = limit(10.0, "seconds until the attachments of a packet must be complete")
+    max_unauthenticated_bytes: int = limit(
         65_536, "bytes of a message that is read while no socket of the connection is admitted"
     )
-    max_open_acks: int = _count(1_000, "acks the server awaits from one socket at a time")
-    max_event_backlog: int = _count(64, "events of one socket that wait for a handler before the transport is paused")
-    max_held_packets: int = _count(256, "packets for a socket that wait until its CONNECT is answered")
-    max_audiences: int = _count(2_000, "transport rooms one socket may be in")
-    max_outbound_bytes: int = _count(1_048_576, "bytes queued for a slow reader before it has to catch up")
-    max_outbound_burst_bytes: int = _count(
+    max_open_acks: int = limit(1_000, "acks the server awaits from one socket at a time")
+    max_event_backlog: int = limit(64, "events of one socket that wait for a handler before the transport is paused")
+    max_held_packets: int = limit(256, "packets for a socket that wait until its CONNECT is answered")
+    max_audiences: int = limit(2_000, "transport rooms one socket may be in")
+    max_outbound_bytes: int = limit(1_048_576, "bytes queued for a slow reader before it has to catch up")
+    max_outbound_burst_bytes: int = limit(
         8_388_608, "bytes queued for one reader at most, even for a moment: the longest answer and its notices fit in"
     )
-    outbound_grace_seconds: float = _seconds(2.0, "seconds a slow reader has to get below max_outbound_bytes")
-    empty_close_seconds: float = _seconds(1.0, "seconds until a connection closes whose last namespace we disconnected")
-    drain_seconds: float = _seconds(5.0, "seconds the queued events of a socket that went may still take")
+    outbound_grace_seconds: float = limit(2.0, "seconds a slow reader has to get below max_outbound_bytes")
+    empty_close_seconds: float = limit(1.0, "seconds until a connection closes whose last namespace we disconnected")
+    drain_seconds: float = limit(5.0, "seconds the queued events of a socket that went may still take")

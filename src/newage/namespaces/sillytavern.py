@@ -7,7 +7,6 @@ from typing import Any
 
 import orjson
 from attrs import define, field, frozen
-from attrs.validators import ge
 
 from newage.domain.model import EXTENSION_PREFIX, Caller
 from newage.errors import BadParameter, InvalidRequest, NotAuthorised
@@ -18,6 +17,7 @@ from newage.services.accounts.auth import AuthService
 from newage.services.accounts.key_admin import KeyAdministration
 from newage.services.accounts.trust import TrustService
 from newage.services.sessions.sessions import SessionService
+from newage.settings import limit
 from newage.telemetry.audit import Recorder
 
 
@@ -25,12 +25,8 @@ from newage.telemetry.audit import Recorder
 class SillyTavernSettings:
     """Limits of ``/sillytavern``."""
 
-    max_client_settings_bytes: int = field(
-        default=65_536, validator=ge(1), metadata={"doc": "bytes of the settings that an extension leaves in memory"}
-    )
-    max_client_settings_entries: int = field(
-        default=256, validator=ge(1), metadata={"doc": "extensions whose settings are kept in memory"}
-    )
+    max_client_settings_bytes: int = limit(65_536, "bytes of the settings that an extension leaves in memory")
+    max_client_settings_entries: int = limit(256, "extensions whose settings are kept in memory")
 
 
 def parse_identify(payload: Any) -> object:

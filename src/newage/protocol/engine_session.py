@@ -10,34 +10,27 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from attrs import field, frozen, validators
+from attrs import frozen
 
 from newage.errors import ProtocolError
 from newage.protocol.engine_packet import CLOSE, KINDS, MESSAGE, PING, PONG, PROBE_PING, UPGRADE
+from newage.settings import limit
 
 NEVER = float("inf")
 _LATE = 0.1  # of the ping timeout: a tick that is later is our own fault
-
-
-def _seconds(default: float, doc: str) -> float:
-    return field(default=default, validator=validators.gt(0), metadata={"doc": doc})
 
 
 @frozen(kw_only=True)
 class EngineSettings:
     """Engine.IO's times and sizes (contract 2.1); part of the OPEN packet that every client obeys."""
 
-    ping_interval_seconds: float = _seconds(25.0, "seconds between two heartbeats of a connection")
-    ping_timeout_seconds: float = _seconds(20.0, "seconds a client may take to answer a heartbeat")
-    max_payload_bytes: int = field(
-        default=1_000_000,
-        validator=validators.ge(1),
-        metadata={"doc": "bytes of the largest inbound message, attachments included, and of a polling POST"},
+    ping_interval_seconds: float = limit(25.0, "seconds between two heartbeats of a connection")
+    ping_timeout_seconds: float = limit(20.0, "seconds a client may take to answer a heartbeat")
+    max_payload_bytes: int = limit(
+        1_000_000, "bytes of the largest inbound message, attachments included, and of a polling POST"
     )
-    upgrade_timeout_seconds: float = _seconds(10.0, "seconds an upgrade from polling to WebSocket may take")
-    connect_timeout_seconds: float = _seconds(
-        45.0, "seconds without joining a namespace until the connection is closed"
-    )
+    upgrade_timeout_seconds: float = limit(10.0, "seconds an upgrade from polling to WebSocket may take")
+    connect_timeout_seconds: float = limit(45.0, "seconds without joining a namespace until the connection is closed")
 
 
 class Signal(Enum):

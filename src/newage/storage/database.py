@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from attrs import define, field, frozen
-from attrs.validators import ge
 from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 
 from newage.errors import NewAgeError, Unavailable
 from newage.ports import IWorkers
+from newage.settings import limit, text
 from newage.storage.migrations import open_file
 
 T = TypeVar("T")
@@ -31,23 +31,12 @@ _Outcome = tuple[bool, Any]  # did it come through; its result or what it raised
 class StorageSettings:
     """Limits of the database."""
 
-    file_name: str = field(
-        default="newage.sqlite3",
-        metadata={"doc": "database file, relative to the data folder of the home or absolute"},
-    )
-    write_queue_limit: int = field(
-        default=10_000,
-        validator=ge(1),
-        metadata={"doc": "writes that may wait for a commit; beyond, writers are refused"},
-    )
-    batch_limit: int = field(default=500, validator=ge(1), metadata={"doc": "writes that share one commit at most"})
-    reader_threads: int = field(default=2, validator=ge(1), metadata={"doc": "threads that read beside the writer"})
-    read_queue_limit: int = field(
-        default=1000, validator=ge(1), metadata={"doc": "reads that may wait or run; beyond, readers are refused"}
-    )
-    busy_timeout_ms: int = field(
-        default=10_000, validator=ge(0), metadata={"doc": "milliseconds to wait while another program locks the file"}
-    )
+    file_name: str = text("newage.sqlite3", "database file, relative to the data folder of the home or absolute")
+    write_queue_limit: int = limit(10_000, "writes that may wait for a commit; beyond, writers are refused")
+    batch_limit: int = limit(500, "writes that share one commit at most")
+    reader_threads: int = limit(2, "threads that read beside the writer")
+    read_queue_limit: int = limit(1000, "reads that may wait or run; beyond, readers are refused")
+    busy_timeout_ms: int = limit(10_000, "milliseconds to wait while another program locks the file", least=0)
 
 
 @frozen

@@ -16,13 +16,13 @@ from string import Formatter
 from time import monotonic
 from typing import Any
 
-from attrs import field, frozen
-from attrs.validators import ge
+from attrs import frozen
 from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from newage.errors import NewAgeError
+from newage.settings import limit
 
 FILES = ("combined", "info", "warn", "error")
 AUDIT_FILE = "audit.jsonl"
@@ -46,16 +46,10 @@ _LEGACY = frozenset({"isError", "message", "time", "system", "format", "failure"
 class LogSettings:
     """The log files under the home's ``logs/``."""
 
-    rotate_bytes: int = field(
-        default=20 * 1024 * 1024, validator=ge(1024), metadata={"doc": "bytes of a log file before it is set aside"}
-    )
-    kept_files: int = field(default=2, validator=ge(0), metadata={"doc": "older pieces kept of each log file"})
-    entry_bytes: int = field(
-        default=16_384, validator=ge(256), metadata={"doc": "bytes of one entry; the rest of a longer one is cut off"}
-    )
-    entries_per_second: int = field(
-        default=500, validator=ge(1), metadata={"doc": "entries written in one second; further ones are only counted"}
-    )
+    rotate_bytes: int = limit(20 * 1024 * 1024, "bytes of a log file before it is set aside", least=1024)
+    kept_files: int = limit(2, "older pieces kept of each log file", least=0)
+    entry_bytes: int = limit(16_384, "bytes of one entry; the rest of a longer one is cut off", least=256)
+    entries_per_second: int = limit(500, "entries written in one second; further ones are only counted")
 
 
 class Counters:

@@ -7,7 +7,6 @@ from inspect import isawaitable
 from typing import Any
 
 from attrs import define, field, frozen
-from attrs.validators import ge
 
 from newage.domain.model import Caller, Kind, Session
 from newage.errors import (
@@ -21,6 +20,7 @@ from newage.errors import (
 )
 from newage.ports import IOutbox
 from newage.services.sessions.sessions import SessionService
+from newage.settings import limit
 
 NAMESPACE = "/function_call"
 SERVER = "server"
@@ -30,15 +30,11 @@ SERVER = "server"
 class CallSettings:
     """Limits of function calls."""
 
-    function_call_timeout_ms: int = field(
-        default=30_000, validator=ge(1), metadata={"doc": "milliseconds a called client may take to answer"}
+    function_call_timeout_ms: int = limit(30_000, "milliseconds a called client may take to answer")
+    max_calls_per_session: int = limit(
+        32, "calls to other clients and of installed functions that one session may have open"
     )
-    max_calls_per_session: int = field(
-        default=32,
-        validator=ge(1),
-        metadata={"doc": "calls to other clients and of installed functions that one session may have open"},
-    )
-    max_call_arguments: int = field(default=32, validator=ge(0), metadata={"doc": "arguments of one call"})
+    max_call_arguments: int = limit(32, "arguments of one call", least=0)
 
 
 @frozen(kw_only=True)

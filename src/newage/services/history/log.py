@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
@@ -21,21 +21,21 @@ from newage.services.listeners import RoomListener
 from newage.services.rooms.rooms import RoomService
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
+from newage.settings import limit
 
 
 @frozen(kw_only=True)
 class HistorySettings:
-    context_page_size: int = field(default=50, metadata={"doc": "messages in one UPDATE_CONTEXT_PAGE"})
-    context_send_delay: int = field(default=100, metadata={"doc": "milliseconds between pages; 0 = none"})
-    context_snapshot_max: int = field(default=200, metadata={"doc": "messages in one UPDATE_CONTEXT snapshot"})
-    context_snapshot_delay_ms: int = field(default=150, metadata={"doc": "a room's changes within it share a snapshot"})
-    context_forward_limit: int = field(default=50, metadata={"doc": "messages of context given to an extension"})
-    max_messages_per_room: int = field(default=2000, metadata={"doc": "stored messages of a room; older ones go"})
-    context_max_bytes: int = field(
-        default=524_288,
-        metadata={"doc": "bytes of text and data in a page, snapshot or forwarded context; one message always fits"},
+    context_page_size: int = limit(50, "messages in one UPDATE_CONTEXT_PAGE")
+    context_send_delay: int = limit(100, "milliseconds between pages", zero="none")
+    context_snapshot_max: int = limit(200, "messages in one UPDATE_CONTEXT snapshot")
+    context_snapshot_delay_ms: int = limit(150, "a room's changes within it share a snapshot")
+    context_forward_limit: int = limit(50, "messages of context given to an extension")
+    max_messages_per_room: int = limit(2000, "stored messages of a room; older ones go")
+    context_max_bytes: int = limit(
+        524_288, "bytes of text and data in a page, snapshot or forwarded context; one message always fits"
     )
-    max_page_pushes: int = field(default=1000, metadata={"doc": "histories being sent page by page at once"})
+    max_page_pushes: int = limit(1000, "histories being sent page by page at once")
 
 
 LOOK_BACK = 8  # times ``context_max_bytes`` that are searched for the thread of one identity

@@ -18,9 +18,9 @@ from typing import Any
 
 import orjson
 from attrs import define, field, frozen
-from attrs.validators import ge
 
 from newage.errors import BadPath, FileMissing, FileReadFailed, FileWriteFailed, NewAgeError, PathOutside
+from newage.settings import limit, switch
 
 Parts = tuple[str, ...]
 Json = dict[str, Any]
@@ -38,19 +38,13 @@ MISSING = "ENOENT: no such file or directory"
 class FileSettings:
     """Limits of the files that clients read and write."""
 
-    max_file_bytes: int = field(
-        default=1_048_576, validator=ge(1), metadata={"doc": "bytes of a JSON file that is read or written"}
-    )
-    max_path_chars: int = field(default=1024, validator=ge(1), metadata={"doc": "characters of a path in a call"})
-    max_path_parts: int = field(default=16, validator=ge(1), metadata={"doc": "folders and file name in a path"})
-    max_files_per_client: int = field(
-        default=256, validator=ge(1), metadata={"doc": "files and folders that one client may keep in data/<its id>"}
-    )
-    file_threads: int = field(default=2, validator=ge(1), metadata={"doc": "threads that read and write files"})
-    file_queue_limit: int = field(
-        default=256, validator=ge(1), metadata={"doc": "file operations that may wait or run; beyond, they are refused"}
-    )
-    read_only: bool = field(default=False, metadata={"doc": "refuse every write; set by --ephemeral"})
+    max_file_bytes: int = limit(1_048_576, "bytes of a JSON file that is read or written")
+    max_path_chars: int = limit(1024, "characters of a path in a call")
+    max_path_parts: int = limit(16, "folders and file name in a path")
+    max_files_per_client: int = limit(256, "files and folders that one client may keep in data/<its id>")
+    file_threads: int = limit(2, "threads that read and write files")
+    file_queue_limit: int = limit(256, "file operations that may wait or run; beyond, they are refused")
+    read_only: bool = switch(False, "refuse every write; set by --ephemeral")
 
 
 @define(eq=False)

@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field, frozen
-from attrs.validators import ge
+from attrs import define, frozen
 from twisted.internet.defer import Deferred
 
 from newage.errors import FileReadFailed, InvalidRequest
 from newage.ports import IWorkers
+from newage.settings import limit
 
 FILES = ("combined.log", "error.log", "warn.log", "info.log")
 LEVELS = ("error", "warn", "info", "debug")  # most severe first
@@ -24,9 +24,7 @@ _ENTRY = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[(\w+)\] ", re.ASCII)
 class LogReaderSettings:
     """Bounds of READ_LOG."""
 
-    log_tail_bytes: int = field(
-        default=16 * 1024 * 1024, validator=ge(4096), metadata={"doc": "how much of a log's end READ_LOG looks at"}
-    )
+    log_tail_bytes: int = limit(16 * 1024 * 1024, "how much of a log's end READ_LOG looks at", least=4096)
 
 
 @frozen(kw_only=True)

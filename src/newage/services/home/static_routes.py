@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from attrs import define, field, frozen
-from attrs.validators import ge
 
 from newage.domain.model import Caller, Kind
 from newage.errors import BadArguments, BadPath, NewAgeError, NotAuthorised, PathRestricted, Unavailable
 from newage.ports import IWorkers
 from newage.services.home.files import HomeFiles, Parts
+from newage.settings import limit
 
 PUBLIC_FOLDERS = frozenset({"exampleClient", "client", "Client", "public"})
 OWN_URLS = frozenset({"", "index.html", "socket.io", "lib", "dist", "public"})  # first segments that stay the hub's
@@ -23,9 +23,7 @@ _URL = re.compile(r"/[A-Za-z0-9._~/@-]{1,255}\Z")
 class StaticSettings:
     """Limits of ``addStaticResources``."""
 
-    max_static_resources: int = field(
-        default=1000, validator=ge(1), metadata={"doc": "URLs that clients may have mapped at once"}
-    )
+    max_static_resources: int = limit(1000, "URLs that clients may have mapped at once")
 
 
 @frozen

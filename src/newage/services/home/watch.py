@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from attrs import define, field, frozen
-from attrs.validators import ge
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
@@ -17,6 +16,7 @@ from newage.ports import IWorkers
 from newage.services.home.files import HomeFiles
 from newage.services.home.server_file import PARTS, ServerFile
 from newage.services.world import World
+from newage.settings import limit
 
 MAX_FILES = 10_000  # of the settings folder; changes of further ones are noticed when somebody unknown connects
 
@@ -25,9 +25,7 @@ MAX_FILES = 10_000  # of the settings folder; changes of further ones are notice
 class WatchSettings:
     """How the settings folder is watched."""
 
-    settings_watch_seconds: float = field(
-        default=2.0, validator=ge(0), metadata={"doc": "seconds between two looks at settings/; 0 = only on SIGHUP"}
-    )
+    settings_watch_seconds: float = limit(2.0, "seconds between two looks at settings/", zero="only on SIGHUP")
 
 
 @define(eq=False)

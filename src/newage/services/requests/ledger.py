@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, ClassVar
 
-from attrs import field, frozen
+from attrs import frozen
 from twisted.logger import Logger
 
 from newage.domain.correlation import Nobody, Patience
@@ -15,6 +15,7 @@ from newage.ports import IOutbox, IRequestListener
 from newage.services.requests.desks import Desks
 from newage.services.requests.forwarding import Forwarder, status_update
 from newage.services.world import World
+from newage.settings import limit
 from newage.telemetry.logs import LogQuota
 
 
@@ -39,33 +40,25 @@ class RequestSettings:
     ==================================  =====================================  ==========================
     """
 
-    llm_request_timeout_seconds: int = field(
-        default=600, metadata={"doc": "a request without activity expires after it"}
+    llm_request_timeout_seconds: int = limit(600, "a request without activity expires after it")
+    request_tail_seconds: int = limit(60, "late chunks of a finished request are still taken")
+    extension_silence_seconds: int = limit(
+        180, "an unlabelled answer skips requests silent for longer while a newer one waits"
     )
-    request_tail_seconds: int = field(default=60, metadata={"doc": "late chunks of a finished request are still taken"})
-    extension_silence_seconds: int = field(
-        default=180, metadata={"doc": "an unlabelled answer skips requests silent for longer while a newer one waits"}
+    extension_first_sign_seconds: int = limit(
+        60, "a request fails without any sign for so long from an extension that has not answered yet"
     )
-    extension_first_sign_seconds: int = field(
-        default=60,
-        metadata={"doc": "a request fails without any sign for so long from an extension that has not answered yet"},
+    max_live_requests: int = limit(1000, "requests at once")
+    max_live_requests_per_identity: int = limit(100, "requests of one identity at once")
+    request_rate: int = limit(30, "requests of one identity in 10 seconds")
+    request_bytes_rate: int = limit(1_048_576, "bytes of the requests of one identity in 10 seconds")
+    max_request_bytes: int = limit(262_144, "bytes of a request's text, data and further members as JSON")
+    extension_max_in_flight: int = limit(
+        1, "requests at once of an extension that declares no capacity", zero="any number"
     )
-    max_live_requests: int = field(default=1000, metadata={"doc": "requests at once"})
-    max_live_requests_per_identity: int = field(default=100, metadata={"doc": "requests of one identity at once"})
-    request_rate: int = field(default=30, metadata={"doc": "requests of one identity in 10 seconds"})
-    request_bytes_rate: int = field(
-        default=1_048_576, metadata={"doc": "bytes of the requests of one identity in 10 seconds"}
-    )
-    max_request_bytes: int = field(
-        default=262_144, metadata={"doc": "bytes of a request's text, data and further members as JSON"}
-    )
-    extension_max_in_flight: int = field(
-        default=1,
-        metadata={"doc": "requests at once of an extension that declares no capacity; 0 = any number"},
-    )
-    queue_size: int = field(default=100, metadata={"doc": "queued requests of a room in Default mode"})
-    queue_size_per_identity: int = field(default=20, metadata={"doc": "of these, from one identity"})
-    queue_ttl_seconds: int = field(default=3600, metadata={"doc": "a queued request expires after it"})
+    queue_size: int = limit(100, "queued requests of a room in Default mode")
+    queue_size_per_identity: int = limit(20, "of these, from one identity")
+    queue_ttl_seconds: int = limit(3600, "a queued request expires after it")
 
     @property
     def patience(self) -> Patience:

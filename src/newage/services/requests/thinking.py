@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any, ClassVar
 
 from attrs import define, field, frozen
-from attrs.validators import and_, ge, le
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
@@ -23,6 +22,7 @@ from newage.services.rooms.assignments import RelationService
 from newage.services.rooms.rooms import RoomService
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
+from newage.settings import limit, text
 
 THINK = "think_"
 
@@ -31,29 +31,24 @@ THINK = "think_"
 class ConversationSettings:
     """When extensions speak by themselves in rooms in Conversational mode."""
 
-    conversational_think_probability: float = field(
-        default=0.3, validator=and_(ge(0), le(1)), metadata={"doc": "chance that a room whose time has come is asked"}
+    conversational_think_probability: float = limit(
+        0.3, "chance that a room whose time has come is asked", least=0, most=1
     )
-    conversational_think_interval_min: int = field(
-        default=15_000, validator=ge(100), metadata={"doc": "milliseconds between two looks at a room, at least"}
+    conversational_think_interval_min: int = limit(
+        15_000, "milliseconds between two looks at a room, at least", least=100
     )
-    conversational_think_interval_max: int = field(
-        default=60_000, validator=ge(100), metadata={"doc": "milliseconds between two looks at a room, at most"}
+    conversational_think_interval_max: int = limit(
+        60_000, "milliseconds between two looks at a room, at most", least=100
     )
-    conversational_check_interval: int = field(
-        default=5000, validator=ge(100), metadata={"doc": "milliseconds between two rounds through the rooms"}
+    conversational_check_interval: int = limit(5000, "milliseconds between two rounds through the rooms", least=100)
+    conversational_instruction: str = text(
+        "Continue the conversation naturally if you have something to add.",
+        "what an extension is told when it may speak",
     )
-    conversational_instruction: str = field(
-        default="Continue the conversation naturally if you have something to add.",
-        metadata={"doc": "what an extension is told when it may speak"},
+    post_unmute_instruction: str = text(
+        "You can speak again. Join the conversation if you like.", "what an extension is told after it was unmuted"
     )
-    post_unmute_instruction: str = field(
-        default="You can speak again. Join the conversation if you like.",
-        metadata={"doc": "what an extension is told after it was unmuted"},
-    )
-    post_unmute_think_delay: int = field(
-        default=2000, validator=ge(0), metadata={"doc": "milliseconds between its unmuting and that"}
-    )
+    post_unmute_think_delay: int = limit(2000, "milliseconds between its unmuting and that", least=0)
 
 
 @define(eq=False)

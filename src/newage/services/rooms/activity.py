@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import field, frozen
+from attrs import frozen
 from twisted.internet.interfaces import IDelayedCall
 
 from newage.domain.model import Audience, Emission, Room, Session
@@ -11,11 +11,12 @@ from newage.services.listeners import RoomListener, SessionListener
 from newage.services.rooms.rooms import RoomService
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
+from newage.settings import limit
 
 
 @frozen(kw_only=True)
 class PresenceSettings:
-    typing_idle_seconds: int = field(default=15, metadata={"doc": "typing without a further sign ends after it"})
+    typing_idle_seconds: int = limit(15, "typing without a further sign ends after it")
 
 
 class PresenceService(SessionListener, RoomListener):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from attrs import field, frozen
+from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
@@ -19,14 +19,13 @@ from newage.services.listeners import RoomListener, SessionListener
 from newage.services.rooms.rooms import RoomService
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
+from newage.settings import limit, text
 
 
 @frozen(kw_only=True)
 class RelationSettings:
-    connection_policy: str = field(
-        default="Free", metadata={"doc": "policy of a fresh home: Free, Manual, Balanced, Broadcast, Random"}
-    )
-    max_manual_assignments: int = field(default=1000, metadata={"doc": "rooms with a stored manual assignment"})
+    connection_policy: str = text("Free", "policy of a fresh home: Free, Manual, Balanced, Broadcast, Random")
+    max_manual_assignments: int = limit(1000, "rooms with a stored manual assignment")
 
 
 Lists = dict[str, tuple[str, ...]]

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from unicodedata import is_normalized
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
@@ -33,26 +33,20 @@ from newage.services.listeners import SessionListener
 from newage.services.rooms.audiences import TransportRooms
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
+from newage.settings import limit, switch, text
 
 
 @frozen(kw_only=True)
 class RoomSettings:
-    max_group_rooms: int = field(default=1000, metadata={"doc": "rooms created by clients and administrators"})
-    max_rooms: int = field(default=50_000, metadata={"doc": "rooms of all kinds, those of absent sessions included"})
-    max_members_per_room: int = field(default=500, metadata={"doc": "members of one room"})
-    joins_per_minute: int = field(
-        default=20,
-        metadata={"doc": "rooms an identity may enter by itself in a minute; each leaves a message there"},
-    )
-    offline_retention_seconds: int = field(default=86_400, metadata={"doc": "how long membership outlives the session"})
-    empty_room_grace_seconds: int = field(default=60, metadata={"doc": "how long an empty group room is kept"})
-    sweep_seconds: int = field(default=60, metadata={"doc": "how often expired memberships are looked for"})
-    clients_may_create_rooms: bool = field(
-        default=False, metadata={"doc": "open CREATE_ROOM to client kind; off: administrators only"}
-    )
-    default_room_message_request_mode: str = field(
-        default="Default", metadata={"doc": "request mode of new rooms (contract 5.4)"}
-    )
+    max_group_rooms: int = limit(1000, "rooms created by clients and administrators")
+    max_rooms: int = limit(50_000, "rooms of all kinds, those of absent sessions included")
+    max_members_per_room: int = limit(500, "members of one room")
+    joins_per_minute: int = limit(20, "rooms an identity may enter by itself in a minute; each leaves a message there")
+    offline_retention_seconds: int = limit(86_400, "how long membership outlives the session")
+    empty_room_grace_seconds: int = limit(60, "how long an empty group room is kept")
+    sweep_seconds: int = limit(60, "how often expired memberships are looked for")
+    clients_may_create_rooms: bool = switch(False, "open CREATE_ROOM to client kind; off: administrators only")
+    default_room_message_request_mode: str = text("Default", "request mode of new rooms (contract 5.4)")
 
 
 JOIN_WINDOW = 60.0  # seconds

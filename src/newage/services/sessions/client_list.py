@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from attrs import define, field, frozen
-from attrs.validators import ge
 from twisted.internet.interfaces import IDelayedCall
 
 from newage.domain.model import EVERYBODY, MONITOR_ROOM, Audience, Caller, Emission, Kind, Session
 from newage.ports import IOutbox
 from newage.services.listeners import SessionListener
 from newage.services.world import World, iso
+from newage.settings import limit
 
 EXTENSION_SOCKETS = Audience("kind", Kind.EXTENSION.value)
 
@@ -21,20 +21,12 @@ EXTENSION_SOCKETS = Audience("kind", Kind.EXTENSION.value)
 class ClientListSettings:
     """How the client list is pushed."""
 
-    client_list_coalesce_ms: int = field(
-        default=100, validator=ge(0), metadata={"doc": "milliseconds in which changes are announced together"}
+    client_list_coalesce_ms: int = limit(100, "milliseconds in which changes are announced together", least=0)
+    client_list_ms_per_client: float = limit(
+        1.0, "milliseconds of quiet after an announcement, per client in it: a storm of logins stays linear", least=0
     )
-    client_list_ms_per_client: float = field(
-        default=1.0,
-        validator=ge(0),
-        metadata={
-            "doc": "milliseconds of quiet after an announcement, per client in it: a storm of logins stays linear"
-        },
-    )
-    client_list_max_chars: int = field(
-        default=262_144,
-        validator=ge(0),
-        metadata={"doc": "characters of desc and html in one pushed list; beyond, html is left out"},
+    client_list_max_chars: int = limit(
+        262_144, "characters of desc and html in one pushed list; beyond, html is left out", least=0
     )
 
 

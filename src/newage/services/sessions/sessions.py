@@ -12,13 +12,14 @@ from newage.domain.model import Audience, Caller, Peer, Session
 from newage.errors import Unavailable
 from newage.ports import IExtensionHost, IExtensionLink, IOutbox, ISessionListener
 from newage.services.world import World
+from newage.settings import limit
 
 
 @frozen(kw_only=True)
 class SessionSettings:
-    session_grace_ms: int = field(default=2000, metadata={"doc": "how long a session outlives its last socket"})
-    max_sessions: int = field(default=20_000, metadata={"doc": "sessions at once; further ones are refused"})
-    max_sockets_per_session: int = field(default=256, metadata={"doc": "sockets of one session in all namespaces"})
+    session_grace_ms: int = limit(2000, "how long a session outlives its last socket")
+    max_sessions: int = limit(20_000, "sessions at once; further ones are refused")
+    max_sockets_per_session: int = limit(256, "sockets of one session in all namespaces")
 
 
 @define

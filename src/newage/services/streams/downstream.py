@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from attrs import field, frozen
+from attrs import frozen
 from twisted.internet.interfaces import IDelayedCall
 
 from newage.domain.model import Caller, Role, Room
@@ -21,17 +21,16 @@ from newage.services.sessions.sessions import SessionService
 from newage.services.streams.library_reader import CANONICAL, NAMES, SocketStream, cut_laggards
 from newage.services.streams.polled_reader import PolledReader
 from newage.services.world import World
+from newage.settings import limit, switch
 
 
 @frozen(kw_only=True)
 class DownstreamSettings:
-    stream_probe_ms: int = field(default=400, metadata={"doc": "how long text waits for a first $stream-read (A13)"})
-    stream_buffer_bytes: int = field(default=1_048_576, metadata={"doc": "unread $stream text of one socket"})
-    stream_drain_seconds: int = field(default=120, metadata={"doc": "how long an ended $stream waits for its reader"})
-    stream_ack_seconds: int = field(default=30, metadata={"doc": "deadline of the ack of a $stream-write"})
-    alias_events: bool = field(
-        default=True, metadata={"doc": "compat.aliasEvents: also send the names of contract 1.8"}
-    )
+    stream_probe_ms: int = limit(400, "how long text waits for a first $stream-read (A13)")
+    stream_buffer_bytes: int = limit(1_048_576, "unread $stream text of one socket")
+    stream_drain_seconds: int = limit(120, "how long an ended $stream waits for its reader")
+    stream_ack_seconds: int = limit(30, "deadline of the ack of a $stream-write")
+    alias_events: bool = switch(True, "compat.aliasEvents: also send the names of contract 1.8")
 
 
 class Feed:

@@ -27,23 +27,22 @@ from newage.services.sessions.sessions import SessionService
 from newage.services.streams.answers import Output, ResponseService
 from newage.services.streams.downstream import DownstreamService
 from newage.services.world import World
+from newage.settings import limit
 from newage.telemetry.logs import LogQuota
 
 
 @frozen(kw_only=True)
 class StreamSettings:
-    stream_idle_finalize_ms: int = field(
-        default=2000, metadata={"doc": "an output ends when nothing came for so long after an END"}
-    )
-    stream_long_ms: int = field(default=200, metadata={"doc": "END of a stream that lived so long ends its output"})
-    stream_long_chunks: int = field(default=8, metadata={"doc": "END of a stream with more chunks ends its output"})
-    max_output_bytes: int = field(default=1_048_576, metadata={"doc": "UTF-8 bytes of one output"})
-    max_streams_per_extension: int = field(default=64, metadata={"doc": "live streamIds of one extension"})
-    max_outputs_per_extension: int = field(default=16, metadata={"doc": "live outputs of one extension"})
-    max_ended_outputs_per_extension: int = field(default=256, metadata={"doc": "ended outputs kept for late chunks"})
-    max_chunk_gaps: int = field(default=1024, metadata={"doc": "missing chunk indexes remembered per stream"})
-    output_idle_seconds: int = field(default=120, metadata={"doc": "an output without any traffic fails after it"})
-    output_tail_seconds: int = field(default=60, metadata={"doc": "late chunks reopen an ended output within it"})
+    stream_idle_finalize_ms: int = limit(2000, "an output ends when nothing came for so long after an END")
+    stream_long_ms: int = limit(200, "END of a stream that lived so long ends its output")
+    stream_long_chunks: int = limit(8, "END of a stream with more chunks ends its output")
+    max_output_bytes: int = limit(1_048_576, "UTF-8 bytes of one output")
+    max_streams_per_extension: int = limit(64, "live streamIds of one extension")
+    max_outputs_per_extension: int = limit(16, "live outputs of one extension")
+    max_ended_outputs_per_extension: int = limit(256, "ended outputs kept for late chunks")
+    max_chunk_gaps: int = limit(1024, "missing chunk indexes remembered per stream")
+    output_idle_seconds: int = limit(120, "an output without any traffic fails after it")
+    output_tail_seconds: int = limit(60, "late chunks reopen an ended output within it")
 
 
 StreamKey = str | tuple[str, Request]  # with its request where an extension uses one streamId for two at once

@@ -1,0 +1,95 @@
+"""What settings are made of: fields with a range and a line of explanation, and cells whose content a reload replaces.
+
+A settings class is a frozen attrs class whose fields are made here. It is one table of the configuration, a field one
+key; its unit is in its name, and its explanation is the comment of that key in ``conf/newage.toml``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, TypeVar
+
+from attrs import field, validators
+
+Number = TypeVar("Number", int, float)
+T = TypeVar("T")
+
+
+def limit(
+    default: Number, doc: str, *, least: Number | None = None, most: Number | None = None, zero: str | None = None
+) -> Number:
+    """A number that is not negative: a count, a size, a time.
+
+    :param doc: one line.
+    :param least: the smallest that is allowed. Unless it or ``zero`` is given, 0 is not: a count is 1 at least.
+    :param most: the largest that is allowed.
+    :param zero: what 0 means, where it means something else than a very small number; 0 is allowed then.
+    """
+    if zero is not None:
+        doc, least = f"{doc}; 0 = {zero}", default.__class__(0)
+    checks: list[Any] = []
+    if least is not None:
+        checks.append(validators.ge(least))
+    elif isinstance(default, int):
+        checks.append(validators.ge(1))
+    else:
+        checks.append(validators.gt(0))
+    if most is not None:
+        checks.append(validators.le(most))
+    made: Any = field(default=default, validator=checks, metadata={"doc": doc})
+    return made  # type: ignore[no-any-return]
+
+
+def switch(default: bool, doc: str) -> bool:
+    """On or off.
+
+    :param doc: one line: what is so when it is on.
+    """
+    made: Any = field(default=default, metadata={"doc": doc})
+    return made  # type: ignore[no-any-return]
+
+
+def text(default: str, doc: str, *, empty: bool = True) -> str:
+    """:param empty: whether it may be empty."""
+    made: Any = field(default=default, validator=[] if empty else validators.min_len(1), metadata={"doc": doc})
+    return made  # type: ignore[no-any-return]
+
+
+def texts(
+    default: tuple[str, ...], doc: str, *, check: Callable[[tuple[str, ...]], None] | None = None
+) -> tuple[str, ...]:
+    """Any number of texts; one may be given without its tuple.
+
+    :param check: raises ValueError naming what is wrong.
+    """
+
+    def checked(_instance: object, _attribute: object, value: tuple[str, ...]) -> None:
+        if check is not None:
+            check(value)
+
+    made: Any = field(default=default, converter=_tuple, validator=checked, metadata={"doc": doc})
+    return made  # type: ignore[no-any-return]
+
+
+def _tuple(value: str | Iterable[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+class Live(Generic[T]):
+    """A cell that holds settings. Who is given one reads ``value`` at each use, and so obeys the present ones."""
+
+    __slots__ = ("_changed", "value")
+
+    def __init__(self, value: T) -> None:
+        self.value = value
+        self._changed: list[Callable[[T], None]] = []
+
+    def on_change(self, changed: Callable[[T], None]) -> None:
+        """Have that called with each new content; for what is worked out from it beforehand, or runs on a timer."""
+        self._changed.append(changed)
+
+    def replace(self, value: T) -> None:
+        """From now on it holds this."""
+        self.value = value
+        for changed in self._changed:
+            changed(value)
