@@ -7,13 +7,13 @@ that stands for its question, whichever way it is cut; ``answer_to`` makes it fr
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from attrs import define, field
 from zope.interface import implementer
 
 from hubkit import Kit
+from newage.domain.forwarded import ForwardedRequest
 from newage.ports import IExtensionLink
 
 LENGTH = 7  # characters of an answer
@@ -29,8 +29,8 @@ def secrets_in(text: str) -> set[str]:
     return set(SECRET.findall(text))
 
 
-def answer_to(payload: Mapping[str, Any]) -> str:
-    (secret,) = secrets_in(payload["message"])
+def answer_to(text: str) -> str:
+    (secret,) = secrets_in(text)
     return secret * LENGTH
 
 
@@ -38,7 +38,7 @@ def answer_to(payload: Mapping[str, Any]) -> str:
 class Job:
     """One answer on its way. ``said`` counts its tokens."""
 
-    payload: Mapping[str, Any]
+    request: ForwardedRequest
     began_at: float
     output_id: str
     stream_id: str = ""
@@ -47,8 +47,7 @@ class Job:
 
     @property
     def request_id(self) -> str:
-        request_id: str = self.payload["requestId"]
-        return request_id
+        return self.request.request_id
 
 
 @implementer(IExtensionLink)
@@ -68,22 +67,24 @@ class ReferenceDouble:
     busy: bool = False  # somebody at its desk generates
     dropped: list[str] = field(factory=list)  # secrets of questions
 
-    def forward(self, payload: Mapping[str, Any]) -> None:
+    def forward(self, request: ForwardedRequest) -> None:
         for _ in range(2):
-            self._heard(payload)
+            self._heard(request)
 
-    def _heard(self, payload: Mapping[str, Any]) -> None:
+    def _heard(self, request: ForwardedRequest) -> None:
         if self.busy or self.job is not None:
-            self.dropped.append(next(iter(secrets_in(payload["message"]))))
+            self.dropped.append(next(iter(secrets_in(request.text))))
         else:
-            self.job = Job(dict(payload), self.kit.clock.seconds(), self.kit.new_id())
+            self.job = Job(request, self.kit.clock.seconds(), self.kit.new_id())
 
     def token(self, *, labelled: bool = False) -> None:
         """The next token of the answer, with a requestId that nobody knows or with none."""
         assert self.job is not None
         self.job.said += 1
         request_id = self.kit.new_id() if labelled else None
-        self.kit.token(answer_to(self.job.payload), self.job.output_id, extension=self.identity, request_id=request_id)
+        self.kit.token(
+            answer_to(self.job.request.text), self.job.output_id, extension=self.identity, request_id=request_id
+        )
 
     def begin_anew(self) -> None:
         """Right after a token the same answer once more, under another outputId; once for each that did not pause."""
@@ -97,7 +98,7 @@ class ReferenceDouble:
         """The answer is over; a streamed one just stops, the other is said now."""
         job, self.job = self.job, None
         if job is not None and not job.said:
-            text = answer_to(job.payload)
+            text = answer_to(job.request.text)
             self.kit.streams.answered(self.identity, self.kit.new_id(), job.output_id, text)
 
     def fail(self) -> None:
@@ -124,8 +125,8 @@ class LabellingDouble:
     pick: Callable[[str], str]
     jobs: list[Job] = field(factory=list)
 
-    def forward(self, payload: Mapping[str, Any]) -> None:
-        self.jobs.append(Job(dict(payload), self.kit.clock.seconds(), self.pick("o"), self.pick("s")))
+    def forward(self, request: ForwardedRequest) -> None:
+        self.jobs.append(Job(request, self.kit.clock.seconds(), self.pick("o"), self.pick("s")))
 
     def begin(self, job: Job) -> None:
         self.kit.streams.stream_started(self.identity, job.stream_id, job.output_id, job.request_id)
@@ -134,7 +135,7 @@ class LabellingDouble:
         """The next chunk, perhaps sent again."""
         for _ in range(1 + twice):
             self.kit.streams.stream_data(
-                self.identity, job.stream_id, job.output_id, job.request_id, job.said, answer_to(job.payload)
+                self.identity, job.stream_id, job.output_id, job.request_id, job.said, answer_to(job.request.text)
             )
         job.said += 1
 
@@ -146,7 +147,7 @@ class LabellingDouble:
         """The whole answer in one piece, perhaps sent again."""
         self.jobs.remove(job)
         for _ in range(1 + twice):
-            self.kit.streams.answered(self.identity, job.request_id, job.output_id, answer_to(job.payload))
+            self.kit.streams.answered(self.identity, job.request_id, job.output_id, answer_to(job.request.text))
 
     def fail(self, job: Job) -> None:
         self.jobs.remove(job)

@@ -20,7 +20,9 @@ from twisted.logger import LogLevel, capturedLogs
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from newage.dialect import requests
 from newage.domain.correlation import Desk
+from newage.domain.forwarded import ForwardedRequest
 from newage.domain.model import (
     EVERYBODY,
     Audience,
@@ -425,12 +427,12 @@ class GatedStateStore:
 @implementer(IExtensionLink)
 @define(eq=False)
 class Link:
-    """A connected extension's way down; keeps what was forwarded."""
+    """A connected extension's way down; keeps what was forwarded, as it would be on the wire."""
 
     forwarded: list[dict[str, Any]] = field(factory=list)
 
-    def forward(self, payload: Any) -> None:
-        self.forwarded.append(orjson.loads(orjson.dumps(payload)))
+    def forward(self, request: ForwardedRequest) -> None:
+        self.forwarded.append(orjson.loads(orjson.dumps(requests.forwarded(request).body)))
 
 
 # ----------------------------------------------------------------------------------------------------------------- kit
@@ -736,7 +738,7 @@ class Kit:
     def ask(self, sid: str, text: str = "hi", request_id: str | None = None, **ask: Any) -> Deferred[dict[str, Any]]:
         """LLM_REQUEST as parsed; fires with the members of its ack."""
         wanted = Ask(request_id=request_id or self.new_id(), text=text, **ask)
-        return Deferred.fromCoroutine(self.requests.submit(self.caller(sid), wanted))
+        return Deferred.fromCoroutine(self.requests.submit(self.caller(sid), wanted)).addCallback(requests.accepted)
 
     def submit(self, sid: str, text: str = "hi", request_id: str | None = None, **ask: Any) -> dict[str, Any]:
         """The same, done."""

@@ -13,6 +13,7 @@ from zope.interface import Attribute, Interface
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
+    from newage.domain.forwarded import ForwardedRequest
     from newage.domain.model import Audience, Caller, Emission, KeyRecord, Message, Role, Room, Session
     from newage.domain.request import Request
     from newage.protocol.engine_packet import SharedPacket
@@ -213,8 +214,8 @@ class IRequestListener(Interface):
 class IExtensionLink(Interface):
     """What the hub can ask of one extension, over a socket or in process."""
 
-    def forward(payload: Mapping[str, Any]) -> None:
-        """Deliver one LLM_REQUEST (contract 5.4). Never raises."""
+    def forward(request: ForwardedRequest) -> None:
+        """Deliver one request (contract 5.4). Never raises."""
 
 
 class IUpstream(Interface):

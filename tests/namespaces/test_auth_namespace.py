@@ -58,7 +58,7 @@ def refused(body: dict[str, Any]) -> str:
 
 
 class Link:
-    def forward(self, payload: object) -> None:
+    def forward(self, request: object) -> None:
         """Nothing is forwarded here."""
 
 

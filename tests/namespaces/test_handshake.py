@@ -136,7 +136,7 @@ class TestAdmission:
 
     def test_gives_an_extension_its_link(self, house: Gatehouse) -> None:
         class Link:
-            def forward(self, payload: object) -> None:
+            def forward(self, request: object) -> None:
                 raise AssertionError
 
         link = Link()

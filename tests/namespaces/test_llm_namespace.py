@@ -8,6 +8,7 @@ import pytest
 from zope.interface import implementer
 
 from hubkit import HandSocket, Kit, faults, handled
+from newage.domain.forwarded import ForwardedRequest
 from newage.domain.model import ConnectionPolicy, Role
 from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.llm import LlmServices, add_llm_events, link_for, parse_ask
@@ -46,13 +47,13 @@ class NewestSocket:
     def __init__(self, kit: Kit) -> None:
         self.kit = kit
 
-    def forward(self, payload: Any) -> None:
+    def forward(self, request: ForwardedRequest) -> None:
         sid = self.kit.sessions.newest(X, "/llm")
         assert sid is not None
         socket = HandSocket(self.kit, sid)
         link = link_for(self.kit.outbox)(socket, socket.caller)  # type: ignore[arg-type]
         assert link is not None
-        link.forward(payload)
+        link.forward(request)
 
 
 @pytest.fixture

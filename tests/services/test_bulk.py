@@ -8,6 +8,7 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from hubkit import Kit, failure_of, result_of
+from newage.dialect import messages
 from newage.domain.model import Message, Role
 from newage.errors import InvalidRequest, NotAuthorised, Unavailable
 from newage.services.history.log import HistorySettings, paged
@@ -49,19 +50,19 @@ def sid_of(kit: Kit, who: str) -> str:
 
 
 def test_pages_are_planned_by_number_and_by_weight() -> None:
-    assert paged([], 50, LIMIT) == [0]
-    assert paged([1] * 120, 50, LIMIT) == [50, 50, 20]
-    assert paged([300] * 7, 50, LIMIT) == [3, 3, 1]
-    assert paged([5000, 5000, 1, 1], 50, LIMIT) == [1, 1, 2]
-    assert paged([1, 5000, 1], 50, LIMIT) == [1, 1, 1]
+    assert paged([], 50, LIMIT) == (0,)
+    assert paged([1] * 120, 50, LIMIT) == (50, 50, 20)
+    assert paged([300] * 7, 50, LIMIT) == (3, 3, 1)
+    assert paged([5000, 5000, 1, 1], 50, LIMIT) == (1, 1, 2)
+    assert paged([1, 5000, 1], 50, LIMIT) == (1, 1, 1)
 
 
 def test_the_history_comes_in_pages_that_fit(kit: Kit, room: str) -> None:
     sid = sid_of(kit, "bob")
-    ack = result_of(kit.history.push_context(kit.caller(sid), room))
+    update = result_of(kit.history.push_context(kit.caller(sid), room))
     kit.settle()
     pages = kit.outbox.bodies(sid, "UPDATE_CONTEXT_PAGE")
-    assert (ack["totalPages"], ack["totalMessages"]) == (4, 10)
+    assert (len(update.pages), update.messages) == (4, 10)
     assert [firsts(page["contextPage"]) for page in pages] == ["012", "345", "678", "9"]
     assert [page["isLastPage"] for page in pages] == [False, False, False, True]
 
@@ -76,21 +77,22 @@ def test_a_snapshot_shows_the_newest_that_fit_and_says_so(kit: Kit, room: str) -
 @pytest.mark.parametrize("only", [None, "bob"])
 def test_a_context_for_an_extension_holds_the_newest_that_fit(kit: Kit, room: str, only: str | None) -> None:
     context = result_of(Deferred.fromCoroutine(kit.history.context(kit.rooms.require(room), only)))
-    assert firsts(context) in ("789", "89")  # of an own thread, whole messages are counted
+    assert firsts(messages.bodies(context)) in ("789", "89")  # of an own thread, whole messages are counted
 
 
 def test_a_single_message_that_does_not_fit_is_sent_nevertheless(kit: Kit, room: str) -> None:
     say(kit, "L" * 5000)
-    assert firsts(result_of(Deferred.fromCoroutine(kit.history.context(kit.rooms.require(room))))) == "L"
-    assert firsts(result_of(Deferred.fromCoroutine(kit.history.context(kit.rooms.require(room), "bob")))) == "L"
+    for only in (None, "bob"):
+        context = result_of(Deferred.fromCoroutine(kit.history.context(kit.rooms.require(room), only)))
+        assert firsts(messages.bodies(context)) == "L"
 
 
 def test_what_was_missed_comes_in_pages_that_fit(kit: Kit, room: str) -> None:
     caller, since, seen = kit.caller(sid_of(kit, "bob")), 0, []
     for _ in range(4):
         page = result_of(Deferred.fromCoroutine(kit.offline.missed(caller, room, since, 500)))
-        seen.append((firsts(page["messages"]), page["count"], page["hasMore"]))
-        since = page["nextSince"]
+        seen.append((firsts(messages.bodies(page.messages)), len(page.messages), page.more))
+        since = page.next_since
     assert seen == [("012", 3, True), ("345", 3, True), ("678", 3, True), ("9", 1, False)]
 
 
@@ -111,7 +113,7 @@ def test_one_identity_may_say_so_much_in_ten_seconds(kit: Kit) -> None:
 
 def edit(kit: Kit, who: str, message: Message, fields: dict[str, Any]) -> Deferred[Message]:
     caller = kit.caller(sid_of(kit, who))
-    return Deferred.fromCoroutine(kit.editing.edit(caller, "den", message.message_id, fields))
+    return Deferred.fromCoroutine(kit.editing.edit(caller, "den", message.message_id, messages.change(fields)))
 
 
 @pytest.mark.parametrize("member", ["message", "data", "anything"])

@@ -10,6 +10,7 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from hubkit import Kit, Link, failure_of, faults, result_of
+from newage.domain.history import Change
 from newage.domain.model import ConnectionPolicy, RequestMode, Role
 from newage.services.history.log import HistorySettings
 from newage.services.requests.ledger import RequestSettings
@@ -38,8 +39,7 @@ def say(kit: Kit, sids: Sids, who: str, text: str, **ask: Any) -> dict[str, Any]
 
 
 def edit(kit: Kit, sids: Sids, who: str, message_id: str, text: str) -> None:
-    fields = {"message": text}
-    result_of(Deferred.fromCoroutine(kit.editing.edit(kit.caller(sids[who]), "den", message_id, fields)))
+    result_of(Deferred.fromCoroutine(kit.editing.edit(kit.caller(sids[who]), "den", message_id, Change(text=text))))
 
 
 def delete(kit: Kit, sids: Sids, who: str, *message_ids: str) -> None:
@@ -213,8 +213,8 @@ def test_time_begins_with_the_turn(make_kit: Callable[..., Kit]) -> None:
 def test_in_its_turn_it_is_sent_as_it_is_stored_then(kit: Kit, link: Link, busy: Sids) -> None:
     said = say(kit, busy, "ann", "wrong", extra={"temperature": 1})["messageId"]
     other = say(kit, busy, "bob", "secret")["messageId"]
-    fields = {"message": "right", "temperature": 2}
-    result_of(Deferred.fromCoroutine(kit.editing.edit(kit.caller(busy["ann"]), "den", said, fields)))
+    change = Change(text="right", extra={"temperature": 2})
+    result_of(Deferred.fromCoroutine(kit.editing.edit(kit.caller(busy["ann"]), "den", said, change)))
     delete(kit, busy, "bob", other)
     answer(kit, "host:long")
     payload = link.forwarded[-1]

@@ -7,8 +7,8 @@ from inside the process takes the same place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, ClassVar
 from uuid import uuid4
 
 from attrs import define, field, frozen
@@ -23,6 +23,7 @@ from newage.settings import limit
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+    from newage.domain.forwarded import ForwardedRequest
     from newage.ports import IExtensionHost, IUpstream
 
 IDENTITY = "SillyTavern-demo"
@@ -43,7 +44,7 @@ class DemoSettings:
 class _Answer:
     """One answer on its way."""
 
-    request_id: str | None
+    request_id: str
     stream_id: str
     output_id: str
     tokens: Iterator[tuple[int, str]]
@@ -104,23 +105,22 @@ class DemoExtension:
         """How many answers are in progress."""
         return len(self._answers)
 
-    def forward(self, payload: Mapping[str, Any]) -> None:
+    def forward(self, request: ForwardedRequest) -> None:
         """Begin an answer on a later turn of the clock: the hub is still busy with this request."""
         if self._host is None:
             return
-        request_id = _text_or_none(payload.get("requestId"))
-        if request_id is not None and any(a.request_id == request_id for a in self._answers.values()):
+        if any(answer.request_id == request.request_id for answer in self._answers.values()):
             return
         if len(self._answers) >= self._settings.max_answers:
             self._log.info("demo extension is full at {count} answers", count=len(self._answers))
-            self._upstream.failed(IDENTITY, request_id, BUSY, BUSY)
+            self._upstream.failed(IDENTITY, request.request_id, BUSY, BUSY)
             return
         text = answer_to(
-            _text_or_none(payload.get("message")) or "",
-            again=payload.get("requestType") == "regenerateMessage",
+            request.text,
+            again=request.request_type == "regenerateMessage",
             quote_chars=self._settings.quote_chars,
         )
-        answer = _Answer(request_id, self._new_id(), self._new_id(), enumerate(tokens_of(text)))
+        answer = _Answer(request.request_id, self._new_id(), self._new_id(), enumerate(tokens_of(text)))
         self._answers[answer.output_id] = answer
         answer.timer = self._clock.callLater(self._settings.first_token_ms / 1000, self._start, answer)
 
@@ -141,7 +141,3 @@ class DemoExtension:
             return
         answer.timer = self._clock.callLater(self._settings.token_interval_ms / 1000, self._next, answer)
         self._upstream.stream_data(*at, *token)
-
-
-def _text_or_none(value: object) -> str | None:
-    return value if isinstance(value, str) else None

@@ -30,6 +30,28 @@ class Ask:
         return evolve(self, text="", data=None, extra={})
 
 
+@frozen(kw_only=True)
+class Waiting:
+    """What a request waits for before it is sent (A18): ``host``, that somebody submits the queue, or its ``turn``.
+
+    ``position`` is its place in that queue; the first is 1.
+    """
+
+    what: str
+    position: int
+
+
+@frozen(kw_only=True)
+class Accepted:
+    """What became of a request so far, for who asked (contract 5.2): its ``state`` is that of its status updates."""
+
+    request_id: str
+    message_id: str
+    room: str
+    state: str
+    waiting: Waiting | None = None
+
+
 @define(eq=False)
 class Request:
     """The bookkeeping of one accepted request (contract 5.3).

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from attrs import frozen
 from zope.interface import implementer
 
+from newage.dialect import Body, messages, requests
+from newage.domain.forwarded import ForwardedRequest
 from newage.domain.model import Caller, Kind, Role
 from newage.domain.request import Ask
 from newage.domain.text import well_formed
@@ -31,46 +33,6 @@ from newage.telemetry.audit import Recorder
 MAX_TARGETS = 64
 MAX_OFFLINE = 500  # messages in one answer to GET_OFFLINE_MESSAGES
 
-# What the server writes into a forwarded request itself; a client's own member of that name does not pass through.
-OWN_MEMBERS = frozenset(
-    [
-        "requestId",
-        "target",
-        "targets",
-        "message",
-        "data",
-        "role",
-        "requestType",
-        "isStreaming",
-        "isStream",
-        "targetRoom",
-        "roomName",
-        "room",
-        "clientId",
-        "identity",
-        "requestingIdentity",
-        "mode",
-        "type",
-        "currentRequest",
-        "context",
-        "isMerged",
-        "mergedFromCount",
-        "originalRequestIds",
-        "messageId",
-        "seq",
-        "timestamp",
-        "fromClient",
-        "fromLlm",
-        "isSystem",
-        "isResponse",
-        "responseId",
-        "outputId",
-        "streamed",
-        "failed",
-        "lastEdited",
-    ]
-)
-
 
 @implementer(IExtensionLink)
 @frozen
@@ -80,8 +42,9 @@ class SocketLink:
     outbox: IOutbox
     sid: str
 
-    def forward(self, payload: Mapping[str, Any]) -> None:
-        self.outbox.emit(self.sid, "LLM_REQUEST", dict(payload))
+    def forward(self, request: ForwardedRequest) -> None:
+        event = requests.forwarded(request)
+        self.outbox.emit(self.sid, event.name, event.body)
 
 
 # ---------------------------------------------------------------------------------------------------------------- parse
@@ -102,7 +65,7 @@ def parse_ask(payload: Any) -> Ask:
         request_type=request_type if request_type in ("newMessage", "regenerateMessage") else "newMessage",
         data=body.get("data"),
         streaming=wire.first(body, "isStreaming", "isStream"),
-        extra={name: value for name, value in body.items() if name not in OWN_MEMBERS},
+        extra={name: value for name, value in body.items() if name not in requests.MEMBERS},
     )
 
 
@@ -208,21 +171,25 @@ def add_llm_events(namespace: Namespace, services: LlmServices) -> None:
 
 
 def _add_requests(namespace: Namespace, services: LlmServices) -> None:
-    def full_context(caller: Caller, ref: RoomRef) -> Any:
-        return services.history.push_context(caller, own_room(services, caller, ref.room))
+    async def full_context(caller: Caller, ref: RoomRef) -> Body:
+        room = own_room(services, caller, ref.room)
+        return messages.update_ack(await services.history.push_context(caller, room))
 
-    async def missed(caller: Caller, request: Missed) -> wire.Body:
+    async def submit(caller: Caller, ask: Ask) -> Body:
+        return requests.accepted(await services.requests.submit(caller, ask))
+
+    async def missed(caller: Caller, request: Missed) -> Body:
         room = own_room(services, caller, request.room)
         page = await services.offline.missed(caller, room, request.since, request.limit)
-        event = {name: value for name, value in page.items() if name != "seq"}
-        services.world.clock.callLater(0, services.outbox.emit, caller.sid, "OFFLINE_MESSAGES", event)
-        return {name: value for name, value in page.items() if name != "since"}
+        event = messages.missed(page)
+        services.world.clock.callLater(0, services.outbox.emit, caller.sid, event.name, event.body)
+        return messages.missed_ack(page)
 
     namespace.on("GET_OFFLINE_MESSAGES", wire.answer(parse_missed, missed, always_error=True))
     asked = Recorder(
         "llm.request", "LLM_REQUEST_RECEIVED", "LLM_REQUEST_FAILED", audited=False, request="request_id", room="room"
     )
-    namespace.on("LLM_REQUEST", wire.answer(parse_ask, services.requests.submit, always_error=True, audit=asked))
+    namespace.on("LLM_REQUEST", wire.answer(parse_ask, submit, always_error=True, audit=asked))
     namespace.on("GET_FULL_CONTEXT", wire.answer(parse_room, full_context, always_error=True))
 
 

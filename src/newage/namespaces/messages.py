@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from attrs import frozen
 
+from newage.dialect import Body, messages
+from newage.domain.history import Change
 from newage.domain.model import Caller
 from newage.errors import InvalidRequest, NotFound
 from newage.gateway.socketio.dispatch import Namespace
@@ -19,12 +20,12 @@ MAX_IDS = 500
 
 @frozen
 class Edit:
-    """``other_id`` is looked for when there is no message of the first id."""
+    """``other_id`` is looked for when there is no message of the first id. ``change`` is None: it changes nothing."""
 
     room: str
     message_id: str
     other_id: str | None
-    fields: Mapping[str, Any]
+    change: Change | None
 
 
 def parse_edit(payload: Any) -> Edit:
@@ -38,7 +39,7 @@ def parse_edit(payload: Any) -> Edit:
         fields = {"message": fields}
     if room is None or message_id is None or not isinstance(fields, dict):
         raise InvalidRequest("Missing required fields for editing message.")
-    return Edit(room, message_id, other_id, wire.without_hostile_keys(fields))
+    return Edit(room, message_id, other_id, messages.change(wire.without_hostile_keys(fields)))
 
 
 @frozen
@@ -84,25 +85,20 @@ def parse_clear(payload: Any) -> Clear:
 
 
 def add_message_events(namespace: Namespace, editing: EditingService) -> None:
-    async def edit(caller: Caller, request: Edit) -> wire.Body:
+    async def edit(caller: Caller, request: Edit) -> Body:
         try:
-            message = await editing.edit(caller, request.room, request.message_id, request.fields)
+            message = await editing.edit(caller, request.room, request.message_id, request.change)
         except NotFound:
             if request.other_id is None:
                 raise
-            message = await editing.edit(caller, request.room, request.other_id, request.fields)
-        return {"messageId": message.message_id}
+            message = await editing.edit(caller, request.room, request.other_id, request.change)
+        return messages.edit_ack(message)
 
-    async def delete(caller: Caller, request: Delete) -> wire.Body:
-        deleted = await editing.delete(caller, request.room, request.ids)
-        if deleted:
-            return {"deleted": list(deleted)}
-        return {"deleted": [], "message": "No matching messages found to delete or operation failed."}
+    async def delete(caller: Caller, request: Delete) -> Body:
+        return messages.delete_ack(await editing.delete(caller, request.room, request.ids))
 
-    async def clear(caller: Caller, request: Clear) -> wire.Body:
-        if await editing.clear(caller, request.room, request.requests, request.responses):
-            return {}
-        return {"message": "Messages already cleared or operation failed."}
+    async def clear(caller: Caller, request: Clear) -> Body:
+        return messages.clear_ack(await editing.clear(caller, request.room, request.requests, request.responses))
 
     edits = Recorder("message.edit", "MESSAGE_EDITED", room="room", message="message_id")
     deletions = Recorder("message.delete", "MESSAGE_DELETED", room="room", messages="ids")

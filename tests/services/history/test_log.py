@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
 from hubkit import Kit, Link, failure_of, faults, result_of
+from newage.dialect import messages
 from newage.domain.model import Message, Role
 from newage.errors import NewAgeError, NotMember, RoomMissing
 from newage.ports import IRoomListener
@@ -24,8 +25,8 @@ def say(kit: Kit, text: str, room: str = "web1", **members: Any) -> Message:
     return message
 
 
-def texts(messages: list[Any]) -> list[str]:
-    return [message["message"] for message in messages]
+def texts(bodies: list[Any]) -> list[str]:
+    return [body["message"] for body in bodies]
 
 
 @pytest.fixture
@@ -221,7 +222,7 @@ def test_the_context_is_the_last_messages_oldest_first(make_kit: Callable[..., K
     kit.connect("web1")
     for number in range(5):
         say(kit, str(number))
-    assert texts(result_of(kit.history.context(kit.rooms.require("web1")))) == ["2", "3", "4"]
+    assert [m.text for m in result_of(kit.history.context(kit.rooms.require("web1")))] == ["2", "3", "4"]
 
 
 def test_a_separate_context_is_the_own_thread(make_kit: Callable[..., Kit]) -> None:
@@ -235,7 +236,8 @@ def test_a_separate_context_is_the_own_thread(make_kit: Callable[..., Kit]) -> N
         say(kit, f"to them {number}", **answers, response_id=f"b{number}", asker="other", question_id=theirs)
         say(kit, f"to me {number}", **answers, response_id=f"a{number}", asker="web1", question_id=mine)
         kit.history.note("web1", "[System] noise")
-    assert texts(result_of(kit.history.context(kit.rooms.require("web1"), "web1"))) == ["to me 2", "mine 3", "to me 3"]
+    own = result_of(kit.history.context(kit.rooms.require("web1"), "web1"))
+    assert [m.text for m in own] == ["to me 2", "mine 3", "to me 3"]
 
 
 def fill(kit: Kit, count: int) -> None:
@@ -245,8 +247,7 @@ def fill(kit: Kit, count: int) -> None:
 
 
 def push(kit: Kit, sid: str, room: str = "web1") -> dict[str, Any]:
-    update: dict[str, Any] = result_of(kit.history.push_context(kit.caller(sid), room))
-    return update
+    return messages.update_ack(result_of(kit.history.push_context(kit.caller(sid), room)))
 
 
 def test_120_messages_are_three_pages(kit: Kit, sid: str) -> None:

@@ -9,6 +9,8 @@ import pytest
 from zope.interface.verify import verifyObject
 
 from hubkit import EPOCH, Kit, failure_of, faults, result_of
+from newage.dialect import messages
+from newage.domain.history import Missed
 from newage.domain.model import RequestMode, Role
 from newage.errors import BadParameter, NotMember, RoomMissing
 from newage.ports import IRoomListener, ISessionListener
@@ -45,8 +47,9 @@ def back(kit: Kit, namespace: str = "/llm", who: str = "web") -> str:
 
 
 def missed(kit: Kit, sid: str, since: object = None, limit: int = 50, room: str = "lounge") -> dict[str, Any]:
-    page: dict[str, Any] = result_of(kit.offline.missed(kit.caller(sid), room, since, limit))
-    return page
+    """What the ack and the event say of it together."""
+    page: Missed = result_of(kit.offline.missed(kit.caller(sid), room, since, limit))
+    return {**messages.missed(page).body, **messages.missed_ack(page)}
 
 
 def texts(page: dict[str, Any]) -> list[str]:

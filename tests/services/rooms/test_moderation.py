@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
 from hubkit import Kit, failure_of, faults, result_of
+from newage.domain.history import Change
 from newage.domain.model import PERMANENT, Caller, RequestMode, Role, Term
 from newage.errors import NewAgeError, NotAuthorised, NotMember, RoomDenied, RoomMissing
 from newage.ports import IRoomListener
@@ -520,10 +521,10 @@ def test_a_muted_member_neither_asks_nor_edits(hub: Kit) -> None:
     words = "You are currently muted and cannot send messages."
     refused = failure_of(hub.ask(sid, room="lounge"))
     assert (type(refused), str(refused)) == (NotAuthorised, words)
-    assert str(failure_of(hub.editing.edit(caller(hub, "gue"), "lounge", message, {"message": "x"}))) == words
+    assert str(failure_of(hub.editing.edit(caller(hub, "gue"), "lounge", message, Change(text="x")))) == words
     hub.clock.advance(2)
     assert hub.submit(sid, "after", room="lounge")["state"] == "ignored"
-    result_of(hub.editing.edit(caller(hub, "gue"), "lounge", message, {"message": "x"}))
+    result_of(hub.editing.edit(caller(hub, "gue"), "lounge", message, Change(text="x")))
 
 
 def test_a_muted_member_no_longer_types(hub: Kit) -> None:

@@ -2,44 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
 
-from attrs import evolve
-
+from newage.dialect.messages import carried_bytes
+from newage.domain.history import Change
 from newage.domain.model import Caller, Message, Room
 from newage.domain.policy import administers, is_staff
-from newage.domain.text import well_formed
 from newage.errors import InvalidRequest, NotAuthorised, NotFound, NotMember
 from newage.ports import IMessageStore
 from newage.services.history.log import HistoryService
-from newage.services.history.views import carried_bytes
 from newage.services.requests.intake import MUTED
 from newage.services.rooms.rooms import RoomService
 from newage.services.world import World
-
-IMMUTABLE = frozenset(
-    {
-        "messageId",
-        "responseId",
-        "requestId",
-        "outputId",
-        "roomName",
-        "targetRoom",
-        "identity",
-        "clientId",
-        "role",
-        "timestamp",
-        "seq",
-        "isSystem",
-        "isResponse",
-        "fromClient",
-        "fromLlm",
-        "streamed",
-        "failed",
-        "lastEdited",
-    }
-)
 
 
 class EditingService:
@@ -64,9 +38,10 @@ class EditingService:
         self._taken_back = taken_back
         self.max_bytes = max_bytes
 
-    async def edit(self, actor: Caller, name: str, any_id: str, fields: Mapping[str, Any]) -> Message:
+    async def edit(self, actor: Caller, name: str, any_id: str, change: Change | None) -> Message:
         """Change a message's text or further members; what identifies it stays.
 
+        :param change: None: the edit names nothing to be changed.
         :raises NotFound: no such room or message. :raises NotAuthorised: muted, or not the actor's to change.
         :raises InvalidRequest: nothing to change, or it would become too large.
         """
@@ -81,7 +56,9 @@ class EditingService:
             raise NotFound(words)
         if not self._may_change(actor, room, [message]):
             raise NotAuthorised("Permission denied to edit this message.")
-        changed = _changed(message, fields)
+        if change is None:
+            raise InvalidRequest("Missing required fields for editing message.")
+        changed = change.applied_to(message)
         grown = carried_bytes(changed.text, changed.data, changed.extra)
         if grown > max(self.max_bytes, carried_bytes(message.text, message.data, message.extra)):
             raise InvalidRequest("The message would be too large.")
@@ -130,17 +107,3 @@ class EditingService:
         if actor.identity not in room.members:
             return False  # who was kicked has no more say, not even in what he said
         return all(actor.identity in (m.identity, m.asker) for m in messages)
-
-
-def _changed(message: Message, fields: Mapping[str, Any]) -> Message:
-    """The message with the new members; its own are never overwritten.
-
-    :raises InvalidRequest: nothing in ``fields`` may be changed, or the text is no text.
-    """
-    wanted = {name: value for name, value in fields.items() if name not in IMMUTABLE}
-    if not wanted and not fields:
-        raise InvalidRequest("Missing required fields for editing message.")
-    text = next((wanted[k] for k in ("message", "data", "text") if isinstance(wanted.get(k), str)), message.text)
-    data = wanted.get("data", text if message.is_response or isinstance(message.data, str | None) else message.data)
-    extra = {k: v for k, v in wanted.items() if k not in ("message", "data", "text", "target", "requestType")}
-    return evolve(message, text=well_formed(text), data=data, extra={**message.extra, **extra})

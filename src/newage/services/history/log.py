@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from attrs import evolve, frozen
 from twisted.internet.defer import CancelledError, Deferred
@@ -11,12 +10,12 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from newage.domain.model import Audience, Caller, Emission, Kind, Message, Role, Room, RoomKind
+from newage.dialect import Event, messages
+from newage.domain.history import Update
+from newage.domain.model import Audience, Caller, Kind, Message, Role, Room, RoomKind
 from newage.domain.policy import administers
 from newage.errors import NotMember, RoomMissing
 from newage.ports import IMessageListener, IMessageStore, IOutbox
-from newage.protocol.json_text import dumps
-from newage.services.history.views import message_body, new_message_body
 from newage.services.listeners import RoomListener
 from newage.services.rooms.rooms import RoomService
 from newage.services.sessions.sessions import SessionService
@@ -98,8 +97,7 @@ class HistoryService(RoomListener):
         self._rooms.ensure_stored(room_id)
         message = evolve(draft, room_id=room_id, seq=seq, timestamp=draft.timestamp or self._world.timestamp())
         await self._store.add_message(message, self.settings.max_messages_per_room)
-        body = new_message_body(message)
-        self._show(room_id, "NEW_MESSAGE", body, alias="new_message" if self._aliases else None)
+        self._show(room_id, messages.added(message), alias=self._aliases)
         for listener in self._listeners:
             listener.message_added(message)
         return message
@@ -109,13 +107,7 @@ class HistoryService(RoomListener):
         seq = self._rooms.next_seq(message.room_id)
         changed = evolve(message, last_edited=self._world.timestamp())
         await self._store.update_message(changed, seq)
-        body = {
-            "roomName": changed.room,
-            "seq": seq,
-            "message": message_body(changed),
-            "messageId": changed.message_id,
-        }
-        self._show(changed.room_id, "MESSAGE_UPDATED", body)
+        self._show(changed.room_id, messages.updated(changed, seq))
         return changed
 
     async def remove(self, room: Room, message_ids: Sequence[str]) -> tuple[str, ...]:
@@ -126,8 +118,7 @@ class HistoryService(RoomListener):
         seq = self._rooms.next_seq(room.id)
         deleted = await self._store.delete_messages(room.id, message_ids, seq)
         if deleted:
-            body = {"roomName": room.name, "seq": seq, "messageIds": list(deleted)}
-            self._show(room.id, "MESSAGES_DELETED", body)
+            self._show(room.id, messages.deleted(room, deleted, seq))
         return deleted
 
     async def clear(self, room: Room, requests: bool, responses: bool) -> int:
@@ -138,8 +129,7 @@ class HistoryService(RoomListener):
         seq = self._rooms.next_seq(room.id)
         count = await self._store.clear_messages(room.id, requests, responses, seq)
         if count:
-            body = {"roomName": room.name, "seq": seq, "clearedRequests": requests, "clearedResponses": responses}
-            self._show(room.id, "MESSAGES_CLEARED", body)
+            self._show(room.id, messages.cleared(room, seq, requests=requests, responses=responses))
         return count
 
     def note(self, room: str, text: str) -> None:
@@ -150,29 +140,29 @@ class HistoryService(RoomListener):
 
     # ------------------------------------------------------------------------------------------------------- reading
 
-    async def context(self, room: Room, only: str | None = None) -> list[dict[str, Any]]:
+    async def context(self, room: Room, only: str | None = None) -> tuple[Message, ...]:
         """The last messages of a room, oldest first, as many as may be sent at once.
 
         :param only: keep just this identity's own thread: its messages and the answers to them (mode Separate).
         """
         limit, max_bytes = self.settings.context_forward_limit, self.settings.context_max_bytes
         if only is None:
-            return [message_body(m) for m in await self._store.last_messages(room.id, limit, max_bytes)]
-        messages = await self._store.last_messages(room.id, self.settings.max_messages_per_room, LOOK_BACK * max_bytes)
-        own = {m.message_id for m in messages if m.identity == only and not m.is_response}
-        thread = [m for m in messages if m.identity == only or m.question_id in own]
-        return _newest_within([message_body(m) for m in thread[-limit:]], 2 * max_bytes)
+            return await self._store.last_messages(room.id, limit, max_bytes)
+        recent = await self._store.last_messages(room.id, self.settings.max_messages_per_room, LOOK_BACK * max_bytes)
+        own = {m.message_id for m in recent if m.identity == only and not m.is_response}
+        thread = [m for m in recent if m.identity == only or m.question_id in own]
+        return tuple(messages.newest_within(thread[-limit:], 2 * max_bytes))
 
     async def said(self, room_id: str, message_ids: Sequence[str]) -> dict[str, Message]:
         """Those of these messages that are stored now, by id."""
         return {m.message_id: m for m in await self._store.find_messages(room_id, message_ids)}
 
-    async def push_context(self, caller: Caller, name: str) -> dict[str, Any]:
+    async def push_context(self, caller: Caller, name: str) -> Update:
         """Begin to send a room's whole history to one socket, page by page (contract 4.8).
 
         A second request for the same room restarts it. The pages follow the ack.
 
-        :return: ``updateId``, ``totalPages``, ``totalMessages``.
+        :raises RoomMissing: no such room. :raises NotMember: not the caller's to read.
         """
         room = self._rooms.get(name)
         if room is None:
@@ -181,23 +171,18 @@ class HistoryService(RoomListener):
             raise NotMember(f"You are not a member of room {name}.")
         weights = await self._store.message_weights(room.id)
         pages = paged(weights, self.settings.context_page_size, self.settings.context_max_bytes)
-        update = {
-            "updateId": self._world.new_id(),
-            "roomName": name,
-            "totalPages": len(pages),
-            "totalMessages": len(weights),
-        }
-        self._start_push(caller.sid, room, update, pages)
+        update = Update(update_id=self._world.new_id(), room=name, pages=pages, messages=len(weights))
+        self._start_push(caller.sid, room, update)
         return update
 
-    def _start_push(self, sid: str, room: Room, update: dict[str, Any], pages: list[int]) -> None:
+    def _start_push(self, sid: str, room: Room, update: Update) -> None:
         key = (sid, room.id)
         superseded = self._pushes.pop(key, None)
         if superseded is None and len(self._pushes) >= self.settings.max_page_pushes:
             superseded = self._pushes.pop(next(iter(self._pushes)))
         if superseded is not None:
             superseded.cancel()
-        d = self._pushes[key] = Deferred.fromCoroutine(self._push(sid, room, update, pages))
+        d = self._pushes[key] = Deferred.fromCoroutine(self._push(sid, room, update))
         d.addErrback(self._failed, "a context push", room.name)
         d.addBoth(self._push_over, key, d)
 
@@ -205,23 +190,17 @@ class HistoryService(RoomListener):
         if self._pushes.get(key) is push:
             del self._pushes[key]
 
-    async def _push(self, sid: str, begun: Room, update: dict[str, Any], pages: list[int]) -> None:
+    async def _push(self, sid: str, begun: Room, update: Update) -> None:
         after = 0
-        for number, count in enumerate(pages, start=1):
+        for number, count in enumerate(update.pages, start=1):
             await self._pause(self.settings.context_send_delay / 1000 if number > 1 else 0)
             page = await self._store.messages_after(begun.id, after, count)
             caller, room = self._sessions.caller(sid), self._rooms.current(begun)
             if caller is None or room is None or not _may_read(caller, room):
                 return
             after = page[-1].seq if page else after
-            body = {
-                **update,
-                "pageNumber": number,
-                "isLastPage": number == update["totalPages"],
-                "contextPage": [message_body(message) for message in page],
-                "seq": room.seq,
-            }
-            self._outbox.emit(sid, "UPDATE_CONTEXT_PAGE", body)
+            event = messages.page(update, number, page, room.seq)
+            self._outbox.emit(sid, event.name, event.body)
 
     def _pause(self, seconds: float) -> Deferred[None]:
         d: Deferred[None] = Deferred(lambda _: call.cancel())
@@ -248,17 +227,17 @@ class HistoryService(RoomListener):
 
     # ------------------------------------------------------------------------------------------------------ internals
 
-    def _show(self, room_id: str, event: str, body: dict[str, Any], *, alias: str | None = None) -> None:
+    def _show(self, room_id: str, event: Event, *, alias: bool = False) -> None:
         """Nobody sees what happened in a room that is gone, least of all the members of its successor."""
         room = self._rooms.with_id(room_id)
         if room is None:
             return
         serving = (Audience("identity", extension) for extension in self._serving(room.name))
         to = (Audience("room", room.name), *serving)
-        self._outbox.publish(Emission("/llm", event, (body,), to))
+        self._outbox.publish(*event.to(*to))
         self._snapshot_soon(room)
-        if alias is not None:
-            self._outbox.publish(Emission("/llm", alias, (body,), (Audience("aliases", room.name),)))
+        if alias:
+            self._outbox.publish(*event.alias().to(Audience("aliases", room.name)))
 
     def _snapshot_soon(self, room: Room) -> None:
         if room.id in self._snapshots or not self._wants_snapshots(room):
@@ -282,25 +261,20 @@ class HistoryService(RoomListener):
 
     async def _send_snapshot(self, due: Room) -> None:
         limit, max_bytes = self.settings.context_snapshot_max, self.settings.context_max_bytes
-        messages = await self._store.last_messages(due.id, limit, max_bytes)
+        newest = await self._store.last_messages(due.id, limit, max_bytes)
         total = await self._store.count_messages(due.id, 0)
         room = self._rooms.current(due)
         if room is None:
             return
-        body = {
-            "roomName": room.name,
-            "context": [message_body(message) for message in messages],
-            "truncated": total > len(messages),
-            "seq": room.seq,
-        }
-        self._outbox.publish(Emission("/llm", "UPDATE_CONTEXT", (body,), (Audience("snapshots", room.name),)))
+        event = messages.snapshot(room, newest, truncated=total > len(newest))
+        self._outbox.publish(*event.to(Audience("snapshots", room.name)))
 
     def _failed(self, failure: Failure, what: str, room: str) -> None:
         if not isinstance(failure.value, CancelledError):  # else superseded, or the end of the daemon
             self._log.failure("{what} of room {room} failed", failure, what=what, room=room)
 
 
-def paged(weights: Sequence[int], page_size: int, max_bytes: int) -> list[int]:
+def paged(weights: Sequence[int], page_size: int, max_bytes: int) -> tuple[int, ...]:
     """How many messages go on each page: full ones, but none heavier than ``max_bytes`` unless it is one message."""
     pages: list[int] = [0]
     filled = 0
@@ -310,17 +284,7 @@ def paged(weights: Sequence[int], page_size: int, max_bytes: int) -> list[int]:
             filled = 0
         pages[-1] += 1
         filled += weight
-    return pages
-
-
-def _newest_within(bodies: list[dict[str, Any]], max_bytes: int) -> list[dict[str, Any]]:
-    """The last ones whose JSON fits; one always does."""
-    left = max_bytes
-    for count, body in enumerate(reversed(bodies)):
-        left -= len(dumps(body))
-        if count and left < 0:
-            return bodies[-count:]
-    return bodies
+    return tuple(pages)
 
 
 def _may_read(caller: Caller, room: Room) -> bool:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from math import isfinite
-from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from newage.dialect import messages
+from newage.domain.history import Missed
 from newage.domain.model import Caller, Kind, Role, Room, Session
 from newage.domain.policy import administers
 from newage.errors import BadParameter, NotMember, RoomMissing
 from newage.ports import IMarkStore, IMessageStore, IOutbox
-from newage.services.history.views import message_body
 from newage.services.listeners import RoomListener, SessionListener
 from newage.services.rooms.rooms import RoomService
 from newage.services.world import World, iso
@@ -66,7 +66,7 @@ class OfflineService(SessionListener, RoomListener):
 
     # --------------------------------------------------------------------------------------------------------- asking
 
-    async def missed(self, caller: Caller, name: str, since: object, limit: int) -> dict[str, Any]:
+    async def missed(self, caller: Caller, name: str, since: object, limit: int) -> Missed:
         """The messages after ``since``, oldest first; reading them changes nothing.
 
         :param since: a seq, an ISO-8601 time, or None for the moment this identity went offline.
@@ -80,24 +80,16 @@ class OfflineService(SessionListener, RoomListener):
         seq = await self._seq_of(caller.identity, room.id, since)
         page = await self._messages.messages_after(room.id, seq, limit, self.page_bytes)
         more = bool(page) and await self._messages.count_messages(room.id, page[-1].seq) > 0
-        return {
-            "roomName": name,
-            "messages": [message_body(message) for message in page],
-            "count": len(page),
-            "since": seq,
-            "hasMore": more,
-            "nextSince": page[-1].seq if page else seq,
-            "seq": room.seq,
-        }
+        return Missed(room=name, messages=page, since=seq, more=more, seq=room.seq)
 
     async def _seq_of(self, identity: str, room_id: str, since: object) -> int:
         if since is None:
             return self._marks.get(identity, {}).get(room_id, 0)
         if isinstance(since, str) and not (since.isascii() and since.isdigit() and len(since) < 16):
             moment = _timestamp(since)
-            messages = await self._messages.last_messages(room_id, LOOK_BACK)
-            older = messages[0].seq - 1 if messages else 0  # what is not looked through is older still
-            return max((m.seq for m in messages if m.timestamp <= moment), default=older)
+            recent = await self._messages.last_messages(room_id, LOOK_BACK)
+            older = recent[0].seq - 1 if recent else 0  # what is not looked through is older still
+            return max((m.seq for m in recent if m.timestamp <= moment), default=older)
         if isinstance(since, int | float | str) and isfinite(float(since)):
             return max(0, int(since))
         raise BadParameter("since must be a seq or an ISO-8601 time.")
@@ -138,8 +130,8 @@ class OfflineService(SessionListener, RoomListener):
     async def _hint(self, sid: str, room: Room, seq: int) -> None:
         count = await self._messages.count_messages(room.id, seq)
         if count:
-            body = {"roomName": room.name, "count": count, "messages": [], "hasMore": True, "since": seq}
-            self._outbox.emit(sid, "OFFLINE_MESSAGES", body)
+            event = messages.missed_hint(room, seq, count)
+            self._outbox.emit(sid, event.name, event.body)
 
     def session_gone(self, session: Session) -> None:
         identity = session.identity

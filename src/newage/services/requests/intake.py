@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection
-from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
+from newage.dialect import requests
+from newage.dialect.messages import carried_bytes
 from newage.domain.model import Caller, Message, RequestMode, Role, Room
 from newage.domain.policy import Verdict, administers, decide, default_targets, effective_role
-from newage.domain.request import Ask, Request, RoomQueue
+from newage.domain.request import Accepted, Ask, Request, RoomQueue, Waiting
 from newage.errors import (
     ClientMissing,
     InvalidRequest,
@@ -24,7 +25,6 @@ from newage.errors import (
 )
 from newage.ports import IOutbox
 from newage.services.history.log import HistoryService
-from newage.services.history.views import carried_bytes
 from newage.services.listeners import RoomListener
 from newage.services.requests.desks import Desks
 from newage.services.requests.forwarding import Forwarder
@@ -80,11 +80,10 @@ class RequestService(RequestLedger, RoomListener):
 
     # -------------------------------------------------------------------------------------------------------- arrival
 
-    async def submit(self, caller: Caller, ask: Ask) -> dict[str, Any]:
+    async def submit(self, caller: Caller, ask: Ask) -> Accepted:
         """Check, store and show, then do with it what the room's mode says (contract 5.2 with A12).
 
-        :return: the members of the ack.
-        :raises NewAgeError: with the contract's words; carries ``messageId`` once the message is stored.
+        :raises NewAgeError: with the contract's words; says which message it was once that is stored.
         """
         room = self._check(caller, ask)
         role = self._role(caller, room, ask)
@@ -94,20 +93,20 @@ class RequestService(RequestLedger, RoomListener):
             if now is None:
                 raise RoomMissing("Room not found")
             room = now
-            state = await self._act(caller, request, room)
+            waiting = await self._act(caller, request, room)
         except Exception as error:
             if isinstance(error, NewAgeError):
-                error.members = {**error.members, "messageId": request.message_id}
+                error.members = {**error.members, **requests.recorded(request.message_id)}
             self._sender.let_go(request)
             self.end(request, "failed", str(error) if isinstance(error, NewAgeError) else "Internal error.")
             raise
-        return {
-            "message": "Request received.",
-            "requestId": request.request_id,
-            "messageId": request.message_id,
-            "roomName": room.name,
-            **state,
-        }
+        return Accepted(
+            request_id=request.request_id,
+            message_id=request.message_id,
+            room=room.name,
+            state=request.state,
+            waiting=waiting,
+        )
 
     def _check(self, caller: Caller, ask: Ask) -> Room:
         """Steps 1, 2, 3, 4 and 8 of contract 5.2."""
@@ -197,8 +196,8 @@ class RequestService(RequestLedger, RoomListener):
 
     # ---------------------------------------------------------------------------------------------------------- modes
 
-    async def _act(self, caller: Caller, request: Request, room: Room) -> dict[str, Any]:
-        """:return: the state it is in now, as members of the ack."""
+    async def _act(self, caller: Caller, request: Request, room: Room) -> Waiting | None:
+        """:return: what it waits for, if it was not sent yet."""
         verdict = decide(room.mode, request.role, has_target=request.ask.targets is not None)
         request.mode = room.mode
         if not request.live:  # who said it left or was muted meanwhile
@@ -214,14 +213,14 @@ class RequestService(RequestLedger, RoomListener):
             await self._forward_with_queue(caller, request, room)
             if request.live and not request.given:
                 return self._waits(request, "turn", self._forwarder.position(request))
-        return {"state": request.state}
+        return None
 
-    def _waits(self, request: Request, waits_for: str, position: int) -> dict[str, Any]:
+    def _waits(self, request: Request, what: str, position: int) -> Waiting:
         """It is not sent yet, and its time has not begun (A18)."""
         request.state = Verdict.QUEUE.value
-        waits = {"waitsFor": waits_for, "position": position}
-        self.tell(request, Verdict.QUEUE.value, **waits)
-        return {"state": Verdict.QUEUE.value, **waits}
+        waiting = Waiting(what=what, position=position)
+        self.tell(request, requests.status(request, request.state, waiting=waiting))
+        return waiting
 
     def _new_queue(self) -> RoomQueue:
         return RoomQueue(self.settings.queue_size, self.settings.queue_size_per_identity)
@@ -234,7 +233,7 @@ class RequestService(RequestLedger, RoomListener):
             waiting = self._queues.pop(room.id).take_for_merge()
         for entry in waiting:
             entry.state = "merged"
-            self.tell(entry, "merged", mergedInto=request.request_id)
+            self.tell(entry, requests.status(entry, "merged", merged_into=request.request_id))
         request.merged = waiting
         request.targets = targets
         await self._sender.enter(request)
@@ -322,7 +321,7 @@ class RequestService(RequestLedger, RoomListener):
                 request.targets = self._targets(request, room.name, exempt=False)
                 await self._sender.enter(request)
             except NewAgeError as error:
-                self._forwarder.report(request, error, None, None)
+                self._forwarder.report(request, error)
                 self._sender.let_go(request)
                 self.end(request, "failed", str(error))
                 continue

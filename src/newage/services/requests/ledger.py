@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from attrs import frozen
 from twisted.logger import Logger
 
+from newage.dialect import Event, requests
 from newage.domain.correlation import Nobody, Patience
+from newage.domain.model import Audience
 from newage.domain.request import Request
 from newage.errors import NewAgeError, TimedOut
 from newage.ports import IOutbox, IRequestListener
 from newage.services.requests.desks import Desks
-from newage.services.requests.forwarding import Forwarder, status_update
+from newage.services.requests.forwarding import Forwarder
 from newage.services.world import World
 from newage.settings import limit
 from newage.telemetry.logs import LogQuota
@@ -175,9 +177,11 @@ class RequestLedger:
             return
         request.answered.add(extension)
         if request.remaining > 0:
-            self.tell(request, "processing", responseId=response_id, remaining=request.remaining)
+            self.tell(
+                request, requests.status(request, "processing", response_id=response_id, remaining=request.remaining)
+            )
         else:
-            self.end(request, "completed", responseId=response_id)
+            self.end(request, "completed", response_id=response_id)
 
     def lost_by(self, request: Request, extension: str, error: NewAgeError) -> None:
         """Its answer is whole but could not be stored."""
@@ -208,8 +212,11 @@ class RequestLedger:
         """The live requests this extension has still to answer."""
         return [r for r in self._requests if r.live and r.awaits(extension)]
 
-    def end(self, request: Request, status: str, message: str | None = None, **members: Any) -> None:
-        """No more is expected of it: tell everybody whose words are in it."""
+    def end(self, request: Request, status: str, message: str | None = None, *, response_id: str | None = None) -> None:
+        """No more is expected of it: tell everybody whose words are in it.
+
+        :param message: why it failed or expired. :param response_id: of the answer that was its last.
+        """
         if not request.live:
             return
         request.ended_at = self._world.clock.seconds()
@@ -221,11 +228,10 @@ class RequestLedger:
                 self._desks.given_up(target, request)
             else:  # nor can an answer to it come
                 self._desks.settled(target, request)
-        details = {**members, **({"message": message} if message is not None else {})}
-        self.tell(request, status, **details)
+        self.tell(request, requests.status(request, status, response_id=response_id, message=message))
         for entry in request.merged:
             entry.responses = list(request.responses)
-            self.end(entry, status, message, **members)
+            self.end(entry, status, message, response_id=response_id)
         for listener in self._listeners:
             listener.request_ended(request, message)
         for target in request.targets:
@@ -244,9 +250,9 @@ class RequestLedger:
                 tag=END_LABELS.get(status, ""),
             )
 
-    def tell(self, request: Request, status: str, **members: Any) -> None:
-        """REQUEST_STATUS_UPDATE."""
-        self._outbox.publish(status_update(request, status, **members))
+    def tell(self, request: Request, event: Event) -> None:
+        """To all sockets of who asked."""
+        self._outbox.publish(*event.to(Audience("identity", request.identity)))
 
     # ------------------------------------------------------------------------------------------------------ internals
 
@@ -290,5 +296,5 @@ class RequestLedger:
         self._fail(request, extension, TimedOut(words))
 
     def _expire(self, request: Request) -> None:
-        self._forwarder.report(request, TimedOut("Request timed out."), None, None)
+        self._forwarder.report(request, TimedOut("Request timed out."))
         self.end(request, "expired", "Request timed out.")

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from newage.dialect import requests
 from newage.domain.model import Message, RequestMode
 from newage.domain.request import Request
 from newage.errors import CallFailed, NewAgeError
@@ -100,7 +101,7 @@ class Sender:
             each.given = True
         if request.state != "forwarded":
             request.state = "forwarded"
-            self._ledger.tell(request, "forwarded")
+            self._ledger.tell(request, requests.status(request, "forwarded"))
 
     def _failed(self, failure: Failure, request: Request, target: str) -> None:
         """What had to wait cannot be read now."""

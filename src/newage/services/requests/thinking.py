@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from attrs import define, field, frozen
 from twisted.internet.defer import Deferred
@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from newage.domain.forwarded import ForwardedRequest
 from newage.domain.model import RequestMode, Role, Room
 from newage.domain.request import Ask, Request
 from newage.errors import CallFailed, NewAgeError
@@ -138,7 +139,7 @@ class ConversationService:
             return
         context = await self._history.context(room)
         session = self._sessions.by_identity(extension)
-        said = any(not message.get("isSystem") for message in context)
+        said = any(not message.is_system for message in context)
         if not said or session is None or self._rooms.current(room) is None:
             return
         request_id = self._thinking[room.id] = THINK + self._world.new_id()
@@ -180,19 +181,16 @@ class ConversationService:
             self._requests.failed_by(request, extension, CallFailed("It may not speak any more."))
             return
         request.given, request.state = True, "forwarded"
-        payload: dict[str, Any] = {
-            "mode": RequestMode.CONVERSATIONAL.value,
-            "type": "THINK_REQUEST",
-            "requestId": name,
-            "target": session.client_id,
-            "targetRoom": room.name,
-            "roomName": room.name,
-            "context": context,
-            "instruction": instruction,
-            "message": instruction,
-            "requestType": "newMessage",
-        }
-        link.forward(payload)
+        link.forward(
+            ForwardedRequest(
+                request_id=name,
+                target=session.client_id,
+                room=room.name,
+                mode=RequestMode.CONVERSATIONAL,
+                text=instruction,
+                context=context,
+            )
+        )
 
     def _failed(self, failure: Failure, room: str) -> None:
         self._log.failure("an extension could not be asked in room {room}", failure, room=room)

@@ -1,0 +1,152 @@
+"""Requests to models: what becomes of them, and what extensions are asked (contract 5.1-5.4, 5.8)."""
+
+from __future__ import annotations
+
+from newage.dialect import Body, Event, messages
+from newage.domain.forwarded import ForwardedRequest, Question
+from newage.domain.model import RequestMode
+from newage.domain.request import Accepted, Request, Waiting
+from newage.errors import NewAgeError
+
+# What the hub writes into a forwarded request itself; a client's own member of that name does not pass through.
+MEMBERS = messages.MEMBERS | {
+    "targets",
+    "requestingIdentity",
+    "isStreaming",
+    "isStream",
+    "room",
+    "mode",
+    "type",
+    "currentRequest",
+    "context",
+    "isMerged",
+    "mergedFromCount",
+    "originalRequestIds",
+}
+
+
+def accepted(outcome: Accepted) -> Body:
+    """The ack of LLM_REQUEST (contract 5.2 with A12)."""
+    return {
+        "message": "Request received.",
+        "requestId": outcome.request_id,
+        "messageId": outcome.message_id,
+        "roomName": outcome.room,
+        "state": outcome.state,
+        **_waiting(outcome.waiting),
+    }
+
+
+def recorded(message_id: str) -> Body:
+    """Further members of a failure: the message of the request is stored nevertheless."""
+    return {"messageId": message_id}
+
+
+def status(
+    request: Request,
+    state: str,
+    *,
+    response_id: str | None = None,
+    remaining: int | None = None,
+    message: str | None = None,
+    merged_into: str | None = None,
+    waiting: Waiting | None = None,
+) -> Event:
+    """REQUEST_STATUS_UPDATE (contract 5.3); what is None is left out.
+
+    :param remaining: answers that are still to come. :param merged_into: the requestId that it is answered with.
+    """
+    details = {"responseId": response_id, "remaining": remaining, "message": message, "mergedInto": merged_into}
+    found = {
+        "mode": request.mode.value,
+        "roomName": request.room,
+        "requestId": request.request_id,
+        "status": state,
+        **{name: value for name, value in details.items() if value is not None},
+        **_waiting(waiting),
+    }
+    return Event("REQUEST_STATUS_UPDATE", found)
+
+
+def _waiting(waiting: Waiting | None) -> Body:
+    return {} if waiting is None else {"waitsFor": waiting.what, "position": waiting.position}
+
+
+def failed(request: Request, error: NewAgeError, *, source: str | None = None, detail: object = None) -> Event:
+    """ERROR to who asked (contract 5.8).
+
+    :param source: the extension it came from. :param detail: what that said besides.
+    """
+    found: Body = {
+        "type": "ERROR",
+        "message": str(error),
+        "code": error.code,
+        "errorCode": error.error_code,
+        "requestId": request.request_id,
+    }
+    if detail is not None:
+        found["error"] = detail
+    if source is not None:
+        found["source"] = source
+    return Event("ERROR", found)
+
+
+def warning(request: Request, words: str) -> Event:
+    """WARNING to who asked."""
+    return Event("WARNING", {"type": "WARNING", "message": words, "requestId": request.request_id})
+
+
+# --------------------------------------------------------------------------------------------------- to extensions
+
+
+def forwarded(request: ForwardedRequest) -> Event:
+    """LLM_REQUEST as an extension gets it (contract 5.4)."""
+    found = _unasked(request) if request.question is None else _asked(request, request.question)
+    return Event("LLM_REQUEST", found)
+
+
+def _asked(request: ForwardedRequest, question: Question) -> Body:
+    current = {**messages.body(question.said), "message": request.text, "requestId": request.request_id}
+    if question.merged:
+        current["data"] = request.text
+        current["isMerged"] = True
+        current["mergedFromCount"] = len(question.merged) + 1
+        current["originalRequestIds"] = [*question.merged, question.request_id]
+    found = {
+        **question.said.extra,
+        "requestId": request.request_id,
+        "message": request.text,
+        "requestType": request.request_type,
+        "targets": list(question.targets),
+        "clientId": question.client_id,
+        "identity": question.identity,
+        "requestingIdentity": question.identity,
+        "role": question.role.wire,
+        "data": current["data"],
+        "isStreaming": question.streaming,
+        "isStream": question.streaming,
+        "mode": request.mode.value,
+        "targetRoom": request.room,
+        "roomName": request.room,
+        "currentRequest": current,
+        "context": messages.bodies(request.context),
+    }
+    if request.mode is RequestMode.CONVERSATIONAL:
+        found["type"] = "DIRECT_REQUEST"
+    found["target"] = request.target
+    return found
+
+
+def _unasked(request: ForwardedRequest) -> Body:
+    return {
+        "mode": request.mode.value,
+        "type": "THINK_REQUEST",
+        "requestId": request.request_id,
+        "target": request.target,
+        "targetRoom": request.room,
+        "roomName": request.room,
+        "context": messages.bodies(request.context),
+        "instruction": request.text,
+        "message": request.text,
+        "requestType": request.request_type,
+    }
