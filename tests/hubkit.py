@@ -470,7 +470,7 @@ class Kit:
     ) -> None:
         self.settings = at = Settings(**settings)
         self.clock = Clock()
-        self._numbers = count(1) if with_stores_of is None else with_stores_of._numbers  # ids are used once
+        self._numbers: count[int] = count(1) if with_stores_of is None else with_stores_of._numbers  # ids are used once
         self.world = World(clock=self.clock, wall=self.wall, new_id=self.new_id)
         self.outbox = RecordingOutbox(self.clock)
         self.gate = Gate()  # before rooms and messages

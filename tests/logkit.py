@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import TracebackType
 from typing import Any
 
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
@@ -20,7 +21,7 @@ class _Observer:
 
 
 class Logged:
-    """Hears everything that goes to the log from ``start`` to ``stop``; called, it gives newage's own lines."""
+    """Hears the log from ``start`` to ``stop``, or in a ``with`` block; called, it gives newage's lines."""
 
     def __init__(self) -> None:
         self._observer = _Observer()
@@ -32,6 +33,14 @@ class Logged:
 
     def stop(self) -> None:
         globalLogPublisher.removeObserver(self._observer)
+
+    def __enter__(self) -> Logged:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
 
     def __call__(self) -> list[str]:
         return [formatEvent(event) for event in self.events if str(event["log_namespace"]).startswith("newage")]

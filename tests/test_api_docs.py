@@ -55,7 +55,7 @@ def literals() -> set[str]:
 
 def sent() -> set[str]:
     """The first string of every call of Event, emit, Emission, _publish: the events that leave."""
-    found = set()
+    found: set[str] = set()
     inside = {"dialect", "services", "namespaces", "gateway"}
     senders = [path for path in SOURCES if path.relative_to(ROOT / "src" / "newage").parts[0] in inside]
     for path in senders:

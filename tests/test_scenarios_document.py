@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
-FOLDER = Path(__file__).parent / "integration" / "scenarios"
-sys.path.insert(0, str(FOLDER))
-
-import scenario_table as table  # noqa: E402
+import scenario_table as table
 
 
 def test_there_are_seventy_rows() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 import pytest
 
@@ -41,7 +43,7 @@ class Example:
         ("hosts", ("a", "b")),
     ],
 )
-def test_what_is_in_range(key: str, value: object) -> None:
+def test_what_is_in_range(key: str, value: Any) -> None:
     assert getattr(Example(**{key: value}), key) == value
 
 
@@ -60,7 +62,7 @@ def test_what_is_in_range(key: str, value: object) -> None:
         ("hosts", ("a", "b", "c"), "two at most"),
     ],
 )
-def test_what_is_not(key: str, value: object, problem: str) -> None:
+def test_what_is_not(key: str, value: Any, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         Example(**{key: value})
 
@@ -77,9 +79,10 @@ def test_what_zero_means_is_part_of_the_explanation() -> None:
 
 
 def test_one_text_is_as_good_as_several() -> None:
-    hosts: object = "a.example"
+    hosts: Any = "a.example"
     assert Example(hosts=hosts).hosts == ("a.example",)
-    assert Example(hosts=["a", "b"]).hosts == ("a", "b")
+    hosts = ["a", "b"]
+    assert Example(hosts=hosts).hosts == ("a", "b")
 
 
 def test_a_cell_holds_what_it_was_given_last_and_tells() -> None:

@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any
 
 import pytest
-from twisted.application.service import IService, IServiceMaker
+from twisted.application.service import IService, IServiceMaker, ServiceMaker
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.base import ReactorBase
 from twisted.internet.epollreactor import EPollReactor
@@ -20,6 +20,7 @@ from twisted.internet.pollreactor import PollReactor
 from twisted.internet.selectreactor import SelectReactor
 from twisted.internet.testing import MemoryReactorClock
 from twisted.plugin import getPlugins
+from twisted.python import usage
 from zope.interface.verify import verifyObject
 
 from newage import __version__, tap
@@ -34,7 +35,8 @@ CHECKOUT = Path(__file__).parent.parent
 def parse(*arguments: str, parent: dict[str, Any] | None = None) -> tap.Options:
     options = tap.Options()
     if parent is not None:
-        options.parent = parent
+        options.parent = usage.Options()
+        options.parent.update(parent)
     options.parseOptions(list(arguments))
     return options
 
@@ -225,11 +227,18 @@ class TestReactorClock:
 
     def test_timers_run_by_it(self, a_reactor: Any) -> None:
         tap.keep_time(a_reactor)
-        begun, rung = monotonic(), []
-        a_reactor.callLater(0.02, lambda: (rung.append(monotonic()), a_reactor.stop()))
+        begun = monotonic()
+        rung: list[float | None] = []
+
+        def ring() -> None:
+            rung.append(monotonic())
+            a_reactor.stop()
+
+        a_reactor.callLater(0.02, ring)
         a_reactor.callLater(30, rung.append, None)
         a_reactor.run(installSignalHandlers=False)
         assert len(rung) == 1
+        assert rung[0] is not None
         assert 0.02 <= rung[0] - begun < 20
         for call in a_reactor.getDelayedCalls():
             call.cancel()
@@ -266,6 +275,7 @@ def test_a_home_in_use_is_known_before_the_fork(tmp_path: Path) -> None:
 
 def test_twistd_finds_the_plugin_of_the_checkout(plugin_path: Path) -> None:
     (plugin,) = [each for each in getPlugins(IServiceMaker) if each.tapname == "newage"]
+    assert isinstance(plugin, ServiceMaker)
     assert plugin.module == "newage.tap"
     assert plugin.options is tap.Options
     assert plugin.makeService is tap.makeService

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent / "integration" / "scenarios"))
-
 import scenario_table
 
 from newage.config import load, sections

@@ -5,17 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
-
 import against
 import plan
+import pytest
 from prepare import Missing
 
 TITLES = {"here": "abc1234-dirty", "there": "v1 (def5678)"}

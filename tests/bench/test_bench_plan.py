@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
+import plan
 import pytest
+import report
 
 BENCH = Path(__file__).resolve().parents[2] / "bench"
-sys.path.insert(0, str(BENCH))
-
-import plan  # noqa: E402
-import report  # noqa: E402
 
 
 @pytest.mark.parametrize("group", plan.GROUPS.values(), ids=list(plan.GROUPS))

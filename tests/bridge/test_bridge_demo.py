@@ -55,7 +55,7 @@ class Hub:
         self._tell("stream_failed", identity, stream_id, output_id, request_id)
 
     def stream_ended(
-        self, identity: str, stream_id: str, output_id: str | None, request_id: str | None, final: bool
+        self, identity: str, stream_id: str, output_id: str | None, request_id: str | None, final: bool | None
     ) -> None:
         self._tell("ended", identity, stream_id, output_id, request_id, final)
 

@@ -9,8 +9,8 @@ from newage.domain.model import EVERYBODY, Emission
 from newage.ports import IClusterAdapter
 
 
-def test_emissions_are_delivered_at_once_and_in_order():
-    delivered = []
+def test_emissions_are_delivered_at_once_and_in_order() -> None:
+    delivered: list[Emission] = []
     adapter = LocalAdapter(delivered.append)
     assert verifyObject(IClusterAdapter, adapter)
     emissions = [Emission("/", name, (), (EVERYBODY,)) for name in "abc"]

@@ -304,7 +304,9 @@ class TestMistakes:
         ({"NEWAGE_AUTH_LOCAL_ADMIN": "false"}, False),
     ],
 )
-def test_a_hub_that_is_open_to_others_has_no_keyless_administrator_unless_told(tmp_path, said, expected):
+def test_a_hub_that_is_open_to_others_has_no_keyless_administrator_unless_told(
+    tmp_path: Path, said: dict[str, str], expected: bool
+) -> None:
     """B2: the default of auth.local_admin."""
     environ = {"NEWAGE_HOME": str(tmp_path), **said}
     assert load(environ=environ).auth.local_admin is expected

@@ -16,8 +16,9 @@ from twisted.internet.error import ReactorNotRunning
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactor
-from twisted.logger import globalLogPublisher
+from twisted.logger import LogEvent
 
+from logkit import Logged
 from newage.daemon import lifecycle
 from newage.daemon.lifecycle import (
     Banner,
@@ -37,11 +38,8 @@ STOP_SECONDS = 8.0
 
 
 @pytest.fixture
-def log() -> Iterator[list[dict[str, Any]]]:
-    events: list[dict[str, Any]] = []
-    globalLogPublisher.addObserver(events.append)
-    yield events
-    globalLogPublisher.removeObserver(events.append)
+def log(logged: Logged) -> list[LogEvent]:
+    return logged.events
 
 
 def begin_running(reactor: MemoryReactor) -> None:

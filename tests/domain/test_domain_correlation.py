@@ -304,7 +304,8 @@ def test_one_that_has_answered_may_take_its_time(desk: Desk, asked: Asked) -> No
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["red", "blue"]), st.floats(0, 10)), max_size=30))
 def test_one_at_a_time_and_no_label_never_means_two_rooms(steps: list[tuple[str, str, float]]) -> None:
     """Whatever is sent, given up and answered: what an answer without a label belongs to is of one room."""
-    desk, now, sent = Desk(), 0.0, []
+    sent: list[Request] = []
+    desk, now = Desk(), 0.0
     hasty = evolve(PATIENCE, timeout=15)
     for what, room_id, later in steps:
         now += later

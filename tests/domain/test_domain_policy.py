@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -136,10 +137,11 @@ def test_manual_assignments_show_only_who_is_there() -> None:
     assert dealt == {"a": ("Y",), "b": ()}
 
 
+Situation = tuple[ConnectionPolicy, list[str], list[str], Assignments, dict[str, tuple[str, ...]], bool]
+
+
 @st.composite
-def situations(
-    draw: st.DrawFn,
-) -> tuple[ConnectionPolicy, list[str], list[str], Assignments, dict[str, tuple[str, ...]], bool]:
+def situations(draw: st.DrawFn) -> Situation:
     names = st.lists(st.sampled_from("ABCDEFG"), unique=True, max_size=5)
     rooms = draw(st.lists(st.sampled_from("rstuvwxyz"), unique=True, max_size=9))
     served = st.dictionaries(st.sampled_from("rstuvwxyz"), names.map(tuple), max_size=9)
@@ -147,7 +149,7 @@ def situations(
 
 
 @given(situations(), st.randoms(use_true_random=False))
-def test_assignments_hold_what_every_policy_promises(situation, random) -> None:  # type: ignore[no-untyped-def]
+def test_assignments_hold_what_every_policy_promises(situation: Situation, random: Random) -> None:
     policy, rooms, extensions, previous, manual, fresh = situation
     dealt = assign(policy, rooms, extensions, manual=manual, previous=previous, fresh=fresh, choose=random.choice)
     assert list(dealt) == rooms or set(dealt) == set(rooms)
@@ -171,7 +173,7 @@ def test_assignments_hold_what_every_policy_promises(situation, random) -> None:
 
 
 @given(situations(), st.randoms(use_true_random=False))
-def test_what_did_not_change_keeps_its_assignments(situation, random) -> None:  # type: ignore[no-untyped-def]
+def test_what_did_not_change_keeps_its_assignments(situation: Situation, random: Random) -> None:
     policy, rooms, extensions, previous, manual, fresh = situation
     once = assign(policy, rooms, extensions, manual=manual, previous=previous, fresh=fresh, choose=random.choice)
     again = assign(policy, rooms, extensions, manual=manual, previous=once, fresh=False, choose=random.choice)

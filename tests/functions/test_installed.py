@@ -144,7 +144,7 @@ class TestApi:
     def test_a_name_that_is_not_there_yet_is_the_same(self) -> None:
         class Newer(EntryPoint):
             def load(self) -> object:
-                from newage.functions import of_tomorrow  # type: ignore[attr-defined]
+                from newage.functions import of_tomorrow
 
                 return of_tomorrow
 

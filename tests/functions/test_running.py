@@ -104,7 +104,10 @@ class TestOffered:
         assert logged() == []
 
     def test_nothing_of_it_holds_up_its_caller(self, runner: Runner) -> None:
-        assert not runner.function(function(lambda: None), lambda: SECONDS, MAX_BYTES).ordered
+        @function
+        def f() -> None: ...
+
+        assert not runner.function(f, lambda: SECONDS, MAX_BYTES).ordered
 
     @pytest.mark.parametrize("error", [BadArguments("No."), CallFailed("Broken."), NotAuthorised("Not you.")])
     def test_what_it_says_on_purpose_is_the_callers_to_hear(self, runner: Runner, error: NewAgeError) -> None:

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
+from zope.interface import implementer
+
 from gateway_doubles import Site
-from twisted.logger import globalLogPublisher
 
 
 @pytest.fixture
@@ -20,7 +22,8 @@ def failures() -> Iterator[list[Any]]:
     """Types of the exceptions that are logged during the test."""
     types: list[Any] = []
 
-    def observe(event: dict[str, Any]) -> None:
+    @implementer(ILogObserver)
+    def observe(event: LogEvent) -> None:
         if "log_failure" in event:
             types.append(event["log_failure"].type)
 

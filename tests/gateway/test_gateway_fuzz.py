@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from typing import Any
 
-from gateway_doubles import FakePollingSink, FakeSink, Site
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 
+from gateway_doubles import FakePollingSink, FakeSink, Site
 from newage.domain.model import EVERYBODY, Emission
+from newage.gateway.engineio.connection import Connection
 from newage.gateway.settings import GatewaySettings
 from newage.gateway.socketio.dispatch import ConnectRefused
+from newage.gateway.socketio.sockets import ServerSocket
 
 PACKETS = [
     b"1",
@@ -60,28 +64,28 @@ class Playground(Site):
         self.waiting.append(Deferred())
         return self.waiting[-1]
 
-    async def slowly(self, socket, auth):
+    async def slowly(self, socket: ServerSocket, auth: Any) -> Callable[[], None]:
         await self.wait()
         socket.caller = "me"
         return lambda: socket.emit("welcome", b"data")
 
-    def refuse(self, socket, auth):
+    def refuse(self, socket: ServerSocket, auth: Any) -> None:
         raise ConnectRefused("no")
 
-    def ask(self, socket, args, wanted):
+    def ask(self, socket: ServerSocket, args: list[Any], wanted: bool) -> None:
         socket.call("question", [1], 5.0).addErrback(lambda failure: None)
 
-    async def echo_slowly(self, socket, args, wanted):
+    async def echo_slowly(self, socket: ServerSocket, args: list[Any], wanted: bool) -> list[Any]:
         await self.wait()
         return args
 
-    def go_on(self, chance):
+    def go_on(self, chance: random.Random) -> None:
         if self.waiting:
             self.waiting.pop(chance.randrange(len(self.waiting))).callback(None)
 
 
-def play(site, chance, count):
-    connections = []
+def play(site: Playground, chance: random.Random, count: int) -> list[tuple[Connection, FakeSink]]:
+    connections: list[tuple[Connection, FakeSink]] = []
     for _ in range(count):
         if not connections or (len(connections) < 5 and chance.random() < 0.05):
             connections.append(site.open(FakePollingSink() if chance.random() < 0.3 else FakeSink()))
@@ -118,7 +122,7 @@ def play(site, chance, count):
     return connections
 
 
-def test_thirty_thousand_random_steps_and_not_one_failure_is_logged():
+def test_thirty_thousand_random_steps_and_not_one_failure_is_logged() -> None:
     """The failure fixture of this folder is the assertion; the seed makes a failure repeatable."""
     chance, site = random.Random(4711), Playground()
     connections = play(site, chance, 30_000)
@@ -134,6 +138,6 @@ def test_thirty_thousand_random_steps_and_not_one_failure_is_logged():
 
 @settings(max_examples=30, deadline=None)
 @given(st.randoms(use_true_random=False))
-def test_any_short_play(chance):
+def test_any_short_play(chance: random.Random) -> None:
     site = Playground()
     play(site, chance, 60)

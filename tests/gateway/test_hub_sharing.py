@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway_doubles import FakeSink, Site
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway_doubles import FakeSink, Site
 from newage.domain.model import Audience, Emission
 from newage.gateway.engineio.tracing import Tracer
 from newage.protocol.engine_packet import SharedPacket
@@ -55,7 +55,7 @@ def make(count: int, kinds: list[bool] | None = None) -> tuple[Site, list[Any]]:
         sink = HoldingSink() if holding else FakeSink()
         connection, _ = site.open(sink)
         connection.text_received(b"40")
-        if holding:
+        if isinstance(sink, HoldingSink):
             sink.flush()
         sink.take()
         sinks.append(sink)
@@ -81,7 +81,7 @@ def taken(sinks: list[Any]) -> list[list[bytes]]:
     return [sink.take() for sink in sinks]
 
 
-def test_the_events_of_a_turn_are_queued_once():
+def test_the_events_of_a_turn_are_queued_once() -> None:
     site, sinks = make(3)
     channel = site.hub.channel([socket.sid for socket in site.sockets])
     for number in range(5):
@@ -92,7 +92,7 @@ def test_the_events_of_a_turn_are_queued_once():
     assert taken(sinks) == [[text(5)]] * 3
 
 
-def test_what_else_a_receiver_gets_keeps_its_place():
+def test_what_else_a_receiver_gets_keeps_its_place() -> None:
     site, sinks = make(2)
     channel = site.hub.channel([socket.sid for socket in site.sockets])
     channel.emit("e", 0)
@@ -102,7 +102,7 @@ def test_what_else_a_receiver_gets_keeps_its_place():
     assert taken(sinks) == [[text(0), b'42["own",1]', text(2), text(3)], [text(0), text(2), text(3)]]
 
 
-def test_a_receiver_that_wrote_gets_the_next_one_anew():
+def test_a_receiver_that_wrote_gets_the_next_one_anew() -> None:
     site, sinks = make(2)
     channel = site.hub.channel([socket.sid for socket in site.sockets])
     channel.emit("e", 0)
@@ -111,7 +111,7 @@ def test_a_receiver_that_wrote_gets_the_next_one_anew():
     assert taken(sinks) == [[text(0), text(1)]] * 2
 
 
-def test_who_leaves_gets_no_more_and_who_joins_gets_no_less():
+def test_who_leaves_gets_no_more_and_who_joins_gets_no_less() -> None:
     site, sinks = make(3)
     for socket in site.sockets[:2]:
         site.hub.join(socket.sid, ROOMS[0])
@@ -123,7 +123,7 @@ def test_who_leaves_gets_no_more_and_who_joins_gets_no_less():
     assert taken(sinks) == [[text(0)], [text(0), text(1), text(2)], [text(2)]]
 
 
-def test_a_socket_that_ended_gets_no_more():
+def test_a_socket_that_ended_gets_no_more() -> None:
     site, sinks = make(2)
     channel = site.hub.channel([socket.sid for socket in site.sockets])
     channel.emit("e", 0)
@@ -132,7 +132,7 @@ def test_a_socket_that_ended_gets_no_more():
     assert taken(sinks) == [[text(0)], [text(0), text(1)]]
 
 
-def test_a_socket_that_is_joining_gets_all_of_it_after_its_answer():
+def test_a_socket_that_is_joining_gets_all_of_it_after_its_answer() -> None:
     site = Site()
 
     def connect(socket: Any, auth: Any) -> None:
@@ -150,7 +150,7 @@ def test_a_socket_that_is_joining_gets_all_of_it_after_its_answer():
     assert taken([sink]) == [[b'40{"sid":"s2"}', text(0), text(1)]]
 
 
-def test_a_transport_that_does_not_count_gets_each_at_once():
+def test_a_transport_that_does_not_count_gets_each_at_once() -> None:
     site, sinks = make(2, [True, False])
     channel = site.hub.channel([socket.sid for socket in site.sockets])
     for number in range(3):
@@ -159,7 +159,7 @@ def test_a_transport_that_does_not_count_gets_each_at_once():
     assert taken(sinks)[0] == [text(0), text(1), text(2)]
 
 
-def test_a_watched_connection_shows_each_of_them():
+def test_a_watched_connection_shows_each_of_them() -> None:
     site, sinks = make(2)
     shown: list[str] = []
     Tracer().start(site.sockets[1].connection, shown.append)
@@ -170,7 +170,7 @@ def test_a_watched_connection_shows_each_of_them():
     assert taken(sinks) == [[text(0), text(1), text(2)]] * 2
 
 
-def test_attachments_keep_their_place():
+def test_attachments_keep_their_place() -> None:
     site, sinks = make(1)
     channel = site.hub.channel([site.sockets[0].sid])
     channel.emit("e", 0)
@@ -179,7 +179,7 @@ def test_attachments_keep_their_place():
     assert taken(sinks) == [[text(0), b'451-["e",{"_placeholder":true,"num":0}]', b"B:\x00", text(1)]]
 
 
-def test_what_is_added_is_bounded_and_charged():
+def test_what_is_added_is_bounded_and_charged() -> None:
     site, sinks = make(2)
     channel = site.hub.channel([socket.sid for socket in site.sockets])
     before = [socket.connection.credit for socket in site.sockets]
@@ -192,7 +192,7 @@ def test_what_is_added_is_bounded_and_charged():
     assert [len(packets) for packets in taken(sinks)] == [20, 20]
 
 
-def test_several_audiences_at_once_are_charged_at_once():
+def test_several_audiences_at_once_are_charged_at_once() -> None:
     site, sinks = make(2)
     for socket, room in zip(site.sockets, ROOMS, strict=True):
         site.hub.join(socket.sid, room)
@@ -226,7 +226,7 @@ def steps(sockets: int) -> st.SearchStrategy[list[Step]]:
 
 
 @given(st.lists(st.booleans(), min_size=4, max_size=4), steps(4))
-def test_everybody_gets_what_is_theirs_in_order(kinds, program):
+def test_everybody_gets_what_is_theirs_in_order(kinds: list[bool], program: list[Step]) -> None:
     site, sinks = make(4, kinds)
     sids = [socket.sid for socket in site.sockets]
     fixed = [{0, 1, 2}, {1, 3}]

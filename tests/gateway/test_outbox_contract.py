@@ -6,11 +6,11 @@ from typing import Any
 
 import orjson
 import pytest
-from gateway_doubles import FakePollingSink, FakeSink, Site
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
+from gateway_doubles import FakePollingSink, FakeSink, Site
 from hubkit import RecordingOutbox
 from newage.domain.model import EVERYBODY, Audience, Emission
 from newage.errors import PeerGone, TimedOut

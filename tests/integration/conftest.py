@@ -1,4 +1,4 @@
-"""Fixtures of the integration tests: one daemon with default settings, one in strict mode, one Node driver."""
+"""Fixtures of the integration tests: one daemon for each of three sorts of settings, one Node driver."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from harness import Daemon, Driver, Hub
 from homes import write_strict_home
+
+BRISK = "[sessions]\nsession_grace_ms = 100\n"
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +37,16 @@ def strict_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     daemon.stop()
 
 
+@pytest.fixture(scope="session")
+def brisk_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """Whoever leaves is gone after a tenth of a second: for absence, and for what holds for the whole hub."""
+    folder = tmp_path_factory.mktemp("brisk")
+    (folder / "newage.toml").write_text(BRISK, "utf-8")
+    daemon = Daemon(folder / "home", "--config", str(folder / "newage.toml")).start()
+    yield daemon
+    daemon.stop()
+
+
 def _visit(daemon: Daemon, driver: Driver) -> Iterator[Hub]:
     yield Hub(daemon, driver)
     driver.reset()
@@ -55,6 +67,12 @@ def hub(daemon: Daemon, driver: Driver) -> Iterator[Hub]:
 def strict_hub(strict_daemon: Daemon, driver: Driver) -> Iterator[Hub]:
     """The same for the daemon in strict mode."""
     yield from _visit(strict_daemon, driver)
+
+
+@pytest.fixture
+def brisk_hub(brisk_daemon: Daemon, driver: Driver) -> Iterator[Hub]:
+    """The same for the daemon whose sessions end quickly."""
+    yield from _visit(brisk_daemon, driver)
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from expect import of_request, wait_status
 from harness import Extension, Hub, Socket, request
@@ -19,7 +21,10 @@ def ask(who: Socket, extension: Extension, request_id: str, text: str) -> None:
     assert who.call("LLM_REQUEST", request(request_id, extension.client_id, text))["status"] == "ok"
 
 
-ANSWERS = {"tokens": {"kind": "tokens", "tokens": TOKENS, "gap": 10}, "message": {"kind": "message", "text": "Yes. "}}
+ANSWERS: dict[str, dict[str, Any]] = {
+    "tokens": {"kind": "tokens", "tokens": TOKENS, "gap": 10},
+    "message": {"kind": "message", "text": "Yes. "},
+}
 
 
 @pytest.mark.parametrize("how", sorted(ANSWERS))

@@ -30,7 +30,7 @@ def wire(request: pytest.FixtureRequest, server: ServerProcess) -> Iterator[Wire
 def joined(wire: Wire) -> Wire:
     """A session that has joined ``/``."""
     wire.send("40")
-    assert str(wire.receive()).startswith("40")
+    assert wire.receive_text().startswith("40")
     assert wire.receive() == '42["auth",{}]'
     return wire
 
@@ -45,75 +45,75 @@ def closes(wire: Wire) -> bool:
 
 class TestConnect:
     @pytest.mark.parametrize("packet", ["40", "40{}", "40/,", "40/,{}"])
-    def test_the_main_namespace(self, wire, packet):
+    def test_the_main_namespace(self, wire: Wire, packet: str) -> None:
         wire.send(packet)
-        reply = wire.receive()
+        reply = wire.receive_text()
         assert reply.startswith("40{")
         assert list(json.loads(reply[2:])) == ["sid"]
         assert wire.receive() == '42["auth",{}]'
 
-    def test_a_payload(self, wire):
+    def test_a_payload(self, wire: Wire) -> None:
         wire.send('40{"token":"123","ünï":["\\ud83d\\ude00"]}')
         wire.receive()
         assert wire.receive() == '42["auth",{"token":"123","ünï":["\U0001f600"]}]'
 
     @pytest.mark.parametrize("auth", ["[]", '"x"', "[1,{}]"])
-    def test_a_payload_that_is_no_object_is_the_namespaces_to_judge(self, wire, auth):
+    def test_a_payload_that_is_no_object_is_the_namespaces_to_judge(self, wire: Wire, auth: str) -> None:
         wire.send("40" + auth)
-        assert wire.receive().startswith("40{")
+        assert wire.receive_text().startswith("40{")
         assert wire.receive() == f'42["auth",{auth}]'
 
     @pytest.mark.parametrize(
         ("packet", "auth"), [("40/custom", {}), ("40/custom,", {}), ('40/custom,{"token":"abc"}', {"token": "abc"})]
     )
-    def test_a_custom_namespace(self, wire, packet, auth):
+    def test_a_custom_namespace(self, wire: Wire, packet: str, auth: dict[str, str]) -> None:
         wire.send(packet)
-        reply = wire.receive()
+        reply = wire.receive_text()
         assert reply.startswith("40/custom,{")
         assert list(json.loads(reply[10:])) == ["sid"]
         assert wire.receive() == "42/custom," + json.dumps(["auth", auth], separators=(",", ":"))
 
-    def test_the_sid_is_the_sockets_own(self, wire):
+    def test_the_sid_is_the_sockets_own(self, wire: Wire) -> None:
         wire.send("40")
-        first = json.loads(wire.receive()[2:])["sid"]
+        first = json.loads(wire.receive_text()[2:])["sid"]
         wire.receive()
         wire.send("40/custom")
-        second = json.loads(wire.receive()[10:])["sid"]
+        second = json.loads(wire.receive_text()[10:])["sid"]
         assert len({first, second, wire.opened["sid"]}) == 3
 
-    def test_an_unknown_namespace(self, wire):
+    def test_an_unknown_namespace(self, wire: Wire) -> None:
         wire.send("40/random")
         assert wire.receive() == '44/random,{"message":"Invalid namespace"}'
         wire.send("40")
-        assert wire.receive().startswith("40{")
+        assert wire.receive_text().startswith("40{")
 
     @pytest.mark.parametrize(
         "packet",
         ["4abc", "40abc", "40{", "401", '42["message"]', "41", '420["message-with-ack"]', "430[]", "4"],
     )
-    def test_a_wrong_beginning_closes(self, wire, packet):
+    def test_a_wrong_beginning_closes(self, wire: Wire, packet: str) -> None:
         wire.send(packet)
         assert closes(wire)
 
-    def test_a_client_that_never_joins_is_closed(self, wire):
+    def test_a_client_that_never_joins_is_closed(self, wire: Wire) -> None:
         assert closes(wire)
 
-    def test_namespaces_share_a_connection(self, joined):
+    def test_namespaces_share_a_connection(self, joined: Wire) -> None:
         joined.send("40/custom")
-        assert joined.receive().startswith("40/custom,")
+        assert joined.receive_text().startswith("40/custom,")
         assert joined.receive() == '42/custom,["auth",{}]'
         joined.send('42["message","main"]')
         assert joined.receive() == '42["message-back","main"]'
 
 
 class TestDisconnect:
-    def test_from_the_main_namespace_the_connection_stays(self, joined):
+    def test_from_the_main_namespace_the_connection_stays(self, joined: Wire) -> None:
         joined.send("41")
         joined.send("40")
-        assert joined.receive().startswith("40{")
+        assert joined.receive_text().startswith("40{")
 
     @pytest.mark.parametrize("packet", ["41/custom", "41/custom,"])
-    def test_from_a_custom_namespace_the_main_one_stays(self, joined, packet):
+    def test_from_a_custom_namespace_the_main_one_stays(self, joined: Wire, packet: str) -> None:
         joined.send("40/custom")
         joined.receive()
         joined.receive()
@@ -138,15 +138,15 @@ class TestEvents:
             '"' + "x" * 200_000 + '"',
         ],
     )
-    def test_the_arguments_come_back(self, joined, args):
+    def test_the_arguments_come_back(self, joined: Wire, args: str) -> None:
         joined.send(f'42["message",{args}]')
         assert joined.receive() == f'42["message-back",{args}]'
 
-    def test_none_at_all(self, joined):
+    def test_none_at_all(self, joined: Wire) -> None:
         joined.send('42["message"]')
         assert joined.receive() == '42["message-back"]'
 
-    def test_order(self, joined):
+    def test_order(self, joined: Wire) -> None:
         for number in range(30):
             joined.send(f'42["message",{number}]')
         assert [joined.receive() for _ in range(30)] == [f'42["message-back",{n}]' for n in range(30)]
@@ -155,7 +155,7 @@ class TestEvents:
         "packet",
         ['42["unknown"]', "42[null,{}]", "42[]", "42[5]", '42["connect"]', '42["disconnect"]', '427["newListener"]'],
     )
-    def test_events_without_a_handler_close_nothing(self, joined, packet):
+    def test_events_without_a_handler_close_nothing(self, joined: Wire, packet: str) -> None:
         joined.send(packet)
         joined.send('42["message","x"]')
         assert joined.receive() == '42["message-back","x"]'
@@ -187,12 +187,14 @@ class TestEvents:
             '42["message",NaN]',
         ],
     )
-    def test_a_wrong_packet_closes(self, joined, packet):
+    def test_a_wrong_packet_closes(self, joined: Wire, packet: str) -> None:
         joined.send(packet)
         assert closes(joined)
 
     @pytest.mark.parametrize("packet", ["2", "9", '4511-["a"]', '42["a"', b"\x01"])
-    def test_a_wrong_packet_over_a_websocket_is_answered_by_a_close_frame(self, server, packet):
+    def test_a_wrong_packet_over_a_websocket_is_answered_by_a_close_frame(
+        self, server: ServerProcess, packet: bytes | str
+    ) -> None:
         with Http(server.port, "/socket.io/").websocket() as websocket:
             websocket.receive_text()
             websocket.send("40")
@@ -205,52 +207,52 @@ class TestEvents:
     @pytest.mark.parametrize(
         "value", ["1e999", "[" * 65 + "]" * 65, "[" + "1," * 50_000 + "1]"], ids=["large", "deep", "many"]
     )
-    def test_what_is_too_much_for_one_event_closes_nothing(self, joined, value):
+    def test_what_is_too_much_for_one_event_closes_nothing(self, joined: Wire, value: str) -> None:
         """It is handed on unread; what an event does then is the hub's."""
         joined.send(f'42["message",{value}]')
         assert joined.receive() == '42["message-back",true]'
 
-    def test_half_an_emoji_closes_nothing(self, joined):
+    def test_half_an_emoji_closes_nothing(self, joined: Wire) -> None:
         joined.send('42["message","\\ud83d"]')
         assert joined.receive() == '42["message-back","\ufffd"]'
 
 
 class TestAcks:
     @pytest.mark.parametrize("number", ["0", "1", "456", "999999999999999"])
-    def test_the_id_comes_back(self, joined, number):
+    def test_the_id_comes_back(self, joined: Wire, number: str) -> None:
         joined.send(f'42{number}["message-with-ack",1,"2",{{"3":[false]}}]')
         assert joined.receive() == f'43{number}[1,"2",{{"3":[false]}}]'
 
-    def test_without_arguments(self, joined):
+    def test_without_arguments(self, joined: Wire) -> None:
         joined.send('427["message-with-ack"]')
         assert joined.receive() == "437[]"
 
-    def test_an_ack_that_nobody_awaits_is_ignored(self, joined):
+    def test_an_ack_that_nobody_awaits_is_ignored(self, joined: Wire) -> None:
         joined.send("43123[1]")
         joined.send('42["message","x"]')
         assert joined.receive() == '42["message-back","x"]'
 
 
 class TestBinary:
-    def test_attachments_come_back(self, joined):
+    def test_attachments_come_back(self, joined: Wire) -> None:
         for packet in (f'452-["message",{ZERO},{ONE}]', b"\x01\x02\x03", b"\x04\x05\x06"):
             joined.send(packet)
         received = [joined.receive() for _ in range(3)]
         assert received == [f'452-["message-back",{ZERO},{ONE}]', b"\x01\x02\x03", b"\x04\x05\x06"]
 
-    def test_with_an_ack(self, joined):
+    def test_with_an_ack(self, joined: Wire) -> None:
         for packet in (f'452-789["message-with-ack",{ZERO},{ONE}]', b"\x01\x02\x03", b"\x04\x05\x06"):
             joined.send(packet)
         assert [joined.receive() for _ in range(3)] == [f"462-789[{ZERO},{ONE}]", b"\x01\x02\x03", b"\x04\x05\x06"]
 
-    def test_deep_inside_and_out_of_order(self, joined):
+    def test_deep_inside_and_out_of_order(self, joined: Wire) -> None:
         for packet in (f'452-["message",{{"a":[{ONE},{{"b":{ZERO}}}]}}]', b"zero", b"one"):
             joined.send(packet)
         text, first, second = (joined.receive() for _ in range(3))
         assert text == f'452-["message-back",{{"a":[{ZERO},{{"b":{ONE}}}]}}]'
         assert (first, second) == (b"one", b"zero")
 
-    def test_ten_attachments_are_the_most(self, joined):
+    def test_ten_attachments_are_the_most(self, joined: Wire) -> None:
         slots = ",".join(f'{{"_placeholder":true,"num":{n}}}' for n in range(10))
         joined.send(f'4510-["message",{slots}]')
         for number in range(10):
@@ -258,18 +260,18 @@ class TestBinary:
         assert str(joined.receive()).startswith('4510-["message-back",')
         assert [joined.receive() for _ in range(10)] == [bytes([n]) for n in range(10)]
 
-    def test_text_in_the_place_of_an_attachment_closes(self, joined):
+    def test_text_in_the_place_of_an_attachment_closes(self, joined: Wire) -> None:
         joined.send(f'451-["message",{ZERO}]')
         joined.send('42["message"]')
         assert closes(joined)
 
-    def test_binary_data_without_a_packet_closes(self, joined):
+    def test_binary_data_without_a_packet_closes(self, joined: Wire) -> None:
         joined.send(b"\x01")
         assert closes(joined)
 
 
 class TestUpgrade:
-    def test_a_socket_lives_through_it(self, server):
+    def test_a_socket_lives_through_it(self, server: ServerProcess) -> None:
         web = Http(server.port, "/socket.io/")
         polling = PollingWire(web)
         polling.send('40{"token":"t"}')

@@ -89,7 +89,7 @@ def as_user(name: str, question: str, url: str) -> Any:
             continue
         done = subprocess.run(
             [program, "-I", "-", question, url, "{}"],
-            input=(HERE / "stranger.py").read_text("utf-8"),
+            input=(HERE / "support" / "stranger.py").read_text("utf-8"),
             user=name,
             group=pwd.getpwnam(name).pw_gid,
             extra_groups=[],

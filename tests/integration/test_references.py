@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent / "scenarios"))
-
 from expect import of_request, statuses, wait_status
 from harness import Daemon, Driver, Extension, Hub
 from people import Person, boss, person, request_in, room_of
@@ -153,9 +149,9 @@ def test_a_home_of_before_is_taken_over(tmp_path: Path, make_daemon: Callable[..
     path = home / "data" / "newage.sqlite3"
     with closing(open_file(path, 1.0, migrations()[:1])) as old:
         old.execute(OLD_ROOM)
-        for position, (who, role) in enumerate([("mas", 3), ("ann", 0), ("eve", 0)]):
+        for position, (who, rank) in enumerate([("mas", 3), ("ann", 0), ("eve", 0)]):
             old.execute(
-                "INSERT INTO member (room_id, position, identity, role) VALUES (1, ?, ?, ?)", (position, who, role)
+                "INSERT INTO member (room_id, position, identity, role) VALUES (1, ?, ?, ?)", (position, who, rank)
             )
         old.execute("INSERT INTO mute (room_id, identity, until) VALUES (1, 'eve', 2e9)")
         for seq, who, role, response in (

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred, fail
 
 from authkit import REMOTE, FakeSocket, Gatehouse
 from deferreds import value
+from hubkit import Link
 from logkit import Logged
 from newage.domain.model import KeyRecord, Peer
 from newage.errors import Unavailable
@@ -55,11 +56,6 @@ def refused(body: dict[str, Any]) -> str:
     assert isinstance(body["errorCode"], int)
     message: str = body["message"]
     return message
-
-
-class Link:
-    def forward(self, request: object) -> None:
-        """Nothing is forwarded here."""
 
 
 def extension_appears(house: Gatehouse, identity: str = EXTENSION, desc: str = "") -> None:
@@ -209,7 +205,8 @@ class TestExtensions:
         extension_appears(house)
         house.caller("SillyTavern-9000", "/clients", client_type="SillyTavern")  # scenario 14: no /llm socket
         socket = FakeSocket(house, auth).connect({"clientId": "web1"})
-        for payload in ((), ({},)):
+        payloads: list[list[object]] = [[], [{}]]
+        for payload in payloads:
             body = socket.call("GET_SILLYTAVERN_EXTENSION", *payload)
             assert ok(body)
             assert body["extensions"] == body["allTheSTSocket"] == [EXTENSION]

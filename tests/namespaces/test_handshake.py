@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
-from twisted.logger import globalLogPublisher
 
 from authkit import LOCAL, REMOTE, FakeSocket, Gatehouse
 from deferreds import SteppedWorkers, outcome, value
+from hubkit import Link
 from logkit import Logged
 from newage.domain.model import Agent, Caller, Kind, Peer, nobodys
 from newage.errors import AuthenticationFailed, InvalidRequest
@@ -61,7 +61,8 @@ class TestParsing:
         assert (request.client_id, request.identity, request.client_type) == ("web1", "web1-a", "web-app")
         assert (request.key, request.password, request.desc, request.html) == ("k", "p", "d", "<b>")
         assert (request.stream_mode, request.incremental) == ("plain", True)
-        assert (request.capacity, request.features) == (4, {"accept", "cancel"})
+        assert request.capacity == 4
+        assert request.features == {"accept", "cancel"}
 
     @pytest.mark.parametrize("capacity", [None, 0, -1, 17, 1.0, True, "4", [], {}])
     def test_a_strange_capacity_is_none(self, capacity: object) -> None:
@@ -135,10 +136,6 @@ class TestAdmission:
         assert house.sessions.sids("web1-a", "/llm") == ()
 
     def test_gives_an_extension_its_link(self, house: Gatehouse) -> None:
-        class Link:
-            def forward(self, request: object) -> None:
-                raise AssertionError
-
         link = Link()
         path = namespace(house, link_for=lambda socket, caller: link if caller.kind is Kind.EXTENSION else None)
         FakeSocket(house, path).connect({"clientId": "SillyTavern-1", "clientType": "SillyTavern"})
@@ -216,14 +213,10 @@ class TestRefusal:
         def broken(socket: object, caller: object) -> None:
             raise ZeroDivisionError("details")
 
-        events: list[dict[str, Any]] = []
-        globalLogPublisher.addObserver(events.append)
-        try:
+        with Logged() as logged:
             socket = FakeSocket(house, namespace(house, link_for=broken)).connect({"clientId": "web1"})
-        finally:
-            globalLogPublisher.removeObserver(events.append)
         assert socket.refusal == "Internal error."
-        assert [event["log_failure"].type for event in events if "log_failure" in event] == [ZeroDivisionError]
+        assert [event["log_failure"].type for event in logged.events if "log_failure" in event] == [ZeroDivisionError]
 
 
 class TestWhileAKeyIsChecked:

@@ -31,14 +31,14 @@ def decoded(body: bytes) -> list[tuple[bool, bytes]]:
     ]
 
 
-def test_the_payload_of_the_protocol_document():
+def test_the_payload_of_the_protocol_document() -> None:
     body = b"4hello\x1e2\x1e4world"
     packets = [(False, b"4hello"), (False, b"2"), (False, b"4world")]
     assert decoded(body) == packets
     assert encode_payload(packets) == body
 
 
-def test_binary_travels_as_base64():
+def test_binary_travels_as_base64() -> None:
     packets = [(False, b"4hello"), (True, b"\x01\x02\x03\x04")]
     assert encode_payload(packets) == b"4hello\x1ebAQIDBA=="
     assert decoded(b"4hello\x1ebAQIDBA==") == packets
@@ -48,18 +48,18 @@ def test_binary_travels_as_base64():
     "body",
     [b"", b"\x1e", b"4a\x1e", b"\x1e4a", b"4a\x1e\x1e4b", b"abc", b"7", b"bA", b"bAQI!", b"b====", b"4a\x1ex", b" 4a"],
 )
-def test_a_malformed_payload_is_refused(body):
+def test_a_malformed_payload_is_refused(body: bytes) -> None:
     with pytest.raises(ProtocolError):
         decoded(body)
 
 
 @pytest.mark.parametrize("body", [b"4a\x1e\x1e4b", b"4a\x1ex", b"4a\x1e", b"bA\x1e7"])
-def test_a_wrong_record_is_found_before_the_first_is_taken(body):
+def test_a_wrong_record_is_found_before_the_first_is_taken(body: bytes) -> None:
     with pytest.raises(ProtocolError):
         decode_payload(body)
 
 
-def test_any_number_of_packets_is_taken_one_by_one():
+def test_any_number_of_packets_is_taken_one_by_one() -> None:
     packets = decode_payload(b"\x1e".join([b"4"] * 500_000))
     assert (next(packets), sum(1 for _ in packets)) == (b"4", 499_999)
 
@@ -68,35 +68,35 @@ BYTES = b"\xfb\xff\xbe?"
 
 
 @pytest.mark.parametrize("text", [b"+/++Pw==", b"+/++Pw", b"-_--Pw==", b"-_--Pw", b"+/++\r\nPw==\r\n", b"+/++Pw="])
-def test_base64_as_clients_write_it(text):
+def test_base64_as_clients_write_it(text: bytes) -> None:
     """With or without padding, in the alphabet of URLs, in lines: as the reference."""
     assert decode_base64(b"b" + text) == BYTES
 
 
-def test_an_empty_attachment_is_one():
+def test_an_empty_attachment_is_one() -> None:
     assert decode_base64(b"b") == b""
     assert encode_base64(b"") == b"b"
 
 
 @pytest.mark.parametrize("text", [b"A", b"=", b"AQID=", b"AQ===", b"A=Q=", b"***", b"AQI!"])
-def test_other_base64_is_refused(text):
+def test_other_base64_is_refused(text: bytes) -> None:
     with pytest.raises(ProtocolError):
         decode_base64(b"b" + text)
 
 
 @given(st.binary())
-def test_base64_survives_the_round_trip(payload):
+def test_base64_survives_the_round_trip(payload: bytes) -> None:
     assert is_base64(encode_base64(payload))
     assert decode_base64(encode_base64(payload)) == payload
 
 
 @given(PACKETS)
-def test_a_payload_survives_the_round_trip(packets):
+def test_a_payload_survives_the_round_trip(packets: list[tuple[bool, bytes]]) -> None:
     assert decoded(encode_payload(packets)) == packets
 
 
 @given(st.binary())
-def test_no_payload_breaks_the_decoder(body):
+def test_no_payload_breaks_the_decoder(body: bytes) -> None:
     try:
         packets = decoded(body)
     except ProtocolError:
@@ -104,9 +104,9 @@ def test_no_payload_breaks_the_decoder(body):
     assert all(binary or packet[:1] in b"0123456" for binary, packet in packets)
 
 
-def test_a_shared_packet_has_room_for_its_frame_only():
+def test_a_shared_packet_has_room_for_its_frame_only() -> None:
     shared = SharedPacket(b'42["x"]')
     assert (shared.packet, shared.frame) == (b'42["x"]', None)
     shared.frame = b"\x81\x07" + shared.packet
     with pytest.raises(AttributeError):
-        shared.other = 1
+        shared.other = 1  # type: ignore[attr-defined]

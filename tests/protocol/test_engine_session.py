@@ -23,7 +23,7 @@ def pinged() -> EngineSession:
     return machine
 
 
-def test_the_defaults_are_the_contracts():
+def test_the_defaults_are_the_contracts() -> None:
     assert (SETTINGS.ping_interval_seconds, SETTINGS.ping_timeout_seconds) == (25.0, 20.0)
     assert (SETTINGS.max_payload_bytes, SETTINGS.upgrade_timeout_seconds) == (1_000_000, 10.0)
     assert SETTINGS.connect_timeout_seconds == 45.0
@@ -31,12 +31,12 @@ def test_the_defaults_are_the_contracts():
 
 
 @pytest.mark.parametrize("name", ["ping_interval_seconds", "ping_timeout_seconds", "max_payload_bytes"])
-def test_settings_refuse_nonsense(name):
+def test_settings_refuse_nonsense(name: str) -> None:
     with pytest.raises(ValueError):
         EngineSettings(**{name: 0})
 
 
-def test_a_heartbeat_is_sent_and_answered():
+def test_a_heartbeat_is_sent_and_answered() -> None:
     machine = session()
     assert machine.deadline == 25.0
     assert machine.tick(24.9) is Signal.NOTHING
@@ -46,7 +46,7 @@ def test_a_heartbeat_is_sent_and_answered():
     assert (machine.awaiting_pong, machine.deadline) == (False, 51.0)
 
 
-def test_fractions_of_seconds_do():
+def test_fractions_of_seconds_do() -> None:
     machine = EngineSession(EngineSettings(ping_interval_seconds=0.3, ping_timeout_seconds=0.2), 1.0)
     assert machine.deadline == 1.3
     assert machine.tick(1.3) is Signal.SEND_PING
@@ -54,13 +54,13 @@ def test_fractions_of_seconds_do():
 
 
 @pytest.mark.parametrize(("tick", "deadline"), [(25.0, 45.0), (26.9, 45.0), (27.1, 47.1), (60.0, 80.0)])
-def test_a_late_tick_costs_the_peer_no_time_unless_it_is_the_usual_bit(tick, deadline):
+def test_a_late_tick_costs_the_peer_no_time_unless_it_is_the_usual_bit(tick: float, deadline: float) -> None:
     machine = session()
     assert machine.tick(tick) is Signal.SEND_PING
     assert machine.deadline == deadline
 
 
-def test_a_silent_peer_times_out():
+def test_a_silent_peer_times_out() -> None:
     machine = pinged()
     assert machine.tick(44.9) is Signal.NOTHING
     assert machine.tick(45.0) is Signal.TIMED_OUT
@@ -68,7 +68,7 @@ def test_a_silent_peer_times_out():
     assert machine.tick(99.0) is Signal.NOTHING
 
 
-def test_any_packet_extends_the_wait_for_a_pong_once():
+def test_any_packet_extends_the_wait_for_a_pong_once() -> None:
     machine = pinged()
     assert machine.wants_to_hear
     assert machine.receive(b"4x", 40.0) is Signal.MESSAGE
@@ -80,7 +80,7 @@ def test_any_packet_extends_the_wait_for_a_pong_once():
     assert machine.tick(60.0) is Signal.TIMED_OUT
 
 
-def test_the_next_wait_can_be_extended_again():
+def test_the_next_wait_can_be_extended_again() -> None:
     machine = pinged()
     machine.heard(30.0)
     machine.receive(b"3", 31.0)
@@ -91,14 +91,14 @@ def test_the_next_wait_can_be_extended_again():
     assert machine.deadline == 77.0
 
 
-def test_a_million_pongs_change_nothing():
+def test_a_million_pongs_change_nothing() -> None:
     machine = session()
     for _ in range(1000):
         assert machine.receive(b"3", 10.0) is Signal.NOTHING
     assert machine.deadline == 25.0
 
 
-def test_a_peer_that_we_do_not_read_is_excused():
+def test_a_peer_that_we_do_not_read_is_excused() -> None:
     machine = pinged()
     machine.excuse(44.0)
     assert machine.deadline == 64.0
@@ -108,17 +108,17 @@ def test_a_peer_that_we_do_not_read_is_excused():
 
 
 @pytest.mark.parametrize("packet", [b"", b"abc", b"7", b"2", b"2probe", b"\xff", b" 4"])
-def test_a_wrong_packet_is_refused(packet):
+def test_a_wrong_packet_is_refused(packet: bytes) -> None:
     with pytest.raises(ProtocolError):
         session().receive(packet, 0.0)
 
 
 @pytest.mark.parametrize("packet", [b"0", b"5", b"6", b"3probe"])
-def test_packets_without_meaning_here_are_ignored(packet):
+def test_packets_without_meaning_here_are_ignored(packet: bytes) -> None:
     assert session().receive(packet, 0.0) is Signal.NOTHING
 
 
-def test_close_is_the_end():
+def test_close_is_the_end() -> None:
     machine = pinged()
     assert machine.receive(b"1", 26.0) is Signal.CLOSED
     assert (machine.closed, machine.awaiting_pong, machine.deadline) == (True, False, NEVER)
@@ -127,7 +127,7 @@ def test_close_is_the_end():
     assert machine.probe_received(b"2probe", 27.0) is Signal.NOTHING
 
 
-def test_an_upgrade():
+def test_an_upgrade() -> None:
     machine = session()
     assert machine.start_probe(1.0)
     assert (machine.probing, machine.deadline) == (True, 11.0)
@@ -138,7 +138,7 @@ def test_an_upgrade():
 
 
 @pytest.mark.parametrize("packets", [[b"5"], [b"2"], [b"4x"], [b""], [b"2probe", b"2probe"], [b"2probe", b"4x"]])
-def test_a_probe_that_says_anything_else_has_failed(packets):
+def test_a_probe_that_says_anything_else_has_failed(packets: list[bytes]) -> None:
     machine = session()
     machine.start_probe(1.0)
     assert [machine.probe_received(packet, 2.0) for packet in packets][-1] is Signal.PROBE_FAILED
@@ -147,14 +147,14 @@ def test_a_probe_that_says_anything_else_has_failed(packets):
     assert machine.start_probe(4.0)
 
 
-def test_one_probe_at_a_time():
+def test_one_probe_at_a_time() -> None:
     machine = session()
     assert machine.start_probe(1.0)
     assert not machine.start_probe(2.0)
     assert machine.deadline == 11.0
 
 
-def test_a_probe_has_ten_seconds():
+def test_a_probe_has_ten_seconds() -> None:
     machine = session()
     machine.start_probe(1.0)
     machine.probe_received(b"2probe", 2.0)
@@ -173,7 +173,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-def test_no_order_of_calls_breaks_the_machine(steps):
+def test_no_order_of_calls_breaks_the_machine(steps: list[tuple[str, bytes, float]]) -> None:
     machine, now = session(), 0.0
     for action, packet, later in steps:
         now += later

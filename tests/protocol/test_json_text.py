@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from types import MappingProxyType
+from typing import Any
 
 import orjson
 import pytest
@@ -44,7 +45,7 @@ VALUES = st.recursive(
         (b'["' + "漢".encode() * 1000 + b'"]', ["漢" * 1000]),
     ],
 )
-def test_what_is_taken(text, value):
+def test_what_is_taken(text: bytes, value: dict[str, int] | float | int | list[Any] | list[int] | list[str]) -> None:
     assert loads(text) == value
 
 
@@ -77,7 +78,7 @@ def test_what_is_taken(text, value):
         b"[" * 990 + b"]" * 990,
     ],
 )
-def test_what_is_refused_whichever_parser_reads_it(text, with_surrogate):
+def test_what_is_refused_whichever_parser_reads_it(text: bytes, with_surrogate: bool) -> None:
     if with_surrogate:
         text = b'["\\ud83d",' + text + b"]"
     with pytest.raises(ProtocolError):
@@ -97,19 +98,19 @@ def test_what_is_refused_whichever_parser_reads_it(text, with_surrogate):
         b"[" + b"1," * 50_000 + b"1]",
     ],
 )
-def test_json_that_is_too_much_is_told_from_what_is_none(text):
+def test_json_that_is_too_much_is_told_from_what_is_none(text: bytes) -> None:
     with pytest.raises(TooMuch):
         loads(text)
 
 
 @pytest.mark.parametrize("text", [b"[" * 65, b"[" * 65 + b"]" * 64, b"[" + b"1," * 50_000, b"[1e99", b"[1e99,]"])
-def test_what_is_both_is_none(text):
+def test_what_is_both_is_none(text: bytes) -> None:
     with pytest.raises(ProtocolError) as caught:
         loads(text)
     assert caught.type is ProtocolError
 
 
-def test_depth_is_limited():
+def test_depth_is_limited() -> None:
     assert loads(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)
     with pytest.raises(ProtocolError, match="deep"):
         loads(b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1))
@@ -119,13 +120,13 @@ def test_depth_is_limited():
         loads(b"[" + b",".join([b"[]", b'{"a":' * 64 + b"1" + b"}" * 64]) + b"]")
 
 
-def test_brackets_in_strings_do_not_count():
+def test_brackets_in_strings_do_not_count() -> None:
     text = orjson.dumps(["[" * 500, '\\"[{' * 200, "\\", ['"[' * 100]])
     assert loads(text) == ["[" * 500, '\\"[{' * 200, "\\", ['"[' * 100]]
     assert loads(orjson.dumps(["[,{" * 30_000])) == ["[,{" * 30_000]
 
 
-def test_the_number_of_values_is_limited():
+def test_the_number_of_values_is_limited() -> None:
     assert len(loads(b"[" + b"1," * (MAX_NODES - 2) + b"1]")) == MAX_NODES - 1
     for text in (
         b"[" + b"1," * MAX_NODES + b"1]",
@@ -136,13 +137,13 @@ def test_the_number_of_values_is_limited():
             loads(text)
 
 
-def test_a_long_text_with_little_structure_is_taken():
+def test_a_long_text_with_little_structure_is_taken() -> None:
     assert loads(b'["' + b"," * 900_000 + b'"]') == ["," * 900_000]
     assert loads(b'["' + b"x" * 60_000 + b'"]') == ["x" * 60_000]
 
 
 @pytest.mark.parametrize("unit", [b"[],", b'"\\"', b"\\\\", b'"', b'{"a":'])
-def test_a_hostile_megabyte_is_refused_quickly(unit):
+def test_a_hostile_megabyte_is_refused_quickly(unit: bytes) -> None:
     text = b"[" + unit * (1_000_000 // len(unit))
     start = time.perf_counter()
     with pytest.raises(ProtocolError):
@@ -151,14 +152,14 @@ def test_a_hostile_megabyte_is_refused_quickly(unit):
 
 
 @given(VALUES)
-def test_what_came_in_goes_out_as_the_browser_would_read_it(value):
+def test_what_came_in_goes_out_as_the_browser_would_read_it(value: object) -> None:
     text = json.dumps(value).encode()
     taken = loads(text)
     assert orjson.loads(dumps(taken)) == clean(value)
 
 
 @given(st.binary())
-def test_no_text_breaks_the_parser(text):
+def test_no_text_breaks_the_parser(text: bytes) -> None:
     try:
         value = loads(text)
     except ProtocolError:
@@ -180,29 +181,29 @@ def test_no_text_breaks_the_parser(text):
         ("漢\u2028", '"漢\u2028"'.encode()),
     ],
 )
-def test_what_goes_out(value, text):
+def test_what_goes_out(value: object, text: bytes) -> None:
     assert dumps(value) == text
 
 
 @pytest.mark.parametrize("value", [{1: "\ud800"}, {1}, object(), b"bytes", ["\ud800", {2}]])
-def test_what_is_not_json_is_a_mistake_of_ours(value):
+def test_what_is_not_json_is_a_mistake_of_ours(value: object) -> None:
     with pytest.raises(TypeError):
         dumps(value)
 
 
-def test_a_circle_is_a_mistake_of_ours():
+def test_a_circle_is_a_mistake_of_ours() -> None:
     circle: list[object] = ["\ud800"]
     circle.append(circle)
     with pytest.raises(TypeError):
         dumps(circle)
 
 
-def test_a_default_gives_json_to_what_has_none():
+def test_a_default_gives_json_to_what_has_none() -> None:
     assert dumps([b"ab", "\ud800"], lambda value: len(value)) == '[2,"\ufffd"]'.encode()
 
 
 @given(ANY_TEXT)
-def test_whole_text_can_be_encoded(text):
+def test_whole_text_can_be_encoded(text: str) -> None:
     whole = whole_text(text)
     whole.encode()
     assert whole_text(whole) == whole

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 import pytest
 from hypothesis import given
@@ -56,7 +58,7 @@ VECTORS = [
 
 
 @pytest.mark.parametrize(("packet", "value"), VECTORS, ids=lambda v: v.decode() if isinstance(v, bytes) else "")
-def test_the_packets_of_the_protocol_document(packet, value):
+def test_the_packets_of_the_protocol_document(packet: bytes, value: SocketPacket) -> None:
     assert decode(packet) == value
     assert encode(value) == packet
 
@@ -80,7 +82,7 @@ def test_the_packets_of_the_protocol_document(packet, value):
         ("40/ünï,".encode(), SocketPacket(CONNECT, "/ünï")),
     ],
 )
-def test_other_forms_that_clients_send(packet, value):
+def test_other_forms_that_clients_send(packet: bytes, value: SocketPacket) -> None:
     assert decode(packet) == value
 
 
@@ -137,7 +139,7 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize("packet", MALFORMED, ids=repr)
-def test_a_malformed_packet_is_refused(packet):
+def test_a_malformed_packet_is_refused(packet: bytes) -> None:
     with pytest.raises(ProtocolError):
         decode(packet)
 
@@ -163,14 +165,14 @@ PACKETS = st.one_of(
 
 
 @given(PACKETS)
-def test_a_packet_survives_the_round_trip(packet):
+def test_a_packet_survives_the_round_trip(packet: SocketPacket) -> None:
     assert decode(encode(packet)) == packet
 
 
 @given(
     st.one_of(st.binary(), st.builds(lambda head, tail: b"4" + head + tail, st.sampled_from(MALFORMED), st.binary()))
 )
-def test_no_packet_breaks_the_decoder(packet):
+def test_no_packet_breaks_the_decoder(packet: bytes) -> None:
     try:
         value = decode(packet)
     except ProtocolError:
@@ -178,11 +180,11 @@ def test_no_packet_breaks_the_decoder(packet):
     assert decode(encode(value)) == value
 
 
-def test_an_event_without_bytes_is_plain():
+def test_an_event_without_bytes_is_plain() -> None:
     assert encode_arguments(EVENT, b"/a,", ["x", {"a": 1}], b"7") == (b'42/a,7["x",{"a":1}]', [])
 
 
-def test_bytes_become_attachments_wherever_they_are():
+def test_bytes_become_attachments_wherever_they_are() -> None:
     args = ["x", b"one", {"deep": [bytearray(b"two"), {"er": memoryview(b"three")}]}]
     packet, attachments = encode_arguments(EVENT, b"", args)
     assert attachments == [b"one", b"two", b"three"]
@@ -192,30 +194,30 @@ def test_bytes_become_attachments_wherever_they_are():
     }
 
 
-def test_an_ack_with_bytes_is_binary():
+def test_an_ack_with_bytes_is_binary() -> None:
     packet, attachments = encode_arguments(ACK, b"/llm,", [b"\x00"], b"3")
     assert packet == b'461-/llm,3[{"_placeholder":true,"num":0}]'
     assert attachments == [b"\x00"]
 
 
-def test_half_an_emoji_without_bytes_is_plain():
+def test_half_an_emoji_without_bytes_is_plain() -> None:
     assert encode_arguments(EVENT, b"/a,", ["x", "\ud83d"], b"7") == ('42/a,7["x","\ufffd"]'.encode(), [])
 
 
-def test_half_an_emoji_beside_bytes():
+def test_half_an_emoji_beside_bytes() -> None:
     packet, attachments = encode_arguments(EVENT, b"", ["x", b"one", "\ud83d", b"two"])
     assert attachments == [b"one", b"two"]
     assert orjson.loads(packet[4:])[2] == "\ufffd"
 
 
-def test_what_cannot_be_sent():
+def test_what_cannot_be_sent() -> None:
     with pytest.raises(TypeError):
         encode_arguments(EVENT, b"", ["x", {1, 2}])
     with pytest.raises(TypeError, match="attachments"):
         encode_arguments(EVENT, b"", ["x", *[b"y"] * 11])
 
 
-def test_connect_disconnect_and_refusal():
+def test_connect_disconnect_and_refusal() -> None:
     assert encode_connect(b"", "abc") == b'40{"sid":"abc"}'
     assert encode_connect(b"/llm,", "abc") == b'40/llm,{"sid":"abc"}'
     assert encode_disconnect(b"/llm,") == b"41/llm,"
@@ -223,14 +225,14 @@ def test_connect_disconnect_and_refusal():
     assert (prefix_of("/"), prefix_of("/llm")) == (b"", b"/llm,")
 
 
-def test_slots_lead_to_the_placeholders():
+def test_slots_lead_to_the_placeholders() -> None:
     data = ["x", {"_placeholder": True, "num": 1}, {"a": [{"_placeholder": True, "num": 0}]}]
     for container, key, number in find_slots(data, 2):
         container[key] = number
     assert data == ["x", 1, {"a": [0]}]
 
 
-def placeholder(number):
+def placeholder(number: object) -> dict[str, object]:
     return {"_placeholder": True, "num": number}
 
 
@@ -251,13 +253,13 @@ def placeholder(number):
         ["x", placeholder(0), {"_placeholder": True, "num": placeholder(0)}],
     ],
 )
-def test_placeholders_that_do_not_fit_one_attachment(data):
+def test_placeholders_that_do_not_fit_one_attachment(data: list[Any]) -> None:
     with pytest.raises(ProtocolError):
         find_slots(data, 1)
 
 
 @given(JSON.map(lambda value: ["x", value]), st.lists(st.binary(max_size=8), max_size=10))
-def test_attachments_survive_the_round_trip(data, parts):
+def test_attachments_survive_the_round_trip(data: list[Any], parts: list[bytes]) -> None:
     args = [*data, *parts, {"again": parts[:0]}]
     packet, attachments = encode_arguments(EVENT, b"", args)
     decoded = decode(packet)
@@ -285,7 +287,7 @@ PLACE = b'{"_placeholder":true,"num":0}'
         (b"40[" + DEEP + b"]", UNREAD_AUTH),
     ],
 )
-def test_data_that_is_too_much_is_replaced(packet, data):
+def test_data_that_is_too_much_is_replaced(packet: bytes, data: object) -> None:
     """So that an event can be refused by its name, and an auth (contract A30)."""
     decoded = decode(packet)
     assert decoded.data == data
@@ -296,11 +298,11 @@ def test_data_that_is_too_much_is_replaced(packet, data):
     ("packet", "data"),
     [(b'42["x",1]', ["x", UNREAD]), (b"40{}", UNREAD_AUTH), (b"40", None), (b"42[", []), (b"43[1]", [])],
 )
-def test_data_that_is_not_to_be_read_is_not(packet, data):
+def test_data_that_is_not_to_be_read_is_not(packet: bytes, data: object) -> None:
     assert decode(packet, read=False).data == data
 
 
-def test_a_disconnect_has_no_data_however_much():
+def test_a_disconnect_has_no_data_however_much() -> None:
     for read in (True, False):
         with pytest.raises(ProtocolError):
             decode(b"41[" + DEEP + b"]", read=read)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -34,7 +35,7 @@ def session(*paths: str) -> SocketSession[str]:
     return machine
 
 
-def test_connect_asks_the_driver():
+def test_connect_asks_the_driver() -> None:
     machine = session()
     assert machine.receive(b"40") == (CONNECT, "/", None, None)
     assert machine.receive(b'40/llm,{"key":"k"}') == (CONNECT, "/llm", {"key": "k"}, None)
@@ -42,7 +43,7 @@ def test_connect_asks_the_driver():
     assert machine.empty
 
 
-def test_events_find_their_member():
+def test_events_find_their_member() -> None:
     machine = session("/", "/llm", "/room5")
     assert machine.receive(b'42["a",1]') == (EVENT, "/", ["a", 1], None)
     assert machine.receive(b'427["a"]') == (EVENT, "/", ["a"], b"7")
@@ -52,12 +53,12 @@ def test_events_find_their_member():
     assert machine.receive(b'42/,["a"]') == (EVENT, "/", ["a"], None)
 
 
-def test_a_bracket_in_a_path_is_no_problem():
+def test_a_bracket_in_a_path_is_no_problem() -> None:
     machine = session("/a[b")
     assert machine.receive(b'42/a[b,5["x"]') == (EVENT, "/a[b", ["x"], b"5")
 
 
-def test_acks_find_their_member():
+def test_acks_find_their_member() -> None:
     machine = session("/", "/llm")
     assert machine.receive(b"435[1]") == (ACK, "/", [1], b"5")
     assert machine.receive(b"43/llm,0[]") == (ACK, "/llm", [], b"0")
@@ -75,14 +76,14 @@ def test_acks_find_their_member():
         *(b'["%b",1]' % n.encode() for n in sorted(RESERVED_EVENTS)),
     ],
 )
-def test_events_that_nobody_may_handle_are_ignored(args):
+def test_events_that_nobody_may_handle_are_ignored(args: bytes) -> None:
     machine = session("/", "/llm")
     assert machine.receive(b"42" + args) is None
     assert machine.receive(b"42/llm,3" + args) is None
     assert machine.receive(b"42/," + args) is None
 
 
-def test_leaving():
+def test_leaving() -> None:
     machine = session("/", "/llm")
     assert machine.receive(b"41/llm,") == (DISCONNECT, "/llm", None, None)
     assert machine.members == ("/",)
@@ -91,7 +92,7 @@ def test_leaving():
     assert machine.receive(b'42/llm,["a"]') == (EVENT, "again", ["a"], None)
 
 
-def test_what_a_peer_sent_before_it_knew_that_it_is_out_is_ignored():
+def test_what_a_peer_sent_before_it_knew_that_it_is_out_is_ignored() -> None:
     machine = session("/llm")
     machine.leave("/llm", "/llm")
     assert machine.empty
@@ -102,14 +103,14 @@ def test_what_a_peer_sent_before_it_knew_that_it_is_out_is_ignored():
     machine.leave("/llm", "/llm")
 
 
-def test_a_former_member_does_not_take_its_successor_out():
+def test_a_former_member_does_not_take_its_successor_out() -> None:
     machine = session()
     machine.join("/llm", "new")
     machine.leave("/llm", "old")
     assert machine.members == ("new",)
 
 
-def test_a_peers_connect_error_means_nothing():
+def test_a_peers_connect_error_means_nothing() -> None:
     assert session("/").receive(b'44{"message":"x"}') is None
 
 
@@ -135,12 +136,12 @@ def test_a_peers_connect_error_means_nothing():
         b"42/a,null",
     ],
 )
-def test_what_ends_the_connection(packet):
+def test_what_ends_the_connection(packet: bytes) -> None:
     with pytest.raises(ProtocolError):
         session("/a").receive(packet)
 
 
-def test_namespaces_are_counted():
+def test_namespaces_are_counted() -> None:
     machine = session("/1", "/2")
     assert not machine.full
     machine.join("/3", "/3")
@@ -149,7 +150,7 @@ def test_namespaces_are_counted():
     assert not machine.full
 
 
-def test_attachments_come_together():
+def test_attachments_come_together() -> None:
     machine = session("/llm")
     packet = b'452-/llm,7["a",{"x":{"_placeholder":true,"num":1}},[%b]]' % ONE
     assert machine.receive(packet) == (BINARY_EVENT, None, None, None)
@@ -163,21 +164,21 @@ def test_attachments_come_together():
     assert machine.receive(b'42/llm,["a"]') is not None
 
 
-def test_a_binary_ack():
+def test_a_binary_ack() -> None:
     machine = session("/")
     machine.receive(b"461-5[%b]" % ONE)
     assert machine.receive_binary(b"x", LIMIT) == (ACK, "/", [b"x"], b"5")
 
 
 @pytest.mark.parametrize("name", [b"null", b'"connect"', b"1"])
-def test_attachments_of_an_event_that_is_ignored_are_swallowed(name):
+def test_attachments_of_an_event_that_is_ignored_are_swallowed(name: bytes) -> None:
     machine = session("/")
     machine.receive(b"451-[%b,%b]" % (name, ONE))
     assert machine.receive_binary(b"x", LIMIT) is None
     assert machine.receive(b'42["a"]') is not None
 
 
-def test_attachments_of_a_member_that_leaves_are_dropped():
+def test_attachments_of_a_member_that_leaves_are_dropped() -> None:
     machine = session("/", "/llm")
     machine.receive(b'452-/llm,["a",%b,{"_placeholder":true,"num":1}]' % ONE)
     machine.receive_binary(b"x" * 100, LIMIT)
@@ -203,24 +204,24 @@ def test_attachments_of_a_member_that_leaves_are_dropped():
         b"451-{}",
     ],
 )
-def test_attachment_rules(packet):
+def test_attachment_rules(packet: bytes) -> None:
     with pytest.raises(ProtocolError):
         session("/").receive(packet)
 
 
-def test_nothing_but_attachments_while_they_are_due():
+def test_nothing_but_attachments_while_they_are_due() -> None:
     machine = session("/")
     machine.receive(b'451-["a",%b]' % ONE)
     with pytest.raises(ProtocolError):
         machine.receive(b'42["b"]')
 
 
-def test_binary_data_out_of_the_blue():
+def test_binary_data_out_of_the_blue() -> None:
     with pytest.raises(ProtocolError):
         session("/").receive_binary(b"x", LIMIT)
 
 
-def test_attachments_count_towards_the_limit():
+def test_attachments_count_towards_the_limit() -> None:
     machine = session("/")
     packet = b'452-["a",%b,{"_placeholder":true,"num":1}]' % ONE
     machine.receive(packet)
@@ -230,7 +231,7 @@ def test_attachments_count_towards_the_limit():
 
 
 @pytest.mark.parametrize("read", [True, False])
-def test_an_event_that_is_too_much_keeps_its_name(read):
+def test_an_event_that_is_too_much_keeps_its_name(read: bool) -> None:
     machine = session("/", "/a")
     receive = machine.receive if read else machine.receive_unread
     deep = b"[" * 65 + b"]" * 65 if read else b"1"
@@ -244,20 +245,20 @@ def test_an_event_that_is_too_much_keeps_its_name(read):
     assert machine.receive_binary(b"x", LIMIT) == (ACK, "/", [], b"9")
 
 
-def test_a_packet_that_is_not_read_is_no_attachment_either():
+def test_a_packet_that_is_not_read_is_no_attachment_either() -> None:
     machine = session("/")
     machine.receive(b'451-["x",' + ONE + b"]")
     with pytest.raises(ProtocolError):
         machine.receive_unread(b'42["x"]')
 
 
-def test_a_literal_true_is_read_as_such():
+def test_a_literal_true_is_read_as_such() -> None:
     machine = session("/")
     machine.receive(b'451-["x",' + ONE + b",true]")
     assert machine.receive_binary(b"x", LIMIT) == (EVENT, "/", ["x", b"x", True], None)
 
 
-def test_attachments_beyond_what_is_readable_are_not_kept():
+def test_attachments_beyond_what_is_readable_are_not_kept() -> None:
     machine = session("/")
     machine.receive(b'452-7["a",%b,{"_placeholder":true,"num":1}]' % ONE)
     assert machine.receive_binary(b"x" * 500, 1000, 400) is None
@@ -271,7 +272,7 @@ def test_attachments_beyond_what_is_readable_are_not_kept():
     assert machine.receive(b'42["a"]') == (EVENT, "/", ["a"], None)
 
 
-def test_attachments_that_do_not_come():
+def test_attachments_that_do_not_come() -> None:
     machine = session("/")
     machine.receive(b'451-["a",%b]' % ONE)
     machine.expect_attachments(10.0)
@@ -279,7 +280,7 @@ def test_attachments_that_do_not_come():
         machine.tick(10.0)
 
 
-def test_close_forgets():
+def test_close_forgets() -> None:
     machine = session("/")
     machine.receive(b'451-["a",%b]' % ONE)
     machine.expect_attachments(10.0)
@@ -297,7 +298,7 @@ PACKET = st.one_of(st.binary(), st.lists(PIECES, max_size=8).map(b"".join)).map(
 
 
 @given(st.lists(st.one_of(PACKET.map(lambda p: (False, p)), st.binary().map(lambda p: (True, p)))))
-def test_no_order_of_packets_breaks_the_machine(packets):
+def test_no_order_of_packets_breaks_the_machine(packets: list[Any]) -> None:
     machine = session("/", "/llm")
     for binary, packet in packets:
         try:
@@ -322,7 +323,7 @@ SEEDS = [
 ]
 
 
-def test_a_hundred_thousand_mutated_packets_and_no_unhandled_error():
+def test_a_hundred_thousand_mutated_packets_and_no_unhandled_error() -> None:
     """Any exception but ProtocolError fails this test by itself; the seed makes a failure repeatable."""
     chance = random.Random(20261122)
     refused = handed_on = 0

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from twisted.logger import globalLogPublisher
 
 from authkit import Gatehouse
+from logkit import Logged
 from newage.errors import BadParameter
 from newage.services.home.files import FileSettings
 from newage.services.home.server_file import DEFAULTS, ServerFile, merged, validated
@@ -57,15 +57,11 @@ def test_the_file_is_merged_over_the_defaults(house: Gatehouse) -> None:
 def test_an_unparsable_file_is_kept_and_reported(house: Gatehouse, content: str | bytes) -> None:
     path = house.write(NAME, content)
     before = path.read_bytes()
-    events: list[dict[str, Any]] = []
-    globalLogPublisher.addObserver(events.append)
-    try:
+    with Logged() as logged:
         file = load(house)
-    finally:
-        globalLogPublisher.removeObserver(events.append)
     assert path.read_bytes() == before
     assert file.values == dict(DEFAULTS)
-    assert [event.get("error_code") for event in events if event.get("error_code")] == [104]
+    assert [event.get("error_code") for event in logged.events if event.get("error_code")] == [104]
 
 
 @pytest.mark.parametrize(("value", "safe"), [(True, True), (False, False), ("no", True), (None, True), (0, True)])

@@ -65,9 +65,14 @@ def answer(kit: Kit, request_id: str, extension: str = X) -> None:
     kit.streams.answered(extension, request_id, None, "an answer")
 
 
+def mute_for_a_while(kit: Kit, identity: str) -> None:
+    kit.mute("den", identity, 5)
+    kit.clock.advance(5)
+
+
 # ------------------------------------------------------------------------------------------------------- for the host
 
-TAKES_BACK: dict[str, Callable[[Kit, Sids, str], None]] = {
+TAKES_BACK: dict[str, Callable[[Kit, Sids, str], object]] = {
     "deleted by its author": lambda kit, sids, said: delete(kit, sids, "bob", said),
     "deleted by staff": lambda kit, sids, said: delete(kit, sids, "host", said),
     "cleared": lambda kit, sids, said: clear(kit, sids, "host"),
@@ -78,7 +83,7 @@ TAKES_BACK: dict[str, Callable[[Kit, Sids, str], None]] = {
         result_of(kit.rooms.add("den", "bob")),
     ],
     "muted": lambda kit, sids, said: kit.mute("den", "bob", inf),
-    "muted for a while": lambda kit, sids, said: [kit.mute("den", "bob", 5), kit.clock.advance(5)],
+    "muted for a while": lambda kit, sids, said: mute_for_a_while(kit, "bob"),
     "muted as another identity": lambda kit, sids, said: kit.mute("den", "bob-2", inf),
 }
 

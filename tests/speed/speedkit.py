@@ -143,7 +143,12 @@ class Client:
     def next(self) -> bytes:
         """The next packet; the reactor turns until it is there."""
         found: list[bytes] = []
-        self._turn_until(lambda: found.extend(self._frames(1)) or found)
+
+        def one() -> bool:
+            found.extend(self._frames(1))
+            return bool(found)
+
+        self._turn_until(one)
         return found[0]
 
     def event(self, name: str) -> list[Any]:

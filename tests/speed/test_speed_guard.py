@@ -18,16 +18,14 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from scenes import ROOT, SCENES, TIMES, Cost, make_house, measure
+from speedkit import House, HubHouse, Stream
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 import newage
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
-
-from scenes import ROOT, SCENES, TIMES, Cost, make_house, measure  # noqa: E402
-from speedkit import House, HubHouse, Stream  # noqa: E402
 
 SLACK = 0.5  # calls of a round that are forgiven
 OTHERS = 1.05  # Twisted's own calls may change with its version

@@ -181,7 +181,8 @@ class Answers(RuleBasedStateMachine):
         self.picked: Counter[str] = Counter()
         self.reference = ReferenceDouble(kit, REFERENCE)
         self.labelling = [LabellingDouble(kit, who, self.pick) for who in (DOCUMENTED, MODERN)]
-        for double in (self.reference, *self.labelling):
+        self.doubles: list[ReferenceDouble | LabellingDouble] = [self.reference, *self.labelling]
+        for double in self.doubles:
             self.connect(double)
 
     def pick(self, kind: str) -> str:
@@ -235,7 +236,7 @@ class Answers(RuleBasedStateMachine):
             case "make again":
                 self.make_room_again(GROUPS[which % 2], who)
             case "reload":
-                self.reload((self.reference, *self.labelling)[which])
+                self.reload(self.doubles[which])
             case "read":
                 self.read_streams(who)
             case _:

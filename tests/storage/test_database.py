@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from twisted.internet.defer import CancelledError
-from twisted.logger import globalLogPublisher
 
 from deferreds import SteppedWorkers, outcome, value
+from logkit import Logged
 from newage.errors import BadParameter, Unavailable
 from newage.storage.database import Database
 
@@ -82,18 +82,14 @@ class TestGroupCommit:
 
     def test_an_sql_error_is_unavailable_and_logged(self, make_database: Make, writer: SteppedWorkers) -> None:
         database = make_database(writer=writer)
-        events: list[dict[str, object]] = []
-        globalLogPublisher.addObserver(events.append)
-        try:
+        with Logged() as logged:
             done = [outcome(database.write(operation)) for operation in (put("a"), put("a"), put("b"))]
             writer.flush()
-        finally:
-            globalLogPublisher.removeObserver(events.append)
         with pytest.raises(Unavailable):
             done[1][0].raiseException()
         assert done[2] == ["b"]
         assert [
-            event["kind"] for event in events if event.get("log_namespace") == "newage.storage.database.Database"
+            event["kind"] for event in logged.events if event.get("log_namespace") == "newage.storage.database.Database"
         ] == ["IntegrityError"]
 
     def test_when_the_transaction_is_lost_nobody_is_told_otherwise(

@@ -335,10 +335,14 @@ class TestMessages:
 
     def test_reads_no_more_than_fits_but_always_one(self, lobby: Stores) -> None:
         """A weight is text, data and further members; a room of long messages must not be read whole."""
-        for number, members in enumerate(
-            ({}, {"data": "1234567"}, {"extra": {"a": "b"}}, {"text": "\u20ac" * 3}), start=1
-        ):
-            value(lobby.messages.add_message(message(number, **{"text": "x" * 9, **members}), 99))
+        written: tuple[dict[str, Any], ...] = (
+            {"text": "x" * 9},
+            {"text": "x" * 9, "data": "1234567"},
+            {"text": "x" * 9, "extra": {"a": "b"}},
+            {"text": "\u20ac" * 3},
+        )
+        for number, members in enumerate(written, start=1):
+            value(lobby.messages.add_message(message(number, **members), 99))
         messages = lobby.messages
         assert value(messages.message_weights(LOBBY)) == (9, 18, 18, 9)
         assert value(messages.message_weights("nowhere")) == ()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from web_doubles import House, parse_responses, with_settings
+from twisted.web.resource import Resource
+from twisted.web.server import Request
+from web_doubles import House, Line, parse_responses, with_settings
 
 from newage.web.channel import ConnectionCount
 
 POLLING = "/socket.io/?EIO=4&transport=polling"
 
 
-def settled(line) -> bytes:
+def settled(line: Line) -> bytes:
     """What was sent, after a turn."""
     line.house.clock.advance(0)
     return line.transport.take()
@@ -19,7 +21,7 @@ def settled(line) -> bytes:
 # ----------------------------------------------------------------------------------------------------------- deadlines
 
 
-def test_headers_have_one_deadline_however_often_a_byte_comes():
+def test_headers_have_one_deadline_however_often_a_byte_comes() -> None:
     house = House(with_settings(header_timeout_seconds=10))
     line = house.line()
     for byte in b"GET / HTT":
@@ -36,7 +38,7 @@ def test_headers_have_one_deadline_however_often_a_byte_comes():
     assert house.clock.getDelayedCalls() == []
 
 
-def test_a_silent_peer_has_the_same_deadline():
+def test_a_silent_peer_has_the_same_deadline() -> None:
     house = House(with_settings(header_timeout_seconds=10))
     line = house.line()
     house.clock.advance(10)
@@ -45,7 +47,7 @@ def test_a_silent_peer_has_the_same_deadline():
     assert line.transport.aborted
 
 
-def test_the_body_has_a_deadline_of_its_own():
+def test_the_body_has_a_deadline_of_its_own() -> None:
     house = House(with_settings(header_timeout_seconds=10, body_timeout_seconds=30))
     url = house.open_polling()
     line = house.line()
@@ -59,7 +61,7 @@ def test_the_body_has_a_deadline_of_its_own():
     assert settled(line).startswith(b"HTTP/1.1 408 ")
 
 
-def test_between_requests_the_idle_time_counts_and_then_the_headers_again():
+def test_between_requests_the_idle_time_counts_and_then_the_headers_again() -> None:
     house = House(with_settings(header_timeout_seconds=10, idle_timeout_seconds=65))
     line = house.line()
     assert line.ask("/x").status == 404
@@ -75,7 +77,7 @@ def test_between_requests_the_idle_time_counts_and_then_the_headers_again():
     assert settled(line) == b""
 
 
-def test_a_parked_get_has_no_http_deadline():
+def test_a_parked_get_has_no_http_deadline() -> None:
     house = House()
     url = house.open_polling()
     line = house.line()
@@ -89,7 +91,7 @@ def test_a_parked_get_has_no_http_deadline():
 # -------------------------------------------------------------------------------------------------------------- bodies
 
 
-def test_an_announced_body_beyond_the_limit_is_refused_before_it_is_read():
+def test_an_announced_body_beyond_the_limit_is_refused_before_it_is_read() -> None:
     house = House(with_settings(max_http_buffer_bytes=1_000))
     url = house.open_polling()
     line = house.line()
@@ -103,7 +105,7 @@ def test_an_announced_body_beyond_the_limit_is_refused_before_it_is_read():
     assert house.ask(house.open_polling(), "POST", b"4" * 1_000).summary == (200, b"ok")
 
 
-def test_a_chunked_body_is_counted_while_it_comes():
+def test_a_chunked_body_is_counted_while_it_comes() -> None:
     house = House(with_settings(max_http_buffer_bytes=1_000))
     url = house.open_polling()
     line = house.line()
@@ -117,7 +119,7 @@ def test_a_chunked_body_is_counted_while_it_comes():
     assert house.messages == []
 
 
-def test_a_chunked_body_beyond_the_limit_in_one_piece():
+def test_a_chunked_body_beyond_the_limit_in_one_piece() -> None:
     house = House(with_settings(max_http_buffer_bytes=10))
     url = house.open_polling()
     line = house.line()
@@ -129,7 +131,7 @@ def test_a_chunked_body_beyond_the_limit_in_one_piece():
     assert house.messages == []
 
 
-def test_a_chunked_body_within_the_limit():
+def test_a_chunked_body_within_the_limit() -> None:
     house = House()
     url = house.open_polling()
     line = house.line()
@@ -140,7 +142,7 @@ def test_a_chunked_body_within_the_limit():
     assert house.messages == [(b"ab", False)]
 
 
-def test_other_paths_have_a_smaller_limit():
+def test_other_paths_have_a_smaller_limit() -> None:
     house = House(with_settings(max_other_body_bytes=100))
     line = house.line()
     line.request("/index.html", "POST", b"x" * 101)
@@ -148,7 +150,7 @@ def test_other_paths_have_a_smaller_limit():
     assert house.ask("/nothing", "POST", b"x" * 100).status == 404
 
 
-def test_expect_continue():
+def test_expect_continue() -> None:
     house = House()
     url = house.open_polling()
     line = house.line()
@@ -164,7 +166,7 @@ def test_expect_continue():
 @pytest.mark.parametrize(
     "query", ["\x80", "sid=\xff&transport=polling&EIO=4", "sid", "=", "&&;&", "%", "sid=%zz", "sid=%00"]
 )
-def test_any_query_before_a_body(query):
+def test_any_query_before_a_body(query: str) -> None:
     house = House()
     line = house.line()
     line.request(f"/socket.io/?{query}", "POST", b"4x")
@@ -174,7 +176,7 @@ def test_any_query_before_a_body(query):
     assert settled(line)[:13] in (b"HTTP/1.1 413 ", b"HTTP/1.1 400 "), "the latter where Twisted refuses the line"
 
 
-def test_http_1_0_may_do_without_a_host():
+def test_http_1_0_may_do_without_a_host() -> None:
     line = House().line()
     line.send(b"GET /x HTTP/1.0\r\n\r\n")
     assert [response.status for response in line.responses()] == [404]
@@ -202,7 +204,7 @@ def test_http_1_0_may_do_without_a_host():
         b"GET /" + b"x" * 17_000 + b" HTTP/1.1\r\n\r\n",
     ],
 )
-def test_malformed_requests_get_one_400_and_nothing_after_it(data):
+def test_malformed_requests_get_one_400_and_nothing_after_it(data: bytes) -> None:
     house = House()
     line = house.line()
     line.send(data + b"GET /lib/constants.js HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -210,7 +212,7 @@ def test_malformed_requests_get_one_400_and_nothing_after_it(data):
     assert line.transport.half_closed
 
 
-def test_hostile_paths_are_not_echoed():
+def test_hostile_paths_are_not_echoed() -> None:
     """Contract 16.3.17."""
     house = House()
     response = house.line("203.0.113.7").ask("/<script>alert(1)</script>", Host="<script>")
@@ -218,13 +220,13 @@ def test_hostile_paths_are_not_echoed():
     assert not any("script" in value for value in response.headers.values())
 
 
-def test_a_fault_of_ours_is_a_500_without_a_traceback():
+def test_a_fault_of_ours_is_a_500_without_a_traceback() -> None:
     house = House()
 
-    class Broken:
+    class Broken(Resource):
         isLeaf = True
 
-        def render(self, request):
+        def render(self, request: Request) -> bytes:
             raise RuntimeError("secret detail")
 
     house.site._files = Broken()
@@ -232,13 +234,13 @@ def test_a_fault_of_ours_is_a_500_without_a_traceback():
     assert response.summary == (500, b"Internal Server Error")
 
 
-def test_a_fault_in_the_middle_of_an_answer_aborts():
+def test_a_fault_in_the_middle_of_an_answer_aborts() -> None:
     house = House()
 
-    class Broken:
+    class Broken(Resource):
         isLeaf = True
 
-        def render(self, request):
+        def render(self, request: Request) -> bytes:
             request.setHeader(b"Content-Length", b"10")
             request.write(b"half")
             raise RuntimeError
@@ -252,7 +254,7 @@ def test_a_fault_in_the_middle_of_an_answer_aborts():
 # ---------------------------------------------------------------------------------------------------------- pipelining
 
 
-def test_nothing_may_follow_a_parked_get():
+def test_nothing_may_follow_a_parked_get() -> None:
     house = House()
     url = house.open_polling()
     line = house.line()
@@ -262,7 +264,7 @@ def test_nothing_may_follow_a_parked_get():
     assert len(house.engines) == 0
 
 
-def test_pipelined_static_requests_are_answered_in_order():
+def test_pipelined_static_requests_are_answered_in_order() -> None:
     house = House()
     line = house.line()
     line.send(b"GET /a HTTP/1.1\r\nHost: [::1]\r\n\r\nGET /lib/uuid/uuid.js HTTP/1.1\r\nHost: [::1]\r\n\r\n")
@@ -272,7 +274,7 @@ def test_pipelined_static_requests_are_answered_in_order():
 # --------------------------------------------------------------------------------------------------------------- counts
 
 
-def test_connections_of_one_address_are_limited():
+def test_connections_of_one_address_are_limited() -> None:
     house = House(with_settings(max_connections_per_address=2))
     lines = [house.line("203.0.113.7") for _ in range(3)]
     assert [line.protocol is not None for line in lines] == [True, True, False]
@@ -282,12 +284,12 @@ def test_connections_of_one_address_are_limited():
     assert house.line("203.0.113.7").protocol is not None
 
 
-def test_trusted_proxies_are_exempt():
+def test_trusted_proxies_are_exempt() -> None:
     house = House(with_settings(max_connections_per_address=1, trusted_proxies=["203.0.113.7"]))
     assert all(house.line("203.0.113.7").protocol is not None for _ in range(5))
 
 
-def test_connections_in_total_are_limited():
+def test_connections_in_total_are_limited() -> None:
     house = House(with_settings(max_connections=3))
     lines = [house.line() for _ in range(4)]
     assert [line.protocol is not None for line in lines] == [True, True, True, False]
@@ -296,7 +298,7 @@ def test_connections_in_total_are_limited():
     assert house.site.connections.total == 0
 
 
-def test_counts_return_to_nothing():
+def test_counts_return_to_nothing() -> None:
     count = ConnectionCount(with_settings(max_connections_per_address=2), lambda address: address == "::1")
     for address in ("a", "a", "b", "::1"):
         assert count.take(address)
@@ -307,11 +309,11 @@ def test_counts_return_to_nothing():
     assert count._each == {}
 
 
-def test_http_2_is_not_offered():
+def test_http_2_is_not_offered() -> None:
     assert House().site.acceptableProtocols() == [b"http/1.1"]
 
 
-def test_the_factory_keeps_no_timer_and_no_log():
+def test_the_factory_keeps_no_timer_and_no_log() -> None:
     house = House()
     house.site.startFactory()
     house.site.stopFactory()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from twisted.web.resource import Resource
+from twisted.web.server import Request
 from web_doubles import House, Line
 
 from newage.web.claims import Claims, claims_of, is_forwarding
@@ -18,21 +20,21 @@ MARKS = [
 
 
 @pytest.mark.parametrize("name", MARKS)
-def test_the_marks_of_proxies(name):
+def test_the_marks_of_proxies(name: str) -> None:
     assert is_forwarding(name.encode())
 
 
 @pytest.mark.parametrize(
     "name", ["Host", "Origin", "Accept", "User-Agent", "X-Requested-With", "Viaduct", "CFX", "Referer", "X-Real-IPs"]
 )
-def test_what_is_no_mark_of_a_proxy(name):
+def test_what_is_no_mark_of_a_proxy(name: str) -> None:
     assert not is_forwarding(name.encode())
 
 
 @pytest.mark.parametrize("name", MARKS)
-def test_every_mark_makes_remote(name):
+def test_every_mark_makes_remote(name: str) -> None:
     house = House()
-    house.ask("/socket.io/?EIO=4&transport=polling", **{name.replace("-", "_"): "127.0.0.1"})
+    house.line().request("/socket.io/?EIO=4&transport=polling", headers={name: "127.0.0.1"})
     connection = house.engines.get("sid1")
     assert connection is not None
     assert not connection.peer.local
@@ -42,10 +44,10 @@ def claims_seen(line: Line, text: str) -> Claims:
     """The claims of one raw request."""
     seen: list[Claims] = []
 
-    class Watch:
+    class Watch(Resource):
         isLeaf = True
 
-        def render(self, request):
+        def render(self, request: Request) -> bytes:
             seen.append(claims_of(request))
             return b""
 
@@ -55,7 +57,7 @@ def claims_seen(line: Line, text: str) -> Claims:
     return claims
 
 
-def test_everything_is_kept_in_order():
+def test_everything_is_kept_in_order() -> None:
     text = """GET / HTTP/1.1
 Host: localhost:4000
 Origin: http://a
@@ -80,5 +82,5 @@ Sec-Fetch-Mode: cors"""
     assert found.size == len("X-Forwarded-ForForwarded1.1.1.12.2.2.2for=3.3.3.3localhost:4000http://ahttp://bsame-site")
 
 
-def test_a_bare_request_of_http_1_0():
+def test_a_bare_request_of_http_1_0() -> None:
     assert claims_seen(House().line(), "GET / HTTP/1.0") == Claims("127.0.0.1", False)

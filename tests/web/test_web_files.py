@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -45,7 +46,7 @@ def house(home: Path) -> House:
     return House(home=home)
 
 
-def test_a_file_with_its_headers(house):
+def test_a_file_with_its_headers(house: House) -> None:
     response = house.ask("/public/digits.txt")
     assert response.summary == (200, b"0123456789")
     assert response.headers["content-type"] == "text/plain; charset=UTF-8"
@@ -70,11 +71,11 @@ def test_a_file_with_its_headers(house):
         ("a", "application/octet-stream"),
     ],
 )
-def test_content_types(name, expected):
+def test_content_types(name: str, expected: str) -> None:
     assert content_type(name) == expected
 
 
-def test_head(house):
+def test_head(house: House) -> None:
     line = house.line()
     line.request("/public/digits.txt", "HEAD")
     (response,) = line.responses(head=True)
@@ -83,7 +84,7 @@ def test_head(house):
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
-def test_other_methods(house, method):
+def test_other_methods(house: House, method: str) -> None:
     response = house.ask("/public/digits.txt", method)
     assert response.status == 405
     assert response.headers["allow"] == "GET, HEAD"
@@ -91,14 +92,14 @@ def test_other_methods(house, method):
     assert house.ask("/public/nothing.txt", method).status == 404
 
 
-def test_names_are_decoded(house):
+def test_names_are_decoded(house: House) -> None:
     assert house.ask("/public/with%20space%20%C3%A9.txt").summary == (200, b"named")
 
 
 # ------------------------------------------------------------------------------------------------------------- folders
 
 
-def test_a_folder_is_reached_with_a_slash(house):
+def test_a_folder_is_reached_with_a_slash(house: House) -> None:
     response = house.ask("/public/sub?a=1&b=%22")
     assert response.status == 301
     assert response.headers["location"] == "/public/sub/?a=1&b=%22"
@@ -106,7 +107,7 @@ def test_a_folder_is_reached_with_a_slash(house):
 
 
 @pytest.mark.parametrize("target", ["/public/empty", "/public/empty/", "/public", "/public/", "/public/digits.txt/"])
-def test_no_listing(house, target):
+def test_no_listing(house: House, target: str) -> None:
     assert house.ask(target).summary == (404, b"Not Found")
 
 
@@ -149,7 +150,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("target", HOSTILE)
-def test_what_is_not_there_for_you(house, target):
+def test_what_is_not_there_for_you(house: House, target: str) -> None:
     assert house.ask(target).summary == (404, b"Not Found")
 
 
@@ -162,12 +163,12 @@ def test_what_is_not_there_for_you(house, target):
         max_size=7,
     )
 )
-def test_no_path_reaches_what_is_outside(house, parts):
+def test_no_path_reaches_what_is_outside(house: House, parts: list[Any]) -> None:
     response = house.ask("/public/" + "/".join(parts))
     assert response.status in (301, 404) or response.body in (b"sub index",)
 
 
-def test_a_link_that_replaces_a_folder_is_not_followed(house, home):
+def test_a_link_that_replaces_a_folder_is_not_followed(house: House, home: Path) -> None:
     """The race of contract 16.3.31: whatever is swapped between two looks, no link is ever walked."""
     sub = home / "public" / "sub"
     (home / "keys" / "index.html").write_text("outside")
@@ -181,13 +182,13 @@ def test_a_link_that_replaces_a_folder_is_not_followed(house, home):
         assert house.ask("/public/sub/").body in (b"sub index", b"Not Found")
 
 
-def test_a_root_may_be_reached_through_a_link(tmp_path, home):
+def test_a_root_may_be_reached_through_a_link(tmp_path: Path, home: Path) -> None:
     (tmp_path / "alias").symlink_to(home)
     assert House(home=tmp_path / "alias").ask("/public/digits.txt").status == 200
     assert open_beneath(tmp_path / "nothing", ["a"]) is None
 
 
-def test_no_descriptor_is_left_open(house):
+def test_no_descriptor_is_left_open(house: House) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
     for target in [*HOSTILE, "/public/digits.txt", "/public/sub", "/public/sub/", "/public/empty/"]:
         house.ask(target)
@@ -212,7 +213,7 @@ def test_no_descriptor_is_left_open(house):
         ({"If_Modified_Since": "Tue, 99 Nov 99999 22:13:20 GMT"}, 200),
     ],
 )
-def test_conditions(house, headers, status):
+def test_conditions(house: House, headers: dict[str, Any], status: int) -> None:
     line = house.line()
     response = line.ask("/public/digits.txt", **headers)
     assert response.status == status
@@ -239,13 +240,13 @@ def test_conditions(house, headers, status):
         ("bytes=99999999999999999999-", 200, b"0123456789", None),
     ],
 )
-def test_ranges(house, value, status, body, content_range):
+def test_ranges(house: House, value: str, status: int, body: bytes, content_range: str | None) -> None:
     response = house.ask("/public/digits.txt", Range=value)
     assert response.summary == (status, body)
     assert response.headers.get("content-range") == content_range
 
 
-def test_if_range(house):
+def test_if_range(house: House) -> None:
     target = "/public/digits.txt"
     assert house.ask(target, Range="bytes=0-1", If_Range="Tue, 14 Nov 2023 22:13:20 GMT").status == 206
     assert house.ask(target, Range="bytes=0-1", If_Range="Tue, 14 Nov 2023 22:13:21 GMT").status == 200
@@ -261,37 +262,37 @@ def large(home: Path, size: int = 200_000) -> bytes:
     return data
 
 
-def test_a_large_file(house, home):
+def test_a_large_file(house: House, home: Path) -> None:
     data = large(home)
     assert house.ask("/public/large.bin").body == data
     assert house.ask("/public/large.bin", Range="bytes=100-180099").body == data[100:180_100]
 
 
-def test_a_large_file_is_sent_as_fast_as_it_is_taken(house, home):
+def test_a_large_file_is_sent_as_fast_as_it_is_taken(house: House, home: Path) -> None:
     data = large(home)
     line = house.line()
-    written = []
+    written: list[bytes] = []
 
     def write(chunk: bytes) -> None:
         written.append(chunk)
         line.protocol.pauseProducing()  # what a transport says when its buffer is full
 
-    line.transport.write = write
+    line.transport.divert = write
     line.request("/public/large.bin")
     sent = [chunk for chunk in written if len(chunk) > 1_000]
     assert len(sent) == 1
     for _ in range(5):
         line.protocol.resumeProducing()
     assert b"".join(chunk for chunk in written if len(chunk) > 1_000) == data
-    line.transport.write = type(line.transport).write.__get__(line.transport)
+    line.transport.divert = None
     assert line.ask("/public/digits.txt").status == 200
 
 
-def test_a_peer_that_takes_nothing_loses_the_download(home):
+def test_a_peer_that_takes_nothing_loses_the_download(home: Path) -> None:
     house = House(with_settings(send_timeout_seconds=60), home=home)
     large(home)
     line = house.line()
-    line.transport.write = lambda chunk: line.protocol.pauseProducing()
+    line.transport.divert = lambda chunk: line.protocol.pauseProducing()
     before = len(list(Path("/proc/self/fd").iterdir()))
     line.request("/public/large.bin")
     assert len(list(Path("/proc/self/fd").iterdir())) == before + 1
@@ -301,10 +302,10 @@ def test_a_peer_that_takes_nothing_loses_the_download(home):
     assert house.clock.getDelayedCalls() == []
 
 
-def test_a_peer_that_goes_during_a_download(house, home):
+def test_a_peer_that_goes_during_a_download(house: House, home: Path) -> None:
     large(home)
     line = house.line()
-    line.transport.write = lambda chunk: line.protocol.pauseProducing()
+    line.transport.divert = lambda chunk: line.protocol.pauseProducing()
     before = len(list(Path("/proc/self/fd").iterdir()))
     line.request("/public/large.bin")
     line.transport.lose()
@@ -312,22 +313,22 @@ def test_a_peer_that_goes_during_a_download(house, home):
     assert house.clock.getDelayedCalls() == []
 
 
-def test_a_file_that_shrinks_during_a_download(house, home):
+def test_a_file_that_shrinks_during_a_download(house: House, home: Path) -> None:
     large(home)
     line = house.line()
 
     def write(chunk: bytes) -> None:
         (home / "public" / "large.bin").write_bytes(b"")
 
-    line.transport.write = write
+    line.transport.divert = write
     line.request("/public/large.bin")
     assert line.transport.aborted
 
 
-def test_the_transport_stops_the_producer(house, home):
+def test_the_transport_stops_the_producer(house: House, home: Path) -> None:
     large(home)
     line = house.line()
-    line.transport.write = lambda chunk: line.protocol.pauseProducing()
+    line.transport.divert = lambda chunk: line.protocol.pauseProducing()
     line.request("/public/large.bin")
     before = len(list(Path("/proc/self/fd").iterdir()))
     line.protocol.stopProducing()

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from twisted.logger import globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from web_doubles import HANDSHAKE, House, client_frame
+from zope.interface import implementer
 
 QUIET = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -18,7 +19,8 @@ QUIET = settings(max_examples=300, deadline=None, suppress_health_check=[HealthC
 def failures() -> Iterator[list[Any]]:
     seen: list[Any] = []
 
-    def observer(event: dict[str, Any]) -> None:
+    @implementer(ILogObserver)
+    def observer(event: LogEvent) -> None:
         if "log_failure" in event:
             seen.append(event["log_failure"])
 
@@ -61,7 +63,7 @@ pieces = st.lists(st.one_of(st.sampled_from(REQUESTS), mutated(st.sampled_from(R
 
 @QUIET
 @given(pieces, st.integers(1, 400))
-def test_http(failures, requests, size):
+def test_http(failures: list[Any], requests: list[bytes], size: int) -> None:
     house = House()
     house.open_polling()
     for data in requests:
@@ -91,7 +93,7 @@ frames = st.builds(
 
 @QUIET
 @given(st.lists(st.one_of(frames, mutated(frames), st.binary(max_size=30)), max_size=8), st.booleans())
-def test_websocket(failures, data, probing):
+def test_websocket(failures: list[Any], data: list[bytes], probing: bool) -> None:
     house = House()
     url = house.open_polling() if probing else "/socket.io/?EIO=4&transport=polling"
     line = house.line()

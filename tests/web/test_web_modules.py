@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,7 +60,7 @@ def served(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(node: str, served: Path, script: str) -> object:
+def run(node: str, served: Path, script: str) -> Any:
     done = subprocess.run(
         [node, "--input-type=module", "-e", script], cwd=served, capture_output=True, text=True, timeout=60, check=False
     )
@@ -68,7 +69,7 @@ def run(node: str, served: Path, script: str) -> object:
 
 
 @pytest.mark.integration
-def test_constants_are_complete(node, served):
+def test_constants_are_complete(node: str, served: Path) -> None:
     exported = run(node, served, "import * as all from './lib/constants.js'; console.log(JSON.stringify(all))")
     assert set(exported) == {"MSG_TYPE", "STREAM_EVENTS", "NAMESPACES", "EVENTS", "MEMBER_STATUS"}
     assert exported["MSG_TYPE"] == {**{name: name for name in STRINGS}, **NUMBERS}
@@ -100,7 +101,7 @@ def test_constants_are_complete(node, served):
 
 
 @pytest.mark.integration
-def test_uuids(node, served):
+def test_uuids(node: str, served: Path) -> None:
     values = run(
         node,
         served,
@@ -117,12 +118,12 @@ def test_uuids(node, served):
 
 @pytest.mark.integration
 @pytest.mark.parametrize("url", ["lib/Socket.io/socket.io.js", "public/socket.io.js"])
-def test_the_client_exports_io(node, served, url):
+def test_the_client_exports_io(node: str, served: Path, url: str) -> None:
     assert run(node, served, f"import {{ io }} from './{url}'; console.log(JSON.stringify(typeof io))") == "function"
 
 
 @pytest.mark.integration
-def test_the_stream_library_is_a_global_and_a_default_export(node, served):
+def test_the_stream_library_is_a_global_and_a_default_export(node: str, served: Path) -> None:
     script = """globalThis.window = globalThis;
     const { default: ss } = await import('./lib/@sap_oss/node-socketio-stream.js');
     console.log(JSON.stringify([typeof ss, ss === window.ss, typeof ss.createStream]))"""
@@ -130,14 +131,14 @@ def test_the_stream_library_is_a_global_and_a_default_export(node, served):
 
 
 @pytest.mark.integration
-def test_function_call_runs_without_node_modules_or_a_document(node, served):
+def test_function_call_runs_without_node_modules_or_a_document(node: str, served: Path) -> None:
     source = virtual_modules()["/dist/function_call.js"].body
     assert not re.search(rb"from '(node:|fs|path)", source)
     script = "import * as all from './dist/function_call.js'; console.log(JSON.stringify(Object.keys(all)))"
     assert run(node, served, script) == ["addStaticResources", "readJsonFromFile", "saveJsonToFile"]
 
 
-def test_bundles_have_their_maps():
+def test_bundles_have_their_maps() -> None:
     files = client_bundles("/socket.io")
     assert len(files) == 8
     for url, file in files.items():
@@ -150,19 +151,19 @@ def test_bundles_have_their_maps():
 # -------------------------------------------------------------------------------------------------------------- vendor
 
 
-def test_every_vendored_file_is_locked():
+def test_every_vendored_file_is_locked() -> None:
     present = {path.relative_to(ASSETS).as_posix() for path in (ASSETS / "vendor").rglob("*") if path.is_file()}
     assert present == set(LOCK)
 
 
 @pytest.mark.parametrize("name", sorted(LOCK))
-def test_vendored_files_are_what_the_lock_says(name):
+def test_vendored_files_are_what_the_lock_says(name: str) -> None:
     entry = LOCK[name]
     assert hashlib.sha256((ASSETS / name).read_bytes()).hexdigest() == entry["sha256"]
     assert entry["package"] and entry["version"] and entry["licence"]
     assert entry["source"].startswith("https://registry.npmjs.org/")
 
 
-def test_nothing_is_loaded_from_elsewhere():
+def test_nothing_is_loaded_from_elsewhere() -> None:
     for path in (ASSETS / "modules").glob("*.js"):
         assert not re.search(r"https?://", path.read_text())

@@ -49,7 +49,7 @@ class Checked:
         self.check = SelfCheck(self.house.clock, self.agent, wanted, self.house.site.gate, self.house.engines)
         self.check.startService()
 
-    def arrives(self, address: str = "127.0.0.1", **headers: str) -> None:
+    def arrives(self, address: str = "127.0.0.1", **headers: Any) -> None:
         """The question comes in, as a proxy passes it on; then its answer goes back."""
         (url,) = self.agent.urls
         parts = urlsplit(url)
@@ -57,7 +57,7 @@ class Checked:
         assert response.summary == (204, b"")
         self.agent.waiting[0].callback(Answer(204))
 
-    def takes_for_local(self, **headers: str) -> bool:
+    def takes_for_local(self, **headers: Any) -> bool:
         self.house.ask("/socket.io/?EIO=4&transport=polling", **headers)
         connection = self.house.engines.get(f"sid{self.house._made}")
         assert connection is not None

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 import pytest
 from attrs import evolve
+from web_doubles import with_settings
 
 from newage.web.settings import WebSettings
 
 
-def test_every_field_is_documented():
+def test_every_field_is_documented() -> None:
     assert all(field.metadata.get("doc") for field in attrs.fields(WebSettings))
 
 
-def test_numbers_name_their_unit_or_what_they_count():
+def test_numbers_name_their_unit_or_what_they_count() -> None:
     for field in attrs.fields(WebSettings):
         if isinstance(field.default, float):
             assert field.name.endswith("_seconds")
@@ -22,18 +25,18 @@ def test_numbers_name_their_unit_or_what_they_count():
 
 
 @pytest.mark.parametrize("value", ["local", ["local"], ("local",)])
-def test_a_list_may_be_one_string(value):
+def test_a_list_may_be_one_string(value: Any) -> None:
     assert evolve(WebSettings(), cors_origins=value).cors_origins == ("local",)
 
 
-def test_limits_are_positive():
+def test_limits_are_positive() -> None:
     for field in attrs.fields(WebSettings):
         if isinstance(field.default, int | float) and not isinstance(field.default, bool):
             with pytest.raises(ValueError, match=field.name):
-                evolve(WebSettings(), **{field.name: -1})
+                with_settings(**{field.name: -1})
 
 
-def test_the_defaults_of_the_contract():
+def test_the_defaults_of_the_contract() -> None:
     settings = WebSettings()
     assert settings.cors_origins == ("local",)
     assert settings.socket_io_path == "/socket.io"

@@ -36,7 +36,7 @@ def house(tmp_path: Path) -> House:
     return House(static_dir=static, home=home, extra_lookup=published.get)
 
 
-def test_the_first_page(house):
+def test_the_first_page(house: House) -> None:
     for target in ("/", "/index.html", "/?a=b"):
         response = house.ask(target)
         assert response.summary == (200, b"<title>newage</title>")
@@ -44,7 +44,7 @@ def test_the_first_page(house):
     assert house.ask("/", "POST").status == 405
 
 
-def test_newages_own_pages_carry_a_strict_policy(house):
+def test_newages_own_pages_carry_a_strict_policy(house: House) -> None:
     for target in ("/", "/app.js", "/mark.svg"):
         headers = house.ask(target).headers
         policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
@@ -57,14 +57,14 @@ def test_newages_own_pages_carry_a_strict_policy(house):
 
 
 @pytest.mark.parametrize("host", ["a; script-src *", "a b", "<x>", "a,b", "x" * 300, "\xff"])
-def test_a_hostile_host_does_not_get_into_the_policy(house, host):
+def test_a_hostile_host_does_not_get_into_the_policy(house: House, host: str) -> None:
     policy = house.line("203.0.113.7").ask("/", Host=host).headers["content-security-policy"]
     assert "connect-src 'self';" in policy
     assert "script-src" not in policy
 
 
 @pytest.mark.parametrize("target", ["/", "/app.js", "/lib/own.js", "/socket.io/socket.io.js", "/nothing"])
-def test_a_rebound_host_gets_no_file(house, target):
+def test_a_rebound_host_gets_no_file(house: House, target: str) -> None:
     """B1: a page of somebody else's that resolves to this machine reads nothing, files and mounts included."""
     refused = house.ask(target, Host="evil.example:4000")
     assert (refused.status, refused.body) == (403, b'{"code":4,"message":"Forbidden"}')
@@ -73,7 +73,7 @@ def test_a_rebound_host_gets_no_file(house, target):
     assert house.line("203.0.113.7").ask(target, Host="hub.example").status != 403
 
 
-def test_other_peoples_pages_do_not(house):
+def test_other_peoples_pages_do_not(house: House) -> None:
     assert "content-security-policy" not in house.ask("/exampleClient/monitor/monitor.html").headers
 
 
@@ -87,12 +87,12 @@ def test_other_peoples_pages_do_not(house):
         ("/dist/style.css", b"p{}"),
     ],
 )
-def test_folders_of_the_home(house, target, body):
+def test_folders_of_the_home(house: House, target: str, body: bytes) -> None:
     assert house.ask(target).summary == (200, body)
 
 
 @pytest.mark.parametrize("target", ["/dist/server.js", "/dist/server.js.map", "/dist/config.JSON", "/dist/%73erver.js"])
-def test_no_server_code_of_an_old_installation(house, target):
+def test_no_server_code_of_an_old_installation(house: House, target: str) -> None:
     assert house.ask(target).status == 404
 
 
@@ -108,7 +108,7 @@ def test_no_server_code_of_an_old_installation(house, target):
         "/dist/function_call.js",
     ],
 )
-def test_virtual_modules_win(house, target):
+def test_virtual_modules_win(house: House, target: str) -> None:
     response = house.ask(target)
     assert response.status == 200
     assert response.headers["content-type"] == JS
@@ -126,7 +126,7 @@ def test_virtual_modules_win(house, target):
 @pytest.mark.parametrize(
     "name", ["socket.io.js", "socket.io.min.js", "socket.io.esm.min.js", "socket.io.msgpack.min.js"]
 )
-def test_client_bundles(house, name):
+def test_client_bundles(house: House, name: str) -> None:
     response = house.ask(f"/socket.io/{name}")
     assert response.status == 200
     assert response.headers["content-type"].lower() == "application/javascript; charset=utf-8"
@@ -134,7 +134,7 @@ def test_client_bundles(house, name):
     assert house.ask(f"/socket.io/{name}.map").status == 200
 
 
-def test_another_path_for_socket_io():
+def test_another_path_for_socket_io() -> None:
     house = House(with_settings(socket_io_path="/hub"))
     assert house.ask("/hub/?EIO=4&transport=polling").status == 200
     assert house.ask("/hub/socket.io.js").status == 200
@@ -142,7 +142,7 @@ def test_another_path_for_socket_io():
     assert house.ask("/lib/constants.js").status == 200
 
 
-def test_dynamic_resources_come_before_the_404(house):
+def test_dynamic_resources_come_before_the_404(house: House) -> None:
     assert house.ask("/mine").summary == (200, b"mine")
     assert house.ask("/files/page.html").summary == (200, b"mine")
     assert house.ask("/mine", "POST").status == 405
@@ -153,7 +153,7 @@ def test_dynamic_resources_come_before_the_404(house):
 @pytest.mark.parametrize(
     "target", ["/nothing", "/nothing/", "/keys/clients.json", "/lib", "/lib/", "*", "/socket.io/x"]
 )
-def test_anything_else(house, target):
+def test_anything_else(house: House, target: str) -> None:
     response = house.ask(target)
     assert response.status in ((404, 405) if target == "*" else (404,))
     if target != "*":
@@ -161,12 +161,12 @@ def test_anything_else(house, target):
         assert response.headers["content-type"] == "text/html; charset=utf-8"
 
 
-def test_a_site_without_folders():
+def test_a_site_without_folders() -> None:
     house = House()
     assert house.ask("/").summary == (404, b"Not Found")
     assert house.ask("/public/x").summary == (404, b"Not Found")
     assert house.ask("/lib/constants.js").status == 200
 
 
-def test_an_absolute_uri_is_no_path(house):
+def test_an_absolute_uri_is_no_path(house: House) -> None:
     assert house.ask("http://evil.example/").status == 404

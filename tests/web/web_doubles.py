@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from attrs import define, evolve, field
@@ -32,11 +32,13 @@ class MemoryTransport(StringTransport):
     """Records what is written; closing it tells its protocol, as a reactor would."""
 
     protocol: Any = None
+    divert: Callable[[bytes], object] | None = None  # takes what is written, which is then not kept
 
     def __init__(self, address: str = "127.0.0.1") -> None:
         super().__init__(
             hostAddress=IPv4Address("TCP", "127.0.0.1", 4000), peerAddress=IPv4Address("TCP", address, 50000)
         )
+        self._address = address
         self.half_closed = False
         self.aborted = False
         self._lost = False
@@ -48,10 +50,16 @@ class MemoryTransport(StringTransport):
     def getpeername(self) -> tuple[str, int]:
         if not self.connected:
             raise OSError(errno.ENOTCONN, "not connected")
-        return self.peerAddr.host, self.peerAddr.port
+        return self._address, 50000
 
     def setTcpNoDelay(self, enabled: bool) -> None:
         pass
+
+    def write(self, data: bytes) -> None:
+        if self.divert is None:
+            super().write(data)
+        else:
+            self.divert(data)
 
     def unregisterProducer(self) -> None:
         self.producer = None  # as TCP does; StringTransport insists on there being one
@@ -169,6 +177,7 @@ def open_socket(settings: WebSettings | None = None, receiver: Recorder | None =
     recorder = receiver or Recorder()
     factory = EngineWebSocketFactory(settings or WebSettings(), clock, FlushList(clock))
     sink = factory.buildProtocol(None)
+    assert isinstance(sink, EngineWebSocket)
     transport = MemoryTransport()
     transport.protocol = sink
     sink.makeConnection(transport)

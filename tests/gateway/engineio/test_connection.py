@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import pytest
-from gateway_doubles import FakeSink, Site
+from typing import Any
 
+import pytest
+
+from gateway_doubles import FakeSink, Site
 from logkit import Logged
+from newage.gateway.engineio.connection import Connection
 from newage.gateway.settings import GatewaySettings
 from newage.protocol.engine_packet import SharedPacket
 from newage.protocol.engine_session import EngineSettings
 from newage.protocol.socket_packet import UNREAD_AUTH
 
+Heard = list[tuple[bytes, bool]]
+
 
 class TestHeartbeat:
-    def test_pinged_and_answered(self, site):
+    def test_pinged_and_answered(self, site: Site) -> None:
         site.namespace()
         connection, sink = site.joined()
         for _ in range(5):
@@ -23,7 +28,7 @@ class TestHeartbeat:
             site.clock.advance(0)
         assert sink.ended is None
 
-    def test_a_silent_peer_is_cut(self, site):
+    def test_a_silent_peer_is_cut(self, site: Site) -> None:
         site.namespace()
         _, sink = site.joined()
         site.clock.advance(25)
@@ -34,7 +39,7 @@ class TestHeartbeat:
         assert [reason for _, reason in site.gone] == ["ping timeout"]
         assert site.clock.getDelayedCalls() == []
 
-    def test_a_packet_extends_the_wait_once(self, site):
+    def test_a_packet_extends_the_wait_once(self, site: Site) -> None:
         site.namespace()
         connection, sink = site.joined()
         site.clock.advance(25)
@@ -46,7 +51,7 @@ class TestHeartbeat:
         site.clock.advance(10)
         assert sink.ended == ("abort", "ping timeout")
 
-    def test_a_binary_packet_proves_life_too(self):
+    def test_a_binary_packet_proves_life_too(self) -> None:
         site = Site(on_message=lambda *_: None)
         connection, sink = site.open()
         site.clock.advance(25)
@@ -55,21 +60,21 @@ class TestHeartbeat:
         site.clock.advance(19)
         assert sink.ended is None
 
-    def test_pongs_out_of_the_blue_make_no_timers(self, site):
+    def test_pongs_out_of_the_blue_make_no_timers(self, site: Site) -> None:
         connection, sink = site.open()
         for _ in range(1000):
             connection.text_received(b"3")
         assert len(site.clock.getDelayedCalls()) == 1
         assert sink.sent == []
 
-    def test_a_ping_from_the_peer_is_an_error(self, site):
+    def test_a_ping_from_the_peer_is_an_error(self, site: Site) -> None:
         connection, sink = site.open()
         connection.text_received(b"2")
         assert sink.ended == ("abort", "parse error")
 
 
 class TestEnd:
-    def test_the_peer_closes(self, site):
+    def test_the_peer_closes(self, site: Site) -> None:
         site.namespace()
         connection, sink = site.joined()
         connection.text_received(b"1")
@@ -78,7 +83,7 @@ class TestEnd:
         assert connection.closed
 
     @pytest.mark.parametrize("reason", ["transport close", "transport error"])
-    def test_the_transport_is_gone(self, site, reason):
+    def test_the_transport_is_gone(self, site: Site, reason: str) -> None:
         site.namespace()
         connection, sink = site.joined()
         connection.sink_closed(sink, reason)
@@ -86,12 +91,12 @@ class TestEnd:
         assert [reason for _, reason in site.gone] == [reason]
         assert site.engines.get(connection.sid) is None
 
-    def test_another_sinks_end_means_nothing(self, site):
+    def test_another_sinks_end_means_nothing(self, site: Site) -> None:
         connection, _ = site.open()
         connection.sink_closed(FakeSink(), "transport close")
         assert not connection.closed
 
-    def test_the_end_comes_once(self, site):
+    def test_the_end_comes_once(self, site: Site) -> None:
         site.namespace()
         connection, sink = site.joined()
         connection.close("first")
@@ -103,7 +108,7 @@ class TestEnd:
         connection.arm()
         assert site.clock.getDelayedCalls() == []
 
-    def test_what_comes_after_the_end_is_ignored(self, site):
+    def test_what_comes_after_the_end_is_ignored(self, site: Site) -> None:
         site.namespace()
         connection, sink = site.joined()
         connection.close("test")
@@ -113,7 +118,7 @@ class TestEnd:
         assert sink.sent == []
 
     @pytest.mark.parametrize("packet", [b"", b"abc", b"7", b"2", b"4", b"4abc", b"42{}", b'42abc["x"]', b'42["x"]'])
-    def test_a_broken_packet_ends_this_connection_alone(self, site, packet):
+    def test_a_broken_packet_ends_this_connection_alone(self, site: Site, packet: bytes) -> None:
         site.namespace("/other")
         other, other_sink = site.joined("/other")
         connection, sink = site.joined("/other")
@@ -122,7 +127,7 @@ class TestEnd:
         assert other_sink.ended is None
         assert site.engines.get(other.sid) is other
 
-    def test_it_is_logged_with_its_cause_within_a_quota(self, site):
+    def test_it_is_logged_with_its_cause_within_a_quota(self, site: Site) -> None:
         logged = Logged().start()
         try:
             for _ in range(20):
@@ -138,8 +143,8 @@ class TestEnd:
             said + "binary data without a packet (15 more)"
         ]
 
-    def test_a_fault_of_ours_ends_this_connection_alone_and_is_logged(self, failures):
-        def handler(connection, payload, binary):
+    def test_a_fault_of_ours_ends_this_connection_alone_and_is_logged(self, failures: list[Any]) -> None:
+        def handler(connection: Connection, payload: bytes, binary: bool) -> None:
             raise ZeroDivisionError
 
         site = Site(on_message=handler)
@@ -150,9 +155,9 @@ class TestEnd:
         assert failures == [ZeroDivisionError] * 2
         failures.clear()
 
-    def test_a_transport_that_raises_against_its_contract_ends_alone(self, site, failures):
+    def test_a_transport_that_raises_against_its_contract_ends_alone(self, site: Site, failures: list[Any]) -> None:
         class Raising(FakeSink):
-            def send_text(self, packet):
+            def send_text(self, packet: bytes) -> None:
                 if packet == b"2":
                     raise OSError
 
@@ -164,11 +169,11 @@ class TestEnd:
         assert failures == [OSError]
         failures.clear()
 
-    def test_a_fault_at_the_end_is_logged(self, failures):
+    def test_a_fault_at_the_end_is_logged(self, failures: list[Any]) -> None:
         site = Site()
         site.namespace()
         connection, _sink = site.joined()
-        site.hub.detach = None  # type: ignore[method-assign]
+        site.hub.detach = None  # type: ignore[method-assign, assignment]
         connection.close("test")
         assert site.engines.get(connection.sid) is None
         assert failures == [TypeError]
@@ -176,9 +181,9 @@ class TestEnd:
 
 
 class TestSize:
-    def test_before_anybody_is_admitted_large_messages_are_not_read(self, site):
+    def test_before_anybody_is_admitted_large_messages_are_not_read(self, site: Site) -> None:
         """Nor do they end the connection: they are within the size that was announced (contract A30)."""
-        seen = []
+        seen: list[Any] = []
         site.namespace(connect=lambda socket, auth: seen.append(auth))
         connection, sink = site.open()
         connection.text_received(b'40{"a":"' + b"x" * 65_536 + b'"}')
@@ -194,14 +199,14 @@ class TestSize:
         assert sink.ended == ("abort", "parse error")
 
     @pytest.mark.parametrize("value", [b"1e999", b"[" * 65 + b"]" * 65, b"[" + b"1," * 50_000 + b"1]"])
-    def test_json_that_is_too_much_is_refused_by_its_event(self, site, value):
+    def test_json_that_is_too_much_is_refused_by_its_event(self, site: Site, value: bytes) -> None:
         site.namespace().on("x", lambda socket, args, ack: ["refused", *args])
         connection, sink = site.joined()
         connection.text_received(b'427["x",' + value + b"]")
         assert sink.take() == [b'437["refused",true]']
         assert sink.ended is None
 
-    def test_afterwards_they_may_be_large(self, site):
+    def test_afterwards_they_may_be_large(self, site: Site) -> None:
         site.namespace()
         connection, sink = site.joined()
         connection.text_received(b'42["' + b"x" * 999_900 + b'"]')
@@ -210,13 +215,13 @@ class TestSize:
         assert sink.ended == ("abort", "parse error")
 
     @pytest.mark.parametrize("packet", [b"6" + b"x" * 1000, b"4" + b"x" * 1000])
-    def test_the_size_is_configurable_and_counts_for_every_kind(self, packet):
+    def test_the_size_is_configurable_and_counts_for_every_kind(self, packet: bytes) -> None:
         site = Site(EngineSettings(max_payload_bytes=1000), on_message=lambda *_: None)
         connection, sink = site.open()
         connection.text_received(packet)
         assert sink.ended == ("abort", "parse error")
 
-    def test_binary_too(self):
+    def test_binary_too(self) -> None:
         site = Site(EngineSettings(max_payload_bytes=1000), on_message=lambda *_: None)
         connection, sink = site.open()
         connection.binary_received(b"x" * 1000)
@@ -229,32 +234,32 @@ class TestBase64:
     """An attachment as text: clients with forceBase64 send it over any transport."""
 
     @pytest.fixture
-    def heard(self):
+    def heard(self) -> Heard:
         return []
 
     @pytest.fixture
-    def plain(self, heard):
+    def plain(self, heard: Heard) -> Site:
         return Site(
             EngineSettings(max_payload_bytes=1000),
             on_message=lambda connection, payload, binary: heard.append((payload, binary)),
         )
 
-    def test_it_is_binary_to_the_layer_above(self, plain, heard):
+    def test_it_is_binary_to_the_layer_above(self, plain: Site, heard: Heard) -> None:
         connection, sink = plain.open()
         for packet in (b"4a", b"bAQI=", b"b"):
             connection.text_received(packet)
         assert heard == [(b"a", False), (b"\x01\x02", True), (b"", True)]
         assert sink.ended is None
 
-    def test_it_completes_an_event(self, site):
-        seen = []
+    def test_it_completes_an_event(self, site: Site) -> None:
+        seen: list[Any] = []
         site.namespace().on("x", lambda socket, args, ack: seen.append(args))
         connection, _ = site.joined()
         connection.text_received(b'451-["x",{"_placeholder":true,"num":0}]')
         connection.text_received(b"bAQI")
         assert seen == [[b"\x01\x02"]]
 
-    def test_it_waits_in_order_and_proves_life(self, plain, heard):
+    def test_it_waits_in_order_and_proves_life(self, plain: Site, heard: Heard) -> None:
         connection, _ = plain.open()
         connection.pause()
         connection.text_received(b"4a")
@@ -268,7 +273,7 @@ class TestBase64:
         assert not connection.closed
 
     @pytest.mark.parametrize("packet", [b"b***", b"bA", b"b" + b"A" * 1000])
-    def test_malformed_or_too_large_it_ends_the_connection(self, plain, packet):
+    def test_malformed_or_too_large_it_ends_the_connection(self, plain: Site, packet: bytes) -> None:
         connection, sink = plain.open()
         connection.text_received(packet)
         assert sink.ended == ("abort", "parse error")
@@ -278,22 +283,22 @@ class TestSlowReader:
     SETTINGS = GatewaySettings(max_outbound_bytes=16_000, max_outbound_burst_bytes=32_000, outbound_grace_seconds=1.0)
 
     @pytest.fixture
-    def slow(self):
+    def slow(self) -> Site:
         site = Site(settings=self.SETTINGS)
         site.namespace()
         return site
 
-    def fill(self, connection, count):
+    def fill(self, connection: Connection, count: int) -> None:
         for _ in range(count):
             connection.send_text(b"4" + b"x" * 999)
 
-    def test_a_reader_that_keeps_up_is_never_cut(self, slow):
+    def test_a_reader_that_keeps_up_is_never_cut(self, slow: Site) -> None:
         connection, sink = slow.joined()
         self.fill(connection, 1000)
         slow.clock.advance(5)
         assert sink.ended is None
 
-    def test_more_than_a_burst_is_cut_in_the_next_turn(self, slow):
+    def test_more_than_a_burst_is_cut_in_the_next_turn(self, slow: Site) -> None:
         _, fast = slow.joined()
         connection, sink = slow.joined()
         sink.stuck = True
@@ -305,7 +310,7 @@ class TestSlowReader:
         assert [reason for _, reason in slow.gone] == ["slow consumer"]
         assert fast.ended is None
 
-    def test_one_large_answer_has_time_to_leave(self, slow):
+    def test_one_large_answer_has_time_to_leave(self, slow: Site) -> None:
         connection, sink = slow.joined()
         sink.stuck = True
         self.fill(connection, 20)
@@ -321,7 +326,7 @@ class TestSlowReader:
         slow.clock.advance(0)
         assert sink.ended is None
 
-    def test_but_not_for_ever(self, slow):
+    def test_but_not_for_ever(self, slow: Site) -> None:
         connection, sink = slow.joined()
         sink.stuck = True
         self.fill(connection, 20)
@@ -331,7 +336,7 @@ class TestSlowReader:
         assert sink.ended == ("abort", "slow consumer")
         assert slow.engines.get(connection.sid) is None
 
-    def test_growing_beyond_twice_the_limit_ends_the_grace(self, slow):
+    def test_growing_beyond_twice_the_limit_ends_the_grace(self, slow: Site) -> None:
         connection, sink = slow.joined()
         sink.stuck = True
         self.fill(connection, 20)
@@ -343,7 +348,7 @@ class TestSlowReader:
         slow.clock.advance(0)
         assert sink.ended == ("abort", "slow consumer")
 
-    def test_every_way_of_sending_counts(self, slow):
+    def test_every_way_of_sending_counts(self, slow: Site) -> None:
         for send in ("send_text", "send_binary", "send_shared"):
             connection, sink = slow.joined()
             sink.stuck = True
@@ -353,7 +358,7 @@ class TestSlowReader:
             slow.clock.advance(0)
             assert sink.ended == ("abort", "slow consumer")
 
-    def test_a_closed_connection_is_not_judged(self, slow):
+    def test_a_closed_connection_is_not_judged(self, slow: Site) -> None:
         connection, sink = slow.joined()
         sink.stuck = True
         self.fill(connection, 40)
@@ -366,17 +371,17 @@ class TestSlowReader:
 
 class TestPause:
     @pytest.fixture
-    def heard(self):
+    def heard(self) -> Heard:
         return []
 
     @pytest.fixture
-    def plain(self, heard):
+    def plain(self, heard: Heard) -> Site:
         return Site(
             EngineSettings(max_payload_bytes=1000),
             on_message=lambda connection, payload, binary: heard.append((payload, binary)),
         )
 
-    def test_what_still_arrives_waits_in_order(self, plain, heard):
+    def test_what_still_arrives_waits_in_order(self, plain: Site, heard: Heard) -> None:
         connection, sink = plain.open()
         connection.pause()
         assert sink.paused
@@ -390,7 +395,7 @@ class TestPause:
         connection.text_received(b"4d")
         assert len(heard) == 4
 
-    def test_pauses_are_counted(self, plain, heard):
+    def test_pauses_are_counted(self, plain: Site, heard: Heard) -> None:
         connection, sink = plain.open()
         connection.pause()
         connection.pause()
@@ -400,10 +405,10 @@ class TestPause:
         connection.resume()
         assert (sink.paused, heard) == (False, [(b"a", False)])
 
-    def test_a_packet_may_pause_again(self):
-        heard = []
+    def test_a_packet_may_pause_again(self) -> None:
+        heard: list[bytes] = []
 
-        def handler(connection, payload, binary):
+        def handler(connection: Connection, payload: bytes, binary: bool) -> None:
             heard.append(payload)
             if payload == b"b":
                 connection.pause()
@@ -419,10 +424,10 @@ class TestPause:
         connection.resume()
         assert (heard, sink.paused) == ([b"a", b"b", b"c", b"d"], False)
 
-    def test_a_packet_may_pause_and_resume(self):
-        heard = []
+    def test_a_packet_may_pause_and_resume(self) -> None:
+        heard: list[bytes] = []
 
-        def handler(connection, payload, binary):
+        def handler(connection: Connection, payload: bytes, binary: bool) -> None:
             heard.append(payload)
             connection.pause()
             connection.resume()
@@ -435,7 +440,7 @@ class TestPause:
         connection.resume()
         assert (len(heard), sink.paused) == (2000, False)
 
-    def test_more_than_one_read_may_bring_is_too_much(self, plain):
+    def test_more_than_one_read_may_bring_is_too_much(self, plain: Site) -> None:
         connection, sink = plain.open()
         connection.pause()
         for _ in range(4):
@@ -445,7 +450,7 @@ class TestPause:
         assert sink.ended == ("abort", "parse error")
         connection.resume()
 
-    def test_while_we_do_not_read_nobody_times_out(self, plain):
+    def test_while_we_do_not_read_nobody_times_out(self, plain: Site) -> None:
         connection, sink = plain.open()
         plain.clock.advance(25)
         connection.pause()
@@ -457,7 +462,7 @@ class TestPause:
         plain.clock.advance(20)
         assert sink.ended is None
 
-    def test_a_pong_is_taken_even_then(self, plain):
+    def test_a_pong_is_taken_even_then(self, plain: Site) -> None:
         connection, sink = plain.open()
         plain.clock.advance(25)
         connection.pause()
@@ -466,7 +471,7 @@ class TestPause:
         plain.clock.advance(24)
         assert sink.take() == [b"2"]
 
-    def test_an_error_among_what_waited_ends_it(self, plain, heard):
+    def test_an_error_among_what_waited_ends_it(self, plain: Site, heard: Heard) -> None:
         connection, sink = plain.open()
         connection.pause()
         for packet in (b"4a", b"abc", b"4c"):

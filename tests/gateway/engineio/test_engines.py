@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from gateway_doubles import LOCAL, FakePollingSink, FakeSink, Site
 from zope.interface.verify import verifyObject
 
+from gateway_doubles import LOCAL, FakePollingSink, FakeSink, Site
 from newage.domain.model import Peer
 from newage.errors import Unavailable
 from newage.gateway.engineio.engines import EngineServer, new_sid
@@ -14,9 +14,10 @@ from newage.ports import IReceiver
 from newage.protocol.engine_session import EngineSettings
 
 REMOTE = Peer("192.0.2.1")
+Heard = list[tuple[bytes, bool]]
 
 
-def test_open_sends_the_open_packet(site):
+def test_open_sends_the_open_packet(site: Site) -> None:
     sink = FakeSink()
     connection = site.engines.open(sink, LOCAL)
     assert verifyObject(IReceiver, connection)
@@ -27,14 +28,14 @@ def test_open_sends_the_open_packet(site):
     assert len(site.engines) == 1
 
 
-def test_polling_may_be_upgraded_and_settings_are_told():
+def test_polling_may_be_upgraded_and_settings_are_told() -> None:
     site = Site(EngineSettings(ping_interval_seconds=0.3, ping_timeout_seconds=0.2, max_payload_bytes=5))
     sink = FakePollingSink()
     site.engines.open(sink, LOCAL)
     assert sink.sent == [b'0{"sid":"s1","upgrades":["websocket"],"pingInterval":300,"pingTimeout":200,"maxPayload":5}']
 
 
-def test_connections_are_limited():
+def test_connections_are_limited() -> None:
     site = Site(settings=GatewaySettings(max_connections=2))
     first, _ = site.open()
     site.open()
@@ -44,7 +45,7 @@ def test_connections_are_limited():
     site.open()
 
 
-def test_connections_of_one_address_are_limited_local_ones_are_not():
+def test_connections_of_one_address_are_limited_local_ones_are_not() -> None:
     site = Site(settings=GatewaySettings(max_connections_per_address=2))
     first, _ = site.open(peer=REMOTE)
     second, _ = site.open(peer=REMOTE)
@@ -58,7 +59,7 @@ def test_connections_of_one_address_are_limited_local_ones_are_not():
     site.open(peer=REMOTE)
 
 
-def test_a_connection_whose_time_is_up_is_not_found(site):
+def test_a_connection_whose_time_is_up_is_not_found(site: Site) -> None:
     connection, sink = site.open()
     site.clock.advance(25)
     site.clock.rightNow += 20  # the reactor is late
@@ -66,7 +67,7 @@ def test_a_connection_whose_time_is_up_is_not_found(site):
     assert sink.ended == ("abort", "ping timeout")
 
 
-def test_close_all_closes_every_transport_and_takes_no_more(site):
+def test_close_all_closes_every_transport_and_takes_no_more(site: Site) -> None:
     site.namespace()
     _, first = site.joined()
     _, second = site.joined()
@@ -80,13 +81,13 @@ def test_close_all_closes_every_transport_and_takes_no_more(site):
         site.open()
 
 
-def test_sids_cannot_be_guessed():
+def test_sids_cannot_be_guessed() -> None:
     sids = {new_sid() for _ in range(1000)}
     assert len(sids) == 1000
     assert all(len(sid) == 27 for sid in sids)
 
 
-def test_a_server_needs_something_to_serve(site):
+def test_a_server_needs_something_to_serve(site: Site) -> None:
     with pytest.raises(ValueError):
         EngineServer(clock=site.clock)
 
@@ -95,28 +96,28 @@ class TestPlain:
     """A server of plain Engine.IO."""
 
     @pytest.fixture
-    def heard(self):
+    def heard(self) -> Heard:
         return []
 
     @pytest.fixture
-    def plain(self, heard):
+    def plain(self, heard: Heard) -> Site:
         return Site(on_message=lambda connection, payload, binary: heard.append((payload, binary)))
 
-    def test_messages_reach_the_handler(self, plain, heard):
+    def test_messages_reach_the_handler(self, plain: Site, heard: Heard) -> None:
         connection, _ = plain.open()
         connection.text_received("4hällo".encode())
         connection.text_received(b"4")
         connection.binary_received(b"\x01\x02")
         assert heard == [("hällo".encode(), False), (b"", False), (b"\x01\x02", True)]
 
-    def test_text_that_is_none_closes(self, plain, heard):
+    def test_text_that_is_none_closes(self, plain: Site, heard: Heard) -> None:
         connection, sink = plain.open()
         connection.text_received(b"4\xff")
         assert sink.ended == ("abort", "parse error")
         connection.text_received(b"4x")
         assert heard == []
 
-    def test_it_lives_by_its_heartbeat_alone(self, plain):
+    def test_it_lives_by_its_heartbeat_alone(self, plain: Site) -> None:
         connection, sink = plain.open()
         for _ in range(10):
             plain.clock.advance(25)

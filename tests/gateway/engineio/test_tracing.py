@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from gateway_doubles import FakePollingSink, FakeSink, Site
-
 from newage.gateway.engineio.tracing import SHOWN, Tracer, shown
 from newage.protocol.engine_packet import SharedPacket
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from gateway_doubles import FakePollingSink, FakeSink, Site
 from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
+from deferreds import outcome
+from gateway_doubles import FakePollingSink, FakeSink, Site
 from newage.domain.model import EVERYBODY, Audience, Emission
 from newage.errors import PeerGone
 from newage.gateway.settings import GatewaySettings
+from newage.gateway.socketio.sockets import ServerSocket
 from newage.ports import IChannel, IOutbox
+from newage.protocol.engine_packet import SharedPacket
 
 ROOM = Audience("room", "lobby")
 
 
 @pytest.fixture
-def three(site):
+def three(site: Site) -> list[FakeSink]:
     """Three sockets on / and their sinks, each in its own identity's audience."""
     site.namespace()
     site.namespace("/other")
@@ -26,20 +31,20 @@ def three(site):
     return sinks
 
 
-def sids(site):
+def sids(site: Site) -> list[str]:
     return [socket.sid for socket in site.sockets]
 
 
-def publish(site, *to, event="e", args=(1,), namespace="/"):
+def publish(site: Site, *to: Audience, event: str = "e", args: tuple[Any, ...] = (1,), namespace: str = "/") -> None:
     site.hub.publish(Emission(namespace, event, args, to))
 
 
-def test_it_is_an_outbox(site):
+def test_it_is_an_outbox(site: Site) -> None:
     assert verifyObject(IOutbox, site.hub)
     assert verifyObject(IChannel, site.hub.channel([]))
 
 
-def test_everybody_in_the_namespace(site, three):
+def test_everybody_in_the_namespace(site: Site, three: list[FakeSink]) -> None:
     _connection, other = site.joined("/other")
     publish(site, EVERYBODY)
     assert [sink.take() for sink in three] == [[b'42["e",1]']] * 3
@@ -48,7 +53,7 @@ def test_everybody_in_the_namespace(site, three):
     assert other.take() == [b'42/other,["e",1]']
 
 
-def test_rooms(site, three):
+def test_rooms(site: Site, three: list[FakeSink]) -> None:
     first, second, _ = sids(site)
     site.hub.join(first, ROOM)
     site.hub.join(second, ROOM)
@@ -62,7 +67,7 @@ def test_rooms(site, three):
     assert [sink.take() for sink in three] == [[b'42["e",1]'], [b'42["e",1]', b'42["e",2]'], []]
 
 
-def test_a_union_reaches_each_socket_once(site, three):
+def test_a_union_reaches_each_socket_once(site: Site, three: list[FakeSink]) -> None:
     first, second, _ = sids(site)
     site.hub.join(first, ROOM)
     publish(
@@ -71,18 +76,18 @@ def test_a_union_reaches_each_socket_once(site, three):
     assert [len(sink.take()) for sink in three] == [1, 1, 0]
 
 
-def test_a_sid_of_another_namespace_is_not_meant(site, three):
+def test_a_sid_of_another_namespace_is_not_meant(site: Site, three: list[FakeSink]) -> None:
     site.joined("/other")
     publish(site, Audience("sid", sids(site)[3]))
     publish(site, Audience("sid", sids(site)[0]))
     assert [len(sink.take()) for sink in three] == [1, 0, 0]
 
 
-def test_one_broadcast_is_one_packet_for_all(site):
-    packets = []
+def test_one_broadcast_is_one_packet_for_all(site: Site) -> None:
+    packets: list[SharedPacket] = []
 
     class Sharing(FakeSink):
-        def send_shared(self, packet):
+        def send_shared(self, packet: SharedPacket) -> None:
             packets.append(packet)
 
     site.namespace()
@@ -95,19 +100,19 @@ def test_one_broadcast_is_one_packet_for_all(site):
     assert packets[0].packet == b'42["e",1]'
 
 
-def test_bytes_go_along(site, three):
+def test_bytes_go_along(site: Site, three: list[FakeSink]) -> None:
     publish(site, EVERYBODY, args=({"a": b"data"},))
     assert [sink.take() for sink in three] == [[b'451-["e",{"a":{"_placeholder":true,"num":0}}]', b"B:data"]] * 3
 
 
-def test_what_cannot_be_encoded_is_logged(site, three, failures):
+def test_what_cannot_be_encoded_is_logged(site: Site, three: list[FakeSink], failures: list[Any]) -> None:
     publish(site, EVERYBODY, args=(object(),))
     assert [sink.take() for sink in three] == [[], [], []]
     assert failures == [TypeError]
     failures.clear()
 
 
-def test_who_is_gone_is_in_no_room(site, three):
+def test_who_is_gone_is_in_no_room(site: Site, three: list[FakeSink]) -> None:
     first, _second, _third = sids(site)
     site.hub.join(first, ROOM)
     site.sockets[0].disconnect()
@@ -116,21 +121,21 @@ def test_who_is_gone_is_in_no_room(site, three):
     publish(site, EVERYBODY)
     assert [len(sink.take()) for sink in three] == [0, 1, 1]
     for sink in three[1:]:
-        sink.receiver.sink_closed(sink, "transport close")
+        sink.bound().sink_closed(sink, "transport close")
     assert (site.hub._rooms, site.hub._sockets) == ({}, {})
 
 
-def test_a_socket_that_is_not_admitted_is_not_everybody(site):
+def test_a_socket_that_is_not_admitted_is_not_everybody(site: Site) -> None:
     site.namespace("/closed", connect=lambda socket, auth: None)
     _, sink = site.joined("/closed")
     publish(site, EVERYBODY, namespace="/closed")
     assert sink.take() == []
 
 
-def test_rooms_may_be_joined_before_connect_is_answered(site):
-    answer = Deferred()
+def test_rooms_may_be_joined_before_connect_is_answered(site: Site) -> None:
+    answer: Deferred[None] = Deferred()
 
-    async def connect(socket, auth):
+    async def connect(socket: ServerSocket, auth: Any) -> None:
         socket.caller = "me"
         site.hub.join(socket.sid, ROOM)
         await answer
@@ -144,26 +149,25 @@ def test_rooms_may_be_joined_before_connect_is_answered(site):
     assert sink.take() == [b'40{"sid":"s2"}', b'42["e",1]']
 
 
-def test_one_socket(site, three):
+def test_one_socket(site: Site, three: list[FakeSink]) -> None:
     first, _, third = sids(site)
     site.hub.emit(first, "hello", {"a": 1})
     site.hub.emit("nobody", "hello")
     answer = site.hub.call(third, "ask", [1], 5.0)
     assert [sink.take() for sink in three] == [[b'42["hello",{"a":1}]'], [], [b'420["ask",1]']]
-    three[2].receiver.text_received(b'430["fine"]')
+    three[2].bound().text_received(b'430["fine"]')
     assert answer.result == ["fine"]
-    caught = []
-    site.hub.call("nobody", "ask", [], 5.0).addErrback(lambda failure: caught.append(failure.type))
-    assert caught == [PeerGone]
+    (failure,) = outcome(site.hub.call("nobody", "ask", [], 5.0))
+    assert failure.type is PeerGone
 
 
-def test_disconnecting_one_socket(site, three):
+def test_disconnecting_one_socket(site: Site, three: list[FakeSink]) -> None:
     site.hub.disconnect(sids(site)[0])
     site.hub.disconnect("nobody")
     assert [sink.take() for sink in three] == [[b"41"], [], []]
 
 
-def test_unknown_sids_are_ignored(site):
+def test_unknown_sids_are_ignored(site: Site) -> None:
     site.hub.join("nobody", ROOM)
     site.hub.leave("nobody", ROOM)
     assert site.hub.pending_bytes("nobody") == 0
@@ -171,7 +175,7 @@ def test_unknown_sids_are_ignored(site):
     assert site.hub._rooms == {}
 
 
-def test_what_a_transport_is_and_has_queued(site):
+def test_what_a_transport_is_and_has_queued(site: Site) -> None:
     site.namespace()
     sink = FakePollingSink()
     connection, _ = site.open(sink)
@@ -181,7 +185,7 @@ def test_what_a_transport_is_and_has_queued(site):
     assert site.hub.pending_bytes("s2") == sink.queued > 0
 
 
-def test_rooms_of_one_socket_are_limited():
+def test_rooms_of_one_socket_are_limited() -> None:
     site = Site(settings=GatewaySettings(max_audiences=2))
     site.namespace()
     _, sink = site.joined()
@@ -193,7 +197,7 @@ def test_rooms_of_one_socket_are_limited():
     assert sink.take() == [b'42["e","a"]', b'42["e","b"]', b'42["e",1]']
 
 
-def test_a_channel_is_chosen_once(site, three):
+def test_a_channel_is_chosen_once(site: Site, three: list[FakeSink]) -> None:
     _, other = site.joined("/other")
     first, _, third, fourth = sids(site)
     channel = site.hub.channel([first, third, first, "nobody", fourth])
@@ -205,7 +209,7 @@ def test_a_channel_is_chosen_once(site, three):
     assert other.take()[0] == b'42/other,["t","token"]'
 
 
-def test_a_slow_receiver_of_a_broadcast_is_cut_and_nobody_else_notices():
+def test_a_slow_receiver_of_a_broadcast_is_cut_and_nobody_else_notices() -> None:
     site = Site(settings=GatewaySettings(max_outbound_bytes=16_000, max_outbound_burst_bytes=32_000))
     site.namespace()
     (slow_connection, slow), (_, fast) = site.joined(), site.joined()
@@ -219,10 +223,10 @@ def test_a_slow_receiver_of_a_broadcast_is_cut_and_nobody_else_notices():
     assert [socket.connection for socket, _ in site.gone] == [slow_connection]
 
 
-def test_a_transport_that_fails_while_it_is_sent_to(site):
+def test_a_transport_that_fails_while_it_is_sent_to(site: Site) -> None:
     class Failing(FakeSink):
-        def send_shared(self, packet):
-            self.receiver.sink_closed(self, "transport error")
+        def send_shared(self, packet: SharedPacket) -> None:
+            self.bound().sink_closed(self, "transport error")
 
     site.namespace()
     _, before = site.joined()

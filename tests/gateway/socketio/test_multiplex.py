@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from gateway_doubles import Site
 from twisted.internet.defer import Deferred
 
+from gateway_doubles import Site
 from newage.gateway.settings import GatewaySettings
 from newage.gateway.socketio.dispatch import ConnectRefused
+from newage.gateway.socketio.sockets import ServerSocket
 
 ONE = b'{"_placeholder":true,"num":0}'
 
 
 class TestJoining:
-    def test_connect_is_answered_with_a_sid_of_its_own(self, site):
+    def test_connect_is_answered_with_a_sid_of_its_own(self, site: Site) -> None:
         site.namespace()
         site.namespace("/llm")
         connection, sink = site.open()
@@ -24,19 +27,19 @@ class TestJoining:
         assert [socket.namespace for socket in site.sockets] == ["/", "/llm"]
         assert site.sockets[0].peer.address == "127.0.0.1"
 
-    def test_an_unknown_namespace(self, site):
+    def test_an_unknown_namespace(self, site: Site) -> None:
         connection, sink = site.open()
         connection.text_received(b"40/random")
         assert sink.take() == [b'44/random,{"message":"Invalid namespace"}']
         assert sink.ended is None
 
-    def test_joining_twice_is_an_error(self, site):
+    def test_joining_twice_is_an_error(self, site: Site) -> None:
         site.namespace()
         connection, sink = site.joined()
         connection.text_received(b"40")
         assert sink.ended == ("abort", "parse error")
 
-    def test_joining_again_after_leaving(self, site):
+    def test_joining_again_after_leaving(self, site: Site) -> None:
         site.namespace()
         connection, sink = site.joined()
         connection.text_received(b"41")
@@ -44,19 +47,19 @@ class TestJoining:
         assert sink.take() == [b'40{"sid":"s3"}']
         assert [reason for _, reason in site.gone] == ["io client disconnect"]
 
-    def test_namespaces_are_limited(self):
+    def test_namespaces_are_limited(self) -> None:
         site = Site(settings=GatewaySettings(max_namespaces=2))
         for path in ("/a", "/b", "/c"):
             site.namespace(path)
         connection, sink = site.open()
-        for path in (b"40/a", b"40/b", b"40/c"):
-            connection.text_received(path)
+        for packet in (b"40/a", b"40/b", b"40/c"):
+            connection.text_received(packet)
         assert sink.take()[2] == b'44/c,{"message":"Too many namespaces"}'
         connection.text_received(b"41/a")
         connection.text_received(b"40/c")
         assert sink.take() == [b'40/c,{"sid":"s4"}']
 
-    def test_ten_thousand_connects_make_no_more_than_the_limit(self, site):
+    def test_ten_thousand_connects_make_no_more_than_the_limit(self, site: Site) -> None:
         for number in range(20):
             site.namespace(f"/{number}", connect=lambda socket, auth: Deferred())
         connection, sink = site.open()
@@ -68,8 +71,8 @@ class TestJoining:
         assert sum(b"Invalid namespace" in packet for packet in sink.sent) <= 10_000
 
     @pytest.mark.parametrize("raised", [ConnectRefused({"message": "no", "data": {"a": 1}}), ConnectRefused("no")])
-    def test_a_refusal(self, site, raised):
-        def refuse(socket, auth):
+    def test_a_refusal(self, site: Site, raised: ConnectRefused) -> None:
+        def refuse(socket: ServerSocket, auth: Any) -> None:
             socket.caller = "not for long"
             raise raised
 
@@ -82,7 +85,7 @@ class TestJoining:
         site.clock.advance(0)
         assert site.gone == []
 
-    def test_a_fault_of_the_connect_handler(self, site, failures):
+    def test_a_fault_of_the_connect_handler(self, site: Site, failures: list[Any]) -> None:
         site.namespace(connect=lambda socket, auth: 1 / 0)
         connection, sink = site.open()
         connection.text_received(b"40")
@@ -92,7 +95,7 @@ class TestJoining:
 
 
 class TestTimes:
-    def test_who_never_joins_is_closed(self, site):
+    def test_who_never_joins_is_closed(self, site: Site) -> None:
         site.namespace()
         connection, sink = site.open()
         site.clock.advance(25)
@@ -101,7 +104,7 @@ class TestTimes:
         assert sink.ended == ("close", "connect timeout")
         assert site.clock.getDelayedCalls() == []
 
-    def test_who_joined_may_stay_without_a_namespace(self, site):
+    def test_who_joined_may_stay_without_a_namespace(self, site: Site) -> None:
         site.namespace()
         connection, sink = site.joined()
         connection.text_received(b"41")
@@ -110,7 +113,7 @@ class TestTimes:
             connection.text_received(b"3")
         assert sink.ended is None
 
-    def test_who_is_still_joining_may_take_longer(self, site):
+    def test_who_is_still_joining_may_take_longer(self, site: Site) -> None:
         site.namespace(connect=lambda socket, auth: Deferred())
         connection, sink = site.open()
         connection.text_received(b"40")
@@ -119,7 +122,7 @@ class TestTimes:
         site.clock.advance(20)
         assert sink.ended is None
 
-    def test_a_connection_whose_last_socket_we_disconnected_ends_after_a_second(self, site):
+    def test_a_connection_whose_last_socket_we_disconnected_ends_after_a_second(self, site: Site) -> None:
         site.namespace("/a")
         site.namespace("/b")
         connection, sink = site.joined("/a")
@@ -135,7 +138,7 @@ class TestTimes:
         site.clock.advance(0.1)
         assert sink.ended == ("close", "connect timeout")
 
-    def test_unless_it_joins_again(self, site):
+    def test_unless_it_joins_again(self, site: Site) -> None:
         site.namespace()
         connection, sink = site.joined()
         site.sockets[0].disconnect()
@@ -146,7 +149,7 @@ class TestTimes:
 
 
 class TestLeaving:
-    def test_the_others_stay(self, site):
+    def test_the_others_stay(self, site: Site) -> None:
         site.namespace("/a")
         site.namespace("/b").on("x", lambda socket, args, wanted: ["here"])
         connection, sink = site.joined("/a")
@@ -157,7 +160,7 @@ class TestLeaving:
         assert sink.take() == [b'43/b,1["here"]']
         assert [(socket.namespace, reason) for socket, reason in site.gone] == [("/a", "io client disconnect")]
 
-    def test_what_was_on_its_way_is_ignored(self, site):
+    def test_what_was_on_its_way_is_ignored(self, site: Site) -> None:
         site.namespace()
         connection, sink = site.joined()
         site.sockets[0].disconnect()
@@ -169,18 +172,18 @@ class TestLeaving:
 
 class TestAttachments:
     @pytest.fixture
-    def heard(self, site):
-        heard = []
+    def heard(self, site: Site) -> list[list[Any]]:
+        heard: list[list[Any]] = []
         site.namespace().on("x", lambda socket, args, wanted: heard.append(args))
         return heard
 
-    def test_they_complete_an_event(self, site, heard):
+    def test_they_complete_an_event(self, site: Site, heard: list[list[Any]]) -> None:
         connection, _ = site.joined()
         connection.text_received(b'451-["x",%b]' % ONE)
         connection.binary_received(b"data")
         assert heard == [[b"data"]]
 
-    def test_they_complete_an_ack(self, site, heard):
+    def test_they_complete_an_ack(self, site: Site, heard: list[list[Any]]) -> None:
         connection, sink = site.joined()
         answer = site.sockets[0].call("ask", [], 5.0)
         assert sink.take() == [b'420["ask"]']
@@ -188,7 +191,7 @@ class TestAttachments:
         connection.binary_received(b"data")
         assert answer.result == [b"data"]
 
-    def test_they_have_ten_seconds(self, site, heard):
+    def test_they_have_ten_seconds(self, site: Site, heard: list[list[Any]]) -> None:
         connection, sink = site.joined()
         connection.text_received(b'451-["x",%b]' % ONE)
         site.clock.advance(9.9)
@@ -196,14 +199,14 @@ class TestAttachments:
         site.clock.advance(0.1)
         assert sink.ended == ("abort", "parse error")
 
-    def test_they_count_towards_the_size(self, site, heard):
+    def test_they_count_towards_the_size(self, site: Site, heard: list[list[Any]]) -> None:
         connection, sink = site.joined()
         connection.text_received(b'452-["x",%b,{"_placeholder":true,"num":1}]' % ONE)
         connection.binary_received(b"x" * 999_000)
         connection.binary_received(b"x" * 999_000)
         assert sink.ended == ("abort", "parse error")
 
-    def test_half_a_packet_and_goodbye_leaves_nothing(self, site, heard):
+    def test_half_a_packet_and_goodbye_leaves_nothing(self, site: Site, heard: list[list[Any]]) -> None:
         for _ in range(100):
             connection, sink = site.joined()
             connection.text_received(b'451-["x",%b]' % ONE)
@@ -212,12 +215,12 @@ class TestAttachments:
         assert site.clock.getDelayedCalls() == []
 
     @pytest.mark.parametrize("packet", [b'4511-["x"]', b'450-["x"]', b'451-["x"]'])
-    def test_wrong_ones(self, site, heard, packet):
+    def test_wrong_ones(self, site: Site, heard: list[list[Any]], packet: bytes) -> None:
         connection, sink = site.joined()
         connection.text_received(packet)
         assert sink.ended == ("abort", "parse error")
 
-    def test_out_of_the_blue(self, site, heard):
+    def test_out_of_the_blue(self, site: Site, heard: list[list[Any]]) -> None:
         connection, sink = site.joined()
         connection.binary_received(b"x")
         assert sink.ended == ("abort", "parse error")

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-import pytest
-from gateway_doubles import FakePollingSink, Site
-from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from collections.abc import Callable, Generator
+from typing import Any
 
+import pytest
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.python.failure import Failure
+
+from deferreds import outcome
+from gateway_doubles import FakePollingSink, FakeSink, Site
 from newage.errors import PeerGone, TimedOut, Unavailable
+from newage.gateway.engineio.connection import Connection
 from newage.gateway.settings import GatewaySettings
 from newage.gateway.socketio.dispatch import ConnectRefused, Later
+from newage.gateway.socketio.sockets import ServerSocket
 
-BOOM = "boom"
+Joined = tuple[Connection, FakeSink, ServerSocket]
 
 
-def error_of(deferred):
+def error_of(deferred: Deferred[list[Any]]) -> BaseException | None:
     """What it failed with, and the failure is taken care of."""
-    caught = []
-    deferred.addErrback(lambda failure: caught.append(failure.value))
-    return caught[0] if caught else None
+    found = outcome(deferred)
+    return found[0].value if found and isinstance(found[0], Failure) else None
 
 
 class TestHandlers:
-    def test_a_handler_gets_the_arguments_and_its_list_is_the_ack(self, site):
-        seen = []
+    def test_a_handler_gets_the_arguments_and_its_list_is_the_ack(self, site: Site) -> None:
+        seen: list[Any] = []
 
-        def handler(socket, args, wanted):
+        def handler(socket: ServerSocket, args: list[Any], wanted: bool) -> list[Any]:
             seen.append((socket, args, wanted))
             return [len(args), "x"]
 
@@ -35,20 +41,20 @@ class TestHandlers:
         assert seen == [(site.sockets[0], [], False), (site.sockets[0], [1, {"a": None}], True)]
         assert sink.take() == [b'43007[2,"x"]']
 
-    def test_no_ack_without_a_result(self, site):
+    def test_no_ack_without_a_result(self, site: Site) -> None:
         site.namespace().on("x", lambda socket, args, wanted: None)
         connection, sink = site.joined()
         connection.text_received(b'421["x"]')
         assert sink.take() == []
 
-    def test_bytes_in_an_ack(self, site):
+    def test_bytes_in_an_ack(self, site: Site) -> None:
         site.namespace().on("x", lambda socket, args, wanted: [b"data", "\ud83d"])
         connection, sink = site.joined()
         connection.text_received(b'421["x"]')
         assert sink.take() == ['461-1[{"_placeholder":true,"num":0},"\ufffd"]'.encode(), b"B:data"]
 
-    def test_unknown_events_are_ignored_or_handled_by_one(self, site):
-        seen = []
+    def test_unknown_events_are_ignored_or_handled_by_one(self, site: Site) -> None:
+        seen: list[Any] = []
         site.namespace()
         site.namespace("/u", unknown=lambda socket, event, args, wanted: seen.append((event, args, wanted)))
         connection, sink = site.joined()
@@ -61,14 +67,14 @@ class TestHandlers:
         assert (sink.take(), sink.ended) == ([], None)
 
     @pytest.mark.parametrize("args", [b"[]", b"[null,{}]", b"[1]", b'["disconnect"]', b'["connect",{}]'])
-    def test_odd_events_close_nothing(self, site, args):
+    def test_odd_events_close_nothing(self, site: Site, args: bytes) -> None:
         site.namespace()
         connection, sink = site.joined()
         connection.text_received(b"42" + args)
         connection.text_received(b"427" + args)
         assert (sink.take(), sink.ended) == ([], None)
 
-    def test_a_fault_is_logged_and_closes_nothing(self, site, failures):
+    def test_a_fault_is_logged_and_closes_nothing(self, site: Site, failures: list[Any]) -> None:
         namespace = site.namespace()
         namespace.on("x", lambda socket, args, wanted: 1 / 0)
         namespace.on("y", lambda socket, args, wanted: fail(KeyError()))
@@ -83,7 +89,7 @@ class TestHandlers:
         failures.clear()
 
     @pytest.mark.parametrize("result", ["text", {"a": 1}, 5, ("x",)])
-    def test_a_result_of_a_wrong_kind_is_not_sent(self, site, result):
+    def test_a_result_of_a_wrong_kind_is_not_sent(self, site: Site, result: object) -> None:
         namespace = site.namespace()
         namespace.on("now", lambda socket, args, wanted: result)
         namespace.on("soon", lambda socket, args, wanted: succeed(result))
@@ -92,7 +98,7 @@ class TestHandlers:
         connection.text_received(b'421["soon"]')
         assert (sink.take(), sink.ended) == ([], None)
 
-    def test_an_ack_that_cannot_be_encoded_is_not_sent(self, site, failures):
+    def test_an_ack_that_cannot_be_encoded_is_not_sent(self, site: Site, failures: list[Any]) -> None:
         site.namespace().on("x", lambda socket, args, wanted: [object()])
         connection, sink = site.joined()
         connection.text_received(b'421["x"]')
@@ -100,8 +106,8 @@ class TestHandlers:
         assert failures == [TypeError]
         failures.clear()
 
-    def test_without_a_caller_nothing_is_handled(self, site):
-        seen = []
+    def test_without_a_caller_nothing_is_handled(self, site: Site) -> None:
+        seen: list[Any] = []
         namespace = site.namespace(connect=lambda socket, auth: None)
         namespace.on("x", lambda socket, args, wanted: seen.append(args))
         connection, sink = site.joined()
@@ -111,10 +117,10 @@ class TestHandlers:
 
 
 class TestOrder:
-    def test_events_wait_for_the_connect_handler(self, site):
-        seen, admitted = [], Deferred()
+    def test_events_wait_for_the_connect_handler(self, site: Site) -> None:
+        admitted: Deferred[None] = Deferred()
 
-        async def connect(socket, auth):
+        async def connect(socket: ServerSocket, auth: Any) -> Callable[[], None]:
             await admitted
             socket.caller = "me"
             return lambda: socket.emit("hello")
@@ -124,14 +130,15 @@ class TestOrder:
         connection.text_received(b"40")
         connection.text_received(b'421["x",1]')
         connection.text_received(b'422["x",2]')
-        assert (seen, sink.take()) == ([], [])
+        assert sink.take() == []
         admitted.callback(None)
         assert sink.take() == [b'40{"sid":"s2"}', b'42["hello"]', b"431[1]", b"432[2]"]
 
-    def test_events_wait_for_a_handler_and_stay_in_order(self, site):
-        waiting, seen = [], []
+    def test_events_wait_for_a_handler_and_stay_in_order(self, site: Site) -> None:
+        waiting: list[Deferred[None]] = []
+        seen: list[int] = []
 
-        async def slow(socket, args, wanted):
+        async def slow(socket: ServerSocket, args: list[Any], wanted: bool) -> list[Any]:
             waiting.append(Deferred())
             await waiting[-1]
             seen.append(args[0])
@@ -150,8 +157,8 @@ class TestOrder:
         assert seen == [1, 2, 3, 4]
         assert sink.take() == [b"431[1]", b"433[3]"]
 
-    def test_sockets_of_one_connection_do_not_wait_for_each_other(self, site):
-        seen = []
+    def test_sockets_of_one_connection_do_not_wait_for_each_other(self, site: Site) -> None:
+        seen: list[Any] = []
         site.namespace("/a").on("x", lambda socket, args, wanted: Deferred())
         site.namespace("/b").on("x", lambda socket, args, wanted: seen.append(1))
         connection, _ = site.joined("/a")
@@ -160,8 +167,8 @@ class TestOrder:
         connection.text_received(b'42/b,["x"]')
         assert seen == [1]
 
-    def test_later_answers_do_not_hold_up_what_follows(self, site):
-        answer = Deferred()
+    def test_later_answers_do_not_hold_up_what_follows(self, site: Site) -> None:
+        answer: Deferred[list[Any] | None] = Deferred()
         namespace = site.namespace()
         namespace.on("ask", lambda socket, args, wanted: Later(answer))
         namespace.on("x", lambda socket, args, wanted: ["x"])
@@ -171,11 +178,12 @@ class TestOrder:
         answer.callback(["late"])
         assert sink.take() == [b'432["x"]', b'431["late"]']
 
-    def test_a_long_backlog_of_handlers_that_do_not_really_wait(self):
+    def test_a_long_backlog_of_handlers_that_do_not_really_wait(self) -> None:
         site = Site(settings=GatewaySettings(max_event_backlog=10_000))
-        seen, first = [], Deferred()
+        seen: list[int] = []
+        first: Deferred[None] = Deferred()
 
-        async def quick(socket, args, wanted):
+        async def quick(socket: ServerSocket, args: list[Any], wanted: bool) -> None:
             seen.append(args[0])
             if args[0] == 0:
                 await first
@@ -187,9 +195,10 @@ class TestOrder:
         first.callback(None)
         assert seen == list(range(5_000))
 
-    def test_a_full_backlog_pauses_the_transport_until_it_is_worked_off(self):
+    def test_a_full_backlog_pauses_the_transport_until_it_is_worked_off(self) -> None:
         site = Site(settings=GatewaySettings(max_event_backlog=3))
-        seen, wait = [], Deferred()
+        seen: list[Any] = []
+        wait: Deferred[None] = Deferred()
         namespace = site.namespace()
         namespace.on("wait", lambda socket, args, wanted: wait)
         namespace.on("x", lambda socket, args, wanted: seen.append(args[0]))
@@ -204,9 +213,9 @@ class TestOrder:
         wait.callback(None)
         assert (sink.paused, seen) == (False, list(range(9)))
 
-    def test_a_coroutine_that_is_not_one_of_ours_is_awaited_too(self, site):
+    def test_a_coroutine_that_is_not_one_of_ours_is_awaited_too(self, site: Site) -> None:
         class Thing:
-            def __await__(self):
+            def __await__(self) -> Generator[Any, None, list[str]]:
                 yield from ()
                 return ["thing"]
 
@@ -217,8 +226,8 @@ class TestOrder:
 
 
 class TestJoining:
-    def test_what_is_emitted_meanwhile_waits_for_the_reply(self, site):
-        def connect(socket, auth):
+    def test_what_is_emitted_meanwhile_waits_for_the_reply(self, site: Site) -> None:
+        def connect(socket: ServerSocket, auth: Any) -> Callable[[], None]:
             socket.caller = "me"
             socket.emit("early", b"data")
             site.hub.emit(socket.sid, "also")
@@ -235,16 +244,20 @@ class TestJoining:
             b'42["after"]',
         ]
 
-    def test_what_is_offered_comes_too(self, site):
-        site.namespace(connect=lambda socket, auth: socket.offer(lambda: [("offered", 1)]) or site.admit(socket, auth))
+    def test_what_is_offered_comes_too(self, site: Site) -> None:
+        def connect(socket: ServerSocket, auth: Any) -> None:
+            socket.offer(lambda: [("offered", 1)])
+            site.admit(socket, auth)
+
+        site.namespace(connect=connect)
         connection, sink = site.open()
         connection.text_received(b"40")
         assert sink.take() == [b'40{"sid":"s2"}', b'42["offered",1]']
 
-    def test_it_is_bounded(self):
+    def test_it_is_bounded(self) -> None:
         site = Site(settings=GatewaySettings(max_held_packets=2))
 
-        def connect(socket, auth):
+        def connect(socket: ServerSocket, auth: Any) -> None:
             socket.caller = "me"
             for number in range(5):
                 socket.emit("e", number)
@@ -254,11 +267,11 @@ class TestJoining:
         connection.text_received(b"40")
         assert sink.take() == [b'40{"sid":"s2"}', b'42["e",0]', b'42["e",1]']
 
-    def test_who_is_not_admitted_gets_nothing_but_what_follows(self, site):
-        def connect(socket, auth):
+    def test_who_is_not_admitted_gets_nothing_but_what_follows(self, site: Site) -> None:
+        def connect(socket: ServerSocket, auth: Any) -> Callable[[], None]:
             socket.emit("secret")
 
-            def refuse():
+            def refuse() -> None:
                 socket.emit("ERROR", {"message": "Invalid key."})
                 socket.disconnect()
 
@@ -273,8 +286,8 @@ class TestJoining:
         assert sink.ended == ("close", "connect timeout")
         assert site.gone == []
 
-    def test_a_fault_in_what_follows_is_logged(self, site, failures):
-        def connect(socket, auth):
+    def test_a_fault_in_what_follows_is_logged(self, site: Site, failures: list[Any]) -> None:
+        def connect(socket: ServerSocket, auth: Any) -> Callable[[], float]:
             socket.caller = "me"
             return lambda: 1 / 0
 
@@ -285,8 +298,8 @@ class TestJoining:
         failures.clear()
 
     @pytest.mark.parametrize("error", [ConnectRefused("no"), KeyError("x"), CancelledError()])
-    def test_an_asynchronous_refusal(self, site, failures, error):
-        answer = Deferred()
+    def test_an_asynchronous_refusal(self, site: Site, failures: list[Any], error: Exception) -> None:
+        answer: Deferred[None] = Deferred()
         site.namespace(connect=lambda socket, auth: answer)
         connection, sink = site.open()
         connection.text_received(b"40")
@@ -297,10 +310,10 @@ class TestJoining:
         assert failures == ([KeyError] if isinstance(error, KeyError) else [])
         failures.clear()
 
-    def test_a_socket_that_goes_while_it_joins_is_told_about_when_it_has_joined(self, site):
-        answer = Deferred()
+    def test_a_socket_that_goes_while_it_joins_is_told_about_when_it_has_joined(self, site: Site) -> None:
+        answer: Deferred[None] = Deferred()
 
-        async def connect(socket, auth):
+        async def connect(socket: ServerSocket, auth: Any) -> None:
             site.sockets.append(socket)
             await answer
             socket.caller = "me"
@@ -316,8 +329,8 @@ class TestJoining:
         assert site.gone == [(site.sockets[0], "transport close")]
         assert sink.take() == []
 
-    def test_or_not_when_it_was_refused(self, site):
-        answer = Deferred()
+    def test_or_not_when_it_was_refused(self, site: Site) -> None:
+        answer: Deferred[None] = Deferred()
         site.namespace(connect=lambda socket, auth: answer)
         connection, sink = site.open()
         connection.text_received(b"40")
@@ -325,10 +338,10 @@ class TestJoining:
         answer.errback(ConnectRefused("no"))
         assert (site.gone, sink.take()) == ([], [])
 
-    def test_disconnecting_a_socket_that_joins(self, site):
-        answer = Deferred()
+    def test_disconnecting_a_socket_that_joins(self, site: Site) -> None:
+        answer: Deferred[None] = Deferred()
 
-        async def connect(socket, auth):
+        async def connect(socket: ServerSocket, auth: Any) -> Callable[[], None]:
             socket.caller = "me"
             site.sockets.append(socket)
             await answer
@@ -346,12 +359,12 @@ class TestJoining:
 
 class TestCalls:
     @pytest.fixture
-    def joined(self, site):
+    def joined(self, site: Site) -> Joined:
         site.namespace()
         connection, sink = site.joined()
         return connection, sink, site.sockets[0]
 
-    def test_the_answer_is_what_the_peer_acks(self, joined):
+    def test_the_answer_is_what_the_peer_acks(self, joined: Joined) -> None:
         connection, sink, socket = joined
         first, second = socket.call("a", [1, b"x"], 5.0), socket.call("b", (), 5.0)
         assert sink.take() == [b'451-0["a",1,{"_placeholder":true,"num":0}]', b"B:x", b'421["b"]']
@@ -360,13 +373,13 @@ class TestCalls:
         connection.text_received(b'430["again"]')
         assert (first.result, second.result) == (["one"], ["two"])
 
-    def test_acks_that_nobody_awaits_are_ignored(self, joined):
+    def test_acks_that_nobody_awaits_are_ignored(self, joined: Joined) -> None:
         connection, sink, _socket = joined
         for packet in (b"430[]", b"43[]", b"43999999999999999[]"[:17] + b"[]"):
             connection.text_received(packet)
         assert sink.ended is None
 
-    def test_an_answer_that_does_not_come(self, site, joined):
+    def test_an_answer_that_does_not_come(self, site: Site, joined: Joined) -> None:
         connection, sink, socket = joined
         answer = socket.call("a", [], 5.0)
         site.clock.advance(4.9)
@@ -376,14 +389,14 @@ class TestCalls:
         connection.text_received(b"430[]")
         assert sink.ended is None
 
-    def test_a_socket_that_goes(self, joined):
+    def test_a_socket_that_goes(self, joined: Joined) -> None:
         connection, sink, socket = joined
         answer = socket.call("a", [], 5.0)
         connection.sink_closed(sink, "transport close")
         assert isinstance(error_of(answer), PeerGone)
         assert isinstance(error_of(socket.call("a", [], 5.0)), PeerGone)
 
-    def test_open_acks_are_limited_and_freed(self, site):
+    def test_open_acks_are_limited_and_freed(self, site: Site) -> None:
         site = Site(settings=GatewaySettings(max_open_acks=3))
         site.namespace()
         connection, _sink = site.joined()
@@ -397,9 +410,9 @@ class TestCalls:
         assert fourth.result == []
         site.clock.advance(5)
         assert all(isinstance(error_of(answer), TimedOut) for answer in answers[1:])
-        assert len(socket._acks) == 0
+        assert socket._acks == {}
 
-    def test_a_hundred_thousand_unanswered_calls_leave_nothing(self, site, joined):
+    def test_a_hundred_thousand_unanswered_calls_leave_nothing(self, site: Site, joined: Joined) -> None:
         connection, sink, socket = joined
         for _ in range(100):
             for _ in range(1_000):
@@ -408,12 +421,12 @@ class TestCalls:
             sink.take()
             site.clock.advance(1.0)
             connection.text_received(b"3")
-        assert len(socket._acks) == 0
+        assert socket._acks == {}
 
 
 class TestEnd:
-    def test_disconnect_tells_the_peer_now_and_the_handler_later(self, site):
-        def handler(socket, args, wanted):
+    def test_disconnect_tells_the_peer_now_and_the_handler_later(self, site: Site) -> None:
+        def handler(socket: ServerSocket, args: list[Any], wanted: bool) -> list[str]:
             socket.disconnect()
             assert not socket.connected
             assert site.gone == []
@@ -429,8 +442,9 @@ class TestEnd:
         site.sockets[0].disconnect()
         assert sink.take() == []
 
-    def test_events_that_arrived_before_the_end_are_handled_first(self, site):
-        wait, seen = Deferred(), []
+    def test_events_that_arrived_before_the_end_are_handled_first(self, site: Site) -> None:
+        wait: Deferred[None] = Deferred()
+        seen: list[Any] = []
         namespace = site.namespace()
         namespace.on("wait", lambda socket, args, wanted: wait)
         namespace.on("x", lambda socket, args, wanted: seen.append(socket.connected))
@@ -444,8 +458,9 @@ class TestEnd:
         site.clock.advance(10)
         assert len(site.gone) == 1
 
-    def test_but_not_for_ever(self, site):
-        wait, seen = Deferred(), []
+    def test_but_not_for_ever(self, site: Site) -> None:
+        wait: Deferred[None] = Deferred()
+        seen: list[Any] = []
         namespace = site.namespace()
         namespace.on("wait", lambda socket, args, wanted: wait)
         namespace.on("x", lambda socket, args, wanted: seen.append(1))
@@ -459,8 +474,8 @@ class TestEnd:
         assert (seen, len(site.gone)) == ([], 1)
         assert site.clock.getDelayedCalls() == []
 
-    def test_a_handler_that_is_awaited_does_not_delay_the_news(self, site):
-        wait = Deferred()
+    def test_a_handler_that_is_awaited_does_not_delay_the_news(self, site: Site) -> None:
+        wait: Deferred[list[str]] = Deferred()
         site.namespace().on("wait", lambda socket, args, wanted: wait)
         connection, sink = site.joined()
         connection.text_received(b'421["wait"]')
@@ -469,8 +484,9 @@ class TestEnd:
         wait.callback(["nobody is there"])
         assert sink.take() == []
 
-    def test_what_we_end_drops_its_backlog(self, site):
-        wait, seen = Deferred(), []
+    def test_what_we_end_drops_its_backlog(self, site: Site) -> None:
+        wait: Deferred[None] = Deferred()
+        seen: list[Any] = []
         namespace = site.namespace()
         namespace.on("wait", lambda socket, args, wanted: wait)
         namespace.on("x", lambda socket, args, wanted: seen.append(1))
@@ -483,9 +499,13 @@ class TestEnd:
         wait.callback(None)
         assert (seen, len(site.gone)) == ([], 1)
 
-    def test_a_fault_of_the_disconnect_handler_is_logged(self, site, failures):
+    def test_a_fault_of_the_disconnect_handler_is_logged(self, site: Site, failures: list[Any]) -> None:
         namespace = site.namespace()
-        namespace.disconnected = lambda socket, reason: 1 / 0
+
+        def broken(socket: ServerSocket, reason: str) -> None:
+            raise ZeroDivisionError
+
+        namespace.disconnected = broken
         site.namespace("/b")
         connection, sink = site.joined()
         connection.text_received(b"40/b")
@@ -494,9 +514,10 @@ class TestEnd:
         assert failures == [ZeroDivisionError]
         failures.clear()
 
-    def test_the_end_of_a_paused_socket_lets_the_others_go_on(self):
+    def test_the_end_of_a_paused_socket_lets_the_others_go_on(self) -> None:
         site = Site(settings=GatewaySettings(max_event_backlog=1))
-        wait, seen = Deferred(), []
+        wait: Deferred[None] = Deferred()
+        seen: list[Any] = []
         site.namespace("/a").on("wait", lambda socket, args, wanted: wait)
         site.namespace("/b").on("x", lambda socket, args, wanted: seen.append(1))
         connection, sink = site.joined("/a")
@@ -508,11 +529,13 @@ class TestEnd:
         site.sockets[0].disconnect()
         assert (sink.paused, seen) == (False, [1])
 
-    def test_the_end_of_a_paused_socket_that_is_still_joining_lets_the_others_go_on(self):
+    def test_the_end_of_a_paused_socket_that_is_still_joining_lets_the_others_go_on(self) -> None:
         site = Site(settings=GatewaySettings(max_event_backlog=1))
-        joining, verdict, seen = [], Deferred(), []
+        joining: list[ServerSocket] = []
+        verdict: Deferred[None] = Deferred()
+        seen: list[int] = []
 
-        def connect(socket, auth):
+        def connect(socket: ServerSocket, auth: Any) -> Deferred[None]:
             joining.append(socket)
             return verdict
 
@@ -530,7 +553,7 @@ class TestEnd:
 
 
 class TestEmit:
-    def test_what_cannot_be_encoded_is_logged(self, site, failures):
+    def test_what_cannot_be_encoded_is_logged(self, site: Site, failures: list[Any]) -> None:
         site.namespace()
         _, sink = site.joined()
         site.sockets[0].emit("x", {1, 2})
@@ -538,7 +561,7 @@ class TestEmit:
         assert failures == [TypeError]
         failures.clear()
 
-    def test_half_an_emoji(self, site):
+    def test_half_an_emoji(self, site: Site) -> None:
         site.namespace()
         _, sink = site.joined()
         site.sockets[0].emit("x", "\ud83d\ude00", "\ud83d")
@@ -548,7 +571,7 @@ class TestEmit:
 class TestOffer:
     """What grows is drawn when a polling client that is behind comes for it."""
 
-    def test_a_client_that_is_behind_gets_it_as_it_is_then(self, site):
+    def test_a_client_that_is_behind_gets_it_as_it_is_then(self, site: Site) -> None:
         site.namespace("/llm")
         sink = FakePollingSink()
         site.joined("/llm", sink)
@@ -564,7 +587,7 @@ class TestOffer:
             b'42/llm,["NEWS"]',
         ]
 
-    def test_a_socket_that_went_meanwhile_gets_nothing(self, site):
+    def test_a_socket_that_went_meanwhile_gets_nothing(self, site: Site) -> None:
         site.namespace("/llm")
         sink = FakePollingSink()
         connection, _ = site.joined("/llm", sink)

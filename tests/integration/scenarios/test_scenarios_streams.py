@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from expect import is_response, of_request, statuses, wait_status
-from harness import ALL_TRANSPORTS, WEBSOCKET, Extension, Hub, Socket, request
+from harness import ALL_TRANSPORTS, WEBSOCKET, Extension, Hub, Record, Socket, request
 
 # Twenty tokens as a model gives them: short ones leave empty chunks, emoji are cut between UTF-16 halves.
 TOKENS = (
@@ -158,13 +158,12 @@ def test_amendment_13_a_late_first_read_gets_the_whole_text(hub: Hub) -> None:
     stream_id = web.wait("$stream", lambda type_, *_: type_ == STREAM).args[1]["$stream"]
     for _ in range(50):
         mark = web.mark()
+
+        def answers(records: list[Record], since: int = mark) -> list[Record]:
+            return [record for record in records[since:] if record.event in ("$stream-write", "$stream-end")]
+
         web.emit("$stream-read", stream_id, 16384)
-        answer = web.driver.wait(
-            web.name,
-            lambda records, mark=mark: [r for r in records[mark:] if r.event in ("$stream-write", "$stream-end")],
-            15,
-            "an answer to its read",
-        )
+        answer = web.driver.wait(web.name, answers, 15, "an answer to its read")
         if any(record.event == "$stream-end" and record.first == stream_id for record in answer):
             break
     written = web.all("$stream-write", lambda written_id, *_: written_id == stream_id)

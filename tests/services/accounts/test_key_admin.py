@@ -23,11 +23,11 @@ def house(tmp_path: Path) -> Gatehouse:
     return house
 
 
-def extension(house: Gatehouse, **caller: object) -> Caller:
+def extension(house: Gatehouse, **caller: Any) -> Caller:
     return house.caller(EXTENSION, client_type="SillyTavern", **caller)
 
 
-def admin(house: Gatehouse, **caller: object) -> Caller:
+def admin(house: Gatehouse, **caller: Any) -> Caller:
     return house.caller("monitor", client_type="monitor", **caller)
 
 

@@ -89,7 +89,8 @@ class TestVerification:
         key = h.issue("ann")
         assert verify(h, "ann", key) == h.keys.records("ann")[0]
         hash_itself = h.keys.newest_hash("ann")
-        for wrong in ("wrong", hash_itself, "x" * 100, "nul\0", "", None, {}, 7, key + " ", key.upper() + "x"):
+        of_any_kind: list[object] = ["wrong", hash_itself, "x" * 100, "nul\0", "", None, {}, 7]
+        for wrong in (*of_any_kind, key + " ", key.upper() + "x"):
             assert verify(h, "ann", wrong) is None
         assert verify(h, "bob", key) is None
 
@@ -328,8 +329,8 @@ class TestUse:
         key = h.issue("ann")
 
         def noted() -> float | None:
-            (record,) = value(h.store.load_keys())
-            assert record == h.keys.records("ann")[0]
+            (record,) = h.keys.records("ann")
+            assert value(h.store.load_keys()) == (record,)
             return record.last_used
 
         assert noted() is None

@@ -7,10 +7,10 @@ import stat
 from pathlib import Path
 
 import pytest
-from twisted.logger import globalLogPublisher
 
 from authkit import Gatehouse, quick_hash
 from deferreds import SteppedWorkers, outcome, value
+from logkit import Logged
 from newage.domain.model import Kind
 from newage.errors import Unavailable
 
@@ -100,16 +100,12 @@ class TestFiles:
 
     def test_a_reading_that_fails_leaves_what_was_known(self, house: Gatehouse) -> None:
         house.trusts("web1")
-        events: list[dict[str, object]] = []
-        globalLogPublisher.addObserver(events.append)
         house.trust._workers = SteppedWorkers()
         house.trust._workers.closed = True
-        try:
+        with Logged() as logged:
             value(house.trust.rescan())
-        finally:
-            globalLogPublisher.removeObserver(events.append)
         assert house.trust.knows("web1", network_safe=False)
-        assert any("could not be read" in str(event.get("log_format")) for event in events)
+        assert any("could not be read" in str(event.get("log_format")) for event in logged.events)
 
     def test_only_so_many_files_are_read(self, tmp_path: Path) -> None:
         house = Gatehouse(tmp_path, max_client_files=2)

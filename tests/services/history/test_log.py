@@ -386,7 +386,12 @@ def test_the_end_of_the_hub_ends_a_snapshot_under_way_and_asks_no_closed_store(k
     kit.gate.shut = True
     kit.clock.advance(0.2)
     kit.gate.broken = True  # by the time it is read, the store is closed
-    assert faults(lambda: (kit.history.close(), kit.gate.open())) == []
+
+    def end() -> None:
+        kit.history.close()
+        kit.gate.open()
+
+    assert faults(end) == []
     assert kit.outbox.bodies(sid, "UPDATE_CONTEXT") == []
 
 

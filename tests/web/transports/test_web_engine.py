@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 from twisted.internet.address import IPv4Address
@@ -10,8 +11,12 @@ from twisted.internet.task import Clock
 from twisted.web.server import Site
 from web_doubles import House, MemoryTransport, client_frame, parse_responses, server_frames, with_settings
 
+from logkit import Logged
 from newage.domain.model import Agent, Peer
 from newage.errors import Unavailable
+from newage.gateway.engineio.connection import Connection
+from newage.gateway.engineio.engines import EngineServer
+from newage.ports import IFrameSink
 from newage.web.settings import WebSettings
 from newage.web.transports.engine import EngineResource
 
@@ -50,7 +55,7 @@ CODES = {
         ("GET", "EIO=44&transport=polling", 5),
     ],
 )
-def test_wrong_requests_and_their_answers(method, query, code):
+def test_wrong_requests_and_their_answers(method: str, query: str, code: int) -> None:
     house = House()
     line = house.line()
     line.request(f"/socket.io/?{query}", method)
@@ -63,7 +68,7 @@ def test_wrong_requests_and_their_answers(method, query, code):
 
 
 @pytest.mark.parametrize("query", ["EIO=4&EIO=4", "EIO=4&transport=polling", "EIO=4&sid=", "EIO=4&sid=&sid="])
-def test_an_empty_sid_and_repeated_keys_are_taken(query):
+def test_an_empty_sid_and_repeated_keys_are_taken(query: str) -> None:
     """As the reference takes them."""
     house = House()
     assert house.ask(f"/socket.io/?transport=polling&{query}").status == 200
@@ -72,7 +77,7 @@ def test_an_empty_sid_and_repeated_keys_are_taken(query):
 
 
 @pytest.mark.parametrize("eio", ["3", "", "abc"])
-def test_another_version_than_the_sessions(eio):
+def test_another_version_than_the_sessions(eio: str) -> None:
     house = House()
     url = house.open_polling()
     assert house.ask(url.replace("EIO=4", f"EIO={eio}")).summary == CODES[3]
@@ -81,7 +86,7 @@ def test_another_version_than_the_sessions(eio):
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_the_transport_of_a_session_is_not_changed_without_an_upgrade(method):
+def test_the_transport_of_a_session_is_not_changed_without_an_upgrade(method: str) -> None:
     house = House()
     url = house.open_polling()
     line = house.line()
@@ -103,7 +108,7 @@ def test_the_transport_of_a_session_is_not_changed_without_an_upgrade(method):
         ("EIO=4&transport=websocket&sid=unknown", 1),
     ],
 )
-def test_wrong_upgrades(query, code):
+def test_wrong_upgrades(query: str, code: int) -> None:
     house = House()
     line = house.line()
     line.upgrade(f"/socket.io/?{query}")
@@ -113,7 +118,7 @@ def test_wrong_upgrades(query, code):
     assert line.ask(POLLING).status == 200
 
 
-def test_an_upgrade_with_another_version_or_transport():
+def test_an_upgrade_with_another_version_or_transport() -> None:
     house = House()
     url = house.open_polling()
     line = house.line()
@@ -123,7 +128,7 @@ def test_an_upgrade_with_another_version_or_transport():
     assert [response.summary for response in line.responses()] == [CODES[3]]
 
 
-def test_an_upgrade_needs_http_1_1_and_no_body():
+def test_an_upgrade_needs_http_1_1_and_no_body() -> None:
     house = House()
     handshake = b"Host: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     line = house.line()
@@ -138,11 +143,11 @@ def test_an_upgrade_needs_http_1_1_and_no_body():
     assert [response.summary for response in line.responses()] == [CODES[3]]
 
 
-def test_without_the_final_slash():
+def test_without_the_final_slash() -> None:
     assert House().ask("/socket.io?EIO=4&transport=polling").status == 200
 
 
-def test_below_the_path_is_nothing():
+def test_below_the_path_is_nothing() -> None:
     house = House()
     assert house.ask("/socket.io/other?EIO=4&transport=polling").summary == (404, b"Not Found")
     assert house.ask("/socket.iox/?EIO=4&transport=polling").summary == (404, b"Not Found")
@@ -151,7 +156,7 @@ def test_below_the_path_is_nothing():
 # ---------------------------------------------------------------------------------------------------------------- CORS
 
 
-def test_cors_on_answers():
+def test_cors_on_answers() -> None:
     house = House()
     response = house.ask(POLLING, Origin="http://127.0.0.1:8000")
     assert response.headers["access-control-allow-origin"] == "*"
@@ -159,7 +164,7 @@ def test_cors_on_answers():
     assert "vary" not in response.headers
 
 
-def test_preflight():
+def test_preflight() -> None:
     response = House().ask(
         "/socket.io/?EIO=4&transport=polling",
         "OPTIONS",
@@ -176,7 +181,7 @@ def test_preflight():
     assert headers["vary"] == "Access-Control-Request-Headers"
 
 
-def test_no_cors_on_static_routes():
+def test_no_cors_on_static_routes() -> None:
     house = House()
     for target in ("/lib/constants.js", "/nothing", "/socket.io/socket.io.js"):
         assert not [name for name in house.ask(target).headers if name.startswith("access-control")]
@@ -188,7 +193,7 @@ def test_no_cors_on_static_routes():
 
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost@evil.example"])
-def test_foreign_origins_are_refused_on_polling(method, origin):
+def test_foreign_origins_are_refused_on_polling(method: str, origin: str) -> None:
     house = House()
     response = house.ask(POLLING, method, Origin=origin)
     assert response.summary == CODES[4]
@@ -196,7 +201,7 @@ def test_foreign_origins_are_refused_on_polling(method, origin):
     assert len(house.engines) == 0
 
 
-def test_foreign_origins_are_refused_on_upgrade():
+def test_foreign_origins_are_refused_on_upgrade() -> None:
     house = House()
     line = house.line()
     line.upgrade("/socket.io/?EIO=4&transport=websocket", Origin="http://evil.example")
@@ -204,14 +209,14 @@ def test_foreign_origins_are_refused_on_upgrade():
     assert len(house.engines) == 0
 
 
-def test_near_origins_and_none_may_upgrade():
+def test_near_origins_and_none_may_upgrade() -> None:
     house = House()
     house.line().open_websocket(Origin="http://127.0.0.1:8000")
     house.line().open_websocket()
     assert len(house.engines) == 2
 
 
-def test_a_rebound_host_is_refused():
+def test_a_rebound_host_is_refused() -> None:
     house = House()
     assert house.ask(POLLING, Host="evil.example:4000").summary == CODES[4]
     assert house.ask(POLLING, Host="evil.example:4000", Origin="http://evil.example:4000").summary == CODES[4]
@@ -219,18 +224,19 @@ def test_a_rebound_host_is_refused():
 
 
 @pytest.mark.parametrize("name", ["User-Agent", "Cookie", "X-Name", "Referer"])
-def test_headers_may_be_text_of_any_language(name):
+def test_headers_may_be_text_of_any_language(name: str) -> None:
     """UTF-8 of many letters holds the byte 0x85, which ends a line for Autobahn: it sees only what is copied to it."""
     house = House()
     value = "\u00c5\u4e05\U0001f605".encode().decode("latin-1")
     assert "\x85" in value
-    assert house.ask(POLLING, **{name: value}).status == 200
-    house.line().open_websocket(**{name: value})
+    header: dict[str, Any] = {name: value}
+    assert house.ask(POLLING, **header).status == 200
+    house.line().open_websocket(**header)
     assert len(house.engines) == 2
 
 
 @pytest.mark.parametrize("byte", ["\x0b", "\x0c", "\x1c", "\x1d", "\x1e"])
-def test_line_ends_in_headers_are_refused_on_polling_too(byte):
+def test_line_ends_in_headers_are_refused_on_polling_too(byte: str) -> None:
     house = House()
     assert house.ask(POLLING, User_Agent=f"a{byte}b").summary == CODES[3]
     assert len(house.engines) == 0
@@ -242,14 +248,14 @@ def peer_of(house: House) -> Peer:
     return connection.peer
 
 
-def test_long_headers_are_judged_as_short_ones():
+def test_long_headers_are_judged_as_short_ones() -> None:
     house = House()
     assert house.ask(POLLING, Origin="http://evil.example/" + "x" * 1_000).summary == CODES[4]
     assert house.ask(POLLING, X_Forwarded_For=", ".join(["127.0.0.1"] * 100)).status == 200
     assert not peer_of(house).local
 
 
-def test_the_peer_is_judged():
+def test_the_peer_is_judged() -> None:
     house = House(with_settings(trusted_proxies=["10.0.0.1"]))
     house.ask(POLLING)
     assert peer_of(house).local
@@ -263,7 +269,7 @@ def test_the_peer_is_judged():
     assert peer_of(house) == Peer("203.0.113.7")
 
 
-def test_every_request_of_a_session_is_a_witness():
+def test_every_request_of_a_session_is_a_witness() -> None:
     """A page's first GET through a bare proxy carries no Origin; the POST that brings its CONNECT does."""
     house = House(with_settings(cors_origins=["local", "*"]))
     url = house.open_polling()
@@ -275,14 +281,14 @@ def test_every_request_of_a_session_is_a_witness():
     assert peer_of(house).agent is Agent.PAGE
 
 
-def test_an_upgrade_is_a_witness():
+def test_an_upgrade_is_a_witness() -> None:
     house = House()
     url = house.open_polling()
     house.line().open_websocket(url.replace("polling", "websocket"), X_Real_IP="203.0.113.7")
     assert not peer_of(house).local
 
 
-def test_a_session_that_turned_remote_leaves_the_count_of_its_address_as_it_was():
+def test_a_session_that_turned_remote_leaves_the_count_of_its_address_as_it_was() -> None:
     house = House()
     for _ in range(3):
         url = house.open_polling()
@@ -294,10 +300,10 @@ def test_a_session_that_turned_remote_leaves_the_count_of_its_address_as_it_was(
     assert not house.engines._by_address
 
 
-def test_whose_a_socket_is_is_asked_once_and_only_when_somebody_wants_to_know():
-    asked = []
+def test_whose_a_socket_is_is_asked_once_and_only_when_somebody_wants_to_know() -> None:
+    asked: list[tuple[tuple[str, int], tuple[str, int]]] = []
 
-    def lookup(ours, theirs):
+    def lookup(ours: tuple[str, int], theirs: tuple[str, int]) -> int:
         asked.append((ours, theirs))
         return os.geteuid()
 
@@ -310,7 +316,7 @@ def test_whose_a_socket_is_is_asked_once_and_only_when_somebody_wants_to_know():
 
 
 @pytest.mark.parametrize("owner", [None, os.geteuid() + 1])
-def test_other_uid_is_not_ours(owner):
+def test_other_uid_is_not_ours(owner: int | None) -> None:
     house = House(owner_lookup=lambda ours, theirs: owner)
     house.ask(POLLING)
     assert peer_of(house).local
@@ -318,20 +324,20 @@ def test_other_uid_is_not_ours(owner):
 
 
 @pytest.mark.parametrize("headers", [{"X_Real_IP": "203.0.113.7"}, {"Host": "host.docker.internal:4000"}])
-def test_who_is_remote_owns_nothing(headers):
+def test_who_is_remote_owns_nothing(headers: dict[str, Any]) -> None:
     house = House(owner_lookup=lambda ours, theirs: os.geteuid())
     house.ask(POLLING, **headers)
     assert not peer_of(house).owned()
 
 
-def test_a_trusted_network_owns_nothing():
+def test_a_trusted_network_owns_nothing() -> None:
     house = House(with_settings(trusted_networks=["10.0.0.0/8"]), owner_lookup=lambda ours, theirs: os.geteuid())
     house.line("10.0.0.7").ask(POLLING)
     assert peer_of(house).local
     assert not peer_of(house).owned()
 
 
-def test_the_owner_is_the_one_of_the_socket_that_speaks():
+def test_the_owner_is_the_one_of_the_socket_that_speaks() -> None:
     """A program's polling GET may be over when its CONNECT comes on another connection."""
     owners = iter([None, os.geteuid()])
     house = House(owner_lookup=lambda ours, theirs: next(owners))
@@ -341,7 +347,7 @@ def test_the_owner_is_the_one_of_the_socket_that_speaks():
     assert peer_of(house).owned()
 
 
-def test_a_poll_that_is_over_hides_no_websocket():
+def test_a_poll_that_is_over_hides_no_websocket() -> None:
     house = House(owner_lookup=lambda ours, theirs: os.geteuid() if theirs[1] == 50_001 else None)
     url = house.open_polling()
     upgrade = house.line()
@@ -351,7 +357,7 @@ def test_a_poll_that_is_over_hides_no_websocket():
     assert peer_of(house).owned()
 
 
-def test_the_log_names_the_dissenter_within_a_quota(logged):
+def test_the_log_names_the_dissenter_within_a_quota(logged: Logged) -> None:
     house = House()
     for _ in range(20):
         house.ask(POLLING, X_Real_IP="203.0.113.7")
@@ -364,13 +370,13 @@ def test_the_log_names_the_dissenter_within_a_quota(logged):
     assert "15 more" in line
 
 
-def test_the_log_says_which_names_a_local_host_has(logged):
+def test_the_log_says_which_names_a_local_host_has(logged: Logged) -> None:
     House().ask(POLLING, Host="192.168.1.20:4000")
     (line,) = [line for line in logged() if "counts as remote" in line]
     assert line.endswith("Host is not localhost or another loopback name")
 
 
-def test_a_refusal_names_itself_its_cause_and_its_cure_within_a_quota(logged):
+def test_a_refusal_names_itself_its_cause_and_its_cure_within_a_quota(logged: Logged) -> None:
     """Contract 2.12, B1."""
     house = House()
     assert {house.ask(POLLING, Host="evil.example").status for _ in range(20)} == {403}
@@ -385,17 +391,17 @@ def test_a_refusal_names_itself_its_cause_and_its_cure_within_a_quota(logged):
 # ------------------------------------------------------------------------------------------------------- other servers
 
 
-class FullEngines:
+class FullEngines(EngineServer):
     """An engine server that takes nobody."""
 
-    def open(self, sink, peer):
+    def __init__(self) -> None:
+        super().__init__(clock=Clock(), on_message=lambda *_: None)
+
+    def open(self, sink: IFrameSink, peer: Peer) -> Connection:
         raise Unavailable("The server takes no more connections.")
 
-    def get(self, sid):
-        return None
 
-
-def test_a_full_server():
+def test_a_full_server() -> None:
     house = House()
     for engine in set(house.site._engines.values()):
         engine._engines = FullEngines()
@@ -409,7 +415,7 @@ def test_a_full_server():
     assert [opcode for opcode, _ in server_frames(rest)] == [8]
 
 
-def test_a_full_server_does_not_fill_its_log(logged):
+def test_a_full_server_does_not_fill_its_log(logged: Logged) -> None:
     house = House()
     for engine in set(house.site._engines.values()):
         engine._engines = FullEngines()
@@ -417,7 +423,7 @@ def test_a_full_server_does_not_fill_its_log(logged):
     assert 0 < len([line for line in logged() if line.startswith("a connection was not taken")]) <= 5
 
 
-def test_several_servers_on_one_site():
+def test_several_servers_on_one_site() -> None:
     house = House()
     from newage.web.site import make_site
 
@@ -428,7 +434,7 @@ def test_several_servers_on_one_site():
     assert house.ask("/engine.io/socket.io.min.js").status == 200
 
 
-def test_mounted_in_a_plain_twisted_site():
+def test_mounted_in_a_plain_twisted_site() -> None:
     house = House()
     clock = Clock()
     resource = EngineResource(house.engines, WebSettings(), clock)

@@ -10,8 +10,9 @@ import pytest
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.internet.task import Clock
-from twisted.internet.tcp import Server
+from twisted.internet.tcp import Port, Server
 from twisted.internet.testing import MemoryReactor
 from web_doubles import (
     HANDSHAKE,
@@ -33,7 +34,7 @@ LIMIT = 70_000  # bytes of a message, in both
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65_535, 65_536, 100_000])
-def test_frames_have_the_minimal_header(size):
+def test_frames_have_the_minimal_header(size: int) -> None:
     payload = b"a" * size
     assert list(server_frames(text_frame(payload))) == [(1, payload)]
     assert list(server_frames(binary_frame(payload))) == [(2, payload)]
@@ -42,7 +43,7 @@ def test_frames_have_the_minimal_header(size):
 
 
 @given(st.one_of(st.binary(max_size=300), st.binary(min_size=1_190, max_size=1_300)), st.binary(min_size=4, max_size=4))
-def test_unmask_is_the_masking_of_rfc_6455(payload, mask):
+def test_unmask_is_the_masking_of_rfc_6455(payload: bytes, mask: bytes) -> None:
     masked = bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload))
     assert unmask(masked, mask) == payload
 
@@ -69,6 +70,7 @@ def plain_socket() -> tuple[Plain, MemoryTransport]:
         openHandshakeTimeout=0, closeHandshakeTimeout=0, maxFramePayloadSize=LIMIT, maxMessagePayloadSize=LIMIT
     )
     protocol = factory.buildProtocol(None)
+    assert isinstance(protocol, Plain)
     transport = MemoryTransport()
     transport.protocol = protocol
     protocol.makeConnection(transport)
@@ -130,7 +132,7 @@ def compare(stream: bytes, pieces: list[bytes]) -> None:
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.lists(frames(), min_size=1, max_size=6), st.lists(st.integers(0, 2**20), max_size=6))
-def test_any_split_of_any_stream_gives_what_plain_autobahn_gives(parts, cuts):
+def test_any_split_of_any_stream_gives_what_plain_autobahn_gives(parts: list[Any], cuts: list[int]) -> None:
     stream = b"".join(parts)
     compare(stream, split(stream, cuts))
 
@@ -152,17 +154,17 @@ MIXED = b"".join(
 
 
 @pytest.mark.parametrize("at", range(len(MIXED)))
-def test_every_single_split(at):
+def test_every_single_split(at: int) -> None:
     compare(MIXED, [piece for piece in (MIXED[:at], MIXED[at:]) if piece])
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
-def test_small_pieces(size):
+def test_small_pieces(size: int) -> None:
     compare(MIXED, [MIXED[at : at + size] for at in range(0, len(MIXED), size)])
 
 
 @pytest.mark.parametrize("bad", [b"4\xff", b"4\xc3", b"\xed\xa0\x80", b"4\xf4\x90\x80\x80", b"4\xc0\x80"])
-def test_text_that_is_not_utf8_closes_with_1007_and_is_not_delivered(bad):
+def test_text_that_is_not_utf8_closes_with_1007_and_is_not_delivered(bad: bytes) -> None:
     ours = open_socket()
     ours.feed(client_frame(b"4good"), client_frame(bad), client_frame(b"4late"))
     assert ours.receiver.texts == [b"4good"]
@@ -170,7 +172,7 @@ def test_text_that_is_not_utf8_closes_with_1007_and_is_not_delivered(bad):
     assert (opcode, payload[:2]) == (8, (1007).to_bytes(2, "big"))
 
 
-def test_a_small_limit_binds_the_fast_path_too():
+def test_a_small_limit_binds_the_fast_path_too() -> None:
     ours = open_socket(with_settings(max_http_buffer_bytes=10))
     ours.feed(client_frame(b"0123456789"), client_frame(b"0123456789a"))
     assert ours.receiver.texts == [b"0123456789"]
@@ -194,7 +196,7 @@ def pausing(at: bytes) -> tuple[Any, Recorder]:
 
 
 @pytest.mark.parametrize("tail", [b"", b"\x81", client_frame(b"4longer" * 20)[:40]])
-def test_nothing_is_delivered_after_a_pause_until_resume(tail):
+def test_nothing_is_delivered_after_a_pause_until_resume(tail: bytes) -> None:
     ours, recorder = pausing(b"2")
     ours.feed(
         client_frame(b"1"), client_frame(b"2"), client_frame(b"3"), client_frame(b"b", 2), client_frame(b"4"), tail
@@ -211,7 +213,7 @@ def test_nothing_is_delivered_after_a_pause_until_resume(tail):
     assert ours.transport.producerState == "producing"
 
 
-def test_pause_in_the_middle_of_autobahns_reading():
+def test_pause_in_the_middle_of_autobahns_reading() -> None:
     ours, recorder = pausing(b"b1")
     ours.feed(client_frame(b"b1", 2), client_frame(b"b2", 2), client_frame(b"t1"))
     assert recorder.events == [("binary", b"b1")]
@@ -222,7 +224,7 @@ def test_pause_in_the_middle_of_autobahns_reading():
     assert [event[1] for event in recorder.events] == [b"b1", b"b2", b"t1", b"t2"]
 
 
-def test_pause_and_resume_within_one_packet_keeps_the_order():
+def test_pause_and_resume_within_one_packet_keeps_the_order() -> None:
     recorder = Recorder()
     ours = open_socket(receiver=recorder)
 
@@ -246,7 +248,7 @@ def slow(seconds: float) -> tuple[Any, Recorder]:
 
 
 @pytest.mark.parametrize("kind", [1, 2])
-def test_a_flood_in_one_read_takes_its_share_of_the_turn_and_waits(kind):
+def test_a_flood_in_one_read_takes_its_share_of_the_turn_and_waits(kind: int) -> None:
     """64 KiB hold a thousand small events; whoever else is connected would wait for all of them."""
     ours, recorder = slow(0.001)
     ours.feed(*(client_frame(b"4%d" % number, kind) for number in range(100)), client_frame(b"x" * 40)[:20])
@@ -262,7 +264,7 @@ def test_a_flood_in_one_read_takes_its_share_of_the_turn_and_waits(kind):
     assert recorder.events[-1][1] == b"x" * 40
 
 
-def test_who_rests_may_be_paused_and_stays_so():
+def test_who_rests_may_be_paused_and_stays_so() -> None:
     ours, recorder = slow(0.01)
     ours.feed(*(client_frame(b"4%d" % number) for number in range(40)))
     handled = len(recorder.events)
@@ -277,7 +279,7 @@ def test_who_rests_may_be_paused_and_stays_so():
     assert (len(recorder.events), ours.transport.producerState) == (40, "producing")
 
 
-def test_who_rests_may_be_closed():
+def test_who_rests_may_be_closed() -> None:
     ours, recorder = slow(0.01)
     ours.feed(*(client_frame(b"4%d" % number) for number in range(40)))
     handled = len(recorder.events)
@@ -286,7 +288,7 @@ def test_who_rests_may_be_closed():
     assert len(recorder.events) == handled
 
 
-def test_pause_and_resume_are_idempotent():
+def test_pause_and_resume_are_idempotent() -> None:
     ours = open_socket()
     ours.sink.resume_reading()
     ours.sink.pause_reading()
@@ -296,7 +298,7 @@ def test_pause_and_resume_are_idempotent():
     assert ours.receiver.texts == [b"1"]
 
 
-def test_nothing_is_delivered_after_the_receiver_closed_it():
+def test_nothing_is_delivered_after_the_receiver_closed_it() -> None:
     recorder = Recorder()
     ours = open_socket(receiver=recorder)
     recorder.react = lambda packet: ours.sink.abort("protocol error")
@@ -316,7 +318,7 @@ class CountingTransport(MemoryTransport):
         super().write(data)
 
 
-def test_one_write_per_turn_in_order():
+def test_one_write_per_turn_in_order() -> None:
     ours = open_socket()
     counting = CountingTransport()
     ours.sink.transport = counting
@@ -333,7 +335,7 @@ def test_one_write_per_turn_in_order():
     assert ours.sink.pending_bytes() == 0
 
 
-def test_a_shared_packet_is_framed_once():
+def test_a_shared_packet_is_framed_once() -> None:
     shared = SharedPacket(b"4token")
     first, second = open_socket(), open_socket()
     first.sink.send_shared(shared)
@@ -346,7 +348,7 @@ def test_a_shared_packet_is_framed_once():
     assert shared.held == 0
 
 
-def test_packets_are_added_while_nothing_follows_and_nothing_was_written():
+def test_packets_are_added_while_nothing_follows_and_nothing_was_written() -> None:
     ours = open_socket()
     shared = SharedPacket(b"4one")
     ours.sink.send_shared(shared)
@@ -365,7 +367,7 @@ def test_packets_are_added_while_nothing_follows_and_nothing_was_written():
 
 
 @pytest.mark.parametrize("last", ["4" * 70_000, "4"])
-def test_an_early_write_ends_what_may_be_added(last):
+def test_an_early_write_ends_what_may_be_added(last: str) -> None:
     ours = open_socket()
     ours.sink.send_text(b"4" + b"x" * 70_000)
     shared = SharedPacket(last.encode())
@@ -374,7 +376,7 @@ def test_an_early_write_ends_what_may_be_added(last):
     assert [size for _, payload in ours.frames() if (size := len(payload))] == [70_001, len(last)]
 
 
-def test_a_closed_socket_does_not_count_itself_in():
+def test_a_closed_socket_does_not_count_itself_in() -> None:
     ours = open_socket()
     ours.sink.close("enough")
     shared = SharedPacket(b"4late")
@@ -383,7 +385,7 @@ def test_a_closed_socket_does_not_count_itself_in():
     assert (1, b"4late") not in ours.frames()
 
 
-def test_a_long_queue_does_not_wait_for_the_end_of_the_turn():
+def test_a_long_queue_does_not_wait_for_the_end_of_the_turn() -> None:
     ours = open_socket()
     for _ in range(3):
         ours.sink.send_text(b"4" + b"x" * 40_000)
@@ -435,7 +437,7 @@ def tcp_socket(room: int, **changes: Any) -> tuple[Any, FakeTCP]:
 
 
 @pytest.mark.parametrize("room", [0, 1, 5, 6, 7, 1_000])
-def test_what_the_kernel_does_not_take_goes_through_the_transport_in_order(room):
+def test_what_the_kernel_does_not_take_goes_through_the_transport_in_order(room: int) -> None:
     ours, tcp = tcp_socket(room)
     expected = []
     for turn in range(3):
@@ -449,7 +451,7 @@ def test_what_the_kernel_does_not_take_goes_through_the_transport_in_order(room)
     assert list(server_frames(tcp.drain())) == expected
 
 
-def test_an_error_of_the_socket_is_left_to_the_reactor():
+def test_an_error_of_the_socket_is_left_to_the_reactor() -> None:
     ours, tcp = tcp_socket(100)
     tcp.error = ConnectionResetError()
     ours.sink.send_text(b"4lost")
@@ -457,7 +459,7 @@ def test_an_error_of_the_socket_is_left_to_the_reactor():
     assert tcp._tempDataLen == len(text_frame(b"4lost"))
 
 
-def test_a_reader_that_takes_nothing_is_cut_off():
+def test_a_reader_that_takes_nothing_is_cut_off() -> None:
     """Contract 16.2.4, 16.3.26: bounded, and told from a later turn, never from inside send."""
     ours, tcp = tcp_socket(0, outbound_max_bytes=1_000)
     recorder = Recorder()
@@ -475,7 +477,7 @@ def test_a_reader_that_takes_nothing_is_cut_off():
     assert ours.clock.getDelayedCalls() == []
 
 
-def test_a_reader_behind_another_transport_is_cut_off_too():
+def test_a_reader_behind_another_transport_is_cut_off_too() -> None:
     ours = open_socket(with_settings(outbound_max_bytes=1_000))
     full = FakeTCP(0)
     full.protocol = ours.sink
@@ -487,7 +489,7 @@ def test_a_reader_behind_another_transport_is_cut_off_too():
     assert full.aborted
 
 
-def test_buffered_bytes_looks_through_wrapping_layers():
+def test_buffered_bytes_looks_through_wrapping_layers() -> None:
     inner = FakeTCP(0)
     inner.write(b"12345")
     inner.dataBuffer, inner.offset = b"abcdef", 2
@@ -501,11 +503,12 @@ def test_buffered_bytes_looks_through_wrapping_layers():
     assert buffered_bytes(MemoryTransport()) == 0
 
 
-def test_only_plain_tcp_is_written_to_directly():
+def test_only_plain_tcp_is_written_to_directly() -> None:
     assert direct_sender(MemoryTransport()) is None
     left, right = socket.socketpair()
     with left, right:
-        server = Server(left, None, ("127.0.0.1", 1), None, 1, MemoryReactor())
+        reactor = MemoryReactor()
+        server = Server(left, Protocol(), ("127.0.0.1", 1), Port(0, ServerFactory(), reactor=reactor), 1, reactor)
         send = direct_sender(server)
         assert send is not None
         assert send(b"hello") == 5
@@ -514,7 +517,7 @@ def test_only_plain_tcp_is_written_to_directly():
         assert direct_sender(server) is None
 
 
-def test_one_broken_sink_does_not_keep_the_others_from_being_flushed():
+def test_one_broken_sink_does_not_keep_the_others_from_being_flushed() -> None:
     class Sink:
         name = "broken"
 

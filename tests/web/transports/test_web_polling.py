@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from twisted.internet.task import Clock
-from web_doubles import House, Recorder, client_frame, with_settings
+from web_doubles import House, Line, Recorder, client_frame, with_settings
 from zope.interface.verify import verifyObject
 
+from newage.gateway.engineio.connection import Connection
 from newage.ports import IPollingSink
 from newage.protocol.engine_packet import SharedPacket
 from newage.web.settings import WebSettings
@@ -18,13 +21,19 @@ UNKNOWN = (400, b'{"code":1,"message":"Session ID unknown"}')
 OK = (200, b"ok")
 
 
-def connection_of(house: House):
+def connection_of(house: House) -> Connection:
     connection = house.engines.get(f"sid{house._made}")
     assert connection is not None
     return connection
 
 
-def test_is_a_polling_sink():
+def polling_sink_of(house: House) -> PollingSink:
+    sink = connection_of(house).sink
+    assert isinstance(sink, PollingSink)
+    return sink
+
+
+def test_is_a_polling_sink() -> None:
     clock = Clock()
     assert verifyObject(IPollingSink, PollingSink(WebSettings(), clock, FlushList(clock), lambda sink: None))
 
@@ -32,7 +41,7 @@ def test_is_a_polling_sink():
 # -------------------------------------------------------------------------------------------------- open, send, receive
 
 
-def test_handshake():
+def test_handshake() -> None:
     response = House().ask("/socket.io/?EIO=4&transport=polling")
     assert response.status == 200
     assert response.headers["content-type"] == "text/plain; charset=UTF-8"
@@ -45,7 +54,7 @@ def test_handshake():
 @pytest.mark.parametrize(
     "body", [b"4hello", b"4test1\x1e4test2\x1e4test3", b"4hello\x1ebAQIDBA==", "4h\u00e9 \u4e16".encode()]
 )
-def test_a_payload_comes_back_as_it_went(body):
+def test_a_payload_comes_back_as_it_went(body: bytes) -> None:
     house = House()
     url = house.open_polling()
     posted = house.ask(url, "POST", body, Content_Type="text/plain;charset=UTF-8")
@@ -54,7 +63,7 @@ def test_a_payload_comes_back_as_it_went(body):
     assert house.ask(url).summary == (200, body)
 
 
-def test_a_parked_get_is_answered_with_the_whole_turn():
+def test_a_parked_get_is_answered_with_the_whole_turn() -> None:
     house = House()
     url = house.open_polling()
     parked = house.line()
@@ -68,7 +77,7 @@ def test_a_parked_get_is_answered_with_the_whole_turn():
     assert [response.body for response in parked.responses()] == [b"4one\x1ebAQ==\x1e4two"]
 
 
-def test_a_get_is_not_parked_for_ever():
+def test_a_get_is_not_parked_for_ever() -> None:
     house = House(with_settings(poll_park_seconds=20))
     url = house.open_polling()
     line = house.line()
@@ -80,7 +89,7 @@ def test_a_get_is_not_parked_for_ever():
     assert line.ask(url.replace("polling", "polling"), "POST", b"4x").summary == OK
 
 
-def test_polling_goes_on_over_one_connection():
+def test_polling_goes_on_over_one_connection() -> None:
     house = House()
     url = house.open_polling()
     line = house.line()
@@ -93,7 +102,7 @@ PYTHON = ("python-requests/2.34.2", "Python/3.11 aiohttp/3.14.1")
 
 
 @pytest.mark.parametrize("agent", PYTHON)
-def test_python_gets_no_more_packets_in_one_answer_than_it_takes(agent):
+def test_python_gets_no_more_packets_in_one_answer_than_it_takes(agent: str) -> None:
     """python-engineio gives the connection up when an answer holds more than 16 packets."""
     house = House()
     url = house.open_polling()
@@ -115,7 +124,7 @@ def test_python_gets_no_more_packets_in_one_answer_than_it_takes(agent):
     assert connection.sink.pending_bytes() == 0
 
 
-def test_browsers_get_everything_in_one_answer():
+def test_browsers_get_everything_in_one_answer() -> None:
     house = House()
     url = house.open_polling()
     connection = connection_of(house)
@@ -124,7 +133,7 @@ def test_browsers_get_everything_in_one_answer():
     assert house.ask(url, User_Agent="Mozilla/5.0 (X11; Linux x86_64)").body.count(b"\x1e") == 39
 
 
-def test_how_many_packets_python_takes_is_a_setting():
+def test_how_many_packets_python_takes_is_a_setting() -> None:
     house = House(with_settings(poll_python_max_packets=2))
     url = house.open_polling()
     for at in range(3):
@@ -136,7 +145,7 @@ def test_how_many_packets_python_takes_is_a_setting():
 
 
 @pytest.mark.parametrize("body", [b"abc", b"", b"4a\x1e", b"\x1e", b"b***", b"b=", b"4\xff", b"9"])
-def test_a_malformed_body_ends_the_session(body):
+def test_a_malformed_body_ends_the_session(body: bytes) -> None:
     house = House()
     url = house.open_polling()
     assert house.ask(url, "POST", body).summary == BAD
@@ -144,7 +153,7 @@ def test_a_malformed_body_ends_the_session(body):
     assert house.messages == []
 
 
-def test_files_are_no_packets():
+def test_files_are_no_packets() -> None:
     house = House()
     url = house.open_polling()
     assert house.ask(url, "POST", b"4x", Content_Type="Application/Octet-Stream; x=y").summary == BAD
@@ -152,7 +161,7 @@ def test_files_are_no_packets():
 
 
 @pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "x/y", ""])
-def test_any_other_type_is_taken_as_packets(kind):
+def test_any_other_type_is_taken_as_packets(kind: str) -> None:
     """As the reference does: curl, urllib and Unity say so unasked. Who may come in is the origin's question."""
     house = House()
     url = house.open_polling()
@@ -160,7 +169,7 @@ def test_any_other_type_is_taken_as_packets(kind):
     assert house.messages == [(b"a=b&c", False)]
 
 
-def test_the_packets_of_one_body_are_not_counted():
+def test_the_packets_of_one_body_are_not_counted() -> None:
     """What a client sends that has buffered while it was offline."""
     house = House()
     house.echo = False
@@ -174,14 +183,14 @@ def test_the_packets_of_one_body_are_not_counted():
 
 
 @pytest.mark.parametrize("text", ["AQI=", "AQI", "AQ\r\nI=\r\n"])
-def test_base64_is_taken_as_clients_write_it(text):
+def test_base64_is_taken_as_clients_write_it(text: str) -> None:
     house = House()
     url = house.open_polling()
     assert house.ask(url, "POST", f"b{text}".encode()).summary == OK
     assert house.messages == [(b"\x01\x02", True)]
 
 
-def test_a_protocol_error_of_a_packet_ends_the_session_and_the_rest_of_the_body():
+def test_a_protocol_error_of_a_packet_ends_the_session_and_the_rest_of_the_body() -> None:
     house = House()
     url = house.open_polling()
     assert house.ask(url, "POST", b"4first\x1e2\x1e4second").summary == BAD
@@ -189,7 +198,7 @@ def test_a_protocol_error_of_a_packet_ends_the_session_and_the_rest_of_the_body(
     assert house.ask(url).summary == UNKNOWN
 
 
-def test_a_second_get_ends_the_session():
+def test_a_second_get_ends_the_session() -> None:
     house = House()
     url = house.open_polling()
     first, second = house.line(), house.line()
@@ -200,7 +209,7 @@ def test_a_second_get_ends_the_session():
     assert house.ask(url).summary == UNKNOWN
 
 
-def test_a_second_post_ends_the_session():
+def test_a_second_post_ends_the_session() -> None:
     """The first one's body is still coming."""
     house = House()
     url = house.open_polling()
@@ -212,7 +221,7 @@ def test_a_second_post_ends_the_session():
     assert house.messages == []
 
 
-def test_a_cancelled_get_ends_the_session():
+def test_a_cancelled_get_ends_the_session() -> None:
     house = House()
     url = house.open_polling()
     line = house.line()
@@ -221,7 +230,7 @@ def test_a_cancelled_get_ends_the_session():
     assert house.ask(url).summary == UNKNOWN
 
 
-def test_a_cancelled_post_ends_the_session():
+def test_a_cancelled_post_ends_the_session() -> None:
     house = House()
     url = house.open_polling()
     line = house.line()
@@ -230,7 +239,7 @@ def test_a_cancelled_post_ends_the_session():
     assert house.ask(url).summary == UNKNOWN
 
 
-def test_a_get_that_was_answered_may_lose_its_connection():
+def test_a_get_that_was_answered_may_lose_its_connection() -> None:
     house = House()
     url = house.open_polling()
     line = house.line()
@@ -241,7 +250,7 @@ def test_a_get_that_was_answered_may_lose_its_connection():
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "HEAD", "PATCH"])
-def test_other_methods(method):
+def test_other_methods(method: str) -> None:
     house = House()
     url = house.open_polling()
     line = house.line()
@@ -254,7 +263,7 @@ def test_other_methods(method):
 # -------------------------------------------------------------------------------------------------------------- limits
 
 
-def test_no_number_of_packets_ends_a_session():
+def test_no_number_of_packets_ends_a_session() -> None:
     house = House()
     url = house.open_polling()
     connection = connection_of(house)
@@ -265,7 +274,7 @@ def test_no_number_of_packets_ends_a_session():
     assert house.ask(url).body.split(b"\x1e") == sent
 
 
-def test_tiny_packets_are_judged_by_what_keeping_them_takes():
+def test_tiny_packets_are_judged_by_what_keeping_them_takes() -> None:
     """As bytes of a slow WebSocket are: a grace over 1 MiB, none over 8 MiB."""
     house = House()
     url = house.open_polling()
@@ -280,7 +289,7 @@ def test_tiny_packets_are_judged_by_what_keeping_them_takes():
     assert house.ask(url).summary == UNKNOWN
 
 
-def test_who_fetches_within_the_grace_stays():
+def test_who_fetches_within_the_grace_stays() -> None:
     house = House()
     url = house.open_polling()
     connection = connection_of(house)
@@ -292,7 +301,7 @@ def test_who_fetches_within_the_grace_stays():
     assert not connection.closed
 
 
-def test_a_ping_overtakes_what_waits():
+def test_a_ping_overtakes_what_waits() -> None:
     """Behind 16 packets at a time it would be late."""
     house = House()
     url = house.open_polling()
@@ -303,7 +312,7 @@ def test_a_ping_overtakes_what_waits():
     assert house.ask(url, User_Agent=PYTHON[0]).body.split(b"\x1e") == [b"2", *(b"4%d" % at for at in range(15))]
 
 
-def test_packets_wait_bounded_by_bytes():
+def test_packets_wait_bounded_by_bytes() -> None:
     house = House(with_settings(poll_max_bytes=1_000))
     url = house.open_polling()
     connection = connection_of(house)
@@ -321,7 +330,7 @@ def test_packets_wait_bounded_by_bytes():
 # ---------------------------------------------------------------------------------------------------------- push back
 
 
-def hundred(house: House, url: str):
+def hundred(house: House, url: str) -> tuple[Line, list[bytes]]:
     """A POST of 100 packets, each echoed, that is open: (its line, the packets)."""
     packets = [b"4%02d" % at for at in range(100)]
     line = house.line()
@@ -329,7 +338,7 @@ def hundred(house: House, url: str):
     return line, packets
 
 
-def test_a_post_is_read_on_as_its_answers_are_fetched():
+def test_a_post_is_read_on_as_its_answers_are_fetched() -> None:
     house = House(with_settings(poll_hold_bytes=1_000))
     url = house.open_polling()
     line, packets = hundred(house, url)
@@ -342,7 +351,7 @@ def test_a_post_is_read_on_as_its_answers_are_fetched():
     assert house.ask(url, "POST", b"4x").summary == OK
 
 
-def test_who_fetches_only_afterwards_is_not_held_for_ever():
+def test_who_fetches_only_afterwards_is_not_held_for_ever() -> None:
     house = House(with_settings(poll_hold_bytes=1_000, poll_hold_seconds=2))
     url = house.open_polling()
     line, packets = hundred(house, url)
@@ -356,14 +365,14 @@ def test_who_fetches_only_afterwards_is_not_held_for_ever():
     assert house.ask(url).body.split(b"\x1e") == packets
 
 
-def test_who_did_one_thing_after_the_other_may_do_both_at_once_later():
+def test_who_did_one_thing_after_the_other_may_do_both_at_once_later() -> None:
     house = House(with_settings(poll_hold_bytes=1_000))
     url = house.open_polling()
     hundred(house, url)
     house.clock.advance(1)
     assert house.ask(url).status == 200
     house.echo = False
-    sink = connection_of(house).sink
+    sink = polling_sink_of(house)
     sink.pause_reading()
     line, packets = hundred(house, url)
     sink.send_text(b"4x")
@@ -374,14 +383,14 @@ def test_who_did_one_thing_after_the_other_may_do_both_at_once_later():
     assert house.ask(url).body.split(b"\x1e") == packets[:10]
 
 
-def test_a_post_is_not_held_when_nothing_of_it_is_left():
+def test_a_post_is_not_held_when_nothing_of_it_is_left() -> None:
     house = House(with_settings(poll_hold_bytes=1_000))
     url = house.open_polling()
     assert house.ask(url, "POST", b"4" + b"x" * 5_000).summary == OK
     assert house.ask(url).body == b"4" + b"x" * 5_000
 
 
-def test_a_session_that_ends_while_its_post_is_held_leaves_no_timer():
+def test_a_session_that_ends_while_its_post_is_held_leaves_no_timer() -> None:
     house = House(with_settings(poll_hold_bytes=1_000))
     url = house.open_polling()
     line, _ = hundred(house, url)
@@ -392,7 +401,7 @@ def test_a_session_that_ends_while_its_post_is_held_leaves_no_timer():
     assert house.clock.getDelayedCalls() == []
 
 
-def test_three_thousand_answers_are_all_fetched():
+def test_three_thousand_answers_are_all_fetched() -> None:
     """With a GET always parked, as socket.io-client has it."""
     house = House()
     url = house.open_polling()
@@ -407,29 +416,33 @@ def test_three_thousand_answers_are_all_fetched():
 # ------------------------------------------------------------------------------------------------- text for one behind
 
 
-def test_what_is_offered_goes_at_once_to_who_keeps_up():
+def test_what_is_offered_goes_at_once_to_who_keeps_up() -> None:
     house = House()
     url = house.open_polling()
     parked = house.line()
     parked.request(url)
-    sink = connection_of(house).sink
+    sink = polling_sink_of(house)
     sink.offer(lambda: [b"4a", b"4b"])
     sink.offer(lambda: [b"4c"])
     assert [response.body for response in parked.responses()] == [b"4a\x1e4b\x1e4c"]
 
 
 @pytest.mark.parametrize("agent", ["Mozilla/5.0", PYTHON[0]])
-def test_what_is_offered_to_one_behind_is_drawn_in_its_place_when_it_comes(agent):
+def test_what_is_offered_to_one_behind_is_drawn_in_its_place_when_it_comes(agent: str) -> None:
     limit = 16 if agent in PYTHON else 40
     house = House(with_settings(poll_merge_packets=40))
     url = house.open_polling()
     assert house.ask(url, "POST", b"4x").summary == OK
     assert house.ask(url, User_Agent=agent).body == b"4x"
-    sink = connection_of(house).sink
+    sink = polling_sink_of(house)
     drawn: list[str] = []
 
-    def draw(name: str):
-        return lambda: drawn.append(name) or [name.encode(), name.encode()]
+    def draw(name: str) -> Callable[[], list[bytes]]:
+        def drawing() -> list[bytes]:
+            drawn.append(name)
+            return [name.encode(), name.encode()]
+
+        return drawing
 
     for _ in range(limit - 1):
         sink.send_text(b"4")
@@ -444,19 +457,19 @@ def test_what_is_offered_to_one_behind_is_drawn_in_its_place_when_it_comes(agent
     assert got == [b"4"] * (limit - 1) + [b"4now"] * 2 + [b"4later"] * 2 + [b"4end"]
 
 
-def test_who_has_much_waiting_is_behind_too():
+def test_who_has_much_waiting_is_behind_too() -> None:
     house = House(with_settings(poll_hold_bytes=1_000))
     house.open_polling()
-    sink = connection_of(house).sink
+    sink = polling_sink_of(house)
     sink.send_text(b"4" + b"x" * 1_000)
     sink.offer(lambda: [b"4big" * 1_000])
     assert sink.pending_bytes() == 1_001 + 2 * 100
 
 
-def test_a_place_is_drawn_at_the_upgrade_and_not_after_the_end():
+def test_a_place_is_drawn_at_the_upgrade_and_not_after_the_end() -> None:
     house = House(with_settings(poll_merge_packets=1))
     _, line = upgrading(house)
-    sink = connection_of(house).sink
+    sink = polling_sink_of(house)
     sink.send_text(b"4first")
     sink.offer(lambda: [b"4second"])
     line.send(client_frame(b"5"))
@@ -465,12 +478,12 @@ def test_a_place_is_drawn_at_the_upgrade_and_not_after_the_end():
     assert sink.take_pending() == []
 
 
-def test_a_place_is_among_the_last_words():
+def test_a_place_is_among_the_last_words() -> None:
     house = House(with_settings(poll_merge_packets=1))
     url = house.open_polling()
     connection = connection_of(house)
     connection.send_text(b"2")
-    connection.sink.offer(lambda: [b"4last"])
+    polling_sink_of(house).offer(lambda: [b"4last"])
     connection.close("forced close")
     assert house.ask(url).summary == (200, b"2\x1e4last\x1e1")
 
@@ -478,7 +491,7 @@ def test_a_place_is_among_the_last_words():
 # --------------------------------------------------------------------------------------------------------- pause, close
 
 
-def test_a_paused_receiver_gets_nothing_and_the_post_waits():
+def test_a_paused_receiver_gets_nothing_and_the_post_waits() -> None:
     recorder = Recorder()
     house = House()
     url = house.open_polling()
@@ -496,7 +509,7 @@ def test_a_paused_receiver_gets_nothing_and_the_post_waits():
     assert [event[1] for event in recorder.events] == [b"41", b"42", b"43", b"bAQ==", b"44"]
 
 
-def test_a_post_of_many_packets_takes_its_share_of_the_turn_and_waits():
+def test_a_post_of_many_packets_takes_its_share_of_the_turn_and_waits() -> None:
     recorder = Recorder()
     house = House()
     url = house.open_polling()
@@ -511,10 +524,10 @@ def test_a_post_of_many_packets_takes_its_share_of_the_turn_and_waits():
     assert seen[0] <= 10
 
 
-def test_resuming_twice_does_not_answer_the_next_post_early():
+def test_resuming_twice_does_not_answer_the_next_post_early() -> None:
     house = House()
     url = house.open_polling()
-    sink = connection_of(house).sink
+    sink = polling_sink_of(house)
     sink.pause_reading()
     first = house.line()
     first.request(url, "POST", b"41")
@@ -541,7 +554,7 @@ def test_resuming_twice_does_not_answer_the_next_post_early():
     assert [payload for payload, _ in house.messages] == [b"1", b"2", b"3"]
 
 
-def test_a_session_that_ends_while_a_post_waits_answers_it():
+def test_a_session_that_ends_while_a_post_waits_answers_it() -> None:
     house = House()
     url = house.open_polling()
     connection = connection_of(house)
@@ -554,7 +567,7 @@ def test_a_session_that_ends_while_a_post_waits_answers_it():
     assert house.messages == []
 
 
-def test_the_peer_closes():
+def test_the_peer_closes() -> None:
     house = House()
     url = house.open_polling()
     parked = house.line()
@@ -564,7 +577,7 @@ def test_the_peer_closes():
     assert house.ask(url).summary == UNKNOWN
 
 
-def test_the_server_closes_with_a_parked_get():
+def test_the_server_closes_with_a_parked_get() -> None:
     house = House()
     url = house.open_polling()
     parked = house.line()
@@ -576,7 +589,7 @@ def test_the_server_closes_with_a_parked_get():
     assert house.ask(url).summary == UNKNOWN
 
 
-def test_the_server_closes_between_two_gets():
+def test_the_server_closes_between_two_gets() -> None:
     """What was said before the end is still fetched, once."""
     house = House(with_settings(poll_linger_seconds=5))
     url = house.open_polling()
@@ -588,7 +601,7 @@ def test_the_server_closes_between_two_gets():
     assert house.ask(url).summary == UNKNOWN
 
 
-def test_only_short_last_words_are_kept():
+def test_only_short_last_words_are_kept() -> None:
     house = House()
     url = house.open_polling()
     connection = connection_of(house)
@@ -597,7 +610,7 @@ def test_only_short_last_words_are_kept():
     assert house.ask(url).summary == UNKNOWN
 
 
-def test_last_words_are_not_kept_for_ever():
+def test_last_words_are_not_kept_for_ever() -> None:
     house = House(with_settings(poll_linger_seconds=5))
     url = house.open_polling()
     connection = connection_of(house)
@@ -607,7 +620,7 @@ def test_last_words_are_not_kept_for_ever():
     assert house.ask(url).summary == UNKNOWN
 
 
-def test_abort_drops_what_waits():
+def test_abort_drops_what_waits() -> None:
     house = House()
     url = house.open_polling()
     connection = connection_of(house)
@@ -616,7 +629,7 @@ def test_abort_drops_what_waits():
     assert house.ask(url).summary == UNKNOWN
 
 
-def test_a_closed_sink_swallows():
+def test_a_closed_sink_swallows() -> None:
     clock = Clock()
     recorder = Recorder()
     sink = PollingSink(WebSettings(), clock, FlushList(clock), lambda sink: None)
@@ -635,7 +648,7 @@ def test_a_closed_sink_swallows():
 # ------------------------------------------------------------------------------------------------------------- upgrade
 
 
-def upgrading(house: House):
+def upgrading(house: House) -> tuple[str, Line]:
     """A polling session whose probe was answered: (its URL, the WebSocket)."""
     url = house.open_polling()
     line = house.line()
@@ -645,7 +658,7 @@ def upgrading(house: House):
     return url, line
 
 
-def test_upgrade_releases_the_parked_get():
+def test_upgrade_releases_the_parked_get() -> None:
     house = House()
     url = house.open_polling()
     parked = house.line()
@@ -657,7 +670,7 @@ def test_upgrade_releases_the_parked_get():
     assert [response.body for response in parked.responses()] == [b"6"]
 
 
-def test_while_upgrading_no_get_parks():
+def test_while_upgrading_no_get_parks() -> None:
     house = House()
     url, line = upgrading(house)
     assert house.ask(url).summary == (200, b"6")
@@ -668,7 +681,7 @@ def test_while_upgrading_no_get_parks():
     assert line.frames() == [(1, b"4y")]
 
 
-def test_what_waits_moves_to_the_websocket_in_order():
+def test_what_waits_moves_to_the_websocket_in_order() -> None:
     """Acceptance scenario 3: no event lost or duplicated."""
     house = House()
     url, line = upgrading(house)
@@ -682,41 +695,39 @@ def test_what_waits_moves_to_the_websocket_in_order():
     assert house.messages == [(b"three", False)]
 
 
-def test_a_get_that_is_parked_at_the_switch_is_released():
+def test_a_get_that_is_parked_at_the_switch_is_released() -> None:
     clock = Clock()
     sink = PollingSink(WebSettings(), clock, FlushList(clock), lambda sink: None)
     house = House()
     url = house.open_polling()
-    connection = connection_of(house)
     line = house.line()
     line.request(url)
-    taken = connection.sink.take_pending()
+    taken = polling_sink_of(house).take_pending()
     assert taken == sink.take_pending() == []
     assert [response.body for response in line.responses()] == [b"6"]
 
 
-def test_requests_after_the_packets_were_taken():
+def test_requests_after_the_packets_were_taken() -> None:
     house = House()
     url = house.open_polling()
-    connection = connection_of(house)
-    assert connection.sink.take_pending() == []
+    assert polling_sink_of(house).take_pending() == []
     assert house.ask(url).summary == BAD
     assert house.ask(url, "POST", b"4x").summary == BAD
     assert house.messages == []
 
 
-def test_a_post_that_is_open_at_the_switch_is_refused():
+def test_a_post_that_is_open_at_the_switch_is_refused() -> None:
     house = House()
     url = house.open_polling()
     connection = connection_of(house)
     connection.sink.pause_reading()
     line = house.line()
     line.request(url, "POST", b"4x")
-    assert connection.sink.take_pending() == []
+    assert polling_sink_of(house).take_pending() == []
     assert [response.summary for response in line.responses()] == [BAD]
 
 
-def test_after_a_probe_that_failed_polling_goes_on():
+def test_after_a_probe_that_failed_polling_goes_on() -> None:
     house = House()
     url, line = upgrading(house)
     line.transport.lose()
@@ -727,7 +738,7 @@ def test_after_a_probe_that_failed_polling_goes_on():
     assert [response.body for response in parked.responses()] == [b"4x"]
 
 
-def test_a_websocket_after_the_upgrade_is_closed():
+def test_a_websocket_after_the_upgrade_is_closed() -> None:
     house = House()
     url, line = upgrading(house)
     line.send(client_frame(b"5"))
@@ -739,14 +750,14 @@ def test_a_websocket_after_the_upgrade_is_closed():
     assert line.frames()[-1] == (1, b"4still")
 
 
-def test_a_receiver_that_raises_does_not_wedge_the_session():
+def test_a_receiver_that_raises_does_not_wedge_the_session() -> None:
     house = House()
     url = house.open_polling()
-    sink = connection_of(house).sink
+    sink = polling_sink_of(house)
     recorder = Recorder()
     sink.bind(recorder)
 
-    def react(packet):
+    def react(packet: bytes) -> None:
         raise RuntimeError
 
     recorder.react = react
@@ -757,7 +768,7 @@ def test_a_receiver_that_raises_does_not_wedge_the_session():
     assert recorder.events[-1] == ("closed", "transport error")
 
 
-def test_no_timer_is_left_behind():
+def test_no_timer_is_left_behind() -> None:
     house = House()
     url = house.open_polling()
     line = house.line()

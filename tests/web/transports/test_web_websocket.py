@@ -9,7 +9,6 @@ import weakref
 import pytest
 from attrs import evolve
 from twisted.internet.error import ConnectionDone
-from twisted.logger import globalLogPublisher
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from web_doubles import (
     HANDSHAKE,
@@ -24,21 +23,22 @@ from web_doubles import (
 )
 from zope.interface.verify import verifyObject
 
+from logkit import Logged
 from newage.ports import IFrameSink
 from newage.web.settings import WebSettings
-from newage.web.transports.websocket import _AT_REST, _NOT_KEPT, NOBODY
+from newage.web.transports.websocket import _AT_REST, _NOT_KEPT, NOBODY, EngineWebSocket
 
 URL = "/socket.io/?EIO=4&transport=websocket"
 
 
-def test_is_a_frame_sink():
+def test_is_a_frame_sink() -> None:
     assert verifyObject(IFrameSink, open_socket().sink)
 
 
 # ---------------------------------------------------------------------------------------------------------- hand-over
 
 
-def test_opens_with_101_and_the_open_packet_in_one_write():
+def test_opens_with_101_and_the_open_packet_in_one_write() -> None:
     house = House()
     line = house.line()
     line.upgrade(URL)
@@ -52,14 +52,14 @@ def test_opens_with_101_and_the_open_packet_in_one_write():
     assert packet.startswith(b'0{"sid":"sid1","upgrades":[],')
 
 
-def test_echo_and_binary():
+def test_echo_and_binary() -> None:
     line = House().line()
     line.open_websocket()
     line.send(client_frame("4h\u00e9".encode()) + client_frame(b"\x01\x02", 2))
     assert line.frames() == [(1, "4h\u00e9".encode()), (2, b"\x01\x02")]
 
 
-def test_upgrade_on_a_later_request_of_a_kept_alive_connection():
+def test_upgrade_on_a_later_request_of_a_kept_alive_connection() -> None:
     house = House()
     line = house.line()
     assert line.ask("/nothing").status == 404
@@ -69,7 +69,7 @@ def test_upgrade_on_a_later_request_of_a_kept_alive_connection():
     assert line.frames() == [(1, b"4x")]
 
 
-def test_http_leaves_nothing_behind():
+def test_http_leaves_nothing_behind() -> None:
     house = House()
     line = house.line()
     channel = weakref.ref(line.protocol)
@@ -86,7 +86,7 @@ def test_http_leaves_nothing_behind():
     assert not line.transport.aborted
 
 
-def test_hand_over_below_a_wrapping_protocol():
+def test_hand_over_below_a_wrapping_protocol() -> None:
     """With TLS the transport is a protocol itself, and its wrapped protocol is what has to change."""
     house = House()
     wrapping = WrappingFactory(house.site)
@@ -106,7 +106,7 @@ def test_hand_over_below_a_wrapping_protocol():
 
 
 @pytest.mark.parametrize("early", [client_frame(b"4early"), b"GET / HTTP/1.1\r\n\r\n"])
-def test_bytes_before_our_101_end_the_connection(early):
+def test_bytes_before_our_101_end_the_connection(early: bytes) -> None:
     house = House()
     line = house.line()
     line.send(HANDSHAKE.replace(b"GET / ", f"GET {URL} ".encode()) + early)
@@ -125,7 +125,7 @@ def test_bytes_before_our_101_end_the_connection(early):
         ({"Connection": "keep-alive"}, 400),
     ],
 )
-def test_wrong_handshake_is_refused_without_an_echo(changes, status):
+def test_wrong_handshake_is_refused_without_an_echo(changes: dict[str, str], status: int) -> None:
     house = House()
     line = house.line()
     line.upgrade(URL, **{name.replace("-", "_"): value for name, value in changes.items()})
@@ -137,7 +137,7 @@ def test_wrong_handshake_is_refused_without_an_echo(changes, status):
 
 
 @pytest.mark.parametrize("name", ["Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Protocol", "Upgrade"])
-def test_handshake_headers_are_ascii(name):
+def test_handshake_headers_are_ascii(name: str) -> None:
     """What Autobahn reads: 0x85 ends a line there, so another header could follow."""
     house = House()
     line = house.line()
@@ -150,7 +150,7 @@ def test_handshake_headers_are_ascii(name):
 @pytest.mark.parametrize(
     ("offered", "chosen"), [("my-token", "my-token"), ("a.b, other", "a.b"), (" x ,\ty", "x"), (None, None)]
 )
-def test_the_first_subprotocol_is_chosen(offered, chosen):
+def test_the_first_subprotocol_is_chosen(offered: str | None, chosen: str | None) -> None:
     """Browsers give up when they offered some and none is chosen."""
     line = House().line()
     line.upgrade(URL, **({"Sec_WebSocket_Protocol": offered} if offered else {}))
@@ -166,7 +166,7 @@ def test_the_first_subprotocol_is_chosen(offered, chosen):
 
 
 @pytest.mark.parametrize("offered", ["a b", "", "a,", "(x)", "a, a"])
-def test_what_is_no_list_of_subprotocols_is_refused(offered):
+def test_what_is_no_list_of_subprotocols_is_refused(offered: str) -> None:
     house = House()
     line = house.line()
     line.upgrade(URL, Sec_WebSocket_Protocol=offered)
@@ -175,7 +175,7 @@ def test_what_is_no_list_of_subprotocols_is_refused(offered):
 
 
 @pytest.mark.parametrize("query", ["", "&b64=1"])
-def test_base64_is_taken_over_a_websocket_and_answered_in_kind(query):
+def test_base64_is_taken_over_a_websocket_and_answered_in_kind(query: str) -> None:
     line = House().line()
     line.open_websocket(URL + query)
     line.send(client_frame(b"bAQI=") + client_frame(b"4x") + client_frame(b"\x03", 2))
@@ -183,7 +183,7 @@ def test_base64_is_taken_over_a_websocket_and_answered_in_kind(query):
     assert line.frames() == (in_kind if query else [(2, b"\x01\x02"), (1, b"4x"), (2, b"\x03")])
 
 
-def test_base64_is_answered_in_kind_after_an_upgrade():
+def test_base64_is_answered_in_kind_after_an_upgrade() -> None:
     house = House()
     url = house.open_polling()
     line = house.line()
@@ -192,7 +192,7 @@ def test_base64_is_answered_in_kind_after_an_upgrade():
     assert line.frames() == [(1, b"3probe"), (1, b"bAQI=")]
 
 
-def test_malformed_base64_ends_the_connection():
+def test_malformed_base64_ends_the_connection() -> None:
     house = House()
     line = house.line()
     line.open_websocket(URL)
@@ -202,7 +202,7 @@ def test_malformed_base64_ends_the_connection():
 
 @pytest.mark.parametrize("byte", ["\x0b", "\x0c", "\x1c", "\x1d", "\x1e"])
 @pytest.mark.parametrize("name", ["Origin", "X-Forwarded-For", "Cookie", "User-Agent", "Sec-WebSocket-Protocol"])
-def test_header_smuggling(byte, name):
+def test_header_smuggling(byte: str, name: str) -> None:
     """Contract 16.2.1: Autobahn would see another header after such a byte."""
     house = House()
     line = house.line()
@@ -212,13 +212,13 @@ def test_header_smuggling(byte, name):
     assert len(house.engines) == 0
 
 
-def test_nothing_but_the_handshake_reaches_autobahn():
+def test_nothing_but_the_handshake_reaches_autobahn() -> None:
     house = House()
     seen: list[bytes] = []
     line = house.line()
     original = house.site._engines[b"/socket.io/"]._websockets.protocol._dataReceived
 
-    def spy(self, data):
+    def spy(self: EngineWebSocket, data: bytes) -> object:
         seen.append(data)
         return original(self, data)
 
@@ -231,7 +231,7 @@ def test_nothing_but_the_handshake_reaches_autobahn():
         assert absent not in seen[0]
 
 
-def test_deflate_is_not_accepted():
+def test_deflate_is_not_accepted() -> None:
     house = House()
     line = house.line()
     line.upgrade(URL, Sec_WebSocket_Extensions="permessage-deflate; client_max_window_bits")
@@ -239,22 +239,23 @@ def test_deflate_is_not_accepted():
     assert b"xtensions" not in line.transport.take()
 
 
-def test_an_opener_that_fails_ends_the_connection_and_no_other():
+def test_an_opener_that_fails_ends_the_connection_and_no_other() -> None:
     ours = open_socket()
     factory = ours.sink.factory
     protocol = factory.buildProtocol(None)
+    assert isinstance(protocol, EngineWebSocket)
     transport = MemoryTransport()
     transport.protocol = protocol
     protocol.makeConnection(transport)
 
-    def opener(sink):
+    def opener(sink: EngineWebSocket) -> None:
         raise RuntimeError
 
     protocol.accept(HANDSHAKE, opener)
     assert transport.aborted
 
 
-def test_what_is_kept_per_connection_is_small_and_autobahns_defaults_still_hold():
+def test_what_is_kept_per_connection_is_small_and_autobahns_defaults_still_hold() -> None:
     """Idle memory: what every instance has alike is kept in the class; a new Autobahn attribute shows up here."""
     ours = open_socket()
     kept = set(vars(ours.sink))
@@ -276,7 +277,7 @@ def close_code(frames: list[tuple[int, bytes]]) -> int:
 
 @pytest.mark.parametrize("opcode", [1, 2])
 @pytest.mark.parametrize("size", [1_000, 1_001, 200_000])
-def test_message_limit(opcode, size):
+def test_message_limit(opcode: int, size: int) -> None:
     ours = open_socket(with_settings(max_http_buffer_bytes=1_000))
     ours.feed(client_frame(b"x" * size, opcode))
     if size == 1_000:
@@ -289,20 +290,20 @@ def test_message_limit(opcode, size):
         assert ours.receiver.events == [("closed", "transport error")]
 
 
-def test_message_limit_holds_before_the_payload_arrives():
+def test_message_limit_holds_before_the_payload_arrives() -> None:
     ours = open_socket(with_settings(max_http_buffer_bytes=1_000))
     ours.feed(b"\x82\xff" + (2**40).to_bytes(8, "big") + b"\x00\x00\x00\x00")
     assert close_code(ours.frames()) == 1009
 
 
-def test_message_limit_counts_fragments_together():
+def test_message_limit_counts_fragments_together() -> None:
     ours = open_socket(with_settings(max_http_buffer_bytes=1_000))
     ours.feed(client_frame(b"x" * 600, fin=False), client_frame(b"x" * 600, 0))
     assert close_code(ours.frames()) == 1009
 
 
 @pytest.mark.parametrize("payload", [b"", b"x"])
-def test_fragment_limit(payload):
+def test_fragment_limit(payload: bytes) -> None:
     """Contract 16.2.5: empty continuation frames count as well."""
     ours = open_socket(with_settings(max_fragments=10))
     ours.feed(client_frame(payload, fin=False), *[client_frame(payload, 0, fin=False) for _ in range(8)])
@@ -313,7 +314,7 @@ def test_fragment_limit(payload):
     assert len(ours.receiver.events) == 1
 
 
-def test_control_frame_limit_per_second():
+def test_control_frame_limit_per_second() -> None:
     ours = open_socket(with_settings(max_control_frames_per_second=3))
     ours.feed(*[client_frame(b"p", 9) for _ in range(3)])
     assert ours.frames() == [(10, b"p")] * 3
@@ -337,7 +338,7 @@ def test_control_frame_limit_per_second():
         (client_frame(b"\x03\xe8\xff", 8), 1007),
     ],
 )
-def test_violations_are_answered_with_their_code_and_end_the_reading(frame, code):
+def test_violations_are_answered_with_their_code_and_end_the_reading(frame: bytes, code: int) -> None:
     ours = open_socket()
     ours.feed(frame, client_frame(b"4late"))
     assert close_code(ours.frames()) == code
@@ -348,7 +349,7 @@ def test_violations_are_answered_with_their_code_and_end_the_reading(frame, code
     assert ours.clock.getDelayedCalls() == []
 
 
-def test_one_megabyte_in_single_bytes_is_delivered():
+def test_one_megabyte_in_single_bytes_is_delivered() -> None:
     ours = open_socket()
     data = client_frame(b"x" * 200_000)
     for at in range(len(data)):
@@ -359,7 +360,7 @@ def test_one_megabyte_in_single_bytes_is_delivered():
 # ------------------------------------------------------------------------------------------------------------ closing
 
 
-def test_the_peer_closes():
+def test_the_peer_closes() -> None:
     ours = open_socket()
     ours.feed(client_frame(b"\x03\xe8", 8))
     assert close_code(ours.frames()) == 1000
@@ -369,7 +370,7 @@ def test_the_peer_closes():
     assert ours.clock.getDelayedCalls() == []
 
 
-def test_the_peer_vanishes():
+def test_the_peer_vanishes() -> None:
     ours = open_socket()
     ours.sink.send_text(b"4x")
     ours.transport.lose()
@@ -379,7 +380,7 @@ def test_the_peer_vanishes():
     assert ours.clock.getDelayedCalls() == []
 
 
-def test_a_peer_that_closes_and_then_takes_nothing_is_aborted():
+def test_a_peer_that_closes_and_then_takes_nothing_is_aborted() -> None:
     ours = open_socket(with_settings(close_timeout_seconds=5))
     ours.feed(client_frame(b"\x03\xe8", 8))
     ours.clock.advance(4.9)
@@ -389,7 +390,7 @@ def test_a_peer_that_closes_and_then_takes_nothing_is_aborted():
     assert ours.receiver.events == [("closed", "transport close")]
 
 
-def test_close_sends_what_is_queued_and_waits_for_the_peers_goodbye():
+def test_close_sends_what_is_queued_and_waits_for_the_peers_goodbye() -> None:
     ours = open_socket()
     ours.sink.send_text(b"4last")
     ours.sink.pause_reading()
@@ -402,7 +403,7 @@ def test_close_sends_what_is_queued_and_waits_for_the_peers_goodbye():
     assert ours.clock.getDelayedCalls() == []
 
 
-def test_close_is_bounded_in_time():
+def test_close_is_bounded_in_time() -> None:
     ours = open_socket(with_settings(close_timeout_seconds=5))
     ours.sink.close("forced close")
     ours.clock.advance(5)
@@ -411,7 +412,7 @@ def test_close_is_bounded_in_time():
     assert ours.clock.getDelayedCalls() == []
 
 
-def test_a_second_violation_while_closing_adds_nothing():
+def test_a_second_violation_while_closing_adds_nothing() -> None:
     ours = open_socket()
     ours.sink.close("forced close")
     assert len(ours.frames()) == 1
@@ -425,19 +426,15 @@ def test_a_second_violation_while_closing_adds_nothing():
     assert ours.clock.getDelayedCalls() == []
 
 
-def test_autobahns_own_errors_are_logged_without_their_arguments():
-    seen = []
-    globalLogPublisher.addObserver(seen.append)
-    try:
+def test_autobahns_own_errors_are_logged_without_their_arguments() -> None:
+    with Logged() as logged:
         open_socket().sink.log.error("failed for {peer}", peer="secret")
         open_socket().sink.log.warn("failed for {peer}", peer="secret")
-    finally:
-        globalLogPublisher.removeObserver(seen.append)
-    (event,) = [event for event in seen if event["log_namespace"] == "newage.web.transports.websocket"]
+    (event,) = [event for event in logged.events if event["log_namespace"] == "newage.web.transports.websocket"]
     assert "secret" not in str(event)
 
 
-def test_close_twice_and_abort_after_it():
+def test_close_twice_and_abort_after_it() -> None:
     ours = open_socket()
     ours.sink.close("a")
     ours.sink.close("b")
@@ -449,7 +446,7 @@ def test_close_twice_and_abort_after_it():
     assert ours.clock.getDelayedCalls() == []
 
 
-def test_abort_drops_what_is_queued_and_says_why():
+def test_abort_drops_what_is_queued_and_says_why() -> None:
     """A close frame instead of a reset: its reason is all that a developer sees of it."""
     ours = open_socket()
     ours.sink.send_text(b"4never")
@@ -462,19 +459,19 @@ def test_abort_drops_what_is_queued_and_says_why():
     assert ours.clock.getDelayedCalls() == []
 
 
-def test_abort_waits_for_no_peer_that_takes_nothing():
+def test_abort_waits_for_no_peer_that_takes_nothing() -> None:
     ours = open_socket()
     ours.sink.abort("parse error")
     ours.clock.advance(5)
     assert ours.transport.aborted
     slow = open_socket()
-    slow.transport.dataBuffer, slow.transport.offset, slow.transport._tempDataLen = b"unsent", 0, 0
+    vars(slow.transport).update(dataBuffer=b"unsent", offset=0, _tempDataLen=0)
     slow.sink.abort("slow consumer")
     assert slow.transport.aborted
     assert slow.frames() == []
 
 
-def test_a_sink_without_receiver_swallows():
+def test_a_sink_without_receiver_swallows() -> None:
     ours = open_socket()
     ours.sink.bind(NOBODY)
     ours.feed(client_frame(b"4x"), client_frame(b"y", 2))
@@ -482,7 +479,7 @@ def test_a_sink_without_receiver_swallows():
     assert ours.receiver.events == []
 
 
-def test_bind_moves_what_comes_next():
+def test_bind_moves_what_comes_next() -> None:
     recorder, other = Recorder(), Recorder()
     ours = open_socket(receiver=recorder)
     recorder.react = lambda packet: ours.sink.bind(other)
@@ -490,7 +487,7 @@ def test_bind_moves_what_comes_next():
     assert (recorder.texts, other.texts) == ([b"5"], [b"4x"])
 
 
-def test_the_connection_count_follows_the_transport():
+def test_the_connection_count_follows_the_transport() -> None:
     house = House(evolve(WebSettings(), max_connections_per_address=1))
     line = house.line("203.0.113.7")
     line.open_websocket(Host="hub.example")

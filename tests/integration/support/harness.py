@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent.parent
 CHECKOUT = HERE.parent.parent
 PATIENCE = 15.0  # seconds; a shared machine may be slow, a passing test never waits that long
 POLLING = ("polling",)

@@ -130,6 +130,12 @@ class WebSocketWire:
             else:
                 assert opcode == PING
 
+    def receive_text(self) -> str:
+        """The next packet, which has to be text."""
+        packet = self.receive()
+        assert isinstance(packet, str)
+        return packet
+
     def close(self) -> None:
         self._socket.close()
 
@@ -167,6 +173,12 @@ class PollingWire:
                 return base64.b64decode(packet[1:])
             elif packet != "6":
                 return packet
+
+    def receive_text(self) -> str:
+        """The next packet, which has to be text."""
+        packet = self.receive()
+        assert isinstance(packet, str)
+        return packet
 
     def close(self) -> None:
         self.send("1")

@@ -97,7 +97,7 @@ class StillCore(Core):
         return memory_stores()
 
     def startService(self) -> None:
-        Service.startService(self)  # type: ignore[no-untyped-call]  # not Core's: no threads, no timers
+        Service.startService(self)  # not Core's: no threads, no timers
         done(self._load())
 
 

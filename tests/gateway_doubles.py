@@ -67,6 +67,11 @@ class FakeSink:
     def abort(self, reason: str) -> None:
         self.ended = self.ended or ("abort", reason)
 
+    def bound(self) -> IReceiver:
+        """The receiver, which has to be there."""
+        assert self.receiver is not None
+        return self.receiver
+
     def take(self) -> list[bytes]:
         """What was sent since the last time."""
         sent, self.sent = self.sent, []
