@@ -15,7 +15,7 @@ import pytest
 
 from newage.assembly.reload import BUILT_IN, LIVE, RELOADABLE
 from newage.config import load, sections
-from newage.services.home.log_reader import FILES
+from newage.domain.logs import FILES
 from newage.telemetry.logs import AUDIT_FILE, LogSettings
 
 CHECKOUT = Path(__file__).parent.parent

@@ -9,9 +9,10 @@ import pytest
 
 from authkit import Gatehouse
 from logkit import Logged
+from newage.dialect.files import DEFAULTS, merged, validated
 from newage.errors import BadParameter
 from newage.services.home.files import FileSettings
-from newage.services.home.server_file import DEFAULTS, ServerFile, merged, validated
+from newage.services.home.server_file import ServerFile
 
 NAME = "settings/server_settings.json"
 

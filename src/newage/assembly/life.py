@@ -89,7 +89,7 @@ class Core(Assembly, Service):
             await import_keys(self.files, self._threads.files, self._stores.state, self.keys, self.world, limit)
         await self.trust.load()
         await self.keys.settle(partial(self.trust.rank, network_safe=False))
-        await self.static.load(self.server_file.values["staticResouce"])
+        await self.static.load(self.server_file.mounts)
         await self.rooms.load()
         await self.offline.load()
         await self.relations.load()

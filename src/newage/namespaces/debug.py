@@ -7,24 +7,34 @@ from typing import Any
 
 from attrs import define
 
+from newage.dialect import Body, files
+from newage.domain.logs import ALL_LEVELS, LogQuery
 from newage.domain.model import EVERYBODY, Caller, Emission, Kind
 from newage.errors import NotAuthorised
 from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces import wire
 from newage.ports import IOutbox
-from newage.services.home.log_reader import LogQuery, LogReader
+from newage.services.home.log_reader import LogReader
 from newage.telemetry.audit import Recorder, emit, of_caller
 
 
 def parse_log_query(payload: Any) -> LogQuery:
+    """READ_LOG. A value of a wrong type becomes one that is out of range, which ``LogReader`` refuses."""
     body = wire.members(payload)
+    level = body.get("level")
     return LogQuery(
-        filename=body.get("filename"),
-        level="all" if body.get("level") is None else body["level"],
-        page=1 if body.get("page") is None else body["page"],
-        page_size=10 if body.get("pageSize") is None else body["pageSize"],
+        filename=wire.text(body.get("filename"), 64),
+        level=ALL_LEVELS if level is None else wire.text(level, 64),
+        page=_whole(body.get("page"), 1),
+        page_size=_whole(body.get("pageSize"), 10),
         descending=body.get("order") == "desc",
     )
+
+
+def _whole(value: Any, default: int) -> int:
+    if value is None:
+        return default
+    return value if type(value) is int else 0
 
 
 @define(eq=False)
@@ -58,9 +68,9 @@ class DebugEvents:
         self._check(caller)
         return {"serverStatus": {**self._status(), "debugMode": self.debug_mode}}
 
-    def read_log(self, caller: Caller, query: LogQuery) -> Any:
+    async def read_log(self, caller: Caller, query: LogQuery) -> Body:
         self._check(caller)
-        return self._logs.read(query)
+        return files.log_page(await self._logs.read(query))
 
     def _check(self, caller: Caller) -> None:
         """``/debug`` is a sensitive API as a whole (contract 2.6).

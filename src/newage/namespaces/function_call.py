@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Any
 
+from newage.dialect import Body
+from newage.dialect.calls import CALL, NAMESPACE, UNKNOWN_FAULT, failed, relayed, succeeded
+from newage.domain.calls import SERVER, FunctionCall
 from newage.domain.model import Caller
 from newage.errors import BadArguments, CallFailed, NewAgeError
 from newage.gateway.socketio.dispatch import Later, Namespace
@@ -13,10 +16,8 @@ from newage.namespaces.handshake import add_client_disconnected, connect_handler
 from newage.namespaces.wire import INVALID, as_known, error_event, without_hostile_keys
 from newage.services.accounts.auth import AuthService
 from newage.services.calls.calls import (
-    SERVER,
     CallService,
     Function,
-    FunctionCall,
     last_object,
     one_argument,
     two_arguments,
@@ -27,11 +28,8 @@ from newage.services.home.static_routes import StaticRoutes
 from newage.services.sessions.sessions import SessionService
 from newage.telemetry.audit import FAILED, OK, Recorder
 
-Body = dict[str, Any]
-
 MAX_NAME_CHARS = 128
 BUILTINS = ("readJsonFromFile", "saveJsonToFile", "addStaticResources", "add")  # nobody else's can have these names
-UNKNOWN_FAULT = "An unknown error occurred."
 
 
 def parse_call(payload: Any, max_arguments: int) -> FunctionCall:
@@ -63,38 +61,6 @@ def request_id_of(payload: Any) -> str | int | float | None:
     return value if not isinstance(value, str) or len(value) <= MAX_NAME_CHARS else None
 
 
-def succeeded(request_id: object, result: Any) -> Body:
-    return {**_echo(request_id), "success": True, "status": "ok", "result": result}
-
-
-def failed(request_id: object, error: NewAgeError) -> Body:
-    """The code is the number of contract 7.2, in both places where readers look for it."""
-    message = str(error)
-    return {
-        **_echo(request_id),
-        "success": False,
-        "status": "error",
-        "error": {"message": message, "code": error.error_code},
-        "message": message,
-        "errorCode": error.error_code,
-    }
-
-
-def relayed(request_id: object, answer: Any) -> Body:
-    """A callee's ack in our shape: its members, the caller's requestId, and both dialects."""
-    if not isinstance(answer, dict):
-        return failed(request_id, CallFailed(UNKNOWN_FAULT))
-    body: Body = without_hostile_keys(answer)
-    body.pop("requestId", None)
-    if body.get("success") is True or (body.get("success") is None and body.get("status") == "ok"):
-        return {"result": None, **body, **succeeded(request_id, body.get("result"))}
-    reported = body.get("error")
-    details = dict(reported) if isinstance(reported, dict) else {}
-    text = details.get("message", reported if isinstance(reported, str) else body.get("message"))
-    fault = failed(request_id, CallFailed(text if isinstance(text, str) and text else UNKNOWN_FAULT))
-    return {**body, **fault, "error": {**fault["error"], **details, "message": fault["message"]}}
-
-
 def subject_of(call: FunctionCall) -> Body:
     """What the audit log shall know beyond the names: the file that is read or written, the URLs that are added."""
     if call.target != SERVER or not call.args:
@@ -112,10 +78,6 @@ def outcome_of(body: Body) -> str:
     result = body.get("result")
     refused = isinstance(result, dict) and result.get("success") is False
     return OK if body.get("success") is True and not refused else FAILED
-
-
-def _echo(request_id: object) -> Body:
-    return {} if request_id is None else {"requestId": request_id}
 
 
 def register_builtins(calls: CallService, files: FileFunctions, static: StaticRoutes) -> None:
@@ -142,14 +104,14 @@ def make_function_call_namespace(auth: AuthService, sessions: SessionService, ca
             if call.target == SERVER:
                 body = succeeded(request_id, await calls.run(caller, call))
             else:
-                body = relayed(request_id, await calls.forward(caller, call))
+                body = relayed(request_id, without_hostile_keys(await calls.forward(caller, call)))
         except Exception as error:  # as_known logs what it does not know and re-raises cancellation
-            known = as_known(error, "FUNCTION_CALL")
+            known = as_known(error, CALL)
             shown = known if isinstance(error, NewAgeError) else CallFailed(UNKNOWN_FAULT)
             if call is not None:
                 called.failed(caller, call, shown, **subject_of(call))
             if not wants_ack:
-                socket.emit("ERROR", error_event(shown, **_echo(request_id)))
+                socket.emit("ERROR", error_event(shown, **({} if request_id is None else {"requestId": request_id})))
             return [failed(request_id, shown)] if wants_ack else None
         called.done(caller, call, outcome=outcome_of(body), **subject_of(call))
         return [body] if wants_ack else None
@@ -163,8 +125,6 @@ def make_function_call_namespace(auth: AuthService, sessions: SessionService, ca
         local = payload.get("target") in (None, "", SERVER)
         return pending if local and calls.holds_up(payload.get("functionName")) else Later(pending)
 
-    namespace = Namespace(
-        "/function_call", connect=connect_handler(auth, sessions), disconnected=disconnected(sessions)
-    )
-    namespace.on("FUNCTION_CALL", function_call)
+    namespace = Namespace(NAMESPACE, connect=connect_handler(auth, sessions), disconnected=disconnected(sessions))
+    namespace.on(CALL, function_call)
     return add_client_disconnected(namespace)

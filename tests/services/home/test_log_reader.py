@@ -12,9 +12,11 @@ from twisted.logger import Logger
 
 from deferreds import outcome, value
 from newage.daemon.workers import InlineWorkers
+from newage.dialect.files import log_page
+from newage.domain.logs import FILES, LogPage, LogQuery
 from newage.errors import FileReadFailed, InvalidRequest
 from newage.namespaces.debug import parse_log_query
-from newage.services.home.log_reader import FILES, LogQuery, LogReader, LogReaderSettings, entries, wanted
+from newage.services.home.log_reader import LogReader, LogReaderSettings, entries
 from newage.telemetry.logs import Counters, LogFiles, LogSettings
 
 TEXT = """2026-01-02 03:04:05 [info] [llm-server] [CONFIG_LOADED]: first
@@ -32,8 +34,8 @@ def reader(folder: Path | None, **settings: int) -> LogReader:
 
 
 def read(folder: Path | None, **asked: Any) -> dict[str, Any]:
-    page: dict[str, Any] = value(reader(folder).read(LogQuery(filename="combined.log", **asked)))
-    return page
+    page: LogPage = value(reader(folder).read(LogQuery(filename="combined.log", **asked)))
+    return log_page(page)
 
 
 @pytest.fixture
@@ -74,7 +76,7 @@ class TestParameters:
     @pytest.mark.parametrize("name", FILES)
     def test_a_file_that_is_not_there_is_empty(self, tmp_path: Path, name: str) -> None:
         page = value(reader(tmp_path).read(LogQuery(filename=name)))
-        assert page == {"lines": [], "total": 0, "page": 1, "pageSize": 10, "level": "all"}
+        assert page == LogPage(lines=(), total=0, page=1, page_size=10, level="all")
 
     def test_in_memory_there_are_no_logs(self) -> None:
         assert read(None)["lines"] == []
@@ -92,8 +94,8 @@ class TestEntries:
         assert (page["total"], page["level"]) == (count, level)
 
     def test_an_unknown_level_in_a_file_is_shown_with_all_only(self) -> None:
-        assert wanted("notice", "all")
-        assert not wanted("notice", "debug")
+        assert LogQuery(filename="combined.log").wants("notice")
+        assert not LogQuery(filename="combined.log", level="debug").wants("notice")
 
     def test_pages(self, folder: Path) -> None:
         assert [line[-5:] for line in read(folder, page=2, page_size=3)["lines"]] == ["ourth"]
@@ -108,8 +110,8 @@ class TestEntries:
         lines = [f"2026-01-02 03:04:05 [info] [llm-server]: number {n:05}" for n in range(1000)]
         (tmp_path / "combined.log").write_text("\n".join(lines) + "\n", "utf-8")
         page = value(reader(tmp_path, log_tail_bytes=4096).read(LogQuery(filename="combined.log", descending=True)))
-        assert 70 <= page["total"] <= 4096 // len(lines[0])
-        assert page["lines"][0] == lines[-1]
+        assert 70 <= page.total <= 4096 // len(lines[0])
+        assert page.lines[0] == lines[-1]
 
     def test_a_file_that_cannot_be_read(self, tmp_path: Path) -> None:
         (tmp_path / "combined.log").mkdir()

@@ -9,6 +9,7 @@ from attrs import define, field, frozen
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from newage.dialect.files import MASTER_KEY, PASSWORD
 from newage.domain.ids import is_extension_id, is_valid_id, may_trust_itself
 from newage.domain.model import Kind, Rank
 from newage.errors import NewAgeError, Unavailable
@@ -19,8 +20,6 @@ from newage.services.home.files import HomeFiles, Json
 from newage.services.world import World
 
 SERVER_FILE = "server_settings.json"
-PASSWORD = "sillyTavernPassWord"  # noqa: S105 - a member's name, sic
-MASTER_KEY = "sillyTavernMasterKey"
 MONITOR_ID = "monitor"
 
 

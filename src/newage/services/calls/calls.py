@@ -8,6 +8,8 @@ from typing import Any
 
 from attrs import define, field, frozen
 
+from newage.dialect import calls
+from newage.domain.calls import FunctionCall
 from newage.domain.model import Caller, Kind, Session
 from newage.errors import (
     BadArguments,
@@ -22,9 +24,6 @@ from newage.ports import IOutbox
 from newage.services.sessions.sessions import SessionService
 from newage.settings import limit
 
-NAMESPACE = "/function_call"
-SERVER = "server"
-
 
 @frozen(kw_only=True)
 class CallSettings:
@@ -35,16 +34,6 @@ class CallSettings:
         32, "calls to other clients and of installed functions that one session may have open"
     )
     max_call_arguments: int = limit(32, "arguments of one call", least=0)
-
-
-@frozen(kw_only=True)
-class FunctionCall:
-    """One FUNCTION_CALL, as parsed. ``request_id`` is echoed; None stays absent."""
-
-    name: str
-    args: Sequence[Any] = ()
-    target: str = SERVER
-    request_id: str | int | float | None = None
 
 
 @frozen
@@ -121,24 +110,15 @@ class CallService:
         if caller.bootstrap:
             raise NotAuthorised("Unauthorized")
         session = self._sessions.resolve(call.target)
-        sid = None if session is None else self._sessions.newest(session.identity, NAMESPACE)
+        sid = None if session is None else self._sessions.newest(session.identity, calls.NAMESPACE)
         if session is None or sid is None:
             raise ClientMissing(f'Target "{call.target}" not found.')
         if not self._may_call(caller, session):
             raise NotAuthorised("Unauthorized")
-        payload = {
-            **({} if call.request_id is None else {"requestId": call.request_id}),
-            "functionName": call.name,
-            "args": list(call.args),
-            "target": session.client_id,  # what the reference extension compares with its own id
-            "sourceClientId": caller.client_id,
-            "sourceIdentity": caller.identity,
-        }
+        body = calls.forwarded(call, caller, session)
         with self._slot(caller.identity):
             try:
-                answer = await self._outbox.call(
-                    sid, "FUNCTION_CALL", [payload], self.settings.function_call_timeout_ms / 1000
-                )
+                answer = await self._outbox.call(sid, calls.CALL, [body], self.settings.function_call_timeout_ms / 1000)
             except TimedOut as error:
                 raise TimedOut("Function call timed out.") from error
             except PeerGone as error:

@@ -8,29 +8,17 @@ from typing import Any
 
 from attrs import define
 
+from newage.dialect import files
+from newage.dialect.files import RESTRICTED
 from newage.domain.model import Caller, Kind, Rank
 from newage.domain.policy import administers
 from newage.domain.rank import may_touch
-from newage.errors import BadArguments, FileMissing, NewAgeError, NotAuthorised, PathRestricted
+from newage.errors import BadArguments, NewAgeError, NotAuthorised, PathRestricted
 from newage.ports import IWorkers
-from newage.services.accounts.trust import MASTER_KEY, PASSWORD, TrustService, tidied
+from newage.services.accounts.trust import TrustService, tidied
 from newage.services.home.files import HomeFiles, Json, Parts
 from newage.services.home.server_file import PARTS as SERVER_PARTS
 from newage.services.home.server_file import ServerFile
-
-RESTRICTED = "Access denied: File is restricted."
-HIDDEN = "***"
-SECRETS = frozenset({PASSWORD, MASTER_KEY, "clientKeys", "sillyTavernPassword"})
-OPERATORS_OWN = frozenset({"isTrust", "isAdmin", "clientId"})  # members a client may not give itself
-
-
-def redacted(value: Any) -> Any:
-    """Without the values of secrets, at any depth."""
-    if isinstance(value, dict):
-        return {name: HIDDEN if name in SECRETS else redacted(member) for name, member in value.items()}
-    if isinstance(value, list):
-        return [redacted(item) for item in value]
-    return value
 
 
 @define(eq=False)
@@ -63,13 +51,12 @@ class FileFunctions:
             content = await self._workers.run(self._files.read, parts)
             if parts[0] == "settings":
                 self._check_reader(parts, content, caller)
-                content = redacted(content)
+                content = files.redacted(content)
         except NotAuthorised:
             raise
         except NewAgeError as error:
-            code = error.code if isinstance(error, FileMissing) else error.error_code
-            return {"success": False, "error": {"message": str(error), "code": code}, "result": {}}
-        return {**content, "success": True, "result": content}
+            return files.not_read(error)
+        return files.read(content)
 
     async def save(self, caller: Caller, path: object, content: object) -> Json:
         """The ``result`` of saveJsonToFile.
@@ -100,8 +87,8 @@ class FileFunctions:
         except NotAuthorised:
             raise
         except NewAgeError as error:
-            return {"success": False, "error": str(error)}
-        return {"success": True}
+            return files.not_saved(error)
+        return files.saved()
 
     # ---------------------------------------------------------------------------------------------------------- rights
 
@@ -115,8 +102,7 @@ class FileFunctions:
 
     def _check_listed(self, parts: Parts) -> None:
         """``restrictedFiles`` of the server settings: files and whole folders."""
-        listed = self._server_file.values.get("restrictedFiles")
-        for path in listed if isinstance(listed, list) else []:
+        for path in self._server_file.restricted:
             try:
                 forbidden = self._files.parts(path)
             except NewAgeError:
@@ -128,8 +114,9 @@ class FileFunctions:
         """Another client's settings are for administrators (contract 7.5.5); the member decides, then the name."""
         if parts == SERVER_PARTS or administers(caller):
             return
-        owner = content.get("clientId")
-        if owner != caller.client_id if owner is not None else not self._is_own_settings(parts, caller):
+        owner = files.owner(content)
+        own = self._is_own_settings(parts, caller) if owner is None else owner == caller.client_id
+        if not own:
             raise PathRestricted(RESTRICTED)
 
     @staticmethod
@@ -155,43 +142,22 @@ class FileFunctions:
         if not caller.sensitive:
             raise NotAuthorised("Unauthorized")
         self._check_listed(SERVER_PARTS)
-        wanted = {name: value for name, value in content.items() if value != HIDDEN or name not in SECRETS}
-        change = partial(self._server_file.change, wanted, admin=administers(caller))
+        change = partial(self._server_file.change, files.unredacted(content), admin=administers(caller))
         self._server_file.adopt(await self._workers.run(change))
 
     async def _save_own_settings(self, parts: Parts, caller: Caller, content: Json) -> None:
         self._check_listed(parts)
         reaches = may_touch(caller.rank, self._rank_of(caller.client_id), own=True)
-        if not reaches and content.get(PASSWORD, HIDDEN) != HIDDEN:
+        if not reaches and files.sets_password(content):
             raise NotAuthorised("Unauthorized")  # else it would log in with it as what it is not
         may_register = reaches and caller.peer.local and self._network_safe()
 
         def change(present: Json | None) -> Json:
-            return tidied(_own_settings(present or {}, content, caller.client_id, may_register), self._hash_password)
+            own = files.own_settings(present or {}, content, caller.client_id, may_register=may_register)
+            return tidied(own, self._hash_password)
 
         await self._workers.run(partial(self._files.update, parts, change, create_folders=True))
         await self._trust.rescan()
-
-
-def _own_settings(present: Json, wanted: Json, client_id: str, may_register: bool) -> Json:
-    """A client's settings file after its own change.
-
-    :param may_register: it may trust itself where the operator said nothing yet (contract 7.5.10): that makes a client
-        of it, never an administrator.
-    :raises PathRestricted: the file is another client's, whatever its name.
-    """
-    if present.get("clientId", client_id) != client_id:
-        raise PathRestricted(RESTRICTED)
-    result = present | {
-        name: value
-        for name, value in wanted.items()
-        if name not in OPERATORS_OWN and not (name in SECRETS and value == HIDDEN)
-    }
-    if wanted.get("clientId") == client_id:
-        result["clientId"] = client_id
-        if may_register and wanted.get("isTrust") is True and "isTrust" not in present and "isAdmin" not in present:
-            result["isTrust"] = True
-    return result
 
 
 def _caseless(parts: Parts) -> Parts:

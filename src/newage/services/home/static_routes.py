@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 from attrs import define, field, frozen
 
+from newage.dialect import Body, files
+from newage.dialect.files import PUBLIC_FOLDERS, RESTRICTED
 from newage.domain.model import Caller, Kind
 from newage.errors import BadArguments, BadPath, NewAgeError, NotAuthorised, PathRestricted, Unavailable
 from newage.ports import IWorkers
 from newage.services.home.files import HomeFiles, Parts
 from newage.settings import limit
 
-PUBLIC_FOLDERS = frozenset({"exampleClient", "client", "Client", "public"})
 OWN_URLS = frozenset({"", "index.html", "socket.io", "lib", "dist", "public"})  # first segments that stay the hub's
 _URL = re.compile(r"/[A-Za-z0-9._~/@-]{1,255}\Z")
 
@@ -60,7 +60,7 @@ class StaticRoutes:
         parts = self.find(url)
         return None if parts is None else (self._files.root, "/".join(parts) + ("/" if url.endswith("/") else ""))
 
-    async def add_for(self, caller: Caller, mapping: object) -> dict[str, Any]:
+    async def add_for(self, caller: Caller, mapping: object) -> Body:
         """The ``result`` of addStaticResources: one entry per URL, each on its own.
 
         :raises NotAuthorised: a remote client; BadArguments: no object.
@@ -69,15 +69,15 @@ class StaticRoutes:
             raise NotAuthorised("Unauthorized")
         if not isinstance(mapping, dict) or len(mapping) > self._settings.max_static_resources:
             raise BadArguments("addStaticResources takes an object of URLs and paths.")
-        results: list[dict[str, Any]] = []
+        outcomes: list[tuple[str, NewAgeError | None]] = []
         for url, path in mapping.items():
             try:
                 await self._add(url, path, caller.client_id)
             except NewAgeError as error:
-                results.append({"urlPath": url, "status": "error", "message": str(error)})
+                outcomes.append((url, error))
             else:
-                results.append({"urlPath": url, "status": "success"})
-        return {"success": all(entry["status"] == "success" for entry in results), "results": results}
+                outcomes.append((url, None))
+        return files.mapped(outcomes)
 
     async def load(self, mapping: object) -> dict[str, str]:
         """Map what the server's settings say (``staticResouce``); returns what was wrong, by URL."""
@@ -95,7 +95,7 @@ class StaticRoutes:
         parts = self._files.parts(path)
         own_data = owner is not None and parts[:2] == ("data", owner)
         if not (parts[0] in PUBLIC_FOLDERS or own_data) or any(part.startswith(".") for part in parts):
-            raise PathRestricted("Access denied: File is restricted.")
+            raise PathRestricted(RESTRICTED)
         await self._workers.run(self._files.kind, parts)
         present = self._routes.get(place)
         if present is not None and present.owner != owner:
