@@ -10,12 +10,12 @@ from twisted.internet.defer import Deferred
 
 from authkit import Gatehouse
 from deferreds import outcome, value
+from newage.domain.calls import FunctionCall
 from newage.domain.model import Caller
 from newage.errors import BadArguments, ClientMissing, FunctionMissing, NotAuthorised, TimedOut, Unavailable
 from newage.services.calls.calls import (
     CallSettings,
     Function,
-    FunctionCall,
     last_object,
     one_argument,
     two_arguments,
