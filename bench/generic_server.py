@@ -15,36 +15,37 @@ from typing import Any
 from twisted.internet import reactor as the_reactor
 
 from newage.cluster.local import LocalAdapter
-from newage.domain.model import Audience, Emission
+from newage.domain.delivery import Audience, Emission
 from newage.gateway.engineio.engines import EngineServer
 from newage.gateway.socketio.dispatch import Dispatcher, Namespace
 from newage.gateway.socketio.hub import Hub
-from newage.gateway.socketio.sockets import ServerSocket
+from newage.gateway.socketio.multiplex import multiplexer
+from newage.ports import ISocket
 from newage.web.settings import WebSettings
 from newage.web.site import NewAgeSite, make_site
 
 BACKLOG = 4096  # as the peers have it
 
 
-def connect(socket: ServerSocket, auth: Any) -> None:
+def connect(socket: ISocket, auth: Any) -> None:
     socket.caller = "anybody"  # who has a caller is admitted
 
 
-def disconnected(socket: ServerSocket, reason: str) -> None:
+def disconnected(socket: ISocket, reason: str) -> None:
     """The hub forgets the socket by itself."""
 
 
 def make_namespace(hub: Hub) -> Namespace:
-    def echo(socket: ServerSocket, args: list[Any], wants_ack: bool) -> list[Any]:
+    def echo(socket: ISocket, args: list[Any], wants_ack: bool) -> list[Any]:
         return args
 
-    def join(socket: ServerSocket, args: list[Any], wants_ack: bool) -> list[Any]:
-        hub.join(socket.sid, Audience("room", args[0]["room"]))
+    def join(socket: ISocket, args: list[Any], wants_ack: bool) -> list[Any]:
+        hub.subscribe(socket.sid, Audience.room(args[0]["room"]))
         return [True]
 
-    def relay(socket: ServerSocket, args: list[Any], wants_ack: bool) -> None:
+    def relay(socket: ISocket, args: list[Any], wants_ack: bool) -> None:
         body = args[0]
-        hub.publish(Emission("/", "relayed", (body["data"],), (Audience("room", body["room"]),)))
+        hub.publish(Emission("/", "relayed", (body["data"],), (Audience.room(body["room"]),)))
 
     namespace = Namespace("/", connect=connect, disconnected=disconnected)
     namespace.on("echo", echo)
@@ -57,7 +58,7 @@ def make_server(clock: Any) -> NewAgeSite:
     hub = Hub(cluster=LocalAdapter)
     dispatcher = Dispatcher()
     dispatcher.add(make_namespace(hub))
-    return make_site(WebSettings(), EngineServer(clock=clock, hub=hub, dispatcher=dispatcher), clock)
+    return make_site(WebSettings(), EngineServer(clock=clock, make_upper=multiplexer(hub, dispatcher)), clock)
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -10,13 +11,15 @@ from zope.interface import implementer
 
 from newage.cluster.local import LocalAdapter
 from newage.domain.model import Peer
-from newage.gateway.engineio.connection import Connection
+from newage.gateway.engineio.connection import Connection, MakeUpper
 from newage.gateway.engineio.engines import EngineServer
+from newage.gateway.engineio.plain import MessageHandler, Plain
 from newage.gateway.settings import GatewaySettings
 from newage.gateway.socketio.dispatch import Dispatcher, Namespace
 from newage.gateway.socketio.hub import Hub
+from newage.gateway.socketio.multiplex import multiplexer
 from newage.gateway.socketio.sockets import ServerSocket
-from newage.ports import IFrameSink, IPollingSink, IReceiver
+from newage.ports import IFrameSink, IPollingSink, IReceiver, ISocket
 from newage.protocol.engine_packet import SharedPacket
 from newage.protocol.engine_session import EngineSettings
 
@@ -115,10 +118,16 @@ class FakePollingSink(FakeSink):
 
 
 class Site:
-    """A server with one clock, and a record of what its namespaces were told."""
+    """A server with one clock, and a record of what its namespaces were told.
+
+    :param on_message: makes it a server of plain Engine.IO.
+    """
 
     def __init__(
-        self, engine: EngineSettings | None = None, settings: GatewaySettings | None = None, **options: Any
+        self,
+        engine: EngineSettings | None = None,
+        settings: GatewaySettings | None = None,
+        on_message: MessageHandler | None = None,
     ) -> None:
         self.clock = Clock()
         self.hub = Hub(cluster=LocalAdapter, settings=settings)
@@ -126,10 +135,11 @@ class Site:
         self.serial = 0
         self.sockets: list[ServerSocket] = []
         self.gone: list[tuple[ServerSocket, str]] = []
-        if not options:
-            options = {"hub": self.hub, "dispatcher": self.dispatcher}
+        make_upper: MakeUpper = multiplexer(self.hub, self.dispatcher, settings, self.make_sid)
+        if on_message is not None:
+            make_upper = partial(Plain, on_message=on_message)
         self.engines = EngineServer(
-            clock=self.clock, engine=engine, settings=settings, make_sid=self.make_sid, **options
+            clock=self.clock, make_upper=make_upper, engine=engine, settings=settings, make_sid=self.make_sid
         )
 
     def make_sid(self) -> str:
@@ -141,15 +151,20 @@ class Site:
         namespace = Namespace(
             path,
             connect=connect or self.admit,
-            disconnected=lambda socket, reason: self.gone.append((socket, reason)),
+            disconnected=self.ended,
             unknown=unknown,
         )
         self.dispatcher.add(namespace)
         return namespace
 
-    def admit(self, socket: ServerSocket, auth: Any) -> None:
+    def admit(self, socket: ISocket, auth: Any) -> None:
+        assert isinstance(socket, ServerSocket)
         socket.caller = auth if auth is not None else "somebody"
         self.sockets.append(socket)
+
+    def ended(self, socket: ISocket, reason: str) -> None:
+        assert isinstance(socket, ServerSocket)
+        self.gone.append((socket, reason))
 
     def open(self, sink: FakeSink | None = None, peer: Peer = LOCAL) -> tuple[Connection, FakeSink]:
         """A connection whose OPEN packet was taken."""

@@ -22,20 +22,9 @@ from zope.interface import implementer
 
 from newage.dialect import requests
 from newage.domain.correlation import Desk
+from newage.domain.delivery import EVERYBODY, Audience, AudienceKind, Emission
 from newage.domain.forwarded import ForwardedRequest
-from newage.domain.model import (
-    EVERYBODY,
-    Audience,
-    Caller,
-    Emission,
-    Message,
-    Peer,
-    RequestMode,
-    Role,
-    Room,
-    Session,
-    Term,
-)
+from newage.domain.model import Caller, Message, Peer, RequestMode, Role, Room, Session, Term
 from newage.domain.request import Ask
 from newage.errors import NewAgeError, PeerGone, TimedOut
 from newage.ports import IChannel, IExtensionLink, IMarkStore, IMessageStore, IOutbox, IRoomStore, IStateStore
@@ -123,7 +112,6 @@ Draw = Callable[[], list[tuple[str, Any]]]
 class _Socket:
     namespace: str
     transport: str
-    pending: int = 0
     waiting: list[Sent | Draw] | None = None  # for a polling client that is away
 
 
@@ -140,7 +128,7 @@ class RecordingChannel:
 
 @implementer(IOutbox)
 class RecordingOutbox:
-    """Keeps sockets and transport rooms as ``gateway.hub.Hub`` does, and everything each socket was sent, in order.
+    """Keeps sockets and their audiences as ``gateway.hub.Hub`` does, and everything each socket was sent, in order.
 
     ``faults`` lists what could not have been written as JSON; a test that leaves one there has failed.
     """
@@ -148,11 +136,10 @@ class RecordingOutbox:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._sockets: dict[str, _Socket] = {}
-        self._rooms: defaultdict[tuple[str, Audience], dict[str, None]] = defaultdict(dict)
+        self._audiences: defaultdict[tuple[str, Audience], dict[str, None]] = defaultdict(dict)
         self.sent: list[Sent] = []
         self.calls: list[Call] = []
         self.emissions: list[Emission] = []
-        self.disconnected: list[str] = []
         self.faults: list[str] = []
         self.refuse_calls: NewAgeError | None = None
         self.on_sent: Any = None
@@ -176,9 +163,9 @@ class RecordingOutbox:
                 self.offer(sid, item)
 
     def close(self, sid: str) -> None:
-        """The socket goes: it is in no room any more, and who waits for its ack hears so."""
+        """The socket goes: it is in no audience any more, and who waits for its ack hears so."""
         del self._sockets[sid]
-        for members in self._rooms.values():
+        for members in self._audiences.values():
             members.pop(sid, None)
         for call in [call for call in self.calls if call.sid == sid]:
             self.calls.remove(call)
@@ -200,7 +187,7 @@ class RecordingOutbox:
 
     def audiences(self, sid: str) -> set[Audience]:
         namespace = self._sockets[sid].namespace
-        return {audience for (where, audience), sids in self._rooms.items() if where == namespace and sid in sids}
+        return {audience for (where, audience), sids in self._audiences.items() if where == namespace and sid in sids}
 
     def acknowledge(self, *answer: Any, sid: str | None = None) -> None:
         """Answer the oldest open call, of this socket if it is named."""
@@ -227,10 +214,10 @@ class RecordingOutbox:
     def _receivers(self, namespace: str, audience: Audience) -> Iterable[str]:
         if audience == EVERYBODY:
             return dict.fromkeys(sid for sid, socket in self._sockets.items() if socket.namespace == namespace)
-        if audience.kind == "sid":
+        if audience.kind is AudienceKind.SOCKET:
             socket = self._sockets.get(audience.name)
             return {audience.name: None} if socket is not None and socket.namespace == namespace else {}
-        return self._rooms.get((namespace, audience), {})
+        return self._audiences.get((namespace, audience), {})
 
     def emit(self, sid: str, event: str, *args: Any) -> None:
         sent = Sent(sid, event, self._checked(args))
@@ -274,22 +261,16 @@ class RecordingOutbox:
         self.calls.remove(call)
         call.answer.errback(TimedOut("No answer in time."))
 
-    def join(self, sid: str, audience: Audience) -> None:
+    def subscribe(self, sid: str, audience: Audience) -> None:
         if sid in self._sockets:
-            self._rooms[self._sockets[sid].namespace, audience][sid] = None
+            self._audiences[self._sockets[sid].namespace, audience][sid] = None
 
-    def leave(self, sid: str, audience: Audience) -> None:
+    def unsubscribe(self, sid: str, audience: Audience) -> None:
         if sid in self._sockets:
-            self._rooms[self._sockets[sid].namespace, audience].pop(sid, None)
-
-    def disconnect(self, sid: str) -> None:
-        self.disconnected.append(sid)
+            self._audiences[self._sockets[sid].namespace, audience].pop(sid, None)
 
     def channel(self, sids: Iterable[str]) -> IChannel:
         return RecordingChannel(self, tuple(dict.fromkeys(sids)))
-
-    def pending_bytes(self, sid: str) -> int:
-        return self._sockets[sid].pending if sid in self._sockets else 0
 
     def transport(self, sid: str) -> str:
         return self._sockets[sid].transport if sid in self._sockets else ""

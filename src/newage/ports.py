@@ -13,8 +13,9 @@ from zope.interface import Attribute, Interface
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
+    from newage.domain.delivery import Audience, Emission
     from newage.domain.forwarded import ForwardedRequest
-    from newage.domain.model import Audience, Caller, Emission, KeyRecord, Message, Role, Room, Session
+    from newage.domain.model import Caller, KeyRecord, Message, Peer, Role, Room, Session
     from newage.domain.request import Request
     from newage.protocol.engine_packet import SharedPacket
 
@@ -97,6 +98,31 @@ class IReceiver(Interface):
         """The transport ended by itself or by its peer: 'transport close' or 'transport error'."""
 
 
+# -------------------------------------------------------------------------------- sockets (gateway <-> namespaces)
+
+
+class ISocket(Interface):
+    """What a namespace's handlers see of one Socket.IO socket: an engine connection joined to that namespace."""
+
+    sid: str = Attribute("names it for as long as it lives; no secret")
+    namespace: str = Attribute("the path of its namespace")
+    peer: Peer = Attribute("where it comes from, as judged by now")
+    connected: bool = Attribute("true from its CONNECT packet on until it goes")
+    caller: Any = Attribute("who it is: set by the namespace's connect handler, a ``Caller`` here; None: not admitted")
+
+    def emit(event: str, *args: Any) -> None:
+        """Send an event; bytes in it become attachments. Before CONNECT is answered it waits, after the end it is lost.
+
+        What cannot be encoded is logged, not raised.
+        """
+
+    def call(event: str, args: Sequence[Any], timeout: float) -> Deferred[list[Any]]:
+        """Send an event and await its ack: see ``IOutbox.call``."""
+
+    def disconnect() -> None:
+        """Send DISCONNECT; the other sockets of the connection stay. Its namespace hears so in the next turn."""
+
+
 # -------------------------------------------------------------------------------------- delivery (services <-> gateway)
 
 
@@ -123,20 +149,14 @@ class IOutbox(Interface):
             socket goes, Unavailable when too many acks are open on it.
         """
 
-    def join(sid: str, audience: Audience) -> None:
-        """Add a socket to a transport room; idempotent, unknown sids are ignored."""
+    def subscribe(sid: str, audience: Audience) -> None:
+        """From now on the socket gets what is published to the audience; idempotent, unknown sids are ignored."""
 
-    def leave(sid: str, audience: Audience) -> None:
-        """Take a socket out of a transport room; idempotent."""
-
-    def disconnect(sid: str) -> None:
-        """Disconnect one socket from its namespace (DISCONNECT packet); unknown sids are ignored."""
+    def unsubscribe(sid: str, audience: Audience) -> None:
+        """Undo ``subscribe``; idempotent, unknown sids are ignored."""
 
     def channel(sids: Iterable[str]) -> IChannel:
         """A fixed set of receivers for many events: the token path."""
-
-    def pending_bytes(sid: str) -> int:
-        """Bytes queued on that socket's connection; 0 if unknown."""
 
     def transport(sid: str) -> str:
         """'websocket', 'polling', or '' if unknown."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from zope.interface.verify import verifyObject
 
 from newage.cluster.local import LocalAdapter
-from newage.domain.model import EVERYBODY, Emission
+from newage.domain.delivery import EVERYBODY, Emission
 from newage.ports import IClusterAdapter
 
 

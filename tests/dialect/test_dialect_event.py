@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from newage.dialect import Event
-from newage.domain.model import Audience, Emission
+from newage.domain.delivery import Audience, Emission
 
-ROOM, ANN = Audience("room", "lounge"), Audience("identity", "ann")
+ROOM, ANN = Audience.room("lounge"), Audience.identity("ann")
 
 
 def test_one_emission_per_namespace() -> None:

@@ -9,11 +9,10 @@ import pytest
 from attrs import evolve
 from attrs.exceptions import FrozenInstanceError
 
+from newage.domain.delivery import EVERYBODY
 from newage.domain.model import (
-    EVERYBODY,
     PERMANENT,
     Agent,
-    Audience,
     Caller,
     ConnectionPolicy,
     KeyRecord,
@@ -185,7 +184,7 @@ def test_defaults_are_the_least_rights() -> None:
     assert Peer("192.0.2.7") == ("192.0.2.7", False, False, False, False, Agent.PROGRAM, nobodys)
     assert not nobodys()
     assert KeyRecord(client_id="c", hash="h", created_at=1.0).local is False
-    assert Audience("all") == EVERYBODY == ("all", "")
+    assert EVERYBODY == ("all", "")
 
 
 @pytest.mark.parametrize("seconds", [0, -1, -0.5, 1e300, PERMANENT])

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 
 from gateway_doubles import FakePollingSink, FakeSink, Site
-from newage.domain.model import EVERYBODY, Emission
+from newage.domain.delivery import EVERYBODY, Emission
 from newage.gateway.engineio.connection import Connection
 from newage.gateway.settings import GatewaySettings
 from newage.gateway.socketio.dispatch import ConnectRefused
-from newage.gateway.socketio.sockets import ServerSocket
+from newage.ports import ISocket
 
 PACKETS = [
     b"1",
@@ -64,18 +64,18 @@ class Playground(Site):
         self.waiting.append(Deferred())
         return self.waiting[-1]
 
-    async def slowly(self, socket: ServerSocket, auth: Any) -> Callable[[], None]:
+    async def slowly(self, socket: ISocket, auth: Any) -> Callable[[], None]:
         await self.wait()
         socket.caller = "me"
         return lambda: socket.emit("welcome", b"data")
 
-    def refuse(self, socket: ServerSocket, auth: Any) -> None:
+    def refuse(self, socket: ISocket, auth: Any) -> None:
         raise ConnectRefused("no")
 
-    def ask(self, socket: ServerSocket, args: list[Any], wanted: bool) -> None:
+    def ask(self, socket: ISocket, args: list[Any], wanted: bool) -> None:
         socket.call("question", [1], 5.0).addErrback(lambda failure: None)
 
-    async def echo_slowly(self, socket: ServerSocket, args: list[Any], wanted: bool) -> list[Any]:
+    async def echo_slowly(self, socket: ISocket, args: list[Any], wanted: bool) -> list[Any]:
         await self.wait()
         return args
 
@@ -132,7 +132,7 @@ def test_thirty_thousand_random_steps_and_not_one_failure_is_logged() -> None:
         connection.close("test")
     site.clock.advance(60)
     assert site.clock.getDelayedCalls() == []
-    assert (len(site.engines), site.hub._sockets, site.hub._rooms) == (0, {}, {})
+    assert (len(site.engines), site.hub._sockets, site.hub._groups) == (0, {}, {})
     assert len(site.gone) > 500
 
 

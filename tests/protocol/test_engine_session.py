@@ -100,10 +100,10 @@ def test_a_million_pongs_change_nothing() -> None:
 
 def test_a_peer_that_we_do_not_read_is_excused() -> None:
     machine = pinged()
-    machine.excuse(44.0)
+    machine.restart_pong_timeout(44.0)
     assert machine.deadline == 64.0
     fresh = session()
-    fresh.excuse(20.0)
+    fresh.restart_pong_timeout(20.0)
     assert fresh.deadline == 25.0
 
 
@@ -165,7 +165,7 @@ def test_a_probe_has_ten_seconds() -> None:
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["receive", "probe", "tick", "start", "heard", "excuse", "end", "close"]),
+        st.sampled_from(["receive", "probe", "tick", "start", "heard", "restart", "end", "close"]),
         st.one_of(st.sampled_from([b"1", b"2probe", b"3", b"4x", b"5", b"6"]), st.binary(max_size=6)),
         st.floats(0, 30),
     )
@@ -189,7 +189,7 @@ def test_no_order_of_calls_breaks_the_machine(steps: list[tuple[str, bytes, floa
                     machine.tick(now)
                 assert machine.deadline > now
             else:
-                {"heard": machine.heard, "excuse": machine.excuse}.get(action, lambda _: None)(now)
+                {"heard": machine.heard, "restart": machine.restart_pong_timeout}.get(action, lambda _: None)(now)
                 if action == "end":
                     machine.end_probe()
                 elif action == "close":

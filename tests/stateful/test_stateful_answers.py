@@ -21,7 +21,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from extension_doubles import LabellingDouble, ReferenceDouble, question, secrets_in
 from hubkit import Kit, Sent, result_of
 from newage.domain.correlation import Desk, Nobody
-from newage.domain.model import Emission, RequestMode, Role
+from newage.domain.delivery import Emission
+from newage.domain.model import RequestMode, Role
 from newage.domain.request import Request
 from newage.errors import NewAgeError
 from newage.services.requests.ledger import RequestSettings

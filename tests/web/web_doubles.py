@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from attrs import define, evolve, field
@@ -18,6 +19,7 @@ from zope.interface import implementer
 from newage.domain.model import Peer
 from newage.gateway.engineio.connection import Connection
 from newage.gateway.engineio.engines import EngineServer
+from newage.gateway.engineio.plain import Plain
 from newage.ports import IFrameSink, IReceiver
 from newage.protocol.engine_session import EngineSettings
 from newage.web.settings import WebSettings
@@ -286,7 +288,7 @@ class House:
         self.echo = True
         self.engines = EngineServer(
             clock=self.clock,
-            on_message=self._message,
+            make_upper=partial(Plain, on_message=self._message),
             engine=engine or EngineSettings(),
             make_sid=self._sid,
         )

@@ -22,6 +22,7 @@ from newage.functions.members import PluginService
 from newage.gateway.engineio.engines import EngineServer
 from newage.gateway.socketio.dispatch import Dispatcher, Namespace
 from newage.gateway.socketio.hub import Hub
+from newage.gateway.socketio.multiplex import multiplexer
 from newage.namespaces import llm, messages, moderation, relations, rooms
 from newage.namespaces.auth import make_auth_namespace
 from newage.namespaces.clients import make_clients_namespace
@@ -124,7 +125,10 @@ class Assembly:
         self.debug = DebugEvents(hub, self.status, self.logs, set_debug, config.server.debug_mode)
         self.dispatcher = self._make_namespaces()
         self.engines = EngineServer(
-            clock=reactor, hub=hub, dispatcher=self.dispatcher, engine=config.engine, settings=config.gateway
+            clock=reactor,
+            make_upper=multiplexer(hub, self.dispatcher, config.gateway),
+            engine=config.engine,
+            settings=config.gateway,
         )
         self._demo = DemoExtension(reactor, wall_clock, self.streams, config.demo) if config.server.demo else None
 

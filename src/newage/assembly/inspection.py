@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from newage.daemon.manhole import Console
 
 BANNER = """newage manhole - you are inside the running hub; what you change is changed.
-  hub         transport rooms and delivery        rooms       rooms, members, roles
+  hub         audiences and delivery              rooms       rooms, members, roles
   sessions    who is connected                    streams     outputs in progress
   requests    LLM requests and queues             core        everything else, by attribute
   who()       sessions, their sockets and rooms   status()    what SERVER_STATUS says

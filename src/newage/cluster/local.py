@@ -10,7 +10,7 @@ from zope.interface import implementer
 from newage.ports import IClusterAdapter
 
 if TYPE_CHECKING:
-    from newage.domain.model import Emission
+    from newage.domain.delivery import Emission
 
 
 @implementer(IClusterAdapter)

@@ -4,7 +4,7 @@ Pure: plain functions over frozen values, one module per subject. No clock, no s
 and namespaces decide what is said and to whom, and write no name of the wire themselves:
 
 * A function that makes an **event** returns an ``Event``. It is sent to audiences by
-  ``outbox.publish(*messages.added(message).to(Audience("room", room.name), ...))`` and to one socket by
+  ``outbox.publish(*messages.added(message).to(Audience.room(room.name), ...))`` and to one socket by
   ``outbox.emit(sid, event.name, event.body)``. The ``Event`` knows its namespaces, so ``to`` makes one emission each;
   nothing outside this package makes an ``Emission``.
 * A function that makes the **members of an ack**, or an object inside a body, returns a ``Body``.
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from newage.domain.model import Audience, Emission
+from newage.domain.delivery import Audience, Emission
 
 Body = dict[str, Any]
 

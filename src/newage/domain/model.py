@@ -339,22 +339,3 @@ class KeyRecord:
     made_by: str = ""  # a clientId, or what it came from
     expires: float | None = None
     last_used: float | None = field(default=None, eq=False)
-
-
-class Audience(NamedTuple):
-    """Receivers by what they are: kind is 'sid', 'identity', 'client', 'room', 'kind' or 'all'; name tells which."""
-
-    kind: str
-    name: str = ""
-
-
-EVERYBODY = Audience("all")
-
-
-class Emission(NamedTuple):
-    """One event for an audience; the hub turns it into frames, encoded once."""
-
-    namespace: str
-    event: str
-    args: tuple[Any, ...]
-    to: tuple[Audience, ...]

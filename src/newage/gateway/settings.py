@@ -22,7 +22,7 @@ class GatewaySettings:
     max_open_acks: int = limit(1_000, "acks the server awaits from one socket at a time")
     max_event_backlog: int = limit(64, "events of one socket that wait for a handler before the transport is paused")
     max_held_packets: int = limit(256, "packets for a socket that wait until its CONNECT is answered")
-    max_audiences: int = limit(2_000, "transport rooms one socket may be in")
+    max_audiences: int = limit(2_000, "audiences one socket may be in: rooms, and whose it is")
     max_outbound_bytes: int = limit(1_048_576, "bytes queued for a slow reader before it has to catch up")
     max_outbound_burst_bytes: int = limit(
         8_388_608, "bytes queued for one reader at most, even for a moment: the longest answer and its notices fit in"

@@ -11,7 +11,6 @@ from twisted.logger import Logger
 from newage.domain.model import Caller
 from newage.errors import AuthenticationFailed, BadKey, ClientMissing, InvalidRequest, NewAgeError
 from newage.gateway.socketio.dispatch import Namespace
-from newage.gateway.socketio.sockets import ServerSocket
 from newage.namespaces.handshake import (
     add_client_disconnected,
     connect_handler,
@@ -20,6 +19,7 @@ from newage.namespaces.handshake import (
     parse_handshake,
 )
 from newage.namespaces.wire import INVALID, answer, as_known, failure, first, identifier, members, nothing, ok
+from newage.ports import ISocket
 from newage.services.accounts.auth import AuthService, HandshakeRequest
 from newage.services.accounts.key_admin import KeyAdministration
 from newage.services.accounts.keys import KeyService
@@ -71,7 +71,7 @@ class _Auth:
         factory=lambda: Recorder("password.login", "CLIENT_AUTHENTICATED", "CLIENT_AUTH_FAILED", client="client_id")
     )
 
-    async def deliver(self, socket: ServerSocket, caller: Caller) -> None:
+    async def deliver(self, socket: ISocket, caller: Caller) -> None:
         """Issue a key and send it under both event names (contract 2.8.5), or say why not. Never raises."""
         try:
             key = await self.administration.assign(caller)
@@ -85,7 +85,7 @@ class _Auth:
         socket.emit("CLIENT_KEY_ASSIGNED", body)
         socket.emit("GET_CLIENT_KEY", body)
 
-    async def welcome(self, socket: ServerSocket, caller: Caller, request: HandshakeRequest) -> None:
+    async def welcome(self, socket: ISocket, caller: Caller, request: HandshakeRequest) -> None:
         """What follows CONNECT for those who asked for a key, by ``getKey`` or by a password."""
         asks_login = not request.wants_key or self.auth.has_password(request.client_id)
         if request.password and asks_login and not caller.credential:
@@ -118,7 +118,7 @@ class _Auth:
             "details": [{"identity": s.identity, "clientId": s.client_id, "desc": s.desc} for s in available],
         }
 
-    async def log_in(self, socket: ServerSocket, login: Login) -> None:
+    async def log_in(self, socket: ISocket, login: Login) -> None:
         """LOGIN: from here on the socket counts as authenticated, and a key follows."""
         before: Caller = socket.caller
         try:
@@ -148,15 +148,15 @@ def make_auth_namespace(
     service = _Auth(auth, keys, administration, sessions)
     quota = connect_quota()  # one for all connects
 
-    def connect(socket: ServerSocket, payload: Any) -> Any:
-        def after(joined: ServerSocket, caller: Caller) -> None:
+    def connect(socket: ISocket, payload: Any) -> Any:
+        def after(joined: ISocket, caller: Caller) -> None:
             request = parse_handshake(payload, auth.settings)
             if request.wants_key or request.password:
                 _detached(service.welcome(joined, caller, request))
 
         return connect_handler(auth, sessions, after=after, quota=quota)(socket, payload)
 
-    def login(socket: ServerSocket, args: list[Any], wants_ack: bool) -> Any:
+    def login(socket: ISocket, args: list[Any], wants_ack: bool) -> Any:
         # Made per event because it changes the socket's caller, which no other handler does.
         return answer(Login.parse, lambda _, request: service.log_in(socket, request), bootstrap=True)(
             socket, args, wants_ack

@@ -8,8 +8,9 @@ from typing import Any
 from attrs import define
 
 from newage.dialect import Body, files
+from newage.domain.delivery import EVERYBODY, Emission
 from newage.domain.logs import ALL_LEVELS, LogQuery
-from newage.domain.model import EVERYBODY, Caller, Emission, Kind
+from newage.domain.model import Caller, Kind
 from newage.errors import NotAuthorised
 from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces import wire

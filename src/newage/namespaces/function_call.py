@@ -11,9 +11,9 @@ from newage.domain.calls import SERVER, FunctionCall
 from newage.domain.model import Caller
 from newage.errors import BadArguments, CallFailed, NewAgeError
 from newage.gateway.socketio.dispatch import Later, Namespace
-from newage.gateway.socketio.sockets import ServerSocket
 from newage.namespaces.handshake import add_client_disconnected, connect_handler, disconnected
 from newage.namespaces.wire import INVALID, as_known, error_event, without_hostile_keys
+from newage.ports import ISocket
 from newage.services.accounts.auth import AuthService
 from newage.services.calls.calls import (
     CallService,
@@ -95,7 +95,7 @@ def make_function_call_namespace(auth: AuthService, sessions: SessionService, ca
         "function.call", "FUNCTION_CALL_RESPONSE", "FUNCTION_CALL_ERROR", function="name", target="target"
     )
 
-    async def work(socket: ServerSocket, payload: Any, wants_ack: bool) -> list[Any] | None:
+    async def work(socket: ISocket, payload: Any, wants_ack: bool) -> list[Any] | None:
         caller: Caller = socket.caller
         request_id = request_id_of(payload)
         call: FunctionCall | None = None
@@ -116,7 +116,7 @@ def make_function_call_namespace(auth: AuthService, sessions: SessionService, ca
         called.done(caller, call, outcome=outcome_of(body), **subject_of(call))
         return [body] if wants_ack else None
 
-    def function_call(socket: ServerSocket, args: list[Any], wants_ack: bool) -> Awaitable[list[Any] | None] | Later:
+    def function_call(socket: ISocket, args: list[Any], wants_ack: bool) -> Awaitable[list[Any] | None] | Later:
         payload = args[0] if args else None
         pending = work(socket, payload, wants_ack)
         # Files are read and written in the order asked; what somebody else takes his time for holds up nothing.

@@ -15,9 +15,8 @@ from newage.domain.ids import is_valid_id
 from newage.domain.model import Agent, Caller, Kind
 from newage.errors import AuthenticationFailed, InvalidRequest, NewAgeError
 from newage.gateway.socketio.dispatch import ConnectHandler, Namespace
-from newage.gateway.socketio.sockets import ServerSocket
 from newage.namespaces.wire import INVALID, as_known, error_event, first, text
-from newage.ports import IExtensionLink
+from newage.ports import IExtensionLink, ISocket
 from newage.protocol.socket_packet import UNREAD_AUTH
 from newage.services.accounts.auth import ANYBODY, EXTENSIONS, STAFF, AuthService, HandshakeRequest
 from newage.services.accounts.limits import AuthSettings
@@ -94,8 +93,8 @@ def connect_handler(
     sessions: SessionService,
     *,
     gate: frozenset[Kind] = ANYBODY,
-    link_for: Callable[[ServerSocket, Caller], IExtensionLink | None] | None = None,
-    after: Callable[[ServerSocket, Caller], Any] | None = None,
+    link_for: Callable[[ISocket, Caller], IExtensionLink | None] | None = None,
+    after: Callable[[ISocket, Caller], Any] | None = None,
     quota: AddressQuotas | None = None,
 ) -> ConnectHandler:
     """A namespace's connect handler.
@@ -107,7 +106,7 @@ def connect_handler(
     """
     told = quota or connect_quota()
 
-    async def connect(socket: ServerSocket, payload: Any) -> Callable[[], Any] | None:
+    async def connect(socket: ISocket, payload: Any) -> Callable[[], Any] | None:
         try:
             request = parse_handshake(payload, auth.settings)
             caller = await auth.admit(request, sid=socket.sid, namespace=socket.namespace, peer=socket.peer, gate=gate)
@@ -135,7 +134,7 @@ def connect_quota(now: Callable[[], float] = monotonic) -> AddressQuotas:
     return AddressQuotas(LOGGED_REFUSALS_PER_SECOND, now)
 
 
-def _log_claim(quota: AddressQuotas, socket: ServerSocket, caller: Caller) -> None:
+def _log_claim(quota: AddressQuotas, socket: ISocket, caller: Caller) -> None:
     """For the operator who wonders why somebody cannot administer, or SillyTavern shows an error (contract B2).
 
     The reference extension asks for all keys as soon as it is on /clients.
@@ -160,7 +159,7 @@ def _log_claim(quota: AddressQuotas, socket: ServerSocket, caller: Caller) -> No
     )
 
 
-def _log_refusal(quota: AddressQuotas, socket: ServerSocket, payload: Any, error: NewAgeError) -> None:
+def _log_refusal(quota: AddressQuotas, socket: ISocket, payload: Any, error: NewAgeError) -> None:
     """For the operator who wonders why somebody does not get in; somebody who hammers does not fill the disk."""
     if (unsaid := quota.take(socket.peer.address)) is None:
         return
@@ -188,7 +187,7 @@ def _log_refusal(quota: AddressQuotas, socket: ServerSocket, payload: Any, error
     )
 
 
-def _refusal(socket: ServerSocket, error: NewAgeError) -> Callable[[], None]:
+def _refusal(socket: ISocket, error: NewAgeError) -> Callable[[], None]:
     def refuse() -> None:
         socket.emit("ERROR", error_event(error))
         socket.disconnect()
@@ -196,10 +195,10 @@ def _refusal(socket: ServerSocket, error: NewAgeError) -> Callable[[], None]:
     return refuse
 
 
-def disconnected(sessions: SessionService) -> Callable[[ServerSocket, str], None]:
+def disconnected(sessions: SessionService) -> Callable[[ISocket, str], None]:
     """A namespace's disconnect callback: the session loses this socket."""
 
-    def gone(socket: ServerSocket, reason: str) -> None:
+    def gone(socket: ISocket, reason: str) -> None:
         sessions.detach(socket.sid)
 
     return gone
@@ -208,7 +207,7 @@ def disconnected(sessions: SessionService) -> Callable[[ServerSocket, str], None
 def add_client_disconnected(namespace: Namespace) -> Namespace:
     """CLIENT_DISCONNECTED with any payload takes the socket out of this namespace (contract 2.11)."""
 
-    def leave(socket: ServerSocket, args: list[Any], wants_ack: bool) -> None:
+    def leave(socket: ISocket, args: list[Any], wants_ack: bool) -> None:
         socket.disconnect()
 
     namespace.on("CLIENT_DISCONNECTED", leave)

@@ -15,10 +15,9 @@ from newage.domain.request import Ask
 from newage.domain.text import well_formed
 from newage.errors import BadParameter, InvalidRequest, NotAuthorised, NotMember
 from newage.gateway.socketio.dispatch import Namespace
-from newage.gateway.socketio.sockets import ServerSocket
 from newage.namespaces import wire
 from newage.namespaces.llm_streams import add_readers, add_upstream
-from newage.ports import IExtensionLink, IOutbox
+from newage.ports import IExtensionLink, IOutbox, ISocket
 from newage.services.history.log import HistoryService
 from newage.services.history.missed import OfflineService
 from newage.services.requests.intake import RequestService
@@ -154,10 +153,10 @@ class LlmServices:
     presence: PresenceService
 
 
-def link_for(outbox: IOutbox) -> Callable[[ServerSocket, Caller], IExtensionLink | None]:
+def link_for(outbox: IOutbox) -> Callable[[ISocket, Caller], IExtensionLink | None]:
     """The link of a socket that has just been admitted to ``/llm``; only extensions have one (contract 2.10)."""
 
-    def link(socket: ServerSocket, caller: Caller) -> IExtensionLink | None:
+    def link(socket: ISocket, caller: Caller) -> IExtensionLink | None:
         return SocketLink(outbox, caller.sid) if caller.kind is Kind.EXTENSION else None
 
     return link

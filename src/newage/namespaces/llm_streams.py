@@ -8,8 +8,8 @@ from typing import Any
 from newage.domain.model import Kind
 from newage.domain.text import well_formed
 from newage.gateway.socketio.dispatch import Handler, Namespace
-from newage.gateway.socketio.sockets import ServerSocket
 from newage.namespaces import wire
+from newage.ports import ISocket
 from newage.services.streams.downstream import DownstreamService
 from newage.services.streams.upstream import StreamService
 
@@ -22,13 +22,13 @@ MAX_TEXT = 1_000_000  # characters; the transport's own limit is lower in bytes
 def add_upstream(namespace: Namespace, streams: StreamService, new_id: Callable[[], str]) -> None:
     """The hot path: named members are read straight from the packet, nothing else is kept, nobody is acked."""
 
-    def start(socket: ServerSocket, args: list[Any], wants_ack: bool) -> None:
+    def start(socket: ISocket, args: list[Any], wants_ack: bool) -> None:
         body = _extension_body(socket, args)
         if body is not None and (stream_id := wire.identifier(body.get("streamId"))):
             output_id = wire.identifier(body.get("outputId")) or stream_id
             streams.stream_started(socket.caller.identity, stream_id, output_id, wire.identifier(body.get("requestId")))
 
-    def data(socket: ServerSocket, args: list[Any], wants_ack: bool) -> None:
+    def data(socket: ISocket, args: list[Any], wants_ack: bool) -> None:
         body = _extension_body(socket, args)
         if body is None:
             return
@@ -45,19 +45,19 @@ def add_upstream(namespace: Namespace, streams: StreamService, new_id: Callable[
                 text,
             )
 
-    def failed(socket: ServerSocket, args: list[Any], wants_ack: bool) -> None:
+    def failed(socket: ISocket, args: list[Any], wants_ack: bool) -> None:
         body = _extension_body(socket, args)
         if body is not None:
             streams.stream_failed(socket.caller.identity, *_stream_ids(body))
 
-    def end(socket: ServerSocket, args: list[Any], wants_ack: bool) -> None:
+    def end(socket: ISocket, args: list[Any], wants_ack: bool) -> None:
         body = _extension_body(socket, args)
         if body is not None:
             mode = socket.caller.stream_mode
             final = True if body.get("final") is True or mode == "output" else (False if mode == "token" else None)
             streams.stream_ended(socket.caller.identity, *_stream_ids(body), final)
 
-    def error(socket: ServerSocket, args: list[Any], wants_ack: bool) -> None:
+    def error(socket: ISocket, args: list[Any], wants_ack: bool) -> None:
         body = _extension_body(socket, args)
         if body is not None:
             message = wire.text(body.get("message"), 1000) or "The extension reported an error."
@@ -78,7 +78,7 @@ def add_upstream(namespace: Namespace, streams: StreamService, new_id: Callable[
 _EXTENSION = Kind.EXTENSION  # looking a member up takes longer than comparing it
 
 
-def _extension_body(socket: ServerSocket, args: list[Any]) -> wire.Body | None:
+def _extension_body(socket: ISocket, args: list[Any]) -> wire.Body | None:
     """The payload, if it is an object from an extension; everything else is ignored (contract 12.2)."""
     if args and type(args[0]) is dict and socket.caller.session.kind is _EXTENSION:
         return args[0]
@@ -94,7 +94,7 @@ def _stream_ids(body: wire.Body) -> tuple[str, str | None, str | None]:
 def _message_handler(streams: StreamService, new_id: Callable[[], str]) -> Handler:
     """``message``: the health check of anybody, the non-stream answer of an extension (contract 5.5)."""
 
-    def message(socket: ServerSocket, args: list[Any], wants_ack: bool) -> None:
+    def message(socket: ISocket, args: list[Any], wants_ack: bool) -> None:
         body = args[0] if args and isinstance(args[0], dict) else {}
         data, request_id = body.get("data"), wire.identifier(body.get("requestId"))
         if data == HEALTH_QUESTION:
@@ -119,20 +119,20 @@ def _message_handler(streams: StreamService, new_id: Callable[[], str]) -> Handl
 def add_readers(namespace: Namespace, downstream: DownstreamService) -> None:
     """``$stream*`` as the library's reader sends them (contract 5.7)."""
 
-    def read(socket: ServerSocket, args: list[Any], wants_ack: bool) -> None:
+    def read(socket: ISocket, args: list[Any], wants_ack: bool) -> None:
         if args and isinstance(args[0], str):
             downstream.read(socket.sid, args[0])
 
-    def stopped(socket: ServerSocket, args: list[Any], wants_ack: bool) -> None:
+    def stopped(socket: ISocket, args: list[Any], wants_ack: bool) -> None:
         if args and isinstance(args[0], str):
             downstream.stopped(socket.sid, args[0])
 
-    def opened(socket: ServerSocket, args: list[Any], wants_ack: bool) -> None:
+    def opened(socket: ISocket, args: list[Any], wants_ack: bool) -> None:
         for arg in args[1:]:
             if isinstance(arg, dict) and isinstance(stream_id := arg.get("$stream"), str):
                 socket.emit("$stream-error", stream_id[: wire.MAX_ID], "Streams from clients are not accepted.")
 
-    def written(socket: ServerSocket, args: list[Any], wants_ack: bool) -> list[Any]:
+    def written(socket: ISocket, args: list[Any], wants_ack: bool) -> list[Any]:
         name = args[0][: wire.MAX_ID] if args and isinstance(args[0], str) else ""
         return [f"invalid stream id: {name}"]
 

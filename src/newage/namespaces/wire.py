@@ -18,7 +18,7 @@ from newage.domain.model import Caller
 from newage.domain.text import well_formed
 from newage.errors import InvalidRequest, NewAgeError, NotAuthorised
 from newage.gateway.socketio.dispatch import Handler
-from newage.gateway.socketio.sockets import ServerSocket
+from newage.ports import ISocket
 from newage.telemetry.audit import WARNING, Recorder
 
 Body = dict[str, Any]
@@ -98,7 +98,7 @@ def answer(
     """
 
     def refuse(
-        socket: ServerSocket, error: BaseException, wants_ack: bool, args: list[Any], caller: Caller, request: Any
+        socket: ISocket, error: BaseException, wants_ack: bool, args: list[Any], caller: Caller, request: Any
     ) -> list[Any] | None:
         known = as_known(error, handler.__name__)
         if audit is not None and request is not UNREAD:
@@ -117,7 +117,7 @@ def answer(
         return [ok(**(result or {}))]
 
     async def finish(
-        socket: ServerSocket, pending: Any, wants_ack: bool, args: list[Any], caller: Caller, request: Any
+        socket: ISocket, pending: Any, wants_ack: bool, args: list[Any], caller: Caller, request: Any
     ) -> list[Any] | None:
         try:
             result = await pending
@@ -125,7 +125,7 @@ def answer(
             return refuse(socket, error, wants_ack, args, caller, request)
         return accept(caller, request, result, wants_ack)
 
-    def handle(socket: ServerSocket, args: list[Any], wants_ack: bool) -> Any:
+    def handle(socket: ISocket, args: list[Any], wants_ack: bool) -> Any:
         caller: Caller = socket.caller
         if query and not wants_ack:
             return None

@@ -106,7 +106,7 @@ class EngineSession:
             self._extended = True
             self._heartbeat = now + self._settings.ping_timeout_seconds
 
-    def excuse(self, now: float) -> None:
+    def restart_pong_timeout(self, now: float) -> None:
         """We do not read at the moment, so the peer's PONG cannot arrive: start its time anew."""
         if self.awaiting_pong:
             self._heartbeat = now + self._settings.ping_timeout_seconds

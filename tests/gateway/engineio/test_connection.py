@@ -173,7 +173,7 @@ class TestEnd:
         site = Site()
         site.namespace()
         connection, _sink = site.joined()
-        site.hub.detach = None  # type: ignore[method-assign, assignment]
+        site.hub.remove = None  # type: ignore[method-assign, assignment]
         connection.close("test")
         assert site.engines.get(connection.sid) is None
         assert failures == [TypeError]

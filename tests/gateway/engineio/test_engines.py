@@ -8,7 +8,7 @@ from zope.interface.verify import verifyObject
 from gateway_doubles import LOCAL, FakePollingSink, FakeSink, Site
 from newage.domain.model import Peer
 from newage.errors import Unavailable
-from newage.gateway.engineio.engines import EngineServer, new_sid
+from newage.gateway.engineio.engines import new_sid
 from newage.gateway.settings import GatewaySettings
 from newage.ports import IReceiver
 from newage.protocol.engine_session import EngineSettings
@@ -85,43 +85,3 @@ def test_sids_cannot_be_guessed() -> None:
     sids = {new_sid() for _ in range(1000)}
     assert len(sids) == 1000
     assert all(len(sid) == 27 for sid in sids)
-
-
-def test_a_server_needs_something_to_serve(site: Site) -> None:
-    with pytest.raises(ValueError):
-        EngineServer(clock=site.clock)
-
-
-class TestPlain:
-    """A server of plain Engine.IO."""
-
-    @pytest.fixture
-    def heard(self) -> Heard:
-        return []
-
-    @pytest.fixture
-    def plain(self, heard: Heard) -> Site:
-        return Site(on_message=lambda connection, payload, binary: heard.append((payload, binary)))
-
-    def test_messages_reach_the_handler(self, plain: Site, heard: Heard) -> None:
-        connection, _ = plain.open()
-        connection.text_received("4hällo".encode())
-        connection.text_received(b"4")
-        connection.binary_received(b"\x01\x02")
-        assert heard == [("hällo".encode(), False), (b"", False), (b"\x01\x02", True)]
-
-    def test_text_that_is_none_closes(self, plain: Site, heard: Heard) -> None:
-        connection, sink = plain.open()
-        connection.text_received(b"4\xff")
-        assert sink.ended == ("abort", "parse error")
-        connection.text_received(b"4x")
-        assert heard == []
-
-    def test_it_lives_by_its_heartbeat_alone(self, plain: Site) -> None:
-        connection, sink = plain.open()
-        for _ in range(10):
-            plain.clock.advance(25)
-            assert sink.take() == [b"2"]
-            connection.text_received(b"3")
-        connection.close("test")
-        assert plain.clock.getDelayedCalls() == []

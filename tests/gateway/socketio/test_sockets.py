@@ -16,6 +16,7 @@ from newage.gateway.engineio.connection import Connection
 from newage.gateway.settings import GatewaySettings
 from newage.gateway.socketio.dispatch import ConnectRefused, Later
 from newage.gateway.socketio.sockets import ServerSocket
+from newage.ports import ISocket
 
 Joined = tuple[Connection, FakeSink, ServerSocket]
 
@@ -30,7 +31,7 @@ class TestHandlers:
     def test_a_handler_gets_the_arguments_and_its_list_is_the_ack(self, site: Site) -> None:
         seen: list[Any] = []
 
-        def handler(socket: ServerSocket, args: list[Any], wanted: bool) -> list[Any]:
+        def handler(socket: ISocket, args: list[Any], wanted: bool) -> list[Any]:
             seen.append((socket, args, wanted))
             return [len(args), "x"]
 
@@ -120,7 +121,7 @@ class TestOrder:
     def test_events_wait_for_the_connect_handler(self, site: Site) -> None:
         admitted: Deferred[None] = Deferred()
 
-        async def connect(socket: ServerSocket, auth: Any) -> Callable[[], None]:
+        async def connect(socket: ISocket, auth: Any) -> Callable[[], None]:
             await admitted
             socket.caller = "me"
             return lambda: socket.emit("hello")
@@ -138,7 +139,7 @@ class TestOrder:
         waiting: list[Deferred[None]] = []
         seen: list[int] = []
 
-        async def slow(socket: ServerSocket, args: list[Any], wanted: bool) -> list[Any]:
+        async def slow(socket: ISocket, args: list[Any], wanted: bool) -> list[Any]:
             waiting.append(Deferred())
             await waiting[-1]
             seen.append(args[0])
@@ -183,7 +184,7 @@ class TestOrder:
         seen: list[int] = []
         first: Deferred[None] = Deferred()
 
-        async def quick(socket: ServerSocket, args: list[Any], wanted: bool) -> None:
+        async def quick(socket: ISocket, args: list[Any], wanted: bool) -> None:
             seen.append(args[0])
             if args[0] == 0:
                 await first
@@ -227,7 +228,7 @@ class TestOrder:
 
 class TestJoining:
     def test_what_is_emitted_meanwhile_waits_for_the_reply(self, site: Site) -> None:
-        def connect(socket: ServerSocket, auth: Any) -> Callable[[], None]:
+        def connect(socket: ISocket, auth: Any) -> Callable[[], None]:
             socket.caller = "me"
             socket.emit("early", b"data")
             site.hub.emit(socket.sid, "also")
@@ -257,7 +258,7 @@ class TestJoining:
     def test_it_is_bounded(self) -> None:
         site = Site(settings=GatewaySettings(max_held_packets=2))
 
-        def connect(socket: ServerSocket, auth: Any) -> None:
+        def connect(socket: ISocket, auth: Any) -> None:
             socket.caller = "me"
             for number in range(5):
                 socket.emit("e", number)
@@ -268,7 +269,7 @@ class TestJoining:
         assert sink.take() == [b'40{"sid":"s2"}', b'42["e",0]', b'42["e",1]']
 
     def test_who_is_not_admitted_gets_nothing_but_what_follows(self, site: Site) -> None:
-        def connect(socket: ServerSocket, auth: Any) -> Callable[[], None]:
+        def connect(socket: ISocket, auth: Any) -> Callable[[], None]:
             socket.emit("secret")
 
             def refuse() -> None:
@@ -287,7 +288,7 @@ class TestJoining:
         assert site.gone == []
 
     def test_a_fault_in_what_follows_is_logged(self, site: Site, failures: list[Any]) -> None:
-        def connect(socket: ServerSocket, auth: Any) -> Callable[[], float]:
+        def connect(socket: ISocket, auth: Any) -> Callable[[], float]:
             socket.caller = "me"
             return lambda: 1 / 0
 
@@ -350,7 +351,7 @@ class TestJoining:
         site.namespace(connect=connect)
         connection, sink = site.open()
         connection.text_received(b"40")
-        site.hub.disconnect(site.sockets[0].sid)
+        site.sockets[0].disconnect()
         assert sink.take() == [b'40{"sid":"s2"}', b"41"]
         answer.callback(None)
         assert site.gone == [(site.sockets[0], "io server disconnect")]
@@ -410,7 +411,8 @@ class TestCalls:
         assert fourth.result == []
         site.clock.advance(5)
         assert all(isinstance(error_of(answer), TimedOut) for answer in answers[1:])
-        assert socket._acks == {}
+        assert socket._acks is not None
+        assert len(socket._acks) == 0
 
     def test_a_hundred_thousand_unanswered_calls_leave_nothing(self, site: Site, joined: Joined) -> None:
         connection, sink, socket = joined
@@ -421,12 +423,13 @@ class TestCalls:
             sink.take()
             site.clock.advance(1.0)
             connection.text_received(b"3")
-        assert socket._acks == {}
+        assert socket._acks is not None
+        assert len(socket._acks) == 0
 
 
 class TestEnd:
     def test_disconnect_tells_the_peer_now_and_the_handler_later(self, site: Site) -> None:
-        def handler(socket: ServerSocket, args: list[Any], wanted: bool) -> list[str]:
+        def handler(socket: ISocket, args: list[Any], wanted: bool) -> list[str]:
             socket.disconnect()
             assert not socket.connected
             assert site.gone == []
@@ -502,7 +505,7 @@ class TestEnd:
     def test_a_fault_of_the_disconnect_handler_is_logged(self, site: Site, failures: list[Any]) -> None:
         namespace = site.namespace()
 
-        def broken(socket: ServerSocket, reason: str) -> None:
+        def broken(socket: ISocket, reason: str) -> None:
             raise ZeroDivisionError
 
         namespace.disconnected = broken

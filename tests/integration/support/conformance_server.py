@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,11 @@ from twisted.logger import (
 from newage.cluster.local import LocalAdapter
 from newage.gateway.engineio.connection import Connection
 from newage.gateway.engineio.engines import EngineServer
+from newage.gateway.engineio.plain import Plain
 from newage.gateway.socketio.dispatch import Dispatcher, Namespace
 from newage.gateway.socketio.hub import Hub
-from newage.gateway.socketio.sockets import ServerSocket
+from newage.gateway.socketio.multiplex import multiplexer
+from newage.ports import ISocket
 from newage.protocol.engine_session import EngineSettings
 from newage.web.settings import WebSettings
 from newage.web.site import NewAgeSite, make_site
@@ -50,21 +53,21 @@ def send_back(connection: Connection, payload: bytes, binary: bool) -> None:
         connection.send_text(b"4" + payload)
 
 
-def tell_auth(socket: ServerSocket, auth: Any) -> Any:
+def tell_auth(socket: ISocket, auth: Any) -> Any:
     socket.caller = "anybody"
     loop: Any = reactor
     return lambda: loop.callLater(AUTH_DELAY, socket.emit, "auth", {} if auth is None else auth)
 
 
-def ignore_end(socket: ServerSocket, reason: str) -> None:
+def ignore_end(socket: ISocket, reason: str) -> None:
     """Nothing was built that would have to be taken down."""
 
 
-def message(socket: ServerSocket, args: list[Any], wants_ack: bool) -> None:
+def message(socket: ISocket, args: list[Any], wants_ack: bool) -> None:
     socket.emit("message-back", *args)
 
 
-def message_with_ack(socket: ServerSocket, args: list[Any], wants_ack: bool) -> list[Any]:
+def message_with_ack(socket: ISocket, args: list[Any], wants_ack: bool) -> list[Any]:
     return args
 
 
@@ -76,9 +79,11 @@ def make_conformance_site(clock: Any) -> NewAgeSite:
     assert root is not None
     root.on("message", message)
     root.on("message-with-ack", message_with_ack)
+    plain = partial(Plain, on_message=send_back)
+    sockets = multiplexer(Hub(cluster=LocalAdapter), dispatcher)
     servers = {
-        "/engine.io": EngineServer(clock=clock, on_message=send_back, engine=ENGINE),
-        "/socket.io": EngineServer(clock=clock, hub=Hub(cluster=LocalAdapter), dispatcher=dispatcher, engine=ENGINE),
+        "/engine.io": EngineServer(clock=clock, make_upper=plain, engine=ENGINE),
+        "/socket.io": EngineServer(clock=clock, make_upper=sockets, engine=ENGINE),
     }
     return make_site(WebSettings(cors_origins=("*",)), servers, clock)
 

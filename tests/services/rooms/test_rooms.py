@@ -16,7 +16,8 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from hubkit import EPOCH, Kit, Link, failure_of, result_of
-from newage.domain.model import MONITOR_ROOM, Audience, Message, RequestMode, Role, Room, RoomKind, Term
+from newage.domain.delivery import Audience
+from newage.domain.model import MONITOR_ROOM, Message, RequestMode, Role, Room, RoomKind, Term
 from newage.errors import (
     AlreadyMember,
     InvalidRequest,
@@ -70,7 +71,7 @@ def stored_members(kit: Kit, name: str) -> dict[str, Role] | None:
 
 
 def in_room(kit: Kit, sid: str, name: str) -> bool:
-    return Audience("room", name) in kit.outbox.audiences(sid)
+    return Audience.room(name) in kit.outbox.audiences(sid)
 
 
 # ----------------------------------------------------------------------------------------------------- own and monitor
@@ -298,7 +299,7 @@ def test_who_leaves_hears_no_more_of_the_room(kit: Kit, diary: Diary) -> None:
     kit.group("lounge", "ann", bob=Role.GUEST)
     result_of(kit.rooms.remove("lounge", "bob", "leave"))
     assert not in_room(kit, sid, "lounge")
-    assert kit.outbox.audiences(sid).isdisjoint({Audience("aliases", "lounge"), Audience("snapshots", "lounge")})
+    assert kit.outbox.audiences(sid).isdisjoint({Audience.aliases("lounge"), Audience.snapshots("lounge")})
     assert stored_members(kit, "lounge") == {"ann": Role.MASTER}
     assert diary.told[-1] == ("left", "lounge", "bob", "leave")
     assert kit.rooms.rooms_of("bob") == ("bob",)
@@ -671,10 +672,8 @@ def test_an_owner_whose_membership_expired_is_master_again_when_he_returns(make_
 def test_sockets_are_in_the_audiences_of_what_they_declared(kit: Kit) -> None:
     def audiences(**declared: Any) -> set[str]:
         sid = kit.connect("web1", **declared)
-        return {audience.kind for audience in kit.outbox.audiences(sid) if audience.name == "web1"} - {
-            "identity",
-            "client",
-        }
+        kinds = {audience.kind.value for audience in kit.outbox.audiences(sid) if audience.name == "web1"}
+        return kinds - {"identity", "client"}
 
     assert audiences() == {"room", "aliases", "snapshots"}
     assert audiences(stream_mode="ss") == {"room", "snapshots"}

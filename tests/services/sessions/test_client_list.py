@@ -8,7 +8,8 @@ import pytest
 from zope.interface.verify import verifyObject
 
 from authkit import Gatehouse
-from newage.domain.model import MONITOR_ROOM, Audience, Session
+from newage.domain.delivery import Audience
+from newage.domain.model import MONITOR_ROOM, Session
 from newage.ports import ISessionListener
 from newage.services.sessions.client_list import ClientListService, ClientListSettings, client_info
 
@@ -45,7 +46,7 @@ def test_many_changes_are_one_push_after_a_tenth_of_a_second(house: Gatehouse) -
     house.caller("web2", "/llm")
     ext = house.caller("SillyTavern-8000", "/auth", client_type="SillyTavern")
     mon = house.caller("monitor", "/", client_type="monitor")
-    house.outbox.join(mon.sid, Audience("room", MONITOR_ROOM))
+    house.outbox.subscribe(mon.sid, Audience.room(MONITOR_ROOM))
     house.clock.advance(0.099)
     assert house.outbox.sent == []
     house.clock.advance(0.001)

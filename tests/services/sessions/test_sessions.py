@@ -13,7 +13,8 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from hubkit import HOME, Kit, Link
-from newage.domain.model import Audience, Caller, Kind, Room, Session
+from newage.domain.delivery import Audience
+from newage.domain.model import Caller, Kind, Room, Session
 from newage.errors import Unavailable
 from newage.ports import IExtensionHost, IOutbox, ISessionListener
 from newage.services.sessions.sessions import SessionService, SessionSettings
@@ -79,7 +80,7 @@ def test_further_sockets_are_counted_not_registered(kit: Kit, diary: Diary) -> N
 
 def test_a_socket_is_in_the_rooms_of_its_identity_client_and_kind(kit: Kit) -> None:
     sid = kit.connect("web1", "/rooms", identity="web1-a")
-    wanted = {Audience("identity", "web1-a"), Audience("client", "web1"), Audience("kind", "client")}
+    wanted = {Audience.identity("web1-a"), Audience.client("web1"), Audience.of_kind(Kind.CLIENT)}
     assert wanted <= kit.outbox.audiences(sid)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from newage.domain.model import Agent, Peer
 from newage.errors import Unavailable
 from newage.gateway.engineio.connection import Connection
 from newage.gateway.engineio.engines import EngineServer
+from newage.gateway.engineio.plain import Plain
 from newage.ports import IFrameSink
 from newage.web.settings import WebSettings
 from newage.web.transports.engine import EngineResource
@@ -395,7 +397,7 @@ class FullEngines(EngineServer):
     """An engine server that takes nobody."""
 
     def __init__(self) -> None:
-        super().__init__(clock=Clock(), on_message=lambda *_: None)
+        super().__init__(clock=Clock(), make_upper=partial(Plain, on_message=lambda *_: None))
 
     def open(self, sink: IFrameSink, peer: Peer) -> Connection:
         raise Unavailable("The server takes no more connections.")

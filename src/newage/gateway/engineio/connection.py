@@ -8,20 +8,25 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, TypeAlias, cast
 
+from attrs import field, frozen
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from newage.errors import ProtocolError
+from newage.gateway.engineio.outbound import OutboundQueue
+from newage.gateway.engineio.timers import Timer, Timers
+from newage.gateway.engineio.upgrade import Probe
+from newage.gateway.engineio.upper import Upper
+from newage.gateway.settings import GatewaySettings
 from newage.ports import IFrameSink, IPollingSink, IReceiver
 from newage.protocol.engine_packet import MESSAGE, PING, PROBE_PONG, SharedPacket, decode_base64, is_base64
-from newage.protocol.engine_session import NEVER, EngineSession, Signal
+from newage.protocol.engine_session import EngineSession, EngineSettings, Signal
+from newage.telemetry import LogQuota
 
 if TYPE_CHECKING:
     from newage.domain.model import Peer
-    from newage.gateway.engineio.engines import Gateway
-    from newage.gateway.engineio.timers import Timer
 
 _log = Logger()
 
@@ -33,19 +38,29 @@ SLOW_CONSUMER = "slow consumer"
 
 _PONG = b"3"
 _MESSAGE = 0x34
-_RECHECK_SECONDS = 0.25  # how often a slow reader is looked at
+
+MakeUpper: TypeAlias = "Callable[[Connection], Upper]"  # called while the connection is made: it may set its ``cap``
 
 
-class Upper(Protocol):
-    """The layer above: Socket.IO (``client.Client``), or plain messages (``plain.Plain``)."""
+@frozen(kw_only=True)
+class EngineContext:
+    """What the connections of one server share.
 
-    @property
-    def deadline(self) -> float: ...
-    def text(self, packet: bytes) -> None: ...
-    def binary(self, payload: bytes) -> None: ...
-    def oversized(self, packet: bytes) -> None: ...
-    def tick(self, now: float) -> None: ...
-    def closed(self, reason: str) -> None: ...
+    :ivar forget: told of each connection that has ended, once.
+    :ivar broken: how much is logged of clients that broke the protocol.
+    """
+
+    engine: EngineSettings
+    limits: GatewaySettings
+    timers: Timers
+    make_upper: MakeUpper
+    forget: Callable[[Connection], None]
+    broken: LogQuota
+    credit: int = field(init=False)  # bytes that may be sent until the sink's queue is looked at
+
+    @credit.default
+    def _part_of_the_limit(self) -> int:
+        return self.limits.max_outbound_bytes // 16
 
 
 @implementer(IReceiver)
@@ -54,43 +69,41 @@ class Connection:
 
     __slots__ = (
         "_draining",
-        "_gateway",
         "_inbox",
         "_inbox_bytes",
+        "_outbound",
         "_pauses",
         "_probe",
-        "_rare",
         "_session",
-        "_slow_since",
+        "_slow_path",
         "_timer",
         "_upper",
-        "_verdict",
         "cap",
         "closed",
+        "context",
         "credit",
         "peer",
         "sid",
         "sink",
     )
 
-    def __init__(self, sid: str, sink: IFrameSink, peer: Peer, gateway: Gateway) -> None:
+    def __init__(self, sid: str, sink: IFrameSink, peer: Peer, context: EngineContext) -> None:
         self.sid = sid
         self.sink = sink
         self.peer = peer
+        self.context = context
         self.closed = False
-        self.cap = gateway.first_cap  # bytes of a message that is read; the layer above raises it
-        self.credit = gateway.credit  # bytes that may be sent until the sink's queue is looked at
-        self._gateway = gateway
-        self._session = EngineSession(gateway.engine, gateway.timers.now())
-        self._upper: Upper = gateway.make_upper(self)
+        self.cap = context.engine.max_payload_bytes  # bytes of a message that is read; the layer above's to lower
+        self.credit = context.credit
+        self._session = EngineSession(context.engine, context.timers.now())
+        self._outbound = OutboundQueue(context.limits)
+        self._upper: Upper = context.make_upper(self)
         self._probe: Probe | None = None
         self._inbox: deque[tuple[bool, bytes]] | None = None  # (is binary, packet): what arrived while paused
         self._inbox_bytes = 0
         self._pauses = 0
         self._draining = False
-        self._rare = False  # something is unusual: look closer at what arrives
-        self._slow_since = NEVER
-        self._verdict: Timer | None = None
+        self._slow_path = False  # what arrives is more than a message to hand on: see ``_intercept``
         self._timer: Timer | None = None
         self.arm()
 
@@ -101,7 +114,7 @@ class Connection:
     # ------------------------------------------------------------------------------------------------------ receiving
 
     def text_received(self, packet: bytes) -> None:
-        if self._rare and self._set_aside(False, packet):
+        if self._slow_path and self._intercept(False, packet):
             return
         try:
             if 0 < len(packet) <= self.cap and packet[0] == _MESSAGE:
@@ -114,7 +127,7 @@ class Connection:
             self.faulty()
 
     def binary_received(self, payload: bytes) -> None:
-        if self._rare and self._set_aside(True, payload):
+        if self._slow_path and self._intercept(True, payload):
             return
         try:
             self._attachment(payload)
@@ -124,7 +137,7 @@ class Connection:
             self.faulty()
 
     def _attachment(self, payload: bytes) -> None:
-        if len(payload) > self._gateway.engine.max_payload_bytes:
+        if len(payload) > self.context.engine.max_payload_bytes:
             raise ProtocolError("packet too large")
         self._upper.binary(payload)
 
@@ -134,7 +147,7 @@ class Connection:
 
     def _control(self, packet: bytes) -> None:
         """Anything but a message of a permitted size. One within the announced size ends nothing (contract A30)."""
-        if len(packet) > self._gateway.engine.max_payload_bytes:
+        if len(packet) > self.context.engine.max_payload_bytes:
             raise ProtocolError("packet too large")
         if packet[:1] == MESSAGE and len(packet) > self.cap:
             self._upper.oversized(packet)
@@ -142,34 +155,37 @@ class Connection:
         if is_base64(packet):
             self._attachment(decode_base64(packet))
             return
-        signal = self._session.receive(packet, self._gateway.timers.now())
+        signal = self._session.receive(packet, self.context.timers.now())
         if signal is Signal.CLOSED:
             self.close(TRANSPORT_CLOSE)
         else:
-            self._look_closer()
+            self._choose_path()
 
-    def _look_closer(self) -> None:
-        self._rare = self._inbox is not None or self.closed or self._session.wants_to_hear
+    def _choose_path(self) -> None:
+        self._slow_path = self._inbox is not None or self.closed or self._session.wants_to_hear
 
-    def _set_aside(self, binary: bool, packet: bytes) -> bool:
-        """:return: whether the packet is dealt with."""
+    def _intercept(self, binary: bool, packet: bytes) -> bool:
+        """Ignore it after the end, keep it while paused, count it as a sign of life while a PONG is due.
+
+        :return: whether the packet is dealt with.
+        """
         if self.closed:
             return True
         if not binary and packet[:1] == _PONG:
             return False
-        self._session.heard(self._gateway.timers.now())
+        self._session.heard(self.context.timers.now())
         if self._inbox is None:
-            self._look_closer()
+            self._choose_path()
             return False
         self._inbox.append((binary, packet))
         self._inbox_bytes += len(packet)
         # One read of a WebSocket or one POST may still arrive after pause_reading, no more.
-        if self._inbox_bytes > 2 * self._gateway.engine.max_payload_bytes:
+        if self._inbox_bytes > 2 * self.context.engine.max_payload_bytes:
             self._broken(ProtocolError("too much at once"))
         return True
 
     def _broken(self, error: ProtocolError) -> None:
-        unsaid = self._gateway.broken.take()
+        unsaid = self.context.broken.take()
         if unsaid is not None:
             _log.info(
                 "a client at {address} broke the protocol and is disconnected: {why} ({unsaid} more)",
@@ -192,7 +208,7 @@ class Connection:
         if self._inbox is None:
             self._inbox = deque()
             self._inbox_bytes = 0
-            self._rare = True
+            self._slow_path = True
             self.sink.pause_reading()
 
     def resume(self) -> None:
@@ -202,7 +218,7 @@ class Connection:
             return
         self._draining = True
         while inbox and not self._pauses and not self.closed:
-            self._rare = False
+            self._slow_path = False
             binary, packet = inbox.popleft()
             self._inbox_bytes -= len(packet)
             (self.binary_received if binary else self.text_received)(packet)
@@ -210,7 +226,7 @@ class Connection:
         if not inbox and not self._pauses and not self.closed:
             self._inbox = None
             self.sink.resume_reading()
-        self._look_closer()
+        self._choose_path()
 
     # -------------------------------------------------------------------------------------------------------- sending
 
@@ -235,46 +251,20 @@ class Connection:
 
     def offer(self, draw: Callable[[], list[bytes]]) -> None:
         """Send the text packets that ``draw()`` returns, now or when a polling client comes for them."""
-        sink: Any = self.sink
-        if sink.name == "polling":
-            sink.offer(draw)
+        if self.sink.name == "polling":
+            cast("IPollingSink", self.sink).offer(draw)
         else:
             for packet in draw():
                 self.send_text(packet)
 
     def check_outbound(self) -> None:
-        """Enough was sent to look at the queue of the sink.
-
-        A reader over ``max_outbound_bytes`` has a grace to catch up, for one large answer is not a slow reader; over
-        ``max_outbound_burst_bytes`` there is none. Judged in the next turn: by then the transport had its chance to
-        write.
-        """
-        gateway = self._gateway
-        self.credit = gateway.credit
+        """Enough was sent to look at the queue of the sink; whoever is too slow is cut, in a later turn."""
+        context = self.context
+        self.credit = context.credit
         pending = self.sink.pending_bytes()
-        if pending <= gateway.settings.max_outbound_bytes or self.closed:
-            return
-        now = gateway.timers.now()
-        if self._slow_since == NEVER:
-            self._slow_since = now
-        elif pending <= gateway.settings.max_outbound_burst_bytes:
-            return
-        if self._verdict is not None:
-            gateway.timers.cancel(self._verdict)
-        self._verdict = gateway.timers.at(now, self._judge)
-
-    def _judge(self, now: float) -> None:
-        gateway = self._gateway
-        limit = gateway.settings.max_outbound_bytes
-        pending = self.sink.pending_bytes()
-        over = self._slow_since + gateway.settings.outbound_grace_seconds
-        if pending <= limit:
-            self._slow_since, self._verdict = NEVER, None
-        elif pending > gateway.settings.max_outbound_burst_bytes or now >= over:
-            _log.info("a client at {address} reads too slowly and is cut", address=self.peer.address)
-            self.abort(SLOW_CONSUMER)
-        else:
-            self._verdict = gateway.timers.at(min(now + _RECHECK_SECONDS, over), self._judge)
+        if pending > context.limits.max_outbound_bytes and not self.closed:
+            self._outbound.exceeded(pending, context.timers.now())
+            self.arm()
 
     # ---------------------------------------------------------------------------------------------------------- times
 
@@ -282,20 +272,22 @@ class Connection:
         """See to it that ``_tick`` runs at the next deadline; one that moved away is found out there."""
         if self.closed:
             return
-        when = min(self._session.deadline, self._upper.deadline)
+        when = min(self._session.deadline, self._upper.deadline, self._outbound.deadline)
         if self._timer is not None:
             if self._timer[0] <= when:
                 return
-            self._gateway.timers.cancel(self._timer)
-        self._timer = self._gateway.timers.at(when, self._tick)
+            self.context.timers.cancel(self._timer)
+        self._timer = self.context.timers.at(when, self._tick)
 
     def _tick(self, now: float) -> None:
         self._timer = None
         if self._pauses:
-            self._session.excuse(now)
+            self._session.restart_pong_timeout(now)
         try:
+            if self._outbound.deadline <= now:  # before more is sent, which the transport could not have written yet
+                self._judge_reader(now)
             while not self.closed and self._session.deadline <= now:
-                self._obey(self._session.tick(now))
+                self._act_on(self._session.tick(now))
             if not self.closed:
                 self._upper.tick(now)
         except ProtocolError as error:
@@ -304,10 +296,15 @@ class Connection:
             self.faulty()
         self.arm()
 
-    def _obey(self, signal: Signal) -> None:
+    def _judge_reader(self, now: float) -> None:
+        if self._outbound.is_too_slow(self.sink.pending_bytes(), now):
+            _log.info("a client at {address} reads too slowly and is cut", address=self.peer.address)
+            self.abort(SLOW_CONSUMER)
+
+    def _act_on(self, signal: Signal) -> None:
         if signal is Signal.SEND_PING:
             self.send_text(PING)
-            self._rare = True
+            self._slow_path = True
         elif signal is Signal.TIMED_OUT:
             self.abort(PING_TIMEOUT)
         elif signal is Signal.PROBE_FAILED and self._probe is not None:
@@ -319,7 +316,7 @@ class Connection:
     def start_probe(self, sink: IFrameSink) -> None:
         """A WebSocket with this sid appeared: let it probe, or close it. One at a time, once, from polling only."""
         polling = self.sink
-        if not IPollingSink.providedBy(polling) or not self._session.start_probe(self._gateway.timers.now()):
+        if not IPollingSink.providedBy(polling) or not self._session.start_probe(self.context.timers.now()):
             sink.close("bad upgrade")
             return
         self._probe = Probe(self, sink, polling)
@@ -329,7 +326,7 @@ class Connection:
         """A packet of the probing transport."""
         if probe is not self._probe:
             return
-        signal = self._session.probe_received(packet, self._gateway.timers.now())
+        signal = self._session.probe_received(packet, self.context.timers.now())
         if signal is Signal.PROBED:
             probe.sink.send_text(PROBE_PONG)
             probe.polling.set_upgrading(True)
@@ -373,47 +370,17 @@ class Connection:
             self._end(reason)
 
     def _end(self, reason: str) -> None:
-        self.closed = self._rare = True
+        self.closed = self._slow_path = True
         self._session.close()
         self._inbox = None
-        gateway = self._gateway
-        for timer in (self._timer, self._verdict):
-            if timer is not None:
-                gateway.timers.cancel(timer)
-        self._timer = self._verdict = None
+        if self._timer is not None:
+            self.context.timers.cancel(self._timer)
+            self._timer = None
         if self._probe is not None:
             self._probe.sink.close(reason)
             self._probe = None
-        gateway.forget(self)
+        self.context.forget(self)
         try:
             self._upper.closed(reason)
         except Exception:
             _log.failure("the end of a connection broke")
-
-
-@implementer(IReceiver)
-class Probe:
-    """What a WebSocket that wants to take over from polling feeds. It is bound until it won or lost."""
-
-    __slots__ = ("_connection", "polling", "sink")
-
-    def __init__(self, connection: Connection, sink: IFrameSink, polling: IPollingSink) -> None:
-        self._connection = connection
-        self.sink = sink
-        self.polling = polling
-        sink.bind(self)
-
-    def text_received(self, packet: bytes) -> None:
-        self._say(packet)
-
-    def binary_received(self, payload: bytes) -> None:
-        self._say(b"")  # nothing that a probe may say
-
-    def sink_closed(self, sink: IFrameSink, reason: str) -> None:
-        self._connection.probe_closed(self)
-
-    def _say(self, packet: bytes) -> None:
-        try:
-            self._connection.probe_received(self, packet)
-        except Exception:
-            self._connection.faulty()

@@ -1,30 +1,23 @@
-"""The connections of one server by their sid, and what they share."""
+"""The connections of one server by their sid."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from secrets import token_urlsafe
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IReactorTime
 
-from newage.errors import ProtocolError, Unavailable
-from newage.gateway.engineio.connection import Connection, Upper
+from newage.errors import Unavailable
+from newage.gateway.engineio.connection import Connection, EngineContext, MakeUpper
 from newage.gateway.engineio.timers import Timers
 from newage.gateway.settings import GatewaySettings
-from newage.gateway.socketio.dispatch import Dispatcher
-from newage.gateway.socketio.hub import Hub
-from newage.gateway.socketio.multiplex import Client
 from newage.ports import IFrameSink
-from newage.protocol.engine_packet import MESSAGE
-from newage.protocol.engine_session import NEVER, EngineSettings
-from newage.telemetry.logs import LogQuota
+from newage.protocol.engine_session import EngineSettings
+from newage.telemetry import LogQuota
 
 if TYPE_CHECKING:
     from newage.domain.model import Peer
-
-# (connection, payload without the packet's kind, is it binary): every message of a plain Engine.IO server
-MessageHandler: TypeAlias = Callable[[Connection, bytes, bool], None]
 
 SHUTTING_DOWN = "server shutting down"
 _LOGGED_PER_SECOND = 5
@@ -38,9 +31,9 @@ def new_sid() -> str:
 class EngineServer:
     """Opens connections for transports and finds them again.
 
-    Serves Socket.IO when given ``hub`` and ``dispatcher``, else hands each message to ``on_message``.
-
     :param clock: the reactor, or a ``Clock``.
+    :param make_upper: makes the layer above of each connection: ``socketio.multiplex.multiplexer`` serves Socket.IO,
+        ``plain.Plain`` plain messages.
     :param make_sid: makes ids that nobody can guess.
     """
 
@@ -48,9 +41,7 @@ class EngineServer:
         self,
         *,
         clock: IReactorTime,
-        hub: Hub | None = None,
-        dispatcher: Dispatcher | None = None,
-        on_message: MessageHandler | None = None,
+        make_upper: MakeUpper,
         engine: EngineSettings | None = None,
         settings: GatewaySettings | None = None,
         make_sid: Callable[[], str] = new_sid,
@@ -59,16 +50,17 @@ class EngineServer:
         self._by_address: dict[str, int] = {}
         self._counted: dict[str, str] = {}  # sid -> the address it was counted under
         self._closing = False
+        self._make_sid = make_sid
+        self._engine = engine or EngineSettings()
+        self._limits = settings or GatewaySettings()
         self._timers = Timers(clock)
-        self._gateway = Gateway(
-            engine=engine or EngineSettings(),
-            settings=settings or GatewaySettings(),
+        self._context = EngineContext(
+            engine=self._engine,
+            limits=self._limits,
             timers=self._timers,
-            new_sid=make_sid,
+            make_upper=make_upper,
             forget=self._forget,
-            hub=hub,
-            dispatcher=dispatcher,
-            on_message=on_message,
+            broken=LogQuota(_LOGGED_PER_SECOND, self._timers.now),
         )
 
     def __len__(self) -> int:
@@ -79,20 +71,19 @@ class EngineServer:
 
         :raises Unavailable: too many connections, in all or of this address, or the server is closing.
         """
-        gateway = self._gateway
-        if self._closing or len(self._connections) >= gateway.settings.max_connections:
+        if self._closing or len(self._connections) >= self._limits.max_connections:
             raise Unavailable("The server takes no more connections.")
         if not peer.local:
             count = self._by_address.get(peer.address, 0)
-            if count >= gateway.settings.max_connections_per_address:
+            if count >= self._limits.max_connections_per_address:
                 raise Unavailable("Too many connections from this address.")
             self._by_address[peer.address] = count + 1
-        connection = Connection(gateway.new_sid(), sink, peer, gateway)
+        connection = Connection(self._make_sid(), sink, peer, self._context)
         self._connections[connection.sid] = connection
         if not peer.local:
             self._counted[connection.sid] = peer.address
         sink.bind(connection)
-        sink.send_text(gateway.open_packet(connection.sid, sink.name == "polling"))
+        sink.send_text(open_packet(connection.sid, self._engine, upgradable=sink.name == "polling"))
         return connection
 
     def get(self, sid: str) -> Connection | None:
@@ -126,75 +117,12 @@ class EngineServer:
             del self._by_address[address]
 
 
-class Gateway:
-    """What the connections of a server share; made by ``EngineServer``."""
-
-    def __init__(
-        self,
-        *,
-        engine: EngineSettings,
-        settings: GatewaySettings,
-        timers: Timers,
-        new_sid: Callable[[], str],
-        forget: Callable[[Connection], None],
-        hub: Hub | None,
-        dispatcher: Dispatcher | None,
-        on_message: MessageHandler | None,
-    ) -> None:
-        self.engine = engine
-        self.settings = settings
-        self.timers = timers
-        self.new_sid = new_sid
-        self.forget = forget
-        self.credit = settings.max_outbound_bytes // 16
-        self.broken = LogQuota(_LOGGED_PER_SECOND, timers.now)  # clients that broke the protocol
-        self.make_upper: Callable[[Connection], Upper]
-        if hub is not None and dispatcher is not None:
-            self.hub = hub
-            self.dispatcher = dispatcher
-            self.first_cap = min(settings.max_unauthenticated_bytes, engine.max_payload_bytes)
-            self.make_upper = lambda connection: Client(connection, self)
-        elif on_message is not None:
-            handler = on_message
-            self.first_cap = engine.max_payload_bytes
-            self.make_upper = lambda connection: Plain(connection, handler)
-        else:
-            raise ValueError("either hub and dispatcher, or on_message")
-        self._open = b',"pingInterval":%d,"pingTimeout":%d,"maxPayload":%d}' % (
-            round(engine.ping_interval_seconds * 1000),
-            round(engine.ping_timeout_seconds * 1000),
-            engine.max_payload_bytes,
-        )
-
-    def open_packet(self, sid: str, upgradable: bool) -> bytes:
-        return b'0{"sid":"%b","upgrades":[%b]%b' % (sid.encode(), b'"websocket"' if upgradable else b"", self._open)
-
-
-class Plain:
-    """The upper layer of a plain Engine.IO server: each message to one function."""
-
-    __slots__ = ("_connection", "_handler")
-    deadline = NEVER
-
-    def __init__(self, connection: Connection, handler: MessageHandler) -> None:
-        self._connection = connection
-        self._handler = handler
-
-    def text(self, packet: bytes) -> None:
-        try:
-            packet.decode()
-        except UnicodeDecodeError as error:
-            raise ProtocolError("text is not UTF-8") from error
-        self._handler(self._connection, packet[len(MESSAGE) :], False)
-
-    def binary(self, payload: bytes) -> None:
-        self._handler(self._connection, payload, True)
-
-    def oversized(self, packet: bytes) -> None:
-        """Nothing that is permitted is too large."""
-
-    def tick(self, now: float) -> None:
-        """Nothing is ever due."""
-
-    def closed(self, reason: str) -> None:
-        """Nobody wants to know."""
+def open_packet(sid: str, engine: EngineSettings, *, upgradable: bool) -> bytes:
+    """OPEN: the session's id and the times and sizes that its client has to keep (contract 2.1)."""
+    return b'0{"sid":"%b","upgrades":[%b],"pingInterval":%d,"pingTimeout":%d,"maxPayload":%d}' % (
+        sid.encode(),
+        b'"websocket"' if upgradable else b"",
+        round(engine.ping_interval_seconds * 1000),
+        round(engine.ping_timeout_seconds * 1000),
+        engine.max_payload_bytes,
+    )

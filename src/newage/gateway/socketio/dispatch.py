@@ -6,28 +6,35 @@ The gateway knows Socket.IO, not the contract's dialect: a handler gets argument
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from inspect import iscoroutine
+from typing import Any, TypeAlias
 
+from twisted.internet.defer import Deferred
+
+from newage.ports import ISocket
 from newage.protocol.socket_packet import RESERVED_EVENTS, prefix_of
-
-if TYPE_CHECKING:
-    from newage.gateway.socketio.sockets import ServerSocket
 
 # (socket, arguments without the event name, was an ack asked for)
 # -> the ack's arguments as a list, or None for no ack, or an awaitable or a ``Later`` of these
-Handler: TypeAlias = "Callable[[ServerSocket, list[Any], bool], Any]"
+Handler: TypeAlias = Callable[[ISocket, list[Any], bool], Any]
 
 # (socket, event, arguments, was an ack asked for) -> as a handler: for the events nobody else handles
-UnknownHandler: TypeAlias = "Callable[[ServerSocket, str, list[Any], bool], Any]"
+UnknownHandler: TypeAlias = Callable[[ISocket, str, list[Any], bool], Any]
 
 # (socket, auth payload or None) -> None or a callable without arguments that runs right after the CONNECT reply,
 # or an awaitable of these. Raising ConnectRefused answers CONNECT_ERROR.
-ConnectHandler: TypeAlias = "Callable[[ServerSocket, Any], Any]"
+ConnectHandler: TypeAlias = Callable[[ISocket, Any], Any]
 
 # (socket, reason), once for each socket whose connect handler set its caller. Local causes reach it in a later turn.
-DisconnectHandler: TypeAlias = "Callable[[ServerSocket, str], None]"
+DisconnectHandler: TypeAlias = Callable[[ISocket, str], None]
 
+# What a client of the library sees as the reason of an end (contract 3.0).
+BY_SERVER = "io server disconnect"
+BY_CLIENT = "io client disconnect"
+
+# What its ``connect_error`` sees.
 NO_NAMESPACE = {"message": "Invalid namespace"}
+INTERNAL_ERROR = {"message": "Internal error"}
 
 
 class Later:
@@ -106,3 +113,14 @@ class Dispatcher:
     def namespaces(self) -> tuple[Namespace, ...]:
         """In the order they were added."""
         return tuple(self._namespaces.values())
+
+
+def as_deferred(result: Awaitable[Any]) -> Deferred[Any]:
+    """What a handler returned: the Deferred itself, or one for the coroutine."""
+    if isinstance(result, Deferred):
+        return result
+    return Deferred.fromCoroutine(result if iscoroutine(result) else _wait(result))
+
+
+async def _wait(result: Awaitable[Any]) -> Any:
+    return await result

@@ -1,4 +1,4 @@
-"""Who gets what: transport rooms of sockets, and the delivery of emissions, each encoded once."""
+"""Who gets what: the audiences of sockets, and the delivery of emissions, each encoded once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from newage.domain.model import EVERYBODY, Audience, Emission
+from newage.domain.delivery import EVERYBODY, Audience, AudienceKind, Emission
 from newage.errors import PeerGone
 from newage.gateway.settings import GatewaySettings
 from newage.ports import IChannel, IClusterAdapter, IOutbox
@@ -20,8 +20,8 @@ from newage.protocol.socket_packet import EVENT, encode_arguments, prefix_of
 if TYPE_CHECKING:
     from newage.gateway.socketio.sockets import ServerSocket
 
-# A group settles its debts, and makes a new start, after so much. A small part of what may be queued for one receiver.
-_SETTLE_BYTES: Final = 8_192
+# A group charges its receivers after so much, and makes a new start. A small part of what may be queued for one.
+_CHARGE_BYTES: Final = 8_192
 
 _log = Logger()
 
@@ -41,10 +41,10 @@ class Hub:
         settings: GatewaySettings | None = None,
     ) -> None:
         self._sockets: dict[str, ServerSocket] = {}
-        self._rooms: dict[tuple[str, Audience], Group] = {}
+        self._groups: dict[tuple[str, Audience], Group] = {}
         self._max_audiences = (settings or GatewaySettings()).max_audiences
         self._cluster = cluster(self.deliver)
-        self.epoch = 0  # how often a socket went or left a room; what is being added to then, gets no more
+        self.epoch = 0  # how often a socket went or left an audience; what is being added to then, gets no more
 
     # -------------------------------------------------------------------------------------------------- for services
 
@@ -72,28 +72,23 @@ class Hub:
             return fail(PeerGone("The client is not connected."))
         return socket.call(event, args, timeout)
 
-    def join(self, sid: str, audience: Audience) -> None:
+    def subscribe(self, sid: str, audience: Audience) -> None:
         socket = self._sockets.get(sid)
         if socket is None or audience == EVERYBODY:
             return
         if socket.audiences is None:
             socket.audiences = set()
         if len(socket.audiences) >= self._max_audiences:
-            _log.warn("a socket of {namespace} is in too many rooms", namespace=socket.namespace)
+            _log.warn("a socket of {namespace} has too many audiences", namespace=socket.namespace)
             return
         socket.audiences.add(audience)
-        self._put_in(socket, audience)
+        self._subscribe(socket, audience)
 
-    def leave(self, sid: str, audience: Audience) -> None:
+    def unsubscribe(self, sid: str, audience: Audience) -> None:
         socket = self._sockets.get(sid)
         if socket is not None and socket.audiences and audience in socket.audiences:
             socket.audiences.remove(audience)
-            self._take_out(socket, audience)
-
-    def disconnect(self, sid: str) -> None:
-        socket = self._sockets.get(sid)
-        if socket is not None:
-            socket.disconnect()
+            self._unsubscribe(socket, audience)
 
     def channel(self, sids: Iterable[str]) -> IChannel:
         by_namespace: dict[str, dict[ServerSocket, None]] = {}
@@ -104,73 +99,69 @@ class Hub:
         groups = [Group(self, namespace, sockets) for namespace, sockets in by_namespace.items()]
         return groups[0] if len(groups) == 1 else Channel(groups)
 
-    def pending_bytes(self, sid: str) -> int:
-        socket = self._sockets.get(sid)
-        return 0 if socket is None else socket.connection.sink.pending_bytes()
-
     def transport(self, sid: str) -> str:
         socket = self._sockets.get(sid)
         return "" if socket is None else socket.connection.sink.name
 
     # --------------------------------------------------------------------------------------------------- for sockets
 
-    def attach(self, socket: ServerSocket) -> None:
+    def add(self, socket: ServerSocket) -> None:
         """A socket was made; it is in no audience and gets nothing before it is live."""
         self._sockets[socket.sid] = socket
 
     def admit(self, socket: ServerSocket) -> None:
         """Its caller is known: it is one of everybody."""
-        self._put_in(socket, EVERYBODY)
+        self._subscribe(socket, EVERYBODY)
 
-    def detach(self, socket: ServerSocket) -> None:
+    def remove(self, socket: ServerSocket) -> None:
         """The socket is gone."""
         self._sockets.pop(socket.sid, None)
         self.epoch += 1
-        self._take_out(socket, EVERYBODY)
+        self._unsubscribe(socket, EVERYBODY)
         for audience in socket.audiences or ():
-            self._take_out(socket, audience)
+            self._unsubscribe(socket, audience)
         socket.audiences = None
 
-    def _put_in(self, socket: ServerSocket, audience: Audience) -> None:
+    def _subscribe(self, socket: ServerSocket, audience: Audience) -> None:
         key = (socket.namespace, audience)
-        group = self._rooms.get(key)
+        group = self._groups.get(key)
         if group is None:
-            group = self._rooms[key] = Group(self, socket.namespace, {})
+            group = self._groups[key] = Group(self, socket.namespace, {})
         group.add(socket)
 
-    def _take_out(self, socket: ServerSocket, audience: Audience) -> None:
+    def _unsubscribe(self, socket: ServerSocket, audience: Audience) -> None:
         key = (socket.namespace, audience)
-        group = self._rooms.get(key)
+        group = self._groups.get(key)
         if group is not None:
             group.sockets.pop(socket, None)
             self.epoch += 1
             if not group.sockets:
-                del self._rooms[key]
+                del self._groups[key]
 
     # ------------------------------------------------------------------------------------------------------ delivery
 
     def deliver(self, emission: Emission) -> None:
         """Deliver to the receivers that are here (called by the cluster adapter)."""
         to = emission.to
-        if len(to) == 1 and to[0].kind != "sid":
-            group = self._rooms.get((emission.namespace, to[0]))
+        if len(to) == 1 and to[0].kind != AudienceKind.SOCKET:
+            group = self._groups.get((emission.namespace, to[0]))
             if group is not None:
                 group.emit(emission.event, *emission.args)
         else:
             union = Group(self, emission.namespace, self._union(emission.namespace, to))
             if union.sockets:
                 union.emit(emission.event, *emission.args)
-                union.settle()
+                union.charge()
 
     def _union(self, namespace: str, to: Sequence[Audience]) -> dict[ServerSocket, None]:
         union: dict[ServerSocket, None] = {}
         for audience in to:
-            if audience.kind == "sid":
+            if audience.kind == AudienceKind.SOCKET:
                 socket = self._sockets.get(audience.name)
                 if socket is not None and socket.namespace == namespace:
                     union[socket] = None
             else:
-                group = self._rooms.get((namespace, audience))
+                group = self._groups.get((namespace, audience))
                 if group is not None:
                     union.update(group.sockets)
         return union
@@ -198,7 +189,7 @@ class Group:
     for all receivers, until one of the transports has something else to send (``SharedPacket.held``) or a socket goes.
     """
 
-    __slots__ = ("_epoch", "_head", "_hub", "_owed", "_prefix", "_shared", "sockets")
+    __slots__ = ("_epoch", "_head", "_hub", "_prefix", "_shared", "_uncharged", "sockets")
 
     def __init__(self, hub: Hub, namespace: str, sockets: dict[ServerSocket, None]) -> None:
         self.sockets = sockets
@@ -206,7 +197,7 @@ class Group:
         self._prefix = prefix_of(namespace)
         self._head = b"42" + self._prefix
         self._shared: SharedPacket | None = None  # the last one, while it may be added to
-        self._owed = 0  # bytes sent to each that nobody's credit was charged for yet
+        self._uncharged = 0  # bytes sent to each that nobody's credit was charged for yet
         self._epoch = 0
 
     def add(self, socket: ServerSocket) -> None:
@@ -218,40 +209,40 @@ class Group:
         try:
             text = self._head + plain_dumps(args)
         except TypeError:
-            self._emit_rare(args)
+            self._emit_with_attachments(args)
             return
         shared = self._shared
         if shared is not None and shared.held == len(self.sockets) and self._epoch == self._hub.epoch:
             shared.add(text)
         else:
             self._start(text)
-        self._owed += len(text)
-        if self._owed > _SETTLE_BYTES:
-            self.settle()
+        self._uncharged += len(text)
+        if self._uncharged > _CHARGE_BYTES:
+            self.charge()
 
     def _start(self, text: bytes) -> None:
         self._shared = shared = SharedPacket(text)
         self._epoch = self._hub.epoch
-        # Copied: a transport may fail and leave the room while we send.
+        # Copied: a transport may fail, and its socket go, while we send.
         for socket in tuple(self.sockets):
             if socket.live:
                 socket.connection.sink.send_shared(shared)
             else:
                 socket.deliver(shared, ())
 
-    def settle(self) -> None:
+    def charge(self) -> None:
         """Charge what was sent to the receivers' credit, so that their queues are looked at in time."""
         self._shared = None
-        owed, self._owed = self._owed, 0
+        uncharged, self._uncharged = self._uncharged, 0
         for socket in tuple(self.sockets):
             if socket.live:
                 connection = socket.connection
-                connection.credit -= owed
+                connection.credit -= uncharged
                 if connection.credit < 0:
                     connection.check_outbound()
 
-    def _emit_rare(self, args: tuple[Any, ...]) -> None:
-        """With attachments, or not at all."""
+    def _emit_with_attachments(self, args: tuple[Any, ...]) -> None:
+        """What JSON alone cannot carry: with attachments, or not at all."""
         try:
             text, attachments = encode_arguments(EVENT, self._prefix, args)
         except TypeError:

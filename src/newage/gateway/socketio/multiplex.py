@@ -2,38 +2,62 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
-from twisted.logger import Logger
-
-from newage.gateway.socketio.dispatch import NO_NAMESPACE
-from newage.gateway.socketio.sockets import BY_CLIENT, ServerSocket
+from newage.gateway.engineio.connection import Connection
+from newage.gateway.engineio.engines import new_sid
+from newage.gateway.settings import GatewaySettings
+from newage.gateway.socketio.dispatch import BY_CLIENT, NO_NAMESPACE, Dispatcher
+from newage.gateway.socketio.hub import Hub
+from newage.gateway.socketio.sockets import ServerSocket
 from newage.protocol.engine_session import NEVER
 from newage.protocol.socket_packet import ACK, CONNECT, DISCONNECT, EVENT, encode_refusal, prefix_of
 from newage.protocol.socket_session import SocketSession
 
-if TYPE_CHECKING:
-    from newage.gateway.engineio.connection import Connection
-    from newage.gateway.engineio.engines import Gateway
 
-_log = Logger()
+def multiplexer(
+    hub: Hub,
+    dispatcher: Dispatcher,
+    settings: GatewaySettings | None = None,
+    make_sid: Callable[[], str] = new_sid,
+) -> Callable[[Connection], Multiplex]:
+    """What an ``EngineServer`` takes as ``make_upper`` in order to serve Socket.IO.
+
+    :param make_sid: makes ids of sockets that nobody can guess.
+    """
+    limits = settings or GatewaySettings()
+    return partial(Multiplex, hub=hub, dispatcher=dispatcher, settings=limits, make_sid=make_sid)
 
 
-class Client:
-    """Gives each packet to its socket. Raises ProtocolError to the connection, which closes then."""
+class Multiplex:
+    """Gives each packet of a connection to its socket. Raises ProtocolError to the connection, which closes then."""
 
-    __slots__ = ("_due", "_gateway", "_session", "connection", "settings", "timers")
+    __slots__ = ("_dispatcher", "_due", "_hub", "_make_sid", "_session", "connection", "settings", "timers")
 
-    def __init__(self, connection: Connection, gateway: Gateway) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        hub: Hub,
+        dispatcher: Dispatcher,
+        settings: GatewaySettings,
+        make_sid: Callable[[], str],
+    ) -> None:
         self.connection = connection
-        self.settings = gateway.settings
-        self.timers = gateway.timers
-        self._gateway = gateway
+        self.settings = settings
+        self.timers = connection.context.timers
+        self._hub = hub
+        self._dispatcher = dispatcher
+        self._make_sid = make_sid
         self._session: SocketSession[ServerSocket] = SocketSession(
-            max_namespaces=gateway.settings.max_namespaces, max_attachments=gateway.settings.max_attachments
+            max_namespaces=settings.max_namespaces, max_attachments=settings.max_attachments
         )
+        engine = connection.context.engine
+        connection.cap = min(settings.max_unauthenticated_bytes, engine.max_payload_bytes)
         # When a connection without a socket ends: because it never joined, or because we disconnected its last one.
-        self._due = gateway.timers.now() + gateway.engine.connect_timeout_seconds
+        self._due = self.timers.now() + engine.connect_timeout_seconds
 
     @property
     def deadline(self) -> float:
@@ -53,12 +77,15 @@ class Client:
             kind, member, data, ack_id = received
             if kind == EVENT:
                 member.receive(data, ack_id)
+            elif kind == ACK:
+                member.acknowledged(ack_id, data)
             else:
                 self._act(kind, member, data, ack_id)
 
     def binary(self, payload: bytes) -> None:
         """One attachment."""
-        received = self._session.receive_binary(payload, self._gateway.engine.max_payload_bytes, self.connection.cap)
+        limit = self.connection.context.engine.max_payload_bytes
+        received = self._session.receive_binary(payload, limit, self.connection.cap)
         if received is not None:
             kind, member, data, ack_id = received
             if kind == EVENT:
@@ -80,15 +107,15 @@ class Client:
             self.connection.arm()
 
     def _connect(self, path: str, auth: Any) -> None:
-        namespace = self._gateway.dispatcher.get(path)
+        namespace = self._dispatcher.get(path)
         if namespace is None:
             self.connection.send_text(encode_refusal(prefix_of(path), NO_NAMESPACE))
         elif self._session.full:
             self.connection.send_text(encode_refusal(namespace.prefix, {"message": "Too many namespaces"}))
         else:
-            socket = ServerSocket(self._gateway.new_sid(), namespace, self)
+            socket = ServerSocket(self._make_sid(), namespace, self)
             self._session.join(path, socket)
-            self._gateway.hub.attach(socket)
+            self._hub.add(socket)
             socket.join(auth)
 
     def tick(self, now: float) -> None:
@@ -98,7 +125,7 @@ class Client:
             if self._session.empty:
                 self.connection.close("connect timeout")
             else:  # still joining
-                self._due = now + self._gateway.engine.connect_timeout_seconds
+                self._due = now + self.connection.context.engine.connect_timeout_seconds
 
     def closed(self, reason: str) -> None:
         """The connection is gone, and so are its sockets."""
@@ -115,13 +142,13 @@ class Client:
 
     def admitted(self, socket: ServerSocket) -> None:
         """A socket has a caller: it may send more, and gets what everybody gets."""
-        self.connection.cap = self._gateway.engine.max_payload_bytes
-        self._gateway.hub.admit(socket)
+        self.connection.cap = self.connection.context.engine.max_payload_bytes
+        self._hub.admit(socket)
 
     def gone(self, socket: ServerSocket, *, by_us: bool) -> None:
         """A socket ended; the connection follows soon when we disconnected its last one (contract 2.5)."""
         self._session.leave(socket.namespace, socket)
-        self._gateway.hub.detach(socket)
+        self._hub.remove(socket)
         if by_us and self._session.empty:
             self._due = min(self._due, self.timers.now() + self.settings.empty_close_seconds)
             self.connection.arm()

@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from inspect import isawaitable, iscoroutine
-from typing import TYPE_CHECKING, Any
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
-from newage.errors import PeerGone, TimedOut, Unavailable
-from newage.gateway.socketio.dispatch import ConnectRefused, Later, Namespace
+from newage.errors import PeerGone, Unavailable
+from newage.gateway.socketio.acks import AwaitedAcks
+from newage.gateway.socketio.dispatch import BY_SERVER, INTERNAL_ERROR, ConnectRefused, Later, Namespace, as_deferred
+from newage.ports import ISocket
 from newage.protocol.engine_packet import SharedPacket
 from newage.protocol.json_text import plain_dumps
 from newage.protocol.socket_packet import (
@@ -30,20 +33,28 @@ from newage.protocol.socket_packet import (
 )
 
 if TYPE_CHECKING:
-    from newage.domain.model import Audience, Peer
+    from newage.domain.delivery import Audience
+    from newage.domain.model import Peer
     from newage.gateway.engineio.connection import Connection
-    from newage.gateway.engineio.timers import Timer
-    from newage.gateway.socketio.multiplex import Client
+    from newage.gateway.engineio.timers import Timer, Timers
+    from newage.gateway.settings import GatewaySettings
 
 _log = Logger()
 
-# What a client of the library sees as the reason (contract 3.0).
-BY_SERVER = "io server disconnect"
-BY_CLIENT = "io client disconnect"
 
-INTERNAL_ERROR = {"message": "Internal error"}
+class Carrier(Protocol):
+    """What carries the sockets of one connection (``multiplex.Multiplex``)."""
+
+    connection: Connection
+    settings: GatewaySettings
+    timers: Timers
+
+    def joined(self) -> None: ...
+    def admitted(self, socket: ServerSocket) -> None: ...
+    def gone(self, socket: ServerSocket, *, by_us: bool) -> None: ...
 
 
+@implementer(ISocket)
 class ServerSocket:
     """What handlers and the hub see of one socket.
 
@@ -55,16 +66,15 @@ class ServerSocket:
         "_acks",
         "_awaiting",
         "_backlog",
-        "_client",
+        "_carrier",
+        "_drain_timer",
         "_draining",
         "_ended",
         "_handlers",
         "_held",
         "_joining",
         "_namespace",
-        "_next_ack",
         "_paused",
-        "_slack",
         "audiences",
         "caller",
         "connected",
@@ -73,18 +83,17 @@ class ServerSocket:
         "sid",
     )
 
-    def __init__(self, sid: str, namespace: Namespace, client: Client) -> None:
+    def __init__(self, sid: str, namespace: Namespace, carrier: Carrier) -> None:
         self.sid = sid
         self.caller: Any = None
         self.connected = True
         self.live = False  # CONNECT was answered and the socket has not gone: packets may be sent
         self.audiences: set[Audience] | None = None  # the hub's
-        self.connection: Connection = client.connection
-        self._client = client
+        self.connection: Connection = carrier.connection
+        self._carrier = carrier
         self._namespace = namespace
         self._handlers = namespace.handlers
-        self._acks: dict[int, tuple[Deferred[list[Any]], Timer]] | None = None
-        self._next_ack = 0
+        self._acks: AwaitedAcks | None = None  # made when the first is asked for
         self._held: list[tuple[SharedPacket, Sequence[bytes]]] | None = None  # emitted before CONNECT was answered
         self._backlog: deque[tuple[list[Any], bytes | None]] | None = deque()  # None when nothing is awaited
         self._joining = True
@@ -92,7 +101,7 @@ class ServerSocket:
         self._draining = False
         self._paused = False
         self._ended: str | None = None  # the reason, while the backlog is worked off after the end
-        self._slack: Timer | None = None
+        self._drain_timer: Timer | None = None
 
     @property
     def namespace(self) -> str:
@@ -116,16 +125,12 @@ class ServerSocket:
         if not self.connected:
             return fail(PeerGone("The client is not connected."))
         if self._acks is None:
-            self._acks = {}
-        if len(self._acks) >= self._client.settings.max_open_acks:
-            return fail(Unavailable("Too many answers of this client are awaited."))
-        number = self._next_ack
-        self._next_ack += 1
-        timers = self._client.timers
-        timer = timers.at(timers.now() + timeout, partial(self._ack_is_late, number))
-        answer: Deferred[list[Any]] = Deferred(lambda _: self._forget_ack(number))
-        self._acks[number] = (answer, timer)
-        self._send_event((event, *args), b"%d" % number)
+            self._acks = AwaitedAcks(self._carrier.timers, self._carrier.settings.max_open_acks)
+        try:
+            ack_id, answer = self._acks.expect(timeout)
+        except Unavailable as error:
+            return fail(error)
+        self._send_event((event, *args), ack_id)
         return answer
 
     def disconnect(self) -> None:
@@ -175,7 +180,7 @@ class ServerSocket:
         elif self._joining and self.connected:
             if self._held is None:
                 self._held = []
-            if len(self._held) < self._client.settings.max_held_packets:
+            if len(self._held) < self._carrier.settings.max_held_packets:
                 self._held.append((packet, attachments))
 
     def _answer(self, ack_id: bytes | None, result: list[Any]) -> None:
@@ -185,12 +190,12 @@ class ServerSocket:
         try:
             text = plain_dumps(result)
         except TypeError:
-            self._answer_rare(ack_id, result)
+            self._answer_with_attachments(ack_id, result)
             return
         self.connection.send_text(self._namespace.ack_head + ack_id + text)
 
-    def _answer_rare(self, ack_id: bytes, result: list[Any]) -> None:
-        """With attachments, or not at all."""
+    def _answer_with_attachments(self, ack_id: bytes, result: list[Any]) -> None:
+        """What JSON alone cannot carry: with attachments, or not at all."""
         try:
             text, attachments = encode_arguments(ACK, self._namespace.prefix, result, ack_id)
         except TypeError:
@@ -222,16 +227,16 @@ class ServerSocket:
         self._joining = False
         if not self.connected:
             # It went while its handler was awaited: what the handler built has to be taken down.
-            self._tell(self._ended or BY_SERVER)
+            self._report_end(self._ended or BY_SERVER)
             return
         self.connection.send_text(encode_connect(self._namespace.prefix, self.sid))
         self.live = True
         held, self._held = self._held, None
         if self.caller is not None:
-            self._client.admitted(self)
+            self._carrier.admitted(self)
             for packet, attachments in held or ():
                 self.deliver(packet, attachments)
-        self._client.joined()
+        self._carrier.joined()
         if callable(outcome):
             try:
                 outcome()
@@ -261,7 +266,7 @@ class ServerSocket:
             self._run(args, ack_id)
             return
         self._backlog.append((args, ack_id))
-        if len(self._backlog) >= self._client.settings.max_event_backlog and not self._paused:
+        if len(self._backlog) >= self._carrier.settings.max_event_backlog and not self._paused:
             self._paused = True
             self.connection.pause()
 
@@ -326,36 +331,17 @@ class ServerSocket:
         self._backlog = None
         self._unpause()
         if self._ended is not None:
-            self._give_up(0.0)
+            self._end_drain(0.0)
 
     def _unpause(self) -> None:
         if self._paused:
             self._paused = False
             self.connection.resume()
 
-    # ----------------------------------------------------------------------------------------------------------- acks
-
     def acknowledged(self, ack_id: bytes | None, args: list[Any]) -> None:
         """The peer acked; what nobody awaits is ignored."""
-        answer = self._take_ack(int(ack_id)) if ack_id is not None else None
-        if answer is not None:
-            answer.callback(args)
-
-    def _ack_is_late(self, number: int, _: float) -> None:
-        answer = self._take_ack(number)
-        if answer is not None:
-            answer.errback(TimedOut("The client did not answer in time."))
-
-    def _forget_ack(self, number: int) -> None:
-        self._take_ack(number)
-
-    def _take_ack(self, number: int) -> Deferred[list[Any]] | None:
-        awaited = self._acks.pop(number, None) if self._acks else None
-        if awaited is None:
-            return None
-        answer, timer = awaited
-        self._client.timers.cancel(timer)
-        return answer
+        if ack_id is not None and self._acks is not None:
+            self._acks.arrived(int(ack_id), args)
 
     # ------------------------------------------------------------------------------------------------------------ end
 
@@ -370,12 +356,10 @@ class ServerSocket:
             return
         self.connected = self.live = False
         self._held = None
-        self._client.gone(self, by_us=local)
-        acks, self._acks = self._acks, None
-        for answer, timer in (acks or {}).values():
-            self._client.timers.cancel(timer)
-            answer.errback(PeerGone("The client disconnected."))
-        timers = self._client.timers
+        self._carrier.gone(self, by_us=local)
+        if self._acks is not None:
+            self._acks.close()
+        timers = self._carrier.timers
         if self._joining:
             self._ended = reason
             if self._backlog:
@@ -385,40 +369,29 @@ class ServerSocket:
             if self._backlog:
                 self._backlog.clear()
             self._unpause()
-            timers.at(timers.now(), lambda _: self._tell(reason))
+            timers.at(timers.now(), lambda _: self._report_end(reason))
         elif self._backlog:
             self._ended = reason
-            self._slack = timers.at(timers.now() + self._client.settings.drain_seconds, self._give_up)
+            self._drain_timer = timers.at(timers.now() + self._carrier.settings.drain_seconds, self._end_drain)
         else:
-            self._tell(reason)
+            self._report_end(reason)
 
-    def _give_up(self, _: float) -> None:
+    def _end_drain(self, _: float) -> None:
         """The backlog is done with, or took too long."""
-        if self._slack is not None:
-            self._client.timers.cancel(self._slack)
-            self._slack = None
+        if self._drain_timer is not None:
+            self._carrier.timers.cancel(self._drain_timer)
+            self._drain_timer = None
         if self._backlog:
             self._backlog.clear()
         self._unpause()
         reason, self._ended = self._ended, None
         if reason is not None:
-            self._tell(reason)
+            self._report_end(reason)
 
-    def _tell(self, reason: str) -> None:
+    def _report_end(self, reason: str) -> None:
         if self.caller is None:
             return
         try:
             self._namespace.disconnected(self, reason)
         except Exception:
             _log.failure("the disconnect handler of {path} broke", path=self.namespace)
-
-
-async def _wait(result: Awaitable[Any]) -> Any:
-    return await result
-
-
-def as_deferred(result: Awaitable[Any]) -> Deferred[Any]:
-    """The Deferred itself, or one for the coroutine."""
-    if isinstance(result, Deferred):
-        return result
-    return Deferred.fromCoroutine(result if iscoroutine(result) else _wait(result))

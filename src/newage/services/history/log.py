@@ -11,8 +11,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from newage.dialect import Event, messages
+from newage.domain.delivery import Audience
 from newage.domain.history import Update
-from newage.domain.model import Audience, Caller, Kind, Message, Role, Room, RoomKind
+from newage.domain.model import Caller, Kind, Message, Role, Room, RoomKind
 from newage.domain.policy import administers
 from newage.errors import NotMember, RoomMissing
 from newage.ports import IMessageListener, IMessageStore, IOutbox
@@ -232,12 +233,12 @@ class HistoryService(RoomListener):
         room = self._rooms.with_id(room_id)
         if room is None:
             return
-        serving = (Audience("identity", extension) for extension in self._serving(room.name))
-        to = (Audience("room", room.name), *serving)
+        serving = (Audience.identity(extension) for extension in self._serving(room.name))
+        to = (Audience.room(room.name), *serving)
         self._outbox.publish(*event.to(*to))
         self._snapshot_soon(room)
         if alias:
-            self._outbox.publish(*event.alias().to(Audience("aliases", room.name)))
+            self._outbox.publish(*event.alias().to(Audience.aliases(room.name)))
 
     def _snapshot_soon(self, room: Room) -> None:
         if room.id in self._snapshots or not self._wants_snapshots(room):
@@ -267,7 +268,7 @@ class HistoryService(RoomListener):
         if room is None:
             return
         event = messages.snapshot(room, newest, truncated=total > len(newest))
-        self._outbox.publish(*event.to(Audience("snapshots", room.name)))
+        self._outbox.publish(*event.to(Audience.snapshots(room.name)))
 
     def _failed(self, failure: Failure, what: str, room: str) -> None:
         if not isinstance(failure.value, CancelledError):  # else superseded, or the end of the daemon

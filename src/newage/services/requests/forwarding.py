@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from newage.dialect import Event, requests
+from newage.domain.delivery import Audience
 from newage.domain.forwarded import ForwardedRequest, Question
-from newage.domain.model import Audience, Message
+from newage.domain.model import Message
 from newage.domain.request import Request, merge_text
 from newage.errors import NewAgeError
 from newage.ports import IOutbox
@@ -101,4 +102,4 @@ class Forwarder:
 
     def tell(self, request: Request, event: Event) -> None:
         """To all sockets of who asked."""
-        self._outbox.publish(*event.to(Audience("identity", request.identity)))
+        self._outbox.publish(*event.to(Audience.identity(request.identity)))

@@ -10,7 +10,7 @@ from twisted.logger import Logger
 
 from newage.dialect import Event, requests
 from newage.domain.correlation import Nobody, Patience
-from newage.domain.model import Audience
+from newage.domain.delivery import Audience
 from newage.domain.request import Request
 from newage.errors import NewAgeError, TimedOut
 from newage.ports import IOutbox, IRequestListener
@@ -252,7 +252,7 @@ class RequestLedger:
 
     def tell(self, request: Request, event: Event) -> None:
         """To all sockets of who asked."""
-        self._outbox.publish(*event.to(Audience("identity", request.identity)))
+        self._outbox.publish(*event.to(Audience.identity(request.identity)))
 
     # ------------------------------------------------------------------------------------------------------ internals
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from attrs import frozen
 from twisted.internet.interfaces import IDelayedCall
 
-from newage.domain.model import Audience, Emission, Room, Session
+from newage.domain.delivery import Audience, Emission
+from newage.domain.model import Room, Session
 from newage.ports import IOutbox
 from newage.services.listeners import RoomListener, SessionListener
 from newage.services.rooms.rooms import RoomService
@@ -50,7 +51,7 @@ class PresenceService(SessionListener, RoomListener):
             "status": status,
             "timestamp": self._world.timestamp(),
         }
-        self._outbox.publish(Emission("/llm", "MEMBER_STATUS_UPDATE", (body,), (Audience("room", room),)))
+        self._outbox.publish(Emission("/llm", "MEMBER_STATUS_UPDATE", (body,), (Audience.room(room),)))
 
     def start_typing(self, name: str, identity: str) -> None:
         """Shown once; each further call only prolongs it."""
@@ -98,5 +99,5 @@ class PresenceService(SessionListener, RoomListener):
                 continue
             for namespace in ("/", "/rooms"):
                 left = {**body, "roomName": name, "roomId": room.id}
-                self._outbox.publish(Emission(namespace, "MEMBER_LEFT", (left,), (Audience("room", name),)))
+                self._outbox.publish(Emission(namespace, "MEMBER_LEFT", (left,), (Audience.room(name),)))
             self.show(name, session.identity, "offline")

@@ -11,7 +11,8 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from newage.domain.model import Audience, Caller, ConnectionPolicy, Emission, Kind, Role, Room, RoomKind, Session
+from newage.domain.delivery import Audience, Emission
+from newage.domain.model import Caller, ConnectionPolicy, Kind, Role, Room, RoomKind, Session
 from newage.domain.policy import Assignments, assign
 from newage.errors import ClientMissing, InvalidRequest, RoomMissing
 from newage.ports import IOutbox, IStateStore
@@ -280,7 +281,7 @@ class RelationService(SessionListener, RoomListener):
         everybody, self._everybody = self._everybody, False
         for room, extensions in self._assignments.items():
             if everybody or before.get(room) != extensions:
-                to = (Audience("room", room),)
+                to = (Audience.room(room),)
                 self._outbox.publish(Emission("/rooms", "AVAILABLE_EXTENSIONS", (self._view(room),), to))
 
     def _view(self, room: str) -> dict[str, Any]:

@@ -1,13 +1,14 @@
-"""Which transport rooms a member's sockets are in (contract 2.10)."""
+"""Which audiences a member's sockets belong to (contract 2.10)."""
 
 from __future__ import annotations
 
-from newage.domain.model import Audience, Caller, Kind
+from newage.domain.delivery import Audience
+from newage.domain.model import Caller, Kind
 from newage.ports import IOutbox
 from newage.services.sessions.sessions import SessionService
 
 
-class TransportRooms:
+class RoomAudiences:
     """Puts the sockets of identities into the audiences of a room and takes them out."""
 
     def __init__(self, outbox: IOutbox, sessions: SessionService) -> None:
@@ -21,23 +22,23 @@ class TransportRooms:
 
     def enter_socket(self, name: str, caller: Caller) -> None:
         for audience in audiences(name, caller):
-            self._outbox.join(caller.sid, audience)
+            self._outbox.subscribe(caller.sid, audience)
 
     def leave(self, name: str, identity: str) -> None:
         for caller in self._sessions.all_callers(identity):
             for audience in audiences(name, caller):
-                self._outbox.leave(caller.sid, audience)
+                self._outbox.unsubscribe(caller.sid, audience)
 
 
 def audiences(name: str, caller: Caller) -> list[Audience]:
-    """The transport rooms of one socket in one room.
+    """The audiences that one socket of a member belongs to.
 
     ``aliases``: has not declared a stream form, so it also gets the alias events (A9). ``snapshots``: wants
     UPDATE_CONTEXT (contract 4.6); extensions do not.
     """
-    found = [Audience("room", name)]
+    found = [Audience.room(name)]
     if caller.stream_mode not in ("ss", "plain"):
-        found.append(Audience("aliases", name))
+        found.append(Audience.aliases(name))
     if caller.kind is not Kind.EXTENSION and not caller.incremental:
-        found.append(Audience("snapshots", name))
+        found.append(Audience.snapshots(name))
     return found

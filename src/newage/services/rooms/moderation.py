@@ -11,7 +11,8 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from newage.domain.model import Audience, Caller, Emission, RequestMode, Role, Room, RoomKind, Term
+from newage.domain.delivery import Audience, Emission
+from newage.domain.model import Caller, RequestMode, Role, Room, RoomKind, Term
 from newage.domain.policy import administers, is_staff, may_set_role, outranks, successor
 from newage.errors import NotAuthorised, NotMember, RoomDenied, RoomMissing
 from newage.ports import IOutbox, IStateStore
@@ -211,7 +212,7 @@ class ModerationService(RoomListener):
         session = self._sessions.by_identity(identity)
         client_id = session.client_id if session is not None else identity
         body = {"identity": identity, "clientId": client_id, **members, "roomName": room.name, "roomId": room.id}
-        to = (Audience("room", room.name), Audience("identity", identity))
+        to = (Audience.room(room.name), Audience.identity(identity))
         self._outbox.publish(Emission("/llm", event, (body,), to))
 
     # ---------------------------------------------------------------------------------------------------------- modes

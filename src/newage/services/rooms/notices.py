@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from newage.domain.model import Audience, Emission, Role, Room, RoomKind
+from newage.domain.delivery import Audience, Emission
+from newage.domain.model import Role, Room, RoomKind
 from newage.ports import IOutbox
 from newage.services.listeners import RoomListener
 from newage.services.sessions.sessions import SessionService
@@ -23,13 +24,13 @@ class RoomNotices(RoomListener):
 
     def member_joined(self, room: Room, identity: str, role: Role) -> None:
         body = {**self._who(room, identity), "role": role.wire}
-        self._publish("MEMBER_JOINED", body, [Audience("room", room.name)])
+        self._publish("MEMBER_JOINED", body, [Audience.room(room.name)])
         self.role_changed(room, identity, role)
 
     def role_changed(self, room: Room, identity: str, role: Role) -> None:
         """MEMBER_ROLE_CHANGED to the member, and with the member named to the staff."""
         body = {**self._who(room, identity), "role": role.wire}
-        self._publish("MEMBER_ROLE_CHANGED", body, [Audience("identity", identity)])
+        self._publish("MEMBER_ROLE_CHANGED", body, [Audience.identity(identity)])
         staff = [a for a in _staff(room) if a.name != identity]
         self._publish("MEMBER_ROLE_CHANGED", {**body, "targetIdentity": identity, "newRole": role.wire}, staff)
 
@@ -44,7 +45,7 @@ class RoomNotices(RoomListener):
 
     def member_left(self, room: Room, identity: str, reason: str) -> None:
         body = {**self._who(room, identity), "reason": reason}
-        to = [Audience("room", room.name), Audience("identity", identity)]
+        to = [Audience.room(room.name), Audience.identity(identity)]
         self._publish("MEMBER_LEFT", body, to)
         if reason == "kick":
             warning = {
@@ -52,17 +53,17 @@ class RoomNotices(RoomListener):
                 "message": f"You have been kicked from room {room.name}.",
                 "roomName": room.name,
             }
-            self._publish("WARNING", warning, [Audience("identity", identity)], (*BOTH, "/llm"))
+            self._publish("WARNING", warning, [Audience.identity(identity)], (*BOTH, "/llm"))
 
     def room_deleted(self, room: Room) -> None:
         if room.kind is not RoomKind.GROUP:
             return
         body = {**_named(room), "message": f'Room "{room.name}" has been deleted.'}
-        self._publish("DELETE_ROOM", body, [Audience("identity", who) for who in room.members])
+        self._publish("DELETE_ROOM", body, [Audience.identity(who) for who in room.members])
 
     def mode_changed(self, room: Room, setter: str) -> None:
         body = {**_named(room), "mode": room.mode.value, "setter": setter}
-        self._publish("ROOM_MODE_CHANGED", body, [Audience("room", room.name)], (*BOTH, "/llm"))
+        self._publish("ROOM_MODE_CHANGED", body, [Audience.room(room.name)], (*BOTH, "/llm"))
 
     def _who(self, room: Room, identity: str) -> dict[str, str]:
         session = self._sessions.by_identity(identity)
@@ -87,4 +88,4 @@ def _named(room: Room) -> dict[str, str]:
 
 
 def _staff(room: Room) -> list[Audience]:
-    return [Audience("identity", who) for who, role in room.members.items() if role >= Role.MANAGER]
+    return [Audience.identity(who) for who, role in room.members.items() if role >= Role.MANAGER]

@@ -30,7 +30,7 @@ from newage.domain.policy import successor
 from newage.errors import AlreadyMember, InvalidRequest, NotMember, RoomExists, RoomMissing, Unavailable
 from newage.ports import IOutbox, IRoomListener, IRoomStore
 from newage.services.listeners import SessionListener
-from newage.services.rooms.audiences import TransportRooms
+from newage.services.rooms.audiences import RoomAudiences
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
 from newage.settings import limit, switch, text
@@ -81,7 +81,7 @@ class RoomService(SessionListener):
     ) -> None:
         self._world = world
         self._sessions = sessions
-        self._transport = TransportRooms(outbox, sessions)
+        self._transport = RoomAudiences(outbox, sessions)
         self._store = store
         self.settings = settings
         self.default_mode = RequestMode(settings.default_room_message_request_mode)

@@ -8,13 +8,14 @@ from typing import Any
 from attrs import define, field, frozen
 from twisted.internet.interfaces import IDelayedCall
 
-from newage.domain.model import EVERYBODY, MONITOR_ROOM, Audience, Caller, Emission, Kind, Session
+from newage.domain.delivery import EVERYBODY, Audience, Emission
+from newage.domain.model import MONITOR_ROOM, Caller, Kind, Session
 from newage.ports import IOutbox
 from newage.services.listeners import SessionListener
 from newage.services.world import World, iso
 from newage.settings import limit
 
-EXTENSION_SOCKETS = Audience("kind", Kind.EXTENSION.value)
+EXTENSION_SOCKETS = Audience.of_kind(Kind.EXTENSION)
 
 
 @frozen(kw_only=True)
@@ -93,7 +94,7 @@ class ClientListService(SessionListener):
         for name in names:
             payload = ({"clients": everyone},)
             self._outbox.publish(Emission("/clients", name, payload, (EVERYBODY,)))
-            self._outbox.publish(Emission("/", name, payload, (Audience("room", MONITOR_ROOM),)))
+            self._outbox.publish(Emission("/", name, payload, (Audience.room(MONITOR_ROOM),)))
         others = [info for info in everyone if Kind.of(info["clientType"]) is not Kind.EXTENSION]
         theirs = ({"clients": others, "nonSillyTavernClients": others},)
         for namespace in ("/clients", "/auth"):

@@ -8,7 +8,8 @@ from attrs import define, evolve, field, frozen
 from twisted.internet.interfaces import IDelayedCall
 from zope.interface import implementer
 
-from newage.domain.model import Audience, Caller, Peer, Session
+from newage.domain.delivery import Audience
+from newage.domain.model import Caller, Peer, Session
 from newage.errors import Unavailable
 from newage.ports import IExtensionHost, IExtensionLink, IOutbox, ISessionListener
 from newage.services.world import World
@@ -70,9 +71,9 @@ class SessionService:
         self._refresh(live, caller.session)
         live.callers[caller.sid] = caller
         self._by_sid[caller.sid] = live
-        self._outbox.join(caller.sid, Audience("identity", caller.identity))
-        self._outbox.join(caller.sid, Audience("client", caller.client_id))
-        self._outbox.join(caller.sid, Audience("kind", caller.kind.value))
+        self._outbox.subscribe(caller.sid, Audience.identity(caller.identity))
+        self._outbox.subscribe(caller.sid, Audience.client(caller.client_id))
+        self._outbox.subscribe(caller.sid, Audience.of_kind(caller.kind))
         if appeared:
             self._tell("session_appeared", live.session)
         self._tell("socket_attached", caller)

@@ -10,7 +10,8 @@ from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from newage.domain.model import Audience, Emission, Message
+from newage.domain.delivery import Audience, Emission
+from newage.domain.model import Message
 from newage.domain.request import Request
 from newage.domain.text import Joiner
 from newage.errors import NewAgeError
@@ -150,7 +151,7 @@ class ResponseService:
 
     def _publish(self, output: Output, event: str, body: dict[str, object]) -> None:
         if not output.request.gone:
-            self._outbox.publish(Emission("/llm", event, (body,), (Audience("room", output.request.room),)))
+            self._outbox.publish(Emission("/llm", event, (body,), (Audience.room(output.request.room),)))
 
     def _draft(self, output: Output, *, streamed: bool) -> Message:
         session = self._sessions.by_identity(output.identity)

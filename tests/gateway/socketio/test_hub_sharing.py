@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway_doubles import FakeSink, Site
-from newage.domain.model import Audience, Emission
+from newage.domain.delivery import Audience, Emission
 from newage.gateway.engineio.tracing import Tracer
 from newage.protocol.engine_packet import SharedPacket
 
-ROOMS = [Audience("room", name) for name in ("a", "b")]
+ROOMS = [Audience.room(name) for name in ("a", "b")]
 
 
 class HoldingSink(FakeSink):
@@ -114,11 +114,11 @@ def test_a_receiver_that_wrote_gets_the_next_one_anew() -> None:
 def test_who_leaves_gets_no_more_and_who_joins_gets_no_less() -> None:
     site, sinks = make(3)
     for socket in site.sockets[:2]:
-        site.hub.join(socket.sid, ROOMS[0])
+        site.hub.subscribe(socket.sid, ROOMS[0])
     say(site, 0, ROOMS[0])
-    site.hub.leave(site.sockets[0].sid, ROOMS[0])
+    site.hub.unsubscribe(site.sockets[0].sid, ROOMS[0])
     say(site, 1, ROOMS[0])
-    site.hub.join(site.sockets[2].sid, ROOMS[0])
+    site.hub.subscribe(site.sockets[2].sid, ROOMS[0])
     say(site, 2, ROOMS[0])
     assert taken(sinks) == [[text(0)], [text(0), text(1), text(2)], [text(2)]]
 
@@ -195,7 +195,7 @@ def test_what_is_added_is_bounded_and_charged() -> None:
 def test_several_audiences_at_once_are_charged_at_once() -> None:
     site, sinks = make(2)
     for socket, room in zip(site.sockets, ROOMS, strict=True):
-        site.hub.join(socket.sid, room)
+        site.hub.subscribe(socket.sid, room)
     before = [socket.connection.credit for socket in site.sockets]
     say(site, 1, *ROOMS)
     spent = [credit - socket.connection.credit for credit, socket in zip(before, site.sockets, strict=True)]
@@ -252,10 +252,10 @@ def test_everybody_gets_what_is_theirs_in_order(kinds: list[bool], program: list
             sinks[where[0]].flush()
         elif what == "join" and where[0] in alive:
             rooms[where[1]].add(where[0])
-            site.hub.join(sids[where[0]], ROOMS[where[1]])
+            site.hub.subscribe(sids[where[0]], ROOMS[where[1]])
         elif what == "leave":
             rooms[where[1]].discard(where[0])
-            site.hub.leave(sids[where[0]], ROOMS[where[1]])
+            site.hub.unsubscribe(sids[where[0]], ROOMS[where[1]])
         elif what == "end" and where[0] in alive:
             alive.discard(where[0])
             for members in rooms:
