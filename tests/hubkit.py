@@ -25,6 +25,7 @@ from newage.domain.correlation import Desk
 from newage.domain.delivery import EVERYBODY, Audience, AudienceKind, Emission
 from newage.domain.forwarded import ForwardedRequest
 from newage.domain.model import Caller, Message, Peer, RequestMode, Role, Room, Session, Term
+from newage.domain.output import StreamSettings
 from newage.domain.request import Ask
 from newage.errors import NewAgeError, PeerGone, TimedOut
 from newage.ports import IChannel, IExtensionLink, IMarkStore, IMessageStore, IOutbox, IRoomStore, IStateStore
@@ -43,9 +44,9 @@ from newage.services.rooms.moderation import ModerationService
 from newage.services.rooms.notices import RoomNotices
 from newage.services.rooms.rooms import RoomService, RoomSettings
 from newage.services.sessions.sessions import SessionService, SessionSettings
-from newage.services.streams.answers import ResponseService
+from newage.services.streams.answers import AnswerService
 from newage.services.streams.downstream import DownstreamService, DownstreamSettings
-from newage.services.streams.upstream import StreamService, StreamSettings
+from newage.services.streams.upstream import StreamService
 from newage.services.world import World
 from newage.storage.memory import MemoryMarkStore, MemoryMessageStore, MemoryRoomStore, MemoryStateStore
 
@@ -503,12 +504,13 @@ class Kit:
             at.requests,
         )
         self.downstream = DownstreamService(self.world, self.outbox, self.sessions, self._members, at.downstream)
-        responses = ResponseService(self.world, self.outbox, self.sessions, self.requests, self.history)
+        answers = AnswerService(self.world, self.outbox, self.sessions, self.requests, self.history)
         self.streams = StreamService(
             self.world,
             self.sessions,
+            self.desks,
             self.requests,
-            responses,
+            answers,
             self.downstream,
             self.presence,
             at.streams,

@@ -208,7 +208,6 @@ def test_time_begins_with_the_turn(make_kit: Callable[..., Kit]) -> None:
     for number in range(5):
         kit.clock.pump([1] * 80)
         kit.streams.stream_data(X, "s", "o", "r1", number, "word ")
-        kit.clock.advance(kit.streams.SWEEP)
     kit.streams.stream_ended(X, "s", "o", "r1", True)
     assert sent(link) == ["first", "second"]
     kit.clock.advance(80)

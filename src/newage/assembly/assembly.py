@@ -61,7 +61,7 @@ from newage.services.rooms.rooms import RoomService
 from newage.services.sessions.client_list import ClientListService
 from newage.services.sessions.session_audit import Attendance
 from newage.services.sessions.sessions import SessionService
-from newage.services.streams.answers import ResponseService
+from newage.services.streams.answers import AnswerService
 from newage.services.streams.downstream import DownstreamService
 from newage.services.streams.upstream import StreamService
 from newage.services.world import World, wall_clock
@@ -239,9 +239,9 @@ class Assembly:
             world, hub, sessions, self.rooms, self.relations, self.history, self.desks, forwarder, config.requests
         )
         self.downstream = DownstreamService(world, hub, sessions, self._members, config.downstream)
-        responses = ResponseService(world, hub, sessions, self.requests, self.history)
+        answers = AnswerService(world, hub, sessions, self.requests, self.history)
         self.streams = StreamService(
-            world, sessions, self.requests, responses, self.downstream, self.presence, config.streams
+            world, sessions, self.desks, self.requests, answers, self.downstream, self.presence, config.streams
         )
         self.conversation = ConversationService(
             world,

@@ -15,6 +15,7 @@ from attrs import field, frozen
 from newage.bridge.demo import DemoSettings
 from newage.daemon.control import ControlSettings
 from newage.daemon.manhole import ManholeSettings
+from newage.domain.output import StreamSettings
 from newage.errors import NewAgeError
 from newage.functions.settings import PluginSettings
 from newage.gateway.settings import GatewaySettings
@@ -35,7 +36,6 @@ from newage.services.rooms.rooms import RoomSettings
 from newage.services.sessions.client_list import ClientListSettings
 from newage.services.sessions.sessions import SessionSettings
 from newage.services.streams.downstream import DownstreamSettings
-from newage.services.streams.upstream import StreamSettings
 from newage.settings import limit, switch, text, texts
 from newage.storage.database import StorageSettings
 from newage.telemetry.logs import LogSettings

@@ -19,24 +19,27 @@ def well_formed(text: str) -> str:
 
 
 class Joiner:
-    """Joins the chunks of one output: ``feed`` returns what is whole so far, a trailing high surrogate waits."""
+    """Joins the chunks of one output: ``feed`` returns what is whole so far, a trailing high surrogate waits.
 
-    __slots__ = ("_held",)
+    While nothing is ``held``, text in ASCII is whole as it is.
+    """
+
+    __slots__ = ("held",)
 
     def __init__(self) -> None:
-        self._held = ""
+        self.held = ""
 
     def feed(self, chunk: str) -> str:
         """The text that may be shown now: no lone surrogate in it."""
-        if self._held:
-            chunk, self._held = self._held + chunk, ""
+        if self.held:
+            chunk, self.held = self.held + chunk, ""
         if chunk.isascii():  # the usual token; also the empty one
             return chunk
         if is_high(chunk[-1]):
-            chunk, self._held = chunk[:-1], chunk[-1]
+            chunk, self.held = chunk[:-1], chunk[-1]
         return well_formed(chunk)
 
     def flush(self) -> str:
         """What is left at the end of the output: U+FFFD for an orphan, else nothing."""
-        held, self._held = self._held, ""
+        held, self.held = self.held, ""
         return REPLACEMENT if held else ""

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from hubkit import Kit, faults, result_of
 from newage.domain.model import RequestMode, Role
 from newage.domain.request import Request
-from newage.services.streams.answers import Output, ResponseService
+from newage.services.streams.answers import Answer, AnswerService
 
 X = "SillyTavern-8000"
 
@@ -30,22 +30,22 @@ def hub(kit: Kit) -> Kit:
 
 
 @pytest.fixture
-def responses(hub: Kit) -> ResponseService:
-    return ResponseService(hub.world, hub.outbox, hub.sessions, hub.requests, hub.history)
+def answers(hub: Kit) -> AnswerService:
+    return AnswerService(hub.world, hub.outbox, hub.sessions, hub.requests, hub.history)
 
 
 def sid(kit: Kit, who: str) -> str:
     return kit.sessions.sids(who, "/llm")[0]
 
 
-def output(kit: Kit, text: str = "answer") -> Output:
+def output(kit: Kit, text: str = "answer") -> Answer:
     request = kit.requests.get("web1-a", "r1")
     assert isinstance(request, Request)
-    return Output(identity=X, output_id="o1", given_id="o1", request=request, active_at=0.0, text=text)
+    return Answer(identity=X, output_id="o1", request=request, text=text)
 
 
-def drained(responses: ResponseService) -> None:
-    result_of(responses.drain())
+def drained(answers: AnswerService) -> None:
+    result_of(answers.drain())
 
 
 def about(kit: Kit) -> dict[str, Any]:
@@ -61,9 +61,9 @@ def about(kit: Kit) -> dict[str, Any]:
     }
 
 
-def test_an_answer_in_one_piece_is_stored_then_shown_then_told(hub: Kit, responses: ResponseService) -> None:
-    responses.answered(output(hub))
-    drained(responses)
+def test_an_answer_in_one_piece_is_stored_then_shown_then_told(hub: Kit, answers: AnswerService) -> None:
+    answers.answered(output(hub))
+    drained(answers)
     (stored,) = hub.responses("lounge")
     assert (stored.text, stored.data, stored.role, stored.streamed, stored.failed) == (
         "answer",
@@ -88,22 +88,22 @@ def test_an_answer_in_one_piece_is_stored_then_shown_then_told(hub: Kit, respons
     )
 
 
-def test_a_stream_that_is_over_is_no_plain_message(hub: Kit, responses: ResponseService) -> None:
-    responses.streamed(output(hub))
-    drained(responses)
+def test_a_stream_that_is_over_is_no_plain_message(hub: Kit, answers: AnswerService) -> None:
+    answers.streamed(output(hub))
+    drained(answers)
     assert [(m.text, m.streamed) for m in hub.responses("lounge")] == [("answer", True)]
     assert hub.heard("message") == {}
     assert [body["streamed"] for body in hub.heard("LLM_RESPONSE")["pal/llm"]] == [True]
 
 
-def test_a_stream_that_goes_on_replaces_what_it_was(hub: Kit, responses: ResponseService) -> None:
+def test_a_stream_that_goes_on_replaces_what_it_was(hub: Kit, answers: AnswerService) -> None:
     it = output(hub, "half")
-    responses.streamed(it)
-    drained(responses)
+    answers.streamed(it)
+    drained(answers)
     hub.outbox.clear()
     it.text = "half and whole"
-    responses.streamed(it)
-    drained(responses)
+    answers.streamed(it)
+    drained(answers)
     (stored,) = hub.responses("lounge")
     assert (stored.text, stored.data) == ("half and whole", "half and whole")
     assert stored.last_edited is not None
@@ -111,15 +111,15 @@ def test_a_stream_that_goes_on_replaces_what_it_was(hub: Kit, responses: Respons
     assert hub.heard("LLM_RESPONSE", "REQUEST_STATUS_UPDATE", "NEW_MESSAGE") == {}
 
 
-def test_segments_are_stored_in_order_however_slow_the_store(hub: Kit, responses: ResponseService) -> None:
+def test_segments_are_stored_in_order_however_slow_the_store(hub: Kit, answers: AnswerService) -> None:
     it = output(hub, "one")
     hub.gate.shut = True
-    responses.streamed(it)
+    answers.streamed(it)
     it.text = "one two"
-    responses.streamed(it)
+    answers.streamed(it)
     it.text = "one two three"
-    responses.failed(it)
-    waiting = Deferred.fromCoroutine(responses.drain())
+    answers.failed(it)
+    waiting = Deferred.fromCoroutine(answers.drain())
     assert not waiting.called
     while hub.gate.waiting:
         hub.gate.step()
@@ -128,46 +128,46 @@ def test_segments_are_stored_in_order_however_slow_the_store(hub: Kit, responses
     assert (stored.text, stored.failed) == ("one two three", True)
 
 
-def test_what_there_is_of_a_failed_answer_is_kept_and_marked(hub: Kit, responses: ResponseService) -> None:
-    responses.failed(output(hub, "unfinis"))
-    drained(responses)
+def test_what_there_is_of_a_failed_answer_is_kept_and_marked(hub: Kit, answers: AnswerService) -> None:
+    answers.failed(output(hub, "unfinis"))
+    drained(answers)
     (stored,) = hub.responses("lounge")
     assert (stored.text, stored.streamed, stored.failed) == ("unfinis", True, True)
     assert hub.heard("NEW_MESSAGE")["pal/llm"][0]["message"]["failed"] is True
     assert hub.heard("LLM_RESPONSE", "message", "REQUEST_STATUS_UPDATE") == {}, "how it ends is the streams' to tell"
 
 
-def test_an_answer_repeated_in_one_piece_is_shown_not_stored_again(hub: Kit, responses: ResponseService) -> None:
+def test_an_answer_repeated_in_one_piece_is_shown_not_stored_again(hub: Kit, answers: AnswerService) -> None:
     it = output(hub)
-    responses.repeated(it, "too early")
-    responses.streamed(it)
-    drained(responses)
-    responses.repeated(it, "answer again")
-    drained(responses)
+    answers.repeated(it, "too early")
+    answers.streamed(it)
+    drained(answers)
+    answers.repeated(it, "answer again")
+    drained(answers)
     assert len(hub.responses("lounge")) == 1
     assert [body["data"] for body in hub.heard("message")["pal/llm"]] == ["answer again"]
 
 
-def test_an_extension_that_has_gone_is_named_by_its_identity(hub: Kit, responses: ResponseService) -> None:
+def test_an_extension_that_has_gone_is_named_by_its_identity(hub: Kit, answers: AnswerService) -> None:
     it = output(hub)
     hub.disconnect_all(X)
     hub.clock.advance(2)
-    responses.streamed(it)
-    drained(responses)
+    answers.streamed(it)
+    drained(answers)
     assert [(m.identity, m.client_id) for m in hub.responses("lounge")] == [(X, X)]
 
 
 @pytest.mark.parametrize("how", ["streamed", "answered", "failed"])
-def test_an_answer_that_cannot_be_stored_fails_the_request(hub: Kit, responses: ResponseService, how: str) -> None:
+def test_an_answer_that_cannot_be_stored_fails_the_request(hub: Kit, answers: AnswerService, how: str) -> None:
     hub.gate.broken = True
     it = output(hub)
-    assert len(faults(lambda: getattr(responses, how)(it))) == 1
-    drained(responses)
+    assert len(faults(lambda: getattr(answers, how)(it))) == 1
+    drained(answers)
     assert hub.responses("lounge") == []
     assert hub.statuses(sid(hub, "web1-a")) == ["failed"]
     error = hub.outbox.bodies(sid(hub, "web1-a"), "ERROR")[0]
     assert (error["message"], error["requestId"]) == ("The answer could not be stored.", "r1")
 
 
-def test_nothing_to_wait_for_is_waited_for(responses: ResponseService) -> None:
-    drained(responses)
+def test_nothing_to_wait_for_is_waited_for(answers: AnswerService) -> None:
+    drained(answers)

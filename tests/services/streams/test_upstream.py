@@ -16,9 +16,9 @@ from zope.interface.verify import verifyObject
 from hubkit import Kit, Link, failure_of, result_of, utf16_units
 from logkit import Logged
 from newage.domain.model import Role
+from newage.domain.output import StreamSettings
 from newage.domain.text import well_formed
 from newage.ports import IRoomListener, ISessionListener, IUpstream
-from newage.services.streams.upstream import StreamSettings
 
 X = "SillyTavern-8000"
 

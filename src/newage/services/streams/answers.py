@@ -13,7 +13,6 @@ from twisted.python.failure import Failure
 from newage.domain.delivery import Audience, Emission
 from newage.domain.model import Message
 from newage.domain.request import Request
-from newage.domain.text import Joiner
 from newage.errors import NewAgeError
 from newage.ports import IOutbox
 from newage.services.history.log import HistoryService
@@ -25,28 +24,20 @@ from newage.telemetry.logs import LogQuota
 
 
 @define(eq=False)
-class Output:
-    """One answer on its way; ``feed`` is None once it is final. Times are seconds on the clock."""
+class Answer:
+    """What becomes of one output; ``feed`` is there while it is open."""
 
     identity: str
     output_id: str  # as the room knows it
-    given_id: str  # as the extension does: the same, unless it used that for another request before
     request: Request
-    active_at: float
-    joiner: Joiner = field(factory=Joiner)
+    text: str = ""  # of what is over of it
     feed: Feed | None = None
-    open_streams: int = 0
-    pending_since: float | None = None  # the last END, when nothing is open
-    ended_at: float | None = None
-    closed: bool = False  # too large or failed: nobody hears late chunks
-    text: str = ""  # of the segments before this feed
-    budget: int = 0  # bytes this feed may hold
     message: Message | None = None  # as stored
     lock: DeferredLock = field(factory=DeferredLock)
 
 
 @define(eq=False)
-class ResponseService:
+class AnswerService:
     """Stores in the background; the segments of an output that goes on after its end are stored in order."""
 
     LOGGED_PER_SECOND: ClassVar[int] = 5
@@ -69,117 +60,117 @@ class ResponseService:
         for storing in list(self._storing):
             await storing
 
-    def streamed(self, output: Output) -> None:
+    def streamed(self, answer: Answer) -> None:
         """A stream is over: its text becomes the response, or replaces it when the output went on."""
-        self._soon(output, self._store_stream(output))
+        self._soon(answer, self._store_stream(answer))
 
-    def failed(self, output: Output) -> None:
+    def failed(self, answer: Answer) -> None:
         """What there is of a failed one is kept."""
-        self._soon(output, self._store_failed(output))
+        self._soon(answer, self._store_failed(answer))
 
-    def answered(self, output: Output) -> None:
+    def answered(self, answer: Answer) -> None:
         """An answer in one piece."""
-        self._soon(output, self._store_answer(output))
+        self._soon(answer, self._store_answer(answer))
 
-    def repeated(self, output: Output, text: str) -> None:
+    def repeated(self, answer: Answer, text: str) -> None:
         """An answer in one piece for an output that was streamed: shown, not stored again."""
-        self._soon(output, self._show_answer(output, text))
+        self._soon(answer, self._show_answer(answer, text))
 
-    def _soon(self, output: Output, storing: Coroutine[Deferred[Any], Any, None]) -> None:
-        if output.request.gone:
+    def _soon(self, answer: Answer, storing: Coroutine[Deferred[Any], Any, None]) -> None:
+        if answer.request.gone:
             storing.close()
-            self._room_is_gone(output)
+            self._room_is_gone(answer)
             return
-        d: Deferred[None] = output.lock.run(lambda: Deferred.fromCoroutine(storing))
+        d: Deferred[None] = answer.lock.run(lambda: Deferred.fromCoroutine(storing))
         self._storing.add(d)
 
         def done(result: object) -> None:
             self._storing.discard(d)
-            if isinstance(result, Failure) and output.request.gone:
-                self._room_is_gone(output)
+            if isinstance(result, Failure) and answer.request.gone:
+                self._room_is_gone(answer)
             elif isinstance(result, Failure):
-                self._log.failure("the answer of {identity} could not be stored", result, identity=output.identity)
+                self._log.failure("the answer of {identity} could not be stored", result, identity=answer.identity)
                 lost = NewAgeError("The answer could not be stored.")
-                self._requests.lost_by(output.request, output.identity, lost)
+                self._requests.lost_by(answer.request, answer.identity, lost)
 
         d.addBoth(done)
 
-    def _room_is_gone(self, output: Output) -> None:
+    def _room_is_gone(self, answer: Answer) -> None:
         """An answer to people who are not there any more; whoever has the room's name now did not ask."""
         if (unsaid := self._quota.take()) is not None:
             self._log.info(
                 "dropped an answer of {identity}: its room {room} was deleted{more}",
-                identity=output.identity,
-                room=output.request.room,
+                identity=answer.identity,
+                room=answer.request.room,
                 more=f" ({unsaid} before were not logged)" if unsaid else "",
             )
 
-    async def _store_stream(self, output: Output) -> None:
-        if output.message is not None:
-            output.message = await self._history.replace(evolve(output.message, text=output.text, data=output.text))
+    async def _store_stream(self, answer: Answer) -> None:
+        if answer.message is not None:
+            answer.message = await self._history.replace(evolve(answer.message, text=answer.text, data=answer.text))
             return
-        output.message = message = await self._history.add(self._draft(output, streamed=True))
-        self._announce(output, message)
+        answer.message = message = await self._history.add(self._draft(answer, streamed=True))
+        self._announce(answer, message)
 
-    async def _store_failed(self, output: Output) -> None:
-        if output.message is not None:
-            await self._history.replace(evolve(output.message, text=output.text, data=output.text, failed=True))
+    async def _store_failed(self, answer: Answer) -> None:
+        if answer.message is not None:
+            await self._history.replace(evolve(answer.message, text=answer.text, data=answer.text, failed=True))
         else:
-            output.message = await self._history.add(evolve(self._draft(output, streamed=True), failed=True))
+            answer.message = await self._history.add(evolve(self._draft(answer, streamed=True), failed=True))
 
-    async def _store_answer(self, output: Output) -> None:
-        output.message = message = await self._history.add(self._draft(output, streamed=False))
-        await self._show_answer(output, output.text)
-        self._announce(output, message)
+    async def _store_answer(self, answer: Answer) -> None:
+        answer.message = message = await self._history.add(self._draft(answer, streamed=False))
+        await self._show_answer(answer, answer.text)
+        self._announce(answer, message)
 
-    async def _show_answer(self, output: Output, text: str) -> None:
+    async def _show_answer(self, answer: Answer, text: str) -> None:
         """``message`` of type 0 to the room."""
-        if output.message is not None:
-            body = {**_about(output, output.message), "type": 0, "data": text, "source": "server"}
-            self._publish(output, "message", body)
+        if answer.message is not None:
+            body = {**_about(answer, answer.message), "type": 0, "data": text, "source": "server"}
+            self._publish(answer, "message", body)
 
-    def _announce(self, output: Output, message: Message) -> None:
+    def _announce(self, answer: Answer, message: Message) -> None:
         """LLM_RESPONSE to the room, then the status to the requester."""
         body = {
-            **_about(output, message),
+            **_about(answer, message),
             "message": message.text,
             "data": message.text,
             "streamed": message.streamed,
         }
-        self._publish(output, "LLM_RESPONSE", body)
-        self._requests.answered_by(output.request, output.identity, message.response_id or message.message_id)
+        self._publish(answer, "LLM_RESPONSE", body)
+        self._requests.answered_by(answer.request, answer.identity, message.response_id or message.message_id)
 
-    def _publish(self, output: Output, event: str, body: dict[str, object]) -> None:
-        if not output.request.gone:
-            self._outbox.publish(Emission("/llm", event, (body,), (Audience.room(output.request.room),)))
+    def _publish(self, answer: Answer, event: str, body: dict[str, object]) -> None:
+        if not answer.request.gone:
+            self._outbox.publish(Emission("/llm", event, (body,), (Audience.room(answer.request.room),)))
 
-    def _draft(self, output: Output, *, streamed: bool) -> Message:
-        session = self._sessions.by_identity(output.identity)
+    def _draft(self, answer: Answer, *, streamed: bool) -> Message:
+        session = self._sessions.by_identity(answer.identity)
         return Message(
             message_id=self._world.new_id(),
             response_id=self._world.new_id(),
-            room=output.request.room,
-            room_id=output.request.room_id,
+            room=answer.request.room,
+            room_id=answer.request.room_id,
             seq=0,
-            identity=output.identity,
-            client_id=session.client_id if session is not None else output.identity,
+            identity=answer.identity,
+            client_id=session.client_id if session is not None else answer.identity,
             role="assistant",
-            text=output.text,
-            data=output.text,
-            request_id=output.request.request_id,
-            output_id=output.output_id,
-            asker=output.request.identity,
-            question_id=output.request.message_id or None,
+            text=answer.text,
+            data=answer.text,
+            request_id=answer.request.request_id,
+            output_id=answer.output_id,
+            asker=answer.request.identity,
+            question_id=answer.request.message_id or None,
             streamed=streamed,
         )
 
 
-def _about(output: Output, message: Message) -> dict[str, object]:
+def _about(answer: Answer, message: Message) -> dict[str, object]:
     return {
-        "requestId": output.request.request_id,
+        "requestId": answer.request.request_id,
         "responseId": message.response_id,
         "messageId": message.message_id,
-        "outputId": output.output_id,
+        "outputId": answer.output_id,
         "roomName": message.room,
         "identity": message.identity,
         "clientId": message.client_id,

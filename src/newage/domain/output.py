@@ -1,0 +1,360 @@
+"""When an output is over: what one extension streams, as a machine (contract 5.6, 5.8). No clock: time is an argument.
+
+An output is one text of an extension. The reference extension opens a stream for each token and never says that an
+output is over; what is written from the documentation opens one stream for each output. So an output has any number of
+streams, one after the other or at once, and ends by the rules here.
+
+The driver tells what the extension says and obeys the verdicts that it gets, in their order. It calls ``tick`` once
+``deadline`` has passed. Text takes a short way: ``find`` tells its stream, ``take`` what of it may be shown, and
+whether that has consequences shows in ``deadline``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import TypeAlias
+
+from attrs import frozen
+
+from newage.domain.chunks import ChunkOrder
+from newage.domain.correlation import Nobody
+from newage.domain.request import Request
+from newage.domain.text import well_formed
+from newage.domain.verdicts import (
+    NEVER,
+    Answered,
+    Failed,
+    Finished,
+    Forgotten,
+    Heard,
+    Opened,
+    Output,
+    Refused,
+    Stream,
+    StreamKey,
+    Verdict,
+)
+from newage.errors import CallFailed, NewAgeError
+from newage.settings import limit
+
+SIGN_SECONDS = 1.0  # so often the traffic of an output is reported as a sign of life
+
+Label: TypeAlias = Callable[[str | None], Request | Nobody | None]  # as ``Desk.label``
+# requestId, outputId, the request of that output, requests that are over by this packet: as ``Desk.whose``
+Whose: TypeAlias = Callable[[str | None, str | None, Request | None, Collection[Request]], Request | Nobody]
+
+
+@frozen(kw_only=True)
+class StreamSettings:
+    stream_idle_finalize_ms: int = limit(2000, "an output ends when nothing came for so long after an END")
+    stream_long_ms: int = limit(200, "END of a stream that lived so long ends its output")
+    stream_long_chunks: int = limit(8, "END of a stream with more chunks ends its output")
+    max_output_bytes: int = limit(1_048_576, "UTF-8 bytes of one output")
+    max_streams_per_extension: int = limit(64, "live streamIds of one extension")
+    max_outputs_per_extension: int = limit(16, "live outputs of one extension")
+    max_ended_outputs_per_extension: int = limit(256, "ended outputs kept for late chunks")
+    max_chunk_gaps: int = limit(1024, "missing chunk indexes remembered per stream")
+    output_idle_seconds: int = limit(120, "an output without any traffic fails after it")
+    output_tail_seconds: int = limit(60, "late chunks reopen an ended output within it")
+
+
+class Outputs:
+    """The machine, one for each extension.
+
+    ``deadline``: when ``tick`` is due; it may turn out to be early, never late.
+
+    :param settings: what holds now.
+    :param label: what a requestId says of this extension.
+    :param whose: the request that a packet of an answer belongs to.
+    """
+
+    __slots__ = ("_ended", "_label", "_newest", "_open", "_settings", "_streams", "_whose", "deadline")
+
+    def __init__(self, settings: Callable[[], StreamSettings], label: Label, whose: Whose) -> None:
+        self._settings = settings
+        self._label = label
+        self._whose = whose
+        self._streams: dict[StreamKey, Stream] = {}
+        self._open: dict[Output, None] = {}  # oldest first
+        self._ended: dict[Output, None] = {}  # that may go on; in the order of their ends
+        self._newest: dict[str, Output] = {}  # outputId -> what it was used for last
+        self.deadline = NEVER
+
+    @property
+    def open_count(self) -> int:
+        return len(self._open)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing would be lost with this object."""
+        return not self._open and not self._ended
+
+    def knows(self, output_id: str) -> bool:
+        """Is there an output that the extension calls so, open or in its tail?"""
+        return output_id in self._newest
+
+    # -------------------------------------------------------------------------------------------------------- streams
+
+    def find(self, stream_id: str, request_id: str | None) -> Stream | None:
+        """The live stream that a packet belongs to: of that id, and of the request that it names, if it names one."""
+        stream = self._streams.get(stream_id)
+        if stream is None or request_id is None or request_id == stream.label:
+            return stream
+        label = self._label(request_id)
+        if isinstance(label, Nobody):
+            return None
+        if label is not None and label is not stream.output.request:
+            return self._streams.get((stream_id, label))
+        stream.label = request_id  # so the next packet is found at once
+        return stream
+
+    def started(self, stream_id: str, output_id: str | None, request_id: str | None, now: float) -> list[Verdict]:
+        """CLIENT_STREAM_START; or data of an unknown stream, which is one where it names an output."""
+        if self.find(stream_id, request_id) is not None:
+            return []
+        if output_id is None:
+            return [Refused("data for an unknown stream", 71)]
+        settings = self._settings()
+        if len(self._streams) >= settings.max_streams_per_extension:
+            return [Refused("too many open streams", 71)]
+        over = [o for o in self._open if o.waits_since is not None and o.given_id != output_id]
+        found = self._output(output_id, request_id, over, now, settings)  # before another request may be sent
+        verdicts = [verdict for each in over for verdict in self._finish(each, now)]
+        if isinstance(found, Refused):
+            return [found, *verdicts]
+        if found not in self._open:
+            verdicts.append(self._open_again(found, stream_id, now, settings))
+        elif now - found.heard_at >= SIGN_SECONDS:
+            found.heard_at = now
+            verdicts.append(Heard(found))
+        found.open_streams += 1
+        found.waits_since = None
+        found.active_at = now
+        key = (stream_id, found.request) if stream_id in self._streams else stream_id
+        self._streams[key] = Stream(key, found, request_id, now, ChunkOrder(settings.max_chunk_gaps))
+        return verdicts
+
+    def take(self, stream: Stream, index: int | None, text: str, now: float) -> str:
+        """One chunk of a live stream, the path of each token.
+
+        :param text: may hold half a surrogate pair.
+        :return: the text that may be shown now, well-formed; "" for a chunk that has come before.
+        """
+        order, output = stream.order, stream.output
+        if index == order.next:  # as nearly always
+            order.next += 1
+            order.accepted += 1
+        elif not order.accept(index):
+            return ""
+        output.active_at = now
+        if text.isascii() and not output.joiner.held:
+            output.size += len(text)
+        else:
+            text = output.joiner.feed(text)
+            output.size += len(text.encode())
+        if output.size > output.limit or now - output.heard_at >= SIGN_SECONDS:
+            self.deadline = now
+        return text
+
+    def ended(
+        self, stream_id: str, output_id: str | None, request_id: str | None, final: bool | None, now: float
+    ) -> list[Verdict]:
+        """CLIENT_STREAM_END.
+
+        :param final: True, the output is complete; False, it goes on; None, judge by the stream.
+        """
+        stream = self.find(stream_id, request_id)
+        if stream is None:
+            output = self._named(output_id, request_id)
+            return self._finish(output, now) if final and output is not None else []
+        del self._streams[stream.key]
+        output = stream.output
+        output.open_streams -= 1
+        output.active_at = now
+        settings = self._settings()
+        if final is None:
+            lived = (now - stream.started_at) * 1000
+            final = lived >= settings.stream_long_ms or stream.order.accepted > settings.stream_long_chunks
+        if final:
+            return self._finish(output, now)
+        if output.open_streams == 0:
+            output.waits_since = now
+            self._due(now + settings.stream_idle_finalize_ms / 1000)
+        return []
+
+    def stream_failed(self, stream_id: str, output_id: str | None, request_id: str | None, now: float) -> list[Verdict]:
+        """CLIENT_STREAM_DATA_FAILED."""
+        stream = self.find(stream_id, request_id)
+        output = stream.output if stream is not None else self._named(output_id, request_id)
+        if output is None:
+            return []
+        return self._fail(output, CallFailed("The extension reported a failed stream."), now)
+
+    # ------------------------------------------------------------------------------------------ answers, other endings
+
+    def answered(
+        self, output_id: str | None, request_id: str | None, text: str, now: float, new_id: Callable[[], str]
+    ) -> list[Verdict]:
+        """An answer in one piece. It ends what is streamed for the same request.
+
+        :param new_id: names an output that has no name.
+        """
+        request = self._request(output_id, request_id, ())
+        if isinstance(request, Nobody):
+            return [Refused(f"an answer: {request.value}", 72)]
+        known = self._of(output_id, request)
+        if known is not None:
+            return [*self._finish(known, now), Answered(known, well_formed(text), repeated=True)]
+        verdicts = [v for each in list(self._open) if each.request is request for v in self._finish(each, now)]
+        output = self._add(output_id or new_id(), request, now)
+        whole = well_formed(text).encode()[: self._settings().max_output_bytes]
+        return [*verdicts, Answered(output, whole.decode(errors="ignore"), repeated=False), *self._close(output, now)]
+
+    def failed(self, request: Request, reason: NewAgeError, now: float) -> list[Verdict]:
+        """The extension reported that it failed at a request."""
+        return [v for each in list(self._open) if each.request is request for v in self._fail(each, reason, now)]
+
+    def stopped(self, request: Request | None, room: str | None, now: float) -> list[Verdict]:
+        """STOP_PROCESSING: what is open of that request is complete; without one, of that room; of neither, all is."""
+        return [
+            verdict
+            for each in list(self._open)
+            if (each.request is request if request is not None else room in (None, each.request.room))
+            for verdict in self._finish(each, now)
+        ]
+
+    def lost(self, reason: NewAgeError, now: float) -> list[Verdict]:
+        """The extension went."""
+        return [verdict for each in list(self._open) for verdict in self._fail(each, reason, now)]
+
+    def cut_off(self, reason: NewAgeError, now: float) -> list[Verdict]:
+        """Nothing more will be heard. What is in the middle of a stream fails; what is between two is complete."""
+        return [
+            verdict
+            for each in list(self._open)
+            for verdict in (self._fail(each, reason, now) if each.open_streams else self._finish(each, now))
+        ]
+
+    def tick(self, now: float) -> list[Verdict]:
+        """What is due: complete what waited long enough, fail what fell silent, forget what is long over."""
+        settings = self._settings()
+        verdicts: list[Verdict] = []
+        for output in list(self._open):
+            if output.size > output.limit:
+                verdicts += self._fail(output, CallFailed("The answer is too large."), now)
+            elif output.waits_since is not None and now >= _patience(output.waits_since, settings):
+                verdicts += self._finish(output, now)
+            elif now >= output.active_at + settings.output_idle_seconds:
+                verdicts += self._fail(output, CallFailed("The extension fell silent."), now)
+            elif output.active_at - output.heard_at >= SIGN_SECONDS:
+                output.heard_at = output.active_at
+                verdicts.append(Heard(output))
+        for output in list(self._ended):
+            if now < output.ended_at + settings.output_tail_seconds:
+                break
+            verdicts.append(self._forget(output))
+        self.deadline = NEVER
+        for output in self._open:
+            self._due(output.active_at + settings.output_idle_seconds)
+            if output.waits_since is not None:
+                self._due(_patience(output.waits_since, settings))
+        for output in self._ended:
+            self._due(output.ended_at + settings.output_tail_seconds)
+            break  # the others are later
+        return verdicts
+
+    # ------------------------------------------------------------------------------------------------------ internals
+
+    def _due(self, when: float) -> None:
+        self.deadline = min(self.deadline, when)
+
+    def _request(self, output_id: str | None, request_id: str | None, over: Collection[Output]) -> Request | Nobody:
+        bound = self._newest.get(output_id or "")
+        if bound is not None and request_id is None:  # a token of the reference extension, as nearly always
+            return bound.request
+        ends = {output.request for output in over}
+        return self._whose(request_id, output_id, bound.request if bound is not None else None, ends)
+
+    def _output(
+        self,
+        output_id: str,
+        request_id: str | None,
+        over: Collection[Output],
+        now: float,
+        settings: StreamSettings,
+    ) -> Output | Refused:
+        request = self._request(output_id, request_id, over)
+        if isinstance(request, Nobody):
+            return Refused(f"a stream: {request.value}", 72)
+        known = self._of(output_id, request)
+        if known is not None:
+            return known
+        if len(self._open) - len(over) >= settings.max_outputs_per_extension:
+            return Refused("too many open outputs", 71)
+        return self._add(output_id, request, now)
+
+    def _of(self, output_id: str | None, request: Request) -> Output | None:
+        """The output of that id and request."""
+        newest = self._newest.get(output_id or "")
+        if newest is None or newest.request is request:
+            return newest
+        both = (output for outputs in (self._open, self._ended) for output in outputs)
+        return next((o for o in both if o.given_id == output_id and o.request is request), None)
+
+    def _named(self, output_id: str | None, request_id: str | None) -> Output | None:
+        """The known output that a packet means by its outputId, and by its requestId where that names a request."""
+        label = self._label(request_id)
+        if isinstance(label, Nobody):
+            return None
+        return self._newest.get(output_id or "") if label is None else self._of(output_id, label)
+
+    def _add(self, output_id: str, request: Request, now: float) -> Output:
+        output = Output(given_id=output_id, request=request, active_at=now, reused=output_id in self._newest)
+        self._newest[output_id] = output
+        return output
+
+    def _open_again(self, output: Output, stream_id: str, now: float, settings: StreamSettings) -> Opened:
+        """For the first time, or after its end. What failed is bounded anew: nobody keeps the rest of it."""
+        self._ended.pop(output, None)
+        self._newest.setdefault(output.given_id, output)
+        self._open[output] = None
+        if output.failed:
+            output.size = 0
+        output.limit = settings.max_output_bytes
+        output.heard_at = now
+        self._due(now + settings.output_idle_seconds)
+        return Opened(output, stream_id, again=output.ended_at != NEVER)
+
+    def _finish(self, output: Output, now: float) -> list[Verdict]:
+        if output not in self._open:
+            return []
+        return [Finished(output, output.joiner.flush()), *self._close(output, now)]
+
+    def _fail(self, output: Output, reason: NewAgeError, now: float) -> list[Verdict]:
+        if output not in self._open:
+            return []
+        first, output.failed = not output.failed, True
+        return [Failed(output, reason, first), *self._close(output, now)]
+
+    def _close(self, output: Output, now: float) -> list[Verdict]:
+        """:return: what is forgotten for it."""
+        self._open.pop(output, None)
+        self._ended[output] = None
+        output.open_streams, output.waits_since, output.ended_at = 0, None, now
+        for key in [key for key, stream in self._streams.items() if stream.output is output]:
+            del self._streams[key]
+        settings = self._settings()
+        self._due(now + settings.output_tail_seconds)
+        surplus = len(self._ended) - settings.max_ended_outputs_per_extension
+        return [self._forget(old) for old in list(self._ended)[: max(0, surplus)]]
+
+    def _forget(self, output: Output) -> Forgotten:
+        del self._ended[output]
+        if self._newest.get(output.given_id) is output:
+            del self._newest[output.given_id]
+        return Forgotten(output)
+
+
+def _patience(waits_since: float, settings: StreamSettings) -> float:
+    """Until when an output between two streams is waited for."""
+    return waits_since + settings.stream_idle_finalize_ms / 1000

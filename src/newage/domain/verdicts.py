@@ -1,0 +1,113 @@
+"""Outputs, their streams, and what the machine of outputs decides about them (contract 5.6, 5.8)."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from attrs import define, field, frozen
+
+from newage.domain.chunks import ChunkOrder
+from newage.domain.request import Request
+from newage.domain.text import Joiner
+from newage.errors import NewAgeError
+
+NEVER = float("inf")
+
+
+@define(eq=False)
+class Output:
+    """One output as its extension knows it. Times are seconds on the driver's clock; only the machine writes.
+
+    ``reused``: this extension used the outputId for another request before. ``failed``: it failed once, so nobody
+    hears its late chunks.
+    """
+
+    given_id: str
+    request: Request
+    active_at: float
+    reused: bool
+    heard_at: float = 0.0  # the last sign of life that was reported
+    joiner: Joiner = field(factory=Joiner)
+    open_streams: int = 0
+    waits_since: float | None = None  # the last END, while no stream is open
+    ended_at: float = NEVER  # for the last time
+    failed: bool = False
+    size: int = 0  # UTF-8 bytes so far
+    limit: int = 0  # of these
+
+
+StreamKey: TypeAlias = str | tuple[str, Request]  # with the request where an extension uses a streamId for two at once
+
+
+@define(eq=False)
+class Stream:
+    """One live streamId. ``label`` is the requestId that its packets carry."""
+
+    key: StreamKey
+    output: Output
+    label: str | None
+    started_at: float
+    order: ChunkOrder
+
+
+# ------------------------------------------------------------------------------------------------------------ verdicts
+
+
+@frozen
+class Opened:
+    """Show what comes of this output from now on. ``again``: it was over and goes on."""
+
+    output: Output
+    stream_id: str
+    again: bool
+
+
+@frozen
+class Refused:
+    """Something belongs to nothing, or is too much: a line in the log."""
+
+    why: str
+    warning_code: int
+
+
+@frozen
+class Finished:
+    """It is complete, after this rest of its text."""
+
+    output: Output
+    rest: str
+
+
+@frozen
+class Failed:
+    """It came to a bad end. ``first``: it had not failed before."""
+
+    output: Output
+    reason: NewAgeError
+    first: bool
+
+
+@frozen
+class Answered:
+    """An output in one piece, complete. ``repeated``: that of a streamed one, whose text stands already."""
+
+    output: Output
+    text: str
+    repeated: bool
+
+
+@frozen
+class Heard:
+    """Its extension is at work on it."""
+
+    output: Output
+
+
+@frozen
+class Forgotten:
+    """Its tail is over: what still comes of it belongs to nothing."""
+
+    output: Output
+
+
+Verdict: TypeAlias = Opened | Refused | Finished | Failed | Answered | Heard | Forgotten

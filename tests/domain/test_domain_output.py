@@ -1,0 +1,621 @@
+"""When an output is over (contract 5.6, 5.8): the machine by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from itertools import count
+from typing import TypeVar
+
+import pytest
+from attrs import evolve
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from newage.domain.correlation import Nobody
+from newage.domain.model import RequestMode, Role
+from newage.domain.output import SIGN_SECONDS, Outputs, StreamSettings
+from newage.domain.request import Ask, Request
+from newage.domain.text import well_formed
+from newage.domain.verdicts import (
+    NEVER,
+    Answered,
+    Failed,
+    Finished,
+    Forgotten,
+    Heard,
+    Opened,
+    Output,
+    Refused,
+    Verdict,
+)
+from newage.errors import CallFailed
+
+GONE = CallFailed("gone")
+V = TypeVar("V", bound=Verdict)
+
+
+def request(request_id: str, room: str = "red") -> Request:
+    return Request(
+        request_id=request_id,
+        identity="ann",
+        client_id="ann",
+        room=room,
+        role=Role.GUEST,
+        mode=RequestMode.IMMEDIATE,
+        message_id=f"m-{request_id}",
+        ask=Ask(request_id=request_id, text="hi"),
+        created_at=0,
+        active_at=0,
+    )
+
+
+class Asked:
+    """The requests of an extension; one without a name answers the newest, as far as it is not over."""
+
+    def __init__(self, *names: str) -> None:
+        self.requests = {name: request(name) for name in names}
+        self.over: set[str] = set()
+
+    def label(self, request_id: str | None) -> Request | Nobody | None:
+        return Nobody.OVER if request_id in self.over else self.requests.get(request_id or "")
+
+    def whose(
+        self, request_id: str | None, output_id: str | None, bound: Request | None, over: Collection[Request] = ()
+    ) -> Request | Nobody:
+        named = self.label(request_id) or bound
+        if named is not None:
+            return named
+        waiting = [each for each in self.requests.values() if each not in over]
+        return waiting[-1] if waiting else Nobody.NOTHING_ASKED
+
+
+class Machine:
+    """``Outputs`` with a time and requests; text goes the driver's way."""
+
+    def __init__(self, *names: str, **settings: int) -> None:
+        self.asked = Asked(*(names or ("r1",)))
+        self.settings = StreamSettings(**settings)
+        self.outputs = Outputs(lambda: self.settings, self.asked.label, self.asked.whose)
+        self.now = 100.0
+        self.shown = ""
+
+    def start(self, stream: str = "s1", output: str | None = "o1", request_id: str | None = None) -> list[Verdict]:
+        return self.outputs.started(stream, output, request_id, self.now)
+
+    def data(self, text: str, stream: str = "s1", index: int | None = None, request_id: str | None = None) -> str:
+        found = self.outputs.find(stream, request_id)
+        assert found is not None
+        shown = self.outputs.take(found, index, text, self.now)
+        self.shown += shown
+        return shown
+
+    def end(
+        self,
+        stream: str = "s1",
+        output: str | None = "o1",
+        request_id: str | None = None,
+        final: bool | None = None,
+    ) -> list[Verdict]:
+        return self.outputs.ended(stream, output, request_id, final, self.now)
+
+    def fail(self, stream: str = "s1", output: str | None = "o1", request_id: str | None = None) -> list[Verdict]:
+        return self.outputs.stream_failed(stream, output, request_id, self.now)
+
+    def answer(self, text: str, output: str | None = None, request_id: str | None = None) -> list[Verdict]:
+        return self.outputs.answered(output, request_id, text, self.now, lambda: "made")
+
+    def wait(self, seconds: float) -> list[Verdict]:
+        """As the driver waits: a tick at each deadline."""
+        end, verdicts = self.now + seconds, []
+        while self.outputs.deadline <= end:
+            self.now = max(self.now, self.outputs.deadline)
+            verdicts += self.outputs.tick(self.now)
+        self.now = end
+        return verdicts
+
+
+def only(kind: type[V], verdicts: list[Verdict]) -> V:
+    assert [type(each) for each in verdicts] == [kind]
+    (found,) = verdicts
+    assert isinstance(found, kind)
+    return found
+
+
+def kinds(verdicts: list[Verdict]) -> list[tuple[type[Verdict], str]]:
+    return [(type(each), "" if isinstance(each, Refused) else each.output.given_id) for each in verdicts]
+
+
+def opened(machine: Machine, stream: str = "s1", output: str = "o1", request_id: str | None = None) -> Output:
+    return only(Opened, machine.start(stream, output, request_id)).output
+
+
+# --------------------------------------------------------------------------------------------------- a stream per token
+
+
+def test_a_stream_per_token_is_one_output_that_ends_when_no_more_comes() -> None:
+    it = Machine()
+    output = opened(it)
+    for number in range(5):
+        it.data("x", f"s{number + 1}")
+        assert it.end(f"s{number + 1}") == []
+        assert it.wait(1.9) == []
+        assert [type(v) for v in it.start(f"s{number + 2}")] == [Heard]
+    assert it.end("s6") == []
+    assert it.wait(1.9) == []
+    assert it.wait(0.1) == [Finished(output, "")]
+    assert it.shown == "xxxxx"
+
+
+def test_tokens_in_quick_succession_say_nothing() -> None:
+    it = Machine()
+    opened(it)
+    assert it.end() == []
+    it.now += SIGN_SECONDS / 2
+    assert it.start("s2") == []
+
+
+def test_the_next_output_ends_the_one_that_is_between_two_streams() -> None:
+    it = Machine("r1", "r2")
+    opened(it, request_id="r1")
+    it.end()
+    verdicts = it.start("s2", "o2", "r2")
+    assert kinds(verdicts) == [(Finished, "o1"), (Opened, "o2")]
+    second = it.outputs.find("s2", None)
+    assert second is not None
+    assert second.output.request is it.asked.requests["r2"]
+
+
+def test_what_ends_by_a_packet_does_not_get_that_packet() -> None:
+    it = Machine("r1", "r2")
+    assert opened(it).request is it.asked.requests["r2"]
+    it.end()
+    start = it.start("s2", "o2")
+    assert isinstance(start[-1], Opened)
+    assert start[-1].output.request is it.asked.requests["r1"]
+
+
+def test_an_output_in_the_middle_of_a_stream_is_not_ended_by_another() -> None:
+    it = Machine("r1", "r2")
+    opened(it, "s1", "o1", "r1")
+    opened(it, "s2", "o2", "r2")
+    assert it.outputs.open_count == 2
+
+
+# ------------------------------------------------------------------------------------------------ one stream per output
+
+
+@pytest.mark.parametrize(("seconds", "chunks", "over"), [(0.19, 8, False), (0.2, 0, True), (0, 9, True)])
+def test_the_end_of_a_long_stream_is_the_end_of_its_output(seconds: float, chunks: int, over: bool) -> None:
+    it = Machine()
+    it.now = 0.0
+    opened(it)
+    for index in range(chunks):
+        it.data("x", index=index)
+    it.now += seconds
+    assert [type(v) for v in it.end()] == ([Finished] if over else [])
+
+
+def test_an_end_says_whether_it_is_the_last_one() -> None:
+    it = Machine()
+    opened(it)
+    it.now += 10
+    assert it.end(final=False) == []
+    it.start("s2")
+    assert kinds(it.end("s2", final=True)) == [(Finished, "o1")]
+
+
+def test_a_final_end_of_an_unknown_stream_ends_the_output_that_it_names() -> None:
+    it = Machine()
+    opened(it)
+    it.end()
+    assert it.end("s9", "o1") == []
+    assert it.end("s9", "o9", final=True) == []
+    assert kinds(it.end("s9", "o1", final=True)) == [(Finished, "o1")]
+    assert it.end("s9", "o1", final=True) == []
+
+
+def test_two_streams_of_one_output() -> None:
+    it = Machine()
+    opened(it)
+    assert it.start("s2") == []
+    it.data("a")
+    it.end()
+    it.data("b", "s2")
+    assert it.wait(60) == []
+    it.end("s2", final=False)
+    assert kinds(it.wait(2)) == [(Finished, "o1")]
+    assert it.shown == "ab"
+
+
+# -------------------------------------------------------------------------------------------------------------- chunks
+
+
+def test_a_chunk_counts_once() -> None:
+    it = Machine()
+    opened(it)
+    for index, text in [(0, "a"), (0, "a"), (3, "d"), (1, "b"), (1, "b"), (3, "d"), (-1, "z"), (4, "e"), (None, "!")]:
+        it.data(text, index=index)
+    assert it.shown == "adbe!"
+
+
+def test_halves_of_a_character_are_joined_across_streams_and_an_orphan_is_replaced() -> None:
+    it = Machine()
+    output = opened(it)
+    assert it.data("a\ud83d") == "a"
+    it.end()
+    it.start("s2")
+    assert it.data("\ude00\ud83d", "s2") == "\U0001f600"
+    assert it.end("s2", final=True) == [Finished(output, "\ufffd")]
+
+
+def test_what_is_too_large_fails_after_the_chunk_that_makes_it_so() -> None:
+    it = Machine(max_output_bytes=10)
+    opened(it)
+    it.data("12345")
+    assert it.outputs.deadline > it.now
+    assert it.data("äöü") == "äöü"
+    assert it.outputs.deadline == it.now
+    failed = only(Failed, it.wait(0))
+    assert (str(failed.reason), failed.first) == ("The answer is too large.", True)
+
+
+def test_what_goes_on_after_its_end_is_limited_as_a_whole_and_what_failed_anew() -> None:
+    it = Machine(max_output_bytes=10)
+    opened(it)
+    it.data("123456")
+    it.end(final=True)
+    assert only(Opened, it.start("s2")).again
+    it.data("78901", "s2")
+    assert only(Failed, it.wait(0)).first
+    assert only(Opened, it.start("s3")).again
+    it.data("1234567890", "s3")
+    assert it.wait(0) == []
+    it.data("1", "s3")
+    assert not only(Failed, it.wait(0)).first
+
+
+# ----------------------------------------------------------------------------------------------------------------- time
+
+
+def test_a_long_stream_is_a_sign_of_life_once_in_a_while() -> None:
+    it = Machine()
+    output = opened(it)
+    signs = []
+    for _ in range(100):
+        it.now += 0.1
+        it.data("x")
+        signs += it.wait(0)
+    assert signs == [Heard(output)] * 9
+
+
+def test_what_falls_silent_fails() -> None:
+    it = Machine()
+    opened(it)
+    it.now += 50
+    it.data("x")
+    assert [type(v) for v in it.wait(119.9)] == [Heard]
+    failed = only(Failed, it.wait(0.1))
+    assert str(failed.reason) == "The extension fell silent."
+
+
+def test_what_is_over_is_kept_for_late_chunks_and_then_forgotten() -> None:
+    it = Machine()
+    output = opened(it)
+    it.end(final=True)
+    assert it.wait(59.9) == []
+    assert only(Opened, it.start("s2")) == Opened(output, "s2", again=True)
+    it.end("s2", final=True)
+    assert it.wait(59.9) == []
+    assert it.outputs.knows("o1")
+    assert it.wait(0.1) == [Forgotten(output)]
+    assert not it.outputs.knows("o1")
+    assert it.outputs.idle
+    assert it.outputs.deadline == NEVER
+
+
+def test_what_is_over_is_kept_up_to_a_number() -> None:
+    it = Machine("r1", "r2", "r3", max_ended_outputs_per_extension=2)
+    for number in "123":
+        opened(it, f"s{number}", f"o{number}", f"r{number}")
+        verdicts = it.end(f"s{number}", final=True)
+    assert kinds(verdicts) == [(Finished, "o3"), (Forgotten, "o1")]
+    it.settings = evolve(it.settings, max_ended_outputs_per_extension=1)
+    opened(it, "s4", "o4", "r3")
+    it.end("s4", final=False)
+    assert kinds(it.start("s5", "o2")) == [
+        (Finished, "o4"),
+        (Forgotten, "o2"),
+        (Forgotten, "o3"),
+        (Opened, "o2"),
+    ]
+    assert it.outputs.knows("o2")
+
+
+def test_a_tick_that_comes_early_changes_nothing() -> None:
+    it = Machine()
+    opened(it)
+    it.end()
+    due = it.outputs.deadline
+    assert it.outputs.tick(it.now + 1) == []
+    assert it.outputs.deadline == due
+
+
+def test_times_and_limits_are_what_the_settings_say_now() -> None:
+    it = Machine()
+    opened(it)
+    it.settings = StreamSettings(stream_idle_finalize_ms=500)
+    it.end()
+    assert kinds(it.wait(0.5)) == [(Finished, "o1")]
+
+
+# ------------------------------------------------------------------------------------------------------ what is refused
+
+
+def test_a_second_start_changes_nothing() -> None:
+    it = Machine()
+    opened(it)
+    assert it.start() == it.start(output="o9") == []
+
+
+def test_data_of_an_unknown_stream_needs_an_output() -> None:
+    assert only(Refused, Machine().start(output=None)).why == "data for an unknown stream"
+
+
+def test_streams_and_outputs_are_limited() -> None:
+    it = Machine("r1", "r2", "r3", max_streams_per_extension=2, max_outputs_per_extension=1)
+    opened(it, request_id="r1")
+    assert only(Refused, it.start("s2", "o2", "r2")).why == "too many open outputs"
+    it.start("s3")
+    assert only(Refused, it.start("s4")).why == "too many open streams"
+    it.end("s1")
+    it.end("s3")
+    assert kinds(it.start("s5", "o2", "r2")) == [(Finished, "o1"), (Opened, "o2")]
+
+
+def test_a_stream_for_no_request_is_refused_and_ends_what_it_ends_all_the_same() -> None:
+    it = Machine("r1")
+    opened(it)
+    it.end()
+    verdicts = it.start("s2", "o2")
+    assert [type(each) for each in verdicts] == [Refused, Finished]
+    assert verdicts[0] == Refused("a stream: nothing of it is unanswered", 72)
+
+
+def test_an_id_that_is_over_belongs_to_nothing() -> None:
+    it = Machine("r1", "r2")
+    opened(it, request_id="r1")
+    it.asked.over.add("r2")
+    assert it.outputs.find("s1", "r2") is None
+    assert it.end(request_id="r2", final=True) == it.fail(request_id="r2") == []
+
+
+# ------------------------------------------------------------------------------------------------------------- same ids
+
+
+def test_one_stream_id_for_two_requests_at_once() -> None:
+    it = Machine("r1", "r2")
+    opened(it, "s", "o", "r1")
+    again = only(Opened, it.start("s", "o", "r2"))
+    assert again.output.reused
+    for request_id in ("r1", "r2"):
+        found = it.outputs.find("s", request_id)
+        assert found is not None
+        assert found.output.request is it.asked.requests[request_id]
+    assert it.end("s", "o", "r1", final=True) != []
+    assert kinds(it.fail("s", "o", "r2")) == [(Failed, "o")]
+    assert kinds(it.start("s9", "o", "r1")) == [(Opened, "o")]
+    assert it.outputs.open_count == 1
+
+
+def test_packets_may_begin_to_name_their_request_or_name_one_that_nobody_gave() -> None:
+    it = Machine("r1")
+    opened(it)
+    named = it.outputs.find("s1", "r1")
+    assert named is it.outputs.find("s1", None) is it.outputs.find("s1", "mine")
+
+
+# ---------------------------------------------------------------------------------------------------------- bad endings
+
+
+def test_a_failed_stream_fails_its_output_once() -> None:
+    it = Machine()
+    output = opened(it)
+    failed = only(Failed, it.fail())
+    assert (failed.output, str(failed.reason)) == (output, "The extension reported a failed stream.")
+    assert it.fail() == []
+    assert it.fail("s9", "o9") == []
+
+
+def test_a_failed_request_fails_its_outputs() -> None:
+    it = Machine("r1", "r2")
+    opened(it, "s1", "o1", "r1")
+    opened(it, "s2", "o2", "r2")
+    assert kinds(it.outputs.failed(it.asked.requests["r1"], GONE, it.now)) == [(Failed, "o1")]
+
+
+def test_stopping_completes_what_is_open_of_a_request_of_a_room_or_at_all() -> None:
+    it = Machine("r1", "r2", "r3", "r4")
+    it.asked.requests["r2"].room = "blue"
+    for number in "1234":
+        opened(it, f"s{number}", f"o{number}", f"r{number}")
+    assert kinds(it.outputs.stopped(it.asked.requests["r1"], None, it.now)) == [(Finished, "o1")]
+    assert kinds(it.outputs.stopped(None, "blue", it.now)) == [(Finished, "o2")]
+    assert kinds(it.outputs.stopped(None, None, it.now)) == [(Finished, "o3"), (Finished, "o4")]
+
+
+def test_an_extension_that_goes_fails_all_and_a_hub_that_goes_what_is_in_the_middle() -> None:
+    for leaving, end_of_first in ((Outputs.lost, Failed), (Outputs.cut_off, Finished)):
+        it = Machine("r1", "r2")
+        opened(it, "s1", "o1", "r1")
+        opened(it, "s2", "o2", "r2")
+        it.end("s1", final=False)
+        assert kinds(leaving(it.outputs, GONE, it.now)) == [(end_of_first, "o1"), (Failed, "o2")]
+
+
+# ------------------------------------------------------------------------------------------------- answers in one piece
+
+
+def test_an_answer_in_one_piece_is_an_output_that_is_over() -> None:
+    it = Machine(max_output_bytes=3)
+    answered = only(Answered, it.answer("aä\ud83d"))
+    assert (answered.text, answered.output.given_id, answered.repeated) == ("aä", "made", False)
+    assert it.outputs.knows("made")
+
+
+def test_an_answer_ends_what_is_streamed_for_its_request_and_may_repeat_it() -> None:
+    it = Machine("r1", "r2")
+    opened(it, "s1", "o1", "r1")
+    opened(it, "s2", "o2", "r2")
+    assert kinds(it.answer("whole", "o3", "r1")) == [(Finished, "o1"), (Answered, "o3")]
+    verdicts = it.answer("whole \ud83d", "o2", "r2")
+    assert kinds(verdicts) == [(Finished, "o2"), (Answered, "o2")]
+    assert verdicts[-1] == Answered(verdicts[0].output, "whole \ufffd", repeated=True)  # type: ignore[union-attr]
+
+
+def test_an_answer_to_nothing_is_refused() -> None:
+    it = Machine()
+    it.asked.over.add("r1")
+    it.asked.requests.clear()
+    assert only(Refused, it.answer("x", request_id="r1")).warning_code == 72
+
+
+# ---------------------------------------------------------------------------------------------------------------- model
+
+
+class OutputsMachine(RuleBasedStateMachine):
+    """Any packets in any order: each output is opened and closed in turn, all its text is shown, nothing stays."""
+
+    LIMITS = StreamSettings(
+        max_output_bytes=60,
+        max_streams_per_extension=4,
+        max_outputs_per_extension=2,
+        max_ended_outputs_per_extension=3,
+        max_chunk_gaps=2,
+        output_idle_seconds=20,
+        output_tail_seconds=10,
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = Asked("r1", "r2", "r3")
+        self.outputs = Outputs(lambda: self.LIMITS, self.asked.label, self.asked.whose)
+        self.now = 0.0
+        self.state: dict[Output, str] = {}
+        self.sent: dict[Output, str] = {}  # since it was opened
+        self.shown: dict[Output, str] = {}
+        self.ids = count()
+
+    def obey(self, verdicts: list[Verdict]) -> None:
+        for verdict in verdicts:
+            match verdict:
+                case Opened(output, _, again):
+                    assert self.state.get(output) == ("ended" if again else None)
+                    self.state[output] = "open"
+                    self.sent[output] = self.shown[output] = ""
+                case Finished(output, rest):
+                    assert self.state[output] == "open"
+                    self.state[output] = "ended"
+                    assert self.shown[output] + rest == well_formed(self.sent[output])
+                case Failed(output, _, _):
+                    assert self.state[output] == "open"
+                    self.state[output] = "ended"
+                    assert well_formed(self.sent[output]).startswith(self.shown[output])
+                case Answered(output, _, repeated):
+                    assert self.state.get(output) == ("ended" if repeated else None)
+                    self.state[output] = "ended"
+                case Heard(output):
+                    assert self.state[output] == "open"
+                case Forgotten(output):
+                    assert self.state.pop(output) == "ended"
+                case Refused(why, code):
+                    assert why
+                    assert code in (71, 72)
+
+    names = st.sampled_from([None, "r1", "r2", "r3", "x"])
+
+    @rule(stream=st.sampled_from("abcde"), output=st.sampled_from(["o1", "o2", "o3", None]), name=names)
+    def start(self, stream: str, output: str | None, name: str | None) -> None:
+        self.obey(self.outputs.started(stream, output, name, self.now))
+
+    @rule(
+        stream=st.sampled_from("abcde"),
+        name=names,
+        index=st.one_of(st.none(), st.integers(0, 4)),
+        text=st.text("aä\ud83d\ude00", max_size=6),
+    )
+    def data(self, stream: str, name: str | None, index: int | None, text: str) -> None:
+        found = self.outputs.find(stream, name)
+        if found is None:
+            return
+        accepted = found.order.accepted
+        shown = self.outputs.take(found, index, text, self.now)
+        if found.order.accepted > accepted:
+            self.sent[found.output] += text
+        else:
+            assert shown == ""
+        self.shown[found.output] += shown
+        if self.outputs.deadline <= self.now:
+            self.obey(self.outputs.tick(self.now))
+
+    @rule(
+        stream=st.sampled_from("abcde"),
+        output=st.sampled_from(["o1", "o2", None]),
+        name=names,
+        final=st.sampled_from([None, None, True, False]),
+    )
+    def end(self, stream: str, output: str | None, name: str | None, final: bool | None) -> None:
+        self.obey(self.outputs.ended(stream, output, name, final, self.now))
+
+    @rule(stream=st.sampled_from("abcde"), output=st.sampled_from(["o1", "o2", None]), name=names)
+    def fail(self, stream: str, output: str | None, name: str | None) -> None:
+        self.obey(self.outputs.stream_failed(stream, output, name, self.now))
+
+    @rule(output=st.sampled_from(["o1", "o2", None]), name=names)
+    def answer(self, output: str | None, name: str | None) -> None:
+        self.obey(self.outputs.answered(output, name, "whole", self.now, lambda: f"m{next(self.ids)}"))
+
+    @rule(name=st.sampled_from(["r1", "r2"]), room=st.sampled_from([None, "red", "blue"]))
+    def stop(self, name: str, room: str | None) -> None:
+        request = self.asked.requests[name] if room is None else None
+        self.obey(self.outputs.stopped(request, room, self.now))
+
+    @rule(name=st.sampled_from(["r1", "r2"]))
+    def error(self, name: str) -> None:
+        self.obey(self.outputs.failed(self.asked.requests[name], GONE, self.now))
+
+    @rule(how=st.sampled_from([Outputs.lost, Outputs.cut_off]))
+    def leave(self, how: Callable[..., list[Verdict]]) -> None:
+        self.obey(how(self.outputs, GONE, self.now))
+        assert self.outputs.open_count == 0
+
+    @rule(seconds=st.sampled_from([0.1, 0.5, 1.0, 2.0, 9.0, 30.0]))
+    def wait(self, seconds: float) -> None:
+        end = self.now + seconds
+        while self.outputs.deadline <= end:
+            self.now = max(self.now, self.outputs.deadline)
+            self.obey(self.outputs.tick(self.now))
+            assert self.outputs.deadline > self.now
+        self.now = end
+
+    @precondition(lambda self: self.outputs.deadline > self.now)
+    @rule()
+    def tick_early(self) -> None:
+        assert all(isinstance(verdict, Heard) for verdict in self.outputs.tick(self.now))
+
+    @invariant()
+    def what_is_open_is_what_was_said(self) -> None:
+        states = list(self.state.values())
+        assert states.count("open") == self.outputs.open_count <= self.LIMITS.max_streams_per_extension + 1
+        assert states.count("ended") <= self.LIMITS.max_ended_outputs_per_extension
+        assert self.outputs.idle is (not states)
+
+    def teardown(self) -> None:
+        self.wait(60)
+        assert self.state == {}
+        assert self.outputs.idle
+        assert self.outputs.deadline == NEVER
+
+
+OutputsMachine.TestCase.settings = hypothesis_settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestOutputs = OutputsMachine.TestCase
