@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from newage.dialect import files
+from newage.domain.client_file import ClientFile
 from newage.domain.logs import LogPage
 from newage.errors import BadParameter, FileMissing, PathOutside, PathRestricted
 
@@ -67,6 +68,34 @@ def test_what_the_file_says_is_read_with_care() -> None:
     assert files.restricted({"restrictedFiles": ["data/x.json"]}) == ["data/x.json"]
     assert files.restricted({"restrictedFiles": "data"}) == files.restricted({}) == []
     assert files.mounts(files.DEFAULTS) == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "client"),
+    [
+        ({}, None),
+        ({"clientId": 7}, None),
+        ({"clientId": "no/id"}, None),
+        ({"clientId": "web1"}, ClientFile(client_id="web1")),
+        ({"clientId": "web1", "isTrust": 1, "isAdmin": 1}, ClientFile(client_id="web1", trusted=True)),
+        (
+            {"clientId": "web1", "isAdmin": True, "sillyTavernPassWord": "$2b$10$x"},
+            ClientFile(client_id="web1", admin=True, password_hash="$2b$10$x"),
+        ),
+        ({"clientId": "web1", "sillyTavernPassWord": "clear"}, ClientFile(client_id="web1")),
+    ],
+)
+def test_what_a_settings_file_says_of_its_client(content: dict[str, Any], client: ClientFile | None) -> None:
+    assert files.client(content) == client
+
+
+def test_a_clear_password_is_found_and_replaced_by_its_hash() -> None:
+    content = {"sillyTavernPassWord": "clear", "sillyTavernMasterKey": "x", "a": 1}
+    assert files.clear_password(content) == "clear"
+    hashed = files.with_password_hash(files.without_master_key(content), "$2b$")
+    assert hashed == {"sillyTavernPassWord": "$2b$", "a": 1}
+    assert files.clear_password(hashed) is None
+    assert files.clear_password({"sillyTavernPassWord": 7}) is None
 
 
 def test_secrets_are_hidden_and_come_back_as_they_were() -> None:

@@ -11,6 +11,8 @@ from types import MappingProxyType
 from typing import Any
 
 from newage.dialect import Body
+from newage.domain.client_file import ClientFile
+from newage.domain.ids import is_valid_id
 from newage.domain.logs import LogPage
 from newage.errors import BadParameter, FileMissing, NewAgeError, PathRestricted
 
@@ -172,6 +174,35 @@ MASTER_KEY = "sillyTavernMasterKey"
 SECRETS = frozenset({PASSWORD, MASTER_KEY, "clientKeys", "sillyTavernPassword"})
 HIDDEN = "***"  # stands for a secret that is read, and leaves one that is saved as it is
 OPERATORS_OWN = frozenset({"isTrust", "isAdmin", "clientId"})  # members a client may not give itself
+
+
+def client(content: Mapping[str, Any]) -> ClientFile | None:
+    """The members that decide whom the hub trusts; None if the file names no client."""
+    client_id = content.get("clientId")
+    if not isinstance(client_id, str) or not is_valid_id(client_id):
+        return None
+    password = content.get(PASSWORD)
+    return ClientFile(
+        client_id=client_id,
+        trusted=bool(content.get("isTrust")),
+        admin=content.get("isAdmin") is True,
+        password_hash=password if isinstance(password, str) and password.startswith("$") else None,
+    )
+
+
+def without_master_key(content: Mapping[str, Any]) -> Body:
+    """It has no business on disk (contract 8.2)."""
+    return {name: value for name, value in content.items() if name != MASTER_KEY}
+
+
+def clear_password(content: Mapping[str, Any]) -> str | None:
+    """The password, if it is not hashed yet."""
+    password = content.get(PASSWORD)
+    return password if isinstance(password, str) and not password.startswith("$") else None
+
+
+def with_password_hash(content: Mapping[str, Any], hashed: str) -> Body:
+    return {**content, PASSWORD: hashed}
 
 
 def redacted(value: Any) -> Any:

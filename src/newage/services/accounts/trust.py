@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, ClassVar
 
-from attrs import define, field, frozen
+from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from newage.dialect.files import MASTER_KEY, PASSWORD
-from newage.domain.ids import is_extension_id, is_valid_id, may_trust_itself
+from newage.dialect import files
+from newage.domain.client_file import ClientFile
+from newage.domain.ids import is_extension_id, may_trust_itself
 from newage.domain.model import Kind, Rank
 from newage.errors import NewAgeError, Unavailable
 from newage.ports import IKeyStore, IWorkers
@@ -23,42 +24,14 @@ SERVER_FILE = "server_settings.json"
 MONITOR_ID = "monitor"
 
 
-@frozen(kw_only=True)
-class ClientFile:
-    """What one settings file says about its client."""
-
-    client_id: str
-    trusted: bool = False
-    admin: bool = False
-    password_hash: str | None = field(default=None, repr=False)
-
-
-def client_of(content: Mapping[str, Any]) -> ClientFile | None:
-    """The members that matter here; None if the file names no client."""
-    client_id = content.get("clientId")
-    if not isinstance(client_id, str) or not is_valid_id(client_id):
-        return None
-    password = content.get(PASSWORD)
-    return ClientFile(
-        client_id=client_id,
-        trusted=bool(content.get("isTrust")),
-        admin=content.get("isAdmin") is True,
-        password_hash=password if isinstance(password, str) and password.startswith("$") else None,
-    )
-
-
 def tidied(content: Json, hash_password: Callable[[bytes], str]) -> Json:
     """A settings file as it should be on disk: the password hashed, no master key (contract 2.8.8, 8.2).
 
     A password that bcrypt cannot take stays as it is and never matches.
     """
-    tidy = {name: value for name, value in content.items() if name != MASTER_KEY}
-    password = tidy.get(PASSWORD)
-    if isinstance(password, str) and not password.startswith("$"):
-        raw = encoded(password)
-        if raw is not None:
-            tidy[PASSWORD] = hash_password(raw)
-    return tidy
+    tidy = files.without_master_key(content)
+    raw = encoded(files.clear_password(tidy))
+    return tidy if raw is None else files.with_password_hash(tidy, hash_password(raw))
 
 
 @define(eq=False)
@@ -212,7 +185,7 @@ class TrustService:
 
     def _client_in(self, name: str) -> ClientFile | None:
         content = self._files.read(("settings", name))
-        client = client_of(content)
+        client = files.client(content)
         if client is None or tidied(content, lambda raw: "") == content:
             return client
         try:
@@ -220,14 +193,14 @@ class TrustService:
         except NewAgeError as error:
             self._log.error("settings/{name} keeps a clear password: {reason}", name=name, reason=str(error))
             content = tidied(content, self._hash_password)
-        return client_of(content)
+        return files.client(content)
 
     def _scanned(self, found: dict[str, tuple[tuple[int, int, int], ClientFile | None]]) -> None:
         self._seen = found
         clients: dict[str, ClientFile] = {}
         for _, client in found.values():
             if client is not None:
-                clients[client.client_id] = _joined(clients.get(client.client_id), client)
+                clients[client.client_id] = client.joined(clients.get(client.client_id))
         self._clients = clients
         self._scan_done()
 
@@ -241,15 +214,3 @@ class TrustService:
         for waiter in waiting:
             if not waiter.called:
                 waiter.callback(None)
-
-
-def _joined(one: ClientFile | None, other: ClientFile) -> ClientFile:
-    """Two files may describe one client (``<id>.json`` and ``<id>-settings.json`` are both documented)."""
-    if one is None:
-        return other
-    return ClientFile(
-        client_id=one.client_id,
-        trusted=one.trusted or other.trusted,
-        admin=(one.admin and one.trusted) or (other.admin and other.trusted),
-        password_hash=one.password_hash or other.password_hash,
-    )
