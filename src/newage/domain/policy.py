@@ -110,6 +110,8 @@ def default_targets(policy: ConnectionPolicy, assigned: Sequence[str]) -> tuple[
 
 # ------------------------------------------------------------------------------------------------------------- rights
 
+MUTED = "You are currently muted and cannot send messages."  # what is refused wherever a mute holds (contract 4.5)
+
 
 def granted(claimed: Kind, peer: Peer, *, proven: bool, keyless: bool, network_safe: bool) -> tuple[Kind, bool]:
     """What a peer is that says it is of this kind, and whether it may use sensitive APIs (contract 2.6, A1, B2).

@@ -20,7 +20,7 @@ from zope.interface import implementer
 
 from newage.domain import model
 from newage.domain.model import Caller, Peer, RequestMode, Session
-from newage.domain.policy import administers, may_join
+from newage.domain.policy import MUTED, administers, may_join
 from newage.domain.request import Ask, Request
 from newage.domain.text import well_formed
 from newage.errors import (
@@ -44,7 +44,7 @@ from newage.ports import IMessageListener, IMessageStore, IRequestListener, IWor
 from newage.services.calls.calls import Function
 from newage.services.history.log import HistoryService
 from newage.services.listeners import RoomListener
-from newage.services.requests.intake import MUTED, RequestService
+from newage.services.requests.intake import RequestService
 from newage.services.rooms.rooms import RoomService
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World

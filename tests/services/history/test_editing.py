@@ -10,8 +10,8 @@ from twisted.internet.defer import Deferred
 from hubkit import Kit, Link, failure_of, result_of
 from newage.dialect import messages
 from newage.domain.model import Caller, Message, RequestMode, Role
+from newage.domain.policy import MUTED
 from newage.errors import InvalidRequest, NotAuthorised, NotFound, NotMember, RoomMissing
-from newage.services.requests.intake import MUTED
 
 X = "SillyTavern-8000"
 MISSING = "Failed to edit message. It might not exist."

@@ -14,9 +14,9 @@ from zope.interface.verify import verifyObject
 from hubkit import Kit, failure_of, faults, result_of
 from newage.domain.history import Change
 from newage.domain.model import PERMANENT, Caller, RequestMode, Role, Term
+from newage.domain.policy import MUTED
 from newage.errors import NewAgeError, NotAuthorised, NotMember, RoomDenied, RoomMissing
 from newage.ports import IRoomListener
-from newage.services.requests.intake import MUTED
 from newage.services.rooms.moderation import LONGEST_TIMER, MODES_AT_ONCE, RETRY_SECONDS
 
 FOREVER = "9999-12-31T23:59:59.999Z"

@@ -7,11 +7,10 @@ from collections.abc import Callable, Collection, Sequence
 from newage.dialect.messages import carried_bytes
 from newage.domain.history import Change
 from newage.domain.model import Caller, Message, Room
-from newage.domain.policy import administers, is_staff
+from newage.domain.policy import MUTED, administers, is_staff
 from newage.errors import InvalidRequest, NotAuthorised, NotFound, NotMember
 from newage.ports import IMessageStore
 from newage.services.history.log import HistoryService
-from newage.services.requests.intake import MUTED
 from newage.services.rooms.rooms import RoomService
 from newage.services.world import World
 

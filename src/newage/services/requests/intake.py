@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from newage.dialect import requests
 from newage.dialect.messages import carried_bytes
 from newage.domain.model import Caller, Message, RequestMode, Role, Room
-from newage.domain.policy import Verdict, administers, decide, default_targets, effective_role
+from newage.domain.policy import MUTED, Verdict, administers, decide, default_targets, effective_role
 from newage.domain.request import Accepted, Ask, Request, RoomQueue, Waiting
 from newage.errors import (
     ClientMissing,
@@ -35,7 +35,6 @@ from newage.services.rooms.rooms import RoomService
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
 
-MUTED = "You are currently muted and cannot send messages."
 NO_EXTENSION = "No connected SillyTavern extensions."
 
 
