@@ -1,0 +1,103 @@
+"""Services do not speak the wire: no member's name, no event's name and no ``Emission(`` outside ``dialect/``."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from rules import CHECKOUT, MODULES, Module, module, only_as_listed
+
+MEMBER = re.compile(r"[a-z]+[A-Z]\w*")  # roomName
+EVENT = re.compile(r"\b(?:[A-Z]+(?:_[A-Z]+)+|ERROR|WARNING)\b")  # MEMBER_LEFT
+EVENTS = set(EVENT.findall((CHECKOUT / "docs" / "wire.md").read_text("utf-8")))
+
+# Words that stand there by right: labels of log entries (contract 1.5) where a call takes them, and Twisted's own.
+LOG_CALLS = {"Recorder", "emit"}  # of telemetry.audit, imported by name
+FOREIGN_KEYWORDS = {"consumeErrors"}
+
+# Services that still speak the wire today: take out what is mended, add nothing.
+SPEAKERS_TODAY: set[str] = {
+    "services/accounts/auth.py",
+    "services/accounts/operator.py",
+    "services/requests/ledger.py",
+    "services/rooms/activity.py",
+    "services/rooms/assignments.py",
+    "services/rooms/moderation.py",
+    "services/rooms/notices.py",
+    "services/sessions/client_list.py",
+    "services/sessions/session_audit.py",
+    "services/streams/answers.py",
+    "services/streams/downstream.py",
+    "services/streams/library_reader.py",
+    "services/streams/polled_reader.py",
+    "services/streams/upstream.py",
+}
+
+
+def wire_words(source: Module) -> Iterator[str]:
+    """``path:line: word`` of each member, event or ``Emission(`` in a module; sentences and docstrings are none."""
+    labels = {id(label) for node in ast.walk(source.tree) for label in _labels(node)}
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in labels:
+            if MEMBER.fullmatch(node.value) or node.value in EVENTS:
+                yield f"{source.path}:{node.lineno}: {node.value}"
+        elif isinstance(node, ast.keyword) and node.arg and MEMBER.fullmatch(node.arg):
+            if node.arg not in FOREIGN_KEYWORDS:
+                yield f"{source.path}:{node.lineno}: {node.arg}"
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "Emission":
+            yield f"{source.path}:{node.lineno}: Emission("
+
+
+def _labels(node: ast.AST) -> Iterator[ast.AST]:
+    """The words of a call that writes to a log."""
+    if isinstance(node, ast.Call) and ast.unparse(node.func) in LOG_CALLS:
+        yield from node.args
+    elif isinstance(node, ast.keyword) and node.arg == "tag":
+        yield from ast.walk(node.value)
+
+
+SPOKEN = {source.path: list(wire_words(source)) for source in MODULES if source.layer == "services"}
+
+
+def test_services_do_not_speak_the_wire() -> None:
+    fluent = [word for path, words in SPOKEN.items() if path not in SPEAKERS_TODAY for word in words]
+    assert not fluent, "it belongs into newage.dialect:\n" + "\n".join(fluent)
+
+
+def test_who_has_learnt_to_be_silent_is_listed_no_more() -> None:
+    only_as_listed({path for path, words in SPOKEN.items() if words} & SPEAKERS_TODAY, SPEAKERS_TODAY, "SPEAKERS_TODAY")
+
+
+@pytest.mark.parametrize(
+    ("code", "word"),
+    [
+        ('body = {"roomName": room.name}', "roomName"),
+        ('request.get("clientHTML")', "clientHTML"),
+        ("body = dict(roomName=room.name)", "roomName"),
+        ('hub.emit(sid, "MEMBER_LEFT", body)', "MEMBER_LEFT"),
+        ('LEFT = "ERROR"', "ERROR"),
+        ('hub.publish(model.Emission("/", "x", ()))', "Emission("),
+    ],
+)
+def test_a_word_of_the_wire_is_caught(code: str, word: str) -> None:
+    assert list(wire_words(module("services/x.py", code))) == [f"services/x.py:1: {word}"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        '"""The roomName of a room."""',
+        'raise NotFound("There is no roomName.")',
+        'log.info("{room} is gone", room=name, tag="MEMBER_LEFT")',
+        'came = Recorder("connect", "CLIENT_CONNECTED")',
+        'emit("login.unlock", "CLIENT_ADDED", OK)',
+        "gathered = gatherResults(all_of_them, consumeErrors=True)",
+        'normalize("NFC", name)',
+        'hub.publish(left(room, "kick"))',
+    ],
+)
+def test_other_words_are_not(code: str) -> None:
+    assert list(wire_words(module("services/x.py", code))) == []
