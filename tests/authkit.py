@@ -32,6 +32,7 @@ from newage.services.home.static_routes import StaticRoutes, StaticSettings
 from newage.services.sessions.client_list import ClientListService, ClientListSettings
 from newage.services.sessions.sessions import SessionService, SessionSettings
 from newage.services.world import World
+from newage.settings import Live
 from newage.storage.memory import MemoryKeyStore, MemoryStateStore
 
 LOCAL = HOME  # a program of the hub's own system user on this machine
@@ -79,7 +80,7 @@ class Gatehouse:
         self.files = HomeFiles(home, files or FileSettings())
         self.file_workers = InlineWorkers()
         self.trust = TrustService(self.files, self.store, self.file_workers, quick_hash, self.world, self.settings)
-        self.sessions = SessionService(self.world, self.outbox, sessions or SessionSettings())
+        self.sessions = SessionService(self.world, self.outbox, Live(sessions or SessionSettings()))
         self.limiter = AttemptLimiter(self.clock.seconds, self.settings)
         self.auth = AuthService(
             self.keys,
@@ -109,7 +110,7 @@ class Gatehouse:
         )
         self.extensions: dict[str, tuple[str, ...]] = {}
         self.calls = CallService(
-            self.sessions, self.outbox, lambda who: self.extensions.get(who, ()), calls or CallSettings()
+            self.sessions, self.outbox, lambda who: self.extensions.get(who, ()), Live(calls or CallSettings())
         )
 
     def _compare(self, raw: bytes, hashed: str) -> bool:

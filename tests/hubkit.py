@@ -13,41 +13,42 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from newage.config import Config
+from newage.config.live import LiveTables
 from newage.dialect import requests
 from newage.domain.correlation import Desk
 from newage.domain.delivery import EVERYBODY, Audience, AudienceKind, Emission
 from newage.domain.forwarded import ForwardedRequest
 from newage.domain.model import Caller, Message, Peer, RequestMode, Role, Room, Session, Term
-from newage.domain.output import StreamSettings
 from newage.domain.request import Ask
 from newage.errors import NewAgeError, PeerGone, TimedOut
 from newage.ports import IChannel, IExtensionLink, IMarkStore, IMessageStore, IOutbox, IRoomStore, IStateStore
 from newage.services.history.editing import EditingService
-from newage.services.history.log import HistoryService, HistorySettings
+from newage.services.history.log import HistoryService
 from newage.services.history.missed import OfflineService
 from newage.services.requests.desks import Desks
 from newage.services.requests.forwarding import Forwarder
 from newage.services.requests.intake import RequestService
-from newage.services.requests.ledger import RequestSettings
 from newage.services.requests.slots import Pacer
-from newage.services.requests.thinking import ConversationService, ConversationSettings
-from newage.services.rooms.activity import PresenceService, PresenceSettings
-from newage.services.rooms.assignments import RelationService, RelationSettings
+from newage.services.requests.thinking import ConversationService
+from newage.services.rooms.activity import PresenceService
+from newage.services.rooms.assignments import RelationService
 from newage.services.rooms.moderation import ModerationService
 from newage.services.rooms.notices import RoomNotices
-from newage.services.rooms.rooms import RoomService, RoomSettings
-from newage.services.sessions.sessions import SessionService, SessionSettings
+from newage.services.rooms.rooms import RoomService
+from newage.services.sessions.sessions import SessionService
 from newage.services.streams.answers import AnswerService
-from newage.services.streams.downstream import DownstreamService, DownstreamSettings
+from newage.services.streams.downstream import DownstreamService
 from newage.services.streams.upstream import StreamService
 from newage.services.world import World
+from newage.settings import Live
 from newage.storage.memory import MemoryMarkStore, MemoryMessageStore, MemoryRoomStore, MemoryStateStore
 
 EPOCH = 1_700_000_000.0  # the wall time at the start of every test: 2023-11-14T22:13:20Z
@@ -420,19 +421,6 @@ class Link:
 # ----------------------------------------------------------------------------------------------------------------- kit
 
 
-@define(kw_only=True)
-class Settings:
-    sessions: SessionSettings = field(factory=SessionSettings)
-    rooms: RoomSettings = field(factory=RoomSettings)
-    relations: RelationSettings = field(factory=RelationSettings)
-    history: HistorySettings = field(factory=HistorySettings)
-    presence: PresenceSettings = field(factory=PresenceSettings)
-    requests: RequestSettings = field(factory=RequestSettings)
-    streams: StreamSettings = field(factory=StreamSettings)
-    downstream: DownstreamSettings = field(factory=DownstreamSettings)
-    conversation: ConversationSettings = field(factory=ConversationSettings)
-
-
 class Kit:
     """One hub. ``with_stores_of`` gives it what an earlier one left: a restart."""
 
@@ -450,7 +438,8 @@ class Kit:
         make_desk: Callable[[], Desk] = Desk,
         **settings: Any,
     ) -> None:
-        self.settings = at = Settings(**settings)
+        self.settings = at = Config(**settings)
+        self.live = live = LiveTables.of(at)
         self.clock = Clock()
         self._numbers: count[int] = count(1) if with_stores_of is None else with_stores_of._numbers  # ids are used once
         self.world = World(clock=self.clock, wall=self.wall, new_id=self.new_id)
@@ -467,9 +456,9 @@ class Kit:
         self._born = EPOCH if with_stores_of is None else with_stores_of.wall()
         state = GatedStateStore(self.state_store, self.state_gate)
         messages = GatedMessageStore(self.message_store, self.gate)
-        self.sessions = SessionService(self.world, self.outbox, at.sessions)
+        self.sessions = SessionService(self.world, self.outbox, live.sessions)
         room_store = GatedRoomStore(self.room_store, self.gate)
-        self.rooms = RoomService(self.world, self.outbox, self.sessions, room_store, at.rooms)
+        self.rooms = RoomService(self.world, self.outbox, self.sessions, room_store, live.rooms)
         self.sessions.is_room_name = self.rooms.is_group
         aliases = at.downstream.alias_events
         self.notices = RoomNotices(self.outbox, self.sessions, aliases=aliases)
@@ -483,13 +472,12 @@ class Kit:
             self.sessions,
             self.rooms,
             messages,
-            at.history,
+            live.history,
             self.relations.assigned,
             aliases=aliases,
         )
-        self.presence = PresenceService(self.world, self.outbox, self.sessions, self.rooms, at.presence)
-        limit, patience = at.requests.extension_max_in_flight, at.requests.patience
-        self.desks = Desks(self.world, self.sessions, limit, patience, make_desk)
+        self.presence = PresenceService(self.world, self.outbox, self.sessions, self.rooms, live.presence)
+        self.desks = Desks(self.world, self.sessions, live.requests, make_desk)
         self.pacer = Pacer(self.desks)
         forwarder = Forwarder(self.outbox, self.sessions, self.presence, self.pacer)
         self.requests = RequestService(
@@ -501,9 +489,9 @@ class Kit:
             self.history,
             self.desks,
             forwarder,
-            at.requests,
+            live.requests,
         )
-        self.downstream = DownstreamService(self.world, self.outbox, self.sessions, self._members, at.downstream)
+        self.downstream = DownstreamService(self.world, self.outbox, self.sessions, self._members, live.downstream)
         answers = AnswerService(self.world, self.outbox, self.sessions, self.requests, self.history)
         self.streams = StreamService(
             self.world,
@@ -513,7 +501,7 @@ class Kit:
             answers,
             self.downstream,
             self.presence,
-            at.streams,
+            live.streams,
         )
         self._make_staff(messages, state)
         for listener in (
@@ -559,7 +547,7 @@ class Kit:
             self.requests,
             self.sessions,
             self.pacer,
-            self.settings.conversation,
+            self.live.conversation,
             lambda: self.chances.pop(0) if self.chances else 0.0,
             lambda among: among[-1],
         )
@@ -577,12 +565,24 @@ class Kit:
             self.conversation.unmuted,
         )
         marks = GatedMarkStore(self.mark_store, self.mark_gate)
-        self.offline = OfflineService(self.world, self.outbox, self.rooms, messages, marks)
-        self.editing = EditingService(self.world, self.rooms, self.history, messages, self.requests.taken_back)
+        self.offline = OfflineService(self.world, self.outbox, self.rooms, messages, marks, self.live.history)
+        self.editing = EditingService(
+            self.world,
+            self.rooms,
+            self.history,
+            messages,
+            self.requests.taken_back,
+            lambda: self.live.requests.value.max_request_bytes,
+        )
 
     def _members(self, room_id: str) -> tuple[str, ...]:
         room = self.rooms.with_id(room_id)
         return () if room is None else tuple(room.members)
+
+    def change(self, table: str, **settings: Any) -> None:
+        """A reload: these keys of that table are other ones from now on."""
+        cell: Live[Any] = getattr(self.live, table)
+        cell.replace(evolve(cell.value, **settings))
 
     def step(self, seconds: float) -> None:
         """Somebody sets the machine's clock: no time passes."""

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from newage.assembly.reload import BUILT_IN, LIVE, RELOADABLE
 from newage.config import load, sections
+from newage.config.live import BUILT_IN, LIVE, RELOADABLE
 from newage.domain.logs import FILES
 from newage.telemetry.logs import AUDIT_FILE, LogSettings
 

@@ -14,7 +14,7 @@ from logkit import Logged
 from newage.assembly.inspection import BANNER, Inspection, Text
 from newage.assembly.life import Core
 from newage.config import Config, ServerSettings
-from newage.services.requests.ledger import RequestSettings
+from newage.services.requests.limits import RequestSettings
 
 
 class Console:
@@ -83,7 +83,7 @@ def test_a_real_core_has_all_that_is_offered(tmp_path: Path) -> None:
     assert names["status"]()["implementation"] == "newage"
     assert repr(names["who"]()) == "nobody"
     assert names["change"](names["requests"], request_rate=3).request_rate == 3
-    assert core.requests.settings.request_rate == 3
+    assert core.live.requests.value.request_rate == 3
 
 
 class TestWho:
@@ -137,15 +137,15 @@ class TestChange:
     def test_other_settings_checked_and_told(self, kit: Kit, logged: Logged) -> None:
         change = names_of(kit, Console())["change"]
         assert change(kit.requests, request_rate=3) == RequestSettings(request_rate=3)
-        assert kit.requests.settings.request_rate == 3
+        assert kit.live.requests.value.request_rate == 3
         [fact] = logged.audited()
         assert (fact["action"], fact["service"], fact["request_rate"]) == ("manhole.change", "RequestService", 3)
 
     def test_an_unknown_one_changes_nothing(self, kit: Kit) -> None:
-        before = kit.requests.settings
+        before = kit.live.requests.value
         with pytest.raises(TypeError):
             names_of(kit, Console())["change"](kit.requests, request_rat=3)
-        assert kit.requests.settings is before
+        assert kit.live.requests.value is before
 
 
 def test_text_is_shown_as_it_is() -> None:

@@ -12,17 +12,8 @@ import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 
 from logkit import Logged
-from newage.assembly.reload import (
-    BUILT_IN,
-    LIVE,
-    RELOADABLE,
-    Reloader,
-    changed_keys,
-    has_terminal,
-    in_force,
-    is_reloadable,
-)
-from newage.config import Config, sections
+from newage.assembly.reload import Reloader, changed_keys, has_terminal, in_force
+from newage.config import Config
 from newage.errors import BadParameter, ConfigError
 
 
@@ -223,17 +214,6 @@ class TestSignal:
 
 
 class TestKeys:
-    def test_the_tables_and_keys_exist(self) -> None:
-        known = {(table, each.name) for table, cls in sections().items() for each in attrs.fields(cls)}
-        assert known >= BUILT_IN | LIVE
-        assert set(RELOADABLE) <= set(sections())
-
-    def test_which_are_reloadable(self) -> None:
-        assert is_reloadable(("requests", "request_rate"))
-        assert is_reloadable(("auth", "network_safe"))
-        assert not is_reloadable(("auth", "bcrypt_rounds"))
-        assert not is_reloadable(("downstream", "alias_events"))
-
     def test_what_is_in_force(self) -> None:
         before = Config()
         after = with_values(before, downstream={"alias_events": False, "stream_probe_ms": 7}, log={"kept_files": 9})

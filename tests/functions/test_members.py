@@ -150,7 +150,7 @@ class TestBeingThere:
     def test_too_many_joins_are_refused_as_anybodys(self, house: House) -> None:
         house.table()
         hub = house.hub()
-        for _ in range(house.kit.rooms.settings.joins_per_minute):
+        for _ in range(house.kit.live.rooms.value.joins_per_minute):
             value(hub.join("table"))
             value(hub.leave("table"))
         with pytest.raises(Unavailable):

@@ -13,6 +13,7 @@ from newage.daemon.workers import InlineWorkers
 from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.debug import DebugEvents, add_debug_events
 from newage.services.home.log_reader import LogReader, LogReaderSettings
+from newage.settings import Live
 
 OK = {"status": "ok", "success": True}
 LOG = """2026-01-02 03:04:05 [info] [llm-server] [CONFIG_LOADED]: loaded
@@ -42,7 +43,7 @@ def levels() -> list[bool]:
 @pytest.fixture
 def events(kit: Kit, tmp_path: Path, levels: list[bool]) -> DebugEvents:
     (tmp_path / "combined.log").write_text(LOG)
-    reader = LogReader(tmp_path, InlineWorkers(), LogReaderSettings())
+    reader = LogReader(tmp_path, InlineWorkers(), Live(LogReaderSettings()))
     return DebugEvents(kit.outbox, lambda: {"rooms": 3}, reader, levels.append)
 
 

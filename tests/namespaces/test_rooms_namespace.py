@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from attrs import evolve
 
 from hubkit import HandSocket, Kit, faults, handled, result_of
 from newage.domain.model import Role
 from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.rooms import RoomEvents, add_room_events
-from newage.services.rooms.rooms import RoomSettings
 
 
 def refuse(*args: Any) -> None:
@@ -75,8 +73,7 @@ def test_clients_create_rooms_only_where_it_is_open_to_them(
     extension = HandSocket(kit, kit.connect("X", "/rooms", client_type="SillyTavern"))
     for socket in (ann, powerless, extension):
         assert words(handled(rooms, socket, "CREATE_ROOM", "lounge")) == ("error", "Unauthorized")
-    kit.rooms.settings = evolve(kit.rooms.settings, clients_may_create_rooms=True)
-    assert isinstance(kit.rooms.settings, RoomSettings)
+    kit.change("rooms", clients_may_create_rooms=True)
     assert handled(rooms, ann, "CREATE_ROOM", "lounge")["success"]
     assert words(handled(rooms, extension, "CREATE_ROOM", "other")) == ("error", "Unauthorized")
 

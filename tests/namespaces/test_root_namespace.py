@@ -18,13 +18,14 @@ from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.handshake import add_client_disconnected, connect_handler, disconnected
 from newage.services.rooms.notices import RoomNotices
 from newage.services.rooms.rooms import RoomService, RoomSettings
+from newage.settings import Live
 from newage.storage.memory import MemoryRoomStore
 
 
 class Root:
     def __init__(self, home: Path) -> None:
         self.house = house = Gatehouse(home, network_safe=True)
-        self.rooms = RoomService(house.world, house.outbox, house.sessions, MemoryRoomStore(), RoomSettings())
+        self.rooms = RoomService(house.world, house.outbox, house.sessions, MemoryRoomStore(), Live(RoomSettings()))
         self.rooms.add_listener(RoomNotices(house.outbox, house.sessions))
         house.sessions.add_listener(self.rooms)
         result_of(self.rooms.load())

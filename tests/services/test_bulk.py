@@ -11,8 +11,7 @@ from hubkit import Kit, failure_of, result_of
 from newage.dialect import messages
 from newage.domain.model import Message, Role
 from newage.errors import InvalidRequest, NotAuthorised, Unavailable
-from newage.services.history.log import HistorySettings, paged
-from newage.services.requests.ledger import RequestSettings
+from newage.services.history.log import paged
 
 LIMIT = 1000
 
@@ -24,8 +23,7 @@ def room(kit: Kit) -> str:
         kit.connect(who, "/llm")
         kit.connect(who, "/rooms")
     kit.group("den", "ann", bob=Role.GUEST)
-    kit.history.settings = HistorySettings(context_max_bytes=LIMIT, context_send_delay=0)
-    kit.offline.page_bytes = LIMIT
+    kit.change("history", context_max_bytes=LIMIT, context_send_delay=0)
     kit.settle()
     result_of(Deferred.fromCoroutine(kit.history.clear(kit.rooms.require("den"), True, True)))
     for number in range(10):
@@ -99,7 +97,7 @@ def test_what_was_missed_comes_in_pages_that_fit(kit: Kit, room: str) -> None:
 def test_one_identity_may_say_so_much_in_ten_seconds(kit: Kit) -> None:
     sid = kit.connect("web1", "/llm")
     kit.extension()
-    kit.requests.settings = RequestSettings(request_bytes_rate=LIMIT)
+    kit.change("requests", request_bytes_rate=LIMIT)
     for _ in range(3):
         kit.submit(sid, text="x" * 300)
     refused = failure_of(kit.ask(sid, text="x" * 300))
@@ -118,7 +116,7 @@ def edit(kit: Kit, who: str, message: Message, fields: dict[str, Any]) -> Deferr
 
 @pytest.mark.parametrize("member", ["message", "data", "anything"])
 def test_an_edit_makes_no_message_too_large(kit: Kit, room: str, member: str) -> None:
-    kit.editing.max_bytes = LIMIT
+    kit.change("requests", max_request_bytes=LIMIT)
     message = say(kit, "short")
     refused = failure_of(edit(kit, "bob", message, {member: "y" * (LIMIT + 1)}))
     assert (type(refused), str(refused)) == (InvalidRequest, "The message would be too large.")
@@ -127,7 +125,7 @@ def test_an_edit_makes_no_message_too_large(kit: Kit, room: str, member: str) ->
 
 
 def test_edits_do_not_add_up(kit: Kit, room: str) -> None:
-    kit.editing.max_bytes = LIMIT
+    kit.change("requests", max_request_bytes=LIMIT)
     message = say(kit, "short")
     result_of(edit(kit, "bob", message, {"one": "y" * 600}))
     assert isinstance(failure_of(edit(kit, "bob", message, {"two": "y" * 600})), InvalidRequest)
@@ -135,7 +133,7 @@ def test_edits_do_not_add_up(kit: Kit, room: str) -> None:
 
 def test_what_is_large_already_may_become_smaller(kit: Kit, room: str) -> None:
     message = say(kit, "z" * 3 * LIMIT)
-    kit.editing.max_bytes = LIMIT
+    kit.change("requests", max_request_bytes=LIMIT)
     result_of(edit(kit, "bob", message, {"message": "z" * 2 * LIMIT}))
 
 

@@ -13,7 +13,7 @@ from hubkit import Kit, Link, failure_of, faults, result_of
 from newage.domain.history import Change
 from newage.domain.model import ConnectionPolicy, RequestMode, Role
 from newage.services.history.log import HistorySettings
-from newage.services.requests.ledger import RequestSettings
+from newage.services.requests.limits import RequestSettings
 from newage.services.requests.sending import TAKEN_BACK
 
 X, Y = "SillyTavern-8000", "SillyTavern-8001"

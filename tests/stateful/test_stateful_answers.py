@@ -25,7 +25,7 @@ from newage.domain.delivery import Emission
 from newage.domain.model import RequestMode, Role
 from newage.domain.request import Request
 from newage.errors import NewAgeError
-from newage.services.requests.ledger import RequestSettings
+from newage.services.requests.limits import RequestSettings
 
 FINAL = {"completed", "failed", "expired", "ignored", "recorded"}
 PEOPLE = {"ann": "ann", "ann-2": "ann", "bob": "bob", "cid": "cid"}  # identity -> clientId

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from hubkit import Kit, Link, failure_of, result_of
 from newage.domain.model import RequestMode, Role
-from newage.services.requests.ledger import RequestSettings
+from newage.services.requests.limits import RequestSettings
 
 X = "SillyTavern-8000"
 RANK = {"mas": 3, "man": 2, "spe": 1, "gue": 0, "pal": 0}

@@ -17,6 +17,7 @@ from newage import __version__
 from newage.bridge.demo import DemoExtension
 from newage.cluster.local import LocalAdapter
 from newage.config import Config
+from newage.config.live import LiveTables
 from newage.daemon.workers import PhasedWorkers, ThreadWorkers
 from newage.functions.members import PluginService
 from newage.gateway.engineio.engines import EngineServer
@@ -109,6 +110,7 @@ class Assembly:
     ) -> None:
         self._config = config
         self._reactor = reactor
+        self.live = LiveTables.of(config)
         self._started = (wall_clock(), reactor.seconds())
         self.port: Callable[[], int] = lambda: config.server.port  # replaced by who listens: port 0 takes any
         self.world = world = World(clock=reactor, wall=wall_clock, new_id=lambda: str(uuid4()))
@@ -121,7 +123,7 @@ class Assembly:
         self._make_calls()
         self._make_plugins(world)
         self._listen()
-        self.logs = LogReader(log_folder, self._threads.files, config.log_reader)
+        self.logs = LogReader(log_folder, self._threads.files, self.live.log_reader)
         self.debug = DebugEvents(hub, self.status, self.logs, set_debug, config.server.debug_mode)
         self.dispatcher = self._make_namespaces()
         self.engines = EngineServer(
@@ -145,7 +147,7 @@ class Assembly:
     def _make_people(self, world: World, hub: Hub) -> None:
         """Sessions, keys, trust: who is there."""
         config, threads, store = self._config, self._threads, self._stores.keys
-        self.sessions = SessionService(world, hub, config.sessions)
+        self.sessions = SessionService(world, hub, self.live.sessions)
         read_only = config.files.read_only or config.server.ephemeral
         self.files = HomeFiles(config.home, evolve(config.files, read_only=read_only))
         self.server_file = ServerFile(self.files)
@@ -167,7 +169,9 @@ class Assembly:
             lambda: self.server_file.network_safe,
             self.sessions.identity_holder,
         )
-        self.watch = SettingsWatch(world, self.files, self.server_file, self.trust.rescan, threads.files, config.watch)
+        self.watch = SettingsWatch(
+            world, self.files, self.server_file, self.trust.rescan, threads.files, self.live.watch
+        )
         self.client_list = ClientListService(
             world, hub, self.sessions.online_sessions, config.client_list, config.downstream.alias_events
         )
@@ -176,7 +180,7 @@ class Assembly:
         """Function calls, and the URLs that one of them adds."""
         config, files = self._config, self._threads.files
         self.static = StaticRoutes(self.files, files, config.static)
-        self.calls = CallService(self.sessions, self.hub, self.relations.assigned, config.calls)
+        self.calls = CallService(self.sessions, self.hub, self.relations.assigned, self.live.calls)
         functions = FileFunctions(
             self.files,
             files,
@@ -205,7 +209,7 @@ class Assembly:
             messages=self._stores.messages,
             serving=self.relations.assigned,
             make_workers=threads,
-            call_seconds=lambda: self.calls.settings.function_call_timeout_ms / 1000,
+            call_seconds=lambda: self.live.calls.value.function_call_timeout_ms / 1000,
             settings=settings,
         )
 
@@ -213,7 +217,7 @@ class Assembly:
         """Rooms, relations, history, requests, streams: what is said, and who answers."""
         config, stores, sessions = self._config, self._stores, self.sessions
         aliases = config.downstream.alias_events
-        self.rooms = RoomService(world, hub, sessions, stores.rooms, config.rooms)
+        self.rooms = RoomService(world, hub, sessions, stores.rooms, self.live.rooms)
         sessions.is_room_name = self.rooms.is_group
         self.notices = RoomNotices(hub, sessions, aliases=aliases)
         self.rooms.inherited = self.notices.inherited
@@ -226,22 +230,21 @@ class Assembly:
             sessions,
             self.rooms,
             stores.messages,
-            config.history,
+            self.live.history,
             self.relations.assigned,
             aliases=aliases,
         )
-        self.presence = PresenceService(world, hub, sessions, self.rooms, config.presence)
-        limit, patience = config.requests.extension_max_in_flight, config.requests.patience
-        self.desks = Desks(world, sessions, limit, patience)
+        self.presence = PresenceService(world, hub, sessions, self.rooms, self.live.presence)
+        self.desks = Desks(world, sessions, self.live.requests)
         self.pacer = Pacer(self.desks)
         forwarder = Forwarder(hub, sessions, self.presence, self.pacer)
         self.requests = RequestService(
-            world, hub, sessions, self.rooms, self.relations, self.history, self.desks, forwarder, config.requests
+            world, hub, sessions, self.rooms, self.relations, self.history, self.desks, forwarder, self.live.requests
         )
-        self.downstream = DownstreamService(world, hub, sessions, self._members, config.downstream)
+        self.downstream = DownstreamService(world, hub, sessions, self._members, self.live.downstream)
         answers = AnswerService(world, hub, sessions, self.requests, self.history)
         self.streams = StreamService(
-            world, sessions, self.desks, self.requests, answers, self.downstream, self.presence, config.streams
+            world, sessions, self.desks, self.requests, answers, self.downstream, self.presence, self.live.streams
         )
         self.conversation = ConversationService(
             world,
@@ -251,7 +254,7 @@ class Assembly:
             self.requests,
             sessions,
             self.pacer,
-            config.conversation,
+            self.live.conversation,
             SystemRandom().random,
             choose,
         )
@@ -268,16 +271,14 @@ class Assembly:
             self.requests.muted,
             self.conversation.unmuted,
         )
-        self.offline = OfflineService(
-            world, hub, self.rooms, stores.messages, stores.marks, config.history.context_max_bytes
-        )
+        self.offline = OfflineService(world, hub, self.rooms, stores.messages, stores.marks, self.live.history)
         self.editing = EditingService(
             world,
             self.rooms,
             self.history,
             stores.messages,
             self.requests.taken_back,
-            config.requests.max_request_bytes,
+            lambda: self.live.requests.value.max_request_bytes,
         )
 
     def _members(self, room_id: str) -> tuple[str, ...]:

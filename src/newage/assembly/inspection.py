@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from newage.gateway.engineio.tracing import Tracer
+from newage.settings import Live
 from newage.telemetry.audit import emit
 
 if TYPE_CHECKING:
@@ -88,9 +89,10 @@ class Inspection:
 
         :return: its settings now.
         """
-        service.settings = evolve(service.settings, **settings)
+        cell: Live[Any] = service.settings
+        cell.replace(evolve(cell.value, **settings))
         emit("manhole.change", "CONFIG_SAVED", "ok", {}, {"service": type(service).__name__, **settings})
-        return service.settings
+        return cell.value
 
     def _trace(self, console: Console, traces: list[Callable[[], None]], identity: str) -> Text:
         found: dict[Any, None] = {}

@@ -47,28 +47,13 @@ class Core(Assembly, Service):
         self.plugins.start(each for each in usable if each.is_plugin)
 
     def reload(self, config: Config) -> Deferred[None]:
-        """Take over the tables of ``reload.RELOADABLE`` and read the settings folder again.
+        """Take over the tables that are live (config/live.py) and read the settings folder again.
 
         :param config: checked; what is not reloadable in it is as it was.
         """
         before, self._config = self._config, config
         self._read_server_file()
-        self.sessions.settings = config.sessions
-        self.presence.settings = config.presence
-        self.rooms.settings = config.rooms
-        self.history.settings = config.history
-        self.offline.page_bytes = config.history.context_max_bytes
-        self.requests.settings = config.requests
-        self.streams.settings = config.streams
-        self.desks.limit = config.requests.extension_max_in_flight
-        self.desks.patience = config.requests.patience
-        self.editing.max_bytes = config.requests.max_request_bytes
-        self.conversation.settings = config.conversation
-        self.downstream.settings = config.downstream
-        self.calls.settings = config.calls
-        self.logs.settings = config.log_reader
-        self.watch.settings = config.watch
-        self.watch.start()
+        self.live.replace(config)
         if config.server.debug_mode != before.server.debug_mode:  # else what was toggled at run time stays
             self.debug.switch(config.server.debug_mode)
         return self.trust.rescan()

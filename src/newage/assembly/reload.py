@@ -14,31 +14,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from newage.config import Config, Key, sections
+from newage.config.live import is_reloadable
 from newage.errors import NewAgeError
 from newage.telemetry.audit import emit
-
-# Tables whose values are looked up at each use; the others are built into sockets, pools and files until a restart.
-RELOADABLE = (
-    "sessions",
-    "presence",
-    "rooms",
-    "history",
-    "requests",
-    "streams",
-    "conversation",
-    "downstream",
-    "calls",
-    "log_reader",
-    "watch",
-)
-# Keys of these tables that are built in nevertheless, and keys of other tables that are not.
-BUILT_IN: frozenset[Key] = frozenset({("rooms", "default_room_message_request_mode"), ("downstream", "alias_events")})
-LIVE: frozenset[Key] = frozenset({("auth", "network_safe"), ("server", "debug_mode")})
-
-
-def is_reloadable(key: Key) -> bool:
-    """Whether a change of this key (table, name) takes effect without a restart."""
-    return key in LIVE or (key[0] in RELOADABLE and key not in BUILT_IN)
 
 
 def changed_keys(before: Config, after: Config) -> list[Key]:

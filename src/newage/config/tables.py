@@ -28,7 +28,7 @@ from newage.services.home.files import FileSettings
 from newage.services.home.log_reader import LogReaderSettings
 from newage.services.home.static_routes import StaticSettings
 from newage.services.home.watch import WatchSettings
-from newage.services.requests.ledger import RequestSettings
+from newage.services.requests.limits import RequestSettings
 from newage.services.requests.thinking import ConversationSettings
 from newage.services.rooms.activity import PresenceSettings
 from newage.services.rooms.assignments import RelationSettings

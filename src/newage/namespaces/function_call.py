@@ -100,7 +100,7 @@ def make_function_call_namespace(auth: AuthService, sessions: SessionService, ca
         request_id = request_id_of(payload)
         call: FunctionCall | None = None
         try:
-            call = parse_call(payload, calls.settings.max_call_arguments)
+            call = parse_call(payload, calls.settings.value.max_call_arguments)
             if call.target == SERVER:
                 body = succeeded(request_id, await calls.run(caller, call))
             else:

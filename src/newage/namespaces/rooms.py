@@ -64,7 +64,7 @@ class RoomEvents:
         return {"roomName": room.name, "roomId": room.id}
 
     def _clients_may_create(self, caller: Caller) -> bool:
-        return self.rooms.settings.clients_may_create_rooms and caller.kind is Kind.CLIENT
+        return self.rooms.settings.value.clients_may_create_rooms and caller.kind is Kind.CLIENT
 
     async def delete(self, caller: Caller, request: RoomName) -> wire.Body:
         room = self.rooms.require(request.name)

@@ -281,7 +281,7 @@ def test_an_edit_without_anything_is_none(hub: Kit) -> None:
 def test_a_message_does_not_grow_beyond_its_limit(hub: Kit) -> None:
     """By no edit and by no number of them (contract 4.1: 256 KiB of JSON)."""
     question = message(hub, "question")
-    limit = hub.editing.max_bytes
+    limit = hub.live.requests.value.max_request_bytes
     assert limit == 262_144
     for fields in ({"message": "x" * (limit + 1)}, {"note": "ä" * (limit // 2)}):
         error = failure_of(edit(hub, "gue", question.message_id, fields))

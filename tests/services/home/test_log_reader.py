@@ -17,6 +17,7 @@ from newage.domain.logs import FILES, LogPage, LogQuery
 from newage.errors import FileReadFailed, InvalidRequest
 from newage.namespaces.debug import parse_log_query
 from newage.services.home.log_reader import LogReader, LogReaderSettings, entries
+from newage.settings import Live
 from newage.telemetry.logs import Counters, LogFiles, LogSettings
 
 TEXT = """2026-01-02 03:04:05 [info] [llm-server] [CONFIG_LOADED]: first
@@ -30,7 +31,7 @@ TEXT = """2026-01-02 03:04:05 [info] [llm-server] [CONFIG_LOADED]: first
 
 
 def reader(folder: Path | None, **settings: int) -> LogReader:
-    return LogReader(folder, InlineWorkers(), LogReaderSettings(**settings))
+    return LogReader(folder, InlineWorkers(), Live(LogReaderSettings(**settings)))
 
 
 def read(folder: Path | None, **asked: Any) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from newage.services.home.files import FileSettings, HomeFiles
 from newage.services.home.server_file import ServerFile
 from newage.services.home.watch import SettingsWatch, WatchSettings
 from newage.services.world import World
+from newage.settings import Live
 
 
 class Watched:
@@ -38,8 +39,8 @@ class Watched:
         self.server = ServerFile(files)
         self.write("server_settings", {"networkSafe": True})
         self.server.load(write_missing=False)
-        settings = WatchSettings(settings_watch_seconds=seconds)
-        self.watch = SettingsWatch(world, files, self.server, self.rescan, self.workers, settings)
+        self.settings = Live(WatchSettings(settings_watch_seconds=seconds))
+        self.watch = SettingsWatch(world, files, self.server, self.rescan, self.workers, self.settings)
 
     def rescan(self) -> Deferred[None]:
         self.rescans += 1
@@ -52,7 +53,7 @@ class Watched:
 
     def look(self) -> None:
         """The time of the next look has come, and it is done."""
-        self.clock.advance(self.watch.settings.settings_watch_seconds)
+        self.clock.advance(self.settings.value.settings_watch_seconds)
         self.workers.flush()
 
 
@@ -154,21 +155,26 @@ def test_switched_off_and_on_again(make_watch: Callable[..., Watched]) -> None:
     watched = make_watch(seconds=0)
     watched.watch.start()
     assert watched.clock.getDelayedCalls() == []
-    watched.watch.settings = WatchSettings(settings_watch_seconds=1)
-    watched.watch.start()
-    watched.watch.start()
+    watched.settings.replace(WatchSettings(settings_watch_seconds=1))
+    watched.settings.replace(WatchSettings(settings_watch_seconds=1))
     assert len(watched.clock.getDelayedCalls()) == 1
     watched.write("phone", {})
     watched.look()
     assert watched.rescans == 1
 
 
-def test_starting_again_during_a_look_is_one_watch(watched: Watched) -> None:
+def test_a_change_during_a_look_is_one_watch(watched: Watched) -> None:
     watched.clock.advance(2)
-    watched.watch.start()
+    watched.settings.replace(WatchSettings(settings_watch_seconds=3))
     assert watched.clock.getDelayedCalls() == []
     watched.workers.flush()
     assert len(watched.clock.getDelayedCalls()) == 1
+
+
+def test_a_change_before_it_begins_begins_nothing(make_watch: Callable[..., Watched]) -> None:
+    watched = make_watch()
+    watched.settings.replace(WatchSettings(settings_watch_seconds=1))
+    assert watched.clock.getDelayedCalls() == []
 
 
 def test_closed_during_a_look(watched: Watched, logged: Logged) -> None:

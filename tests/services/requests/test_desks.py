@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from zope.interface.verify import verifyObject
@@ -16,7 +15,8 @@ from hubkit import Kit, Link, failure_of, result_of
 from logkit import Logged
 from newage.domain.model import RequestMode, Role
 from newage.ports import IExtensionLink, ISessionListener
-from newage.services.requests.ledger import NO_SIGN, RequestSettings
+from newage.services.requests.ledger import NO_SIGN
+from newage.services.requests.limits import RequestSettings
 
 X = "SillyTavern-8000"
 
@@ -239,7 +239,7 @@ def test_two_who_ask_at_once_are_both_answered(kit: Kit, people: dict[str, str],
 @pytest.mark.parametrize("cause", ["lost", "silent", "too large"])
 def test_who_goes_on_with_a_failed_answer_drops_what_it_is_asked(kit: Kit, people: dict[str, str], cause: str) -> None:
     """Nobody hears the rest of it; who was asked meanwhile is asked again when it is through."""
-    kit.streams.settings = evolve(kit.streams.settings, max_output_bytes=60)
+    kit.change("streams", max_output_bytes=60)
     double = ReferenceDouble(kit, X)
     sid = kit.connect(X, client_type="SillyTavern", link=double)
     kit.submit(people["ann"], question("\ue001"), "ra")

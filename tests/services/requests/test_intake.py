@@ -28,7 +28,7 @@ from newage.errors import (
     Unavailable,
 )
 from newage.ports import IExtensionLink, IRoomListener
-from newage.services.requests.ledger import RequestSettings
+from newage.services.requests.limits import RequestSettings
 
 X = "SillyTavern-8000"
 

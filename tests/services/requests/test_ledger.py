@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from attrs import evolve
 
 from hubkit import Kit
 from logkit import Logged
@@ -13,7 +12,7 @@ from newage.domain.model import RequestMode, Role
 from newage.domain.request import Ask, Request
 from newage.errors import NewAgeError, PeerGone
 from newage.services.requests.forwarding import Forwarder
-from newage.services.requests.ledger import LOGGED_ENDS_PER_SECOND, RequestLedger, RequestSettings
+from newage.services.requests.ledger import LOGGED_ENDS_PER_SECOND, RequestLedger
 
 X, Y = "SillyTavern-1", "SillyTavern-2"
 
@@ -36,11 +35,11 @@ def web(kit: Kit) -> str:
 @pytest.fixture
 def ledger(kit: Kit) -> Sweepable:
     """On the kit's desks; its extensions are there and take any number at once."""
-    kit.desks.patience = evolve(kit.desks.patience, first_sign=10_000)
+    kit.change("requests", extension_first_sign_seconds=10_000)
     kit.extension(X, capacity=16)
     kit.extension(Y, capacity=16)
     forwarder = Forwarder(kit.outbox, kit.sessions, kit.presence, kit.pacer)
-    return Sweepable(kit.world, kit.outbox, kit.desks, forwarder, RequestSettings())
+    return Sweepable(kit.world, kit.outbox, kit.desks, forwarder, kit.live.requests)
 
 
 def enter(kit: Kit, ledger: RequestLedger, request_id: str, *targets: str, who: str = "web1") -> Request:
@@ -138,7 +137,7 @@ def test_what_nobody_was_asked_does_not_time_out(kit: Kit, ledger: Sweepable, we
 
 def test_a_request_released_from_the_queue_has_its_whole_time(kit: Kit) -> None:
     """However long it waited for somebody to open the room."""
-    kit.desks.patience = evolve(kit.desks.patience, first_sign=10_000)
+    kit.change("requests", extension_first_sign_seconds=10_000)
     kit.extension()
     master, guest = kit.connect("mas"), kit.connect("gue")
     kit.group("lounge", "mas", gue=Role.GUEST)

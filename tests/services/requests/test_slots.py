@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hubkit import Kit
 from newage.domain.model import RequestMode, Role
 from newage.domain.request import Ask, Request
-from newage.services.requests.ledger import RequestSettings
+from newage.services.requests.limits import RequestSettings
 
 
 def request(request_id: str, *targets: str, room_id: str = "lobby-1") -> Request:
@@ -51,7 +51,7 @@ def paced(kit: Kit) -> Paced:
 
 
 def test_without_a_limit_everything_goes_at_once(paced: Paced) -> None:
-    paced.kit.desks.limit = 0
+    paced.kit.change("requests", extension_max_in_flight=0)
     for number in range(5):
         paced.send(request(str(number)))
     assert len(paced.sent) == 5
@@ -93,7 +93,7 @@ def test_another_limit_counts_from_the_next_end_on(paced: Paced, limit: int, sen
     made = [request(str(number)) for number in range(4)]
     for each in made:
         paced.send(each)
-    paced.kit.desks.limit = limit
+    paced.kit.change("requests", extension_max_in_flight=limit)
     paced.done(made[0])
     assert len(paced.sent) == sent
 

@@ -51,8 +51,8 @@ def test_an_extension_is_asked_when_the_time_of_the_room_has_come(talk: Talk) ->
         "target": ST,
         "targetRoom": "lobby",
         "roomName": "lobby",
-        "instruction": talk.kit.conversation.settings.conversational_instruction,
-        "message": talk.kit.conversation.settings.conversational_instruction,
+        "instruction": talk.kit.live.conversation.value.conversational_instruction,
+        "message": talk.kit.live.conversation.value.conversational_instruction,
         "requestType": "newMessage",
     }
     assert [message["message"] for message in asked["context"]][1:] == ["hello"]
@@ -163,7 +163,7 @@ class TestUnmuted:
         self.unmute(muted)
         assert muted.advance(1) == []
         [asked] = muted.advance(2)
-        assert asked["instruction"] == muted.kit.conversation.settings.post_unmute_instruction
+        assert asked["instruction"] == muted.kit.live.conversation.value.post_unmute_instruction
         assert muted.advance(10) == []
 
     def test_not_when_it_was_muted_again(self, muted: Talk) -> None:
@@ -205,5 +205,5 @@ def test_a_store_that_fails_is_logged_and_the_rounds_go_on(talk: Talk, logged: A
 
 
 def test_settings_may_be_swapped(talk: Talk) -> None:
-    talk.kit.conversation.settings = ConversationSettings(conversational_think_probability=0)
+    talk.kit.change("conversation", conversational_think_probability=0)
     assert talk.advance(60) == []

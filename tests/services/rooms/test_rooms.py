@@ -7,7 +7,6 @@ from itertools import count
 from typing import Any
 
 import pytest
-from attrs import evolve
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -185,7 +184,7 @@ def test_a_room_may_not_be_named_as_somebody_who_is_away(kit: Kit) -> None:
     result_of(kit.rooms.create("lounge", ann))
     result_of(kit.rooms.add("lounge", "web1"))
     kit.disconnect_all("web1")
-    kit.clock.advance(kit.sessions.settings.session_grace_ms / 1000)
+    kit.clock.advance(kit.live.sessions.value.session_grace_ms / 1000)
     result_of(kit.rooms.delete("web1"))
     for name in ("bob", "web1"):
         assert str(failure_of(kit.rooms.create(name, ann))) == "Invalid room name"
@@ -196,7 +195,7 @@ def test_who_comes_and_goes_all_the_time_has_to_wait(kit: Kit) -> None:
     ann = kit.caller(kit.connect("ann")).session
     kit.connect("bob")
     result_of(kit.rooms.create("lounge", ann))
-    kit.rooms.settings = evolve(kit.rooms.settings, joins_per_minute=3)
+    kit.change("rooms", joins_per_minute=3)
     for _ in range(3):
         result_of(Deferred.fromCoroutine(kit.rooms.join("lounge", "bob")))
         result_of(kit.rooms.remove("lounge", "bob", "leave"))

@@ -18,6 +18,7 @@ from newage.domain.model import Caller, Kind, Room, Session
 from newage.errors import Unavailable
 from newage.ports import IExtensionHost, IOutbox, ISessionListener
 from newage.services.sessions.sessions import SessionService, SessionSettings
+from newage.settings import Live
 
 
 @implementer(ISessionListener)
@@ -257,7 +258,7 @@ def test_an_identity_is_held_by_its_client_or_by_a_room(kit: Kit) -> None:
     assert kit.sessions.identity_holder("web1-a") == "web1"
     assert kit.sessions.identity_holder("lounge") == "room lounge"
     assert kit.sessions.identity_holder("free") is None
-    assert SessionService(kit.world, kit.outbox, SessionSettings()).identity_holder("lounge") is None
+    assert SessionService(kit.world, kit.outbox, Live(SessionSettings())).identity_holder("lounge") is None
 
 
 # --------------------------------------------------------------------------------------------------------------- model

@@ -22,7 +22,7 @@ from newage.errors import (
 )
 from newage.ports import IOutbox
 from newage.services.sessions.sessions import SessionService
-from newage.settings import limit
+from newage.settings import Live, limit
 
 
 @frozen(kw_only=True)
@@ -62,7 +62,7 @@ class CallService:
     _sessions: SessionService
     _outbox: IOutbox
     _extensions_of: Callable[[str], Container[str]]
-    settings: CallSettings
+    settings: Live[CallSettings]
     _functions: dict[str, Function] = field(factory=dict, init=False)
     _open: dict[str, int] = field(factory=dict, init=False)  # identity -> calls that hold up nothing
 
@@ -118,7 +118,8 @@ class CallService:
         body = calls.forwarded(call, caller, session)
         with self._slot(caller.identity):
             try:
-                answer = await self._outbox.call(sid, calls.CALL, [body], self.settings.function_call_timeout_ms / 1000)
+                seconds = self.settings.value.function_call_timeout_ms / 1000
+                answer = await self._outbox.call(sid, calls.CALL, [body], seconds)
             except TimedOut as error:
                 raise TimedOut("Function call timed out.") from error
             except PeerGone as error:
@@ -133,7 +134,7 @@ class CallService:
         return session.kind is Kind.EXTENSION and session.identity in self._extensions_of(caller.identity)
 
     def _slot(self, identity: str) -> _Slot:
-        if self._open.get(identity, 0) >= self.settings.max_calls_per_session:
+        if self._open.get(identity, 0) >= self.settings.value.max_calls_per_session:
             raise Unavailable("Too many function calls are open.")
         return _Slot(self._open, identity)
 

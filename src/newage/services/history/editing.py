@@ -28,14 +28,14 @@ class EditingService:
         history: HistoryService,
         store: IMessageStore,
         taken_back: Callable[[Room, Collection[str] | None], None],
-        max_bytes: int = 262_144,
+        max_bytes: Callable[[], int],
     ) -> None:
         self._world = world
         self._rooms = rooms
         self._history = history
         self._store = store
         self._taken_back = taken_back
-        self.max_bytes = max_bytes
+        self._max_bytes = max_bytes
 
     async def edit(self, actor: Caller, name: str, any_id: str, change: Change | None) -> Message:
         """Change a message's text or further members; what identifies it stays.
@@ -59,7 +59,7 @@ class EditingService:
             raise InvalidRequest("Missing required fields for editing message.")
         changed = change.applied_to(message)
         grown = carried_bytes(changed.text, changed.data, changed.extra)
-        if grown > max(self.max_bytes, carried_bytes(message.text, message.data, message.extra)):
+        if grown > max(self._max_bytes(), carried_bytes(message.text, message.data, message.extra)):
             raise InvalidRequest("The message would be too large.")
         return await self._history.replace(changed)
 

@@ -21,7 +21,7 @@ from newage.services.listeners import RoomListener
 from newage.services.rooms.rooms import RoomService
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
-from newage.settings import limit
+from newage.settings import Live, limit
 
 
 @frozen(kw_only=True)
@@ -55,7 +55,7 @@ class HistoryService(RoomListener):
         sessions: SessionService,
         rooms: RoomService,
         store: IMessageStore,
-        settings: HistorySettings,
+        settings: Live[HistorySettings],
         serving: Callable[[str], Sequence[str]],
         *,
         aliases: bool = True,
@@ -97,7 +97,7 @@ class HistoryService(RoomListener):
         seq = self._rooms.next_seq(room_id)
         self._rooms.ensure_stored(room_id)
         message = evolve(draft, room_id=room_id, seq=seq, timestamp=draft.timestamp or self._world.timestamp())
-        await self._store.add_message(message, self.settings.max_messages_per_room)
+        await self._store.add_message(message, self.settings.value.max_messages_per_room)
         self._show(room_id, messages.added(message), alias=self._aliases)
         for listener in self._listeners:
             listener.message_added(message)
@@ -146,10 +146,12 @@ class HistoryService(RoomListener):
 
         :param only: keep just this identity's own thread: its messages and the answers to them (mode Separate).
         """
-        limit, max_bytes = self.settings.context_forward_limit, self.settings.context_max_bytes
+        limit, max_bytes = self.settings.value.context_forward_limit, self.settings.value.context_max_bytes
         if only is None:
             return await self._store.last_messages(room.id, limit, max_bytes)
-        recent = await self._store.last_messages(room.id, self.settings.max_messages_per_room, LOOK_BACK * max_bytes)
+        recent = await self._store.last_messages(
+            room.id, self.settings.value.max_messages_per_room, LOOK_BACK * max_bytes
+        )
         own = {m.message_id for m in recent if m.identity == only and not m.is_response}
         thread = [m for m in recent if m.identity == only or m.question_id in own]
         return tuple(messages.newest_within(thread[-limit:], 2 * max_bytes))
@@ -171,7 +173,7 @@ class HistoryService(RoomListener):
         if not _may_read(caller, room):
             raise NotMember(f"You are not a member of room {name}.")
         weights = await self._store.message_weights(room.id)
-        pages = paged(weights, self.settings.context_page_size, self.settings.context_max_bytes)
+        pages = paged(weights, self.settings.value.context_page_size, self.settings.value.context_max_bytes)
         update = Update(update_id=self._world.new_id(), room=name, pages=pages, messages=len(weights))
         self._start_push(caller.sid, room, update)
         return update
@@ -179,7 +181,7 @@ class HistoryService(RoomListener):
     def _start_push(self, sid: str, room: Room, update: Update) -> None:
         key = (sid, room.id)
         superseded = self._pushes.pop(key, None)
-        if superseded is None and len(self._pushes) >= self.settings.max_page_pushes:
+        if superseded is None and len(self._pushes) >= self.settings.value.max_page_pushes:
             superseded = self._pushes.pop(next(iter(self._pushes)))
         if superseded is not None:
             superseded.cancel()
@@ -194,7 +196,7 @@ class HistoryService(RoomListener):
     async def _push(self, sid: str, begun: Room, update: Update) -> None:
         after = 0
         for number, count in enumerate(update.pages, start=1):
-            await self._pause(self.settings.context_send_delay / 1000 if number > 1 else 0)
+            await self._pause(self.settings.value.context_send_delay / 1000 if number > 1 else 0)
             page = await self._store.messages_after(begun.id, after, count)
             caller, room = self._sessions.caller(sid), self._rooms.current(begun)
             if caller is None or room is None or not _may_read(caller, room):
@@ -243,7 +245,7 @@ class HistoryService(RoomListener):
     def _snapshot_soon(self, room: Room) -> None:
         if room.id in self._snapshots or not self._wants_snapshots(room):
             return
-        delay = self.settings.context_snapshot_delay_ms / 1000
+        delay = self.settings.value.context_snapshot_delay_ms / 1000
         self._snapshots[room.id] = self._world.clock.callLater(delay, self._snapshot, room)
 
     def _wants_snapshots(self, room: Room) -> bool:
@@ -261,7 +263,7 @@ class HistoryService(RoomListener):
         d.addBoth(lambda _: self._reading.discard(d))
 
     async def _send_snapshot(self, due: Room) -> None:
-        limit, max_bytes = self.settings.context_snapshot_max, self.settings.context_max_bytes
+        limit, max_bytes = self.settings.value.context_snapshot_max, self.settings.value.context_max_bytes
         newest = await self._store.last_messages(due.id, limit, max_bytes)
         total = await self._store.count_messages(due.id, 0)
         room = self._rooms.current(due)

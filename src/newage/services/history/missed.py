@@ -15,9 +15,11 @@ from newage.domain.model import Caller, Kind, Role, Room, Session
 from newage.domain.policy import administers
 from newage.errors import BadParameter, NotMember, RoomMissing
 from newage.ports import IMarkStore, IMessageStore, IOutbox
+from newage.services.history.log import HistorySettings
 from newage.services.listeners import RoomListener, SessionListener
 from newage.services.rooms.rooms import RoomService
 from newage.services.world import World, iso
+from newage.settings import Live
 
 LOOK_BACK = 2000  # messages searched for a point in time; what a room keeps at most
 
@@ -38,10 +40,9 @@ class OfflineService(SessionListener, RoomListener):
         rooms: RoomService,
         messages: IMessageStore,
         marks: IMarkStore,
-        page_bytes: int = 524_288,
+        settings: Live[HistorySettings],
     ) -> None:
-        """:param page_bytes: of text and data in one answer; one message always fits."""
-        self.page_bytes = page_bytes
+        self._settings = settings
         self._world = world
         self._outbox = outbox
         self._rooms = rooms
@@ -78,7 +79,7 @@ class OfflineService(SessionListener, RoomListener):
         if caller.identity not in room.members and not administers(caller):
             raise NotMember(f"You are not a member of room {name}.")
         seq = await self._seq_of(caller.identity, room.id, since)
-        page = await self._messages.messages_after(room.id, seq, limit, self.page_bytes)
+        page = await self._messages.messages_after(room.id, seq, limit, self._settings.value.context_max_bytes)
         more = bool(page) and await self._messages.count_messages(room.id, page[-1].seq) > 0
         return Missed(room=name, messages=page, since=seq, more=more, seq=room.seq)
 

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from newage.domain.logs import LogPage, LogQuery
 from newage.errors import FileReadFailed
 from newage.ports import IWorkers
-from newage.settings import limit
+from newage.settings import Live, limit
 
 _ENTRY = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[(\w+)\] ", re.ASCII)
 
@@ -41,7 +41,7 @@ class LogReader:
 
     _folder: Path | None
     _workers: IWorkers
-    settings: LogReaderSettings
+    settings: Live[LogReaderSettings]
 
     def read(self, query: LogQuery) -> Deferred[LogPage]:
         """:raises InvalidRequest: a parameter is out of range. The Deferred fails with FileReadFailed, Unavailable."""
@@ -68,7 +68,7 @@ class LogReader:
         try:
             with (self._folder / name).open("rb") as file:
                 size = file.seek(0, 2)
-                file.seek(max(0, size - self.settings.log_tail_bytes))
+                file.seek(max(0, size - self.settings.value.log_tail_bytes))
                 return file.read().decode("utf-8", "replace")
         except FileNotFoundError:
             return ""

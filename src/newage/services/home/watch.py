@@ -16,7 +16,7 @@ from newage.ports import IWorkers
 from newage.services.home.files import HomeFiles
 from newage.services.home.server_file import PARTS, ServerFile
 from newage.services.world import World
-from newage.settings import limit
+from newage.settings import Live, limit
 
 MAX_FILES = 10_000  # of the settings folder; changes of further ones are noticed when somebody unknown connects
 
@@ -44,29 +44,36 @@ class SettingsWatch:
     _server: ServerFile
     _rescan: Callable[[], Deferred[None]]
     _workers: IWorkers
-    settings: WatchSettings
+    settings: Live[WatchSettings]
     _seen: Any = field(default=None, init=False)
     _next: IDelayedCall | None = field(default=None, init=False)
     _looking: bool = field(default=False, init=False)
     _closed: bool = field(default=False, init=False)
     _blind: bool = field(default=False, init=False)  # the last look failed, which was said
 
+    def __attrs_post_init__(self) -> None:
+        self.settings.on_change(self._changed)
+
     def start(self) -> None:
-        """Begin, or begin again with other settings. What is there at the first call has been read already; blocks."""
-        if self._seen is None:
-            try:
-                self._seen = self._files.list_json(PARTS[:1], MAX_FILES)
-            except NewAgeError:
-                self._seen = {}  # the first look will say so
+        """Begin. What is there now has been read already; blocks."""
+        try:
+            self._seen = self._files.list_json(PARTS[:1], MAX_FILES)
+        except NewAgeError:
+            self._seen = {}  # the first look will say so
+        self._wait()
+
+    def _changed(self, _: WatchSettings) -> None:
+        """Wait anew, as long as is wanted now."""
+        if self._seen is None or self._looking:
+            return  # it begins, or goes on, as is wanted then
         if self._next is not None:
             self._next.cancel()
             self._next = None
-        if not self._looking:
-            self._wait()
+        self._wait()
 
     def _wait(self) -> None:
-        if self.settings.settings_watch_seconds and not self._closed:
-            self._next = self._world.clock.callLater(self.settings.settings_watch_seconds, self._look)
+        if self.settings.value.settings_watch_seconds and not self._closed:
+            self._next = self._world.clock.callLater(self.settings.value.settings_watch_seconds, self._look)
 
     def close(self) -> None:
         self._closed = True

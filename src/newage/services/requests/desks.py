@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from newage.domain.correlation import Desk, Nobody, Patience
+from newage.domain.correlation import Desk, Nobody
 from newage.domain.model import Caller, Kind, Session
 from newage.domain.request import Request
 from newage.services.listeners import SessionListener
+from newage.services.requests.limits import RequestSettings
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
+from newage.settings import Live
 
 
 class Desks(SessionListener):
     """Times are the clock's, never the wall's.
 
-    :param limit: requests at once of an extension that declared no ``capacity``; 0 = any number.
     :param make_desk: what decides whose an answer is.
     """
 
@@ -23,16 +24,19 @@ class Desks(SessionListener):
         self,
         world: World,
         sessions: SessionService,
-        limit: int,
-        patience: Patience,
+        settings: Live[RequestSettings],
         make_desk: Callable[[], Desk] = Desk,
     ) -> None:
         self._make_desk = make_desk
         self._world = world
         self._sessions = sessions
         self._desks: dict[str, Desk] = {}
-        self.limit = limit
-        self.patience = patience
+        self._settings = settings
+        self._patience = settings.value.patience  # asked at every token of the real extension
+        settings.on_change(self._changed)
+
+    def _changed(self, settings: RequestSettings) -> None:
+        self._patience = settings.patience
 
     # --------------------------------------------------------------------------------------------------------- asking
 
@@ -41,8 +45,8 @@ class Desks(SessionListener):
         caller = self._sessions.answering(extension)
         if caller is None:
             return False
-        limit = caller.capacity or self.limit
-        return self._desk(extension).admits(request, limit, self._world.clock.seconds(), self.patience)
+        limit = caller.capacity or self._settings.value.extension_max_in_flight
+        return self._desk(extension).admits(request, limit, self._world.clock.seconds(), self._patience)
 
     def ask(self, extension: str, request: Request) -> str:
         """Count it as sent from now on; its time begins.
@@ -75,12 +79,12 @@ class Desks(SessionListener):
     def silent(self) -> list[tuple[str, Request]]:
         """Requests that an extension gave no sign of, though it has not answered anything since it connected."""
         now = self._world.clock.seconds()
-        return [(who, request) for who, desk in self._desks.items() for request in desk.silent(now, self.patience)]
+        return [(who, request) for who, desk in self._desks.items() for request in desk.silent(now, self._patience)]
 
     def owed(self, request: Request) -> bool:
         """Does an extension still owe an answer to it?"""
         now = self._world.clock.seconds()
-        return any(self._desk(extension).owes(request, now, self.patience) for extension in request.sent)
+        return any(self._desk(extension).owes(request, now, self._patience) for extension in request.sent)
 
     def forget(self, request: Request) -> None:
         for extension in request.targets:  # what was taken back or put off has a name there, too
@@ -115,7 +119,7 @@ class Desks(SessionListener):
     ) -> Request | Nobody:
         """As ``Desk.whose``."""
         now = self._world.clock.seconds()
-        return self._desk(extension).whose(request_id, output_id, bound, now, self.patience, over)
+        return self._desk(extension).whose(request_id, output_id, bound, now, self._patience, over)
 
     def output_over(self, extension: str, output_id: str) -> None:
         if (desk := self._desks.get(extension)) is not None:

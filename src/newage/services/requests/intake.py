@@ -28,12 +28,14 @@ from newage.services.history.log import HistoryService
 from newage.services.listeners import RoomListener
 from newage.services.requests.desks import Desks
 from newage.services.requests.forwarding import Forwarder
-from newage.services.requests.ledger import RequestLedger, RequestSettings
+from newage.services.requests.ledger import RequestLedger
+from newage.services.requests.limits import RequestSettings
 from newage.services.requests.sending import Sender
 from newage.services.rooms.assignments import RelationService
 from newage.services.rooms.rooms import RoomService
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
+from newage.settings import Live
 
 NO_EXTENSION = "No connected SillyTavern extensions."
 
@@ -52,7 +54,7 @@ class RequestService(RequestLedger, RoomListener):
         history: HistoryService,
         desks: Desks,
         forwarder: Forwarder,
-        settings: RequestSettings,
+        settings: Live[RequestSettings],
     ) -> None:
         super().__init__(world, outbox, desks, forwarder, settings)
         self._sessions = sessions
@@ -120,7 +122,7 @@ class RequestService(RequestLedger, RoomListener):
         if ask.request_id is None or not ask.text:
             raise InvalidRequest("Invalid LLM request data.")
         size = carried_bytes(ask.text, ask.data, ask.extra)
-        if size > self.settings.max_request_bytes:
+        if size > self.settings.value.max_request_bytes:
             raise InvalidRequest("Invalid LLM request data.")
         known = self.get(caller.identity, ask.request_id)
         if known is not None and known.live:
@@ -136,10 +138,10 @@ class RequestService(RequestLedger, RoomListener):
         while recent and recent[0][0] <= now - self.RATE_WINDOW:
             recent.popleft()
         if (
-            len(recent) >= self.settings.request_rate
-            or sum(each for _, each in recent) + size > self.settings.request_bytes_rate
-            or self.live_count >= self.settings.max_live_requests
-            or self._live.get(identity, 0) >= self.settings.max_live_requests_per_identity
+            len(recent) >= self.settings.value.request_rate
+            or sum(each for _, each in recent) + size > self.settings.value.request_bytes_rate
+            or self.live_count >= self.settings.value.max_live_requests
+            or self._live.get(identity, 0) >= self.settings.value.max_live_requests_per_identity
         ):
             raise Unavailable("Too many requests.")
         recent.append((now, size))
@@ -222,7 +224,7 @@ class RequestService(RequestLedger, RoomListener):
         return waiting
 
     def _new_queue(self) -> RoomQueue:
-        return RoomQueue(self.settings.queue_size, self.settings.queue_size_per_identity)
+        return RoomQueue(self.settings.value.queue_size, self.settings.value.queue_size_per_identity)
 
     async def _forward_with_queue(self, caller: Caller, request: Request, room: Room) -> None:
         """Forward, in Default mode merged with what waits in the queue (contract 5.4)."""
@@ -336,12 +338,12 @@ class RequestService(RequestLedger, RoomListener):
         self._sweep = self._world.clock.callLater(self.SWEEP, self._tick)
         now = self._world.clock.seconds()
         for room_id, queue in list(self._queues.items()):
-            for request in queue.expire(now - self.settings.queue_ttl_seconds):
+            for request in queue.expire(now - self.settings.value.queue_ttl_seconds):
                 self.end(request, "expired")
             if not queue:
                 del self._queues[room_id]
         for request in [r for r in self._requests if r.live and r.targets and not r.sent]:
-            if request.created_at <= now - self.settings.queue_ttl_seconds:
+            if request.created_at <= now - self.settings.value.queue_ttl_seconds:
                 self.end(request, "expired")
         self._sweep_requests()
         horizon = self._world.clock.seconds() - self.RATE_WINDOW

@@ -5,71 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import ClassVar
 
-from attrs import frozen
 from twisted.logger import Logger
 
 from newage.dialect import Event, requests
-from newage.domain.correlation import Nobody, Patience
+from newage.domain.correlation import Nobody
 from newage.domain.delivery import Audience
 from newage.domain.request import Request
 from newage.errors import NewAgeError, TimedOut
 from newage.ports import IOutbox, IRequestListener
 from newage.services.requests.desks import Desks
 from newage.services.requests.forwarding import Forwarder
+from newage.services.requests.limits import RequestSettings
 from newage.services.world import World
-from newage.settings import limit
+from newage.settings import Live
 from newage.telemetry.logs import LogQuota
-
-
-@frozen(kw_only=True)
-class RequestSettings:
-    """Limits and times of requests.
-
-    All timers of an answer, each longer than what it waits for, the hub's longer than the extension's longer than the
-    model's (A32; the whole table is contract 15.2):
-
-    ==================================  =====================================  ==========================
-    waits for                           hub, seconds                           extension, seconds
-    ==================================  =====================================  ==========================
-    a host, for what is queued          ``queue_ttl_seconds`` 3600
-    a first sign, if it never answered  ``extension_first_sign_seconds`` 60    says so again after 20
-    an answer or a further sign         ``llm_request_timeout_seconds`` 600    120 to the first token
-    an answer without a label           ``llm_request_timeout_seconds``, from the end of its request on
-    the oldest of several in a room     ``extension_silence_seconds`` 180
-    the next token                      ``streams.output_idle_seconds`` 120    45
-    more after an END                   ``streams.stream_idle_finalize_ms`` 2
-    late packets                        ``request_tail_seconds``, ``streams.output_tail_seconds`` 60
-    ==================================  =====================================  ==========================
-    """
-
-    llm_request_timeout_seconds: int = limit(600, "a request without activity expires after it")
-    request_tail_seconds: int = limit(60, "late chunks of a finished request are still taken")
-    extension_silence_seconds: int = limit(
-        180, "an unlabelled answer skips requests silent for longer while a newer one waits"
-    )
-    extension_first_sign_seconds: int = limit(
-        60, "a request fails without any sign for so long from an extension that has not answered yet"
-    )
-    max_live_requests: int = limit(1000, "requests at once")
-    max_live_requests_per_identity: int = limit(100, "requests of one identity at once")
-    request_rate: int = limit(30, "requests of one identity in 10 seconds")
-    request_bytes_rate: int = limit(1_048_576, "bytes of the requests of one identity in 10 seconds")
-    max_request_bytes: int = limit(262_144, "bytes of a request's text, data and further members as JSON")
-    extension_max_in_flight: int = limit(
-        1, "requests at once of an extension that declares no capacity", zero="any number"
-    )
-    queue_size: int = limit(100, "queued requests of a room in Default mode")
-    queue_size_per_identity: int = limit(20, "of these, from one identity")
-    queue_ttl_seconds: int = limit(3600, "a queued request expires after it")
-
-    @property
-    def patience(self) -> Patience:
-        return Patience(
-            first_sign=self.extension_first_sign_seconds,
-            timeout=self.llm_request_timeout_seconds,
-            silence=self.extension_silence_seconds,
-        )
-
 
 LOGGED_ENDS_PER_SECOND = 50  # of all requests; the others are only counted
 LOGGED_SILENCES_PER_SECOND = 5
@@ -86,7 +35,7 @@ class RequestLedger:
     _log: ClassVar[Logger] = Logger()
 
     def __init__(
-        self, world: World, outbox: IOutbox, desks: Desks, forwarder: Forwarder, settings: RequestSettings
+        self, world: World, outbox: IOutbox, desks: Desks, forwarder: Forwarder, settings: Live[RequestSettings]
     ) -> None:
         self._world = world
         self._outbox = outbox
@@ -280,15 +229,15 @@ class RequestLedger:
         now = self._world.clock.seconds()
         for request in list(self._requests):
             if request.ended_at is not None:
-                if request.ended_at <= now - self.settings.request_tail_seconds and not self._desks.owed(request):
+                if request.ended_at <= now - self.settings.value.request_tail_seconds and not self._desks.owed(request):
                     self._forget(request)
-            elif request.timed and request.active_at <= now - self.settings.llm_request_timeout_seconds:
+            elif request.timed and request.active_at <= now - self.settings.value.llm_request_timeout_seconds:
                 self._expire(request)
         self._forwarder.go_on()
 
     def _gave_no_sign(self, request: Request, extension: str) -> None:
         """It may still be answered: what the extension says next without a requestId is taken for this (A31)."""
-        words = NO_SIGN.format(extension=extension, seconds=self.settings.extension_first_sign_seconds)
+        words = NO_SIGN.format(extension=extension, seconds=self.settings.value.extension_first_sign_seconds)
         if (unsaid := self._silences.take()) is not None:
             more = f" ({unsaid} of these were not logged)" if unsaid else ""
             self._log.warn("request {request_id}: {words}{more}", request_id=request.request_id, words=words, more=more)

@@ -23,7 +23,7 @@ from newage.services.rooms.assignments import RelationService
 from newage.services.rooms.rooms import RoomService
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
-from newage.settings import limit, text
+from newage.settings import Live, limit, text
 
 THINK = "think_"
 
@@ -67,7 +67,7 @@ class ConversationService:
     _requests: RequestService
     _sessions: SessionService
     _pacer: Pacer
-    settings: ConversationSettings
+    settings: Live[ConversationSettings]
     _chance: Callable[[], float]
     _choose: Callable[[Sequence[str]], str]
     _due: dict[str, float] = field(factory=dict, init=False)  # room id -> when it is looked at next, on the clock
@@ -76,7 +76,7 @@ class ConversationService:
     _thinking: dict[str, str] = field(factory=dict, init=False)  # room id -> the last request of ours
 
     def start(self) -> None:
-        seconds = self.settings.conversational_check_interval / 1000
+        seconds = self.settings.value.conversational_check_interval / 1000
         self._round = self._world.clock.callLater(seconds, self._look_round)
 
     def close(self) -> None:
@@ -91,7 +91,7 @@ class ConversationService:
         waits = (room.id, identity)
         if room.mode is not RequestMode.CONVERSATIONAL or waits in self._later:
             return
-        delay = self.settings.post_unmute_think_delay / 1000
+        delay = self.settings.value.post_unmute_think_delay / 1000
         self._later[waits] = self._world.clock.callLater(delay, self._speak_again, room, identity)
 
     def _speak_again(self, then: Room, identity: str) -> None:
@@ -99,7 +99,7 @@ class ConversationService:
         del self._later[then.id, identity]
         room = self._rooms.current(then)
         if room is not None and room.mode is RequestMode.CONVERSATIONAL and identity in self._able(room):
-            self._begin(room, identity, self.settings.post_unmute_instruction)
+            self._begin(room, identity, self.settings.value.post_unmute_instruction)
 
     def _look_round(self) -> None:
         self.start()
@@ -112,8 +112,8 @@ class ConversationService:
                 continue
             self._due[room.id] = now + self._interval()
             able = self._able(room)
-            if able and self._chance() < self.settings.conversational_think_probability:
-                self._begin(room, self._choose(able), self.settings.conversational_instruction)
+            if able and self._chance() < self.settings.value.conversational_think_probability:
+                self._begin(room, self._choose(able), self.settings.value.conversational_instruction)
 
     def _able(self, room: Room) -> list[str]:
         """The extensions that serve a room and may speak in it."""
@@ -124,8 +124,8 @@ class ConversationService:
         ]
 
     def _interval(self) -> float:
-        low = self.settings.conversational_think_interval_min
-        high = max(low, self.settings.conversational_think_interval_max)
+        low = self.settings.value.conversational_think_interval_min
+        high = max(low, self.settings.value.conversational_think_interval_max)
         return (low + (high - low) * self._chance()) / 1000
 
     def _begin(self, room: Room, extension: str, instruction: str) -> None:

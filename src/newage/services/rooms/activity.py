@@ -12,7 +12,7 @@ from newage.services.listeners import RoomListener, SessionListener
 from newage.services.rooms.rooms import RoomService
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
-from newage.settings import limit
+from newage.settings import Live, limit
 
 
 @frozen(kw_only=True)
@@ -22,7 +22,12 @@ class PresenceSettings:
 
 class PresenceService(SessionListener, RoomListener):
     def __init__(
-        self, world: World, outbox: IOutbox, sessions: SessionService, rooms: RoomService, settings: PresenceSettings
+        self,
+        world: World,
+        outbox: IOutbox,
+        sessions: SessionService,
+        rooms: RoomService,
+        settings: Live[PresenceSettings],
     ) -> None:
         self._world = world
         self._outbox = outbox
@@ -58,9 +63,9 @@ class PresenceService(SessionListener, RoomListener):
         room = self._rooms.require(name)
         running = self._typing.get((identity, room.id))
         if running is not None:
-            running.reset(self.settings.typing_idle_seconds)
+            running.reset(self.settings.value.typing_idle_seconds)
             return
-        delay = self.settings.typing_idle_seconds
+        delay = self.settings.value.typing_idle_seconds
         self._typing[identity, room.id] = self._world.clock.callLater(delay, self.stop_typing, name, identity)
         self.show(name, identity, "typing")
 

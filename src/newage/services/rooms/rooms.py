@@ -33,7 +33,7 @@ from newage.services.listeners import SessionListener
 from newage.services.rooms.audiences import RoomAudiences
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
-from newage.settings import limit, switch, text
+from newage.settings import Live, limit, switch, text
 
 
 @frozen(kw_only=True)
@@ -77,14 +77,14 @@ class RoomService(SessionListener):
     _log = Logger()
 
     def __init__(
-        self, world: World, outbox: IOutbox, sessions: SessionService, store: IRoomStore, settings: RoomSettings
+        self, world: World, outbox: IOutbox, sessions: SessionService, store: IRoomStore, settings: Live[RoomSettings]
     ) -> None:
         self._world = world
         self._sessions = sessions
         self._transport = RoomAudiences(outbox, sessions)
         self._store = store
         self.settings = settings
-        self.default_mode = RequestMode(settings.default_room_message_request_mode)
+        self.default_mode = RequestMode(settings.value.default_room_message_request_mode)
         self._rooms: dict[str, Room] = {}  # by name
         self._names: dict[str, str] = {}  # id -> name
         self._of: defaultdict[str, dict[str, None]] = defaultdict(dict)  # identity -> its rooms, in order of joining
@@ -185,7 +185,7 @@ class RoomService(SessionListener):
             raise InvalidRequest("Invalid room name")  # whoever it is could not come back: the room has the name
         if name in self._rooms:
             raise RoomExists("Room already exists")
-        if self._groups >= self.settings.max_group_rooms or len(self._rooms) >= self.settings.max_rooms:
+        if self._groups >= self.settings.value.max_group_rooms or len(self._rooms) >= self.settings.value.max_rooms:
             raise Unavailable("Too many rooms.")
         room = Room(
             name=name,
@@ -223,7 +223,7 @@ class RoomService(SessionListener):
         room = self.require(name)
         if identity in room.members:
             raise AlreadyMember("Already a member of this room.")
-        if len(room.members) >= self.settings.max_members_per_room:
+        if len(room.members) >= self.settings.value.max_members_per_room:
             raise Unavailable("Failed to join room")
         changed = self._with(room, identity, role)
         emptied = self._emptied.pop(name, None)
@@ -241,7 +241,7 @@ class RoomService(SessionListener):
         """
         now = self._world.clock.seconds()
         lately = [at for at in self._joins.get(identity, ()) if at > now - JOIN_WINDOW]
-        if len(lately) >= self.settings.joins_per_minute:
+        if len(lately) >= self.settings.value.joins_per_minute:
             raise Unavailable("Failed to join room")
         room = await self.add(name, identity)
         self._joins[identity] = [*lately, now]
@@ -343,7 +343,7 @@ class RoomService(SessionListener):
 
     def _make_own_room(self, session: Session) -> None:
         kind = RoomKind.EXTENSION if session.kind is Kind.EXTENSION else RoomKind.PERSONAL
-        if len(self._rooms) >= self.settings.max_rooms:
+        if len(self._rooms) >= self.settings.value.max_rooms:
             self._forget_oldest_absent()
         room = Room(
             name=session.identity,
@@ -489,7 +489,7 @@ class RoomService(SessionListener):
             not be rid of it; an open room could be left just for that.
         """
         members = {who: role for who, role in room.members.items() if who != identity}
-        full = len(room.muted) > self.settings.max_members_per_room
+        full = len(room.muted) > self.settings.value.max_members_per_room
         others = any(who in members for who in room.of_client(room.clients.get(identity)))
         drop = full or (forget and not others)
         muted = {who: term for who, term in room.muted.items() if who != identity or not drop}
@@ -502,7 +502,7 @@ class RoomService(SessionListener):
     def _watch_empty(self, room: Room) -> None:
         """An empty group room is kept for its grace."""
         if not room.members and room.kind is RoomKind.GROUP:
-            grace = self.settings.empty_room_grace_seconds
+            grace = self.settings.value.empty_room_grace_seconds
             self._emptied[room.name] = self._world.clock.callLater(grace, self._delete_if_empty, room.name)
 
     def _delete_if_empty(self, name: str) -> None:
@@ -512,14 +512,14 @@ class RoomService(SessionListener):
             Deferred.fromCoroutine(self._delete(room)).addErrback(self._not_stored, name)
 
     def _schedule_sweep(self) -> None:
-        self._sweep = self._world.clock.callLater(self.settings.sweep_seconds, self._expire)
+        self._sweep = self._world.clock.callLater(self.settings.value.sweep_seconds, self._expire)
 
     def _expire(self) -> None:
         """Drop the memberships of those who have been away too long, and their own rooms."""
         self._schedule_sweep()
         horizon = self._world.clock.seconds() - JOIN_WINDOW
         self._joins = {who: times for who, times in self._joins.items() if times[-1] > horizon}
-        oldest = self._world.clock.seconds() - self.settings.offline_retention_seconds
+        oldest = self._world.clock.seconds() - self.settings.value.offline_retention_seconds
         for identity, since in list(self._offline_since.items()):
             if since <= oldest:
                 del self._offline_since[identity]

@@ -13,7 +13,7 @@ from newage.domain.model import Caller, Peer, Session
 from newage.errors import Unavailable
 from newage.ports import IExtensionHost, IExtensionLink, IOutbox, ISessionListener
 from newage.services.world import World
-from newage.settings import limit
+from newage.settings import Live, limit
 
 
 @frozen(kw_only=True)
@@ -35,7 +35,7 @@ class _Live:
 class SessionService:
     """The registry. Listeners are told synchronously and in the order they were added."""
 
-    def __init__(self, world: World, outbox: IOutbox, settings: SessionSettings) -> None:
+    def __init__(self, world: World, outbox: IOutbox, settings: Live[SessionSettings]) -> None:
         self._world = world
         self._outbox = outbox
         self.settings = settings
@@ -59,11 +59,11 @@ class SessionService:
         live = self._by_identity.get(caller.identity)
         appeared = live is None
         if live is None:
-            if len(self._by_identity) >= self.settings.max_sessions:
+            if len(self._by_identity) >= self.settings.value.max_sessions:
                 raise Unavailable("Too many sessions.")
             live = self._by_identity[caller.identity] = _Live(session=caller.session)
             self._by_client.setdefault(caller.client_id, {})[caller.identity] = live
-        elif len(live.callers) >= self.settings.max_sockets_per_session:
+        elif len(live.callers) >= self.settings.value.max_sockets_per_session:
             raise Unavailable("Too many sockets of this client.")
         if live.grace is not None:
             live.grace.cancel()
@@ -93,7 +93,7 @@ class SessionService:
         if had_link and not live.links:
             self._tell("extension_lost", live.session)
         if not live.callers:
-            grace = self.settings.session_grace_ms / 1000
+            grace = self.settings.value.session_grace_ms / 1000
             live.grace = self._world.clock.callLater(grace, self._gone, live)
 
     def attach_extension(self, session: Session, link: IExtensionLink, capacity: int = 0) -> str:

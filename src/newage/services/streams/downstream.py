@@ -21,7 +21,7 @@ from newage.services.sessions.sessions import SessionService
 from newage.services.streams.library_reader import CANONICAL, NAMES, SocketStream, cut_laggards
 from newage.services.streams.polled_reader import PolledReader
 from newage.services.world import World
-from newage.settings import limit, switch
+from newage.settings import Live, limit, switch
 
 
 @frozen(kw_only=True)
@@ -98,10 +98,10 @@ class Feed:
             self._open(sid, tuple(known))
         elif known is not None:
             self._open(sid, (CANONICAL,))
-            self._catch_up(sid, alias=self._down.settings.alias_events)
+            self._catch_up(sid, alias=self._down.settings.value.alias_events)
         else:
             self._open(sid, NAMES)
-            delay = self._down.settings.stream_probe_ms / 1000
+            delay = self._down.settings.value.stream_probe_ms / 1000
             self._probing[sid] = self._down.world.clock.callLater(delay, self._probed, sid)
 
     def remove(self, sid: str) -> None:
@@ -170,7 +170,7 @@ class Feed:
     def _nobody_read(self, sid: str) -> None:
         """Plain events, chunk by chunk from the start, or from where it came."""
         self._down.remember(sid, None)
-        alias = self._down.settings.alias_events
+        alias = self._down.settings.value.alias_events
         if self._bounds:
             self._admit(sid, self._bounds, alias=alias)
         else:  # it came in the middle, and nothing since
@@ -227,7 +227,7 @@ class Feed:
                 self._close_unread(sid)
             for stream in list(streams):
                 stream.pump()
-        delay = self._down.settings.stream_drain_seconds
+        delay = self._down.settings.value.stream_drain_seconds
         self._drain = self._down.world.clock.callLater(delay, self._give_up)
         self._retire()
 
@@ -319,7 +319,7 @@ class DownstreamService(SessionListener, RoomListener):
         outbox: IOutbox,
         sessions: SessionService,
         members: Callable[[str], tuple[str, ...]],
-        settings: DownstreamSettings,
+        settings: Live[DownstreamSettings],
     ) -> None:
         self.world = world
         self.outbox = outbox
@@ -377,7 +377,7 @@ class DownstreamService(SessionListener, RoomListener):
             names.add(name)
 
     def open(self, feed: Feed, sid: str, name: str, meta: dict[str, Any]) -> SocketStream:
-        cut_laggards(list(self._streams.get(sid, {}).values()), self.settings.stream_buffer_bytes)
+        cut_laggards(list(self._streams.get(sid, {}).values()), self.settings.value.stream_buffer_bytes)
         stream = SocketStream(feed, self, sid, self.world.new_id(), name)
         self._streams.setdefault(sid, {})[stream.stream_id] = stream
         self.outbox.emit(sid, "$stream", name, {"$stream": stream.stream_id}, meta)

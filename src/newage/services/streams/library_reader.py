@@ -94,7 +94,7 @@ class SocketStream:
         args: tuple[Any, ...] = (self.stream_id, chunk, "buffer")
         if outbox.transport(self.sid) == "polling":  # base64 would cost a third
             args = (self.stream_id, chunk.decode(), "utf8")
-        d = outbox.call(self.sid, "$stream-write", args, self._down.settings.stream_ack_seconds)
+        d = outbox.call(self.sid, "$stream-write", args, self._down.settings.value.stream_ack_seconds)
         d.addCallbacks(self._acked, self._unanswered)
         if self._feed.ended and end == len(buffer):
             self.finish("end")
@@ -109,7 +109,7 @@ class SocketStream:
             self.finish("error", "The stream could not be written.")
 
     def _check_lag(self, lag: int) -> None:
-        limit = self._down.settings.stream_buffer_bytes
+        limit = self._down.settings.value.stream_buffer_bytes
         if lag * 16 > limit and self._down.unread_bytes(self.sid) > limit:
             self.finish("error", OVERFLOW)
 

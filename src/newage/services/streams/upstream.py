@@ -39,6 +39,7 @@ from newage.services.sessions.sessions import SessionService
 from newage.services.streams.answers import Answer, AnswerService
 from newage.services.streams.downstream import DownstreamService, Feed
 from newage.services.world import World
+from newage.settings import Live
 from newage.telemetry.logs import LogQuota
 
 
@@ -67,7 +68,7 @@ class StreamService(SessionListener, RoomListener):
         answers: AnswerService,
         downstream: DownstreamService,
         presence: PresenceService,
-        settings: StreamSettings,
+        settings: Live[StreamSettings],
     ) -> None:
         self._world = world
         self._sessions = sessions
@@ -195,7 +196,7 @@ class StreamService(SessionListener, RoomListener):
 
     def _new_extension(self, identity: str) -> _Extension:
         label, whose = partial(self._desks.label, identity), partial(self._desks.whose, identity)
-        extension = _Extension(identity, Outputs(lambda: self.settings, label, whose))
+        extension = _Extension(identity, Outputs(lambda: self.settings.value, label, whose))
         self._extensions[identity] = extension
         return extension
 

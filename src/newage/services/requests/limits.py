@@ -1,0 +1,58 @@
+"""Limits and times of LLM requests (contract 5.3, 5.4; A32)."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from newage.domain.correlation import Patience
+from newage.settings import limit
+
+
+@frozen(kw_only=True)
+class RequestSettings:
+    """Limits and times of requests.
+
+    All timers of an answer, each longer than what it waits for, the hub's longer than the extension's longer than the
+    model's (A32; the whole table is contract 15.2):
+
+    ==================================  =====================================  ==========================
+    waits for                           hub, seconds                           extension, seconds
+    ==================================  =====================================  ==========================
+    a host, for what is queued          ``queue_ttl_seconds`` 3600
+    a first sign, if it never answered  ``extension_first_sign_seconds`` 60    says so again after 20
+    an answer or a further sign         ``llm_request_timeout_seconds`` 600    120 to the first token
+    an answer without a label           ``llm_request_timeout_seconds``, from the end of its request on
+    the oldest of several in a room     ``extension_silence_seconds`` 180
+    the next token                      ``streams.output_idle_seconds`` 120    45
+    more after an END                   ``streams.stream_idle_finalize_ms`` 2
+    late packets                        ``request_tail_seconds``, ``streams.output_tail_seconds`` 60
+    ==================================  =====================================  ==========================
+    """
+
+    llm_request_timeout_seconds: int = limit(600, "a request without activity expires after it")
+    request_tail_seconds: int = limit(60, "late chunks of a finished request are still taken")
+    extension_silence_seconds: int = limit(
+        180, "an unlabelled answer skips requests silent for longer while a newer one waits"
+    )
+    extension_first_sign_seconds: int = limit(
+        60, "a request fails without any sign for so long from an extension that has not answered yet"
+    )
+    max_live_requests: int = limit(1000, "requests at once")
+    max_live_requests_per_identity: int = limit(100, "requests of one identity at once")
+    request_rate: int = limit(30, "requests of one identity in 10 seconds")
+    request_bytes_rate: int = limit(1_048_576, "bytes of the requests of one identity in 10 seconds")
+    max_request_bytes: int = limit(262_144, "bytes of a request's text, data and further members as JSON")
+    extension_max_in_flight: int = limit(
+        1, "requests at once of an extension that declares no capacity", zero="any number"
+    )
+    queue_size: int = limit(100, "queued requests of a room in Default mode")
+    queue_size_per_identity: int = limit(20, "of these, from one identity")
+    queue_ttl_seconds: int = limit(3600, "a queued request expires after it")
+
+    @property
+    def patience(self) -> Patience:
+        return Patience(
+            first_sign=self.extension_first_sign_seconds,
+            timeout=self.llm_request_timeout_seconds,
+            silence=self.extension_silence_seconds,
+        )
