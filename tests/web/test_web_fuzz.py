@@ -9,8 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
-from web_doubles import HANDSHAKE, House, client_frame
+from web_doubles import HANDSHAKE, House
 from zope.interface import implementer
+
+from framekit import client_frame
 
 QUIET = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

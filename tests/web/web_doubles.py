@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from framekit import server_frames
 from newage.domain.model import Peer
 from newage.gateway.engineio.connection import Connection
 from newage.gateway.engineio.engines import EngineServer
@@ -24,8 +25,11 @@ from newage.ports import IFrameSink, IReceiver
 from newage.protocol.engine_session import EngineSettings
 from newage.web.settings import WebSettings
 from newage.web.site import NewAgeSite, make_site
-from newage.web.transports.fastframes import FlushList
-from newage.web.transports.websocket import EngineWebSocket, EngineWebSocketFactory
+from newage.web.transports.flushes import FlushList
+from newage.web.transports.handover import put_in_place
+from newage.web.transports.handshake import Handshakes
+from newage.web.transports.masking import frame_rules
+from newage.web.transports.websocket import EngineWebSocket, Surroundings
 
 LOCAL = Peer("127.0.0.1", local=True, near=True)
 
@@ -119,37 +123,6 @@ class Recorder:
         return [packet for kind, packet in self.events if kind == "text"]
 
 
-def client_frame(
-    payload: bytes, opcode: int = 1, *, fin: bool = True, rsv: int = 0, mask: bytes | None = b"\x01\x02\x03\x04"
-) -> bytes:
-    """A frame as a client sends it: masked, minimal length."""
-    first = (0x80 if fin else 0) | rsv << 4 | opcode
-    size = len(payload)
-    marked = 0x80 if mask is not None else 0
-    if size < 126:
-        header = bytes((first, marked | size))
-    elif size < 65_536:
-        header = bytes((first, marked | 126)) + size.to_bytes(2, "big")
-    else:
-        header = bytes((first, marked | 127)) + size.to_bytes(8, "big")
-    if mask is None:
-        return header + payload
-    return header + mask + bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload))
-
-
-def server_frames(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Unmasked frames, (opcode, payload)."""
-    while data:
-        size, at = data[1], 2
-        assert size < 128, "a server never masks"
-        if size == 126:
-            size, at = int.from_bytes(data[2:4], "big"), 4
-        elif size == 127:
-            size, at = int.from_bytes(data[2:10], "big"), 10
-        yield data[0] & 0x0F, data[at : at + size]
-        data = data[at + size :]
-
-
 HANDSHAKE = (
     b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -161,7 +134,7 @@ class OpenSocket:
     """An open WebSocket without HTTP before it."""
 
     clock: Clock
-    transport: MemoryTransport
+    transport: Any
     sink: EngineWebSocket
     receiver: Recorder
 
@@ -174,18 +147,33 @@ class OpenSocket:
         self.transport.protocol.dataReceived(b"".join(frames))
 
 
-def open_socket(settings: WebSettings | None = None, receiver: Recorder | None = None) -> OpenSocket:
-    clock = Clock()
+def open_socket(
+    settings: WebSettings | None = None,
+    receiver: Recorder | None = None,
+    transport: Any = None,
+    clock: Clock | None = None,
+    untouched: bool = True,
+) -> OpenSocket:
+    """:param transport: one in memory by default. What it was written is forgotten, if it can forget."""
+    clock = clock or Clock()
     recorder = receiver or Recorder()
-    factory = EngineWebSocketFactory(settings or WebSettings(), clock, FlushList(clock))
-    sink = factory.buildProtocol(None)
-    assert isinstance(sink, EngineWebSocket)
-    transport = MemoryTransport()
-    transport.protocol = sink
-    sink.makeConnection(transport)
-    sink.accept(HANDSHAKE, lambda opened: opened.bind(recorder))
+    transport = transport or MemoryTransport()
+    settings = settings or WebSettings()
+    rules = frame_rules(settings.max_http_buffer_bytes, settings.max_fragments)
+    answer = Handshakes(clock).answer(HANDSHAKE)
+    sink = EngineWebSocket(
+        Surroundings(settings, rules, clock, FlushList(clock)),
+        transport,
+        untouched=untouched,
+        answer=answer.response,
+        base64=False,
+        on_lost=lambda: None,
+    )
+    put_in_place(transport, sink)
+    sink.open(lambda opened: opened.bind(recorder))
     clock.advance(0)
-    assert transport.take().startswith(b"HTTP/1.1 101 ")
+    if isinstance(transport, MemoryTransport):
+        assert transport.take().startswith(b"HTTP/1.1 101 ")
     return OpenSocket(clock, transport, sink, recorder)
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from attrs import frozen
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
@@ -19,9 +20,10 @@ from twisted.web.server import Request
 from newage.web.responses import HTML, answer
 
 if TYPE_CHECKING:
+    from twisted.internet.interfaces import IReactorTime
+    from twisted.web.server import Site
+
     from newage.web.settings import WebSettings
-    from newage.web.site import NewAgeSite
-    from newage.web.transports.websocket import EngineWebSocket
 
 _log = Logger()
 
@@ -58,12 +60,25 @@ class ConnectionCount:
             del self._each[address]
 
 
+class BodyRules(Protocol):
+    """What a site says of the bodies it is sent; ``command`` and ``target`` are those of the request's first line."""
+
+    def body_limit(self, request: HardenedRequest, command: bytes, target: bytes) -> int:
+        """How large the body may be, in bytes."""
+
+    def body_expected(self, request: HardenedRequest, command: bytes, target: bytes) -> None:
+        """The headers are complete; a body follows."""
+
+    def body_too_large(self, request: HardenedRequest, command: bytes, target: bytes) -> None:
+        """The body was refused for its size."""
+
+
 class HardenedRequest(Request):
     """One request. ``exclusive``: nothing else may come over its connection while it is being answered."""
 
     exclusive = False
-    arrived = False  # headers and body are here
     defaultContentType = None
+    _arriving = True
     _room = 0  # bytes the body may have
     _received = 0  # bytes of it so far
 
@@ -71,17 +86,25 @@ class HardenedRequest(Request):
     content: Any
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
-        self.arrived = True
+        self._arriving = False
         super().requestReceived(command, path, version)
+
+    def is_arriving(self) -> bool:
+        """Whether some of its body is still to come."""
+        return self._arriving
+
+    def refuse_the_rest(self) -> None:
+        """Answer a request that ``is_arriving`` with 400, and read no more of it."""
+        self.channel.refuse(b"400 Bad Request")
 
     def gotLength(self, length: int | None) -> None:
         self.content = BytesIO()
         channel: HardenedChannel = self.channel
-        self._room = channel.site.body_limit(self, channel._command, channel._path)
+        self._room = channel.rules.body_limit(self, channel._command, channel._path)
         if length is not None and length > self._room:
             self._too_large()
         elif length != 0:
-            channel.site.body_expected(self, channel._command, channel._path)
+            channel.rules.body_expected(self, channel._command, channel._path)
 
     def handleContentChunk(self, data: bytes) -> None:
         channel: HardenedChannel = self.channel
@@ -96,7 +119,7 @@ class HardenedRequest(Request):
     def _too_large(self) -> None:
         channel: HardenedChannel = self.channel
         channel.refuse(b"413 Payload Too Large")
-        channel.site.body_too_large(self, channel._command, channel._path)
+        channel.rules.body_too_large(self, channel._command, channel._path)
 
     def processingFailed(self, reason: Failure) -> Failure:
         """What a resource raised: logged here, told to nobody."""
@@ -108,6 +131,28 @@ class HardenedRequest(Request):
         return reason
 
 
+class Successor(Protocol):
+    """What a transport was handed to."""
+
+    def cut(self) -> None:
+        """End at once, by a fault."""
+
+
+@frozen
+class Released:
+    """A transport that HTTP gave up.
+
+    :param untouched: nothing was written to it.
+    :param on_lost: to be called when it is gone.
+    :param taken_over_by: to be called with who has it now.
+    """
+
+    transport: Any
+    untouched: bool
+    on_lost: Callable[[], None]
+    taken_over_by: Callable[[Successor], None]
+
+
 class HardenedChannel(HTTPChannel):
     """One HTTP connection, until it ends or its transport is handed to a WebSocket."""
 
@@ -115,12 +160,30 @@ class HardenedChannel(HTTPChannel):
     totalHeadersSize = 16_384
     maxHeaders = 100
 
-    site: NewAgeSite
     transport: Any
-    _idle = True  # between two requests
-    _successor: EngineWebSocket | None = None
-    _counted: str | None = None  # the address this connection counts for
-    _networkProducer: Any
+
+    def __init__(
+        self,
+        site: Site,
+        rules: BodyRules,
+        settings: WebSettings,
+        clock: IReactorTime,
+        connections: ConnectionCount,
+        address: str,
+    ) -> None:
+        """:param address: whose connection it is; counted in ``connections`` already."""
+        super().__init__()
+        self.site = self.factory = site
+        self.requestFactory = site.requestFactory
+        self.timeOut = settings.header_timeout_seconds  # type: ignore[assignment]
+        self.callLater = clock.callLater  # type: ignore[assignment,method-assign]
+        self.rules = rules
+        self._settings = settings
+        self._connections = connections
+        self._counted: str | None = address
+        self._idle = True  # between two requests
+        self._answered = False  # something was written
+        self._successor: Successor | None = None
 
     def connectionMade(self) -> None:
         self._idle = False  # the first request's headers are due from now on
@@ -131,7 +194,7 @@ class HardenedChannel(HTTPChannel):
             return
         if self._idle:
             self._idle = False
-            self.setTimeout(self.site.settings.header_timeout_seconds)
+            self.setTimeout(self._settings.header_timeout_seconds)
         # Not HTTPChannel's own, which would start the timeout again: LineReceiver's.
         super(HTTPChannel, self).dataReceived(data)
 
@@ -150,7 +213,7 @@ class HardenedChannel(HTTPChannel):
             return
         super().allHeadersReceived()
         if self.length != 0 and not self.refused:
-            self.setTimeout(self.site.settings.body_timeout_seconds)
+            self.setTimeout(self._settings.body_timeout_seconds)
 
     def allContentReceived(self) -> None:
         if not self.refused:
@@ -161,13 +224,14 @@ class HardenedChannel(HTTPChannel):
             return
         if self._successor is not None:
             self._successor.cut()  # bytes before our 101: nobody who is in earnest sends them
-        elif self._handlingRequest and self.requests and self.requests[0].exclusive:
+        elif self.requests and self.requests[0].exclusive and not self.requests[0].is_arriving():
             self.transport.abortConnection()  # pipelined behind a parked GET (contract 16.3.16)
         else:
             super().rawDataReceived(data)
 
     def requestDone(self, request: Request) -> None:
-        self._savedTimeOut = self.site.settings.idle_timeout_seconds
+        self._answered = True
+        self._savedTimeOut = self._settings.idle_timeout_seconds
         self._idle = True
         super().requestDone(request)
 
@@ -189,9 +253,9 @@ class HardenedChannel(HTTPChannel):
     def _end(self) -> None:
         """Close our half, so that the answer is not lost in a reset; all of it after ``linger_seconds``."""
         self.setTimeout(None)
-        self._networkProducer.unregisterProducer()
+        self.transport.unregisterProducer()
         if self._abortingCall is None:
-            self._abortingCall = self.callLater(self.site.settings.linger_seconds, self.forceAbortClient)
+            self._abortingCall = self.callLater(self._settings.linger_seconds, self.forceAbortClient)
         lose_half = getattr(self.transport, "loseWriteConnection", None)
         (lose_half or self.transport.loseConnection)()
 
@@ -207,24 +271,46 @@ class HardenedChannel(HTTPChannel):
 
     def _send100Continue(self) -> None:
         if not self.refused:
+            self._answered = True
             super()._send100Continue()
 
-    def handed_over(self, successor: EngineWebSocket) -> Callable[[], None]:
-        """The transport is the successor's from now on; to be called when that ends."""
-        self._successor = successor
+    def give_away(self) -> Released:
+        """The transport is another's from now on, and its place in the connection count."""
         counted, self._counted = self._counted, None
-        connections = self.site.connections
-        if counted is None:
-            return _nothing
-        return lambda: connections.give_back(counted)
+        connections = self._connections
+
+        def on_lost() -> None:
+            if counted is not None:
+                connections.give_back(counted)
+
+        return Released(self.transport, not self._answered, on_lost, self._taken_over_by)
+
+    def _taken_over_by(self, successor: Successor) -> None:
+        self._successor = successor
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         self.refused = True
         if self._counted is not None:
-            self.site.connections.give_back(self._counted)
+            self._connections.give_back(self._counted)
             self._counted = None
         super().connectionLost(reason)
 
 
-def _nothing() -> None:
+def release(request: Any) -> Released:
+    """Take the transport from a request of any twisted.web site, and from its channel; they are done with."""
+    channel = request.channel
+    channel.setTimeout(None)
+    channel.transport.unregisterProducer()
+    if isinstance(channel, HardenedChannel):
+        released = channel.give_away()
+    else:
+        released = Released(channel.transport, False, _nothing, _nothing)
+    channel.transport = None
+    channel.requests.clear()
+    request.content.close()
+    request.channel = request.transport = None
+    return released
+
+
+def _nothing(*_: object) -> None:
     pass

@@ -26,7 +26,7 @@ from newage.web.peer import PeerJudge
 from newage.web.responses import FORBIDDEN, header_text, not_found, refuse
 from newage.web.settings import WebSettings
 from newage.web.transports.engine import EngineResource
-from newage.web.transports.fastframes import FlushList
+from newage.web.transports.flushes import FlushList
 
 if TYPE_CHECKING:
     from newage.gateway.engineio.engines import EngineServer
@@ -156,14 +156,7 @@ class NewAgeSite(Site):
             if unsaid is not None:
                 _log.info("{address} has too many connections ({unsaid} more refused)", address=address, unsaid=unsaid)
             return None
-        channel: Any = HardenedChannel()
-        channel._counted = address
-        channel.factory = self
-        channel.site = self
-        channel.requestFactory = self.requestFactory
-        channel.timeOut = self.settings.header_timeout_seconds
-        channel.callLater = self.reactor.callLater
-        return channel
+        return HardenedChannel(self, self, self.settings, self.reactor, self.connections, address)
 
     # ------------------------------------------------------------------------------------------------------ requests
 
@@ -176,20 +169,20 @@ class NewAgeSite(Site):
         return engine
 
     def body_limit(self, request: HardenedRequest, command: bytes, target: bytes) -> int:
-        """How large this request's body may be, in bytes; told by its first line."""
+        """``BodyRules``: Engine.IO's own limit, or the one for everything else."""
         if target.partition(b"?")[0] in self._engines:
             return self.settings.max_http_buffer_bytes
         return self.settings.max_other_body_bytes
 
     def body_expected(self, request: HardenedRequest, command: bytes, target: bytes) -> None:
-        """The headers of a request with a body are complete."""
+        """``BodyRules``: a POST to Engine.IO takes its place."""
         path, _, query = target.partition(b"?")
         engine = self._engines.get(path)
         if engine is not None and command == b"POST":
             engine.expect_body(request, parse_qs(query, True))
 
     def body_too_large(self, request: HardenedRequest, command: bytes, target: bytes) -> None:
-        """A body was refused for its size."""
+        """``BodyRules``: a POST to Engine.IO that is too large ends its session."""
         path, _, query = target.partition(b"?")
         engine = self._engines.get(path)
         if engine is not None and command == b"POST":

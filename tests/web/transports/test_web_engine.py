@@ -10,8 +10,9 @@ import pytest
 from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 from twisted.web.server import Site
-from web_doubles import House, MemoryTransport, client_frame, parse_responses, server_frames, with_settings
+from web_doubles import House, MemoryTransport, parse_responses, with_settings
 
+from framekit import client_frame, server_frames
 from logkit import Logged
 from newage.domain.model import Agent, Peer
 from newage.errors import Unavailable

@@ -6,14 +6,15 @@ from collections.abc import Callable
 
 import pytest
 from twisted.internet.task import Clock
-from web_doubles import House, Line, Recorder, client_frame, with_settings
+from web_doubles import House, Line, Recorder, with_settings
 from zope.interface.verify import verifyObject
 
+from framekit import client_frame
 from newage.gateway.engineio.connection import Connection
 from newage.ports import IPollingSink
 from newage.protocol.engine_packet import SharedPacket
 from newage.web.settings import WebSettings
-from newage.web.transports.fastframes import FlushList
+from newage.web.transports.flushes import FlushList
 from newage.web.transports.polling import PollingSink
 
 BAD = (400, b'{"code":3,"message":"Bad request"}')

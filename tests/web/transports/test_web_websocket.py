@@ -1,4 +1,4 @@
-"""Autobahn's WebSocket behind HTTP: hand-over, limits, closing (contract 16.2 and 16.3)."""
+"""A WebSocket behind HTTP: hand-over, limits, closing (contract 16.2 and 16.3)."""
 
 from __future__ import annotations
 
@@ -10,23 +10,14 @@ import pytest
 from attrs import evolve
 from twisted.internet.error import ConnectionDone
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
-from web_doubles import (
-    HANDSHAKE,
-    House,
-    MemoryTransport,
-    Recorder,
-    client_frame,
-    open_socket,
-    parse_responses,
-    server_frames,
-    with_settings,
-)
+from web_doubles import HANDSHAKE, House, MemoryTransport, Recorder, open_socket, parse_responses, with_settings
 from zope.interface.verify import verifyObject
 
-from logkit import Logged
+from framekit import client_frame, server_frames
 from newage.ports import IFrameSink
 from newage.web.settings import WebSettings
-from newage.web.transports.websocket import _AT_REST, _NOT_KEPT, NOBODY, EngineWebSocket
+from newage.web.transports.nobody import NOBODY
+from newage.web.transports.websocket import EngineWebSocket
 
 URL = "/socket.io/?EIO=4&transport=websocket"
 
@@ -77,7 +68,7 @@ def test_http_leaves_nothing_behind() -> None:
     line.protocol = None
     gc.collect()
     assert channel() is None
-    assert line.transport.producer is None
+    assert line.transport.producer is line.transport.protocol._backlog
     # no HTTP timeout is left: only the heartbeat and the flush
     house.clock.advance(0)
     line.transport.clear()
@@ -212,25 +203,6 @@ def test_header_smuggling(byte: str, name: str) -> None:
     assert len(house.engines) == 0
 
 
-def test_nothing_but_the_handshake_reaches_autobahn() -> None:
-    house = House()
-    seen: list[bytes] = []
-    line = house.line()
-    original = house.site._engines[b"/socket.io/"]._websockets.protocol._dataReceived
-
-    def spy(self: EngineWebSocket, data: bytes) -> object:
-        seen.append(data)
-        return original(self, data)
-
-    house.site._engines[b"/socket.io/"]._websockets.protocol._dataReceived = spy
-    line.upgrade(
-        URL + "&secret=1", X_Forwarded_For="127.0.0.1", Cookie="a=b", Sec_WebSocket_Extensions="permessage-deflate"
-    )
-    assert len(seen) == 1
-    for absent in (b"secret", b"Forwarded", b"Cookie", b"deflate", b"4000"):
-        assert absent not in seen[0]
-
-
 def test_deflate_is_not_accepted() -> None:
     house = House()
     line = house.line()
@@ -241,29 +213,25 @@ def test_deflate_is_not_accepted() -> None:
 
 def test_an_opener_that_fails_ends_the_connection_and_no_other() -> None:
     ours = open_socket()
-    factory = ours.sink.factory
-    protocol = factory.buildProtocol(None)
-    assert isinstance(protocol, EngineWebSocket)
     transport = MemoryTransport()
-    transport.protocol = protocol
-    protocol.makeConnection(transport)
+    sink = EngineWebSocket(
+        ours.sink._surroundings, transport, untouched=True, answer=b"", base64=False, on_lost=lambda: None
+    )
+    transport.protocol = sink
 
-    def opener(sink: EngineWebSocket) -> None:
+    def opener(opened: EngineWebSocket) -> None:
         raise RuntimeError
 
-    protocol.accept(HANDSHAKE, opener)
+    sink.open(opener)
     assert transport.aborted
+    assert not ours.transport.aborted
 
 
-def test_what_is_kept_per_connection_is_small_and_autobahns_defaults_still_hold() -> None:
-    """Idle memory: what every instance has alike is kept in the class; a new Autobahn attribute shows up here."""
+def test_what_is_kept_per_connection_is_small() -> None:
+    """Idle memory: no dict, and a reader that holds nothing."""
     ours = open_socket()
-    kept = set(vars(ours.sink))
-    assert kept == {"transport", "connected", "factory", "state", "is_closed"}
-    assert sys.getsizeof(vars(ours.sink)) < 400
-    for name, value in _AT_REST.items():
-        assert getattr(ours.sink, name) == value
-    assert not kept & _NOT_KEPT
+    assert not hasattr(ours.sink, "__dict__")
+    assert sys.getsizeof(ours.sink) + sys.getsizeof(ours.sink._reader) < 450
 
 
 # ------------------------------------------------------------------------------------------------------------- limits
@@ -419,19 +387,11 @@ def test_a_second_violation_while_closing_adds_nothing() -> None:
     ours.feed(client_frame(b"x", 3))
     assert ours.frames() == []
     assert ours.transport.disconnecting
-    ours.sink._fail_connection(1002, "again")
+    ours.sink._fail(1002, "again")
     ours.sink.cut()
     ours.transport.finish()
     assert ours.receiver.events == []
     assert ours.clock.getDelayedCalls() == []
-
-
-def test_autobahns_own_errors_are_logged_without_their_arguments() -> None:
-    with Logged() as logged:
-        open_socket().sink.log.error("failed for {peer}", peer="secret")
-        open_socket().sink.log.warn("failed for {peer}", peer="secret")
-    (event,) = [event for event in logged.events if event["log_namespace"] == "newage.web.transports.websocket"]
-    assert "secret" not in str(event)
 
 
 def test_close_twice_and_abort_after_it() -> None:
@@ -465,7 +425,7 @@ def test_abort_waits_for_no_peer_that_takes_nothing() -> None:
     ours.clock.advance(5)
     assert ours.transport.aborted
     slow = open_socket()
-    vars(slow.transport).update(dataBuffer=b"unsent", offset=0, _tempDataLen=0)
+    slow.transport.producer.pauseProducing()
     slow.sink.abort("slow consumer")
     assert slow.transport.aborted
     assert slow.frames() == []

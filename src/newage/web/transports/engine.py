@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.interfaces import IReactorTime
@@ -26,15 +25,16 @@ from newage.web.responses import (
     refuse,
 )
 from newage.web.settings import WebSettings
-from newage.web.transports.fastframes import FlushList
-from newage.web.transports.handover import can_hand_over, hand_over
+from newage.web.transports.flushes import FlushList
+from newage.web.transports.handover import WebSockets
+from newage.web.transports.handshake import can_be_asked
 from newage.web.transports.polling import PollingSink
-from newage.web.transports.websocket import EngineWebSocket, EngineWebSocketFactory
 
 if TYPE_CHECKING:
     from twisted.web.http import Request
 
     from newage.gateway.engineio.engines import EngineServer
+    from newage.web.transports.websocket import EngineWebSocket
 
 _log = Logger()
 
@@ -67,7 +67,7 @@ class EngineResource(Resource):
         self._settings = settings
         self._clock = clock
         self._flushes = flushes or FlushList(clock)
-        self._websockets = EngineWebSocketFactory(settings, clock, self._flushes)
+        self._websockets = WebSockets(settings, clock, self._flushes)
         self._lingering: dict[str, PollingSink] = {}
         self._refusals = LogQuota(_LOGGED_PER_SECOND, clock.seconds)
         self._gate = gate or Gate(PeerJudge.of(settings), clock.seconds)
@@ -137,7 +137,7 @@ class EngineResource(Resource):
             if transport != b"websocket" or not _can_switch(request):
                 refuse(request, BAD_REQUEST)
             else:
-                hand_over(request, self._websockets, _in_kind(request, connection.start_probe))
+                self._websockets.take_over(request, connection.start_probe, base64=_wants_base64(request))
         elif transport != b"polling" or not isinstance(connection.sink, PollingSink):
             refuse(request, BAD_REQUEST)
         elif request.method == b"GET":
@@ -173,7 +173,7 @@ class EngineResource(Resource):
                 self._not_taken(error)
                 sink.close("unavailable")
 
-        hand_over(request, self._websockets, _in_kind(request, opened))
+        self._websockets.take_over(request, opened, base64=_wants_base64(request))
 
     def _not_taken(self, error: Unavailable) -> None:
         unsaid = self._refusals.take()
@@ -206,16 +206,9 @@ class EngineResource(Resource):
             self._clock.callLater(self._settings.poll_linger_seconds, self._lingering.pop, sink.sid, None)
 
 
-def _in_kind(request: Request, opener: Callable[[EngineWebSocket], None]) -> Callable[[EngineWebSocket], None]:
+def _wants_base64(request: Request) -> bool:
     """A client that says ``b64`` wants binary packets as text, over its WebSocket as well."""
-    if not any(request.args.get(b"b64", ())):
-        return opener
-
-    def opened(sink: EngineWebSocket) -> None:
-        sink.base64 = True
-        opener(sink)
-
-    return opened
+    return any(request.args.get(b"b64", ()))
 
 
 def _single(args: dict[bytes, list[bytes]], name: bytes) -> bytes:
@@ -236,7 +229,7 @@ def _can_switch(request: Request) -> bool:
     """Whether protocols can be switched here: HTTP/1.1, GET, no body, and nothing odd in the handshake's headers."""
     content: Any = request.content
     plain = request.method == b"GET" and request.clientproto == b"HTTP/1.1" and not content.read(1)
-    return plain and can_hand_over(request)
+    return plain and can_be_asked(request)
 
 
 def _uncached(request: Request) -> None:

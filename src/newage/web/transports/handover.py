@@ -1,70 +1,64 @@
-"""The hand-over of a transport from HTTP to a WebSocket.
-
-The request that Autobahn sees is written by us from the handful of headers a handshake needs. Autobahn splits lines
-where Twisted does not (contract 16.2.1), so a header value it never sees cannot grow into other headers; origin, host
-and peer were judged on the Twisted request before.
-"""
+"""The hand-over of a transport from HTTP to a WebSocket, on any request of a connection."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from twisted.protocols.policies import ProtocolWrapper
 
-from newage.web.transports.websocket import EngineWebSocket, EngineWebSocketFactory
+from newage.web.channel import release
+from newage.web.transports.flushes import FlushList
+from newage.web.transports.handshake import Handshakes, asked_by
+from newage.web.transports.masking import frame_rules
+from newage.web.transports.websocket import EngineWebSocket, Surroundings
 
 if TYPE_CHECKING:
+    from twisted.internet.interfaces import IReactorTime
     from twisted.web.http import Request
 
-_PROTOCOLS: Final = b"Sec-WebSocket-Protocol"
-_HANDSHAKE_HEADERS: Final = (b"Upgrade", b"Connection", b"Sec-WebSocket-Version", b"Sec-WebSocket-Key", _PROTOCOLS)
-_TOKENS: Final = re.compile(rb"[ \t]*[\w!#$%&'*+.^`|~-]+[ \t]*(?:,[ \t]*[\w!#$%&'*+.^`|~-]+[ \t]*)*")  # RFC 9110, 5.6
+    from newage.web.settings import WebSettings
 
 
-def can_hand_over(request: Request) -> bool:
-    """Whether Autobahn reads the headers that ``hand_over`` copies as we do: it ends a line at 0x85, for one.
+class WebSockets:
+    """Makes the WebSockets of one site."""
 
-    Names of subprotocols are answered with the first of them, so they have to be names.
-    """
-    headers = request.requestHeaders
-    return all(
-        value.isascii() and (name != _PROTOCOLS or _TOKENS.fullmatch(value) is not None)
-        for name in _HANDSHAKE_HEADERS
-        for value in headers.getRawHeaders(name) or ()
-    )
+    def __init__(self, settings: WebSettings, clock: IReactorTime, flushes: FlushList) -> None:
+        rules = frame_rules(settings.max_http_buffer_bytes, settings.max_fragments)
+        self._surroundings = Surroundings(settings, rules, clock, flushes)
+        self._handshakes = Handshakes(clock)
+
+    def take_over(self, request: Request, opener: Callable[[EngineWebSocket], None], *, base64: bool = False) -> None:
+        """Answer a handshake that ``can_be_asked``, and let a WebSocket have the transport.
+
+        The channel and the request keep no reference to the transport, nor it to them.
+
+        :param opener: gets the open WebSocket; not called if the handshake is refused.
+        :param base64: binary packets go out as text.
+        """
+        answer = self._handshakes.answer(asked_by(request))
+        released = release(request)
+        sink = EngineWebSocket(
+            self._surroundings,
+            released.transport,
+            untouched=released.untouched,
+            answer=answer.response,
+            base64=base64,
+            on_lost=released.on_lost,
+        )
+        released.taken_over_by(sink)
+        put_in_place(released.transport, sink)
+        if answer.accepted:
+            sink.open(opener)
+        else:
+            sink.refuse()
 
 
-def hand_over(request: Any, factory: EngineWebSocketFactory, opener: Callable[[EngineWebSocket], None]) -> None:
-    """Take the transport from the HTTP channel and let a WebSocket answer the request, on any request of a connection.
-
-    The channel and the request keep no reference to the transport, nor it to them. A channel of ours gives its place
-    in the connection count along (``handed_over``).
-    """
-    channel = request.channel
-    transport = channel.transport
-    protocol: Any = factory.buildProtocol(transport.getPeer())
-    lines = [b"GET / HTTP/1.1", b"Host: localhost"]
-    headers = request.requestHeaders
-    for name in _HANDSHAKE_HEADERS:
-        lines += [name + b": " + value for value in headers.getRawHeaders(name) or ()]
-    lines += [b"", b""]
-
-    channel.setTimeout(None)
-    channel._networkProducer.unregisterProducer()
-    handed_over = getattr(channel, "handed_over", None)
-    if handed_over is not None:
-        protocol._on_lost = handed_over(protocol)
-    channel.transport = None
-    channel.requests.clear()
-    request.content.close()
-    request.channel = request.transport = None
+def put_in_place(transport: Any, sink: Any) -> None:
+    """From now on the transport gives what it receives to the sink."""
     if isinstance(transport, ProtocolWrapper):
-        transport.wrappedProtocol = protocol  # TLS around us
+        transport.wrappedProtocol = sink  # TLS around us
     elif isinstance(getattr(transport, "protocol", None), ProtocolWrapper):
-        transport.protocol.wrappedProtocol = protocol
+        transport.protocol.wrappedProtocol = sink
     else:
-        transport.protocol = protocol
-    protocol.makeConnection(transport)
-    protocol.accept(b"\r\n".join(lines), opener)
+        transport.protocol = sink

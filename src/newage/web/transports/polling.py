@@ -26,8 +26,8 @@ from newage.protocol.engine_packet import CLOSE, MESSAGE, NOOP, PING, decode_pay
 from newage.web.channel import HardenedRequest
 from newage.web.responses import BAD_REQUEST, TEXT, answer, refuse
 from newage.web.settings import WebSettings
-from newage.web.transports.fastframes import SHARE_SECONDS, FlushList
-from newage.web.transports.websocket import NOBODY
+from newage.web.transports.flushes import SHARE_SECONDS, FlushList
+from newage.web.transports.nobody import NOBODY
 
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
@@ -236,8 +236,8 @@ class PollingSink:
             return
         if ok:
             answer(post, 200, b"ok", b"text/html")
-        elif isinstance(post, HardenedRequest) and not post.arrived:
-            post.channel.refuse(b"400 Bad Request")  # its body is still coming
+        elif isinstance(post, HardenedRequest) and post.is_arriving():
+            post.refuse_the_rest()
         else:
             refuse(post, BAD_REQUEST)
 
