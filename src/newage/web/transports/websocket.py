@@ -132,7 +132,13 @@ class EngineWebSocket(FrameWriter):
                 self._reader.hold_data(data)
             return
         events = self._reader.receive_data(data)
-        for at, event in enumerate(events, 1):
+        match events:
+            case (event,) if type(event) is bytes:  # nearly always, and it costs less than the loop
+                self._receiver.text_received(event)
+                return
+        at = 0
+        for event in events:
+            at += 1  # noqa: SIM113 (enumerate is one object more for each read)
             if type(event) is bytes:
                 self._receiver.text_received(event)
             else:
