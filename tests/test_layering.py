@@ -24,7 +24,6 @@ WRONG_ROOMS_TODAY = {
 CIRCLES_TODAY = {
     "newage.functions.hub, newage.functions.members",
     "newage.services.streams.downstream, newage.services.streams.library_reader, newage.services.streams.polled_reader",
-    "newage.web.channel, newage.web.site, newage.web.transports.engine, newage.web.transports.polling",
 }
 
 
