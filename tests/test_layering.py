@@ -22,7 +22,6 @@ WRONG_ROOMS_TODAY = {
     "newage.services.rooms.moderation imports newage.services.history.log",
 }
 CIRCLES_TODAY = {
-    "newage.functions.hub, newage.functions.members",
     "newage.services.streams.downstream, newage.services.streams.library_reader, newage.services.streams.polled_reader",
 }
 

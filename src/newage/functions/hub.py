@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -13,8 +13,6 @@ from newage.functions.values import Message, Room
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Generator
-
-    from newage.functions.members import Member
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -38,6 +36,23 @@ class Begun(Deferred[Any]):
             self.addErrback(self._unheard)
 
 
+class IMember(Protocol):
+    """Who does what ``Hub`` is asked for; each method as that of ``Hub``."""
+
+    handlers: list[Callable[..., Any]]
+
+    @property
+    def identity(self) -> str: ...
+    def rooms(self) -> tuple[Room, ...]: ...
+    async def join(self, name: str) -> bool: ...
+    async def leave(self, name: str) -> None: ...
+    async def say(self, name: str, text: str) -> Message: ...
+    async def ask(self, name: str, text: str, target: str | None) -> Message: ...
+    async def pause(self, seconds: float) -> None: ...
+    def unheard(self, failure: Failure) -> None:
+        """Something that was begun has failed, and nobody looked."""
+
+
 class Hub:
     """A plug-in is a member of rooms like any other: it hears what is said where it is, and the rules of a room (roles,
     mutes, request modes) hold for it. Its identity is ``plugin/`` and the name of its entry point.
@@ -48,7 +63,7 @@ class Hub:
 
     __slots__ = ("_member", "_thread")
 
-    def __init__(self, member: Member) -> None:
+    def __init__(self, member: IMember) -> None:
         self._member = member
         self._thread = get_ident()
 

@@ -26,7 +26,6 @@ NO_SIGN = (
     "{extension} gave no sign within {seconds} seconds. The SillyTavern-NewAge extension does not send its answers by "
     "itself: the README, 'Connect SillyTavern', tells how to mend it. Or SillyTavern is asleep, busy or has no model."
 )
-END_LABELS = {"completed": "LLM_RESPONSE_SENT", "failed": "LLM_REQUEST_FAILED", "expired": "LLM_REQUEST_FAILED"}
 
 
 class RequestLedger:
@@ -196,7 +195,11 @@ class RequestLedger:
                 request_id=request.request_id,
                 room=request.room,
                 status=status if not unsaid else f"{status} ({unsaid} ends before were not logged)",
-                tag=END_LABELS.get(status, ""),
+                tag="LLM_RESPONSE_SENT"
+                if status == "completed"
+                else "LLM_REQUEST_FAILED"
+                if status in ("failed", "expired")
+                else "",
             )
 
     def tell(self, request: Request, event: Event) -> None:
