@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
@@ -11,14 +12,20 @@ from uuid import UUID
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from zope.interface import implementer
 
 from deferreds import SteppedWorkers, value
 from hubkit import EPOCH, HOME, RecordingOutbox
 from newage.daemon.workers import InlineWorkers
 from newage.domain.model import Caller, Peer, Session
 from newage.gateway.socketio.dispatch import Namespace
+from newage.namespaces.auth import AuthEvents
+from newage.namespaces.clients import ClientEvents
+from newage.namespaces.door import Door
+from newage.namespaces.sillytavern import ExtensionSettings, SillyTavernEvents
+from newage.ports import ISocket
 from newage.services.accounts.attempts import AttemptLimiter
-from newage.services.accounts.auth import AuthService
+from newage.services.accounts.auth import EXTENSIONS, AuthService
 from newage.services.accounts.hashing import HashService
 from newage.services.accounts.key_admin import KeyAdministration
 from newage.services.accounts.keys import Grant, KeyService
@@ -113,6 +120,22 @@ class Gatehouse:
             self.sessions, self.outbox, lambda who: self.extensions.get(who, ()), Live(calls or CallSettings())
         )
 
+        self.door = Door(self.auth, self.sessions)
+
+    def auth_namespace(self) -> Namespace:
+        events = AuthEvents(auth=self.auth, keys=self.keys, administration=self.administration, sessions=self.sessions)
+        return self.door.open("/auth", events.handlers(), entered=events.entered)
+
+    def clients_namespace(self) -> Namespace:
+        events = ClientEvents(keys=self.keys, administration=self.administration, clients=self.client_list)
+        return self.door.open("/clients", events.handlers())
+
+    def sillytavern_namespace(self, kept: ExtensionSettings) -> Namespace:
+        events = SillyTavernEvents(
+            auth=self.auth, administration=self.administration, trust=self.trust, sessions=self.sessions, kept=kept
+        )
+        return self.door.open("/sillytavern", events.handlers(), gate=EXTENSIONS)
+
     def _compare(self, raw: bytes, hashed: str) -> bool:
         self.compared.append((raw, hashed))
         return quick_hash(raw) == hashed
@@ -166,8 +189,9 @@ class Gatehouse:
         return admitted
 
 
+@implementer(ISocket)
 class FakeSocket:
-    """A gateway.sockets.ServerSocket as handlers see it."""
+    """A socket as handlers see it, of a namespace of a house."""
 
     def __init__(self, house: Gatehouse, namespace: Namespace, peer: Peer = LOCAL) -> None:
         self.sid = f"{namespace.path}#{next(house._numbers)}"
@@ -176,16 +200,20 @@ class FakeSocket:
         self.caller: Any = None
         self.connected = True
         self.emitted: list[tuple[Any, ...]] = []
+        self._house = house
         self._namespace = namespace
         house.outbox.open(self.sid, namespace.path)
 
     def emit(self, event: str, *args: Any) -> None:
         self.emitted.append((event, *args))
 
+    def call(self, event: str, args: Sequence[Any], timeout: float) -> Deferred[list[Any]]:
+        return self._house.outbox.call(self.sid, event, args, timeout)
+
     def disconnect(self) -> None:
         self.connected = False
         if self.caller is not None:
-            self._namespace.disconnected(self, "io server disconnect")  # type: ignore[arg-type]
+            self._namespace.disconnected(self, "io server disconnect")
 
     def connect(self, auth: Any) -> FakeSocket:
         """CONNECT and what follows its reply."""
@@ -195,7 +223,7 @@ class FakeSocket:
         return self
 
     def connecting(self, auth: Any) -> Deferred[Any]:
-        joining = self._namespace.connect(self, auth)  # type: ignore[arg-type]
+        joining = self._namespace.connect(self, auth)
         return joining if isinstance(joining, Deferred) else Deferred.fromCoroutine(joining)
 
     @property
@@ -212,10 +240,10 @@ class FakeSocket:
 
     def handle(self, event: str, *args: Any, ack: bool = True) -> Any:
         """What the handler returns: a list, None, an awaitable or a Later."""
-        return self._namespace.handlers[event](self, list(args), ack)  # type: ignore[arg-type]
+        return self._namespace.handlers[event](self, list(args), ack)
 
-    def call(self, event: str, *args: Any) -> Any:
-        """The single argument of the ack."""
+    def ask(self, event: str, *args: Any) -> Any:
+        """What the client gets when it sends this event: the single argument of the ack."""
         answer = self.handle(event, *args)
         answer = getattr(answer, "result", answer)
         (body,) = answer if isinstance(answer, list) else value(answer)

@@ -29,7 +29,16 @@ from newage.domain.forwarded import ForwardedRequest
 from newage.domain.model import Caller, Message, Peer, RequestMode, Role, Room, Session, Term
 from newage.domain.request import Ask
 from newage.errors import NewAgeError, PeerGone, TimedOut
-from newage.ports import IChannel, IExtensionLink, IMarkStore, IMessageStore, IOutbox, IRoomStore, IStateStore
+from newage.ports import (
+    IChannel,
+    IExtensionLink,
+    IMarkStore,
+    IMessageStore,
+    IOutbox,
+    IRoomStore,
+    ISocket,
+    IStateStore,
+)
 from newage.services.history.editing import EditingService
 from newage.services.history.log import HistoryService
 from newage.services.history.missed import OfflineService
@@ -770,8 +779,9 @@ def utf16_units(text: str) -> list[str]:
     return [chr(int.from_bytes(raw[i : i + 2], "little")) for i in range(0, len(raw), 2)]
 
 
+@implementer(ISocket)
 class HandSocket:
-    """A ``gateway.sockets.ServerSocket`` as handlers see it, for a sid of a kit."""
+    """A socket as handlers see it, for a sid of a kit."""
 
     def __init__(self, kit: Kit, sid: str) -> None:
         self.sid = sid
@@ -783,6 +793,9 @@ class HandSocket:
 
     def emit(self, event: str, *args: Any) -> None:
         self._outbox.emit(self.sid, event, *args)
+
+    def call(self, event: str, args: Sequence[Any], timeout: float) -> Deferred[list[Any]]:
+        return self._outbox.call(self.sid, event, args, timeout)
 
     def disconnect(self) -> None:
         self.connected = False

@@ -15,8 +15,7 @@ from logkit import Logged
 from newage.domain.model import KeyRecord, Peer
 from newage.errors import Unavailable
 from newage.gateway.socketio.dispatch import Namespace
-from newage.namespaces.auth import make_auth_namespace
-from newage.namespaces.sillytavern import ExtensionSettings, SillyTavernSettings, make_sillytavern_namespace
+from newage.namespaces.sillytavern import ExtensionSettings, SillyTavernSettings
 from newage.storage.memory import MemoryKeyStore
 
 EXTENSION = "SillyTavern-8000"
@@ -33,7 +32,7 @@ def house(tmp_path: Path) -> Gatehouse:
 
 @pytest.fixture
 def auth(house: Gatehouse) -> Namespace:
-    return make_auth_namespace(house.auth, house.keys, house.administration, house.sessions)
+    return house.auth_namespace()
 
 
 @pytest.fixture
@@ -43,7 +42,7 @@ def kept() -> ExtensionSettings:
 
 @pytest.fixture
 def tavern(house: Gatehouse, kept: ExtensionSettings) -> Namespace:
-    return make_sillytavern_namespace(house.auth, house.administration, house.trust, house.sessions, kept)
+    return house.sillytavern_namespace(kept)
 
 
 def ok(body: dict[str, Any]) -> bool:
@@ -90,7 +89,7 @@ class TestGetKey:
     def test_a_refusal_is_told(self, tmp_path: Path) -> None:
         house = Gatehouse(tmp_path, network_safe=True, max_client_keys=1)
         house.issue("other")
-        auth = make_auth_namespace(house.auth, house.keys, house.administration, house.sessions)
+        auth = house.auth_namespace()
         ((event, body),) = FakeSocket(house, auth).connect({"clientId": "new", "key": "getKey"}).emitted
         assert event == "CLIENT_KEY_ASSIGNED"
         assert refused(body) == "Too many client keys."
@@ -122,14 +121,14 @@ class TestLogin:
         socket = FakeSocket(house, auth)
         socket.connect({"clientId": EXTENSION, "clientType": "SillyTavern"})
         assert socket.caller.bootstrap
-        assert refused(socket.call("GET_CLIENT_KEY", {})) == "Unauthorized"
-        assert ok(socket.call("LOGIN", {"clientId": EXTENSION, "password": "secret"}))
+        assert refused(socket.ask("GET_CLIENT_KEY", {})) == "Unauthorized"
+        assert ok(socket.ask("LOGIN", {"clientId": EXTENSION, "password": "secret"}))
         assert [event for event, _ in socket.emitted] == ["CLIENT_KEY_ASSIGNED", "GET_CLIENT_KEY"]
         assert not socket.caller.bootstrap
         assert socket.caller.sensitive
         assert house.sessions.sids(EXTENSION, "/auth") == (socket.sid,)
-        assert ok(socket.call("GET_CLIENT_KEY", {}))
-        assert ok(socket.call("LOGIN", {"clientId": EXTENSION, "password": "secret"}))
+        assert ok(socket.ask("GET_CLIENT_KEY", {}))
+        assert ok(socket.ask("LOGIN", {"clientId": EXTENSION, "password": "secret"}))
         socket.disconnect()
         assert house.sessions.sids(EXTENSION, "/auth") == ()
 
@@ -147,16 +146,16 @@ class TestLogin:
     )
     def test_refusals(self, house: Gatehouse, auth: Namespace, payload: object, message: str) -> None:
         socket = FakeSocket(house, auth).connect({"clientId": EXTENSION})
-        assert refused(socket.call("LOGIN", payload)) == message
+        assert refused(socket.ask("LOGIN", payload)) == message
 
     def test_no_password_set(self, house: Gatehouse, auth: Namespace) -> None:
         socket = FakeSocket(house, auth).connect({"clientId": "web1"})
-        assert refused(socket.call("LOGIN", {"clientId": "web1", "password": "x"})) == "Password not set on server."
+        assert refused(socket.ask("LOGIN", {"clientId": "web1", "password": "x"})) == "Password not set on server."
 
     def test_a_fault_of_ours(self, house: Gatehouse, auth: Namespace) -> None:
         house.hashes._compare = lambda raw, hashed: 1 / 0  # type: ignore[assignment, return-value]
         socket = FakeSocket(house, auth).connect({"clientId": EXTENSION})
-        body = socket.call("LOGIN", {"clientId": EXTENSION, "password": "secret"})
+        body = socket.ask("LOGIN", {"clientId": EXTENSION, "password": "secret"})
         assert refused(body) == "Server error during login."
 
     def test_without_an_ack_a_failure_is_an_error_event(self, house: Gatehouse, auth: Namespace) -> None:
@@ -169,35 +168,35 @@ class TestLogin:
 class TestOwnKey:
     def test_the_hash(self, house: Gatehouse, auth: Namespace) -> None:
         socket = FakeSocket(house, auth).connect({"clientId": "web1"})
-        assert refused(socket.call("GET_CLIENT_KEY", {"clientId": "web1"})) == "Client key not found."
+        assert refused(socket.ask("GET_CLIENT_KEY", {"clientId": "web1"})) == "Client key not found."
         house.issue("web1")
         for payload in ({"clientId": "web1"}, {}, None):
-            body = socket.call("GET_CLIENT_KEY", payload)
+            body = socket.ask("GET_CLIENT_KEY", payload)
             assert ok(body)
             assert (body["key"], body["clientId"]) == (house.keys.newest_hash("web1"), "web1")
 
     def test_others(self, house: Gatehouse, auth: Namespace) -> None:
         house.issue("web2")
         socket = FakeSocket(house, auth).connect({"clientId": "web1"})
-        assert refused(socket.call("GET_CLIENT_KEY", {"clientId": "web2"})) == NOT_YOURS
-        assert refused(socket.call("GET_CLIENT_KEY", {"clientId": {}})) == "Invalid request data."
-        assert refused(socket.call("GET_CLIENT_KEY", "web2")) == "Invalid request data."
+        assert refused(socket.ask("GET_CLIENT_KEY", {"clientId": "web2"})) == NOT_YOURS
+        assert refused(socket.ask("GET_CLIENT_KEY", {"clientId": {}})) == "Invalid request data."
+        assert refused(socket.ask("GET_CLIENT_KEY", "web2")) == "Invalid request data."
         assert socket.handle("GET_CLIENT_KEY", {"clientId": "web2"}, ack=False) is None
         assert socket.emitted == []
 
     def test_administrators(self, house: Gatehouse, auth: Namespace) -> None:
         house.issue("web2")
         monitor = {"clientId": "monitor", "clientType": "monitor"}
-        assert ok(FakeSocket(house, auth).connect(monitor).call("GET_CLIENT_KEY", {"clientId": "web2"}))
+        assert ok(FakeSocket(house, auth).connect(monitor).ask("GET_CLIENT_KEY", {"clientId": "web2"}))
         remote = FakeSocket(house, auth, REMOTE).connect({**monitor, "key": house.issue("monitor")})
         # B2: who may not administer from where he is counts as a client
-        assert refused(remote.call("GET_CLIENT_KEY", {"clientId": "web2"})) == NOT_YOURS
-        assert ok(remote.call("GET_CLIENT_KEY", {"clientId": "monitor"}))
+        assert refused(remote.ask("GET_CLIENT_KEY", {"clientId": "web2"})) == NOT_YOURS
+        assert ok(remote.ask("GET_CLIENT_KEY", {"clientId": "monitor"}))
 
 
 class TestExtensions:
     def test_none(self, house: Gatehouse, auth: Namespace) -> None:
-        body = FakeSocket(house, auth).connect({"clientId": "web1"}).call("GET_SILLYTAVERN_EXTENSION")
+        body = FakeSocket(house, auth).connect({"clientId": "web1"}).ask("GET_SILLYTAVERN_EXTENSION")
         assert refused(body) == "No connected SillyTavern extensions."
         assert (body["extensions"], body["allTheSTSocket"]) == ([], [])
 
@@ -207,7 +206,7 @@ class TestExtensions:
         socket = FakeSocket(house, auth).connect({"clientId": "web1"})
         payloads: list[list[object]] = [[], [{}]]
         for payload in payloads:
-            body = socket.call("GET_SILLYTAVERN_EXTENSION", *payload)
+            body = socket.ask("GET_SILLYTAVERN_EXTENSION", *payload)
             assert ok(body)
             assert body["extensions"] == body["allTheSTSocket"] == [EXTENSION]
             assert body["details"] == [{"identity": EXTENSION, "clientId": EXTENSION, "desc": ""}]
@@ -216,12 +215,12 @@ class TestExtensions:
         house.network_safe = False
         socket = FakeSocket(house, auth).connect({"clientId": "web1"})
         assert socket.caller.bootstrap
-        assert refused(socket.call("GET_SILLYTAVERN_EXTENSION")) == "No connected SillyTavern extensions."
+        assert refused(socket.ask("GET_SILLYTAVERN_EXTENSION")) == "No connected SillyTavern extensions."
 
 
 def identify(house: Gatehouse, tavern: Namespace, client_id: str = EXTENSION, *payload: Any, **auth: Any) -> Any:
     socket = FakeSocket(house, tavern).connect({"clientId": client_id, "clientType": "SillyTavern", **auth})
-    return socket.call("IDENTIFY_SILLYTAVERN", *(payload or ({"clientId": client_id},)))
+    return socket.ask("IDENTIFY_SILLYTAVERN", *(payload or ({"clientId": client_id},)))
 
 
 class TestIdentify:
@@ -265,7 +264,7 @@ class TestIdentify:
         house.network_safe = False
         assert ok(identify(house, tavern, key="getKey"))
         socket = FakeSocket(house, tavern).connect({"clientId": EXTENSION, "clientType": "SillyTavern"})
-        assert refused(socket.call("CLIENT_SETTINGS", {"a": 1})) == "Unauthorized"
+        assert refused(socket.ask("CLIENT_SETTINGS", {"a": 1})) == "Unauthorized"
         unknown = FakeSocket(house, tavern).connect({"clientId": "SillyTavern-1", "clientType": "SillyTavern"})
         assert unknown.refusal == "Client is not trusted."
 
@@ -273,7 +272,7 @@ class TestIdentify:
         """Scenario 15."""
         extension_appears(house)
         socket = FakeSocket(house, tavern).connect({"clientId": EXTENSION, "clientType": "SillyTavern"})
-        socket.call("IDENTIFY_SILLYTAVERN", {"clientId": EXTENSION})
+        socket.ask("IDENTIFY_SILLYTAVERN", {"clientId": EXTENSION})
         socket.disconnect()
         assert [session.identity for session in house.sessions.available_extensions()] == [EXTENSION]
 
@@ -282,11 +281,11 @@ class TestClientSettings:
     def test_are_kept_in_memory_and_bounded(self, house: Gatehouse, tavern: Namespace, kept: ExtensionSettings) -> None:
         for port in (1, 2, 3):
             socket = FakeSocket(house, tavern).connect({"clientId": f"SillyTavern-{port}", "clientType": "SillyTavern"})
-            assert ok(socket.call("CLIENT_SETTINGS", {"port": port, "__proto__": {"x": 1}}))
+            assert ok(socket.ask("CLIENT_SETTINGS", {"port": port, "__proto__": {"x": 1}}))
         assert kept.of("SillyTavern-3") == {"port": 3}
         assert kept.of("SillyTavern-1") == {}
-        assert refused(socket.call("CLIENT_SETTINGS", {"x": "y" * 100})) == "The settings are too large."
-        assert refused(socket.call("CLIENT_SETTINGS", [1])) == "Invalid request data."
+        assert refused(socket.ask("CLIENT_SETTINGS", {"x": "y" * 100})) == "The settings are too large."
+        assert refused(socket.ask("CLIENT_SETTINGS", [1])) == "Invalid request data."
         assert kept.of("SillyTavern-3") == {"port": 3}
 
 
@@ -307,7 +306,7 @@ class FullStore(MemoryKeyStore):
 def test_a_key_that_is_not_durable_is_not_given_out(tmp_path: Path) -> None:
     house = Gatehouse(tmp_path, network_safe=True, store=FullStore())
     kept = ExtensionSettings(SillyTavernSettings())
-    tavern = make_sillytavern_namespace(house.auth, house.administration, house.trust, house.sessions, kept)
+    tavern = house.sillytavern_namespace(kept)
     assert refused(identify(house, tavern)) == "The store refused."
     assert house.keys.records(EXTENSION) == ()
 

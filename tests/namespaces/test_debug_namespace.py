@@ -11,7 +11,7 @@ import pytest
 from hubkit import HandSocket, Kit, faults, handled
 from newage.daemon.workers import InlineWorkers
 from newage.gateway.socketio.dispatch import Namespace
-from newage.namespaces.debug import DebugEvents, add_debug_events
+from newage.namespaces.debug import DebugEvents
 from newage.services.home.log_reader import LogReader, LogReaderSettings
 from newage.settings import Live
 
@@ -50,7 +50,7 @@ def events(kit: Kit, tmp_path: Path, levels: list[bool]) -> DebugEvents:
 @pytest.fixture
 def debug(events: DebugEvents) -> Namespace:
     namespace = Namespace("/debug", connect=refuse, disconnected=refuse)
-    add_debug_events(namespace, events)
+    namespace.add(events.handlers())
     return namespace
 
 

@@ -13,7 +13,7 @@ from newage.dialect.calls import relayed
 from newage.gateway.socketio.dispatch import Later, Namespace
 from newage.namespaces.function_call import (
     BUILTINS,
-    make_function_call_namespace,
+    CallEvents,
     parse_call,
     register_builtins,
 )
@@ -34,7 +34,7 @@ def house(tmp_path: Path) -> Gatehouse:
 
 @pytest.fixture
 def path(house: Gatehouse) -> Namespace:
-    return make_function_call_namespace(house.auth, house.sessions, house.calls)
+    return house.door.open("/function_call", CallEvents(calls=house.calls).handlers())
 
 
 @pytest.fixture
@@ -105,23 +105,23 @@ class TestParsing:
 )
 def test_bad_payloads(web: FakeSocket, payload: object) -> None:
     """Scenario 63."""
-    assert failure(web.call("FUNCTION_CALL", payload)) == ("Invalid request data.", 503)
-    assert failure(web.call("FUNCTION_CALL")) == ("Invalid request data.", 503)
+    assert failure(web.ask("FUNCTION_CALL", payload)) == ("Invalid request data.", 503)
+    assert failure(web.ask("FUNCTION_CALL")) == ("Invalid request data.", 503)
     assert web.connected
 
 
 @pytest.mark.parametrize("name", ["__defineGetter__", "toString", "constructor", "nope"])
 def test_unknown_functions(web: FakeSocket, name: str) -> None:
-    body = web.call("FUNCTION_CALL", {"requestId": "r1", "functionName": name, "target": "server"})
+    body = web.ask("FUNCTION_CALL", {"requestId": "r1", "functionName": name, "target": "server"})
     assert failure(body) == (f'Function "{name}" not found.', 501)
     assert body["requestId"] == "r1"
 
 
 def test_success(web: FakeSocket) -> None:
-    body = web.call("FUNCTION_CALL", {"requestId": "r1", "functionName": "add", "args": [1, 2.5], "target": "server"})
+    body = web.ask("FUNCTION_CALL", {"requestId": "r1", "functionName": "add", "args": [1, 2.5], "target": "server"})
     assert body == {"requestId": "r1", "success": True, "status": "ok", "result": 3.5}
-    assert "requestId" not in web.call("FUNCTION_CALL", {"functionName": "add", "args": [1, 2]})
-    assert failure(web.call("FUNCTION_CALL", {"functionName": "add", "args": [1]})) == ("An argument is missing.", 503)
+    assert "requestId" not in web.ask("FUNCTION_CALL", {"functionName": "add", "args": [1, 2]})
+    assert failure(web.ask("FUNCTION_CALL", {"functionName": "add", "args": [1]})) == ("An argument is missing.", 503)
 
 
 def test_a_function_that_breaks(house: Gatehouse, web: FakeSocket) -> None:
@@ -129,7 +129,7 @@ def test_a_function_that_breaks(house: Gatehouse, web: FakeSocket) -> None:
         raise KeyError("inner details")
 
     house.calls.register("broken", Function(one_argument, broken))
-    body = web.call("FUNCTION_CALL", {"functionName": "broken", "args": [1]})
+    body = web.ask("FUNCTION_CALL", {"functionName": "broken", "args": [1]})
     assert failure(body) == ("An unknown error occurred.", 502)
 
 
@@ -146,7 +146,7 @@ class TestFiles:
     def test_reading_a_missing_file_succeeds_outside(self, house: Gatehouse, path: Namespace) -> None:
         """[X] reads ``response.result.result.Remember_me`` without a check (contract 2.3)."""
         socket = FakeSocket(house, path).connect({"clientId": EXTENSION, "clientType": "SillyTavern"})
-        body = socket.call(
+        body = socket.ask(
             "FUNCTION_CALL",
             {
                 "requestId": "checkRememberMe",
@@ -161,7 +161,7 @@ class TestFiles:
 
     def test_server_settings_are_flat_and_nested(self, web: FakeSocket) -> None:
         """Scenario 7."""
-        body = web.call(
+        body = web.ask(
             "FUNCTION_CALL", {"functionName": "readJsonFromFile", "args": ["./settings/server_settings.json"]}
         )
         assert body["result"]["networkSafe"] is True
@@ -169,7 +169,7 @@ class TestFiles:
 
     def test_saving(self, house: Gatehouse, web: FakeSocket) -> None:
         call = {"functionName": "saveJsonToFile", "args": ["data/web1/x.json", {"a": {"__proto__": 1, "b": 2}}]}
-        assert web.call("FUNCTION_CALL", call)["result"] == {"success": True}
+        assert web.ask("FUNCTION_CALL", call)["result"] == {"success": True}
         assert house.read("data/web1/x.json") == {"a": {"b": 2}}
 
     def test_without_a_key_everything_else_is_unauthorised(self, house: Gatehouse, path: Namespace) -> None:
@@ -178,7 +178,7 @@ class TestFiles:
         house.network_safe = False
         socket = FakeSocket(house, path).connect({"clientId": EXTENSION, "clientType": "SillyTavern"})
         own = {"functionName": "readJsonFromFile", "args": [f"settings/{EXTENSION}.json"]}
-        assert socket.call("FUNCTION_CALL", own)["result"]["isTrust"] is True
+        assert socket.ask("FUNCTION_CALL", own)["result"]["isTrust"] is True
         for call in (
             {"functionName": "readJsonFromFile", "args": ["settings/web1.json"]},
             {"functionName": "saveJsonToFile", "args": [f"data/{EXTENSION}/x.json", {}]},
@@ -187,13 +187,13 @@ class TestFiles:
             {"functionName": "nope"},
             {"functionName": "f", "target": "web1"},
         ):
-            assert failure(socket.call("FUNCTION_CALL", call)) == ("Unauthorized", 6)
+            assert failure(socket.ask("FUNCTION_CALL", call)) == ("Unauthorized", 6)
 
 
 @pytest.mark.parametrize("args", [{"/app": "public/app"}, [{"/app": "public/app"}], ["app", {"/app": "public/app"}]])
 def test_static_resources_in_every_documented_form(house: Gatehouse, web: FakeSocket, args: object) -> None:
     """Scenario 65."""
-    body = web.call("FUNCTION_CALL", {"functionName": "addStaticResources", "args": args})
+    body = web.ask("FUNCTION_CALL", {"functionName": "addStaticResources", "args": args})
     assert body["result"] == {"success": True, "results": [{"urlPath": "/app", "status": "success"}]}
     assert house.static.lookup("/app/index.html") == (house.home, "public/app/index.html")
 
@@ -207,7 +207,7 @@ class TestForwarding:
         pending = monitor.handle("FUNCTION_CALL", {"requestId": "r1", "functionName": "f", "target": "web1"})
         assert isinstance(pending, Later)
         done = outcome(pending.result)
-        assert monitor.call("FUNCTION_CALL", {"functionName": "add", "args": [1, 2]})["result"] == 3
+        assert monitor.ask("FUNCTION_CALL", {"functionName": "add", "args": [1, 2]})["result"] == 3
         assert not done
         house.outbox.acknowledge({"requestId": "theirs", "success": True, "result": {"result": "Hello"}})
         assert done == [[{"requestId": "r1", "success": True, "status": "ok", "result": {"result": "Hello"}}]]

@@ -12,8 +12,6 @@ import pytest
 from authkit import LOCAL, REMOTE, FakeSocket, Gatehouse
 from deferreds import value
 from newage.domain.model import Kind, Peer, Rank, Scope
-from newage.namespaces.auth import make_auth_namespace
-from newage.namespaces.clients import make_clients_namespace
 from newage.services.accounts.keys import Grant
 
 NOT_YOURS = "You are have no right to get others key."
@@ -52,12 +50,7 @@ def house(tmp_path: Path) -> Gatehouse:
 def enter(house: Gatehouse, caller: str, peer: Peer = LOCAL, path: str = "/clients") -> FakeSocket:
     """Somebody with a key of his own rank."""
     auth = {"clientId": caller, "clientType": TYPES[caller], "key": house.issue(caller)}
-    if path == "/auth":
-        namespace = make_auth_namespace(house.auth, house.keys, house.administration, house.sessions)
-    else:
-        namespace = make_clients_namespace(
-            house.auth, house.keys, house.administration, house.sessions, house.client_list
-        )
+    namespace = house.auth_namespace() if path == "/auth" else house.clients_namespace()
     socket = FakeSocket(house, namespace, peer).connect(auth)
     assert socket.refusal is None
     return socket
@@ -85,7 +78,7 @@ def test_over_the_wire(house: Gatehouse, caller: str, target: str, event: str) -
     socket = enter(house, caller)
     before = house.keys.records(target)
     name = "clientId" if event.startswith("GET") else "targetClientId"
-    body = socket.call(event, {name: target})
+    body = socket.ask(event, {name: target})
     if event == "GET_ALL_CLIENT_KEYS" and body["success"]:
         shown = body["keys"].get(target, {"key": "absent"})["key"]
         found = "hash" if shown == house.keys.newest_hash(target) else shown
@@ -101,7 +94,7 @@ def test_over_the_wire(house: Gatehouse, caller: str, target: str, event: str) -
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("caller", TYPES)
 def test_ones_hash_on_auth(house: Gatehouse, caller: str, target: str) -> None:
-    body = enter(house, caller, path="/auth").call("GET_CLIENT_KEY", {"clientId": target})
+    body = enter(house, caller, path="/auth").ask("GET_CLIENT_KEY", {"clientId": target})
     assert ("ok" if body["success"] else body["message"]) == expected("GET_CLIENT_KEY", caller, target)
 
 
@@ -115,7 +108,7 @@ def test_a_remote_extension_neither_gets_nor_removes_the_monitors_key(house: Gat
             {"clientId": "monitor"},
             {"targetClientId": "monitor", "clientId": "SillyTavern-8000"},
         ):
-            body = socket.call(event, payload)
+            body = socket.ask(event, payload)
             assert (body["success"], body["message"], body["errorCode"]) == (False, REFUSED, 6)
             assert "key" not in body
     assert value(house.keys.verify("monitor", right, "lane"))
@@ -124,11 +117,11 @@ def test_a_remote_extension_neither_gets_nor_removes_the_monitors_key(house: Gat
 def test_the_key_that_is_made_for_somebody_has_his_rank_and_never_the_makers(house: Gatehouse) -> None:
     monitor = enter(house, "monitor")
     for target, rank in (("tablet", Rank.CLIENT), ("SillyTavern-9000", Rank.EXTENSION), ("monitor", Rank.ADMIN)):
-        assert monitor.call("GENERATE_CLIENT_KEY", {"targetClientId": target})["success"]
+        assert monitor.ask("GENERATE_CLIENT_KEY", {"targetClientId": target})["success"]
         record = house.keys.records(target)[-1]
         assert (record.rank, record.made_by) == (rank, "monitor")
     tavern = enter(house, "SillyTavern-8000")
-    assert tavern.call("GENERATE_CLIENT_KEY", {"targetClientId": "phone"})["success"]
+    assert tavern.ask("GENERATE_CLIENT_KEY", {"targetClientId": "phone"})["success"]
     assert house.keys.records("phone")[-1].rank is Rank.CLIENT
 
 
@@ -139,7 +132,7 @@ def test_an_extension_cannot_make_an_administrator_by_trusting_one(house: Gateho
     value(house.trust.rescan())
     house.caller("monitor", client_type="web-app")
     tavern = enter(house, "SillyTavern-8000")
-    assert tavern.call("GENERATE_CLIENT_KEY", {"targetClientId": "monitor"})["message"] == REFUSED
+    assert tavern.ask("GENERATE_CLIENT_KEY", {"targetClientId": "monitor"})["message"] == REFUSED
     assert not house.trust.knows("monitor", network_safe=True)
 
 
@@ -147,7 +140,7 @@ def test_an_old_key_of_a_client_that_is_an_administrator_now_reads_and_changes_n
     """``isAdmin_later_does_not_lift_old_key``, seen from the credentials."""
     old = house.issue("phone")
     house.trusts("phone", isAdmin=True)
-    namespace = make_clients_namespace(house.auth, house.keys, house.administration, house.sessions, house.client_list)
+    namespace = house.clients_namespace()
     socket = FakeSocket(house, namespace).connect({"clientId": "phone", "key": old})
     assert socket.refusal is None
-    assert socket.call("GET_CLIENT_KEY", {})["message"] == REFUSED
+    assert socket.ask("GET_CLIENT_KEY", {})["message"] == REFUSED

@@ -11,7 +11,8 @@ from hubkit import HandSocket, Kit, faults, handled
 from newage.domain.forwarded import ForwardedRequest
 from newage.domain.model import ConnectionPolicy, Role
 from newage.gateway.socketio.dispatch import Namespace
-from newage.namespaces.llm import LlmServices, add_llm_events, link_for, parse_ask
+from newage.namespaces.links import SocketLink
+from newage.namespaces.llm import LlmServices, add_llm_events, parse_ask
 from newage.ports import IExtensionLink
 
 X = "SillyTavern-8000"
@@ -50,8 +51,7 @@ class NewestSocket:
     def forward(self, request: ForwardedRequest) -> None:
         sid = self.kit.sessions.newest(X, "/llm")
         assert sid is not None
-        socket = HandSocket(self.kit, sid)
-        link = link_for(self.kit.outbox)(socket, socket.caller)  # type: ignore[arg-type]
+        link = SocketLink.of(self.kit.outbox, self.kit.caller(sid))
         assert link is not None
         link.forward(request)
 
@@ -71,10 +71,6 @@ def errors(kit: Kit, socket: HandSocket) -> list[str]:
 
 
 # ------------------------------------------------------------------------------------------------------------ requests
-
-
-def test_only_extensions_have_a_link(kit: Kit, web: HandSocket) -> None:
-    assert link_for(kit.outbox)(web, web.caller) is None  # type: ignore[arg-type]
 
 
 def test_a_request_reaches_the_extension_and_is_acked(

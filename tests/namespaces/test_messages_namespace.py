@@ -9,7 +9,7 @@ import pytest
 from hubkit import HandSocket, Kit, faults, handled
 from newage.domain.model import Message, RequestMode, Role
 from newage.gateway.socketio.dispatch import Namespace
-from newage.namespaces.messages import MAX_IDS, Clear, add_message_events, parse_clear
+from newage.namespaces.messages import MAX_IDS, Clear, MessageEvents, parse_clear
 
 OK = {"status": "ok", "success": True}
 X = "SillyTavern-8000"
@@ -24,7 +24,7 @@ def refuse(*args: Any) -> None:
 @pytest.fixture
 def llm(kit: Kit) -> Namespace:
     namespace = Namespace("/llm", connect=refuse, disconnected=refuse)
-    add_message_events(namespace, kit.editing)
+    namespace.add(MessageEvents(editing=kit.editing).handlers())
     return namespace
 
 

@@ -252,7 +252,7 @@ def test_nobody_is_removed_from_the_own_room(kit: Kit, rooms: Namespace, people:
 
 def test_a_room_that_goes_meanwhile_cannot_be_left(kit: Kit, rooms: Namespace, people: dict[str, HandSocket]) -> None:
     kit.gate.shut = True
-    leaving = rooms.handlers["REMOVE_CLIENT_FROM_ROOM"](people["gue"], ["lounge"], True)  # type: ignore[arg-type]
+    leaving = rooms.handlers["REMOVE_CLIENT_FROM_ROOM"](people["gue"], ["lounge"], True)
     found: list[Any] = []
     Deferred.fromCoroutine(leaving).addBoth(found.append)
     deleting = Deferred.fromCoroutine(kit.rooms.delete("lounge"))

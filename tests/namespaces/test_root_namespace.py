@@ -14,8 +14,6 @@ import pytest
 from authkit import FakeSocket, Gatehouse
 from hubkit import result_of
 from newage.domain.model import MONITOR_ROOM, Role
-from newage.gateway.socketio.dispatch import Namespace
-from newage.namespaces.handshake import add_client_disconnected, connect_handler, disconnected
 from newage.services.rooms.notices import RoomNotices
 from newage.services.rooms.rooms import RoomService, RoomSettings
 from newage.settings import Live
@@ -29,11 +27,7 @@ class Root:
         self.rooms.add_listener(RoomNotices(house.outbox, house.sessions))
         house.sessions.add_listener(self.rooms)
         result_of(self.rooms.load())
-        self.namespace = add_client_disconnected(
-            Namespace(
-                "/", connect=connect_handler(house.auth, house.sessions), disconnected=disconnected(house.sessions)
-            )
-        )
+        self.namespace = house.door.open("/")
 
     def connect(self, **auth: Any) -> FakeSocket:
         return FakeSocket(self.house, self.namespace).connect(auth)

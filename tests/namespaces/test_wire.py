@@ -74,7 +74,7 @@ def lambda_of(make: Callable[[], Deferred[Any]]) -> Callable[[Caller, Any], Any]
 
 
 def run(handler: Handler, socket: HandSocket, *args: Any, ack: bool) -> Any:
-    result = handler(socket, list(args), ack)  # type: ignore[arg-type]
+    result = handler(socket, list(args), ack)
     return result_of(result) if hasattr(result, "__await__") else result
 
 

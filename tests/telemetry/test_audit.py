@@ -16,8 +16,7 @@ from newage.daemon.home import Home
 from newage.domain.model import Caller, ConnectionPolicy, Peer, RequestMode, Role, Session
 from newage.errors import AuthenticationFailed, BadKey, NewAgeError, NotAuthorised, RoomMissing
 from newage.gateway.socketio.dispatch import Namespace
-from newage.namespaces.debug import DebugEvents, add_debug_events
-from newage.namespaces.handshake import connect_handler, disconnected
+from newage.namespaces.debug import DebugEvents
 from newage.services.sessions.session_audit import MAX_ADDRESSES as MAX_ADDRESSES_OF_SESSION
 from newage.services.sessions.session_audit import Attendance
 from newage.telemetry.audit import (
@@ -241,9 +240,7 @@ class TestAttendance:
 
 def test_a_refused_handshake_is_a_fact_without_its_key(tmp_path: Path, logged: Logged) -> None:
     house = Gatehouse(tmp_path)
-    connect = connect_handler(house.auth, house.sessions)
-    namespace = Namespace("/llm", connect=connect, disconnected=disconnected(house.sessions))
-    FakeSocket(house, namespace, Peer("203.0.113.9")).connect(
+    FakeSocket(house, house.door.open("/llm"), Peer("203.0.113.9")).connect(
         {"clientId": "phone", "key": "s3cret", "password": "p4ss"}
     )
     [fact] = logged.audited()
@@ -259,11 +256,11 @@ def test_debug_mode_is_a_fact(tmp_path: Path, logged: Logged) -> None:
     switched: list[bool] = []
     events = DebugEvents(house.outbox, dict, None, switched.append)  # type: ignore[arg-type]
     namespace = Namespace("/debug", connect=lambda socket, auth: None, disconnected=lambda socket, reason: None)
-    add_debug_events(namespace, events)
+    namespace.add(events.handlers())
     socket = FakeSocket(house, namespace)
     monitor = Session(client_id="monitor", identity="monitor", client_type="monitor")
     socket.caller = Caller(sid="s", namespace="/debug", session=monitor, peer=Peer("::1"), sensitive=True)
-    assert socket.call("TOGGLE_DEBUG_MODE")["debugMode"] is True
+    assert socket.ask("TOGGLE_DEBUG_MODE")["debugMode"] is True
     events.switch(False)
     assert switched == [True, False]
     assert logged.tags() == ["DEBUG_MODE_ENABLED", "DEBUG_MODE_DISABLED"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from random import SystemRandom
 from time import monotonic
@@ -19,21 +20,21 @@ from newage.cluster.local import LocalAdapter
 from newage.config import Config
 from newage.config.live import LiveTables
 from newage.daemon.workers import PhasedWorkers, ThreadWorkers
+from newage.domain.model import Caller
 from newage.functions.members import PluginService
 from newage.gateway.engineio.engines import EngineServer
 from newage.gateway.socketio.dispatch import Dispatcher, Namespace
 from newage.gateway.socketio.hub import Hub
 from newage.gateway.socketio.multiplex import multiplexer
-from newage.namespaces import llm, messages, moderation, relations, rooms
-from newage.namespaces.auth import make_auth_namespace
-from newage.namespaces.clients import make_clients_namespace
-from newage.namespaces.debug import DebugEvents, add_debug_events
-from newage.namespaces.function_call import make_function_call_namespace, register_builtins
-from newage.namespaces.handshake import STAFF, add_client_disconnected, connect_handler, disconnected
-from newage.namespaces.sillytavern import ExtensionSettings, make_sillytavern_namespace
-from newage.ports import IWorkers
+from newage.namespaces import auth, clients, function_call, llm, messages, moderation, relations, rooms, sillytavern
+from newage.namespaces.debug import DebugEvents
+from newage.namespaces.door import Door
+from newage.namespaces.function_call import register_builtins
+from newage.namespaces.links import SocketLink
+from newage.namespaces.sillytavern import ExtensionSettings
+from newage.ports import ISocket, IWorkers
 from newage.services.accounts.attempts import AttemptLimiter
-from newage.services.accounts.auth import AuthService
+from newage.services.accounts.auth import EXTENSIONS, STAFF, AuthService, HandshakeRequest
 from newage.services.accounts.hashing import HashService, make_hash
 from newage.services.accounts.key_admin import KeyAdministration
 from newage.services.accounts.keys import KeyService
@@ -315,24 +316,33 @@ class Assembly:
     def _make_namespaces(self) -> Dispatcher:
         dispatcher = Dispatcher()
         kept = ExtensionSettings(self._config.sillytavern)
-        dispatcher.add(self._namespace("/"))
-        administration, sessions = self.administration, self.sessions
-        dispatcher.add(make_auth_namespace(self.auth, self.keys, administration, sessions))
-        dispatcher.add(make_clients_namespace(self.auth, self.keys, administration, sessions, self.client_list))
-        dispatcher.add(make_sillytavern_namespace(self.auth, administration, self.trust, sessions, kept))
-        dispatcher.add(make_function_call_namespace(self.auth, self.sessions, self.calls))
-        dispatcher.add(self._make_llm())
-        dispatcher.add(self._make_rooms())
-        debug = self._namespace("/debug", gate=STAFF)
-        add_debug_events(debug, self.debug)
-        dispatcher.add(debug)
+        door = Door(self.auth, self.sessions)
+        own_key = auth.AuthEvents(
+            auth=self.auth, keys=self.keys, administration=self.administration, sessions=self.sessions
+        )
+        people = clients.ClientEvents(keys=self.keys, administration=self.administration, clients=self.client_list)
+        extension = sillytavern.SillyTavernEvents(
+            auth=self.auth,
+            administration=self.administration,
+            trust=self.trust,
+            sessions=self.sessions,
+            kept=kept,
+        )
+        calls = function_call.CallEvents(calls=self.calls)
+        for namespace in (
+            door.open("/"),
+            door.open("/auth", own_key.handlers(), entered=own_key.entered),
+            door.open("/clients", people.handlers()),
+            door.open("/sillytavern", extension.handlers(), gate=EXTENSIONS),
+            door.open("/function_call", calls.handlers()),
+            self._make_llm(door),
+            self._make_rooms(door),
+            door.open("/debug", self.debug.handlers(), gate=STAFF),
+        ):
+            dispatcher.add(namespace)
         return dispatcher
 
-    def _namespace(self, path: str, **options: Any) -> Namespace:
-        connect = connect_handler(self.auth, self.sessions, **options)
-        return add_client_disconnected(Namespace(path, connect=connect, disconnected=disconnected(self.sessions)))
-
-    def _make_llm(self) -> Namespace:
+    def _make_llm(self, door: Door) -> Namespace:
         services = llm.LlmServices(
             world=self.world,
             outbox=self.hub,
@@ -345,23 +355,23 @@ class Assembly:
             offline=self.offline,
             presence=self.presence,
         )
-        namespace = self._namespace("/llm", link_for=llm.link_for(self.hub))
+        spoken = messages.MessageEvents(editing=self.editing)
+        namespace = door.open("/llm", spoken.handlers(), link=partial(SocketLink.of, self.hub))
         llm.add_llm_events(namespace, services)
         relations.add_room_query(namespace, self._relation_events())
-        messages.add_message_events(namespace, self.editing)
         moderation.add_mute_events(namespace, self._moderation_events())
         return namespace
 
-    def _make_rooms(self) -> Namespace:
-        namespace = self._namespace("/rooms", after=self._entered_rooms)
+    def _make_rooms(self, door: Door) -> Namespace:
+        spoken = messages.MessageEvents(editing=self.editing)
+        namespace = door.open("/rooms", spoken.handlers(), entered=self._entered_rooms)
         events = rooms.RoomEvents(rooms=self.rooms, sessions=self.sessions)
         rooms.add_room_events(namespace, events)
         relations.add_relation_events(namespace, self._relation_events())
-        messages.add_message_events(namespace, self.editing)
         moderation.add_moderation_events(namespace, self._moderation_events())
         return namespace
 
-    def _entered_rooms(self, socket: Any, caller: Any) -> None:
+    def _entered_rooms(self, socket: ISocket, caller: Caller, request: HandshakeRequest) -> None:
         """A first ``/rooms`` socket learns who serves its rooms (contract 6.3)."""
         self.relations.announce_to(caller.sid, caller.identity)
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from attrs import frozen
+
+from newage.dialect import Body
 from newage.domain.model import Caller
-from newage.gateway.socketio.dispatch import Namespace
+from newage.namespaces import wire
 from newage.namespaces.auth import parse_client_id, parse_own_id
-from newage.namespaces.handshake import add_client_disconnected, connect_handler, disconnected
-from newage.namespaces.wire import answer, nothing
-from newage.services.accounts.auth import AuthService
 from newage.services.accounts.key_admin import KeyAdministration
 from newage.services.accounts.keys import KeyService
 from newage.services.sessions.client_list import ClientListService
-from newage.services.sessions.sessions import SessionService
 from newage.telemetry.audit import Recorder
 
 
@@ -22,41 +21,39 @@ def parse_subject(payload: Any) -> str | None:
     return parse_client_id(payload, "targetClientId", "clientId")
 
 
-def make_clients_namespace(
-    auth: AuthService,
-    keys: KeyService,
-    administration: KeyAdministration,
-    sessions: SessionService,
-    clients: ClientListService,
-) -> Namespace:
-    """The namespace. ``clients`` is to be added to the listeners of ``sessions`` by whoever builds it."""
+@frozen(kw_only=True)
+class ClientEvents:
+    keys: KeyService
+    administration: KeyAdministration
+    clients: ClientListService
 
-    def all_keys(caller: Caller, _: None) -> dict[str, Any]:
-        return {"keys": administration.overview(caller)}
+    def all_keys(self, caller: Caller, _: None) -> Body:
+        return {"keys": self.administration.overview(caller)}
 
-    def key_hash(caller: Caller, wanted: str | None) -> dict[str, Any]:
-        client_id = administration.readable_id(caller, wanted)
-        return {"key": keys.newest_hash(client_id), "clientId": client_id}
+    def key_hash(self, caller: Caller, wanted: str | None) -> Body:
+        client_id = self.administration.readable_id(caller, wanted)
+        return {"key": self.keys.newest_hash(client_id), "clientId": client_id}
 
-    async def generate(caller: Caller, subject: str | None) -> dict[str, Any]:
+    async def generate(self, caller: Caller, subject: str | None) -> Body:
         client_id = caller.client_id if subject is None else subject
-        return {"key": await administration.generate(caller, client_id), "clientId": client_id}
+        return {"key": await self.administration.generate(caller, client_id), "clientId": client_id}
 
-    async def remove(caller: Caller, subject: str | None) -> dict[str, Any]:
+    async def remove(self, caller: Caller, subject: str | None) -> Body:
         client_id = caller.client_id if subject is None else subject
-        await administration.remove(caller, client_id)
+        await self.administration.remove(caller, client_id)
         return {"clientId": client_id}
 
-    def client_list(caller: Caller, _: None) -> dict[str, Any]:
-        return {"clients": clients.clients()}
+    def client_list(self, caller: Caller, _: None) -> Body:
+        return {"clients": self.clients.clients()}
 
-    namespace = Namespace("/clients", connect=connect_handler(auth, sessions), disconnected=disconnected(sessions))
-    namespace.on("GET_ALL_CLIENT_KEYS", answer(nothing, all_keys, query=True))
-    namespace.on("GET_CLIENT_KEY", answer(parse_own_id, key_hash, query=True))
-    generated = Recorder("key.generate", "CLIENT_KEY_GENERATED", client="")
-    removed = Recorder("key.remove", "CLIENT_KEY_REMOVED", client="")
-    namespace.on("GENERATE_CLIENT_KEY", answer(parse_subject, generate, audit=generated))
-    namespace.on("REMOVE_CLIENT_KEY", answer(parse_subject, remove, audit=removed))
-    namespace.on("GET_CLIENT_LIST", answer(nothing, client_list, query=True))
-    namespace.on("UPDATE_CONNECTED_CLIENTS", answer(nothing, client_list, query=True))
-    return add_client_disconnected(namespace)
+    def handlers(self) -> wire.Handlers:
+        generated = Recorder("key.generate", "CLIENT_KEY_GENERATED", client="")
+        removed = Recorder("key.remove", "CLIENT_KEY_REMOVED", client="")
+        return {
+            "GET_ALL_CLIENT_KEYS": wire.answer(wire.nothing, self.all_keys, query=True),
+            "GET_CLIENT_KEY": wire.answer(parse_own_id, self.key_hash, query=True),
+            "GENERATE_CLIENT_KEY": wire.answer(parse_subject, self.generate, audit=generated),
+            "REMOVE_CLIENT_KEY": wire.answer(parse_subject, self.remove, audit=removed),
+            "GET_CLIENT_LIST": wire.answer(wire.nothing, self.client_list, query=True),
+            "UPDATE_CONNECTED_CLIENTS": wire.answer(wire.nothing, self.client_list, query=True),
+        }

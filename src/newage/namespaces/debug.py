@@ -12,7 +12,6 @@ from newage.domain.delivery import EVERYBODY, Emission
 from newage.domain.logs import ALL_LEVELS, LogQuery
 from newage.domain.model import Caller, Kind
 from newage.errors import NotAuthorised
-from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces import wire
 from newage.ports import IOutbox
 from newage.services.home.log_reader import LogReader
@@ -51,12 +50,12 @@ class DebugEvents:
     _set_debug: Callable[[bool], None]
     debug_mode: bool = False
 
-    def toggle(self, caller: Caller, request: None) -> wire.Body:
+    def toggle(self, caller: Caller, request: None) -> Body:
         """Flip it; every socket of the namespace hears so before the ack."""
         self._check(caller)
         return self.switch(not self.debug_mode, of_caller(caller))
 
-    def switch(self, on: bool, who: dict[str, Any] | None = None) -> wire.Body:
+    def switch(self, on: bool, who: dict[str, Any] | None = None) -> Body:
         """:param who: for the audit log; None: the operator."""
         self.debug_mode = on
         emit("debug.toggle", "DEBUG_MODE_ENABLED" if on else "DEBUG_MODE_DISABLED", "ok", who or {}, {"debugMode": on})
@@ -65,7 +64,7 @@ class DebugEvents:
         self._outbox.publish(Emission("/debug", "DEBUG_MODE_CHANGED", (body,), (EVERYBODY,)))
         return body
 
-    def status(self, caller: Caller, request: None) -> wire.Body:
+    def status(self, caller: Caller, request: None) -> Body:
         self._check(caller)
         return {"serverStatus": {**self._status(), "debugMode": self.debug_mode}}
 
@@ -81,9 +80,10 @@ class DebugEvents:
         if caller.kind is Kind.CLIENT or not caller.sensitive:
             raise NotAuthorised("Unauthorized")
 
-
-def add_debug_events(namespace: Namespace, events: DebugEvents) -> None:
-    namespace.on("TOGGLE_DEBUG_MODE", wire.answer(wire.nothing, events.toggle))
-    namespace.on("SERVER_STATUS", wire.answer(wire.nothing, events.status, query=True))
-    read = Recorder("log.read", "LOG_READ_RESPONSE", file="filename", page="page")
-    namespace.on("READ_LOG", wire.answer(parse_log_query, events.read_log, query=True, audit=read))
+    def handlers(self) -> wire.Handlers:
+        read = Recorder("log.read", "LOG_READ_RESPONSE", file="filename", page="page")
+        return {
+            "TOGGLE_DEBUG_MODE": wire.answer(wire.nothing, self.toggle),
+            "SERVER_STATUS": wire.answer(wire.nothing, self.status, query=True),
+            "READ_LOG": wire.answer(parse_log_query, self.read_log, query=True, audit=read),
+        }

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Any
 
-from newage.dialect import Body
-from newage.dialect.calls import CALL, NAMESPACE, UNKNOWN_FAULT, failed, relayed, succeeded
+from attrs import field, frozen
+
+from newage.dialect import Body, acks
+from newage.dialect.calls import CALL, UNKNOWN_FAULT, failed, relayed, succeeded
 from newage.domain.calls import SERVER, FunctionCall
 from newage.domain.model import Caller
 from newage.errors import BadArguments, CallFailed, NewAgeError
-from newage.gateway.socketio.dispatch import Later, Namespace
-from newage.namespaces.handshake import add_client_disconnected, connect_handler, disconnected
-from newage.namespaces.wire import INVALID, as_known, error_event, without_hostile_keys
+from newage.gateway.socketio.dispatch import Later
+from newage.namespaces import wire
 from newage.ports import ISocket
-from newage.services.accounts.auth import AuthService
 from newage.services.calls.calls import (
     CallService,
     Function,
@@ -25,7 +25,6 @@ from newage.services.calls.calls import (
 )
 from newage.services.calls.file_functions import FileFunctions
 from newage.services.home.static_routes import StaticRoutes
-from newage.services.sessions.sessions import SessionService
 from newage.telemetry.audit import FAILED, OK, Recorder
 
 MAX_NAME_CHARS = 128
@@ -35,22 +34,24 @@ BUILTINS = ("readJsonFromFile", "saveJsonToFile", "addStaticResources", "add")  
 def parse_call(payload: Any, max_arguments: int) -> FunctionCall:
     """:raises BadArguments: ``Invalid request data.``"""
     if not isinstance(payload, dict):
-        raise BadArguments(INVALID)
+        raise BadArguments(wire.INVALID)
     name, target = payload.get("functionName"), payload.get("target")
     if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_CHARS:
-        raise BadArguments(INVALID)
+        raise BadArguments(wire.INVALID)
     if target is None or target == "":
         target = SERVER
     if not isinstance(target, str) or len(target) > MAX_NAME_CHARS:
-        raise BadArguments(INVALID)
+        raise BadArguments(wire.INVALID)
     args = payload.get("args")
     if args is None:
         args = []
     elif isinstance(args, dict):
         args = [args]
     if not isinstance(args, list) or len(args) > max_arguments:
-        raise BadArguments(INVALID)
-    return FunctionCall(name=name, target=target, args=without_hostile_keys(args), request_id=request_id_of(payload))
+        raise BadArguments(wire.INVALID)
+    return FunctionCall(
+        name=name, target=target, args=wire.without_hostile_keys(args), request_id=request_id_of(payload)
+    )
 
 
 def request_id_of(payload: Any) -> str | int | float | None:
@@ -88,43 +89,48 @@ def register_builtins(calls: CallService, files: FileFunctions, static: StaticRo
     calls.register("add", Function(two_numbers, lambda caller, numbers: numbers[0] + numbers[1]))
 
 
-def make_function_call_namespace(auth: AuthService, sessions: SessionService, calls: CallService) -> Namespace:
-    """The namespace, for a ``calls`` whose functions are registered."""
+@frozen(kw_only=True)
+class CallEvents:
+    """FUNCTION_CALL, for a ``calls`` whose functions are registered."""
 
-    called = Recorder(
-        "function.call", "FUNCTION_CALL_RESPONSE", "FUNCTION_CALL_ERROR", function="name", target="target"
+    calls: CallService
+    _called: Recorder = field(
+        factory=lambda: Recorder(
+            "function.call", "FUNCTION_CALL_RESPONSE", "FUNCTION_CALL_ERROR", function="name", target="target"
+        ),
+        init=False,
     )
 
-    async def work(socket: ISocket, payload: Any, wants_ack: bool) -> list[Any] | None:
-        caller: Caller = socket.caller
-        request_id = request_id_of(payload)
-        call: FunctionCall | None = None
-        try:
-            call = parse_call(payload, calls.settings.value.max_call_arguments)
-            if call.target == SERVER:
-                body = succeeded(request_id, await calls.run(caller, call))
-            else:
-                body = relayed(request_id, without_hostile_keys(await calls.forward(caller, call)))
-        except Exception as error:  # as_known logs what it does not know and re-raises cancellation
-            known = as_known(error, CALL)
-            shown = known if isinstance(error, NewAgeError) else CallFailed(UNKNOWN_FAULT)
-            if call is not None:
-                called.failed(caller, call, shown, **subject_of(call))
-            if not wants_ack:
-                socket.emit("ERROR", error_event(shown, **({} if request_id is None else {"requestId": request_id})))
-            return [failed(request_id, shown)] if wants_ack else None
-        called.done(caller, call, outcome=outcome_of(body), **subject_of(call))
-        return [body] if wants_ack else None
-
-    def function_call(socket: ISocket, args: list[Any], wants_ack: bool) -> Awaitable[list[Any] | None] | Later:
+    def call(self, socket: ISocket, args: list[Any], wants_ack: bool) -> Awaitable[wire.Answer] | Later:
         payload = args[0] if args else None
-        pending = work(socket, payload, wants_ack)
+        pending = self._work(socket, payload, wants_ack)
         # Files are read and written in the order asked; what somebody else takes his time for holds up nothing.
         if not isinstance(payload, dict):
             return pending
         local = payload.get("target") in (None, "", SERVER)
-        return pending if local and calls.holds_up(payload.get("functionName")) else Later(pending)
+        return pending if local and self.calls.holds_up(payload.get("functionName")) else Later(pending)
 
-    namespace = Namespace(NAMESPACE, connect=connect_handler(auth, sessions), disconnected=disconnected(sessions))
-    namespace.on(CALL, function_call)
-    return add_client_disconnected(namespace)
+    async def _work(self, socket: ISocket, payload: Any, wants_ack: bool) -> wire.Answer:
+        caller: Caller = socket.caller
+        request_id = request_id_of(payload)
+        call: FunctionCall | None = None
+        try:
+            call = parse_call(payload, self.calls.settings.value.max_call_arguments)
+            if call.target == SERVER:
+                body = succeeded(request_id, await self.calls.run(caller, call))
+            else:
+                body = relayed(request_id, wire.without_hostile_keys(await self.calls.forward(caller, call)))
+        except Exception as error:  # as_known logs what it does not know and re-raises cancellation
+            known = wire.as_known(error, CALL)
+            shown = known if isinstance(error, NewAgeError) else CallFailed(UNKNOWN_FAULT)
+            if call is not None:
+                self._called.failed(caller, call, shown, **subject_of(call))
+            if not wants_ack:
+                event = acks.failed(shown, request_id)
+                socket.emit(event.name, event.body)
+            return [failed(request_id, shown)] if wants_ack else None
+        self._called.done(caller, call, outcome=outcome_of(body), **subject_of(call))
+        return [body] if wants_ack else None
+
+    def handlers(self) -> wire.Handlers:
+        return {CALL: self.call}

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from attrs import frozen
-from zope.interface import implementer
 
 from newage.dialect import Body, messages, requests
-from newage.domain.forwarded import ForwardedRequest
 from newage.domain.model import Caller, Kind, Role
 from newage.domain.request import Ask
 from newage.domain.text import well_formed
 from newage.errors import BadParameter, InvalidRequest, NotAuthorised, NotMember
 from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces import wire
-from newage.namespaces.llm_streams import add_readers, add_upstream
-from newage.ports import IExtensionLink, IOutbox, ISocket
+from newage.namespaces.llm_streams import ReaderEvents, UpstreamEvents
+from newage.ports import IOutbox
 from newage.services.history.log import HistoryService
 from newage.services.history.missed import OfflineService
 from newage.services.requests.intake import RequestService
@@ -31,19 +28,6 @@ from newage.telemetry.audit import Recorder
 
 MAX_TARGETS = 64
 MAX_OFFLINE = 500  # messages in one answer to GET_OFFLINE_MESSAGES
-
-
-@implementer(IExtensionLink)
-@frozen
-class SocketLink:
-    """A connected extension's way down: one ``LLM_REQUEST`` event to its socket."""
-
-    outbox: IOutbox
-    sid: str
-
-    def forward(self, request: ForwardedRequest) -> None:
-        event = requests.forwarded(request)
-        self.outbox.emit(self.sid, event.name, event.body)
 
 
 # ---------------------------------------------------------------------------------------------------------------- parse
@@ -153,19 +137,10 @@ class LlmServices:
     presence: PresenceService
 
 
-def link_for(outbox: IOutbox) -> Callable[[ISocket, Caller], IExtensionLink | None]:
-    """The link of a socket that has just been admitted to ``/llm``; only extensions have one (contract 2.10)."""
-
-    def link(socket: ISocket, caller: Caller) -> IExtensionLink | None:
-        return SocketLink(outbox, caller.sid) if caller.kind is Kind.EXTENSION else None
-
-    return link
-
-
 def add_llm_events(namespace: Namespace, services: LlmServices) -> None:
     _add_requests(namespace, services)
-    add_upstream(namespace, services.streams, services.world.new_id)
-    add_readers(namespace, services.downstream)
+    namespace.add(UpstreamEvents(streams=services.streams, new_id=services.world.new_id).handlers())
+    namespace.add(ReaderEvents(downstream=services.downstream).handlers())
     _add_presence(namespace, services)
 
 

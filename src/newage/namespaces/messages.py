@@ -10,7 +10,6 @@ from newage.dialect import Body, messages
 from newage.domain.history import Change
 from newage.domain.model import Caller
 from newage.errors import InvalidRequest, NotFound
-from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces import wire
 from newage.services.history.editing import EditingService
 from newage.telemetry.audit import Recorder
@@ -84,25 +83,34 @@ def parse_clear(payload: Any) -> Clear:
     return Clear(room, requests is not False, responses is not False)
 
 
-def add_message_events(namespace: Namespace, editing: EditingService) -> None:
-    async def edit(caller: Caller, request: Edit) -> Body:
+@frozen(kw_only=True)
+class MessageEvents:
+    editing: EditingService
+
+    async def edit(self, caller: Caller, request: Edit) -> Body:
         try:
-            message = await editing.edit(caller, request.room, request.message_id, request.change)
+            message = await self.editing.edit(caller, request.room, request.message_id, request.change)
         except NotFound:
             if request.other_id is None:
                 raise
-            message = await editing.edit(caller, request.room, request.other_id, request.change)
+            message = await self.editing.edit(caller, request.room, request.other_id, request.change)
         return messages.edit_ack(message)
 
-    async def delete(caller: Caller, request: Delete) -> Body:
-        return messages.delete_ack(await editing.delete(caller, request.room, request.ids))
+    async def delete(self, caller: Caller, request: Delete) -> Body:
+        return messages.delete_ack(await self.editing.delete(caller, request.room, request.ids))
 
-    async def clear(caller: Caller, request: Clear) -> Body:
-        return messages.clear_ack(await editing.clear(caller, request.room, request.requests, request.responses))
+    async def clear(self, caller: Caller, request: Clear) -> Body:
+        cleared = await self.editing.clear(caller, request.room, request.requests, request.responses)
+        return messages.clear_ack(cleared)
 
-    edits = Recorder("message.edit", "MESSAGE_EDITED", room="room", message="message_id")
-    deletions = Recorder("message.delete", "MESSAGE_DELETED", room="room", messages="ids")
-    clearings = Recorder("message.clear", "MESSAGES_CLEARED", room="room", requests="requests", responses="responses")
-    namespace.on("EDIT_MESSAGE", wire.answer(parse_edit, edit, always_error=True, audit=edits))
-    namespace.on("DELETE_MESSAGE", wire.answer(parse_delete, delete, audit=deletions))
-    namespace.on("CLEAR_MESSAGES", wire.answer(parse_clear, clear, audit=clearings))
+    def handlers(self) -> wire.Handlers:
+        edits = Recorder("message.edit", "MESSAGE_EDITED", room="room", message="message_id")
+        deletions = Recorder("message.delete", "MESSAGE_DELETED", room="room", messages="ids")
+        clearings = Recorder(
+            "message.clear", "MESSAGES_CLEARED", room="room", requests="requests", responses="responses"
+        )
+        return {
+            "EDIT_MESSAGE": wire.answer(parse_edit, self.edit, always_error=True, audit=edits),
+            "DELETE_MESSAGE": wire.answer(parse_delete, self.delete, audit=deletions),
+            "CLEAR_MESSAGES": wire.answer(parse_clear, self.clear, audit=clearings),
+        }

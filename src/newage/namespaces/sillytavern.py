@@ -8,11 +8,10 @@ from typing import Any
 import orjson
 from attrs import define, field, frozen
 
+from newage.dialect import Body
 from newage.domain.model import EXTENSION_PREFIX, Caller
 from newage.errors import BadParameter, InvalidRequest, NotAuthorised
-from newage.gateway.socketio.dispatch import Namespace
-from newage.namespaces.handshake import EXTENSIONS, add_client_disconnected, connect_handler, disconnected
-from newage.namespaces.wire import INVALID, Warned, answer, without_hostile_keys
+from newage.namespaces import wire
 from newage.services.accounts.auth import AuthService
 from newage.services.accounts.key_admin import KeyAdministration
 from newage.services.accounts.trust import TrustService
@@ -34,10 +33,10 @@ def parse_identify(payload: Any) -> object:
     return payload.get("clientId") if isinstance(payload, dict) else payload
 
 
-def parse_settings(payload: Any) -> dict[str, Any]:
+def parse_settings(payload: Any) -> Body:
     if not isinstance(payload, dict):
-        raise InvalidRequest(INVALID)
-    clean: dict[str, Any] = without_hostile_keys(payload)
+        raise InvalidRequest(wire.INVALID)
+    clean: Body = wire.without_hostile_keys(payload)
     return clean
 
 
@@ -46,9 +45,9 @@ class ExtensionSettings:
     """What extensions sent as CLIENT_SETTINGS, by identity; the longest unused goes first."""
 
     _settings: SillyTavernSettings
-    _kept: OrderedDict[str, dict[str, Any]] = field(factory=OrderedDict, init=False)
+    _kept: OrderedDict[str, Body] = field(factory=OrderedDict, init=False)
 
-    def keep(self, identity: str, content: dict[str, Any]) -> None:
+    def keep(self, identity: str, content: Body) -> None:
         """:raises BadParameter: too large."""
         if len(orjson.dumps(content)) > self._settings.max_client_settings_bytes:
             raise BadParameter("The settings are too large.")
@@ -57,44 +56,42 @@ class ExtensionSettings:
         while len(self._kept) > self._settings.max_client_settings_entries:
             self._kept.popitem(last=False)
 
-    def of(self, identity: str) -> dict[str, Any]:
+    def of(self, identity: str) -> Body:
         return self._kept.get(identity, {})
 
 
-def make_sillytavern_namespace(
-    auth: AuthService,
-    administration: KeyAdministration,
-    trust: TrustService,
-    sessions: SessionService,
-    kept: ExtensionSettings,
-) -> Namespace:
-    """The namespace; leaving it changes nothing about the extension."""
+@frozen(kw_only=True)
+class SillyTavernEvents:
+    """The handlers; leaving the namespace changes nothing about the extension."""
 
-    async def identify(caller: Caller, claimed: object) -> Any:
+    auth: AuthService
+    administration: KeyAdministration
+    trust: TrustService
+    sessions: SessionService
+    kept: ExtensionSettings
+    _trusted: Recorder = field(factory=lambda: Recorder("client.trust", "CLIENT_ADDED"), init=False)
+
+    async def identify(self, caller: Caller, claimed: object) -> Body | wire.Warned:
         client_id = caller.client_id
         if claimed not in (None, client_id) or not client_id.startswith(EXTENSION_PREFIX):
             raise NotAuthorised("Unauthorized")
         # A second tab shares the clientId of the first, whose key stays valid (contract 2.8.2).
-        connected = any(session.client_id == client_id for session in sessions.available_extensions())
-        key = await administration.identify(caller)
-        was_trusted = trust.knows(client_id, network_safe=True)
-        if auth.is_open_to(caller.peer) and trust.trust_itself(client_id) and not was_trusted:
-            trusted.done(caller, client=client_id, until="the next start")
+        connected = any(session.client_id == client_id for session in self.sessions.available_extensions())
+        key = await self.administration.identify(caller)
+        was_trusted = self.trust.knows(client_id, network_safe=True)
+        if self.auth.is_open_to(caller.peer) and self.trust.trust_itself(client_id) and not was_trusted:
+            self._trusted.done(caller, client=client_id, until="the next start")
         if connected:
-            return Warned("SillyTavern already connected.", {"key": key, "clientId": client_id})
+            return wire.Warned("SillyTavern already connected.", {"key": key, "clientId": client_id})
         return {"key": key, "clientId": client_id}
 
-    def client_settings(caller: Caller, content: dict[str, Any]) -> None:
-        kept.keep(caller.identity, content)
+    def client_settings(self, caller: Caller, content: Body) -> None:
+        self.kept.keep(caller.identity, content)
 
-    namespace = Namespace(
-        "/sillytavern",
-        connect=connect_handler(auth, sessions, gate=EXTENSIONS),
-        disconnected=disconnected(sessions),
-    )
-    identified = Recorder("extension.identify", "EXTENSION_IDENTIFIED", "CLIENT_AUTH_FAILED")
-    trusted = Recorder("client.trust", "CLIENT_ADDED")
-    received = Recorder("extension.settings", "CLIENT_SETTINGS_RECEIVED", audited=False)
-    namespace.on("IDENTIFY_SILLYTAVERN", answer(parse_identify, identify, bootstrap=True, audit=identified))
-    namespace.on("CLIENT_SETTINGS", answer(parse_settings, client_settings, audit=received))
-    return add_client_disconnected(namespace)
+    def handlers(self) -> wire.Handlers:
+        identified = Recorder("extension.identify", "EXTENSION_IDENTIFIED", "CLIENT_AUTH_FAILED")
+        received = Recorder("extension.settings", "CLIENT_SETTINGS_RECEIVED", audited=False)
+        return {
+            "IDENTIFY_SILLYTAVERN": wire.answer(parse_identify, self.identify, bootstrap=True, audit=identified),
+            "CLIENT_SETTINGS": wire.answer(parse_settings, self.client_settings, audit=received),
+        }

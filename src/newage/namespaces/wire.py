@@ -6,23 +6,26 @@ gateway handler of the two. What a peer sends never passes ``parse`` as a dict.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from inspect import isawaitable
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from attrs import frozen
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
+from newage.dialect import Body as Body
+from newage.dialect import acks
 from newage.domain.model import Caller
 from newage.domain.text import well_formed
 from newage.errors import InvalidRequest, NewAgeError, NotAuthorised
 from newage.gateway.socketio.dispatch import Handler
 from newage.ports import ISocket
-from newage.telemetry.audit import WARNING, Recorder
+from newage.telemetry.audit import OK, WARNING, Recorder
 
-Body = dict[str, Any]
 Request = TypeVar("Request")
+Answer: TypeAlias = "list[Any] | None"  # the arguments of an ack; None: no ack
+Handlers: TypeAlias = "dict[str, Handler]"  # a namespace module's events: one line each
 
 _log = Logger()
 
@@ -39,33 +42,6 @@ class Warned:
 
     message: str
     members: Body
-
-
-def ok(**members: Any) -> Body:
-    """The success dialects, both at once (C2)."""
-    return {"status": "ok", "success": True, **members}
-
-
-def warned(message: str, **members: Any) -> Body:
-    return {"status": "warning", "success": True, "message": message, **members}
-
-
-def failure(error: NewAgeError) -> Body:
-    """The failure dialects, both at once, with the error's own further members."""
-    return {
-        "status": "error",
-        "success": False,
-        "message": str(error),
-        "error": {"message": str(error), "code": error.code},
-        "errorCode": error.error_code,
-        **error.members,
-    }
-
-
-def error_event(error: NewAgeError, **members: Any) -> Body:
-    """The payload of ``ERROR`` (contract 3.0)."""
-    body = {"type": "ERROR", "message": str(error), "code": error.code, "errorCode": error.error_code}
-    return {**body, **error.members, **members}
 
 
 def as_known(error: BaseException, event: str = "") -> NewAgeError:
@@ -97,57 +73,76 @@ def answer(
     :param audit: records what came of each request that could be read.
     """
 
-    def refuse(
-        socket: ISocket, error: BaseException, wants_ack: bool, args: list[Any], caller: Caller, request: Any
-    ) -> list[Any] | None:
-        known = as_known(error, handler.__name__)
-        if audit is not None and request is not UNREAD:
-            audit.failed(caller, request, known)
-        if always_error or not wants_ack:
-            socket.emit("ERROR", error_event(known, **_request_id(args)))
-        return [failure(known)] if wants_ack else None
-
-    def accept(caller: Caller, request: Any, result: Any, wants_ack: bool) -> list[Any] | None:
-        if audit is not None:
-            audit.done(caller, request, **({"outcome": WARNING} if isinstance(result, Warned) else {}))
-        if not wants_ack:
-            return None
-        if isinstance(result, Warned):
-            return [warned(result.message, **result.members)]
-        return [ok(**(result or {}))]
-
-    async def finish(
-        socket: ISocket, pending: Any, wants_ack: bool, args: list[Any], caller: Caller, request: Any
-    ) -> list[Any] | None:
-        try:
-            result = await pending
-        except Exception as error:  # as_known logs what it does not know and re-raises cancellation
-            return refuse(socket, error, wants_ack, args, caller, request)
-        return accept(caller, request, result, wants_ack)
-
-    def handle(socket: ISocket, args: list[Any], wants_ack: bool) -> Any:
-        caller: Caller = socket.caller
+    def handle(socket: ISocket, args: list[Any], wants_ack: bool) -> Answer | Awaitable[Answer]:
         if query and not wants_ack:
             return None
-        request: Any = UNREAD
+        exchange = Exchange(socket, args, wants_ack, always_error=always_error, audit=audit)
         try:
-            if caller.bootstrap and not bootstrap:
+            if exchange.caller.bootstrap and not bootstrap:
                 raise NotAuthorised("Unauthorized")
-            request = parse(args[0] if args else None)
-            result = handler(caller, request)
-        except Exception as error:  # as above
-            return refuse(socket, error, wants_ack, args, caller, request)
-        if isawaitable(result):
-            return finish(socket, result, wants_ack, args, caller, request)
-        return accept(caller, request, result, wants_ack)
+            exchange.request = request = parse(exchange.payload)
+            result = handler(exchange.caller, request)
+        except Exception as error:  # as_known logs what it does not know and re-raises cancellation
+            return exchange.failed(as_known(error, handler.__name__))
+        if result is not None and type(result) is not dict and isawaitable(result):
+            return exchange.finish(result, handler.__name__)
+        return exchange.succeeded(result)
 
     return handle
 
 
-def _request_id(args: list[Any]) -> Body:
-    payload = args[0] if args else None
-    request_id = identifier(payload.get("requestId")) if isinstance(payload, dict) else None
-    return {"requestId": request_id} if request_id else {}
+class Exchange:
+    """One event that is being answered: by an ack, by ``ERROR``, and by a line in the audit log.
+
+    ``caller`` is who sent it, as it was then; ``request`` what it was read as, ``UNREAD`` before that.
+    """
+
+    __slots__ = ("_always_error", "_audit", "_socket", "_wants_ack", "caller", "payload", "request")
+
+    def __init__(
+        self,
+        socket: ISocket,
+        args: list[Any],
+        wants_ack: bool,
+        *,
+        always_error: bool = False,
+        audit: Recorder | None = None,
+    ) -> None:
+        self.caller: Caller = socket.caller
+        self.payload = args[0] if args else None
+        self.request: Any = UNREAD
+        self._socket = socket
+        self._wants_ack = wants_ack
+        self._always_error = always_error
+        self._audit = audit
+
+    async def finish(self, pending: Awaitable[Any], event: str) -> Answer:
+        """Answer when the result is there."""
+        try:
+            result = await pending
+        except Exception as error:  # as above
+            return self.failed(as_known(error, event))
+        return self.succeeded(result)
+
+    def succeeded(self, result: Body | Warned | None) -> Answer:
+        """:return: the ack's arguments, if one was asked for."""
+        if self._audit is not None:
+            self._audit.done(self.caller, self.request, outcome=WARNING if isinstance(result, Warned) else OK)
+        if not self._wants_ack:
+            return None
+        return [acks.warning(result.message, result.members) if isinstance(result, Warned) else acks.success(result)]
+
+    def failed(self, error: NewAgeError) -> Answer:
+        """:return: the ack's arguments, if one was asked for; else it is told by ``ERROR``."""
+        if self._audit is not None and self.request is not UNREAD:
+            self._audit.failed(self.caller, self.request, error)
+        if self._always_error or not self._wants_ack:
+            event = acks.failed(error, self._request_id())
+            self._socket.emit(event.name, event.body)
+        return [acks.failure(error)] if self._wants_ack else None
+
+    def _request_id(self) -> str | None:
+        return identifier(self.payload.get("requestId")) if isinstance(self.payload, dict) else None
 
 
 # ------------------------------------------------------------------------------------------------- reading one payload

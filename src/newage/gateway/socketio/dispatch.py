@@ -5,7 +5,7 @@ The gateway knows Socket.IO, not the contract's dialect: a handler gets argument
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from inspect import iscoroutine
 from typing import Any, TypeAlias
 
@@ -93,6 +93,11 @@ class Namespace:
         if event in self.handlers or event in RESERVED_EVENTS:
             raise ValueError(f"{self.path} cannot get one more handler of {event}")
         self.handlers[event] = handler
+
+    def add(self, handlers: Mapping[str, Handler]) -> None:
+        """``on`` for each event of a table."""
+        for event, handler in handlers.items():
+            self.on(event, handler)
 
 
 class Dispatcher:
