@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from attrs import evolve
 from twisted.internet.task import Clock
 from web_doubles import House, Line, Recorder, with_settings
 from zope.interface.verify import verifyObject
@@ -326,6 +327,36 @@ def test_packets_wait_bounded_by_bytes() -> None:
     house.clock.advance(0)
     assert connection.closed
     assert house.ask(url).summary == UNKNOWN
+
+
+@pytest.mark.parametrize("end", [PollingSink.close, PollingSink.abort])
+def test_who_ends_a_session_that_overflowed_is_not_told_of_it(end: Callable[[PollingSink, str], None]) -> None:
+    clock = Clock()
+    sink = PollingSink(evolve(WebSettings(), poll_max_bytes=1_000), clock, FlushList(clock), lambda sink: None)
+    recorder = Recorder()
+    sink.bind(recorder)
+    sink.send_binary(b"x" * 2_000)
+    sink.send_text(b"4x")
+    assert sink.pending_bytes() == 0
+    sink.send_text(b"4nothing is taken any more")
+    assert sink.pending_bytes() == 0
+    end(sink, "forced close")
+    clock.advance(0)
+    assert recorder.events == []
+
+
+def test_a_session_that_overflowed_answers_no_request() -> None:
+    house = House(with_settings(poll_max_bytes=1_000))
+    url = house.open_polling()
+    connection = connection_of(house)
+    connection.send_binary(b"x" * 2_000)
+    connection.send_text(b"4x")
+    reader, writer = house.line(), house.line()
+    reader.request(url)
+    writer.request(url, "POST", b"4late")
+    assert [line.responses()[0].summary for line in (reader, writer)] == [BAD, BAD]
+    assert house.messages == []
+    assert connection.closed
 
 
 # ---------------------------------------------------------------------------------------------------------- push back

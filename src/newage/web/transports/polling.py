@@ -12,9 +12,9 @@ a reader who is behind: it keeps one place, and is written as one packet when a 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -22,12 +22,13 @@ from zope.interface import implementer
 
 from newage.errors import ProtocolError
 from newage.ports import IPollingSink, IReceiver
-from newage.protocol.engine_packet import CLOSE, MESSAGE, NOOP, PING, decode_payload, encode_payload
+from newage.protocol.engine_packet import CLOSE, NOOP, PING, decode_payload, encode_payload
 from newage.web.channel import HardenedRequest
 from newage.web.responses import BAD_REQUEST, TEXT, answer, refuse
 from newage.web.settings import WebSettings
 from newage.web.transports.flushes import SHARE_SECONDS, FlushList
 from newage.web.transports.nobody import NOBODY
+from newage.web.transports.poll_queue import Draw, Packet, PollQueue
 
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
 
 _log = Logger()
 _NOT_PACKETS: Final = b"application/octet-stream"  # binary packets of older protocols; the reference refuses it, too
-_PACKET_BYTES: Final = 100  # what a waiting packet takes besides its bytes: a million empty ones are not nothing
-
-_Drawn: TypeAlias = Callable[[], list[bytes]]
 _NO_MORE: Final = b""
 
 
@@ -48,8 +46,10 @@ def _is_python(request: Request) -> bool:
     return b"python" in (request.getHeader(b"User-Agent") or b"").lower()
 
 
-def _weight(packet: bytes) -> int:
-    return len(packet) + _PACKET_BYTES
+class _State(Enum):
+    OPEN = auto()
+    OVERFLOWED = auto()  # too much waited and was dropped; nothing is taken or sent, and in the next turn it ends
+    CLOSED = auto()
 
 
 @implementer(IPollingSink)
@@ -61,9 +61,7 @@ class PollingSink:
     """
 
     __slots__ = (
-        "_bytes",
         "_clock",
-        "_closed",
         "_delivering",
         "_flushes",
         "_hold_call",
@@ -71,15 +69,16 @@ class PollingSink:
         "_linger",
         "_merge_after",
         "_packet",
-        "_packets",
         "_park_call",
         "_parked",
         "_patient",
         "_paused",
         "_peer_closed",
         "_post",
+        "_queue",
         "_receiver",
         "_settings",
+        "_state",
         "_upgrading",
         "sid",
     )
@@ -94,8 +93,7 @@ class PollingSink:
         self._flushes = flushes
         self._linger = linger
         self._receiver: IReceiver = NOBODY
-        self._packets: deque[tuple[bool, bytes] | _Drawn] = deque()  # that no GET took yet, and places of packets
-        self._bytes = 0  # of _packets, with what keeping them costs
+        self._queue = PollQueue()  # what no GET took yet
         self._merge_after = settings.poll_merge_packets
         self._parked: Request | None = None
         self._park_call: Any = None
@@ -107,7 +105,7 @@ class PollingSink:
         self._hold_call: Any = None  # while it waits
         self._paused = False
         self._upgrading = False
-        self._closed = False
+        self._state = _State.OPEN
         self._peer_closed = False  # the peer sent CLOSE itself
 
     # ---------------------------------------------------------------------------------------------------- from HTTP
@@ -116,12 +114,12 @@ class PollingSink:
         """A GET: answered at once when something waits, else parked. A second one ends the session."""
         settings = self._settings
         self._merge_after = settings.poll_python_max_packets if _is_python(request) else settings.poll_merge_packets
-        if self._closed:
+        if self._state is not _State.OPEN:
             refuse(request, BAD_REQUEST)
         elif self._parked is not None:
             self._end("transport error")
             refuse(request, BAD_REQUEST)
-        elif self._packets or self._upgrading:
+        elif self._queue or self._upgrading:
             self._respond(request)
         else:
             self._parked = request
@@ -130,12 +128,12 @@ class PollingSink:
 
     def last_poll(self, request: Request) -> None:
         """The GET after ``linger``: what waited, and CLOSE."""
-        self._packets.append((False, CLOSE))
+        self._queue.append((False, CLOSE))
         self._respond(request)
 
     def reserve_post(self, request: Request) -> bool:
         """The headers of a POST are there, its body is to come. False: another POST is open, so it will be refused."""
-        if self._closed or self._post is not None:
+        if self._state is not _State.OPEN or self._post is not None:
             return False
         self._post = request
         request.notifyFinish().addErrback(self._post_lost, request)
@@ -146,7 +144,7 @@ class PollingSink:
 
         Delivery pauses with the receiver, and while much waits for a GET.
         """
-        if self._closed:
+        if self._state is not _State.OPEN:
             refuse(request, BAD_REQUEST)
             return
         if self._post is not request and not self.reserve_post(request):
@@ -186,7 +184,7 @@ class PollingSink:
         seconds = self._flushes.seconds
         until = seconds() + SHARE_SECONDS
         try:
-            while self._packet != _NO_MORE and not self._closed:
+            while self._packet != _NO_MORE and self._state is _State.OPEN:
                 if self._paused or self._holds():
                     return
                 if seconds() >= until:  # others want their turn
@@ -197,7 +195,7 @@ class PollingSink:
                 self._receiver.text_received(packet)
         finally:
             self._delivering = False
-        self._finish_post(ok=not self._closed or self._peer_closed)
+        self._finish_post(ok=self._state is _State.OPEN or self._peer_closed)
 
     def _holds(self) -> bool:
         """Whether the peer has to fetch what waits before more of its POST is read.
@@ -205,7 +203,7 @@ class PollingSink:
         It has ``poll_hold_seconds`` to do so. One that does one thing after the other fetches nothing while its POST
         is open: it is not held again, and what waits for it is the gateway's to judge.
         """
-        if self._bytes <= self._settings.poll_hold_bytes or not self._patient:
+        if self._queue.bytes <= self._settings.poll_hold_bytes or not self._patient:
             return False
         if self._hold_call is None:
             self._hold_call = self._clock.callLater(self._settings.poll_hold_seconds, self._held_long)
@@ -259,7 +257,7 @@ class PollingSink:
 
     def flush(self) -> None:
         """The end of a reactor turn in which something was sent."""
-        if self._packets and self._parked is not None:
+        if self._queue and self._parked is not None:
             self._release()
 
     def _release(self) -> None:
@@ -276,64 +274,38 @@ class PollingSink:
         return request
 
     def _respond(self, request: Request) -> None:
-        limit = self._settings.poll_python_max_packets if not self._closed and _is_python(request) else None
-        packets = self._take(limit)
+        limit = self._settings.poll_python_max_packets if self._state is _State.OPEN and _is_python(request) else None
+        packets = self._queue.take(limit)
         answer(request, 200, encode_payload(packets) if packets else NOOP, TEXT)
         self._go_on()
 
-    def _take(self, limit: int | None = None) -> list[tuple[bool, bytes]]:
-        """What waits, from its start; packets that only had a place are written now.
-
-        :param limit: packets at most.
-        """
-        queue = self._packets
-        packets: list[tuple[bool, bytes]] = []
-        while queue and len(packets) != limit:
-            item = queue.popleft()
-            if callable(item):
-                drawn = [(False, packet) for packet in item()]
-                self._bytes += sum(_weight(packet) for _, packet in drawn) - _PACKET_BYTES
-                queue.extendleft(reversed(drawn))
-            else:
-                self._bytes -= _weight(item[1])
-                packets.append(item)
-        return packets
-
     def _send(self, binary: bool, packet: bytes) -> None:
-        if self._closed:
+        if self._state is not _State.OPEN:
             return
-        if self._bytes > self._settings.poll_max_bytes:
-            _log.info("a polling session was cut off with {pending} bytes pending", pending=self._bytes)
-            self._drop()
-            self._closed = True
-            self._clock.callLater(0, self._overflowed)  # the sender must not meet its own end inside send_*
+        queue = self._queue
+        if queue.bytes > self._settings.poll_max_bytes:
+            self._overflow()
             return
         if packet == PING and not binary:
-            self._packets.appendleft((binary, packet))  # it would be late behind much, and answers nothing
+            queue.put_first((binary, packet))  # it would be late behind much, and answers nothing
         else:
-            self._packets.append((binary, packet))
-        self._bytes += _weight(packet)
-        self._to_be_flushed()
-
-    def _to_be_flushed(self) -> None:
-        if self._parked is not None and len(self._packets) == 1:
+            queue.append((binary, packet))
+        if self._parked is not None and len(queue) == 1:
             self._flushes.add(self)
 
-    def _drop(self) -> None:
-        self._packets.clear()
-        self._bytes = 0
-
-    def _overflowed(self) -> None:
-        self._closed = False
-        self._end("transport error")
+    def _overflow(self) -> None:
+        """Too much waits. The sender must not meet its own end within ``send_``, so that follows in the next turn."""
+        _log.info("a polling session was cut off with {pending} bytes pending", pending=self._queue.bytes)
+        self._queue.clear()
+        self._state = _State.OVERFLOWED
+        self._clock.callLater(0, self._end, "transport error")
 
     def _end(self, reason: str) -> None:
         """The session ends by the transport's own fault or its peer's; the receiver learns of it."""
-        if self._closed:
-            return
-        receiver = self._receiver
-        self.abort(reason)
-        receiver.sink_closed(self, reason)
+        if self._state is not _State.CLOSED:
+            receiver = self._receiver
+            self.abort(reason)
+            receiver.sink_closed(self, reason)
 
     # ---------------------------------------------------------------------------------------------------- IFrameSink
 
@@ -346,18 +318,18 @@ class PollingSink:
     def send_shared(self, packet: SharedPacket) -> None:
         self._send(False, packet.packet)
 
-    def offer(self, draw: Callable[[], list[bytes]]) -> None:
-        if self._closed:
+    def offer(self, draw: Draw) -> None:
+        if self._state is not _State.OPEN:
             return
-        if len(self._packets) < self._merge_after and self._bytes <= self._settings.poll_hold_bytes:
+        queue = self._queue
+        if len(queue) < self._merge_after and queue.bytes <= self._settings.poll_hold_bytes:
             for packet in draw():
                 self._send(False, packet)
         else:
-            self._packets.append(draw)
-            self._bytes += _PACKET_BYTES
+            queue.add_place(draw)
 
     def pending_bytes(self) -> int:
-        return self._bytes
+        return self._queue.bytes
 
     def pause_reading(self) -> None:
         self._paused = True
@@ -372,41 +344,46 @@ class PollingSink:
         self._receiver = receiver
 
     def close(self, reason: str) -> None:
-        if self._closed:
+        if self._state is not _State.OPEN:
+            self.abort(reason)  # what was queued is dropped already
             return
-        self._closed = True
-        self._receiver = NOBODY
-        parked = self._forget_parked()
+        parked = self._close()
         if parked is not None:
-            self._packets.append((False, NOOP if self._peer_closed else CLOSE))
+            self._queue.append((False, NOOP if self._peer_closed else CLOSE))
             self._respond(parked)
-        elif any(callable(item) or item[0] or item[1].startswith(MESSAGE) for item in self._packets):
+        elif self._queue.holds_messages():
             self._linger(self)
-        if not self._delivering:
-            self._finish_post(ok=False)
+        self._refuse_post()
 
     def abort(self, reason: str) -> None:
-        if self._closed:
+        if self._state is _State.CLOSED:
             return
-        self._closed = True
-        self._receiver = NOBODY
-        self._drop()
-        parked = self._forget_parked()
+        parked = self._close()
+        self._queue.clear()
         if parked is not None:
             answer(parked, 200, CLOSE, TEXT)
-        if not self._delivering:
-            self._finish_post(ok=False)
+        self._refuse_post()
 
     def set_upgrading(self, upgrading: bool) -> None:
-        self._upgrading = upgrading and not self._closed
+        self._upgrading = upgrading and self._state is _State.OPEN
         if self._upgrading:
             self._release()
 
-    def take_pending(self) -> list[tuple[bool, bytes]]:
-        packets = self._take()
-        self._closed = True
+    def take_pending(self) -> list[Packet]:
+        packets = self._queue.take()
+        parked = self._close()
+        if parked is not None:
+            self._respond(parked)
+        self._refuse_post()
+        return packets
+
+    def _close(self) -> Request | None:
+        """:return: the GET that was parked, to be answered."""
+        self._state = _State.CLOSED
         self._receiver = NOBODY
-        self._release()
+        return self._forget_parked()
+
+    def _refuse_post(self) -> None:
+        """An open POST whose packets are not being delivered at the moment."""
         if not self._delivering:
             self._finish_post(ok=False)
-        return packets
