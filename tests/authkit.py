@@ -37,6 +37,7 @@ from newage.services.home.files import FileSettings, HomeFiles
 from newage.services.home.server_file import ServerFile
 from newage.services.home.static_routes import StaticRoutes, StaticSettings
 from newage.services.sessions.client_list import ClientListService, ClientListSettings
+from newage.services.sessions.names import Names
 from newage.services.sessions.sessions import SessionService, SessionSettings
 from newage.services.world import World
 from newage.settings import Live
@@ -89,15 +90,16 @@ class Gatehouse:
         self.trust = TrustService(self.files, self.store, self.file_workers, quick_hash, self.world, self.settings)
         self.sessions = SessionService(self.world, self.outbox, Live(sessions or SessionSettings()))
         self.limiter = AttemptLimiter(self.clock.seconds, self.settings)
+        self.names = Names(self.sessions, lambda name: self.trust.knows(name, network_safe=True))
         self.auth = AuthService(
-            self.keys,
-            self.trust,
-            self.limiter,
-            self.hashes,
-            self.world,
-            self.settings,
-            lambda: self.network_safe,
-            self.sessions.identity_holder,
+            keys=self.keys,
+            trust=self.trust,
+            limiter=self.limiter,
+            hashes=self.hashes,
+            world=self.world,
+            settings=self.settings,
+            network_safe=lambda: self.network_safe,
+            names=self.names,
         )
         self.administration = KeyAdministration(self.keys, self.trust, self.sessions)
         self.client_list = ClientListService(

@@ -49,9 +49,14 @@ from newage.services.requests.slots import Pacer
 from newage.services.requests.thinking import ConversationService
 from newage.services.rooms.activity import PresenceService
 from newage.services.rooms.assignments import RelationService
+from newage.services.rooms.default_mode import DefaultMode
 from newage.services.rooms.moderation import ModerationService
-from newage.services.rooms.notices import RoomNotices
+from newage.services.rooms.mutes import Mutes
+from newage.services.rooms.notices import MuteNotices, RoomNotices
+from newage.services.rooms.registry import RoomRegistry
+from newage.services.rooms.retention import RoomRetention
 from newage.services.rooms.rooms import RoomService
+from newage.services.sessions.names import Names
 from newage.services.sessions.sessions import SessionService
 from newage.services.streams.answers import AnswerService
 from newage.services.streams.downstream import DownstreamService
@@ -69,6 +74,13 @@ def ours() -> bool:
 
 
 HOME = Peer("127.0.0.1", local=True, near=True, owned=ours)
+OPERATOR = Caller(  # an administrator, for tests that are not about rights
+    sid="operator",
+    namespace="/rooms",
+    session=Session(client_id="operator", identity="operator", client_type="monitor"),
+    peer=HOME,
+    sensitive=True,
+)
 
 
 def result_of(d: Any) -> Any:
@@ -435,7 +447,6 @@ class Kit:
 
     mark_store: MemoryMarkStore
     conversation: ConversationService
-    moderation: ModerationService
     offline: OfflineService
     editing: EditingService
 
@@ -467,11 +478,18 @@ class Kit:
         messages = GatedMessageStore(self.message_store, self.gate)
         self.sessions = SessionService(self.world, self.outbox, live.sessions)
         room_store = GatedRoomStore(self.room_store, self.gate)
-        self.rooms = RoomService(self.world, self.outbox, self.sessions, room_store, live.rooms)
-        self.sessions.is_room_name = self.rooms.is_group
+        self.known_clients: set[str] = set()  # trusted ids, be they there or away
+        self.names = Names(self.sessions, lambda name: name in self.known_clients)
+        self.default_mode = DefaultMode(state, RequestMode(at.rooms.default_room_message_request_mode))
+        self.rooms = RoomRegistry(
+            self.world, self.outbox, self.sessions, self.names, room_store, self.default_mode, live.rooms
+        )
+        self.retention = RoomRetention(self.world, self.sessions, self.rooms, live.rooms)
+        self.room_service = RoomService(self.world, self.sessions, self.rooms, live.rooms)
+        self.mutes = Mutes(self.world, self.rooms)
+        self.moderation = ModerationService(self.world, self.rooms, self.mutes, self.default_mode)
         aliases = at.downstream.alias_events
         self.notices = RoomNotices(self.outbox, self.sessions, aliases=aliases)
-        self.rooms.inherited = self.notices.inherited
         self.relations = RelationService(
             self.world, self.outbox, self.sessions, self.rooms, state, at.relations, choose=lambda c: c[-1]
         )
@@ -512,9 +530,9 @@ class Kit:
             self.presence,
             live.streams,
         )
-        self._make_staff(messages, state)
+        self._make_staff(messages)
         for listener in (
-            self.rooms,
+            self.retention,
             self.relations,
             self.presence,
             self.downstream,
@@ -524,25 +542,30 @@ class Kit:
         ):
             self.sessions.add_listener(listener)
         for room_listener in (
+            self.retention,
+            self.mutes,
             self.notices,
             self.relations,
             self.requests,
+            MuteNotices(self.outbox, self.sessions),
             self.streams,
             self.downstream,
             self.presence,
-            self.moderation,
             self.offline,
             self.history,
+            self.conversation,
         ):
             self.rooms.add_listener(room_listener)
         if load:
+            result_of(self.default_mode.load())
             result_of(self.rooms.load())
+            self.retention.load()
             result_of(self.offline.load())
             result_of(self.relations.load())
-            result_of(self.moderation.load())
+            self.mutes.load()
             self.requests.start()
 
-    def _make_staff(self, messages: IMessageStore, state: IStateStore) -> None:
+    def _make_staff(self, messages: IMessageStore) -> None:
         """Who governs rooms, changes what was said, counts what was missed; and extensions that speak by themselves.
 
         ``conversation`` is not started: its first round would never end. ``chances`` are drawn in order, then 0.
@@ -559,19 +582,6 @@ class Kit:
             self.live.conversation,
             lambda: self.chances.pop(0) if self.chances else 0.0,
             lambda among: among[-1],
-        )
-        self.moderation = ModerationService(
-            self.world,
-            self.outbox,
-            self.sessions,
-            self.rooms,
-            self.history,
-            self.presence,
-            self.notices,
-            state,
-            self.requests.mode_changed,
-            self.requests.muted,
-            self.conversation.unmuted,
         )
         marks = GatedMarkStore(self.mark_store, self.mark_gate)
         self.offline = OfflineService(self.world, self.outbox, self.rooms, messages, marks, self.live.history)
@@ -610,11 +620,11 @@ class Kit:
             self.streams,
             self.requests,
             self.conversation,
-            self.moderation,
+            self.mutes,
             self.presence,
             self.history,
             self.relations,
-            self.rooms,
+            self.retention,
             self.sessions,
         ):
             service.close()
@@ -714,7 +724,7 @@ class Kit:
 
     def set_mode(self, name: str, mode: RequestMode) -> None:
         room = result_of(self.rooms.change(self.rooms.require(name), mode=mode))
-        self.requests.mode_changed(room)
+        self.requests.mode_changed(room, "somebody")
 
     def set_role(self, name: str, identity: str, role: Role) -> None:
         room = self.rooms.require(name)
@@ -722,8 +732,10 @@ class Kit:
 
     def mute(self, name: str, identity: str, seconds: float) -> None:
         """Without a word to anybody, until it ends."""
-        term = Term.of(self.wall(), seconds)
-        result_of(self.moderation.silence(self.rooms.require(name), identity, term))
+        before = self.rooms.require(name)
+        room = result_of(self.rooms.change(before, muted={**before.muted, identity: Term.of(self.wall(), seconds)}))
+        self.mutes.member_muted(room, identity, "somebody")
+        self.requests.member_muted(room, identity, "somebody")
 
     # ----------------------------------------------------------------------------------------------------- requests
 

@@ -49,9 +49,6 @@ BINDING = {
 
 # Exceptions of today, which others are mending: take out what is mended, add nothing.
 SET_TODAY = {
-    "assembly/assembly.py: self.rooms.inherited",
-    "assembly/assembly.py: self.rooms.is_client_id",
-    "assembly/assembly.py: sessions.is_room_name",
     "assembly/inspection.py: service.settings",
     "assembly/life.py: self.calls.settings",
     "assembly/life.py: self.conversation.settings",
@@ -94,7 +91,6 @@ SET_TODAY = {
     "services/requests/sending.py: request.state",
     "services/requests/thinking.py: request.given",
     "services/requests/thinking.py: request.state",
-    "services/rooms/moderation.py: self._rooms.default_mode",
     "web/site.py: request.exclusive",
     "web/transports/engine.py: sink.base64",
 }

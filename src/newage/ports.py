@@ -199,10 +199,19 @@ class ISessionListener(Interface):
 
 
 class IRoomListener(Interface):
-    """Told synchronously what happens to rooms, after the change is in force."""
+    """Told synchronously what happens to rooms, after the change is in force; ``room`` is the room as it is now.
+
+    ``by`` is an identity, or ``System`` for what time has brought about.
+    """
 
     def room_created(room: Room) -> None:
         """A room exists now."""
+
+    def room_deleted(room: Room) -> None:
+        """The room as it was."""
+
+    def room_restored(room: Room) -> None:
+        """It was to be deleted, which could not be stored: it is there again. Nobody was told that it had gone."""
 
     def member_joined(room: Room, identity: str, role: Role) -> None:
         """``room`` already holds the member."""
@@ -210,8 +219,23 @@ class IRoomListener(Interface):
     def member_left(room: Room, identity: str, reason: str) -> None:
         """``room`` no longer holds the member; reason: leave, kick, remove or disconnect (its retention is over)."""
 
-    def room_deleted(room: Room) -> None:
-        """The room as it was."""
+    def master_changed(room: Room, master: str) -> None:
+        """Whoever was master left, and this member is it now; after ``member_left``."""
+
+    def role_changed(room: Room, identity: str, role: Role) -> None:
+        """Staff changed roles, and this member has another one; once for each of them."""
+
+    def role_set(room: Room, identity: str, role: Role) -> None:
+        """This is what staff asked for; the member may have had the role before. After ``role_changed``."""
+
+    def member_muted(room: Room, identity: str, by: str) -> None:
+        """``room.muted`` says for how long. It may be in force and yet have failed to be stored."""
+
+    def member_unmuted(room: Room, identity: str, by: str) -> None:
+        """Once for each identity of a client that has its voice back and is a member."""
+
+    def mode_changed(room: Room, by: str) -> None:
+        """The room has another request mode."""
 
 
 class IMessageListener(Interface):

@@ -20,7 +20,7 @@ def core(tmp_path: Path) -> Core:
 
 
 def told(service: Any) -> list[str]:
-    return [type(listener).__name__ for listener in service._listeners]
+    return [type(listener).__name__ for listener in service.events._listeners]
 
 
 def test_rooms_tell_the_same_listeners_in_the_same_order(core: Core) -> None:

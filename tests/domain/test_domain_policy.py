@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 
 import pytest
@@ -31,9 +31,19 @@ from newage.domain.policy import (
     decide,
     default_targets,
     effective_role,
+    governs,
     granted,
     is_staff,
+    may_appoint,
+    may_create_rooms,
+    may_delete_room,
+    may_enter,
+    may_give_role,
     may_join,
+    may_operate,
+    may_read,
+    may_remove,
+    may_sanction,
     may_set_role,
     outranks,
     successor,
@@ -344,6 +354,66 @@ def test_a_master_acts_on_anybody_and_a_manager_on_guests_and_specials(actor: Ro
 def test_a_role_is_set_by_who_is_above_both_the_old_and_the_new(actor: Role, current: Role, new: Role) -> None:
     expected = actor is MAS or (actor is MAN and {current, new} <= {G, S})
     assert may_set_role(actor, current, new) is expected
+
+
+ROLES = {"mas": MAS, "man": MAN, "spe": S, "gue": G}
+LOUNGE = Room(name="lounge", members=ROLES)
+
+
+def somebody(identity: str, client_type: str = "web-app", *, sensitive: bool = False) -> Caller:
+    session = Session(client_id=identity, identity=identity, client_type=client_type)
+    return Caller(sid=identity, namespace="/rooms", session=session, peer=HOME, sensitive=sensitive)
+
+
+ACTORS = {who: somebody(who) for who in (*ROLES, "out")} | {"admin": somebody("admin", "monitor", sensitive=True)}
+
+
+@pytest.mark.parametrize(
+    ("rule", "who"),
+    [
+        (lambda actor: may_read(actor, LOUNGE), {"admin", *ROLES}),
+        (lambda actor: governs(actor, LOUNGE), {"admin", "mas", "man"}),
+        (lambda actor: may_delete_room(actor, LOUNGE), {"admin", "mas"}),
+        (lambda actor: may_enter(actor, LOUNGE), {"admin", *ROLES, "out"}),
+        (
+            lambda actor: may_enter(actor, Room(name="gue", kind=RoomKind.PERSONAL, members={"gue": MAS})),
+            {"admin", "gue"},
+        ),
+        (lambda actor: may_create_rooms(actor, clients_may=False), {"admin"}),
+        (lambda actor: may_create_rooms(actor, clients_may=True), {"admin", *ROLES, "out"}),
+        (lambda actor: may_appoint(actor, LOUNGE, MAN), {"admin", "mas"}),
+        (lambda actor: may_sanction(actor, LOUNGE, "gue"), {"admin", "mas", "man"}),
+        (lambda actor: may_sanction(actor, LOUNGE, "man"), {"admin", "mas"}),
+        (lambda actor: may_remove(actor, LOUNGE, "mas"), {"admin"}),
+        (lambda actor: may_remove(actor, LOUNGE, "man"), {"admin", "mas"}),
+        (lambda actor: may_give_role(actor, LOUNGE, "gue", S), {"admin", "mas", "man"}),
+        (lambda actor: may_give_role(actor, LOUNGE, "gue", MAN), {"admin", "mas"}),
+    ],
+)
+def test_who_may(rule: Callable[[Caller], bool], who: set[str]) -> None:
+    assert {name for name, actor in ACTORS.items() if rule(actor)} == who
+
+
+def test_guests_and_specials_are_added_by_whoever_governs() -> None:
+    assert all(may_appoint(actor, LOUNGE, role) for actor in ACTORS.values() for role in (G, S))
+
+
+@pytest.mark.parametrize(
+    ("client_type", "sensitive", "expected"),
+    [
+        ("monitor", True, True),
+        ("SillyTavern", True, True),
+        ("monitor", False, False),
+        ("SillyTavern", False, False),
+        ("web-app", True, False),
+    ],
+)
+def test_extensions_and_administrators_operate_the_hub(client_type: str, sensitive: bool, expected: bool) -> None:
+    assert may_operate(somebody("x", client_type, sensitive=sensitive)) is expected
+
+
+def test_an_extension_creates_no_rooms() -> None:
+    assert not may_create_rooms(somebody("SillyTavern-1", "SillyTavern", sensitive=True), clients_may=True)
 
 
 def test_many_rooms_are_rebalanced_at_once() -> None:

@@ -53,7 +53,9 @@ class House:
         self.plugins = PluginService(
             world=self.kit.world,
             sessions=self.kit.sessions,
+            names=self.kit.names,
             rooms=self.kit.rooms,
+            entering=self.kit.room_service,
             history=self.kit.history,
             requests=self.kit.requests,
             messages=self.kit.message_store,

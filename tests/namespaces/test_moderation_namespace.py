@@ -34,7 +34,7 @@ def refuse(*args: Any) -> None:
 @pytest.fixture
 def rooms(kit: Kit) -> Namespace:
     namespace = Namespace("/rooms", connect=refuse, disconnected=refuse)
-    events = ModerationEvents(rooms=kit.rooms, sessions=kit.sessions, moderation=kit.moderation)
+    events = ModerationEvents(rooms=kit.room_service, moderation=kit.moderation)
     add_moderation_events(namespace, events)
     return namespace
 
@@ -357,7 +357,7 @@ def test_a_length_that_is_none_mutes_nobody(
 
 def test_muting_is_offered_on_llm_too(kit: Kit, people: dict[str, HandSocket]) -> None:
     llm = Namespace("/llm", connect=refuse, disconnected=refuse)
-    add_mute_events(llm, ModerationEvents(rooms=kit.rooms, sessions=kit.sessions, moderation=kit.moderation))
+    add_mute_events(llm, ModerationEvents(rooms=kit.room_service, moderation=kit.moderation))
     assert set(llm.handlers) == {"MUTE_MEMBER", "UNMUTE_MEMBER"}
 
 

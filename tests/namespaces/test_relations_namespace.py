@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred
 
-from hubkit import HandSocket, Kit, faults, handled, result_of
+from hubkit import OPERATOR, HandSocket, Kit, faults, handled, result_of
 from newage.domain.model import ConnectionPolicy, Role
 from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.relations import MAX_EXTENSIONS, RelationEvents, add_relation_events, add_room_query
@@ -23,7 +23,7 @@ def refuse(*args: Any) -> None:
 
 def make(kit: Kit) -> Namespace:
     namespace = Namespace("/rooms", connect=refuse, disconnected=refuse)
-    add_relation_events(namespace, RelationEvents(rooms=kit.rooms, sessions=kit.sessions, relations=kit.relations))
+    add_relation_events(namespace, RelationEvents(rooms=kit.rooms, relations=kit.relations))
     return namespace
 
 
@@ -205,7 +205,7 @@ def test_what_two_administrators_assign_at_once_is_both_kept(
 ) -> None:
     policy(kit, rooms, people, "Manual")
     kit.state_gate.shut = True
-    both = [Deferred.fromCoroutine(kit.relations.assign_manually(room, [X1])) for room in ("a", "b")]
+    both = [Deferred.fromCoroutine(kit.relations.assign_manually(OPERATOR, room, [X1])) for room in ("a", "b")]
     while kit.state_gate.waiting:
         kit.state_gate.step()
     assert [result_of(each) for each in both] == [(X1,), (X1,)]
@@ -261,7 +261,7 @@ def test_the_assignments_of_one_room(
 
 def test_the_room_query_is_offered_on_llm_too(kit: Kit) -> None:
     llm = Namespace("/llm", connect=refuse, disconnected=refuse)
-    add_room_query(llm, RelationEvents(rooms=kit.rooms, sessions=kit.sessions, relations=kit.relations))
+    add_room_query(llm, RelationEvents(rooms=kit.rooms, relations=kit.relations))
     assert set(llm.handlers) == {"GET_ASSIGNMENTS_FOR_ROOM"}
 
 

@@ -19,7 +19,7 @@ def refuse(*args: Any) -> None:
 @pytest.fixture
 def rooms(kit: Kit) -> Namespace:
     namespace = Namespace("/rooms", connect=refuse, disconnected=refuse)
-    add_room_events(namespace, RoomEvents(rooms=kit.rooms, sessions=kit.sessions))
+    add_room_events(namespace, RoomEvents(registry=kit.rooms, rooms=kit.room_service))
     return namespace
 
 

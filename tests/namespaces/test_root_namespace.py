@@ -13,20 +13,29 @@ import pytest
 
 from authkit import FakeSocket, Gatehouse
 from hubkit import result_of
-from newage.domain.model import MONITOR_ROOM, Role
+from newage.domain.model import MONITOR_ROOM, RequestMode, Role
+from newage.services.rooms.default_mode import DefaultMode
 from newage.services.rooms.notices import RoomNotices
-from newage.services.rooms.rooms import RoomService, RoomSettings
+from newage.services.rooms.registry import RoomRegistry, RoomSettings
+from newage.services.rooms.retention import RoomRetention
 from newage.settings import Live
-from newage.storage.memory import MemoryRoomStore
+from newage.storage.memory import MemoryRoomStore, MemoryStateStore
 
 
 class Root:
     def __init__(self, home: Path) -> None:
         self.house = house = Gatehouse(home, network_safe=True)
-        self.rooms = RoomService(house.world, house.outbox, house.sessions, MemoryRoomStore(), Live(RoomSettings()))
+        limits = Live(RoomSettings())
+        default = DefaultMode(MemoryStateStore(), RequestMode.DEFAULT)
+        self.rooms = RoomRegistry(
+            house.world, house.outbox, house.sessions, house.names, MemoryRoomStore(), default, limits
+        )
+        self.retention = RoomRetention(house.world, house.sessions, self.rooms, limits)
+        self.rooms.add_listener(self.retention)
         self.rooms.add_listener(RoomNotices(house.outbox, house.sessions))
-        house.sessions.add_listener(self.rooms)
+        house.sessions.add_listener(self.retention)
         result_of(self.rooms.load())
+        self.retention.load()
         self.namespace = house.door.open("/")
 
     def connect(self, **auth: Any) -> FakeSocket:
@@ -34,7 +43,7 @@ class Root:
 
     def close(self) -> None:
         self.house.client_list.close()
-        self.rooms.close()
+        self.retention.close()
         self.house.sessions.close()
         assert self.house.clock.getDelayedCalls() == []
         assert self.house.outbox.faults == []

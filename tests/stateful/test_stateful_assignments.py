@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from hubkit import Kit, failure_of, result_of
+from hubkit import OPERATOR, Kit, failure_of, result_of
 from newage.domain.model import ConnectionPolicy, Role
 
 CLIENTS = ("ann", "bob", "cid", "dan")
@@ -74,7 +74,7 @@ class PoliciesAndAssignments(RuleBasedStateMachine):
 
     @rule(policy=st.sampled_from([policy.value for policy in ConnectionPolicy]))
     def set_policy(self, policy: str) -> None:
-        result_of(self.kit.relations.set_policy(ConnectionPolicy(policy)))
+        result_of(self.kit.relations.set_policy(OPERATOR, ConnectionPolicy(policy)))
         self.policy = policy
         now, some = self.lists(), self.extensions
         if some and policy == "Balanced":
@@ -85,7 +85,7 @@ class PoliciesAndAssignments(RuleBasedStateMachine):
 
     @rule(room=st.sampled_from((*CLIENTS, GROUP, "nowhere")), chosen=st.lists(st.sampled_from(EXTENSIONS), max_size=2))
     def assign(self, room: str, chosen: list[str]) -> None:
-        outcome = self.kit.relations.assign_manually(room, chosen)
+        outcome = self.kit.relations.assign_manually(OPERATOR, room, chosen)
         missing = [extension for extension in chosen if extension not in self.extensions]
         if self.policy != "Manual":
             assert str(failure_of(outcome)) == "Manual assignment is only allowed in Manual mode"

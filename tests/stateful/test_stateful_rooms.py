@@ -17,7 +17,7 @@ from newage.domain.model import RoomKind
 from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.moderation import ModerationEvents, add_moderation_events
 from newage.namespaces.rooms import RoomEvents, add_room_events
-from newage.services.rooms.rooms import RoomSettings
+from newage.services.rooms.registry import RoomSettings
 
 RETENTION, GRACE, SWEEP = 1000, 60, 60  # seconds
 RANK = {"guest": 0, "special": 1, "manager": 2, "master": 3}
@@ -55,9 +55,9 @@ class RoomsAndRoles(RuleBasedStateMachine):
         )
         self.kit = Kit(rooms=limits)
         self.rooms_namespace = Namespace("/rooms", connect=refuse, disconnected=refuse)
-        events = RoomEvents(rooms=self.kit.rooms, sessions=self.kit.sessions)
+        events = RoomEvents(registry=self.kit.rooms, rooms=self.kit.room_service)
         add_room_events(self.rooms_namespace, events)
-        staff = ModerationEvents(rooms=self.kit.rooms, sessions=self.kit.sessions, moderation=self.kit.moderation)
+        staff = ModerationEvents(rooms=self.kit.room_service, moderation=self.kit.moderation)
         add_moderation_events(self.rooms_namespace, staff)
         self.model: dict[str, ModelRoom] = {}
         self.online: dict[str, HandSocket] = {}

@@ -20,7 +20,7 @@ from newage.cluster.local import LocalAdapter
 from newage.config import Config
 from newage.config.live import LiveTables
 from newage.daemon.workers import PhasedWorkers, ThreadWorkers
-from newage.domain.model import Caller
+from newage.domain.model import Caller, RequestMode
 from newage.functions.members import PluginService
 from newage.gateway.engineio.engines import EngineServer
 from newage.gateway.socketio.dispatch import Dispatcher, Namespace
@@ -57,10 +57,15 @@ from newage.services.requests.slots import Pacer
 from newage.services.requests.thinking import ConversationService
 from newage.services.rooms.activity import PresenceService
 from newage.services.rooms.assignments import RelationService
+from newage.services.rooms.default_mode import DefaultMode
 from newage.services.rooms.moderation import ModerationService
-from newage.services.rooms.notices import RoomNotices
+from newage.services.rooms.mutes import Mutes
+from newage.services.rooms.notices import MuteNotices, RoomNotices
+from newage.services.rooms.registry import RoomRegistry
+from newage.services.rooms.retention import RoomRetention
 from newage.services.rooms.rooms import RoomService
 from newage.services.sessions.client_list import ClientListService
+from newage.services.sessions.names import Names
 from newage.services.sessions.session_audit import Attendance
 from newage.services.sessions.sessions import SessionService
 from newage.services.streams.answers import AnswerService
@@ -160,15 +165,16 @@ class Assembly:
         self.administration = KeyAdministration(self.keys, self.trust, self.sessions)
         self.limiter = AttemptLimiter(monotonic, config.auth)
         self.operator = OperatorService(self.keys, self.trust, self.limiter, world)
+        self.names = Names(self.sessions, lambda name: self.trust.knows(name, network_safe=True))
         self.auth = AuthService(
-            self.keys,
-            self.trust,
-            self.limiter,
-            hashes,
-            world,
-            config.auth,
-            lambda: self.server_file.network_safe,
-            self.sessions.identity_holder,
+            keys=self.keys,
+            trust=self.trust,
+            limiter=self.limiter,
+            hashes=hashes,
+            world=world,
+            settings=config.auth,
+            network_safe=lambda: self.server_file.network_safe,
+            names=self.names,
         )
         self.watch = SettingsWatch(
             world, self.files, self.server_file, self.trust.rescan, threads.files, self.live.watch
@@ -204,7 +210,9 @@ class Assembly:
         self.plugins = PluginService(
             world=world,
             sessions=self.sessions,
+            names=self.names,
             rooms=self.rooms,
+            entering=self.room_service,
             history=self.history,
             requests=self.requests,
             messages=self._stores.messages,
@@ -218,11 +226,12 @@ class Assembly:
         """Rooms, relations, history, requests, streams: what is said, and who answers."""
         config, stores, sessions = self._config, self._stores, self.sessions
         aliases = config.downstream.alias_events
-        self.rooms = RoomService(world, hub, sessions, stores.rooms, self.live.rooms)
-        sessions.is_room_name = self.rooms.is_group
-        self.notices = RoomNotices(hub, sessions, aliases=aliases)
-        self.rooms.inherited = self.notices.inherited
-        self.rooms.is_client_id = lambda name: self.trust.knows(name, network_safe=True)
+        self.default_mode = DefaultMode(stores.state, RequestMode(config.rooms.default_room_message_request_mode))
+        self.rooms = RoomRegistry(world, hub, sessions, self.names, stores.rooms, self.default_mode, self.live.rooms)
+        self.retention = RoomRetention(world, sessions, self.rooms, self.live.rooms)
+        self.room_service = RoomService(world, sessions, self.rooms, self.live.rooms)
+        self.mutes = Mutes(world, self.rooms)
+        self.moderation = ModerationService(world, self.rooms, self.mutes, self.default_mode)
         choose = SystemRandom().choice
         self.relations = RelationService(world, hub, sessions, self.rooms, stores.state, config.relations, choose)
         self.history = HistoryService(
@@ -259,19 +268,6 @@ class Assembly:
             SystemRandom().random,
             choose,
         )
-        self.moderation = ModerationService(
-            world,
-            hub,
-            sessions,
-            self.rooms,
-            self.history,
-            self.presence,
-            self.notices,
-            stores.state,
-            self.requests.mode_changed,
-            self.requests.muted,
-            self.conversation.unmuted,
-        )
         self.offline = OfflineService(world, hub, self.rooms, stores.messages, stores.marks, self.live.history)
         self.editing = EditingService(
             world,
@@ -290,7 +286,7 @@ class Assembly:
         """Who is told first: rooms exist before anything is said of them, notices go out before system messages."""
         for session_listener in (
             Attendance(),
-            self.rooms,
+            self.retention,
             self.relations,
             self.presence,
             self.client_list,
@@ -301,15 +297,18 @@ class Assembly:
         ):
             self.sessions.add_listener(session_listener)
         for room_listener in (
-            self.notices,
+            self.retention,
+            self.mutes,
+            RoomNotices(self.hub, self.sessions, aliases=self._config.downstream.alias_events),
             self.relations,
             self.requests,
+            MuteNotices(self.hub, self.sessions),
             self.streams,
             self.downstream,
             self.presence,
-            self.moderation,
             self.offline,
             self.history,
+            self.conversation,
         ):
             self.rooms.add_listener(room_listener)
 
@@ -365,7 +364,7 @@ class Assembly:
     def _make_rooms(self, door: Door) -> Namespace:
         spoken = messages.MessageEvents(editing=self.editing)
         namespace = door.open("/rooms", spoken.handlers(), entered=self._entered_rooms)
-        events = rooms.RoomEvents(rooms=self.rooms, sessions=self.sessions)
+        events = rooms.RoomEvents(registry=self.rooms, rooms=self.room_service)
         rooms.add_room_events(namespace, events)
         relations.add_relation_events(namespace, self._relation_events())
         moderation.add_moderation_events(namespace, self._moderation_events())
@@ -376,10 +375,10 @@ class Assembly:
         self.relations.announce_to(caller.sid, caller.identity)
 
     def _relation_events(self) -> relations.RelationEvents:
-        return relations.RelationEvents(rooms=self.rooms, sessions=self.sessions, relations=self.relations)
+        return relations.RelationEvents(rooms=self.rooms, relations=self.relations)
 
     def _moderation_events(self) -> moderation.ModerationEvents:
-        return moderation.ModerationEvents(rooms=self.rooms, sessions=self.sessions, moderation=self.moderation)
+        return moderation.ModerationEvents(rooms=self.room_service, moderation=self.moderation)
 
     # --------------------------------------------------------------------------------------------------------- status
 
@@ -400,7 +399,7 @@ class Assembly:
             "liveRequests": self.requests.live_count,
             "openStreams": self.streams.open_outputs,
             "connectionPolicy": self.relations.policy.value,
-            "messageRequestMode": self.rooms.default_mode.value,
+            "messageRequestMode": self.default_mode.mode.value,
             "memoryRssBytes": _resident_bytes(),
         }
 

@@ -75,10 +75,12 @@ class Core(Assembly, Service):
         await self.trust.load()
         await self.keys.settle(partial(self.trust.rank, network_safe=False))
         await self.static.load(self.server_file.mounts)
+        await self.default_mode.load()
         await self.rooms.load()
+        self.retention.load()
         await self.offline.load()
         await self.relations.load()
-        await self.moderation.load()
+        self.mutes.load()
 
     def stopService(self) -> Deferred[None]:
         """:return: fires when streams are stored, clients are told and the stores are closed."""
@@ -102,12 +104,12 @@ class Core(Assembly, Service):
             self.downstream,
             self.requests,
             self.conversation,
-            self.moderation,
+            self.mutes,
             self.presence,
             self.history,
             self.relations,
             self.client_list,
-            self.rooms,
+            self.retention,
             self.sessions,
         ):
             service.close()

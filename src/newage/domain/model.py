@@ -277,6 +277,14 @@ class Room:
         same = self.of_client(client_id or self.clients.get(identity, ""))
         return tuple(who for who in self.muted if who == identity or who in same)
 
+    def is_muted(self, identity: str, client_id: str | None = None) -> bool:
+        """Does a mute hold for this one, see ``mutes_of``? Timers end mutes: nobody compares times (A29)."""
+        return bool(self.muted) and bool(self.mutes_of(identity, client_id))
+
+    def role_of(self, identity: str, outsider: Role = Role.GUEST) -> Role:
+        """:param outsider: what who is no member counts as."""
+        return self.members.get(identity, outsider)
+
     def with_role(self, role: Role) -> tuple[str, ...]:
         return tuple(who for who, has in self.members.items() if has is role)
 

@@ -133,18 +133,66 @@ def granted(claimed: Kind, peer: Peer, *, proven: bool, keyless: bool, network_s
     return Kind.CLIENT, False
 
 
-def administers(caller: Caller) -> bool:
+def administers(actor: Caller) -> bool:
     """Admin kind with sensitive rights: what contract 3.5 marks A."""
-    return caller.kind is Kind.ADMIN and caller.sensitive
+    return actor.kind is Kind.ADMIN and actor.sensitive
+
+
+def may_operate(actor: Caller) -> bool:
+    """Keys of others, logs, the server's state: extensions and administrators with sensitive rights (contract 2.6)."""
+    return actor.kind is not Kind.CLIENT and actor.sensitive
 
 
 def is_staff(room: Room, identity: str) -> bool:
-    return room.members.get(identity, Role.GUEST) >= Role.MANAGER
+    return room.role_of(identity) >= Role.MANAGER
+
+
+def governs(actor: Caller, room: Room) -> bool:
+    """Its staff, and administrators: add and remove members, set the mode, change and clear what was said."""
+    return administers(actor) or is_staff(room, actor.identity)
+
+
+def may_read(actor: Caller, room: Room) -> bool:
+    """What is said in a room is for its members and for administrators (contract 4.8); so is speaking there."""
+    return actor.identity in room.members or administers(actor)
+
+
+def may_create_rooms(actor: Caller, *, clients_may: bool) -> bool:
+    """:param clients_may: the operator opened it to clients, too."""
+    return administers(actor) or (clients_may and actor.kind is Kind.CLIENT)
+
+
+def may_delete_room(actor: Caller, room: Room) -> bool:
+    return administers(actor) or room.master == actor.identity
 
 
 def may_join(room: Room) -> bool:
     """Only group rooms are open; into the others staff or an administrator adds (contract 3.5)."""
     return room.kind is RoomKind.GROUP
+
+
+def may_enter(actor: Caller, room: Room) -> bool:
+    """By its own wish: an open room, the own one, and any for an administrator."""
+    return may_join(room) or may_read(actor, room)
+
+
+def may_appoint(actor: Caller, room: Room, role: Role) -> bool:
+    """May one who governs a room add members in this role? Managers add no managers."""
+    return role < Role.MANAGER or administers(actor) or room.master == actor.identity
+
+
+def may_remove(actor: Caller, room: Room, member: str) -> bool:
+    """May one who governs a room take this member out? Nobody of the same role or above."""
+    return administers(actor) or room.role_of(member) < room.role_of(actor.identity)
+
+
+def may_sanction(actor: Caller, room: Room, member: str) -> bool:
+    """Kick, mute and unmute (contract 4.5)."""
+    return administers(actor) or outranks(room.role_of(actor.identity), room.role_of(member))
+
+
+def may_give_role(actor: Caller, room: Room, member: str, role: Role) -> bool:
+    return administers(actor) or may_set_role(room.role_of(actor.identity), room.role_of(member), role)
 
 
 def successor(room: Room, online: Callable[[str], bool]) -> str | None:

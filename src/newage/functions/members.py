@@ -20,7 +20,7 @@ from zope.interface import implementer
 
 from newage.domain import model
 from newage.domain.model import Caller, Peer, RequestMode, Session
-from newage.domain.policy import MUTED, administers, may_join
+from newage.domain.policy import MUTED, administers
 from newage.domain.request import Ask, Request
 from newage.domain.text import well_formed
 from newage.errors import (
@@ -29,7 +29,6 @@ from newage.errors import (
     CallFailed,
     NewAgeError,
     NotAuthorised,
-    NotMember,
     RoomDenied,
     RoomMissing,
     TimedOut,
@@ -42,10 +41,12 @@ from newage.functions.settings import PluginSettings
 from newage.functions.values import PREFIX, Message, Room, Who
 from newage.ports import IMessageListener, IMessageStore, IRequestListener, IWorkers
 from newage.services.calls.calls import Function
+from newage.services.events import RoomListener
 from newage.services.history.log import HistoryService
-from newage.services.listeners import RoomListener
 from newage.services.requests.intake import RequestService
+from newage.services.rooms.registry import RoomRegistry
 from newage.services.rooms.rooms import RoomService
+from newage.services.sessions.names import Names
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
 
@@ -124,17 +125,19 @@ class Member:
             self.wishes[name] = None
             return False
         if self.identity not in room.members:
-            if not may_join(room):
-                raise RoomDenied("Failed to join room")
-            with suppress(AlreadyMember):  # it was asked for twice at once
-                await self.plugins.rooms.join(name, self.identity)
+            try:
+                await self.plugins.entering.join(self.caller, name)
+            except NotAuthorised as error:
+                raise RoomDenied(str(error)) from error
+            except AlreadyMember:  # it was asked for twice at once
+                pass
         return True
 
     async def leave(self, name: str) -> None:
         self._check_open()
         self.wishes.pop(name, None)
-        with suppress(NotMember, RoomMissing):
-            await self.plugins.rooms.remove(name, self.identity, "leave")
+        with suppress(RoomMissing):
+            await self.plugins.entering.leave(self.caller, name)
 
     async def say(self, name: str, text: str) -> Message:
         self._check_open()
@@ -163,7 +166,7 @@ class Member:
         room = self.plugins.rooms.get(name)
         if room is None or self.identity not in room.members:
             raise RoomDenied(NOT_THERE)
-        if room.mutes_of(self.identity, self.caller.client_id):
+        if room.is_muted(self.identity, self.caller.client_id):
             raise NotAuthorised(MUTED)
         return room
 
@@ -277,7 +280,9 @@ class PluginService(RoomListener):
 
     world: World
     sessions: SessionService
-    rooms: RoomService
+    names: Names
+    rooms: RoomRegistry
+    entering: RoomService
     history: HistoryService
     requests: RequestService
     messages: IMessageStore
@@ -314,7 +319,7 @@ class PluginService(RoomListener):
         caller = Caller(sid=self.world.new_id(), namespace="", session=session, peer=peer)
         member = self._members[name] = Member(self, caller, self._runner(each))
         try:
-            if (holder := self.sessions.identity_holder(name)) is not None:
+            if (holder := self.names.holder(name)) is not None:
                 raise Unavailable(f"{holder} has its name.")
             self.sessions.attach(caller)
         except NewAgeError as error:

@@ -20,7 +20,7 @@ from newage.services.history.missed import OfflineService
 from newage.services.requests.intake import RequestService
 from newage.services.rooms.activity import PresenceService
 from newage.services.rooms.assignments import RelationService
-from newage.services.rooms.rooms import RoomService
+from newage.services.rooms.registry import RoomRegistry
 from newage.services.streams.downstream import DownstreamService
 from newage.services.streams.upstream import StreamService
 from newage.services.world import World
@@ -127,7 +127,7 @@ def parse_activity(payload: Any) -> Activity:
 class LlmServices:
     world: World
     outbox: IOutbox
-    rooms: RoomService
+    rooms: RoomRegistry
     relations: RelationService
     requests: RequestService
     streams: StreamService
@@ -146,14 +146,14 @@ def add_llm_events(namespace: Namespace, services: LlmServices) -> None:
 
 def _add_requests(namespace: Namespace, services: LlmServices) -> None:
     async def full_context(caller: Caller, ref: RoomRef) -> Body:
-        room = own_room(services, caller, ref.room)
+        room = services.rooms.meant(caller, ref.room)
         return messages.update_ack(await services.history.push_context(caller, room))
 
     async def submit(caller: Caller, ask: Ask) -> Body:
         return requests.accepted(await services.requests.submit(caller, ask))
 
     async def missed(caller: Caller, request: Missed) -> Body:
-        room = own_room(services, caller, request.room)
+        room = services.rooms.meant(caller, request.room)
         page = await services.offline.missed(caller, room, request.since, request.limit)
         event = messages.missed(page)
         services.world.clock.callLater(0, services.outbox.emit, caller.sid, event.name, event.body)
@@ -167,18 +167,11 @@ def _add_requests(namespace: Namespace, services: LlmServices) -> None:
     namespace.on("GET_FULL_CONTEXT", wire.answer(parse_room, full_context, always_error=True))
 
 
-def own_room(services: LlmServices, caller: Caller, room: str | None) -> str:
-    """The room a payload means: absent and the own clientId mean the personal room (contract 5.1, 6.4)."""
-    if room is None or (room == caller.client_id and services.rooms.get(room) is None):
-        return caller.identity
-    return room
-
-
 def _add_presence(namespace: Namespace, services: LlmServices) -> None:
     presence, rooms = services.presence, services.rooms
 
     def concerned(caller: Caller, activity: Activity) -> str:
-        name = own_room(services, caller, activity.room)
+        name = services.rooms.meant(caller, activity.room)
         room = rooms.get(name)
         serves = caller.kind is Kind.EXTENSION and caller.identity in services.relations.assigned(name)
         if room is None or (caller.identity not in room.members and not serves):
@@ -187,7 +180,7 @@ def _add_presence(namespace: Namespace, services: LlmServices) -> None:
 
     def start_typing(caller: Caller, activity: Activity) -> None:
         name = concerned(caller, activity)
-        if not rooms.require(name).mutes_of(caller.identity, caller.client_id):
+        if not rooms.require(name).is_muted(caller.identity, caller.client_id):
             presence.start_typing(name, caller.identity)
 
     def stop_typing(caller: Caller, activity: Activity) -> None:

@@ -7,14 +7,13 @@ from typing import Any
 
 from attrs import frozen
 
-from newage.domain.model import Caller, RequestMode, Role, RoomKind
-from newage.domain.policy import administers, is_staff
-from newage.errors import InvalidRequest, NewAgeError, NotAuthorised, NotMember, RoomDenied, RoomMissing
+from newage.domain.model import Caller, RequestMode, Role
+from newage.errors import InvalidRequest, RoomDenied
 from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces import wire
-from newage.services.rooms.moderation import ModerationService, role_is_open
+from newage.services.rooms.moderation import ModerationService
+from newage.services.rooms.notices import muted_until
 from newage.services.rooms.rooms import RoomService
-from newage.services.sessions.sessions import SessionService
 from newage.telemetry.audit import Recorder
 
 SUBJECT = ("targetIdentity", "identity", "targetClientId", "clientId")
@@ -121,68 +120,15 @@ def _mode(value: Any) -> RequestMode:
 @frozen(kw_only=True)
 class ModerationEvents:
     rooms: RoomService
-    sessions: SessionService
     moderation: ModerationService
 
     async def add(self, caller: Caller, request: Subject) -> wire.Body:
-        """An administrator or staff adds anybody who is there; others only themselves, to an open room."""
-        words = "Failed to add client to room"
-        room = self.rooms.get(request.room)
-        who = self._present(request.who, caller)
-        if room is None:
-            raise RoomDenied(words)
-        staff = administers(caller) or is_staff(room, caller.identity)
-        if not staff and (who != caller.identity or room.kind is not RoomKind.GROUP):
-            raise NotAuthorised("Unauthorized")
-        if who is None or (request.role >= Role.MANAGER and not administers(caller) and room.master != caller.identity):
-            raise RoomDenied(words)
-        role = request.role if staff else Role.GUEST
-        if role is Role.MASTER and not role_is_open(room, who, role):
-            raise RoomDenied(words)
-        try:
-            if staff:
-                await self.rooms.add(request.room, who, Role.MANAGER if role is Role.MASTER else role)
-            else:
-                await self.rooms.join(request.room, who)
-            if role is Role.MASTER:
-                await self.moderation.set_role(caller, request.room, who, role)
-        except NewAgeError as error:
-            raise RoomDenied(words) from error
+        who, role = await self.rooms.add(caller, request.room, request.who, request.role)
         return {"roomName": request.room, "identity": who, "role": role.wire}
 
     async def remove(self, caller: Caller, request: Subject) -> wire.Body:
-        words = "Failed to remove client from room"
-        room = self.rooms.get(request.room)
-        if room is None:
-            raise RoomDenied(words)
-        who = caller.identity if request.who is None else self.moderation.member(room, request.who)
-        if (who or request.who) == request.room:
-            raise InvalidRequest("Invalid operation")
-        if who == caller.identity or (who is None and request.who in (caller.identity, caller.client_id)):
-            await self._removed(request.room, caller.identity, "leave", words)
-            return {"roomName": request.room}
-        staff = administers(caller) or is_staff(room, caller.identity)
-        if not staff:
-            raise NotAuthorised("Unauthorized")
-        if who is None or (not administers(caller) and room.members[who] >= room.members[caller.identity]):
-            raise RoomDenied(words)
-        await self._removed(request.room, who, "remove", words)
+        await self.rooms.remove(caller, request.room, request.who)
         return {"roomName": request.room}
-
-    async def _removed(self, room: str, who: str, reason: str, words: str) -> None:
-        try:
-            await self.rooms.remove(room, who, reason)
-        except (RoomMissing, NotMember) as error:  # it went meanwhile
-            raise RoomDenied(words) from error
-
-    def _present(self, who: str | None, caller: Caller) -> str | None:
-        """The identity meant: the caller, a connected session, or a retained member of any room."""
-        if who is None:
-            return caller.identity
-        session = self.sessions.resolve(who)
-        if session is not None:
-            return session.identity
-        return who if self.rooms.rooms_of(who) else None
 
     async def set_role(self, caller: Caller, request: Subject) -> wire.Body:
         await self.moderation.set_role(caller, request.room, request.who or "", request.role)
@@ -193,7 +139,7 @@ class ModerationEvents:
         return {"roomName": request.room}
 
     async def mute(self, caller: Caller, request: Subject) -> wire.Body:
-        return dict(await self.moderation.mute(caller, request.room, request.who or "", request.duration))
+        return muted_until(await self.moderation.mute(caller, request.room, request.who or "", request.duration))
 
     async def unmute(self, caller: Caller, request: Subject) -> wire.Body:
         await self.moderation.unmute(caller, request.room, request.who or "")
@@ -204,12 +150,7 @@ class ModerationEvents:
         return {"mode": request.mode.value}
 
     async def mode(self, caller: Caller, request: Mode) -> wire.Body:
-        """The administrators' event: of one room, or of all there are and will be."""
-        if not administers(caller):
-            raise NotAuthorised("Unauthorized")
-        if request.room is not None:
-            return await self.room_mode(caller, request)
-        await self.moderation.set_default_mode(caller, request.mode)
+        await self.moderation.set_mode_anywhere(caller, request.room, request.mode)
         return {"mode": request.mode.value}
 
 

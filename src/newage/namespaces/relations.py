@@ -7,13 +7,11 @@ from typing import Any
 from attrs import frozen
 
 from newage.domain.model import Caller, ConnectionPolicy
-from newage.domain.policy import administers
-from newage.errors import InvalidRequest, NotAuthorised
+from newage.errors import InvalidRequest
 from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces import wire
 from newage.services.rooms.assignments import RelationService
-from newage.services.rooms.rooms import RoomService
-from newage.services.sessions.sessions import SessionService
+from newage.services.rooms.registry import RoomRegistry
 from newage.telemetry.audit import Recorder
 
 MAX_EXTENSIONS = 256
@@ -60,42 +58,31 @@ def parse_assignment(payload: Any) -> Assignment:
 
 @frozen(kw_only=True)
 class RelationEvents:
-    rooms: RoomService
-    sessions: SessionService
+    rooms: RoomRegistry
     relations: RelationService
 
     async def set_policy(self, caller: Caller, policy: ConnectionPolicy) -> wire.Body:
-        _require_admin(caller)
-        await self.relations.set_policy(policy)
+        await self.relations.set_policy(caller, policy)
         return {"policy": policy.value}
 
     def policy(self, caller: Caller, request: None) -> wire.Body:
         return {"policy": self.relations.policy.value}
 
     async def assign(self, caller: Caller, request: Assignment) -> wire.Body:
-        _require_admin(caller)
-        extensions = await self.relations.assign_manually(request.room, request.extensions)
+        extensions = await self.relations.assign_manually(caller, request.room, request.extensions)
         return {"clientRoom": request.room, "extensions": list(extensions)}
 
     def assignments(self, caller: Caller, request: None) -> wire.Body:
-        """All of them for an administrator; for others those of their rooms."""
-        seen = self.relations.assignments()
-        if not administers(caller):
-            own = self.rooms.rooms_of(caller.identity)
-            seen = {room: seen[room] for room in own if room in seen}
+        seen = self.relations.visible_to(caller)
         return {"assignments": {room: list(extensions) for room, extensions in seen.items()}}
 
     def of_room(self, caller: Caller, ref: RoomRef) -> wire.Body:
-        """An unknown room has none; the documentation names the own room by the clientId."""
-        name = ref.name
-        if name is None or (name == caller.client_id and self.rooms.get(name) is None):
-            name = caller.identity
+        """An unknown room has none."""
+        name = self.rooms.meant(caller, ref.name)
         assigned = list(self.relations.assigned(name))
         return {"roomName": name, "assignments": assigned, "extensions": assigned}
 
     def extensions(self, caller: Caller, request: None) -> wire.Body:
-        identities = self.relations.extensions()
-        found = [session for identity in identities if (session := self.sessions.by_identity(identity)) is not None]
         details = [
             {
                 "identity": session.identity,
@@ -103,9 +90,9 @@ class RelationEvents:
                 "desc": session.desc,
                 "rooms": list(self.relations.rooms_of_extension(session.identity)),
             }
-            for session in found
+            for session in self.relations.extension_sessions()
         ]
-        return {"extensions": list(identities), "details": details}
+        return {"extensions": list(self.relations.extensions()), "details": details}
 
     def client_rooms(self, caller: Caller, request: None) -> wire.Body:
         return {"rooms": list(self.relations.client_rooms())}
@@ -126,8 +113,3 @@ def add_relation_events(namespace: Namespace, events: RelationEvents) -> None:
     namespace.on("GET_ASSIGNMENTS", wire.answer(wire.nothing, events.assignments, query=True))
     namespace.on("GET_CONNECTED_EXTENSIONS", wire.answer(wire.nothing, events.extensions, query=True))
     namespace.on("GET_CONNECTED_CLIENT_ROOMS", wire.answer(wire.nothing, events.client_rooms, query=True))
-
-
-def _require_admin(caller: Caller) -> None:
-    if not administers(caller):
-        raise NotAuthorised("Unauthorized")

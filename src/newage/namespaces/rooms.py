@@ -6,14 +6,14 @@ from typing import Any
 
 from attrs import frozen
 
-from newage.domain.model import Caller, Kind, Room, Session
-from newage.domain.policy import administers, may_join
-from newage.errors import AlreadyMember, InvalidRequest, NotAuthorised, NotMember, RoomMissing
+from newage.domain.membership import Member
+from newage.domain.model import Caller, Room
+from newage.errors import AlreadyMember, InvalidRequest
 from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces import wire
+from newage.services.rooms.registry import RoomRegistry
 from newage.services.rooms.rooms import RoomService
 from newage.services.sessions.client_list import client_info
-from newage.services.sessions.sessions import SessionService
 from newage.services.world import iso
 from newage.telemetry.audit import Recorder
 
@@ -35,60 +35,33 @@ def parse_room_name(payload: Any) -> RoomName:
 class RoomEvents:
     """The handlers; each is one call of a service and a view of its result."""
 
+    registry: RoomRegistry
     rooms: RoomService
-    sessions: SessionService
 
     def get_rooms(self, caller: Caller, request: None) -> wire.Body:
-        rooms = list(self.rooms.all())
+        rooms = list(self.registry.all())
         return {"rooms": [room.name for room in rooms], "roomDetails": [_details(room) for room in rooms]}
 
     def clients_in_room(self, caller: Caller, request: RoomName) -> wire.Body:
-        """Who belongs to it, those who are away included."""
-        room = self.rooms.require(request.name)
-        return {"roomId": room.id, "clients": [self._member(room, identity) for identity in room.members]}
-
-    def _member(self, room: Room, identity: str) -> wire.Body:
-        session = self.sessions.by_identity(identity)
-        known = session if session is not None else Session(client_id=identity, identity=identity)
-        return {
-            **client_info(known),
-            "role": room.members[identity].wire,
-            "online": session is not None,
-            "muted": bool(room.mutes_of(identity, self.rooms.client_of(identity))),
-        }
+        room, members = self.rooms.members(request.name)
+        return {"roomId": room.id, "clients": [_member(member) for member in members]}
 
     async def create(self, caller: Caller, request: RoomName) -> wire.Body:
-        if not administers(caller) and not self._clients_may_create(caller):
-            raise NotAuthorised("Unauthorized")
-        room = await self.rooms.create(request.name, caller.session)
+        room = await self.rooms.create(caller, request.name)
         return {"roomName": room.name, "roomId": room.id}
 
-    def _clients_may_create(self, caller: Caller) -> bool:
-        return self.rooms.settings.value.clients_may_create_rooms and caller.kind is Kind.CLIENT
-
     async def delete(self, caller: Caller, request: RoomName) -> wire.Body:
-        room = self.rooms.require(request.name)
-        if not administers(caller) and room.master != caller.identity:
-            raise NotAuthorised("Unauthorized")
-        await self.rooms.delete(request.name)
+        await self.rooms.delete(caller, request.name)
         return {"roomName": request.name}
 
     async def join(self, caller: Caller, request: RoomName) -> Any:
-        room = self.rooms.require(request.name)
-        if caller.identity not in room.members and not may_join(room) and not administers(caller):
-            raise NotAuthorised("Failed to join room")
         try:
-            room = await self.rooms.join(request.name, caller.identity)
+            return _joined(await self.rooms.join(caller, request.name), caller)
         except AlreadyMember as error:
-            role = room.members[caller.identity].wire
-            return wire.Warned(str(error), {"roomName": request.name, "roomId": room.id, "role": role})
-        return {"roomName": room.name, "roomId": room.id, "role": room.members[caller.identity].wire}
+            return wire.Warned(str(error), _joined(self.registry.require(request.name), caller))
 
     async def leave(self, caller: Caller, request: RoomName) -> wire.Body:
-        try:
-            await self.rooms.remove(request.name, caller.identity, "leave")
-        except NotMember as error:
-            raise RoomMissing("Room not found") from error
+        await self.rooms.leave(caller, request.name)
         return {"roomName": request.name}
 
 
@@ -102,6 +75,19 @@ def add_room_events(namespace: Namespace, events: RoomEvents) -> None:
     namespace.on("DELETE_ROOM", wire.answer(parse_room_name, events.delete, audit=noted("delete", "ROOM_DELETED")))
     namespace.on("JOIN_ROOM", wire.answer(parse_room_name, events.join, audit=noted("join", "ROOM_JOINED")))
     namespace.on("LEAVE_ROOM", wire.answer(parse_room_name, events.leave, audit=noted("leave", "ROOM_LEFT")))
+
+
+def _joined(room: Room, caller: Caller) -> wire.Body:
+    return {"roomName": room.name, "roomId": room.id, "role": room.members[caller.identity].wire}
+
+
+def _member(member: Member) -> wire.Body:
+    return {
+        **client_info(member.session),
+        "role": member.role.wire,
+        "online": member.online,
+        "muted": member.muted,
+    }
 
 
 def _details(room: Room) -> wire.Body:

@@ -266,7 +266,7 @@ class Hub:
             "outputs": core.streams.open_outputs,
             "policy": (core.relations.policy, dict(core.relations.assignments())),
             "stored": dict(done(_wait(core._stores.state.load_state()))),
-            "mode": core.rooms.default_mode,
+            "mode": core.default_mode.mode,
             "debug": core.debug.debug_mode,
             "resources": core.static.lookup("/shop"),
             "files": _files(str(self.home)),

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from twisted.internet.defer import CancelledError, Deferred
 from zope.interface.verify import verifyObject
 
-from hubkit import Kit, Link, failure_of, result_of
+from hubkit import OPERATOR, Kit, Link, failure_of, result_of
 from newage.domain.model import ConnectionPolicy, RequestMode, Role
 from newage.domain.request import Ask, Request
 from newage.errors import (
@@ -254,7 +254,7 @@ def test_a_client_is_no_target(kit: Kit, link: Link, sid: str) -> None:
 
 
 def test_a_target_that_is_not_assigned_is_refused(kit: Kit, link: Link, sid: str) -> None:
-    result_of(kit.relations.set_policy(ConnectionPolicy.MANUAL))
+    result_of(kit.relations.set_policy(OPERATOR, ConnectionPolicy.MANUAL))
     error = failure_of(kit.ask(sid, targets=(X,)))
     assert (type(error), str(error)) == (NotAuthorised, f"Client web1 is not allowed to send messages to room {X}.")
     assert kit.statuses(sid) == ["failed"]
@@ -294,7 +294,7 @@ def test_the_same_extension_named_twice_is_asked_once(kit: Kit, sid: str) -> Non
 )
 def test_the_policy_chooses_when_nobody_is_named(kit: Kit, sid: str, policy: ConnectionPolicy, asked: str) -> None:
     links = {name: kit.extension(name) for name in "XY"}
-    result_of(kit.relations.set_policy(policy))
+    result_of(kit.relations.set_policy(OPERATOR, policy))
     kit.submit(sid)
     assert "".join(name for name, link in links.items() if link.forwarded) == asked
 
@@ -520,7 +520,7 @@ def test_a_room_deleted_while_its_queue_is_released(kit: Kit, link: Link, lounge
     say(kit, lounge, "g1", "one", targets=(X,))
     room = result_of(kit.rooms.change(kit.rooms.require("lounge"), mode=RequestMode.IMMEDIATE))
     kit.gate.shut = True
-    kit.requests.mode_changed(room)
+    kit.requests.mode_changed(room, "g1")
     deleting = Deferred.fromCoroutine(kit.rooms.delete("lounge"))
     kit.gate.waiting.insert(0, kit.gate.waiting.pop())
     kit.gate.open()
@@ -533,7 +533,7 @@ def test_a_queue_whose_context_cannot_be_read_fails(kit: Kit, link: Link, lounge
     say(kit, lounge, "g1", "one")
     room = result_of(kit.rooms.change(kit.rooms.require("lounge"), mode=RequestMode.IMMEDIATE))
     kit.gate.broken = True
-    kit.requests.mode_changed(room)
+    kit.requests.mode_changed(room, "g1")
     assert kit.statuses(lounge["g1"]) == ["queued", "failed"]
     assert kit.requests.live_count == 0
 

@@ -156,7 +156,7 @@ class TestUnmuted:
 
     def unmute(self, talk: Talk) -> None:
         room = result_of(talk.kit.rooms.change(talk.kit.rooms.require("lobby"), muted={}))
-        talk.kit.conversation.unmuted(room, ST)
+        talk.kit.conversation.member_unmuted(room, ST, "boss")
 
     def test_it_is_asked_soon(self, muted: Talk) -> None:
         self.unmute(muted)
@@ -187,7 +187,7 @@ class TestUnmuted:
         assert muted.advance(5) == []
 
     def test_people_are_not_asked(self, muted: Talk) -> None:
-        muted.kit.conversation.unmuted(muted.kit.rooms.require("lobby"), "web1")
+        muted.kit.conversation.member_unmuted(muted.kit.rooms.require("lobby"), "web1", "boss")
         assert muted.advance(5) == []
 
     def test_nothing_is_left_behind_at_the_end(self, muted: Talk) -> None:

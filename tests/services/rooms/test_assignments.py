@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from zope.interface.verify import verifyObject
 
-from hubkit import Kit, failure_of, result_of
+from hubkit import OPERATOR, Kit, failure_of, result_of
 from newage.domain.model import ConnectionPolicy, Role
 from newage.errors import ClientMissing, InvalidRequest, RoomMissing
 from newage.ports import IRoomListener, ISessionListener
@@ -22,7 +22,7 @@ def lists(kit: Kit, sid: str) -> list[tuple[str, list[str]]]:
 
 
 def set_policy(kit: Kit, policy: ConnectionPolicy) -> None:
-    result_of(kit.relations.set_policy(policy))
+    result_of(kit.relations.set_policy(OPERATOR, policy))
     kit.settle()
 
 
@@ -140,20 +140,20 @@ def test_free_shares_no_list(kit: Kit, crowd: dict[str, str]) -> None:
 
 def test_manual_assignments_are_kept_for_who_returns(kit: Kit, crowd: dict[str, str]) -> None:
     set_policy(kit, MANUAL)
-    assert result_of(kit.relations.assign_manually("a", ["Y", "X", "Y"])) == ("Y", "X")
+    assert result_of(kit.relations.assign_manually(OPERATOR, "a", ["Y", "X", "Y"])) == ("Y", "X")
     assert assigned(kit) == {"a": "YX", "b": "", "c": ""}
     kit.disconnect_all("Y")
     assert assigned(kit)["a"] == "X"
     kit.extension("Y")
     assert assigned(kit)["a"] == "YX"
-    assert result_of(kit.relations.assign_manually("a", [])) == ()
+    assert result_of(kit.relations.assign_manually(OPERATOR, "a", [])) == ()
     assert assigned(kit)["a"] == ""
 
 
 def test_manual_assignment_announces_to_every_room(kit: Kit, crowd: dict[str, str]) -> None:
     set_policy(kit, MANUAL)
     kit.outbox.clear()
-    result_of(kit.relations.assign_manually("a", ["X"]))
+    result_of(kit.relations.assign_manually(OPERATOR, "a", ["X"]))
     kit.settle()
     assert [lists(kit, sid) for sid in crowd.values()] == [[("a", ["X"])], [("b", [])], [("c", [])]]
 
@@ -161,12 +161,12 @@ def test_manual_assignment_announces_to_every_room(kit: Kit, crowd: dict[str, st
 def test_manual_assignment_takes_client_ids(kit: Kit, crowd: dict[str, str]) -> None:
     kit.extension("SillyTavern-1", identity="SillyTavern-1-tab")
     set_policy(kit, MANUAL)
-    assert result_of(kit.relations.assign_manually("a", ["SillyTavern-1"])) == ("SillyTavern-1-tab",)
+    assert result_of(kit.relations.assign_manually(OPERATOR, "a", ["SillyTavern-1"])) == ("SillyTavern-1-tab",)
 
 
 def test_manual_assignment_fails_in_the_contracts_words(kit: Kit, crowd: dict[str, str]) -> None:
     def failed(room: str, *extensions: str) -> tuple[type, str]:
-        error = failure_of(kit.relations.assign_manually(room, extensions))
+        error = failure_of(kit.relations.assign_manually(OPERATOR, room, extensions))
         return type(error), str(error)
 
     assert failed("a", "X") == (InvalidRequest, "Manual assignment is only allowed in Manual mode")
@@ -178,10 +178,10 @@ def test_manual_assignment_fails_in_the_contracts_words(kit: Kit, crowd: dict[st
 
 def test_a_room_that_is_away_can_still_be_cleared(kit: Kit, crowd: dict[str, str]) -> None:
     set_policy(kit, MANUAL)
-    result_of(kit.relations.assign_manually("a", ["X"]))
+    result_of(kit.relations.assign_manually(OPERATOR, "a", ["X"]))
     kit.disconnect_all("a")
     kit.clock.advance(2)
-    assert result_of(kit.relations.assign_manually("a", [])) == ()
+    assert result_of(kit.relations.assign_manually(OPERATOR, "a", [])) == ()
 
 
 def test_manual_assignments_are_limited(make_kit: Callable[..., Kit]) -> None:
@@ -189,10 +189,10 @@ def test_manual_assignments_are_limited(make_kit: Callable[..., Kit]) -> None:
     kit.connect("a")
     kit.connect("b")
     kit.extension("X")
-    result_of(kit.relations.assign_manually("a", ["X"]))
-    assert str(failure_of(kit.relations.assign_manually("b", ["X"]))) == "Failed to assign extension"
-    result_of(kit.relations.assign_manually("a", []))
-    result_of(kit.relations.assign_manually("b", ["X"]))
+    result_of(kit.relations.assign_manually(OPERATOR, "a", ["X"]))
+    assert str(failure_of(kit.relations.assign_manually(OPERATOR, "b", ["X"]))) == "Failed to assign extension"
+    result_of(kit.relations.assign_manually(OPERATOR, "a", []))
+    result_of(kit.relations.assign_manually(OPERATOR, "b", ["X"]))
 
 
 def test_policy_and_manual_assignments_outlive_a_restart(make_kit: Callable[..., Kit]) -> None:
@@ -200,7 +200,7 @@ def test_policy_and_manual_assignments_outlive_a_restart(make_kit: Callable[...,
     before.connect("a")
     before.extension("X")
     set_policy(before, MANUAL)
-    result_of(before.relations.assign_manually("a", ["X"]))
+    result_of(before.relations.assign_manually(OPERATOR, "a", ["X"]))
     kit = make_kit(with_stores_of=before)
     assert kit.relations.policy is MANUAL
     kit.connect("a")
@@ -211,10 +211,10 @@ def test_policy_and_manual_assignments_outlive_a_restart(make_kit: Callable[...,
 def test_a_room_made_again_is_not_assigned_to(kit: Kit, crowd: dict[str, str]) -> None:
     set_policy(kit, MANUAL)
     kit.group("lounge", "a")
-    result_of(kit.relations.assign_manually("lounge", ["X"]))
+    result_of(kit.relations.assign_manually(OPERATOR, "lounge", ["X"]))
     kit.make_again("lounge", "b")
     assert kit.relations.assigned("lounge") == ()
-    assert str(failure_of(kit.relations.assign_manually("nowhere", []))) == "Client room not found"
+    assert str(failure_of(kit.relations.assign_manually(OPERATOR, "nowhere", []))) == "Client room not found"
     assert result_of(kit.state_store.load_state())["roomAssignments"] == {}
 
 
@@ -230,7 +230,7 @@ def test_what_was_assigned_by_name_is_the_next_rooms_of_that_name_once(make_kit:
         kit.extension(extension)
     kit.connect("a")
     assert (kit.relations.assigned("lounge"), kit.relations.assigned("a")) == (("X",), ("Y",))
-    assert result_of(kit.relations.assign_manually("b", [])) == ()
+    assert result_of(kit.relations.assign_manually(OPERATOR, "b", [])) == ()
     kit.connect("b")
     assert kit.relations.assigned("b") == ()
     kit.make_again("lounge", "a")
@@ -247,18 +247,18 @@ def test_what_was_assigned_by_name_is_the_next_rooms_of_that_name_once(make_kit:
 def test_an_assignment_to_a_room_that_cannot_be_stored_is_none(kit: Kit, crowd: dict[str, str]) -> None:
     set_policy(kit, MANUAL)
     kit.gate.broken = True
-    assert str(failure_of(kit.relations.assign_manually("a", ["X"]))) == "Failed to assign extension"
+    assert str(failure_of(kit.relations.assign_manually(OPERATOR, "a", ["X"]))) == "Failed to assign extension"
     assert kit.relations.assigned("a") == ()
 
 
 def test_a_deletion_of_what_was_assigned_that_cannot_be_stored_is_logged(kit: Kit, crowd: dict[str, str]) -> None:
     set_policy(kit, MANUAL)
     kit.group("lounge", "a")
-    result_of(kit.relations.assign_manually("lounge", ["X"]))
+    result_of(kit.relations.assign_manually(OPERATOR, "lounge", ["X"]))
     kit.state_gate.broken = True
     result_of(kit.rooms.delete("lounge"))
     kit.state_gate.broken = False
-    result_of(kit.relations.assign_manually("a", ["X"]))
+    result_of(kit.relations.assign_manually(OPERATOR, "a", ["X"]))
     assert result_of(kit.state_store.load_state())["roomAssignments"] == {kit.room_id("a"): ["X"]}
 
 

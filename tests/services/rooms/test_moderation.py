@@ -17,7 +17,9 @@ from newage.domain.model import PERMANENT, Caller, RequestMode, Role, Term
 from newage.domain.policy import MUTED
 from newage.errors import NewAgeError, NotAuthorised, NotMember, RoomDenied, RoomMissing
 from newage.ports import IRoomListener
-from newage.services.rooms.moderation import LONGEST_TIMER, MODES_AT_ONCE, RETRY_SECONDS
+from newage.services.rooms.moderation import MODES_AT_ONCE
+from newage.services.rooms.mutes import LONGEST_TIMER, RETRY_SECONDS
+from newage.services.rooms.notices import muted_until
 
 FOREVER = "9999-12-31T23:59:59.999Z"
 ROLES = {"mas": Role.MASTER, "man": Role.MANAGER, "mate": Role.MANAGER, "spe": Role.SPECIAL, "gue": Role.GUEST}
@@ -68,7 +70,7 @@ def kick(kit: Kit, actor: str, target: str, room: str = "lounge") -> Deferred[No
     return Deferred.fromCoroutine(kit.moderation.kick(caller(kit, actor), room, target))
 
 
-def mute(kit: Kit, actor: str, target: str, duration: float = 0, room: str = "lounge") -> Deferred[dict[str, object]]:
+def mute(kit: Kit, actor: str, target: str, duration: float = 0, room: str = "lounge") -> Deferred[Term]:
     return Deferred.fromCoroutine(kit.moderation.mute(caller(kit, actor), room, target, duration))
 
 
@@ -136,7 +138,7 @@ def test_who_may_set_the_mode_of_a_room(hub: Kit, actor: str) -> None:
 def test_only_administrators_set_the_default_mode(hub: Kit, actor: str) -> None:
     error = failure_of(hub.moderation.set_default_mode(caller(hub, actor), RequestMode.IMMEDIATE))
     assert (type(error), str(error)) == (NotAuthorised, "Unauthorized")
-    assert {room.mode for room in hub.rooms.all()} == {RequestMode.DEFAULT} == {hub.rooms.default_mode}
+    assert {room.mode for room in hub.rooms.all()} == {RequestMode.DEFAULT} == {hub.default_mode.mode}
     assert result_of(hub.state_store.load_state()) == {}
 
 
@@ -168,7 +170,7 @@ def test_members_are_found_by_identity_and_by_client_id(hub: Kit) -> None:
     hub.connect("tab", "/rooms", identity="tab-2")
     result_of(hub.rooms.add("lounge", "tab-1"))
     room = hub.rooms.require("lounge")
-    assert [hub.moderation.member(room, name) for name in ("tab-1", "tab", "tab-2", "nobody")] == [
+    assert [hub.rooms.member(room, name) for name in ("tab-1", "tab", "tab-2", "nobody")] == [
         "tab-1",
         "tab-1",
         None,
@@ -305,7 +307,7 @@ def test_nobody_is_kicked_out_of_the_own_room(hub: Kit) -> None:
 def test_a_mute_is_acked_shown_and_noted(hub: Kit) -> None:
     ack = result_of(mute(hub, "man", "gue", 90))
     until = "2023-11-14T22:14:50.000Z"  # 90 s after EPOCH
-    assert ack == {"mutedUntil": until, "duration": 90}
+    assert muted_until(ack) == {"mutedUntil": until, "duration": 90}
     heard = hub.heard("MEMBER_MUTED")
     assert set(heard) == at(*MEMBERS, on=("/llm",))
     assert heard["gue/llm"] == [
@@ -345,7 +347,7 @@ def test_the_note_tells_the_length_in_full(hub: Kit, duration: float, words: str
 @pytest.mark.parametrize("duration", [0, -1, -0.5, 1e300, PERMANENT])
 def test_no_length_or_one_beyond_all_time_is_for_ever(hub: Kit, duration: float) -> None:
     ack = result_of(mute(hub, "mas", "gue", duration))
-    assert ack == {"mutedUntil": FOREVER, "duration": "permanent"}
+    assert muted_until(ack) == {"mutedUntil": FOREVER, "duration": "permanent"}
     assert hub.heard("MEMBER_MUTED")["mas/llm"][0]["mutedUntil"] == FOREVER
     assert notes(hub)[-1] == "[System] gue has been permanently muted by mas."
     hub.clock.advance(LONGEST_TIMER * 2)
@@ -395,7 +397,7 @@ def test_a_mute_holds_for_every_identity_of_its_client(twins: Kit, muted: str) -
         sid = twins.sessions.sids(who, "/llm")[0]
         assert str(failure_of(twins.ask(sid, "hear me", room="lounge"))) == MUTED
     fresh = twins.connect("gue", "/llm", identity="gue-3")  # one that is made for it
-    result_of(twins.rooms.join("lounge", "gue-3"))
+    result_of(twins.room_service.join(twins.caller(fresh), "lounge"))
     assert str(failure_of(twins.ask(fresh, "hear me", room="lounge"))) == MUTED
     twins.submit(twins.sessions.sids("spe", "/llm")[0], "not me", room="lounge")
     twins.clock.advance(5)
@@ -731,7 +733,7 @@ def test_a_default_mode_nobody_knows_does_not_stop_the_start(make_kit: Callable[
     before = make_kit()
     result_of(before.state_store.save_state("messageRequestMode", stored))
     after = make_kit(with_stores_of=before)
-    assert after.rooms.default_mode is RequestMode.DEFAULT
+    assert after.default_mode.mode is RequestMode.DEFAULT
 
 
 def test_a_room_that_goes_meanwhile_does_not_keep_the_others_from_their_mode(hub: Kit) -> None:
@@ -785,4 +787,4 @@ def test_a_mode_set_after_the_default_wins(hub: Kit) -> None:
 
 
 def test_it_listens_to_rooms(kit: Kit) -> None:
-    assert verifyObject(IRoomListener, kit.moderation)
+    assert verifyObject(IRoomListener, kit.mutes)

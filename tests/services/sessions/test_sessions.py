@@ -17,8 +17,7 @@ from newage.domain.delivery import Audience
 from newage.domain.model import Caller, Kind, Room, Session
 from newage.errors import Unavailable
 from newage.ports import IExtensionHost, IOutbox, ISessionListener
-from newage.services.sessions.sessions import SessionService, SessionSettings
-from newage.settings import Live
+from newage.services.sessions.sessions import SessionSettings
 
 
 @implementer(ISessionListener)
@@ -252,13 +251,11 @@ def test_sockets_are_found_by_identity_and_namespace_oldest_first(kit: Kit) -> N
     assert kit.sessions.caller("nobody") is None
 
 
-def test_an_identity_is_held_by_its_client_or_by_a_room(kit: Kit) -> None:
+def test_who_is_away_is_called_by_its_identity_unless_more_is_known(kit: Kit) -> None:
     kit.connect("web1", identity="web1-a")
-    kit.group("lounge", "web1-a")
-    assert kit.sessions.identity_holder("web1-a") == "web1"
-    assert kit.sessions.identity_holder("lounge") == "room lounge"
-    assert kit.sessions.identity_holder("free") is None
-    assert SessionService(kit.world, kit.outbox, Live(SessionSettings())).identity_holder("lounge") is None
+    assert kit.sessions.named("web1-a") == kit.sessions.by_identity("web1-a")
+    assert kit.sessions.named("web2-a") == Session(client_id="web2-a", identity="web2-a")
+    assert kit.sessions.named("web2-a", "web2") == Session(client_id="web2", identity="web2-a")
 
 
 # --------------------------------------------------------------------------------------------------------------- model

@@ -19,6 +19,7 @@ from newage.services.accounts.hashing import HashService, encoded
 from newage.services.accounts.keys import KeyService
 from newage.services.accounts.limits import AuthSettings
 from newage.services.accounts.trust import TrustService
+from newage.services.sessions.names import Names
 from newage.services.world import World
 
 GET_KEY = "getKey"
@@ -83,12 +84,11 @@ class HandshakeRequest:
         return self.key is not None and self.key != "" and not self.wants_key
 
 
-@define(eq=False)
+@define(eq=False, kw_only=True)
 class AuthService:
     """The gatekeeper.
 
     :param network_safe: the setting as it is now; a change concerns new connections only.
-    :param identity_holder: the clientId whose live session holds an identity or has it as clientId, or None.
     """
 
     _log: ClassVar[Logger] = Logger()
@@ -100,7 +100,7 @@ class AuthService:
     _world: World
     settings: AuthSettings
     _network_safe: Callable[[], bool]
-    _identity_holder: Callable[[str], str | None]
+    _names: Names
 
     def is_open_to(self, peer: Peer) -> bool:
         """Whether this peer skips trust and key (A1)."""
@@ -172,7 +172,7 @@ class AuthService:
     def _check_identity(self, request: HandshakeRequest) -> None:
         """Step 2 (contract 2.9)."""
         identity, client_id = request.identity, request.client_id
-        if not is_valid_identity(identity, client_id) or self._identity_holder(identity) not in (None, client_id):
+        if not is_valid_identity(identity, client_id) or self._names.holder(identity) not in (None, client_id):
             raise AuthenticationFailed("Invalid identity.")
         if self._trust.belongs_to_another(identity, client_id):
             raise AuthenticationFailed("Invalid identity.")

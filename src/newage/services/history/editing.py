@@ -7,11 +7,11 @@ from collections.abc import Callable, Collection, Sequence
 from newage.dialect.messages import carried_bytes
 from newage.domain.history import Change
 from newage.domain.model import Caller, Message, Room
-from newage.domain.policy import MUTED, administers, is_staff
+from newage.domain.policy import MUTED, governs, may_read
 from newage.errors import InvalidRequest, NotAuthorised, NotFound, NotMember
 from newage.ports import IMessageStore
 from newage.services.history.log import HistoryService
-from newage.services.rooms.rooms import RoomService
+from newage.services.rooms.registry import RoomRegistry
 from newage.services.world import World
 
 
@@ -24,7 +24,7 @@ class EditingService:
     def __init__(
         self,
         world: World,
-        rooms: RoomService,
+        rooms: RoomRegistry,
         history: HistoryService,
         store: IMessageStore,
         taken_back: Callable[[Room, Collection[str] | None], None],
@@ -48,7 +48,7 @@ class EditingService:
         room = self._rooms.get(name)
         if room is None:
             raise NotFound(words)
-        if room.mutes_of(actor.identity, actor.client_id):
+        if room.is_muted(actor.identity, actor.client_id):
             raise NotAuthorised(MUTED)
         message = await self._store.find_message(room.id, any_id)
         if message is None:
@@ -88,7 +88,7 @@ class EditingService:
     async def clear(self, actor: Caller, name: str, requests: bool, responses: bool) -> int:
         """:return: how many messages went. :raises NotAuthorised: neither staff nor administrator."""
         room = self._rooms.get(name)
-        if room is None or not (administers(actor) or is_staff(room, actor.identity)):
+        if room is None or not governs(actor, room):
             raise NotAuthorised("Permission denied to clear messages.")
         count = await self._history.clear(room, requests, responses)
         if requests:
@@ -96,12 +96,12 @@ class EditingService:
         return count
 
     def _check_member(self, actor: Caller, room: Room, words: str) -> None:
-        if actor.identity not in room.members and not administers(actor):
+        if not may_read(actor, room):
             raise NotMember(words)
 
     def _may_change(self, actor: Caller, room: Room, messages: Sequence[Message]) -> bool:
         """Author, or who asked for the response, as long as they are members; staff; administrator (A17)."""
-        if administers(actor) or is_staff(room, actor.identity):
+        if governs(actor, room):
             return True
         if actor.identity not in room.members:
             return False  # who was kicked has no more say, not even in what he said

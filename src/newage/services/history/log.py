@@ -14,11 +14,11 @@ from newage.dialect import Event, messages
 from newage.domain.delivery import Audience
 from newage.domain.history import Update
 from newage.domain.model import Caller, Kind, Message, Role, Room, RoomKind
-from newage.domain.policy import administers
+from newage.domain.policy import may_read
 from newage.errors import NotMember, RoomMissing
 from newage.ports import IMessageListener, IMessageStore, IOutbox
-from newage.services.listeners import RoomListener
-from newage.services.rooms.rooms import RoomService
+from newage.services.events import RoomListener
+from newage.services.rooms.registry import RoomRegistry
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
 from newage.settings import Live, limit
@@ -53,7 +53,7 @@ class HistoryService(RoomListener):
         world: World,
         outbox: IOutbox,
         sessions: SessionService,
-        rooms: RoomService,
+        rooms: RoomRegistry,
         store: IMessageStore,
         settings: Live[HistorySettings],
         serving: Callable[[str], Sequence[str]],
@@ -170,7 +170,7 @@ class HistoryService(RoomListener):
         room = self._rooms.get(name)
         if room is None:
             raise RoomMissing(f"Could not retrieve context for room {name}.")
-        if not _may_read(caller, room):
+        if not may_read(caller, room):
             raise NotMember(f"You are not a member of room {name}.")
         weights = await self._store.message_weights(room.id)
         pages = paged(weights, self.settings.value.context_page_size, self.settings.value.context_max_bytes)
@@ -199,7 +199,7 @@ class HistoryService(RoomListener):
             await self._pause(self.settings.value.context_send_delay / 1000 if number > 1 else 0)
             page = await self._store.messages_after(begun.id, after, count)
             caller, room = self._sessions.caller(sid), self._rooms.current(begun)
-            if caller is None or room is None or not _may_read(caller, room):
+            if caller is None or room is None or not may_read(caller, room):
                 return
             after = page[-1].seq if page else after
             event = messages.page(update, number, page, room.seq)
@@ -222,6 +222,15 @@ class HistoryService(RoomListener):
     def member_left(self, room: Room, identity: str, reason: str) -> None:
         if room.members:
             self.note(room.name, f"[System] {identity} has left the room.")
+
+    def member_muted(self, room: Room, identity: str, by: str) -> None:
+        term = room.muted[identity]
+        how = "permanently muted by " if term.permanent else "muted by "
+        length = "" if term.permanent else f" for {_in_full(term.seconds)} seconds"
+        self.note(room.name, f"[System] {identity} has been {how}{by}{length}.")
+
+    def member_unmuted(self, room: Room, identity: str, by: str) -> None:
+        self.note(room.name, f"[System] {identity} has been unmuted by {by}.")
 
     def room_deleted(self, room: Room) -> None:
         snapshot = self._snapshots.pop(room.id, None)
@@ -290,5 +299,6 @@ def paged(weights: Sequence[int], page_size: int, max_bytes: int) -> tuple[int, 
     return tuple(pages)
 
 
-def _may_read(caller: Caller, room: Room) -> bool:
-    return caller.identity in room.members or administers(caller)
+def _in_full(seconds: float) -> str:
+    """Without an exponent, and without decimals where there are none."""
+    return str(int(seconds)) if seconds == int(seconds) else str(round(seconds, 3))

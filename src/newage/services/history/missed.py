@@ -12,12 +12,12 @@ from twisted.python.failure import Failure
 from newage.dialect import messages
 from newage.domain.history import Missed
 from newage.domain.model import Caller, Kind, Role, Room, Session
-from newage.domain.policy import administers
+from newage.domain.policy import may_read
 from newage.errors import BadParameter, NotMember, RoomMissing
 from newage.ports import IMarkStore, IMessageStore, IOutbox
+from newage.services.events import RoomListener, SessionListener
 from newage.services.history.log import HistorySettings
-from newage.services.listeners import RoomListener, SessionListener
-from newage.services.rooms.rooms import RoomService
+from newage.services.rooms.registry import RoomRegistry
 from newage.services.world import World, iso
 from newage.settings import Live
 
@@ -37,7 +37,7 @@ class OfflineService(SessionListener, RoomListener):
         self,
         world: World,
         outbox: IOutbox,
-        rooms: RoomService,
+        rooms: RoomRegistry,
         messages: IMessageStore,
         marks: IMarkStore,
         settings: Live[HistorySettings],
@@ -76,7 +76,7 @@ class OfflineService(SessionListener, RoomListener):
         room = self._rooms.get(name)
         if room is None:
             raise RoomMissing(f"Could not retrieve context for room {name}.")
-        if caller.identity not in room.members and not administers(caller):
+        if not may_read(caller, room):
             raise NotMember(f"You are not a member of room {name}.")
         seq = await self._seq_of(caller.identity, room.id, since)
         page = await self._messages.messages_after(room.id, seq, limit, self._settings.value.context_max_bytes)

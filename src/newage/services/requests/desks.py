@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from newage.domain.correlation import Desk, Nobody
 from newage.domain.model import Caller, Kind, Session
 from newage.domain.request import Request
-from newage.services.listeners import SessionListener
+from newage.services.events import SessionListener
 from newage.services.requests.limits import RequestSettings
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from newage.dialect import requests
 from newage.dialect.messages import carried_bytes
 from newage.domain.model import Caller, Message, RequestMode, Role, Room
-from newage.domain.policy import MUTED, Verdict, administers, decide, default_targets, effective_role
+from newage.domain.policy import MUTED, Verdict, administers, decide, default_targets, effective_role, may_read
 from newage.domain.request import Accepted, Ask, Request, RoomQueue, Waiting
 from newage.errors import (
     ClientMissing,
@@ -24,15 +24,15 @@ from newage.errors import (
     Unavailable,
 )
 from newage.ports import IOutbox
+from newage.services.events import RoomListener
 from newage.services.history.log import HistoryService
-from newage.services.listeners import RoomListener
 from newage.services.requests.desks import Desks
 from newage.services.requests.forwarding import Forwarder
 from newage.services.requests.ledger import RequestLedger
 from newage.services.requests.limits import RequestSettings
 from newage.services.requests.sending import Sender
 from newage.services.rooms.assignments import RelationService
-from newage.services.rooms.rooms import RoomService
+from newage.services.rooms.registry import RoomRegistry
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
 from newage.settings import Live
@@ -49,7 +49,7 @@ class RequestService(RequestLedger, RoomListener):
         world: World,
         outbox: IOutbox,
         sessions: SessionService,
-        rooms: RoomService,
+        rooms: RoomRegistry,
         relations: RelationService,
         history: HistoryService,
         desks: Desks,
@@ -115,9 +115,9 @@ class RequestService(RequestLedger, RoomListener):
             raise Unavailable("The server is stopping.")
         name = ask.room if ask.room is not None and ask.room != caller.client_id else caller.identity
         room = self._rooms.get(name)
-        if room is not None and room.mutes_of(caller.identity, caller.client_id):
+        if room is not None and room.is_muted(caller.identity, caller.client_id):
             raise NotAuthorised(MUTED)
-        if room is None or (caller.identity not in room.members and not administers(caller)):
+        if room is None or not may_read(caller, room):
             raise RoomDenied("Invalid or unauthorized target room.")
         if ask.request_id is None or not ask.text:
             raise InvalidRequest("Invalid LLM request data.")
@@ -148,7 +148,7 @@ class RequestService(RequestLedger, RoomListener):
 
     def _role(self, caller: Caller, room: Room, ask: Ask) -> Role:
         outsider = Role.MANAGER if administers(caller) else Role.GUEST
-        return effective_role(room.members.get(caller.identity, outsider), ask.role_hint)
+        return effective_role(room.role_of(caller.identity, outsider), ask.role_hint)
 
     async def _record(self, caller: Caller, ask: Ask, room: Room, role: Role) -> Request:
         """Enter the request and store its message; the id is taken from the first moment on."""
@@ -280,9 +280,9 @@ class RequestService(RequestLedger, RoomListener):
         """What waits of it goes to no model any more (A18)."""
         self._withdraw(room, lambda request: request.identity == identity)
 
-    def muted(self, room: Room) -> None:
+    def member_muted(self, room: Room, identity: str, by: str) -> None:
         """As ``member_left``, for all who are muted now."""
-        self._withdraw(room, lambda request: bool(room.mutes_of(request.identity, request.client_id)))
+        self._withdraw(room, lambda request: room.is_muted(request.identity, request.client_id))
 
     def taken_back(self, room: Room, message_ids: Collection[str] | None = None) -> None:
         """These messages are stored no more, or all that were; as ``member_left``, for what waits of them."""
@@ -298,7 +298,7 @@ class RequestService(RequestLedger, RoomListener):
                 self._queues[room.id].remove(request)
             self._sender.take_back(request)
 
-    def mode_changed(self, room: Room) -> None:
+    def mode_changed(self, room: Room, by: str) -> None:
         """Settle what waits under the old mode (contract 5.4)."""
         queue = self._queues.pop(room.id, None)
         waiting = queue.take_all() if queue is not None else []

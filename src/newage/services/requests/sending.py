@@ -17,7 +17,7 @@ from newage.services.history.log import HistoryService
 from newage.services.requests.desks import Desks
 from newage.services.requests.forwarding import Forwarder
 from newage.services.requests.ledger import RequestLedger
-from newage.services.rooms.rooms import RoomService
+from newage.services.rooms.registry import RoomRegistry
 
 TAKEN_BACK = "Taken back before it was sent."
 
@@ -28,7 +28,7 @@ class Sender:
 
     _log: ClassVar[Logger] = Logger()
 
-    _rooms: RoomService
+    _rooms: RoomRegistry
     _history: HistoryService
     _desks: Desks
     _forwarder: Forwarder

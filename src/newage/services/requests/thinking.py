@@ -16,11 +16,12 @@ from newage.domain.forwarded import ForwardedRequest
 from newage.domain.model import RequestMode, Role, Room
 from newage.domain.request import Ask, Request
 from newage.errors import CallFailed, NewAgeError
+from newage.services.events import RoomListener
 from newage.services.history.log import HistoryService
 from newage.services.requests.intake import RequestService
 from newage.services.requests.slots import Pacer
 from newage.services.rooms.assignments import RelationService
-from newage.services.rooms.rooms import RoomService
+from newage.services.rooms.registry import RoomRegistry
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
 from newage.settings import Live, limit, text
@@ -53,7 +54,7 @@ class ConversationSettings:
 
 
 @define(eq=False)
-class ConversationService:
+class ConversationService(RoomListener):
     """
     :param chance: uniform in [0, 1). :param choose: picks one of a non-empty sequence.
     """
@@ -61,7 +62,7 @@ class ConversationService:
     _log: ClassVar[Logger] = Logger()
 
     _world: World
-    _rooms: RoomService
+    _rooms: RoomRegistry
     _relations: RelationService
     _history: HistoryService
     _requests: RequestService
@@ -86,7 +87,7 @@ class ConversationService:
         self._round = None
         self._later.clear()
 
-    def unmuted(self, room: Room, identity: str) -> None:
+    def member_unmuted(self, room: Room, identity: str, by: str) -> None:
         """An extension got its voice back: ask it soon."""
         waits = (room.id, identity)
         if room.mode is not RequestMode.CONVERSATIONAL or waits in self._later:
@@ -120,7 +121,7 @@ class ConversationService:
         return [
             extension
             for extension in self._relations.assigned(room.name)
-            if not room.mutes_of(extension, self._rooms.client_of(extension))
+            if not room.is_muted(extension, self._rooms.client_of(extension))
         ]
 
     def _interval(self) -> float:

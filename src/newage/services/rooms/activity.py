@@ -8,8 +8,8 @@ from twisted.internet.interfaces import IDelayedCall
 from newage.domain.delivery import Audience, Emission
 from newage.domain.model import Room, Session
 from newage.ports import IOutbox
-from newage.services.listeners import RoomListener, SessionListener
-from newage.services.rooms.rooms import RoomService
+from newage.services.events import RoomListener, SessionListener
+from newage.services.rooms.registry import RoomRegistry
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
 from newage.settings import Live, limit
@@ -26,7 +26,7 @@ class PresenceService(SessionListener, RoomListener):
         world: World,
         outbox: IOutbox,
         sessions: SessionService,
-        rooms: RoomService,
+        rooms: RoomRegistry,
         settings: Live[PresenceSettings],
     ) -> None:
         self._world = world
@@ -48,10 +48,9 @@ class PresenceService(SessionListener, RoomListener):
         """
         if room_id is not None and self._rooms.with_id(room_id) is None:
             return
-        session = self._sessions.by_identity(identity)
         body = {
             "identity": identity,
-            "clientId": session.client_id if session is not None else identity,
+            "clientId": self._sessions.named(identity).client_id,
             "roomName": room,
             "status": status,
             "timestamp": self._world.timestamp(),
@@ -82,6 +81,17 @@ class PresenceService(SessionListener, RoomListener):
     def typing_in(self, identity: str) -> tuple[str, ...]:
         rooms = (self._rooms.with_id(room_id) for who, room_id in self._typing if who == identity)
         return tuple(room.name for room in rooms if room is not None)
+
+    def member_left(self, room: Room, identity: str, reason: str) -> None:
+        self.stop_typing(room.name, identity)
+
+    def member_muted(self, room: Room, identity: str, by: str) -> None:
+        for who in dict.fromkeys((identity, *room.of_client(self._rooms.client_of(identity)))):
+            self.stop_typing(room.name, who)  # else it would look idle when that runs out
+        self.show(room.name, identity, "muted")
+
+    def member_unmuted(self, room: Room, identity: str, by: str) -> None:
+        self.show(room.name, identity, "idle")
 
     def room_deleted(self, room: Room) -> None:
         for key in [key for key in self._typing if key[1] == room.id]:

@@ -13,11 +13,11 @@ from twisted.python.failure import Failure
 
 from newage.domain.delivery import Audience, Emission
 from newage.domain.model import Caller, ConnectionPolicy, Kind, Role, Room, RoomKind, Session
-from newage.domain.policy import Assignments, assign
-from newage.errors import ClientMissing, InvalidRequest, RoomMissing
+from newage.domain.policy import Assignments, administers, assign
+from newage.errors import ClientMissing, InvalidRequest, NotAuthorised, RoomMissing
 from newage.ports import IOutbox, IStateStore
-from newage.services.listeners import RoomListener, SessionListener
-from newage.services.rooms.rooms import RoomService
+from newage.services.events import RoomListener, SessionListener
+from newage.services.rooms.registry import RoomRegistry
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
 from newage.settings import limit, text
@@ -42,7 +42,7 @@ class RelationService(SessionListener, RoomListener):
         world: World,
         outbox: IOutbox,
         sessions: SessionService,
-        rooms: RoomService,
+        rooms: RoomRegistry,
         store: IStateStore,
         settings: RelationSettings,
         choose: Callable[[Sequence[str]], str],
@@ -104,6 +104,18 @@ class RelationService(SessionListener, RoomListener):
         self._recompute()
         return self._assignments
 
+    def visible_to(self, actor: Caller) -> Mapping[str, tuple[str, ...]]:
+        """All of them for an administrator; for others those of their rooms."""
+        seen = self.assignments()
+        if administers(actor):
+            return seen
+        return {room: seen[room] for room in self._rooms.rooms_of(actor.identity) if room in seen}
+
+    def extension_sessions(self) -> tuple[Session, ...]:
+        """Those of the available extensions that are there, earliest first."""
+        found = (self._sessions.by_identity(identity) for identity in self._extensions)
+        return tuple(session for session in found if session is not None)
+
     def rooms_of_extension(self, identity: str) -> tuple[str, ...]:
         return tuple(room for room, extensions in self.assignments().items() if identity in extensions)
 
@@ -115,21 +127,29 @@ class RelationService(SessionListener, RoomListener):
 
     # ------------------------------------------------------------------------------------------------------- changes
 
-    async def set_policy(self, policy: ConnectionPolicy) -> None:
-        """Deal anew under this policy; it outlives a restart."""
+    async def set_policy(self, actor: Caller, policy: ConnectionPolicy) -> None:
+        """Deal anew under this policy; it outlives a restart.
+
+        :raises NotAuthorised: the actor is no administrator.
+        """
+        if not administers(actor):
+            raise NotAuthorised("Unauthorized")
         await self._store.save_state("connectionPolicy", policy.value)
         self.policy = policy
         self._touch(fresh=True, everybody=True)
 
-    async def assign_manually(self, room: str, targets: Sequence[str]) -> tuple[str, ...]:
+    async def assign_manually(self, actor: Caller, room: str, targets: Sequence[str]) -> tuple[str, ...]:
         """Replace a room's manual assignment; an empty one clears it (contract 6.4).
 
         One assignment after the other: each is stored with those before it.
 
         :param targets: identities or clientIds of available extensions.
+        :raises NotAuthorised: the actor is no administrator.
         :raises InvalidRequest: the policy is not Manual, or the limit is reached. :raises RoomMissing: no client room.
         :raises ClientMissing: no such extension.
         """
+        if not administers(actor):
+            raise NotAuthorised("Unauthorized")
         found: tuple[str, ...] = await self._storing.run(
             lambda: Deferred.fromCoroutine(self._assign_manually(room, targets))
         )

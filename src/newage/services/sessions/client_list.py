@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IDelayedCall
 from newage.domain.delivery import EVERYBODY, Audience, Emission
 from newage.domain.model import MONITOR_ROOM, Caller, Kind, Session
 from newage.ports import IOutbox
-from newage.services.listeners import SessionListener
+from newage.services.events import SessionListener
 from newage.services.world import World, iso
 from newage.settings import limit
 

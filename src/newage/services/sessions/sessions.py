@@ -12,6 +12,7 @@ from newage.domain.delivery import Audience
 from newage.domain.model import Caller, Peer, Session
 from newage.errors import Unavailable
 from newage.ports import IExtensionHost, IExtensionLink, IOutbox, ISessionListener
+from newage.services.events import SessionEvents
 from newage.services.world import World
 from newage.settings import Live, limit
 
@@ -42,11 +43,10 @@ class SessionService:
         self._by_identity: dict[str, _Live] = {}
         self._by_client: dict[str, dict[str, _Live]] = {}  # clientId -> identity -> session
         self._by_sid: dict[str, _Live] = {}
-        self._listeners: list[ISessionListener] = []
-        self.is_room_name: Callable[[str], bool] = lambda name: False
+        self.events = SessionEvents()
 
     def add_listener(self, listener: ISessionListener) -> None:
-        self._listeners.append(listener)
+        self.events.add(listener)
 
     # ------------------------------------------------------------------------------------------------- registration
 
@@ -75,12 +75,12 @@ class SessionService:
         self._outbox.subscribe(caller.sid, Audience.client(caller.client_id))
         self._outbox.subscribe(caller.sid, Audience.of_kind(caller.kind))
         if appeared:
-            self._tell("session_appeared", live.session)
-        self._tell("socket_attached", caller)
+            self.events.session_appeared(live.session)
+        self.events.socket_attached(caller)
         if link is not None:
             live.links[caller.sid] = link
             if len(live.links) == 1:
-                self._tell("extension_available", live.session)
+                self.events.extension_available(live.session)
 
     def detach(self, sid: str) -> None:
         """One socket less; unknown sids are ignored. After the last, the grace begins."""
@@ -89,9 +89,9 @@ class SessionService:
             return
         caller = live.callers.pop(sid)
         had_link = live.links.pop(sid, None) is not None
-        self._tell("socket_detached", caller)
+        self.events.socket_detached(caller)
         if had_link and not live.links:
-            self._tell("extension_lost", live.session)
+            self.events.extension_lost(live.session)
         if not live.callers:
             grace = self.settings.value.session_grace_ms / 1000
             live.grace = self._world.clock.callLater(grace, self._gone, live)
@@ -119,7 +119,7 @@ class SessionService:
         del siblings[live.session.identity]
         if not siblings:
             del self._by_client[live.session.client_id]
-        self._tell("session_gone", live.session)
+        self.events.session_gone(live.session)
 
     def _refresh(self, live: _Live, seen: Session) -> None:
         """A later socket may describe the client better; its type is whatever its newest socket proved."""
@@ -130,10 +130,6 @@ class SessionService:
             desc=seen.desc or live.session.desc,
             html=seen.html or live.session.html,
         )
-
-    def _tell(self, what: str, about: Session | Caller) -> None:
-        for listener in self._listeners:
-            getattr(listener, what)(about)
 
     # -------------------------------------------------------------------------------------------------------- lookup
 
@@ -148,17 +144,17 @@ class SessionService:
     def is_online(self, identity: str) -> bool:
         return identity in self._by_identity
 
-    def identity_holder(self, identity: str) -> str | None:
-        """The clientId of the session that has it as identity, else the one connected under it as clientId.
+    def named(self, identity: str, client_id: str | None = None) -> Session:
+        """Its session; of who is away one that says whose it is.
 
-        A group room holds its own name (contract 2.9, 4.1).
+        :param client_id: of who is away, where it is known; else it is called by its identity.
         """
-        live = self._by_identity.get(identity)
-        if live is not None:
-            return live.session.client_id
-        if identity in self._by_client:
-            return identity
-        return f"room {identity}" if self.is_room_name(identity) else None
+        session = self.by_identity(identity)
+        return session if session is not None else Session(client_id=client_id or identity, identity=identity)
+
+    def is_connected(self, client_id: str) -> bool:
+        """Has a client of exactly this id a session?"""
+        return client_id in self._by_client
 
     def resolve(self, target: str) -> Session | None:
         """By identity, else the most recently connected session of that clientId."""

@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from newage.domain.model import Caller, Role, Room
 from newage.ports import IChannel, IOutbox
-from newage.services.listeners import RoomListener, SessionListener
+from newage.services.events import RoomListener, SessionListener
 from newage.services.sessions.sessions import SessionService
 from newage.services.streams.library_reader import CANONICAL, NAMES, SocketStream, cut_laggards
 from newage.services.streams.polled_reader import PolledReader

@@ -31,7 +31,7 @@ from newage.domain.verdicts import (
 )
 from newage.errors import CallFailed, PeerGone, Unavailable
 from newage.ports import IUpstream
-from newage.services.listeners import RoomListener, SessionListener
+from newage.services.events import RoomListener, SessionListener
 from newage.services.requests.desks import Desks
 from newage.services.requests.ledger import RequestLedger
 from newage.services.rooms.activity import PresenceService

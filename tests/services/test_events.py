@@ -10,7 +10,7 @@ from zope.interface.verify import verifyClass, verifyObject
 from hubkit import HOME
 from newage.domain.model import Caller, Role, Room, Session
 from newage.ports import IRoomListener, ISessionListener
-from newage.services.listeners import RoomListener, SessionListener
+from newage.services.events import RoomListener, SessionListener
 
 SESSION = Session(client_id="web1", identity="web1")
 ROOM = Room(name="lounge", members={"web1": Role.GUEST})
@@ -22,6 +22,8 @@ ARGUMENTS = {
     "identity": "web1",
     "role": Role.GUEST,
     "reason": "kick",
+    "master": "web1",
+    "by": "boss",
 }
 
 CASES = [

@@ -1,0 +1,86 @@
+"""Members of a room, their roles and who becomes master, as pure functions on rooms (contract 2.10, 4.1, 4.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from unicodedata import is_normalized
+
+from attrs import evolve, frozen
+
+from newage.domain.model import RESERVED_IDS, Role, Room, RoomKind, Session
+from newage.domain.policy import successor
+
+
+@frozen(kw_only=True)
+class Member:
+    """One member as others see it; who is away has a session that says no more than its name."""
+
+    session: Session
+    role: Role
+    online: bool
+    muted: bool
+
+
+def valid_room_name(name: str) -> bool:
+    """1-128 printable characters, not reserved (contract 4.1).
+
+    In NFC and without blanks around it: two names that look the same shall be the same room.
+    """
+    return (
+        0 < len(name) <= 128
+        and name.isprintable()
+        and name == name.strip()
+        and is_normalized("NFC", name)
+        and name not in RESERVED_IDS
+    )
+
+
+def role_is_open(room: Room, identity: str, role: Role) -> bool:
+    """May that be the role of this one at all? Whoever a room is named after is its master for ever (contract 2.10)."""
+    if room.kind not in (RoomKind.PERSONAL, RoomKind.EXTENSION):
+        return True
+    return (role is Role.MASTER) == (identity == room.name)
+
+
+def tidy(room: Room) -> Room:
+    """Without the clients of those who are neither members nor muted any more."""
+    if all(who in room.members or who in room.muted for who in room.clients):
+        return room
+    return evolve(room, clients={w: c for w, c in room.clients.items() if w in room.members or w in room.muted})
+
+
+def with_member(room: Room, identity: str, role: Role, client_id: str | None) -> Room:
+    """:param client_id: whose identity it is, where that is known."""
+    clients = room.clients if client_id is None else {**room.clients, identity: client_id}
+    return evolve(room, members={**room.members, identity: role}, clients=clients)
+
+
+def without_member(room: Room, identity: str, online: Callable[[str], bool], *, forget_mute: bool) -> Room:
+    """The room after that member left; a group room that lost its master has the next one.
+
+    :param forget_mute: else who leaves and comes back is still muted.
+    """
+    members = {who: role for who, role in room.members.items() if who != identity}
+    muted = {who: term for who, term in room.muted.items() if who != identity or not forget_mute}
+    left = tidy(evolve(room, members=members, muted=muted))
+    if room.kind is not RoomKind.GROUP or left.master is not None:
+        return left
+    heir = successor(left, online)
+    return left if heir is None else evolve(left, members={**members, heir: Role.MASTER})
+
+
+def with_role(room: Room, identity: str, role: Role, online: Callable[[str], bool]) -> Room:
+    """The room after that member got this role: there is one master, and a group room that lost its own has another.
+
+    The former master becomes a manager; who has just been demoted is not the next one.
+    """
+    members = {**room.members, identity: role}
+    former = room.master
+    if role is Role.MASTER and former is not None and former != identity:
+        members[former] = Role.MANAGER
+    if room.kind is RoomKind.GROUP and Role.MASTER not in members.values():
+        others = evolve(room, members={who: has for who, has in members.items() if who != identity})
+        heir = successor(others, online)
+        if heir is not None:
+            members[heir] = Role.MASTER
+    return evolve(room, members=members)

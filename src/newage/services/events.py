@@ -1,0 +1,159 @@
+"""What happens to sessions and to rooms, and who is told: bases that hear nothing, and fan-outs that tell all.
+
+A service that wants to hear builds on ``SessionListener`` or ``RoomListener`` and overrides what concerns it.
+``SessionEvents`` and ``RoomEvents`` are listeners themselves: what they are told, they tell theirs, in order.
+"""
+
+from __future__ import annotations
+
+from zope.interface import implementer
+
+from newage.domain.model import Caller, Role, Room, Session
+from newage.ports import IRoomListener, ISessionListener
+
+
+@implementer(ISessionListener)
+class SessionListener:
+    def session_appeared(self, session: Session) -> None:
+        pass
+
+    def socket_attached(self, caller: Caller) -> None:
+        pass
+
+    def socket_detached(self, caller: Caller) -> None:
+        pass
+
+    def session_gone(self, session: Session) -> None:
+        pass
+
+    def extension_available(self, session: Session) -> None:
+        pass
+
+    def extension_lost(self, session: Session) -> None:
+        pass
+
+
+@implementer(IRoomListener)
+class RoomListener:
+    def room_created(self, room: Room) -> None:
+        pass
+
+    def room_deleted(self, room: Room) -> None:
+        pass
+
+    def room_restored(self, room: Room) -> None:
+        pass
+
+    def member_joined(self, room: Room, identity: str, role: Role) -> None:
+        pass
+
+    def member_left(self, room: Room, identity: str, reason: str) -> None:
+        pass
+
+    def master_changed(self, room: Room, master: str) -> None:
+        pass
+
+    def role_changed(self, room: Room, identity: str, role: Role) -> None:
+        pass
+
+    def role_set(self, room: Room, identity: str, role: Role) -> None:
+        pass
+
+    def member_muted(self, room: Room, identity: str, by: str) -> None:
+        pass
+
+    def member_unmuted(self, room: Room, identity: str, by: str) -> None:
+        pass
+
+    def mode_changed(self, room: Room, by: str) -> None:
+        pass
+
+
+@implementer(ISessionListener)
+class SessionEvents:
+    """Tells its listeners, in the order they were added."""
+
+    def __init__(self) -> None:
+        self._listeners: list[ISessionListener] = []
+
+    def add(self, listener: ISessionListener) -> None:
+        self._listeners.append(listener)
+
+    def session_appeared(self, session: Session) -> None:
+        for listener in self._listeners:
+            listener.session_appeared(session)
+
+    def socket_attached(self, caller: Caller) -> None:
+        for listener in self._listeners:
+            listener.socket_attached(caller)
+
+    def socket_detached(self, caller: Caller) -> None:
+        for listener in self._listeners:
+            listener.socket_detached(caller)
+
+    def session_gone(self, session: Session) -> None:
+        for listener in self._listeners:
+            listener.session_gone(session)
+
+    def extension_available(self, session: Session) -> None:
+        for listener in self._listeners:
+            listener.extension_available(session)
+
+    def extension_lost(self, session: Session) -> None:
+        for listener in self._listeners:
+            listener.extension_lost(session)
+
+
+@implementer(IRoomListener)
+class RoomEvents:
+    """Tells its listeners, in the order they were added."""
+
+    def __init__(self) -> None:
+        self._listeners: list[IRoomListener] = []
+
+    def add(self, listener: IRoomListener) -> None:
+        self._listeners.append(listener)
+
+    def room_created(self, room: Room) -> None:
+        for listener in self._listeners:
+            listener.room_created(room)
+
+    def room_deleted(self, room: Room) -> None:
+        for listener in self._listeners:
+            listener.room_deleted(room)
+
+    def room_restored(self, room: Room) -> None:
+        for listener in self._listeners:
+            listener.room_restored(room)
+
+    def member_joined(self, room: Room, identity: str, role: Role) -> None:
+        for listener in self._listeners:
+            listener.member_joined(room, identity, role)
+
+    def member_left(self, room: Room, identity: str, reason: str) -> None:
+        for listener in self._listeners:
+            listener.member_left(room, identity, reason)
+
+    def master_changed(self, room: Room, master: str) -> None:
+        for listener in self._listeners:
+            listener.master_changed(room, master)
+
+    def role_changed(self, room: Room, identity: str, role: Role) -> None:
+        for listener in self._listeners:
+            listener.role_changed(room, identity, role)
+
+    def role_set(self, room: Room, identity: str, role: Role) -> None:
+        for listener in self._listeners:
+            listener.role_set(room, identity, role)
+
+    def member_muted(self, room: Room, identity: str, by: str) -> None:
+        for listener in self._listeners:
+            listener.member_muted(room, identity, by)
+
+    def member_unmuted(self, room: Room, identity: str, by: str) -> None:
+        for listener in self._listeners:
+            listener.member_unmuted(room, identity, by)
+
+    def mode_changed(self, room: Room, by: str) -> None:
+        for listener in self._listeners:
+            listener.mode_changed(room, by)

@@ -1,0 +1,435 @@
+"""All rooms with their members: what is in force and what is stored (contract 2.10, 4.1-4.3).
+
+Nobody's right is asked here: callers come through ``RoomService`` and ``ModerationService``.
+
+A change is in force in memory first, stored, and only then announced and acknowledged; a change that could not be
+stored is taken back. Personal rooms are stored with their first message, not with every connection.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from attrs import evolve, frozen
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.logger import Logger
+
+from newage.domain.membership import role_is_open, tidy, valid_room_name, with_member, with_role, without_member
+from newage.domain.model import MONITOR_ROOM, Caller, Kind, RequestMode, Role, Room, RoomKind, Session
+from newage.errors import AlreadyMember, InvalidRequest, NotMember, RoomDenied, RoomExists, RoomMissing, Unavailable
+from newage.ports import IOutbox, IRoomListener, IRoomStore
+from newage.services.events import RoomEvents
+from newage.services.rooms.audiences import RoomAudiences
+from newage.services.rooms.default_mode import DefaultMode
+from newage.services.sessions.names import Names
+from newage.services.sessions.sessions import SessionService
+from newage.services.world import World
+from newage.settings import Live, limit, switch, text
+
+
+@frozen(kw_only=True)
+class RoomSettings:
+    max_group_rooms: int = limit(1000, "rooms created by clients and administrators")
+    max_rooms: int = limit(50_000, "rooms of all kinds, those of absent sessions included")
+    max_members_per_room: int = limit(500, "members of one room")
+    joins_per_minute: int = limit(20, "rooms an identity may enter by itself in a minute; each leaves a message there")
+    offline_retention_seconds: int = limit(86_400, "how long membership outlives the session")
+    empty_room_grace_seconds: int = limit(60, "how long an empty group room is kept")
+    sweep_seconds: int = limit(60, "how often expired memberships are looked for")
+    clients_may_create_rooms: bool = switch(False, "open CREATE_ROOM to client kind; off: administrators only")
+    default_room_message_request_mode: str = text("Default", "request mode of new rooms (contract 5.4)")
+
+
+class RoomRegistry:
+    """The rooms there are. Whoever wants to hear of them is added to ``events``."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        world: World,
+        outbox: IOutbox,
+        sessions: SessionService,
+        names: Names,
+        store: IRoomStore,
+        default_mode: DefaultMode,
+        settings: Live[RoomSettings],
+    ) -> None:
+        self._world = world
+        self._sessions = sessions
+        self._taken = names
+        self._transport = RoomAudiences(outbox, sessions)
+        self._store = store
+        self._settings = settings
+        self._default_mode = default_mode
+        self.events = RoomEvents()
+        self._rooms: dict[str, Room] = {}  # by name
+        self._names: dict[str, str] = {}  # id -> name
+        self._of: defaultdict[str, dict[str, None]] = defaultdict(dict)  # identity -> its rooms, in order of joining
+        self._stored: set[str] = set()
+        self._old_mutes: defaultdict[str, list[str]] = defaultdict(list)  # identity of unknown client -> rooms
+        self._groups = 0
+
+    def add_listener(self, listener: IRoomListener) -> None:
+        self.events.add(listener)
+
+    async def load(self) -> None:
+        """Take the stored rooms in."""
+        for room in await self._store.load_rooms():
+            self._stored.add(room.id)
+            self._put(room)
+            for identity in room.muted:
+                if identity not in room.clients:
+                    self._old_mutes[identity].append(room.name)
+        if MONITOR_ROOM not in self._rooms:
+            monitors = Room(
+                name=MONITOR_ROOM, id=self._world.new_id(), kind=RoomKind.MONITOR, created_at=self._world.wall()
+            )
+            self._put(monitors)
+
+    # -------------------------------------------------------------------------------------------------------- lookup
+
+    def get(self, name: str) -> Room | None:
+        return self._rooms.get(name)
+
+    def require(self, name: str) -> Room:
+        """:raises RoomMissing: with the contract's words."""
+        room = self._rooms.get(name)
+        if room is None:
+            raise RoomMissing("Room not found")
+        return room
+
+    def meant(self, actor: Caller, name: str | None) -> str:
+        """The room somebody means: none and the own clientId are the personal room (contract 5.1, 6.4)."""
+        if name is None or (name == actor.client_id and name not in self._rooms):
+            return actor.identity
+        return name
+
+    def current(self, room: Room) -> Room | None:
+        """This very room as it is now; None when it is gone, whether or not there is one of its name again."""
+        return self.with_id(room.id)
+
+    def with_id(self, room_id: str) -> Room | None:
+        """The room with that id, whatever there may be under its name."""
+        name = self._names.get(room_id)
+        return None if name is None else self._rooms[name]
+
+    def all(self) -> Iterable[Room]:
+        return self._rooms.values()
+
+    def rooms_of(self, identity: str) -> tuple[str, ...]:
+        return tuple(self._of.get(identity, ()))
+
+    def is_group(self, name: str) -> bool:
+        room = self._rooms.get(name)
+        return room is not None and room.kind is RoomKind.GROUP
+
+    @property
+    def is_full(self) -> bool:
+        """Is there no place for one more room?"""
+        return len(self._rooms) >= self._settings.value.max_rooms
+
+    def member(self, room: Room, subject: str) -> str | None:
+        """The member meant: an identity, or the clientId of one that is there."""
+        if subject in room.members:
+            return subject
+        for identity in room.members:
+            session = self._sessions.by_identity(identity)
+            if session is not None and session.client_id == subject:
+                return identity
+        session = self._sessions.resolve(subject)
+        return session.identity if session is not None and session.identity in room.members else None
+
+    def client_of(self, identity: str) -> str | None:
+        """Whose identity it is, as far as is known of one that is away."""
+        session = self._sessions.by_identity(identity)
+        if session is not None:
+            return session.client_id
+        known = (self._rooms[name].clients.get(identity) for name in self._of.get(identity, ()))
+        return next((client_id for client_id in known if client_id is not None), None)
+
+    def online_members(self, room: Room) -> tuple[str, ...]:
+        return tuple(identity for identity in room.members if self._sessions.is_online(identity))
+
+    # ------------------------------------------------------------------------------------------------------- changes
+
+    async def create(self, name: str, creator: Session) -> Room:
+        """A group room with its creator as master (contract 3.5).
+
+        :raises InvalidRequest: the name is not allowed or somebody's id. :raises RoomExists: it is taken.
+        :raises Unavailable: the limit of rooms is reached.
+        """
+        if not valid_room_name(name) or (name not in self._rooms and not self._is_free(name, creator)):
+            raise InvalidRequest("Invalid room name")
+        if name in self._rooms:
+            raise RoomExists("Room already exists")
+        if self._groups >= self._settings.value.max_group_rooms or self.is_full:
+            raise Unavailable("Too many rooms.")
+        room = Room(
+            name=name,
+            id=self._world.new_id(),
+            mode=self._default_mode.mode,
+            members={creator.identity: Role.MASTER},
+            clients={creator.identity: creator.client_id},
+            created_at=self._world.wall(),
+        )
+        await self._commit(None, room)
+        self._transport.enter(room.name, creator.identity)
+        self.events.room_created(room)
+        self.events.member_joined(room, creator.identity, Role.MASTER)
+        return room
+
+    def _is_free(self, name: str, creator: Session) -> bool:
+        """Whoever has it as its id could not come back: the room would hold the name."""
+        if self._taken.holder(name) is not None:
+            return False
+        return name == creator.client_id or not (name in self._of or self._taken.is_of_client(name))
+
+    def make_own(self, session: Session) -> None:
+        """The room named after an identity; there is none yet."""
+        room = Room(
+            name=session.identity,
+            id=self._world.new_id(),
+            kind=RoomKind.EXTENSION if session.kind is Kind.EXTENSION else RoomKind.PERSONAL,
+            mode=self._default_mode.mode,
+            members={session.identity: Role.MASTER},
+            clients={session.identity: session.client_id},
+            created_at=self._world.wall(),
+        )
+        self._put(room)
+        self.events.room_created(room)
+
+    async def delete(self, name: str) -> None:
+        """Forget a room, delete it from the store with its history, then say so; put it back if that failed.
+
+        Who owns it may return meanwhile: he finds no room and gets a new one.
+
+        :raises RoomMissing: it does not exist.
+        :raises InvalidRequest: it belongs to a live session or is the monitors'.
+        """
+        room = self.require(name)
+        if room.kind is RoomKind.MONITOR or (room.kind is not RoomKind.GROUP and self._sessions.is_online(name)):
+            raise InvalidRequest("Invalid operation")
+        was_stored = room.id in self._stored
+        self._take_out(room)
+        try:
+            await self._store.delete_room(room.id)
+        except BaseException:
+            if room.name not in self._rooms:
+                self._put_back(room, was_stored)
+            raise
+        self.events.room_deleted(room)
+        next_room = self._rooms.get(room.name)
+        for identity in room.members:
+            if next_room is None or identity not in next_room.members:
+                self._transport.leave(room.name, identity)
+
+    async def add(self, name: str, identity: str, role: Role = Role.GUEST) -> Room:
+        """Make somebody a member.
+
+        :raises AlreadyMember: it is one. :raises Unavailable: the room is full.
+        """
+        room = self.require(name)
+        if identity in room.members:
+            raise AlreadyMember("Already a member of this room.")
+        if len(room.members) >= self._settings.value.max_members_per_room:
+            raise Unavailable("Failed to join room")
+        changed = with_member(room, identity, role, self.client_of(identity))
+        await self._commit(room, changed)
+        self._transport.enter(name, identity)
+        self.events.member_joined(changed, identity, role)
+        return changed
+
+    def add_silently(self, name: str, identity: str, role: Role) -> None:
+        """Without a word to anybody, and without storing it; a member already is fine."""
+        room = self._rooms[name]
+        if identity not in room.members:
+            self._put(with_member(room, identity, role, self.client_of(identity)))
+            self._transport.enter(name, identity)
+
+    async def remove(self, name: str, identity: str, reason: str) -> Room:
+        """End a membership; the master's place is filled again (contract 4.2, 4.3).
+
+        :param reason: leave, kick, remove or disconnect.
+        :raises InvalidRequest: it is the own personal room. :raises NotMember: it is no member.
+        """
+        room = self.require(name)
+        if name == identity and reason != "disconnect":
+            raise InvalidRequest("Invalid operation")
+        if identity not in room.members:
+            raise NotMember("Not a member of this room.")
+        forget_mute = self._forgets_mute(room, identity, reason)
+        changed = without_member(room, identity, self._sessions.is_online, forget_mute=forget_mute)
+        await self._commit(room, changed)
+        self._transport.leave(name, identity)
+        self.events.member_left(changed, identity, reason)
+        if changed.master is not None and changed.master != room.master:
+            self.events.master_changed(changed, changed.master)
+        return changed
+
+    def _forgets_mute(self, room: Room, identity: str, reason: str) -> bool:
+        """Not of who leaves and comes back: an open room could be left just for that.
+
+        Who stays away is forgotten, unless its client is there by another identity; and so is who comes when too many
+        are remembered.
+        """
+        if len(room.muted) > self._settings.value.max_members_per_room:
+            return True
+        others = room.of_client(room.clients.get(identity))
+        return reason == "disconnect" and not any(who in room.members and who != identity for who in others)
+
+    async def give_role(self, room: Room, identity: str, role: Role) -> Room:
+        """Change a member's role, and those of others by that (contract 4.2).
+
+        :raises RoomDenied: nobody else may be master there, or its owner nothing else. :raises NotMember: it is none.
+        """
+        if identity not in room.members:
+            raise NotMember("Not a member of this room.")
+        if not role_is_open(room, identity, role):
+            raise RoomDenied("Failed to set member role")
+        changed = with_role(room, identity, role, self._sessions.is_online)
+        await self._commit(room, changed)
+        for who, has in changed.members.items():
+            if room.members[who] is not has:
+                self.events.role_changed(changed, who, has)
+        self.events.role_set(changed, identity, role)
+        return changed
+
+    async def set_mode(self, room: Room, mode: RequestMode, by: str) -> None:
+        """:raises RoomMissing: the room is gone."""
+        if room.mode is not mode:
+            self.events.mode_changed(await self.change(room, mode=mode), by)
+
+    async def change(self, room: Room, **changes: object) -> Room:
+        """Replace fields of a room and store it; announcing the change is the caller's."""
+        changed = tidy(evolve(room, **changes))  # type: ignore[arg-type]  # attrs checks the names at run time
+        await self._commit(room, changed)
+        return changed
+
+    async def lapse(self, room: Room, **changes: object) -> Room:
+        """``change`` for what time has brought about: in force even if it cannot be stored; the next change is.
+
+        :raises RoomMissing: the room was deleted meanwhile.
+        """
+        changed = tidy(evolve(room, **changes))  # type: ignore[arg-type]  # attrs checks the names at run time
+        try:
+            await self._commit(changed, changed)
+        except (RoomMissing, CancelledError):
+            raise
+        except Exception as error:
+            self.not_stored(error, room.name)
+        return changed
+
+    def next_seq(self, room_id: str) -> int:
+        """Number one history mutation; it reaches the store with the message that carries it.
+
+        :raises RoomMissing: that room is gone, whether or not there is one of its name again.
+        """
+        room = self.with_id(room_id)
+        if room is None:
+            raise RoomMissing("Room not found")
+        self._rooms[room.name] = evolve(room, seq=room.seq + 1)
+        return room.seq + 1
+
+    def ensure_stored(self, room_id: str) -> Deferred[None]:
+        """Store a room that was only in memory, before its first message."""
+        room = self._rooms[self._names[room_id]]
+        if room.id in self._stored:
+            return succeed(None)
+        self._stored.add(room.id)
+        d: Deferred[None] = self._store.save_room(room)
+        d.addErrback(self._not_stored_yet, room)
+        return d
+
+    def is_stored(self, room_id: str) -> bool:
+        """Will the room have this id after a restart, too, as far as is known?"""
+        return room_id in self._stored
+
+    def _not_stored_yet(self, failure: object, room: Room) -> None:
+        self._stored.discard(room.id)  # the next message tries again
+        self.not_stored(failure, room.name)
+
+    def claim(self, session: Session) -> None:
+        """Memberships and mutes of before do not say whose they are: from now on they do (A16)."""
+        identity = session.identity
+        unclaimed = [*self.rooms_of(identity), *self._old_mutes.pop(identity, ())]
+        for room in (self._rooms.get(name) for name in dict.fromkeys(unclaimed)):
+            if room is not None and identity not in room.clients:
+                claimed = evolve(room, clients={**room.clients, identity: session.client_id})
+                d = Deferred.fromCoroutine(self._commit(room, claimed))
+                d.addErrback(self.not_stored, room.name)
+
+    def enter_socket(self, caller: Caller) -> None:
+        """A new socket hears what is said in all rooms of its identity."""
+        for name in self._of.get(caller.identity, ()):
+            self._transport.enter_socket(name, caller)
+
+    def not_stored(self, failure: object, name: str) -> None:
+        """Log what nobody waits for."""
+        self._log.error("room {name} could not be stored: {failure}", name=name, failure=failure)
+
+    # ------------------------------------------------------------------------------------------------------ internals
+
+    def _put(self, room: Room) -> None:
+        before = self._rooms.get(room.name)
+        if before is None and room.kind is RoomKind.GROUP:
+            self._groups += 1
+            self._taken.add_room(room.name)
+        known: Mapping[str, Role] = before.members if before is not None else {}
+        for identity in known:
+            if identity not in room.members:
+                self._forget_membership(room.name, identity)
+        for identity in room.members:
+            self._of[identity][room.name] = None
+        self._rooms[room.name] = room
+        self._names[room.id] = room.name
+
+    def _put_back(self, room: Room, stored: bool) -> None:
+        self._put(room)
+        if stored:
+            self._stored.add(room.id)
+        self.events.room_restored(room)
+
+    def _take_out(self, room: Room) -> None:
+        del self._rooms[room.name]
+        del self._names[room.id]
+        self._stored.discard(room.id)
+        if room.kind is RoomKind.GROUP:
+            self._groups -= 1
+            self._taken.drop_room(room.name)
+        for identity in room.members:
+            self._forget_membership(room.name, identity)
+
+    def _forget_membership(self, name: str, identity: str) -> None:
+        rooms = self._of[identity]
+        rooms.pop(name, None)
+        if not rooms:
+            del self._of[identity]
+
+    async def _commit(self, before: Room | None, after: Room) -> None:
+        """Put in force, store, take back if that failed.
+
+        :raises RoomMissing: the room was deleted meanwhile, whether or not there is one of its name again.
+        """
+        if before is not None and self.current(before) is None:
+            raise RoomMissing("Room not found")
+        self._put(after)
+        self._stored.add(after.id)
+        try:
+            await self._store.save_room(after)
+        except BaseException:
+            self._take_back(before, after)
+            raise
+        if self.current(after) is None:
+            await self._store.delete_room(after.id)
+            raise RoomMissing("Room not found")
+
+    def _take_back(self, before: Room | None, after: Room) -> None:
+        now = self._rooms.get(after.name)
+        if now is None or evolve(now, seq=after.seq) != after:
+            return  # a later change builds on this one and stores both
+        if before is not None:
+            self._put(evolve(before, seq=now.seq))
+        else:
+            self._take_out(now)

@@ -1,0 +1,109 @@
+"""Members, roles and heirs of one room (contract 2.10, 4.1, 4.2)."""
+
+from __future__ import annotations
+
+import pytest
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newage.domain.membership import role_is_open, tidy, valid_room_name, with_member, with_role, without_member
+from newage.domain.model import Role, Room, RoomKind, Term
+
+G, S, MAN, MAS = Role.GUEST, Role.SPECIAL, Role.MANAGER, Role.MASTER
+PEOPLE = ("ann", "bob", "cid", "dan")
+
+
+def everybody(who: str) -> bool:
+    return True
+
+
+def nobody(who: str) -> bool:
+    return False
+
+
+@pytest.mark.parametrize("name", ["a", "Die Runde", "x" * 128, "a/b", "日本"])
+def test_names_of_rooms(name: str) -> None:
+    assert valid_room_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", "a ", " a", "x" * 129, "a\n", "a\u202eb", "e\u0301", "server", "monitor-room", "__proto__"]
+)
+def test_names_that_no_room_may_have(name: str) -> None:
+    assert not valid_room_name(name)
+
+
+@pytest.mark.parametrize("kind", list(RoomKind))
+@pytest.mark.parametrize("role", list(Role))
+def test_only_who_a_room_is_named_after_is_its_master(kind: RoomKind, role: Role) -> None:
+    room = Room(name="ann", kind=kind)
+    owned = kind in (RoomKind.PERSONAL, RoomKind.EXTENSION)
+    assert role_is_open(room, "ann", role) is (not owned or role is MAS)
+    assert role_is_open(room, "bob", role) is (not owned or role is not MAS)
+
+
+def test_a_member_is_entered_with_its_client_where_that_is_known() -> None:
+    room = with_member(with_member(Room(name="r"), "ann-1", MAS, "ann"), "bob", G, None)
+    assert (dict(room.members), dict(room.clients)) == ({"ann-1": MAS, "bob": G}, {"ann-1": "ann"})
+
+
+def test_clients_are_kept_of_members_and_of_the_muted() -> None:
+    known = {who: who for who in PEOPLE}
+    room = Room(name="r", members={"ann": MAS}, muted={"bob": Term.of(0, 5)}, clients=known)
+    assert dict(tidy(room).clients) == {"ann": "ann", "bob": "bob"}
+    assert tidy(tidy(room)) is not room
+    settled = tidy(room)
+    assert tidy(settled) is settled
+
+
+def test_a_mute_stays_with_who_leaves_unless_it_is_forgotten() -> None:
+    room = Room(name="r", members={"ann": MAS, "bob": G}, muted={"bob": Term.of(0, 5), "cid": Term.of(0, 5)})
+    assert set(without_member(room, "bob", everybody, forget_mute=False).muted) == {"bob", "cid"}
+    assert set(without_member(room, "bob", everybody, forget_mute=True).muted) == {"cid"}
+
+
+def test_a_group_room_that_loses_its_master_has_the_next() -> None:
+    room = Room(name="r", members={"ann": MAS, "bob": G, "cid": MAN})
+    assert without_member(room, "ann", everybody, forget_mute=False).master == "cid"
+    assert without_member(room, "ann", "bob".__eq__, forget_mute=False).master == "bob"
+    assert without_member(room, "ann", nobody, forget_mute=False).master is None
+    assert without_member(room, "bob", everybody, forget_mute=False).master == "ann"
+
+
+def test_a_room_that_is_somebodys_waits_for_him() -> None:
+    room = Room(name="ann", kind=RoomKind.PERSONAL, members={"ann": MAS, "bob": MAN})
+    assert without_member(room, "ann", everybody, forget_mute=False).master is None
+
+
+def test_the_former_master_becomes_a_manager() -> None:
+    room = Room(name="r", members={"ann": MAS, "bob": G})
+    assert dict(with_role(room, "bob", MAS, everybody).members) == {"ann": MAN, "bob": MAS}
+    assert with_role(room, "ann", MAS, everybody) == room
+
+
+def test_who_was_demoted_is_not_the_next_master() -> None:
+    room = Room(name="r", members={"ann": MAS, "bob": G})
+    assert dict(with_role(room, "ann", MAN, everybody).members) == {"ann": MAN, "bob": MAS}
+    assert dict(with_role(room, "ann", MAN, nobody).members) == {"ann": MAN, "bob": G}
+    alone = evolve(room, members={"ann": MAS})
+    assert dict(with_role(alone, "ann", G, everybody).members) == {"ann": G}
+
+
+@given(
+    roles=st.lists(st.sampled_from([G, S, MAN]), min_size=3, max_size=3),
+    changes=st.lists(st.tuples(st.sampled_from(PEOPLE), st.sampled_from(list(Role))), max_size=8),
+    leavers=st.lists(st.sampled_from(PEOPLE[1:]), max_size=2),
+)
+def test_a_group_room_with_somebody_in_it_has_one_master(
+    roles: list[Role], changes: list[tuple[str, Role]], leavers: list[str]
+) -> None:
+    room = Room(name="r", members={"ann": MAS, **dict(zip(PEOPLE[1:], roles, strict=True))})
+    for who, role in changes:
+        room = with_role(room, who, role, everybody)
+        assert len(room.with_role(MAS)) == 1
+        assert set(room.members) == set(PEOPLE)
+    for who in leavers:
+        room = without_member(room, who, everybody, forget_mute=False)
+        assert who not in room.members
+        assert len(room.with_role(MAS)) == 1

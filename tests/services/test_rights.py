@@ -1,0 +1,108 @@
+"""Every method of a service that changes something for somebody asks whether he may: a door forgets nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from inspect import getmembers, isfunction, signature
+
+import pytest
+
+from hubkit import OPERATOR, Kit, failure_of, result_of
+from newage.domain.history import Change
+from newage.domain.model import Caller, ConnectionPolicy, Message, RequestMode, Role
+from newage.errors import NewAgeError, NotAuthorised
+from newage.services.history.editing import EditingService
+from newage.services.history.log import HistoryService
+from newage.services.history.missed import OfflineService
+from newage.services.requests.intake import RequestService
+from newage.services.rooms.assignments import RelationService
+from newage.services.rooms.moderation import ModerationService
+from newage.services.rooms.rooms import RoomService
+
+Act = Callable[[Kit, Caller], Awaitable[object]]
+
+# What a stranger is refused, by the method that refuses it; the room is "lounge", its guest "gue", a message "m1".
+REFUSED: dict[str, Act] = {
+    "RoomService.create": lambda kit, who: kit.room_service.create(who, "new"),
+    "RoomService.delete": lambda kit, who: kit.room_service.delete(who, "lounge"),
+    "RoomService.join": lambda kit, who: kit.room_service.join(who, "gue"),
+    "RoomService.leave": lambda kit, who: kit.room_service.leave(who, "lounge"),
+    "RoomService.add": lambda kit, who: kit.room_service.add(who, "lounge", "mas-2"),
+    "RoomService.remove": lambda kit, who: kit.room_service.remove(who, "lounge", "gue"),
+    "ModerationService.set_role": lambda kit, who: kit.moderation.set_role(who, "lounge", "gue", Role.MANAGER),
+    "ModerationService.kick": lambda kit, who: kit.moderation.kick(who, "lounge", "gue"),
+    "ModerationService.mute": lambda kit, who: kit.moderation.mute(who, "lounge", "gue", 5),
+    "ModerationService.unmute": lambda kit, who: kit.moderation.unmute(who, "lounge", "gue"),
+    "ModerationService.set_mode": lambda kit, who: kit.moderation.set_mode(who, "lounge", RequestMode.IMMEDIATE),
+    "ModerationService.set_mode_anywhere": lambda kit, who: kit.moderation.set_mode_anywhere(
+        who, "lounge", RequestMode.IMMEDIATE
+    ),
+    "ModerationService.set_default_mode": lambda kit, who: kit.moderation.set_default_mode(who, RequestMode.IMMEDIATE),
+    "RelationService.set_policy": lambda kit, who: kit.relations.set_policy(who, ConnectionPolicy.MANUAL),
+    "RelationService.assign_manually": lambda kit, who: kit.relations.assign_manually(who, "lounge", ()),
+    "EditingService.edit": lambda kit, who: kit.editing.edit(who, "lounge", "m1", Change(text="mine")),
+    "EditingService.delete": lambda kit, who: kit.editing.delete(who, "lounge", ["m1"]),
+    "EditingService.clear": lambda kit, who: kit.editing.clear(who, "lounge", requests=True, responses=True),
+    "HistoryService.push_context": lambda kit, who: kit.history.push_context(who, "lounge"),
+    "OfflineService.missed": lambda kit, who: kit.offline.missed(who, "lounge", None, 10),
+}
+LOOKS = {  # anybody may, or it sees for itself what the actor may see
+    "RelationService.visible_to",
+    "RequestService.submit",  # tests/services/requests
+}
+SERVICES = (
+    RoomService,
+    ModerationService,
+    RelationService,
+    EditingService,
+    HistoryService,
+    OfflineService,
+    RequestService,
+)
+
+
+@pytest.fixture
+def lounge(kit: Kit) -> Kit:
+    """A room with a message in it; ``out`` is there too, and no member."""
+    for who in ("mas", "mas-2", "gue", "out"):
+        kit.connect(who)
+    kit.group("lounge", "mas", gue=Role.GUEST)
+    result_of(kit.history.add(Message(message_id="m1", room="lounge", seq=0, identity="gue", text="hello")))
+    kit.settle()
+    kit.outbox.clear()
+    return kit
+
+
+@pytest.mark.parametrize("act", REFUSED.values(), ids=REFUSED.keys())
+def test_a_stranger_is_refused_and_nothing_happens(lounge: Kit, act: Act) -> None:
+    before = {room.name: room for room in lounge.rooms.all()}
+    stranger = lounge.caller(lounge.sessions.sids("out", "/llm")[0])
+    assert isinstance(failure_of(act(lounge, stranger)), NewAgeError)
+    lounge.settle()
+    assert {room.name: room for room in lounge.rooms.all()} == before
+    assert [message.text for message in lounge.stored("lounge") if not message.is_system] == ["hello"]
+    assert lounge.outbox.sent == []
+
+
+ADMINISTRATORS = sorted(set(REFUSED) - {"RoomService.leave", "RelationService.assign_manually"})
+
+
+@pytest.mark.parametrize("name", ADMINISTRATORS)
+def test_an_administrator_is_not_refused(lounge: Kit, name: str) -> None:
+    """Else the refusals above were for another reason."""
+    try:
+        result_of(REFUSED[name](lounge, OPERATOR))
+    except NotAuthorised:
+        pytest.fail("refused")
+
+
+def test_the_table_is_complete() -> None:
+    """Whatever takes an actor is in it; whoever adds a method adds its line."""
+    acts = {
+        f"{service.__name__}.{name}"
+        for service in SERVICES
+        for name, method in getmembers(service, isfunction)
+        if not name.startswith("_") and {"actor", "caller"} & set(list(signature(method).parameters)[1:2])
+    }
+    hears = {name for name in acts if name.endswith(("socket_attached", "socket_detached"))}
+    assert acts - hears == set(REFUSED) | LOOKS
