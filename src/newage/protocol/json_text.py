@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import orjson
 
+from newage.domain.text import well_formed
 from newage.errors import ProtocolError
 
 MAX_DEPTH: Final = 64
@@ -147,7 +148,7 @@ def _clean(value: Any, depth: int) -> Any:
     if depth > 4 * MAX_DEPTH:
         raise TypeError("nested too deep for JSON")
     if isinstance(value, str):
-        return whole_text(value)
+        return well_formed(value)
     if isinstance(value, Mapping):
         return {_key(key): _clean(member, depth + 1) for key, member in value.items()}
     if isinstance(value, (list, tuple)):
@@ -163,13 +164,4 @@ def _clean(value: Any, depth: int) -> Any:
 def _key(key: Any) -> str:
     if not isinstance(key, str):
         raise TypeError("JSON keys are strings")
-    return whole_text(key)
-
-
-def whole_text(text: str) -> str:
-    """Join surrogate halves that belong together and replace orphans by U+FFFD."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
+    return well_formed(key)

@@ -1,7 +1,6 @@
 """Static content: files beneath a folder and modules in memory, with validators and ranges (contract 9.1).
 
-A path is walked part by part on file descriptors with ``O_NOFOLLOW``: no symbolic link is followed below the root, so
-nothing outside it can be reached, whoever swaps what in between (contract 16.3.31). What is no plain file or folder,
+No symbolic link is followed below a root (contract 16.3.31, ``services.home.openat``). What is no plain file or folder,
 what begins with a dot and what holds NUL or a slash does not exist here.
 """
 
@@ -20,6 +19,7 @@ from attrs import field, frozen
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
+from newage.services.home.openat import open_below
 from newage.web.responses import HTML, answer, header_text
 
 if TYPE_CHECKING:
@@ -61,7 +61,6 @@ _TYPES: Final = {
     ".pdf": "application/pdf",
 }
 _CHUNK_BYTES: Final = 65_536  # read at a time; a smaller file is sent in one piece
-_OPEN_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _RANGE: Final = re.compile(r"bytes=\s*([0-9]{0,18})-([0-9]{0,18})\s*\Z")
 _METHODS: Final = (b"GET", b"HEAD")
 
@@ -88,18 +87,9 @@ def open_beneath(root: Path, parts: Sequence[str]) -> int | None:
     if any(not part or part.startswith(".") or "/" in part or "\x00" in part for part in parts):
         return None
     try:
-        current = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError:
+        return open_below(root, parts)
+    except (OSError, ValueError):
         return None
-    for part in parts:
-        try:
-            deeper = os.open(part, _OPEN_FLAGS, dir_fd=current)
-        except (OSError, UnicodeEncodeError):
-            return None
-        finally:
-            os.close(current)
-        current = deeper
-    return current
 
 
 def serve_beneath(

@@ -1,7 +1,6 @@
-"""JSON files under the home, opened part by part so that no symbolic link leads out (contract 7.5, 16.3.31).
+"""JSON files under the home; no symbolic link leads out of it (contract 7.5, 16.3.31, ``openat``).
 
-Everything here blocks: it runs in a thread. Every path is a tuple of parts below the home; nothing is ever resolved as
-text and opened later, so there is no moment in which a folder can be exchanged for a link.
+Everything here blocks: it runs in a thread. Every path is a tuple of parts below the home.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 from threading import Lock
@@ -20,13 +19,12 @@ import orjson
 from attrs import define, field, frozen
 
 from newage.errors import BadPath, FileMissing, FileReadFailed, FileWriteFailed, NewAgeError, PathOutside
+from newage.services.home.openat import LinkInTheWay, folder_below, open_in
 from newage.settings import limit, switch
 
 Parts = tuple[str, ...]
 Json = dict[str, Any]
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # NONBLOCK: a FIFO must not hold the thread
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _BOM = b"\xef\xbb\xbf"  # editors on Windows put it before UTF-8
 
@@ -125,9 +123,9 @@ class HomeFiles:
 
     def _read_at(self, folder: int, name: str) -> Json:
         try:
-            descriptor = os.open(name, _READ, dir_fd=folder)
+            descriptor = open_in(folder, name)
         except OSError as error:
-            raise _explain(error, folder, name, FileReadFailed) from error
+            raise _explain(error) from error
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise FileReadFailed("Not a file.")
@@ -211,31 +209,21 @@ class HomeFiles:
         with suppress(FileMissing):
             self.kind(parts)
             return  # replacing takes no more room
-        top = self.root.joinpath(*quota)
-        entries = sum(len(folders) + len(names) for _, folders, names in os.walk(top))
+        entries = 0
+        with suppress(FileMissing), self._folder(quota) as top:
+            entries = sum(len(folders) + len(names) for _, folders, names, _ in os.fwalk(dir_fd=top))
         if entries >= self._settings.max_files_per_client:
             raise FileWriteFailed("Too many files.")
 
     @contextmanager
     def _folder(self, parts: Parts, *, create: bool = False) -> Iterator[int]:
         """A descriptor of a folder, reached without following a link."""
-        try:
-            descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError as error:
-            raise FileMissing(MISSING) from error
-        try:
-            for part in parts:
-                if create:
-                    _make_folder(descriptor, part)
-                try:
-                    deeper = os.open(part, _FOLDER, dir_fd=descriptor)
-                except OSError as error:
-                    raise _explain(error, descriptor, part, FileReadFailed) from error
-                os.close(descriptor)
-                descriptor = deeper
-            yield descriptor
-        finally:
-            os.close(descriptor)
+        with ExitStack() as stack:
+            try:
+                folder = stack.enter_context(folder_below(self.root, parts, before=_make_folder if create else None))
+            except OSError as error:
+                raise _explain(error) from error
+            yield folder
 
 
 def _make_folder(folder: int, name: str) -> None:
@@ -248,11 +236,10 @@ def _make_folder(folder: int, name: str) -> None:
         raise FileWriteFailed("The folder cannot be created.") from error
 
 
-def _explain(error: OSError, folder: int, name: str, otherwise: type[NewAgeError]) -> NewAgeError:
-    """What a failed ``open`` means; a link is an attempt to leave, whatever it points to."""
-    with suppress(OSError):
-        if stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
-            return PathOutside(OUTSIDE)
+def _explain(error: OSError) -> NewAgeError:
+    """What it means that something could not be opened."""
+    if isinstance(error, LinkInTheWay):
+        return PathOutside(OUTSIDE)
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return FileMissing(MISSING)
-    return otherwise("The file cannot be opened.")
+    return FileReadFailed("The file cannot be opened.")
