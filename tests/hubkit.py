@@ -47,8 +47,8 @@ from newage.services.requests.forwarding import Forwarder
 from newage.services.requests.intake import RequestService
 from newage.services.requests.slots import Pacer
 from newage.services.requests.thinking import ConversationService
-from newage.services.rooms.activity import PresenceService
-from newage.services.rooms.assignments import RelationService
+from newage.services.rooms.activity import ActivityService
+from newage.services.rooms.assignments import AssignmentService
 from newage.services.rooms.default_mode import DefaultMode
 from newage.services.rooms.moderation import ModerationService
 from newage.services.rooms.mutes import Mutes
@@ -490,7 +490,7 @@ class Kit:
         self.moderation = ModerationService(self.world, self.rooms, self.mutes, self.default_mode)
         aliases = at.downstream.alias_events
         self.notices = RoomNotices(self.outbox, self.sessions, aliases=aliases)
-        self.relations = RelationService(
+        self.assignments = AssignmentService(
             self.world, self.outbox, self.sessions, self.rooms, state, at.relations, choose=lambda c: c[-1]
         )
         self.history = HistoryService(
@@ -500,19 +500,19 @@ class Kit:
             self.rooms,
             messages,
             live.history,
-            self.relations.assigned,
+            self.assignments.assigned,
             aliases=aliases,
         )
-        self.presence = PresenceService(self.world, self.outbox, self.sessions, self.rooms, live.presence)
+        self.activity = ActivityService(self.world, self.outbox, self.sessions, self.rooms, live.presence)
         self.desks = Desks(self.world, self.sessions, live.requests, make_desk)
         self.pacer = Pacer(self.desks)
-        forwarder = Forwarder(self.outbox, self.sessions, self.presence, self.pacer)
+        forwarder = Forwarder(self.outbox, self.sessions, self.activity, self.pacer)
         self.requests = RequestService(
             self.world,
             self.outbox,
             self.sessions,
             self.rooms,
-            self.relations,
+            self.assignments,
             self.history,
             self.desks,
             forwarder,
@@ -527,14 +527,14 @@ class Kit:
             self.requests,
             answers,
             self.downstream,
-            self.presence,
+            self.activity,
             live.streams,
         )
         self._make_staff(messages)
         for listener in (
             self.retention,
-            self.relations,
-            self.presence,
+            self.assignments,
+            self.activity,
             self.downstream,
             self.desks,
             self.streams,
@@ -545,12 +545,12 @@ class Kit:
             self.retention,
             self.mutes,
             self.notices,
-            self.relations,
+            self.assignments,
             self.requests,
             MuteNotices(self.outbox, self.sessions),
             self.streams,
             self.downstream,
-            self.presence,
+            self.activity,
             self.offline,
             self.history,
             self.conversation,
@@ -561,7 +561,7 @@ class Kit:
             result_of(self.rooms.load())
             self.retention.load()
             result_of(self.offline.load())
-            result_of(self.relations.load())
+            result_of(self.assignments.load())
             self.mutes.load()
             self.requests.start()
 
@@ -574,7 +574,7 @@ class Kit:
         self.conversation = ConversationService(
             self.world,
             self.rooms,
-            self.relations,
+            self.assignments,
             self.history,
             self.requests,
             self.sessions,
@@ -621,9 +621,9 @@ class Kit:
             self.requests,
             self.conversation,
             self.mutes,
-            self.presence,
+            self.activity,
             self.history,
-            self.relations,
+            self.assignments,
             self.retention,
             self.sessions,
         ):

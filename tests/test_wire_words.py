@@ -34,7 +34,6 @@ SPEAKERS_TODAY: set[str] = {
     "services/accounts/operator.py",
     "services/rooms/activity.py",
     "services/rooms/assignments.py",
-    "services/rooms/moderation.py",
     "services/rooms/notices.py",
     "services/sessions/client_list.py",
     "services/sessions/session_audit.py",

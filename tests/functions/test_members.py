@@ -59,7 +59,7 @@ class House:
             history=self.kit.history,
             requests=self.kit.requests,
             messages=self.kit.message_store,
-            serving=self.kit.relations.assigned,
+            serving=self.kit.assignments.assigned,
             make_workers=self._workers,
             call_seconds=lambda: 30,
             settings=LIMITS,

@@ -28,13 +28,13 @@ def llm(kit: Kit) -> Namespace:
         world=kit.world,
         outbox=kit.outbox,
         rooms=kit.rooms,
-        relations=kit.relations,
+        assignments=kit.assignments,
         requests=kit.requests,
         streams=kit.streams,
         downstream=kit.downstream,
         history=kit.history,
         offline=kit.offline,
-        presence=kit.presence,
+        activity=kit.activity,
     )
     namespace = Namespace("/llm", connect=refuse, disconnected=refuse)
     add_llm_events(namespace, services)
@@ -338,7 +338,7 @@ def test_processing_is_for_extensions_at_work(kit: Kit, llm: Namespace, web: Han
 
 
 def test_processing_elsewhere_is_refused(kit: Kit, llm: Namespace, web: HandSocket, extension: HandSocket) -> None:
-    kit.relations.policy = ConnectionPolicy.MANUAL
+    kit.assignments.policy = ConnectionPolicy.MANUAL
     kit.connect("late")
     ack = handled(llm, extension, "STOP_PROCESSING", {"targetRoom": "late"})
     assert ack["message"] == "You are not a member of room late."

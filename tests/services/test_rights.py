@@ -15,7 +15,7 @@ from newage.services.history.editing import EditingService
 from newage.services.history.log import HistoryService
 from newage.services.history.missed import OfflineService
 from newage.services.requests.intake import RequestService
-from newage.services.rooms.assignments import RelationService
+from newage.services.rooms.assignments import AssignmentService
 from newage.services.rooms.moderation import ModerationService
 from newage.services.rooms.rooms import RoomService
 
@@ -38,8 +38,8 @@ REFUSED: dict[str, Act] = {
         who, "lounge", RequestMode.IMMEDIATE
     ),
     "ModerationService.set_default_mode": lambda kit, who: kit.moderation.set_default_mode(who, RequestMode.IMMEDIATE),
-    "RelationService.set_policy": lambda kit, who: kit.relations.set_policy(who, ConnectionPolicy.MANUAL),
-    "RelationService.assign_manually": lambda kit, who: kit.relations.assign_manually(who, "lounge", ()),
+    "AssignmentService.set_policy": lambda kit, who: kit.assignments.set_policy(who, ConnectionPolicy.MANUAL),
+    "AssignmentService.assign_manually": lambda kit, who: kit.assignments.assign_manually(who, "lounge", ()),
     "EditingService.edit": lambda kit, who: kit.editing.edit(who, "lounge", "m1", Change(text="mine")),
     "EditingService.delete": lambda kit, who: kit.editing.delete(who, "lounge", ["m1"]),
     "EditingService.clear": lambda kit, who: kit.editing.clear(who, "lounge", requests=True, responses=True),
@@ -47,13 +47,13 @@ REFUSED: dict[str, Act] = {
     "OfflineService.missed": lambda kit, who: kit.offline.missed(who, "lounge", None, 10),
 }
 LOOKS = {  # anybody may, or it sees for itself what the actor may see
-    "RelationService.visible_to",
+    "AssignmentService.visible_to",
     "RequestService.submit",  # tests/services/requests
 }
 SERVICES = (
     RoomService,
     ModerationService,
-    RelationService,
+    AssignmentService,
     EditingService,
     HistoryService,
     OfflineService,
@@ -84,7 +84,7 @@ def test_a_stranger_is_refused_and_nothing_happens(lounge: Kit, act: Act) -> Non
     assert lounge.outbox.sent == []
 
 
-ADMINISTRATORS = sorted(set(REFUSED) - {"RoomService.leave", "RelationService.assign_manually"})
+ADMINISTRATORS = sorted(set(REFUSED) - {"RoomService.leave", "AssignmentService.assign_manually"})
 
 
 @pytest.mark.parametrize("name", ADMINISTRATORS)

@@ -132,26 +132,26 @@ def test_a_push_of_pages_ends(kit: Kit, ann: str) -> None:
 
 def test_who_typed_types_no_more_and_is_not_shown_idle(kit: Kit, ann: str) -> None:
     result_of(kit.rooms.add("den", "bob"))
-    kit.presence.start_typing("den", "ann")
+    kit.activity.start_typing("den", "ann")
     kit.make_again("den", "bob")
     kit.outbox.clear()
-    assert kit.presence.typing_in("ann") == ()
+    assert kit.activity.typing_in("ann") == ()
     kit.clock.advance(60)
     assert kit.outbox.bodies(bob(kit), "MEMBER_STATUS_UPDATE") == []
 
 
 def test_typing_that_ends_while_the_room_is_deleted_is_shown_to_nobody(kit: Kit, ann: str) -> None:
     result_of(kit.rooms.add("den", "bob"))
-    kit.presence.start_typing("den", "ann")
+    kit.activity.start_typing("den", "ann")
     kit.outbox.clear()
     kit.make_again("den", "bob", lambda: kit.clock.advance(0))
     kit.gate.shut = True
-    kit.presence.start_typing("den", "bob")
+    kit.activity.start_typing("den", "bob")
     deleting = Deferred.fromCoroutine(kit.rooms.delete("den"))
     kit.clock.advance(60)
     kit.gate.open()
     result_of(deleting)
-    assert kit.presence.typing_in("bob") == ()
+    assert kit.activity.typing_in("bob") == ()
     assert [b["status"] for b in kit.outbox.bodies(bob(kit), "MEMBER_STATUS_UPDATE")] == ["typing"]
 
 

@@ -286,7 +286,7 @@ def test_waiting_has_an_end(make_kit: Callable[..., Kit]) -> None:
 
 def test_of_two_extensions_the_first_may_have_it_and_the_second_not_any_more(kit: Kit, link: Link, den: Sids) -> None:
     other = kit.extension(Y)
-    result_of(kit.relations.set_policy(OPERATOR, ConnectionPolicy.BROADCAST))
+    result_of(kit.assignments.set_policy(OPERATOR, ConnectionPolicy.BROADCAST))
     kit.set_mode("den", RequestMode.IMMEDIATE)
     say(kit, den, "host", "busy", targets=(Y,))
     ack = say(kit, den, "ann", "told")
@@ -300,7 +300,7 @@ def test_of_two_extensions_the_first_may_have_it_and_the_second_not_any_more(kit
 
 def test_of_two_extensions_each_gets_it_as_it_is_stored_in_its_turn(kit: Kit, link: Link, den: Sids) -> None:
     other = kit.extension(Y)
-    result_of(kit.relations.set_policy(OPERATOR, ConnectionPolicy.BROADCAST))
+    result_of(kit.assignments.set_policy(OPERATOR, ConnectionPolicy.BROADCAST))
     say(kit, den, "host", "busy", targets=(Y,))
     kept, gone = (say(kit, den, who, "wrong")["messageId"] for who in ("ann", "bob"))
     assert say(kit, den, "host", "go")["state"] == "forwarded"

@@ -45,7 +45,7 @@ class PoliciesAndAssignments(RuleBasedStateMachine):
         self.kit.connect(who, "/rooms")
 
     def lists(self) -> Lists:
-        return {room: list(serving) for room, serving in self.kit.relations.assignments().items()}
+        return {room: list(serving) for room, serving in self.kit.assignments.all().items()}
 
     def settled(self, told: set[str] | None = None) -> None:
         """The turn is over: exactly the rooms whose list changed, or that are new, have heard of it.
@@ -74,7 +74,7 @@ class PoliciesAndAssignments(RuleBasedStateMachine):
 
     @rule(policy=st.sampled_from([policy.value for policy in ConnectionPolicy]))
     def set_policy(self, policy: str) -> None:
-        result_of(self.kit.relations.set_policy(OPERATOR, ConnectionPolicy(policy)))
+        result_of(self.kit.assignments.set_policy(OPERATOR, ConnectionPolicy(policy)))
         self.policy = policy
         now, some = self.lists(), self.extensions
         if some and policy == "Balanced":
@@ -85,7 +85,7 @@ class PoliciesAndAssignments(RuleBasedStateMachine):
 
     @rule(room=st.sampled_from((*CLIENTS, GROUP, "nowhere")), chosen=st.lists(st.sampled_from(EXTENSIONS), max_size=2))
     def assign(self, room: str, chosen: list[str]) -> None:
-        outcome = self.kit.relations.assign_manually(OPERATOR, room, chosen)
+        outcome = self.kit.assignments.assign_manually(OPERATOR, room, chosen)
         missing = [extension for extension in chosen if extension not in self.extensions]
         if self.policy != "Manual":
             assert str(failure_of(outcome)) == "Manual assignment is only allowed in Manual mode"
@@ -147,7 +147,7 @@ class PoliciesAndAssignments(RuleBasedStateMachine):
     def restart(self) -> None:
         before, self.kit = self.kit, Kit(with_stores_of=self.kit)
         before.close()
-        assert self.kit.relations.policy.value == self.policy
+        assert self.kit.assignments.policy.value == self.policy
         self.rooms, self.extensions, self.before = [], [], {}
         self.restored, self.group_first = set(IN_GROUP), self.stored & set(IN_GROUP)
 
@@ -155,9 +155,9 @@ class PoliciesAndAssignments(RuleBasedStateMachine):
 
     @invariant()
     def the_lists_are_what_the_policy_says(self) -> None:
-        relations, now = self.kit.relations, self.lists()
-        assert list(relations.client_rooms()) == self.rooms == list(now)
-        assert list(relations.extensions()) == self.extensions
+        assigned, now = self.kit.assignments, self.lists()
+        assert list(assigned.client_rooms()) == self.rooms == list(now)
+        assert list(assigned.extensions()) == self.extensions
         if not self.extensions:
             assert all(serving == [] for serving in now.values())
         elif self.policy in ("Free", "Broadcast"):

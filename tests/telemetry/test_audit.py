@@ -18,7 +18,7 @@ from newage.errors import AuthenticationFailed, BadKey, NewAgeError, NotAuthoris
 from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.debug import DebugEvents
 from newage.services.sessions.session_audit import MAX_ADDRESSES as MAX_ADDRESSES_OF_SESSION
-from newage.services.sessions.session_audit import Attendance
+from newage.services.sessions.session_audit import SessionAudit
 from newage.telemetry.audit import (
     FAILED,
     LINES_PER_SECOND,
@@ -203,7 +203,7 @@ class TestFile:
 
 class TestAttendance:
     def test_a_session_comes_once_from_each_address_and_goes_once(self, logged: Logged) -> None:
-        attendance = Attendance()
+        attendance = SessionAudit()
         here, elsewhere = caller(), caller("10.0.0.2", sid="s3")
         attendance.session_appeared(here.session)
         attendance.socket_attached(here)
@@ -222,7 +222,7 @@ class TestAttendance:
         assert logged.audited()[-1]["clientType"] == "web-app"
 
     def test_extensions(self, logged: Logged) -> None:
-        attendance = Attendance()
+        attendance = SessionAudit()
         who = caller()
         attendance.session_appeared(who.session)
         attendance.socket_attached(who)
@@ -232,7 +232,7 @@ class TestAttendance:
         assert {fact["namespace"] for fact in logged.audited()[1:]} == {"/llm"}
 
     def test_addresses_of_a_session_are_bounded(self, logged: Logged) -> None:
-        attendance = Attendance()
+        attendance = SessionAudit()
         for number in range(MAX_ADDRESSES_OF_SESSION + 3):
             attendance.socket_attached(caller(f"10.0.0.{number}"))
         assert len(logged.audited()) == MAX_ADDRESSES_OF_SESSION

@@ -26,7 +26,7 @@ from newage.gateway.engineio.engines import EngineServer
 from newage.gateway.socketio.dispatch import Dispatcher, Namespace
 from newage.gateway.socketio.hub import Hub
 from newage.gateway.socketio.multiplex import multiplexer
-from newage.namespaces import auth, clients, function_call, llm, messages, moderation, relations, rooms, sillytavern
+from newage.namespaces import assignments, auth, clients, function_call, llm, messages, moderation, rooms, sillytavern
 from newage.namespaces.debug import DebugEvents
 from newage.namespaces.door import Door
 from newage.namespaces.function_call import register_builtins
@@ -55,8 +55,8 @@ from newage.services.requests.forwarding import Forwarder
 from newage.services.requests.intake import RequestService
 from newage.services.requests.slots import Pacer
 from newage.services.requests.thinking import ConversationService
-from newage.services.rooms.activity import PresenceService
-from newage.services.rooms.assignments import RelationService
+from newage.services.rooms.activity import ActivityService
+from newage.services.rooms.assignments import AssignmentService
 from newage.services.rooms.default_mode import DefaultMode
 from newage.services.rooms.moderation import ModerationService
 from newage.services.rooms.mutes import Mutes
@@ -66,7 +66,7 @@ from newage.services.rooms.retention import RoomRetention
 from newage.services.rooms.rooms import RoomService
 from newage.services.sessions.client_list import ClientListService
 from newage.services.sessions.names import Names
-from newage.services.sessions.session_audit import Attendance
+from newage.services.sessions.session_audit import SessionAudit
 from newage.services.sessions.sessions import SessionService
 from newage.services.streams.answers import AnswerService
 from newage.services.streams.downstream import DownstreamService
@@ -187,7 +187,7 @@ class Assembly:
         """Function calls, and the URLs that one of them adds."""
         config, files = self._config, self._threads.files
         self.static = StaticRoutes(self.files, files, config.static)
-        self.calls = CallService(self.sessions, self.hub, self.relations.assigned, self.live.calls)
+        self.calls = CallService(self.sessions, self.hub, self.assignments.assigned, self.live.calls)
         functions = FileFunctions(
             self.files,
             files,
@@ -216,14 +216,14 @@ class Assembly:
             history=self.history,
             requests=self.requests,
             messages=self._stores.messages,
-            serving=self.relations.assigned,
+            serving=self.assignments.assigned,
             make_workers=threads,
             call_seconds=lambda: self.live.calls.value.function_call_timeout_ms / 1000,
             settings=settings,
         )
 
     def _make_conversation(self, world: World, hub: Hub) -> None:
-        """Rooms, relations, history, requests, streams: what is said, and who answers."""
+        """Rooms, assignments, history, requests, streams: what is said, and who answers."""
         config, stores, sessions = self._config, self._stores, self.sessions
         aliases = config.downstream.alias_events
         self.default_mode = DefaultMode(stores.state, RequestMode(config.rooms.default_room_message_request_mode))
@@ -233,7 +233,7 @@ class Assembly:
         self.mutes = Mutes(world, self.rooms)
         self.moderation = ModerationService(world, self.rooms, self.mutes, self.default_mode)
         choose = SystemRandom().choice
-        self.relations = RelationService(world, hub, sessions, self.rooms, stores.state, config.relations, choose)
+        self.assignments = AssignmentService(world, hub, sessions, self.rooms, stores.state, config.relations, choose)
         self.history = HistoryService(
             world,
             hub,
@@ -241,25 +241,25 @@ class Assembly:
             self.rooms,
             stores.messages,
             self.live.history,
-            self.relations.assigned,
+            self.assignments.assigned,
             aliases=aliases,
         )
-        self.presence = PresenceService(world, hub, sessions, self.rooms, self.live.presence)
+        self.activity = ActivityService(world, hub, sessions, self.rooms, self.live.presence)
         self.desks = Desks(world, sessions, self.live.requests)
         self.pacer = Pacer(self.desks)
-        forwarder = Forwarder(hub, sessions, self.presence, self.pacer)
+        forwarder = Forwarder(hub, sessions, self.activity, self.pacer)
         self.requests = RequestService(
-            world, hub, sessions, self.rooms, self.relations, self.history, self.desks, forwarder, self.live.requests
+            world, hub, sessions, self.rooms, self.assignments, self.history, self.desks, forwarder, self.live.requests
         )
         self.downstream = DownstreamService(world, hub, sessions, self._members, self.live.downstream)
         answers = AnswerService(world, hub, sessions, self.requests, self.history)
         self.streams = StreamService(
-            world, sessions, self.desks, self.requests, answers, self.downstream, self.presence, self.live.streams
+            world, sessions, self.desks, self.requests, answers, self.downstream, self.activity, self.live.streams
         )
         self.conversation = ConversationService(
             world,
             self.rooms,
-            self.relations,
+            self.assignments,
             self.history,
             self.requests,
             sessions,
@@ -285,10 +285,10 @@ class Assembly:
     def _listen(self) -> None:
         """Who is told first: rooms exist before anything is said of them, notices go out before system messages."""
         for session_listener in (
-            Attendance(),
+            SessionAudit(),
             self.retention,
-            self.relations,
-            self.presence,
+            self.assignments,
+            self.activity,
             self.client_list,
             self.downstream,
             self.desks,
@@ -300,12 +300,12 @@ class Assembly:
             self.retention,
             self.mutes,
             RoomNotices(self.hub, self.sessions, aliases=self._config.downstream.alias_events),
-            self.relations,
+            self.assignments,
             self.requests,
             MuteNotices(self.hub, self.sessions),
             self.streams,
             self.downstream,
-            self.presence,
+            self.activity,
             self.offline,
             self.history,
             self.conversation,
@@ -346,18 +346,18 @@ class Assembly:
             world=self.world,
             outbox=self.hub,
             rooms=self.rooms,
-            relations=self.relations,
+            assignments=self.assignments,
             requests=self.requests,
             streams=self.streams,
             downstream=self.downstream,
             history=self.history,
             offline=self.offline,
-            presence=self.presence,
+            activity=self.activity,
         )
         spoken = messages.MessageEvents(editing=self.editing)
         namespace = door.open("/llm", spoken.handlers(), link=partial(SocketLink.of, self.hub))
         llm.add_llm_events(namespace, services)
-        relations.add_room_query(namespace, self._relation_events())
+        assignments.add_room_query(namespace, self._assignment_events())
         moderation.add_mute_events(namespace, self._moderation_events())
         return namespace
 
@@ -366,16 +366,16 @@ class Assembly:
         namespace = door.open("/rooms", spoken.handlers(), entered=self._entered_rooms)
         events = rooms.RoomEvents(registry=self.rooms, rooms=self.room_service)
         rooms.add_room_events(namespace, events)
-        relations.add_relation_events(namespace, self._relation_events())
+        assignments.add_assignment_events(namespace, self._assignment_events())
         moderation.add_moderation_events(namespace, self._moderation_events())
         return namespace
 
     def _entered_rooms(self, socket: ISocket, caller: Caller, request: HandshakeRequest) -> None:
         """A first ``/rooms`` socket learns who serves its rooms (contract 6.3)."""
-        self.relations.announce_to(caller.sid, caller.identity)
+        self.assignments.announce_to(caller.sid, caller.identity)
 
-    def _relation_events(self) -> relations.RelationEvents:
-        return relations.RelationEvents(rooms=self.rooms, relations=self.relations)
+    def _assignment_events(self) -> assignments.AssignmentEvents:
+        return assignments.AssignmentEvents(rooms=self.rooms, assignments=self.assignments)
 
     def _moderation_events(self) -> moderation.ModerationEvents:
         return moderation.ModerationEvents(rooms=self.room_service, moderation=self.moderation)
@@ -394,11 +394,11 @@ class Assembly:
             "version": __version__,
             "implementation": "newage",
             "connectedClients": len(self.sessions.online_sessions()),
-            "connectedExtensions": list(self.relations.extensions()),
+            "connectedExtensions": list(self.assignments.extensions()),
             "rooms": sum(1 for _ in self.rooms.all()),
             "liveRequests": self.requests.live_count,
             "openStreams": self.streams.open_outputs,
-            "connectionPolicy": self.relations.policy.value,
+            "connectionPolicy": self.assignments.policy.value,
             "messageRequestMode": self.default_mode.mode.value,
             "memoryRssBytes": _resident_bytes(),
         }

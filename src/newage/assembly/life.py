@@ -79,7 +79,7 @@ class Core(Assembly, Service):
         await self.rooms.load()
         self.retention.load()
         await self.offline.load()
-        await self.relations.load()
+        await self.assignments.load()
         self.mutes.load()
 
     def stopService(self) -> Deferred[None]:
@@ -105,9 +105,9 @@ class Core(Assembly, Service):
             self.requests,
             self.conversation,
             self.mutes,
-            self.presence,
+            self.activity,
             self.history,
-            self.relations,
+            self.assignments,
             self.client_list,
             self.retention,
             self.sessions,

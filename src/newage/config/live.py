@@ -13,7 +13,7 @@ from newage.services.home.log_reader import LogReaderSettings
 from newage.services.home.watch import WatchSettings
 from newage.services.requests.limits import RequestSettings
 from newage.services.requests.thinking import ConversationSettings
-from newage.services.rooms.activity import PresenceSettings
+from newage.services.rooms.activity import ActivitySettings
 from newage.services.rooms.registry import RoomSettings
 from newage.services.sessions.sessions import SessionSettings
 from newage.services.streams.downstream import DownstreamSettings
@@ -25,7 +25,7 @@ class LiveTables:
     """One cell for each of these tables of ``Config``, under its name. A service is given the cell of its table."""
 
     sessions: Live[SessionSettings]
-    presence: Live[PresenceSettings]
+    presence: Live[ActivitySettings]
     rooms: Live[RoomSettings]
     history: Live[HistorySettings]
     requests: Live[RequestSettings]

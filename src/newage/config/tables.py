@@ -30,8 +30,8 @@ from newage.services.home.static_routes import StaticSettings
 from newage.services.home.watch import WatchSettings
 from newage.services.requests.limits import RequestSettings
 from newage.services.requests.thinking import ConversationSettings
-from newage.services.rooms.activity import PresenceSettings
-from newage.services.rooms.assignments import RelationSettings
+from newage.services.rooms.activity import ActivitySettings
+from newage.services.rooms.assignments import AssignmentSettings
 from newage.services.rooms.registry import RoomSettings
 from newage.services.sessions.client_list import ClientListSettings
 from newage.services.sessions.sessions import SessionSettings
@@ -99,14 +99,14 @@ class Config:
     gateway: GatewaySettings = field(factory=GatewaySettings)
     auth: AuthSettings = field(factory=AuthSettings)
     sessions: SessionSettings = field(factory=SessionSettings)
-    presence: PresenceSettings = field(factory=PresenceSettings)
+    presence: ActivitySettings = field(factory=ActivitySettings)
     rooms: RoomSettings = field(factory=RoomSettings)
     history: HistorySettings = field(factory=HistorySettings)
     requests: RequestSettings = field(factory=RequestSettings)
     streams: StreamSettings = field(factory=StreamSettings)
     conversation: ConversationSettings = field(factory=ConversationSettings)
     downstream: DownstreamSettings = field(factory=DownstreamSettings)
-    relations: RelationSettings = field(factory=RelationSettings)
+    relations: AssignmentSettings = field(factory=AssignmentSettings)
     client_list: ClientListSettings = field(factory=ClientListSettings)
     sillytavern: SillyTavernSettings = field(factory=SillyTavernSettings)
     files: FileSettings = field(factory=FileSettings)

@@ -1,4 +1,4 @@
-"""``/llm``: requests, history and presence (contract 3.3, 4.8, 4.9, 5.1); its streams are in ``llm_streams``."""
+"""``/llm``: requests, history and activity (contract 3.3, 4.8, 4.9, 5.1); its streams are in ``llm_streams``."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from newage.ports import IOutbox
 from newage.services.history.log import HistoryService
 from newage.services.history.missed import OfflineService
 from newage.services.requests.intake import RequestService
-from newage.services.rooms.activity import PresenceService
-from newage.services.rooms.assignments import RelationService
+from newage.services.rooms.activity import ActivityService
+from newage.services.rooms.assignments import AssignmentService
 from newage.services.rooms.registry import RoomRegistry
 from newage.services.streams.downstream import DownstreamService
 from newage.services.streams.upstream import StreamService
@@ -128,13 +128,13 @@ class LlmServices:
     world: World
     outbox: IOutbox
     rooms: RoomRegistry
-    relations: RelationService
+    assignments: AssignmentService
     requests: RequestService
     streams: StreamService
     downstream: DownstreamService
     history: HistoryService
     offline: OfflineService
-    presence: PresenceService
+    activity: ActivityService
 
 
 def add_llm_events(namespace: Namespace, services: LlmServices) -> None:
@@ -168,12 +168,12 @@ def _add_requests(namespace: Namespace, services: LlmServices) -> None:
 
 
 def _add_presence(namespace: Namespace, services: LlmServices) -> None:
-    presence, rooms = services.presence, services.rooms
+    shown, rooms = services.activity, services.rooms
 
     def concerned(caller: Caller, activity: Activity) -> str:
         name = services.rooms.meant(caller, activity.room)
         room = rooms.get(name)
-        serves = caller.kind is Kind.EXTENSION and caller.identity in services.relations.assigned(name)
+        serves = caller.kind is Kind.EXTENSION and caller.identity in services.assignments.assigned(name)
         if room is None or (caller.identity not in room.members and not serves):
             raise NotMember(f"You are not a member of room {name}.")
         return name
@@ -181,22 +181,22 @@ def _add_presence(namespace: Namespace, services: LlmServices) -> None:
     def start_typing(caller: Caller, activity: Activity) -> None:
         name = concerned(caller, activity)
         if not rooms.require(name).is_muted(caller.identity, caller.client_id):
-            presence.start_typing(name, caller.identity)
+            shown.start_typing(name, caller.identity)
 
     def stop_typing(caller: Caller, activity: Activity) -> None:
-        where = presence.typing_in(caller.identity) if activity.room is None else (concerned(caller, activity),)
+        where = shown.typing_in(caller.identity) if activity.room is None else (concerned(caller, activity),)
         for name in where:
-            presence.stop_typing(name, caller.identity)
+            shown.stop_typing(name, caller.identity)
 
     def start_processing(caller: Caller, activity: Activity) -> None:
         room, room_id = _processing_room(caller, activity)
         services.requests.started(caller.identity, activity.request_id, room_id)
-        presence.show(room, caller.identity, "processing", room_id=room_id)
+        shown.show(room, caller.identity, "processing", room_id=room_id)
 
     def stop_processing(caller: Caller, activity: Activity) -> None:
         room, room_id = _processing_room(caller, activity)
         services.streams.processing_stopped(caller.identity, activity.request_id, activity.room)
-        presence.show(room, caller.identity, "idle", room_id=room_id)
+        shown.show(room, caller.identity, "idle", room_id=room_id)
 
     def _processing_room(caller: Caller, activity: Activity) -> tuple[str, str]:
         """Name and id of the room it is at work for."""

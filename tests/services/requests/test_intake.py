@@ -254,7 +254,7 @@ def test_a_client_is_no_target(kit: Kit, link: Link, sid: str) -> None:
 
 
 def test_a_target_that_is_not_assigned_is_refused(kit: Kit, link: Link, sid: str) -> None:
-    result_of(kit.relations.set_policy(OPERATOR, ConnectionPolicy.MANUAL))
+    result_of(kit.assignments.set_policy(OPERATOR, ConnectionPolicy.MANUAL))
     error = failure_of(kit.ask(sid, targets=(X,)))
     assert (type(error), str(error)) == (NotAuthorised, f"Client web1 is not allowed to send messages to room {X}.")
     assert kit.statuses(sid) == ["failed"]
@@ -294,7 +294,7 @@ def test_the_same_extension_named_twice_is_asked_once(kit: Kit, sid: str) -> Non
 )
 def test_the_policy_chooses_when_nobody_is_named(kit: Kit, sid: str, policy: ConnectionPolicy, asked: str) -> None:
     links = {name: kit.extension(name) for name in "XY"}
-    result_of(kit.relations.set_policy(OPERATOR, policy))
+    result_of(kit.assignments.set_policy(OPERATOR, policy))
     kit.submit(sid)
     assert "".join(name for name, link in links.items() if link.forwarded) == asked
 

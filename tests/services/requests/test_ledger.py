@@ -38,7 +38,7 @@ def ledger(kit: Kit) -> Sweepable:
     kit.change("requests", extension_first_sign_seconds=10_000)
     kit.extension(X, capacity=16)
     kit.extension(Y, capacity=16)
-    forwarder = Forwarder(kit.outbox, kit.sessions, kit.presence, kit.pacer)
+    forwarder = Forwarder(kit.outbox, kit.sessions, kit.activity, kit.pacer)
     return Sweepable(kit.world, kit.outbox, kit.desks, forwarder, kit.live.requests)
 
 

@@ -11,7 +11,7 @@ from zope.interface.verify import verifyObject
 from hubkit import Kit, result_of
 from newage.domain.model import Role
 from newage.ports import ISessionListener
-from newage.services.rooms.activity import PresenceSettings
+from newage.services.rooms.activity import ActivitySettings
 
 
 @pytest.fixture
@@ -31,11 +31,11 @@ def shown(kit: Kit, sid: str) -> list[tuple[str, str]]:
 
 
 def test_it_listens(kit: Kit) -> None:
-    assert verifyObject(ISessionListener, kit.presence)
+    assert verifyObject(ISessionListener, kit.activity)
 
 
 def test_a_status_goes_to_all_members_the_subject_included(kit: Kit, ann: str) -> None:
-    kit.presence.show("lounge", "bob-client-1", "processing")
+    kit.activity.show("lounge", "bob-client-1", "processing")
     bob = kit.sessions.sids("bob-client-1", "/llm")[0]
     body: Any = {
         "identity": "bob-client-1",
@@ -48,42 +48,42 @@ def test_a_status_goes_to_all_members_the_subject_included(kit: Kit, ann: str) -
 
 
 def test_typing_ends_by_itself(kit: Kit, ann: str) -> None:
-    kit.presence.start_typing("lounge", "cid")
+    kit.activity.start_typing("lounge", "cid")
     kit.clock.advance(14)
     assert shown(kit, ann) == [("cid", "typing")]
     kit.clock.advance(1)
     assert shown(kit, ann) == [("cid", "typing"), ("cid", "idle")]
-    assert kit.presence.typing_in("cid") == ()
+    assert kit.activity.typing_in("cid") == ()
 
 
 def test_more_typing_prolongs_silently(kit: Kit, ann: str) -> None:
     for _ in range(4):
-        kit.presence.start_typing("lounge", "cid")
+        kit.activity.start_typing("lounge", "cid")
         kit.clock.advance(14)
     assert shown(kit, ann) == [("cid", "typing")]
-    kit.presence.stop_typing("lounge", "cid")
-    kit.presence.stop_typing("lounge", "cid")
+    kit.activity.stop_typing("lounge", "cid")
+    kit.activity.stop_typing("lounge", "cid")
     kit.clock.advance(60)
     assert shown(kit, ann) == [("cid", "typing"), ("cid", "idle")]
 
 
 def test_the_typing_time_is_a_setting(make_kit: Callable[..., Kit]) -> None:
-    kit = make_kit(presence=PresenceSettings(typing_idle_seconds=3))
+    kit = make_kit(presence=ActivitySettings(typing_idle_seconds=3))
     sid = kit.connect("web1")
-    kit.presence.start_typing("web1", "web1")
+    kit.activity.start_typing("web1", "web1")
     kit.clock.advance(3)
     assert shown(kit, sid) == [("web1", "typing"), ("web1", "idle")]
 
 
 def test_one_types_in_several_rooms(kit: Kit, ann: str) -> None:
-    kit.presence.start_typing("lounge", "cid")
-    kit.presence.start_typing("cid", "cid")
-    assert kit.presence.typing_in("cid") == ("lounge", "cid")
+    kit.activity.start_typing("lounge", "cid")
+    kit.activity.start_typing("cid", "cid")
+    assert kit.activity.typing_in("cid") == ("lounge", "cid")
 
 
 def test_who_goes_offline_is_announced_after_the_grace(kit: Kit, ann: str) -> None:
     rooms = kit.connect("ann", "/rooms")
-    kit.presence.start_typing("lounge", "bob-client-1")
+    kit.activity.start_typing("lounge", "bob-client-1")
     kit.disconnect_all("bob-client-1")
     assert shown(kit, ann) == [("bob-client-1", "typing")]
     kit.clock.advance(2)
@@ -125,7 +125,7 @@ def test_nobody_hears_of_who_is_alone(kit: Kit) -> None:
 
 
 def test_who_has_left_types_no_more(kit: Kit, ann: str) -> None:
-    kit.presence.start_typing("lounge", "cid")
+    kit.activity.start_typing("lounge", "cid")
     result_of(kit.rooms.remove("lounge", "cid", "leave"))
     kit.clock.advance(60)
-    assert kit.presence.typing_in("cid") == ()
+    assert kit.activity.typing_in("cid") == ()

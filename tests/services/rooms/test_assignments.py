@@ -11,7 +11,7 @@ from hubkit import OPERATOR, Kit, failure_of, result_of
 from newage.domain.model import ConnectionPolicy, Role
 from newage.errors import ClientMissing, InvalidRequest, RoomMissing
 from newage.ports import IRoomListener, ISessionListener
-from newage.services.rooms.assignments import RelationSettings
+from newage.services.rooms.assignments import AssignmentSettings
 
 FREE, MANUAL = ConnectionPolicy.FREE, ConnectionPolicy.MANUAL
 BALANCED, BROADCAST, RANDOM = ConnectionPolicy.BALANCED, ConnectionPolicy.BROADCAST, ConnectionPolicy.RANDOM
@@ -22,13 +22,13 @@ def lists(kit: Kit, sid: str) -> list[tuple[str, list[str]]]:
 
 
 def set_policy(kit: Kit, policy: ConnectionPolicy) -> None:
-    result_of(kit.relations.set_policy(OPERATOR, policy))
+    result_of(kit.assignments.set_policy(OPERATOR, policy))
     kit.settle()
 
 
 def test_it_listens(kit: Kit) -> None:
-    assert verifyObject(ISessionListener, kit.relations)
-    assert verifyObject(IRoomListener, kit.relations)
+    assert verifyObject(ISessionListener, kit.assignments)
+    assert verifyObject(IRoomListener, kit.assignments)
 
 
 # -------------------------------------------------------------------------------------------------------- client rooms
@@ -39,36 +39,36 @@ def test_client_rooms_are_personal_rooms_of_clients_in_order_of_registration(kit
     kit.extension("SillyTavern-1")
     kit.connect("monitor", client_type="monitor")
     kit.connect("web1")
-    assert kit.relations.client_rooms() == ("web2", "web1")
-    assert kit.relations.extensions() == ("SillyTavern-1",)
+    assert kit.assignments.client_rooms() == ("web2", "web1")
+    assert kit.assignments.extensions() == ("SillyTavern-1",)
 
 
 def test_group_rooms_count_while_a_client_is_there(kit: Kit) -> None:
     kit.connect("monitor", client_type="monitor")
     kit.group("lounge", "monitor")
-    assert kit.relations.client_rooms() == ()
+    assert kit.assignments.client_rooms() == ()
     kit.connect("web1")
     result_of(kit.rooms.add("lounge", "web1"))
-    assert kit.relations.client_rooms() == ("web1", "lounge")
+    assert kit.assignments.client_rooms() == ("web1", "lounge")
     kit.disconnect_all("web1")
     kit.clock.advance(2)
-    assert kit.relations.client_rooms() == ()
+    assert kit.assignments.client_rooms() == ()
     kit.connect("web1")
-    assert set(kit.relations.client_rooms()) == {"web1", "lounge"}
+    assert set(kit.assignments.client_rooms()) == {"web1", "lounge"}
     result_of(kit.rooms.remove("lounge", "web1", "leave"))
-    assert kit.relations.client_rooms() == ("web1",)
+    assert kit.assignments.client_rooms() == ("web1",)
     result_of(kit.rooms.delete("lounge"))
-    assert kit.relations.assigned("lounge") == ()
+    assert kit.assignments.assigned("lounge") == ()
 
 
 def test_an_extension_counts_while_it_has_a_link(kit: Kit) -> None:
     kit.connect("web1")
     kit.extension("SillyTavern-1")
     kit.connect("SillyTavern-1", "/auth", client_type="SillyTavern")
-    assert kit.relations.assigned("web1") == ("SillyTavern-1",)
+    assert kit.assignments.assigned("web1") == ("SillyTavern-1",)
     kit.disconnect(kit.sessions.sids("SillyTavern-1", "/llm")[0])
-    assert kit.relations.assigned("web1") == ()
-    assert kit.relations.extensions() == ()
+    assert kit.assignments.assigned("web1") == ()
+    assert kit.assignments.extensions() == ()
 
 
 # ------------------------------------------------------------------------------------------------------------ policies
@@ -86,7 +86,7 @@ def crowd(kit: Kit) -> dict[str, str]:
 
 
 def assigned(kit: Kit) -> dict[str, str]:
-    return {room: "".join(extensions) for room, extensions in kit.relations.assignments().items()}
+    return {room: "".join(extensions) for room, extensions in kit.assignments.all().items()}
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_free_shares_no_list(kit: Kit, crowd: dict[str, str]) -> None:
     kit.extension("Z")
     kit.settle()
     assert assigned(kit) == {"a": "XYZ", "b": "XYZ", "c": "XYZ"}
-    assert kit.relations.rooms_of_extension("Z") == ("a", "b", "c")
+    assert kit.assignments.rooms_of_extension("Z") == ("a", "b", "c")
 
 
 # -------------------------------------------------------------------------------------------------------------- manual
@@ -140,20 +140,20 @@ def test_free_shares_no_list(kit: Kit, crowd: dict[str, str]) -> None:
 
 def test_manual_assignments_are_kept_for_who_returns(kit: Kit, crowd: dict[str, str]) -> None:
     set_policy(kit, MANUAL)
-    assert result_of(kit.relations.assign_manually(OPERATOR, "a", ["Y", "X", "Y"])) == ("Y", "X")
+    assert result_of(kit.assignments.assign_manually(OPERATOR, "a", ["Y", "X", "Y"])) == ("Y", "X")
     assert assigned(kit) == {"a": "YX", "b": "", "c": ""}
     kit.disconnect_all("Y")
     assert assigned(kit)["a"] == "X"
     kit.extension("Y")
     assert assigned(kit)["a"] == "YX"
-    assert result_of(kit.relations.assign_manually(OPERATOR, "a", [])) == ()
+    assert result_of(kit.assignments.assign_manually(OPERATOR, "a", [])) == ()
     assert assigned(kit)["a"] == ""
 
 
 def test_manual_assignment_announces_to_every_room(kit: Kit, crowd: dict[str, str]) -> None:
     set_policy(kit, MANUAL)
     kit.outbox.clear()
-    result_of(kit.relations.assign_manually(OPERATOR, "a", ["X"]))
+    result_of(kit.assignments.assign_manually(OPERATOR, "a", ["X"]))
     kit.settle()
     assert [lists(kit, sid) for sid in crowd.values()] == [[("a", ["X"])], [("b", [])], [("c", [])]]
 
@@ -161,12 +161,12 @@ def test_manual_assignment_announces_to_every_room(kit: Kit, crowd: dict[str, st
 def test_manual_assignment_takes_client_ids(kit: Kit, crowd: dict[str, str]) -> None:
     kit.extension("SillyTavern-1", identity="SillyTavern-1-tab")
     set_policy(kit, MANUAL)
-    assert result_of(kit.relations.assign_manually(OPERATOR, "a", ["SillyTavern-1"])) == ("SillyTavern-1-tab",)
+    assert result_of(kit.assignments.assign_manually(OPERATOR, "a", ["SillyTavern-1"])) == ("SillyTavern-1-tab",)
 
 
 def test_manual_assignment_fails_in_the_contracts_words(kit: Kit, crowd: dict[str, str]) -> None:
     def failed(room: str, *extensions: str) -> tuple[type, str]:
-        error = failure_of(kit.relations.assign_manually(OPERATOR, room, extensions))
+        error = failure_of(kit.assignments.assign_manually(OPERATOR, room, extensions))
         return type(error), str(error)
 
     assert failed("a", "X") == (InvalidRequest, "Manual assignment is only allowed in Manual mode")
@@ -178,21 +178,21 @@ def test_manual_assignment_fails_in_the_contracts_words(kit: Kit, crowd: dict[st
 
 def test_a_room_that_is_away_can_still_be_cleared(kit: Kit, crowd: dict[str, str]) -> None:
     set_policy(kit, MANUAL)
-    result_of(kit.relations.assign_manually(OPERATOR, "a", ["X"]))
+    result_of(kit.assignments.assign_manually(OPERATOR, "a", ["X"]))
     kit.disconnect_all("a")
     kit.clock.advance(2)
-    assert result_of(kit.relations.assign_manually(OPERATOR, "a", [])) == ()
+    assert result_of(kit.assignments.assign_manually(OPERATOR, "a", [])) == ()
 
 
 def test_manual_assignments_are_limited(make_kit: Callable[..., Kit]) -> None:
-    kit = make_kit(relations=RelationSettings(connection_policy="Manual", max_manual_assignments=1))
+    kit = make_kit(relations=AssignmentSettings(connection_policy="Manual", max_manual_assignments=1))
     kit.connect("a")
     kit.connect("b")
     kit.extension("X")
-    result_of(kit.relations.assign_manually(OPERATOR, "a", ["X"]))
-    assert str(failure_of(kit.relations.assign_manually(OPERATOR, "b", ["X"]))) == "Failed to assign extension"
-    result_of(kit.relations.assign_manually(OPERATOR, "a", []))
-    result_of(kit.relations.assign_manually(OPERATOR, "b", ["X"]))
+    result_of(kit.assignments.assign_manually(OPERATOR, "a", ["X"]))
+    assert str(failure_of(kit.assignments.assign_manually(OPERATOR, "b", ["X"]))) == "Failed to assign extension"
+    result_of(kit.assignments.assign_manually(OPERATOR, "a", []))
+    result_of(kit.assignments.assign_manually(OPERATOR, "b", ["X"]))
 
 
 def test_policy_and_manual_assignments_outlive_a_restart(make_kit: Callable[..., Kit]) -> None:
@@ -200,21 +200,21 @@ def test_policy_and_manual_assignments_outlive_a_restart(make_kit: Callable[...,
     before.connect("a")
     before.extension("X")
     set_policy(before, MANUAL)
-    result_of(before.relations.assign_manually(OPERATOR, "a", ["X"]))
+    result_of(before.assignments.assign_manually(OPERATOR, "a", ["X"]))
     kit = make_kit(with_stores_of=before)
-    assert kit.relations.policy is MANUAL
+    assert kit.assignments.policy is MANUAL
     kit.connect("a")
     kit.extension("X")
-    assert kit.relations.assigned("a") == ("X",)
+    assert kit.assignments.assigned("a") == ("X",)
 
 
 def test_a_room_made_again_is_not_assigned_to(kit: Kit, crowd: dict[str, str]) -> None:
     set_policy(kit, MANUAL)
     kit.group("lounge", "a")
-    result_of(kit.relations.assign_manually(OPERATOR, "lounge", ["X"]))
+    result_of(kit.assignments.assign_manually(OPERATOR, "lounge", ["X"]))
     kit.make_again("lounge", "b")
-    assert kit.relations.assigned("lounge") == ()
-    assert str(failure_of(kit.relations.assign_manually(OPERATOR, "nowhere", []))) == "Client room not found"
+    assert kit.assignments.assigned("lounge") == ()
+    assert str(failure_of(kit.assignments.assign_manually(OPERATOR, "nowhere", []))) == "Client room not found"
     assert result_of(kit.state_store.load_state())["roomAssignments"] == {}
 
 
@@ -229,17 +229,17 @@ def test_what_was_assigned_by_name_is_the_next_rooms_of_that_name_once(make_kit:
     for extension in "XY":
         kit.extension(extension)
     kit.connect("a")
-    assert (kit.relations.assigned("lounge"), kit.relations.assigned("a")) == (("X",), ("Y",))
-    assert result_of(kit.relations.assign_manually(OPERATOR, "b", [])) == ()
+    assert (kit.assignments.assigned("lounge"), kit.assignments.assigned("a")) == (("X",), ("Y",))
+    assert result_of(kit.assignments.assign_manually(OPERATOR, "b", [])) == ()
     kit.connect("b")
-    assert kit.relations.assigned("b") == ()
+    assert kit.assignments.assigned("b") == ()
     kit.make_again("lounge", "a")
-    assert kit.relations.assigned("lounge") == ()
+    assert kit.assignments.assigned("lounge") == ()
     after = make_kit(with_stores_of=kit)
     for extension in "XY":
         after.extension(extension)
     after.connect("a")
-    assert (after.relations.assigned("lounge"), after.relations.assigned("a")) == ((), ("Y",))
+    assert (after.assignments.assigned("lounge"), after.assignments.assigned("a")) == ((), ("Y",))
     state = result_of(after.state_store.load_state())
     assert (state["manualAssignments"], state["roomAssignments"]) == ({}, {after.room_id("a"): ["Y"]})
 
@@ -247,18 +247,18 @@ def test_what_was_assigned_by_name_is_the_next_rooms_of_that_name_once(make_kit:
 def test_an_assignment_to_a_room_that_cannot_be_stored_is_none(kit: Kit, crowd: dict[str, str]) -> None:
     set_policy(kit, MANUAL)
     kit.gate.broken = True
-    assert str(failure_of(kit.relations.assign_manually(OPERATOR, "a", ["X"]))) == "Failed to assign extension"
-    assert kit.relations.assigned("a") == ()
+    assert str(failure_of(kit.assignments.assign_manually(OPERATOR, "a", ["X"]))) == "Failed to assign extension"
+    assert kit.assignments.assigned("a") == ()
 
 
 def test_a_deletion_of_what_was_assigned_that_cannot_be_stored_is_logged(kit: Kit, crowd: dict[str, str]) -> None:
     set_policy(kit, MANUAL)
     kit.group("lounge", "a")
-    result_of(kit.relations.assign_manually(OPERATOR, "lounge", ["X"]))
+    result_of(kit.assignments.assign_manually(OPERATOR, "lounge", ["X"]))
     kit.state_gate.broken = True
     result_of(kit.rooms.delete("lounge"))
     kit.state_gate.broken = False
-    result_of(kit.relations.assign_manually(OPERATOR, "a", ["X"]))
+    result_of(kit.assignments.assign_manually(OPERATOR, "a", ["X"]))
     assert result_of(kit.state_store.load_state())["roomAssignments"] == {kit.room_id("a"): ["X"]}
 
 
@@ -267,11 +267,11 @@ def test_a_policy_nobody_knows_any_more_does_not_stop_the_start(make_kit: Callab
     result_of(before.state_store.save_state("connectionPolicy", "Fairest"))
     result_of(before.state_store.save_state("manualAssignments", {"a": "X", "b": [1, "Y"], "c": ["Z"]}))
     kit = make_kit(with_stores_of=before)
-    assert kit.relations.policy is FREE
+    assert kit.assignments.policy is FREE
     set_policy(kit, MANUAL)
     kit.connect("c")
     kit.extension("Z")
-    assert kit.relations.assigned("c") == ("Z",)
+    assert kit.assignments.assigned("c") == ("Z",)
 
 
 # ------------------------------------------------------------------------------------------------------- announcements
@@ -315,16 +315,16 @@ def test_a_socket_that_comes_to_rooms_hears_the_lists_of_its_rooms(kit: Kit) -> 
     kit.group("lounge", "web1")
     kit.settle()
     sid = kit.connect("web1", "/rooms")
-    kit.relations.announce_to(sid, "web1")
+    kit.assignments.announce_to(sid, "web1")
     assert lists(kit, sid) == [("web1", ["X"]), ("lounge", ["X"])]
     staff = kit.connect("monitor", "/rooms", client_type="monitor")
-    kit.relations.announce_to(staff, "monitor")
+    kit.assignments.announce_to(staff, "monitor")
     assert lists(kit, staff) == []
 
 
 def test_an_announcement_under_way_ends_with_the_hub(kit: Kit) -> None:
     sid = kit.connect("web1", "/rooms")
-    kit.relations.close()
+    kit.assignments.close()
     kit.settle()
     assert lists(kit, sid) == []
 
@@ -343,7 +343,7 @@ def test_a_master_who_inherits_changes_no_list(kit: Kit) -> None:
 def test_a_session_that_turns_out_to_be_an_extension_is_no_client_room(kit: Kit) -> None:
     """The reference extension logs in with another clientType before it comes as an extension."""
     kit.connect("SillyTavern-1", namespace="/auth", client_type="extension_loginSocket")
-    assert kit.relations.client_rooms() == ("SillyTavern-1",)
+    assert kit.assignments.client_rooms() == ("SillyTavern-1",)
     kit.extension("SillyTavern-1")
-    assert kit.relations.client_rooms() == ()
-    assert kit.relations.extensions() == ("SillyTavern-1",)
+    assert kit.assignments.client_rooms() == ()
+    assert kit.assignments.extensions() == ("SillyTavern-1",)

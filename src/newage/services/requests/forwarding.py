@@ -13,16 +13,16 @@ from newage.domain.request import Request, merge_text
 from newage.errors import NewAgeError
 from newage.ports import IOutbox
 from newage.services.requests.slots import Pacer
-from newage.services.rooms.activity import PresenceService
+from newage.services.rooms.activity import ActivityService
 from newage.services.sessions.sessions import SessionService
 
 
 class Forwarder:
-    def __init__(self, outbox: IOutbox, sessions: SessionService, presence: PresenceService, pacer: Pacer) -> None:
+    def __init__(self, outbox: IOutbox, sessions: SessionService, activity: ActivityService, pacer: Pacer) -> None:
         self._pacer = pacer
         self._outbox = outbox
         self._sessions = sessions
-        self._presence = presence
+        self._activity = activity
 
     def enter(self, request: Request, send: Callable[[str, str], None]) -> None:
         """Let it wait for its turn at each of its targets.
@@ -77,7 +77,7 @@ class Forwarder:
                 question=question,
             )
         )
-        self._presence.show(request.room, target, "processing", room_id=request.room_id)
+        self._activity.show(request.room, target, "processing", room_id=request.room_id)
 
     def go_on(self, extension: str | None = None) -> None:
         """Something ended or time went by: this extension, or each, gets what waits for it and may go now."""

@@ -31,7 +31,7 @@ from newage.services.requests.forwarding import Forwarder
 from newage.services.requests.ledger import RequestLedger
 from newage.services.requests.limits import RequestSettings
 from newage.services.requests.sending import Sender
-from newage.services.rooms.assignments import RelationService
+from newage.services.rooms.assignments import AssignmentService
 from newage.services.rooms.registry import RoomRegistry
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
@@ -50,7 +50,7 @@ class RequestService(RequestLedger, RoomListener):
         outbox: IOutbox,
         sessions: SessionService,
         rooms: RoomRegistry,
-        relations: RelationService,
+        assignments: AssignmentService,
         history: HistoryService,
         desks: Desks,
         forwarder: Forwarder,
@@ -59,7 +59,7 @@ class RequestService(RequestLedger, RoomListener):
         super().__init__(world, outbox, desks, forwarder, settings)
         self._sessions = sessions
         self._rooms = rooms
-        self._relations = relations
+        self._assignments = assignments
         self._history = history
         self._sender = Sender(rooms, history, desks, forwarder, self)
         self._queues: dict[str, RoomQueue] = {}  # room id -> what waits for its host
@@ -243,10 +243,10 @@ class RequestService(RequestLedger, RoomListener):
 
     def _targets(self, request: Request, room: str, *, exempt: bool) -> tuple[str, ...]:
         """Steps 5 and 6 of contract 5.2: live extensions, assigned to the room."""
-        assigned = self._relations.assigned(room)
+        assigned = self._assignments.assigned(room)
         if request.ask.targets is None:
-            candidates = assigned or (self._relations.extensions() if exempt else ())
-            chosen = default_targets(self._relations.policy, candidates)
+            candidates = assigned or (self._assignments.extensions() if exempt else ())
+            chosen = default_targets(self._assignments.policy, candidates)
             if not chosen:
                 raise ClientMissing(NO_EXTENSION)
             return chosen

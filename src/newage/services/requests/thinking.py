@@ -20,7 +20,7 @@ from newage.services.events import RoomListener
 from newage.services.history.log import HistoryService
 from newage.services.requests.intake import RequestService
 from newage.services.requests.slots import Pacer
-from newage.services.rooms.assignments import RelationService
+from newage.services.rooms.assignments import AssignmentService
 from newage.services.rooms.registry import RoomRegistry
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
@@ -63,7 +63,7 @@ class ConversationService(RoomListener):
 
     _world: World
     _rooms: RoomRegistry
-    _relations: RelationService
+    _assignments: AssignmentService
     _history: HistoryService
     _requests: RequestService
     _sessions: SessionService
@@ -120,7 +120,7 @@ class ConversationService(RoomListener):
         """The extensions that serve a room and may speak in it."""
         return [
             extension
-            for extension in self._relations.assigned(room.name)
+            for extension in self._assignments.assigned(room.name)
             if not room.is_muted(extension, self._rooms.client_of(extension))
         ]
 

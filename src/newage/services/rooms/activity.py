@@ -16,18 +16,18 @@ from newage.settings import Live, limit
 
 
 @frozen(kw_only=True)
-class PresenceSettings:
+class ActivitySettings:
     typing_idle_seconds: int = limit(15, "typing without a further sign ends after it")
 
 
-class PresenceService(SessionListener, RoomListener):
+class ActivityService(SessionListener, RoomListener):
     def __init__(
         self,
         world: World,
         outbox: IOutbox,
         sessions: SessionService,
         rooms: RoomRegistry,
-        settings: Live[PresenceSettings],
+        settings: Live[ActivitySettings],
     ) -> None:
         self._world = world
         self._outbox = outbox

@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from newage.domain.delivery import Audience, Emission
 from newage.domain.model import Caller, ConnectionPolicy, Kind, Role, Room, RoomKind, Session
 from newage.domain.policy import Assignments, administers, assign
+from newage.domain.state import CONNECTION_POLICY, MANUAL_ASSIGNMENTS, ROOM_ASSIGNMENTS
 from newage.errors import ClientMissing, InvalidRequest, NotAuthorised, RoomMissing
 from newage.ports import IOutbox, IStateStore
 from newage.services.events import RoomListener, SessionListener
@@ -24,7 +25,7 @@ from newage.settings import limit, text
 
 
 @frozen(kw_only=True)
-class RelationSettings:
+class AssignmentSettings:
     connection_policy: str = text("Free", "policy of a fresh home: Free, Manual, Balanced, Broadcast, Random")
     max_manual_assignments: int = limit(1000, "rooms with a stored manual assignment")
 
@@ -32,7 +33,7 @@ class RelationSettings:
 Lists = dict[str, tuple[str, ...]]
 
 
-class RelationService(SessionListener, RoomListener):
+class AssignmentService(SessionListener, RoomListener):
     """Assignments are recomputed when they are next looked at after a trigger, and announced once per reactor turn."""
 
     _log = Logger()
@@ -44,7 +45,7 @@ class RelationService(SessionListener, RoomListener):
         sessions: SessionService,
         rooms: RoomRegistry,
         store: IStateStore,
-        settings: RelationSettings,
+        settings: AssignmentSettings,
         choose: Callable[[Sequence[str]], str],
     ) -> None:
         self._world = world
@@ -70,14 +71,14 @@ class RelationService(SessionListener, RoomListener):
     async def load(self) -> None:
         """Take over the policy and the manual assignments set before the last stop."""
         state = await self._store.load_state()
-        policy = state.get("connectionPolicy")
+        policy = state.get(CONNECTION_POLICY)
         if policy in {known.value for known in ConnectionPolicy}:
             self.policy = ConnectionPolicy(policy)
         elif policy is not None:
             self._log.warn("the stored connection policy is none: {policy}", policy=policy)
-        assigned = _lists(state.get("roomAssignments"))
+        assigned = _lists(state.get(ROOM_ASSIGNMENTS))
         self._manual = {room_id: names for room_id, names in assigned.items() if self._rooms.with_id(room_id)}
-        self._by_name = _lists(state.get("manualAssignments"))
+        self._by_name = _lists(state.get(MANUAL_ASSIGNMENTS))
         for room in self._rooms.all():
             self._bind(room)
 
@@ -100,13 +101,13 @@ class RelationService(SessionListener, RoomListener):
         self._recompute()
         return self._assignments.get(room, ())
 
-    def assignments(self) -> Mapping[str, tuple[str, ...]]:
+    def all(self) -> Mapping[str, tuple[str, ...]]:
         self._recompute()
         return self._assignments
 
     def visible_to(self, actor: Caller) -> Mapping[str, tuple[str, ...]]:
         """All of them for an administrator; for others those of their rooms."""
-        seen = self.assignments()
+        seen = self.all()
         if administers(actor):
             return seen
         return {room: seen[room] for room in self._rooms.rooms_of(actor.identity) if room in seen}
@@ -117,7 +118,7 @@ class RelationService(SessionListener, RoomListener):
         return tuple(session for session in found if session is not None)
 
     def rooms_of_extension(self, identity: str) -> tuple[str, ...]:
-        return tuple(room for room, extensions in self.assignments().items() if identity in extensions)
+        return tuple(room for room, extensions in self.all().items() if identity in extensions)
 
     def announce_to(self, sid: str, identity: str) -> None:
         """AVAILABLE_EXTENSIONS of one's own room to a socket that has just come to ``/rooms``."""
@@ -134,7 +135,7 @@ class RelationService(SessionListener, RoomListener):
         """
         if not administers(actor):
             raise NotAuthorised("Unauthorized")
-        await self._store.save_state("connectionPolicy", policy.value)
+        await self._store.save_state(CONNECTION_POLICY, policy.value)
         self.policy = policy
         self._touch(fresh=True, everybody=True)
 
@@ -183,10 +184,10 @@ class RelationService(SessionListener, RoomListener):
         return tuple(found)
 
     async def _save(self, manual: Lists, by_name: Lists) -> None:
-        await self._store.save_state("roomAssignments", manual)
+        await self._store.save_state(ROOM_ASSIGNMENTS, manual)
         self._manual = manual
         if by_name != self._by_name:
-            await self._store.save_state("manualAssignments", by_name)
+            await self._store.save_state(MANUAL_ASSIGNMENTS, by_name)
             self._by_name = by_name
 
     def _bind(self, room: Room) -> None:
@@ -199,7 +200,7 @@ class RelationService(SessionListener, RoomListener):
 
     def _keep(self) -> None:
         """Store it as it is; who fails to learns it from the log, and a restart finds what was before."""
-        for name, lists in (("roomAssignments", self._manual), ("manualAssignments", self._by_name)):
+        for name, lists in ((ROOM_ASSIGNMENTS, self._manual), (MANUAL_ASSIGNMENTS, self._by_name)):
             self._store.save_state(name, lists).addErrback(self._not_stored)
 
     def _not_stored(self, failure: Failure) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from twisted.logger import Logger
 
 from newage.domain.model import RequestMode
+from newage.domain.state import DEFAULT_MODE
 from newage.ports import IStateStore
-
-STATE = "messageRequestMode"
 
 
 class DefaultMode:
@@ -27,7 +26,7 @@ class DefaultMode:
 
     async def load(self) -> None:
         """Take over what was set before the last stop."""
-        stored = (await self._store.load_state()).get(STATE)
+        stored = (await self._store.load_state()).get(DEFAULT_MODE)
         if stored in {known.value for known in RequestMode}:
             self._mode = RequestMode(stored)
         elif stored is not None:
@@ -35,5 +34,5 @@ class DefaultMode:
 
     async def change(self, mode: RequestMode) -> None:
         """In force when it is stored; rooms that are there keep theirs."""
-        await self._store.save_state(STATE, mode.value)
+        await self._store.save_state(DEFAULT_MODE, mode.value)
         self._mode = mode

@@ -14,7 +14,7 @@ MAX_ADDRESSES = 64  # of one session
 
 @implementer(ISessionListener)
 @define(eq=False)
-class Attendance:
+class SessionAudit:
     """Records a session when it appears, and again for each further address that it is used from."""
 
     _came: Recorder = field(factory=lambda: Recorder("connect", "CLIENT_CONNECTED"), init=False)

@@ -34,7 +34,7 @@ from newage.ports import IUpstream
 from newage.services.events import RoomListener, SessionListener
 from newage.services.requests.desks import Desks
 from newage.services.requests.ledger import RequestLedger
-from newage.services.rooms.activity import PresenceService
+from newage.services.rooms.activity import ActivityService
 from newage.services.sessions.sessions import SessionService
 from newage.services.streams.answers import Answer, AnswerService
 from newage.services.streams.downstream import DownstreamService, Feed
@@ -67,7 +67,7 @@ class StreamService(SessionListener, RoomListener):
         requests: RequestLedger,
         answers: AnswerService,
         downstream: DownstreamService,
-        presence: PresenceService,
+        activity: ActivityService,
         settings: Live[StreamSettings],
     ) -> None:
         self._world = world
@@ -76,7 +76,7 @@ class StreamService(SessionListener, RoomListener):
         self._requests = requests
         self._answers = answers
         self._downstream = downstream
-        self._presence = presence
+        self._activity = activity
         self.settings = settings
         self._extensions: dict[str, _Extension] = {}
         self._verdicts: deque[tuple[_Extension, Verdict]] = deque()  # to be obeyed
@@ -343,7 +343,7 @@ class StreamService(SessionListener, RoomListener):
 
     def _over(self, answer: Answer) -> None:
         self._requests.finished_by(answer.request, answer.identity)
-        self._presence.show(answer.request.room, answer.identity, "idle", room_id=answer.request.room_id)
+        self._activity.show(answer.request.room, answer.identity, "idle", room_id=answer.request.room_id)
 
     def room_deleted(self, room: Room) -> None:
         """Nobody hears of its outputs any more; their extension is at work on them until it is through."""

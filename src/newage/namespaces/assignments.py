@@ -10,7 +10,7 @@ from newage.domain.model import Caller, ConnectionPolicy
 from newage.errors import InvalidRequest
 from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces import wire
-from newage.services.rooms.assignments import RelationService
+from newage.services.rooms.assignments import AssignmentService
 from newage.services.rooms.registry import RoomRegistry
 from newage.telemetry.audit import Recorder
 
@@ -57,29 +57,29 @@ def parse_assignment(payload: Any) -> Assignment:
 
 
 @frozen(kw_only=True)
-class RelationEvents:
+class AssignmentEvents:
     rooms: RoomRegistry
-    relations: RelationService
+    assignments: AssignmentService
 
     async def set_policy(self, caller: Caller, policy: ConnectionPolicy) -> wire.Body:
-        await self.relations.set_policy(caller, policy)
+        await self.assignments.set_policy(caller, policy)
         return {"policy": policy.value}
 
     def policy(self, caller: Caller, request: None) -> wire.Body:
-        return {"policy": self.relations.policy.value}
+        return {"policy": self.assignments.policy.value}
 
     async def assign(self, caller: Caller, request: Assignment) -> wire.Body:
-        extensions = await self.relations.assign_manually(caller, request.room, request.extensions)
+        extensions = await self.assignments.assign_manually(caller, request.room, request.extensions)
         return {"clientRoom": request.room, "extensions": list(extensions)}
 
-    def assignments(self, caller: Caller, request: None) -> wire.Body:
-        seen = self.relations.visible_to(caller)
+    def visible(self, caller: Caller, request: None) -> wire.Body:
+        seen = self.assignments.visible_to(caller)
         return {"assignments": {room: list(extensions) for room, extensions in seen.items()}}
 
     def of_room(self, caller: Caller, ref: RoomRef) -> wire.Body:
         """An unknown room has none."""
         name = self.rooms.meant(caller, ref.name)
-        assigned = list(self.relations.assigned(name))
+        assigned = list(self.assignments.assigned(name))
         return {"roomName": name, "assignments": assigned, "extensions": assigned}
 
     def extensions(self, caller: Caller, request: None) -> wire.Body:
@@ -88,28 +88,28 @@ class RelationEvents:
                 "identity": session.identity,
                 "clientId": session.client_id,
                 "desc": session.desc,
-                "rooms": list(self.relations.rooms_of_extension(session.identity)),
+                "rooms": list(self.assignments.rooms_of_extension(session.identity)),
             }
-            for session in self.relations.extension_sessions()
+            for session in self.assignments.extension_sessions()
         ]
-        return {"extensions": list(self.relations.extensions()), "details": details}
+        return {"extensions": list(self.assignments.extensions()), "details": details}
 
     def client_rooms(self, caller: Caller, request: None) -> wire.Body:
-        return {"rooms": list(self.relations.client_rooms())}
+        return {"rooms": list(self.assignments.client_rooms())}
 
 
-def add_room_query(namespace: Namespace, events: RelationEvents) -> None:
+def add_room_query(namespace: Namespace, events: AssignmentEvents) -> None:
     """GET_ASSIGNMENTS_FOR_ROOM is on ``/llm`` too, where clients ask before they send (contract 3.3)."""
     namespace.on("GET_ASSIGNMENTS_FOR_ROOM", wire.answer(parse_room_ref, events.of_room, query=True))
 
 
-def add_relation_events(namespace: Namespace, events: RelationEvents) -> None:
+def add_assignment_events(namespace: Namespace, events: AssignmentEvents) -> None:
     add_room_query(namespace, events)
     set_policy = Recorder("policy.set", "CONNECTION_POLICY_SET", policy="")
     assign = Recorder("extension.assign", "EXTENSION_ASSIGNED", room="room", extensions="extensions")
     namespace.on("SET_CONNECTION_POLICY", wire.answer(parse_policy, events.set_policy, audit=set_policy))
     namespace.on("ASSIGN_EXTENSION_TO_CLIENT", wire.answer(parse_assignment, events.assign, audit=assign))
     namespace.on("GET_CONNECTION_POLICY", wire.answer(wire.nothing, events.policy, query=True))
-    namespace.on("GET_ASSIGNMENTS", wire.answer(wire.nothing, events.assignments, query=True))
+    namespace.on("GET_ASSIGNMENTS", wire.answer(wire.nothing, events.visible, query=True))
     namespace.on("GET_CONNECTED_EXTENSIONS", wire.answer(wire.nothing, events.extensions, query=True))
     namespace.on("GET_CONNECTED_CLIENT_ROOMS", wire.answer(wire.nothing, events.client_rooms, query=True))

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from hubkit import OPERATOR, HandSocket, Kit, faults, handled, result_of
 from newage.domain.model import ConnectionPolicy, Role
 from newage.gateway.socketio.dispatch import Namespace
-from newage.namespaces.relations import MAX_EXTENSIONS, RelationEvents, add_relation_events, add_room_query
+from newage.namespaces.assignments import MAX_EXTENSIONS, AssignmentEvents, add_assignment_events, add_room_query
 
 OK = {"status": "ok", "success": True}
 X1, X2 = "SillyTavern-1", "SillyTavern-2"
@@ -23,7 +23,7 @@ def refuse(*args: Any) -> None:
 
 def make(kit: Kit) -> Namespace:
     namespace = Namespace("/rooms", connect=refuse, disconnected=refuse)
-    add_relation_events(namespace, RelationEvents(rooms=kit.rooms, relations=kit.relations))
+    add_assignment_events(namespace, AssignmentEvents(rooms=kit.rooms, assignments=kit.assignments))
     return namespace
 
 
@@ -100,7 +100,7 @@ def test_the_announcement_names_room_and_policy(kit: Kit, rooms: Namespace, peop
 def test_an_unknown_policy_is_refused(kit: Kit, rooms: Namespace, people: dict[str, HandSocket], payload: Any) -> None:
     ack = handled(rooms, people["admin"], "SET_CONNECTION_POLICY", payload)
     assert (ack["status"], ack["message"]) == ("error", "Failed to set connection policy")
-    assert kit.relations.policy is ConnectionPolicy.FREE
+    assert kit.assignments.policy is ConnectionPolicy.FREE
     assert lists(kit) == {}
 
 
@@ -120,7 +120,7 @@ def test_a_policy_that_cannot_be_stored_is_not_in_force(
 ) -> None:
     kit.state_gate.broken = True
     assert handled(rooms, people["admin"], "SET_CONNECTION_POLICY", "Manual")["message"] == "The disk is full."
-    assert kit.relations.policy is ConnectionPolicy.FREE
+    assert kit.assignments.policy is ConnectionPolicy.FREE
     assert lists(kit) == {}
 
 
@@ -205,11 +205,11 @@ def test_what_two_administrators_assign_at_once_is_both_kept(
 ) -> None:
     policy(kit, rooms, people, "Manual")
     kit.state_gate.shut = True
-    both = [Deferred.fromCoroutine(kit.relations.assign_manually(OPERATOR, room, [X1])) for room in ("a", "b")]
+    both = [Deferred.fromCoroutine(kit.assignments.assign_manually(OPERATOR, room, [X1])) for room in ("a", "b")]
     while kit.state_gate.waiting:
         kit.state_gate.step()
     assert [result_of(each) for each in both] == [(X1,), (X1,)]
-    assert kit.relations.assigned("a") == kit.relations.assigned("b") == (X1,)
+    assert kit.assignments.assigned("a") == kit.assignments.assigned("b") == (X1,)
     stored = result_of(kit.state_store.load_state())["roomAssignments"]
     assert stored == {kit.room_id("a"): [X1], kit.room_id("b"): [X1]}
 
@@ -221,7 +221,7 @@ def test_an_assignment_that_cannot_be_stored_is_none(kit: Kit, rooms: Namespace,
     assert lists(kit) == {}
     kit.state_gate.broken = False
     assign(rooms, people["admin"], "b", X1)
-    assert kit.relations.assigned("a") == ()
+    assert kit.assignments.assigned("a") == ()
 
 
 # ------------------------------------------------------------------------------------------------------------- queries
@@ -261,7 +261,7 @@ def test_the_assignments_of_one_room(
 
 def test_the_room_query_is_offered_on_llm_too(kit: Kit) -> None:
     llm = Namespace("/llm", connect=refuse, disconnected=refuse)
-    add_room_query(llm, RelationEvents(rooms=kit.rooms, relations=kit.relations))
+    add_room_query(llm, AssignmentEvents(rooms=kit.rooms, assignments=kit.assignments))
     assert set(llm.handlers) == {"GET_ASSIGNMENTS_FOR_ROOM"}
 
 
@@ -302,6 +302,6 @@ def test_odd_payloads_get_an_answer(
                 assert handled(rooms, people[who], event, payload, ack=False) is None
 
     assert faults(send) == []
-    assert kit.relations.policy is ConnectionPolicy.FREE
+    assert kit.assignments.policy is ConnectionPolicy.FREE
     assert {sent.sid for sent in kit.outbox.sent} == {people[who].sid}
     assert {sent.event for sent in kit.outbox.sent} == {"ERROR"}
