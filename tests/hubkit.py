@@ -45,6 +45,8 @@ from newage.services.history.missed import OfflineService
 from newage.services.requests.desks import Desks
 from newage.services.requests.forwarding import Forwarder
 from newage.services.requests.intake import RequestService
+from newage.services.requests.ledger import RequestLedger
+from newage.services.requests.sending import Sender
 from newage.services.requests.slots import Pacer
 from newage.services.requests.thinking import ConversationService
 from newage.services.rooms.activity import ActivityService
@@ -507,24 +509,25 @@ class Kit:
         self.desks = Desks(self.world, self.sessions, live.requests, make_desk)
         self.pacer = Pacer(self.desks)
         forwarder = Forwarder(self.outbox, self.sessions, self.activity, self.pacer)
+        self.ledger = RequestLedger(self.world, self.outbox, self.desks, forwarder, live.requests)
         self.requests = RequestService(
-            self.world,
-            self.outbox,
-            self.sessions,
-            self.rooms,
-            self.assignments,
-            self.history,
-            self.desks,
-            forwarder,
-            live.requests,
+            world=self.world,
+            sessions=self.sessions,
+            rooms=self.rooms,
+            assignments=self.assignments,
+            history=self.history,
+            ledger=self.ledger,
+            sender=Sender(self.rooms, self.history, self.desks, forwarder, self.ledger),
+            forwarder=forwarder,
+            settings=live.requests,
         )
         self.downstream = DownstreamService(self.world, self.outbox, self.sessions, self._members, live.downstream)
-        answers = AnswerService(self.world, self.outbox, self.sessions, self.requests, self.history)
+        answers = AnswerService(self.world, self.outbox, self.sessions, self.ledger, self.history)
         self.streams = StreamService(
             self.world,
             self.sessions,
             self.desks,
-            self.requests,
+            self.ledger,
             answers,
             self.downstream,
             self.activity,
@@ -572,16 +575,16 @@ class Kit:
         """
         self.chances: list[float] = []
         self.conversation = ConversationService(
-            self.world,
-            self.rooms,
-            self.assignments,
-            self.history,
-            self.requests,
-            self.sessions,
-            self.pacer,
-            self.live.conversation,
-            lambda: self.chances.pop(0) if self.chances else 0.0,
-            lambda among: among[-1],
+            world=self.world,
+            rooms=self.rooms,
+            assignments=self.assignments,
+            history=self.history,
+            ledger=self.ledger,
+            sessions=self.sessions,
+            pacer=self.pacer,
+            settings=self.live.conversation,
+            chance=lambda: self.chances.pop(0) if self.chances else 0.0,
+            choose=lambda among: among[-1],
         )
         marks = GatedMarkStore(self.mark_store, self.mark_gate)
         self.offline = OfflineService(self.world, self.outbox, self.rooms, messages, marks, self.live.history)

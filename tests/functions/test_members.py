@@ -525,7 +525,7 @@ class TestAsking:
             def request_ended(self, request: Any, words: str | None) -> None:
                 value(house.kit.history.clear(house.kit.rooms.require("table"), True, True))
 
-        house.kit.requests._listeners.insert(0, Deleting())  # type: ignore[arg-type]
+        house.kit.ledger._listeners.insert(0, Deleting())  # type: ignore[arg-type]
         done = outcome(hub.ask("table", "Who?"))
         house.kit.streams.answered("SillyTavern-8000", link.forwarded[0]["requestId"], "o1", "Nobody.")
         assert done[0].getErrorMessage() == "The answer was deleted."

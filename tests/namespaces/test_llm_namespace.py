@@ -30,6 +30,7 @@ def llm(kit: Kit) -> Namespace:
         rooms=kit.rooms,
         assignments=kit.assignments,
         requests=kit.requests,
+        ledger=kit.ledger,
         streams=kit.streams,
         downstream=kit.downstream,
         history=kit.history,

@@ -74,7 +74,7 @@ def test_a_request_of_the_old_one_is_not_sent(kit: Kit, link: Link, ann: str, wa
     kit.make_again("den", "bob", ask)
     asking[0].addErrback(lambda _: None)
     assert link.forwarded == []
-    assert kit.requests.live_count == 0
+    assert kit.ledger.live_count == 0
     assert said(kit) == []
 
 

@@ -196,7 +196,7 @@ def test_what_is_taken_back_has_no_turn(kit: Kit, link: Link, busy: Sids, way: s
     say(kit, busy, "ann", "next")
     answer(kit, "host:long")
     assert sent(link) == ["long", "next"]
-    assert kit.requests.live_count == 1
+    assert kit.ledger.live_count == 1
 
 
 def test_time_begins_with_the_turn(make_kit: Callable[..., Kit]) -> None:
@@ -242,7 +242,7 @@ def test_merged_words_may_be_taken_back_until_they_are_sent(kit: Kit, link: Link
     assert told(kit, den, "ann", "regretted")[-1] == ("expired",)
     answer(kit, "host:go")
     assert told(kit, den, "bob", "wrong")[-1] == ("completed",)
-    assert kit.requests.live_count == 0
+    assert kit.ledger.live_count == 0
 
 
 def test_what_is_taken_back_while_it_is_read_is_not_sent(kit: Kit, link: Link, busy: Sids) -> None:

@@ -377,7 +377,7 @@ class Answers(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.reference.job = None
         for _ in range(3 * len(self.checker.questions) + 3):
-            if self.kit.requests.live_count == 0:
+            if self.kit.ledger.live_count == 0:
                 break
             self.reference.reload()
             for double in self.labelling:

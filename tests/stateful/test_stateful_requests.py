@@ -203,9 +203,9 @@ class QueueAndModes(RuleBasedStateMachine):
     @invariant()
     def what_is_live_is_queued_or_under_way(self) -> None:
         live = [*self.queue, *self.under_way, *(merged for entry in self.under_way for merged in entry.merged)]
-        assert self.kit.requests.live_count == len(live)
+        assert self.kit.ledger.live_count == len(live)
         for entry in live:
-            request = self.kit.requests.get(entry.who, entry.request_id)
+            request = self.kit.ledger.get(entry.who, entry.request_id)
             assert request is not None
             assert (request.state, request.live) == (entry.state, True)
         assert len(self.queue) <= SIZE

@@ -53,6 +53,8 @@ from newage.services.home.watch import SettingsWatch
 from newage.services.requests.desks import Desks
 from newage.services.requests.forwarding import Forwarder
 from newage.services.requests.intake import RequestService
+from newage.services.requests.ledger import RequestLedger
+from newage.services.requests.sending import Sender
 from newage.services.requests.slots import Pacer
 from newage.services.requests.thinking import ConversationService
 from newage.services.rooms.activity import ActivityService
@@ -248,25 +250,34 @@ class Assembly:
         self.desks = Desks(world, sessions, self.live.requests)
         self.pacer = Pacer(self.desks)
         forwarder = Forwarder(hub, sessions, self.activity, self.pacer)
+        self.ledger = ledger = RequestLedger(world, hub, self.desks, forwarder, self.live.requests)
         self.requests = RequestService(
-            world, hub, sessions, self.rooms, self.assignments, self.history, self.desks, forwarder, self.live.requests
+            world=world,
+            sessions=sessions,
+            rooms=self.rooms,
+            assignments=self.assignments,
+            history=self.history,
+            ledger=ledger,
+            sender=Sender(self.rooms, self.history, self.desks, forwarder, ledger),
+            forwarder=forwarder,
+            settings=self.live.requests,
         )
         self.downstream = DownstreamService(world, hub, sessions, self._members, self.live.downstream)
-        answers = AnswerService(world, hub, sessions, self.requests, self.history)
+        answers = AnswerService(world, hub, sessions, ledger, self.history)
         self.streams = StreamService(
-            world, sessions, self.desks, self.requests, answers, self.downstream, self.activity, self.live.streams
+            world, sessions, self.desks, ledger, answers, self.downstream, self.activity, self.live.streams
         )
         self.conversation = ConversationService(
-            world,
-            self.rooms,
-            self.assignments,
-            self.history,
-            self.requests,
-            sessions,
-            self.pacer,
-            self.live.conversation,
-            SystemRandom().random,
-            choose,
+            world=world,
+            rooms=self.rooms,
+            assignments=self.assignments,
+            history=self.history,
+            ledger=ledger,
+            sessions=sessions,
+            pacer=self.pacer,
+            settings=self.live.conversation,
+            chance=SystemRandom().random,
+            choose=choose,
         )
         self.offline = OfflineService(world, hub, self.rooms, stores.messages, stores.marks, self.live.history)
         self.editing = EditingService(
@@ -348,6 +359,7 @@ class Assembly:
             rooms=self.rooms,
             assignments=self.assignments,
             requests=self.requests,
+            ledger=self.ledger,
             streams=self.streams,
             downstream=self.downstream,
             history=self.history,

@@ -18,6 +18,7 @@ from newage.ports import IOutbox
 from newage.services.history.log import HistoryService
 from newage.services.history.missed import OfflineService
 from newage.services.requests.intake import RequestService
+from newage.services.requests.ledger import RequestLedger
 from newage.services.rooms.activity import ActivityService
 from newage.services.rooms.assignments import AssignmentService
 from newage.services.rooms.registry import RoomRegistry
@@ -130,6 +131,7 @@ class LlmServices:
     rooms: RoomRegistry
     assignments: AssignmentService
     requests: RequestService
+    ledger: RequestLedger
     streams: StreamService
     downstream: DownstreamService
     history: HistoryService
@@ -190,7 +192,7 @@ def _add_presence(namespace: Namespace, services: LlmServices) -> None:
 
     def start_processing(caller: Caller, activity: Activity) -> None:
         room, room_id = _processing_room(caller, activity)
-        services.requests.started(caller.identity, activity.request_id, room_id)
+        services.ledger.started(caller.identity, activity.request_id, room_id)
         shown.show(room, caller.identity, "processing", room_id=room_id)
 
     def stop_processing(caller: Caller, activity: Activity) -> None:
@@ -202,7 +204,7 @@ def _add_presence(namespace: Namespace, services: LlmServices) -> None:
         """Name and id of the room it is at work for."""
         if caller.kind is not Kind.EXTENSION:
             raise NotAuthorised("Unauthorized")
-        request = services.requests.named(caller.identity, activity.request_id)
+        request = services.ledger.named(caller.identity, activity.request_id)
         if request is not None:
             return request.room, request.room_id
         name = concerned(caller, activity)

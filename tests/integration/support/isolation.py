@@ -260,7 +260,7 @@ class Hub:
             "trusted": sorted(done(_wait(core._stores.keys.load_trusted()))),
             "sessions": sorted(session.identity for session in core.sessions.online_sessions()),
             "requests": {
-                r.request_id: (r.state, r.live) for r in core.requests._requests if r.request_id in ("r1", "r2", "r3")
+                r.request_id: (r.state, r.live) for r in core.ledger._requests if r.request_id in ("r1", "r2", "r3")
             },
             "live": core.requests.live_count,
             "outputs": core.streams.open_outputs,

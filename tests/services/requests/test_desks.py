@@ -370,7 +370,7 @@ def test_any_sign_gives_it_its_whole_time(kit: Kit, people: dict[str, str], sign
     if sign == "token":
         kit.streams.stream_started(X, "s", "o", None)
     else:
-        kit.requests.started(X, "r1" if "request" in sign else None, kit.room_id("ann"))
+        kit.ledger.started(X, "r1" if "request" in sign else None, kit.room_id("ann"))
     kit.clock.pump([5] * 20)
     assert kit.statuses(people["ann"]) == ["forwarded"]
 

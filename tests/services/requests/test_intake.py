@@ -206,7 +206,7 @@ def test_a_message_that_cannot_be_stored_is_no_request(kit: Kit, link: Link, sid
     kit.gate.broken = True
     assert refused(kit, sid) == (NewAgeError, "Failed to record request message.")
     assert link.forwarded == []
-    assert kit.requests.live_count == 0
+    assert kit.ledger.live_count == 0
     kit.gate.broken = False
     assert kit.submit(sid, "hi", "r1")["state"] == "forwarded"
 
@@ -218,7 +218,7 @@ def test_a_request_that_was_cancelled_does_not_stay(kit: Kit, link: Link, sid: s
     with pytest.raises(CancelledError):
         result_of(asking)
     kit.gate.open()
-    assert kit.requests.live_count == 0
+    assert kit.ledger.live_count == 0
 
 
 def test_nothing_begins_while_the_hub_stops(kit: Kit, link: Link, sid: str) -> None:
@@ -237,7 +237,7 @@ def test_what_is_said_is_stored_and_shown_though_nobody_can_answer(kit: Kit, sid
     assert kit.outbox.bodies(sid, "NEW_MESSAGE")[0]["messageId"] == stored.message_id
     status = kit.outbox.bodies(sid, "REQUEST_STATUS_UPDATE")[0]
     assert (status["status"], status["message"]) == ("failed", "No connected SillyTavern extensions.")
-    assert kit.requests.live_count == 0
+    assert kit.ledger.live_count == 0
     kit.extension(X)
     assert kit.submit(sid, "hi", "r1", request_type="regenerateMessage")["state"] == "forwarded"
 
@@ -310,7 +310,7 @@ def test_one_extension_may_be_given_one_request_at_a_time(make_kit: Callable[...
     link, sid = kit.extension(X), kit.connect("web1")
     for request_id in ("r1", "r2", "r3"):
         kit.submit(sid, request_id, request_id)
-    kit.requests.failed_by(kit.requests.awaited_of(X)[1], X, CallFailed("gone"))
+    kit.ledger.failed_by(kit.ledger.awaited_of(X)[1], X, CallFailed("gone"))
     assert [payload["requestId"] for payload in link.forwarded] == ["r1"]
     kit.streams.answered(X, "r1", None, "yes")
     assert [payload["requestId"] for payload in link.forwarded] == ["r1", "r3"]
@@ -395,7 +395,7 @@ def test_a_submission_merges_the_queue_specials_first_submitter_last(
     kit.streams.answered(X, "mas-four", None, "answer")
     for who in ("g1", "g2", "spe", "mas"):
         assert kit.statuses(lounge[who])[-1] == "completed"
-    assert kit.requests.live_count == 0
+    assert kit.ledger.live_count == 0
 
 
 def test_a_merged_request_that_fails_fails_for_all(kit: Kit, link: Link, lounge: dict[str, str]) -> None:
@@ -486,7 +486,7 @@ def test_a_deleted_room_ends_its_requests(kit: Kit, link: Link, lounge: dict[str
     assert kit.statuses(lounge["g1"])[-1] == "failed"  # it was merged
     assert kit.statuses(lounge["g2"]) == ["queued", "expired"]
     assert kit.statuses(lounge["mas"]) == ["forwarded", "failed"]
-    assert kit.requests.live_count == 0
+    assert kit.ledger.live_count == 0
 
 
 @pytest.mark.parametrize("who", ["mas", "g1"])
@@ -499,7 +499,7 @@ def test_a_room_deleted_while_a_request_is_being_stored(kit: Kit, link: Link, lo
     result_of(deleting)
     failure_of(asking)
     assert link.forwarded == []
-    assert kit.requests.live_count == 0
+    assert kit.ledger.live_count == 0
 
 
 def test_a_room_deleted_while_the_context_is_read(kit: Kit, link: Link) -> None:
@@ -535,7 +535,7 @@ def test_a_queue_whose_context_cannot_be_read_fails(kit: Kit, link: Link, lounge
     kit.gate.broken = True
     kit.requests.mode_changed(room, "g1")
     assert kit.statuses(lounge["g1"]) == ["queued", "failed"]
-    assert kit.requests.live_count == 0
+    assert kit.ledger.live_count == 0
 
 
 # -------------------------------------------------------------------------------------------------------------- limits
@@ -613,7 +613,7 @@ def test_a_queued_request_expires(make_kit: Callable[..., Kit]) -> None:
     assert kit.statuses(sid) == ["queued"]
     kit.clock.pump([5] * 2)
     assert kit.statuses(sid) == ["queued", "expired"]
-    assert kit.requests.live_count == 0
+    assert kit.ledger.live_count == 0
 
 
 def test_a_request_without_activity_times_out(kit: Kit, link: Link, sid: str) -> None:
@@ -658,10 +658,10 @@ def test_a_finished_request_is_remembered_for_its_tail(kit: Kit, link: Link, sid
     kit.submit(sid, "hi", "r1")
     kit.streams.answered(X, "r1", None, "yes")
     kit.clock.pump([5] * 11)
-    assert kit.requests.named(X, "r1") is not None
+    assert kit.ledger.named(X, "r1") is not None
     kit.clock.pump([5] * 2)
-    assert kit.requests.get("web1-a", "r1") is None
-    assert kit.requests.named(X, "r1") is None
+    assert kit.ledger.get("web1-a", "r1") is None
+    assert kit.ledger.named(X, "r1") is None
 
 
 # ------------------------------------------------------------------------------------------------------------ outcomes
@@ -760,7 +760,7 @@ def test_an_answer_that_cannot_be_stored_fails_the_request(kit: Kit, link: Link,
     kit.streams.answered(X, "r1", None, "lost")
     assert kit.statuses(sid) == ["forwarded", "failed"]
     assert len(errors(kit, sid)) == 1
-    assert kit.requests.live_count == 0
+    assert kit.ledger.live_count == 0
 
 
 class Ends:
@@ -775,7 +775,7 @@ class Ends:
 
 def test_listeners_are_told_how_requests_end(kit: Kit, link: Link, sid: str) -> None:
     ends = Ends()
-    kit.requests.add_listener(ends)  # type: ignore[arg-type]
+    kit.ledger.add_listener(ends)  # type: ignore[arg-type]
     kit.submit(sid, request_id="r1")
     kit.streams.answered(X, "r1", "o1", "hello")
     (answer,) = kit.responses("web1-a")
@@ -788,7 +788,7 @@ def test_and_those_that_were_merged_have_the_answer_of_the_whole(kit: Kit, link:
     ends = Ends()
     host, guest = kit.connect("ann"), kit.connect("bob")
     kit.group("table", "ann", bob=Role.GUEST)
-    kit.requests.add_listener(ends)  # type: ignore[arg-type]
+    kit.ledger.add_listener(ends)  # type: ignore[arg-type]
     kit.submit(guest, request_id="r1", room="table")
     kit.submit(host, request_id="r2", room="table")
     kit.streams.answered(X, "r2", "o1", "hello")
@@ -798,10 +798,10 @@ def test_and_those_that_were_merged_have_the_answer_of_the_whole(kit: Kit, link:
 
 def test_a_second_end_is_none(kit: Kit, link: Link, sid: str) -> None:
     kit.submit(sid, "hi", "r1")
-    request = kit.requests.get("web1-a", "r1")
+    request = kit.ledger.get("web1-a", "r1")
     assert request is not None
-    kit.requests.end(request, "failed", "first")
-    kit.requests.end(request, "completed")
+    kit.ledger.end(request, "failed", "first")
+    kit.ledger.end(request, "completed")
     assert kit.statuses(sid) == ["forwarded", "failed"]
 
 
@@ -859,14 +859,14 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule()
     def answer_everything(self) -> None:
-        for request in self.kit.requests.awaited_of(X):
+        for request in self.kit.ledger.awaited_of(X):
             self.kit.streams.answered(X, request.request_id, None, "yes")
 
     @invariant()
     def the_extension_got_that(self) -> None:
         assert [payload["message"] for payload in self.link.forwarded] == self.forwarded
-        waiting = sum(1 + len(r.merged) for r in self.kit.requests.awaited_of(X))
-        assert self.kit.requests.live_count == waiting + len(self.queue)
+        waiting = sum(1 + len(r.merged) for r in self.kit.ledger.awaited_of(X))
+        assert self.kit.ledger.live_count == waiting + len(self.queue)
 
     def teardown(self) -> None:
         self.kit.close()

@@ -17,29 +17,19 @@ from newage.services.requests.ledger import LOGGED_ENDS_PER_SECOND, RequestLedge
 X, Y = "SillyTavern-1", "SillyTavern-2"
 
 
-class Sweepable(RequestLedger):
-    """What ``RequestService`` does with it: sweeps by a timer, forgets what could not be stored."""
-
-    def sweep(self) -> None:
-        self._sweep_requests()
-
-    def forget(self, request: Request) -> None:
-        self._forget(request)
-
-
 @pytest.fixture
 def web(kit: Kit) -> str:
     return kit.connect("web1")
 
 
 @pytest.fixture
-def ledger(kit: Kit) -> Sweepable:
+def ledger(kit: Kit) -> RequestLedger:
     """On the kit's desks; its extensions are there and take any number at once."""
     kit.change("requests", extension_first_sign_seconds=10_000)
     kit.extension(X, capacity=16)
     kit.extension(Y, capacity=16)
     forwarder = Forwarder(kit.outbox, kit.sessions, kit.activity, kit.pacer)
-    return Sweepable(kit.world, kit.outbox, kit.desks, forwarder, kit.live.requests)
+    return RequestLedger(kit.world, kit.outbox, kit.desks, forwarder, kit.live.requests)
 
 
 def enter(kit: Kit, ledger: RequestLedger, request_id: str, *targets: str, who: str = "web1") -> Request:
@@ -72,7 +62,7 @@ def heard(kit: Kit, sid: str) -> list[tuple[str, str]]:
 # ------------------------------------------------------------------------------------------------------------ counting
 
 
-def test_live_requests_are_counted_until_they_end(kit: Kit, ledger: Sweepable, web: str) -> None:
+def test_live_requests_are_counted_until_they_end(kit: Kit, ledger: RequestLedger, web: str) -> None:
     first, second = enter(kit, ledger, "r1", X), enter(kit, ledger, "r2", X, who="web2")
     assert (ledger.live_count, ledger.get("web1", "r1"), ledger.get("web1", "r3")) == (2, first, None)
     ledger.end(first, "completed")
@@ -83,7 +73,7 @@ def test_live_requests_are_counted_until_they_end(kit: Kit, ledger: Sweepable, w
     assert heard(kit, web) == [("r1", "completed")], "a second end is none, and others' ends are not told"
 
 
-def test_a_finished_id_may_be_used_again(kit: Kit, ledger: Sweepable, web: str) -> None:
+def test_a_finished_id_may_be_used_again(kit: Kit, ledger: RequestLedger, web: str) -> None:
     ledger.end(enter(kit, ledger, "r1", X), "completed")
     again = enter(kit, ledger, "r1", X)
     assert (ledger.get("web1", "r1"), ledger.live_count) == (again, 1)
@@ -92,7 +82,7 @@ def test_a_finished_id_may_be_used_again(kit: Kit, ledger: Sweepable, web: str) 
     assert ledger.get("web1", "r1") is again, "the tail of the first is not the second's"
 
 
-def test_what_is_forgotten_was_never_there(kit: Kit, ledger: Sweepable, web: str) -> None:
+def test_what_is_forgotten_was_never_there(kit: Kit, ledger: RequestLedger, web: str) -> None:
     first = enter(kit, ledger, "r1", X)
     again = enter(kit, ledger, "r1", X)
     ledger.forget(first)
@@ -106,7 +96,7 @@ def test_what_is_forgotten_was_never_there(kit: Kit, ledger: Sweepable, web: str
 # ------------------------------------------------------------------------------------------------------------- in time
 
 
-def test_a_silent_request_expires_with_an_error(kit: Kit, ledger: Sweepable, web: str) -> None:
+def test_a_silent_request_expires_with_an_error(kit: Kit, ledger: RequestLedger, web: str) -> None:
     request = enter(kit, ledger, "r1", X)
     kit.clock.advance(599.9)
     ledger.sweep()
@@ -118,7 +108,7 @@ def test_a_silent_request_expires_with_an_error(kit: Kit, ledger: Sweepable, web
     assert (error["message"], error["errorCode"], error["requestId"]) == ("Request timed out.", 8, "r1")
 
 
-def test_a_sign_of_life_gives_it_its_whole_time_again(kit: Kit, ledger: Sweepable, web: str) -> None:
+def test_a_sign_of_life_gives_it_its_whole_time_again(kit: Kit, ledger: RequestLedger, web: str) -> None:
     request = enter(kit, ledger, "r1", X)
     kit.clock.advance(599)
     ledger.heard_from(request, X)
@@ -127,7 +117,7 @@ def test_a_sign_of_life_gives_it_its_whole_time_again(kit: Kit, ledger: Sweepabl
     assert request.live
 
 
-def test_what_nobody_was_asked_does_not_time_out(kit: Kit, ledger: Sweepable, web: str) -> None:
+def test_what_nobody_was_asked_does_not_time_out(kit: Kit, ledger: RequestLedger, web: str) -> None:
     """It waits in a queue, which has a time of its own."""
     request = enter(kit, ledger, "r1")
     kit.clock.advance(3000)
@@ -152,7 +142,7 @@ def test_a_request_released_from_the_queue_has_its_whole_time(kit: Kit) -> None:
     assert kit.statuses(master) == []
 
 
-def test_an_ended_request_is_remembered_for_its_tail(kit: Kit, ledger: Sweepable, web: str) -> None:
+def test_an_ended_request_is_remembered_for_its_tail(kit: Kit, ledger: RequestLedger, web: str) -> None:
     request = enter(kit, ledger, "r1", X)
     ledger.finished_by(request, X)
     ledger.end(request, "completed")
@@ -167,7 +157,7 @@ def test_an_ended_request_is_remembered_for_its_tail(kit: Kit, ledger: Sweepable
 # --------------------------------------------------------------------------------------------------------- correlation
 
 
-def test_what_is_awaited_of_an_extension(kit: Kit, ledger: Sweepable, web: str) -> None:
+def test_what_is_awaited_of_an_extension(kit: Kit, ledger: RequestLedger, web: str) -> None:
     first, both, other = enter(kit, ledger, "r1", X), enter(kit, ledger, "r2", X, Y), enter(kit, ledger, "r3", Y)
     assert ledger.awaited_of(X) == [first, both]
     ledger.finished_by(both, X)
@@ -179,7 +169,7 @@ def test_what_is_awaited_of_an_extension(kit: Kit, ledger: Sweepable, web: str) 
 # ------------------------------------------------------------------------------------------------------------- answers
 
 
-def test_two_answers_complete_with_the_second(kit: Kit, ledger: Sweepable, web: str) -> None:
+def test_two_answers_complete_with_the_second(kit: Kit, ledger: RequestLedger, web: str) -> None:
     request = enter(kit, ledger, "r1", X, Y)
     ledger.finished_by(request, X)
     ledger.answered_by(request, X, "a1")
@@ -196,7 +186,7 @@ def test_two_answers_complete_with_the_second(kit: Kit, ledger: Sweepable, web: 
 
 
 @pytest.mark.parametrize(("first", "then"), [("answer", "completed"), ("failure", "failed")])
-def test_it_ends_well_if_anybody_answered(kit: Kit, ledger: Sweepable, web: str, first: str, then: str) -> None:
+def test_it_ends_well_if_anybody_answered(kit: Kit, ledger: RequestLedger, web: str, first: str, then: str) -> None:
     request = enter(kit, ledger, "r1", X, Y)
     if first == "answer":
         ledger.answered_by(request, X, "a1")
@@ -216,19 +206,19 @@ def test_it_ends_well_if_anybody_answered(kit: Kit, ledger: Sweepable, web: str,
     )
 
 
-def test_a_failure_of_who_was_not_asked_counts_for_nothing(kit: Kit, ledger: Sweepable, web: str) -> None:
+def test_a_failure_of_who_was_not_asked_counts_for_nothing(kit: Kit, ledger: RequestLedger, web: str) -> None:
     assert not ledger.failed_by(enter(kit, ledger, "r1", X), Y, NewAgeError("no"))
     assert kit.outbox.sent == []
 
 
-def test_an_answer_that_is_lost_fails_what_seemed_finished(kit: Kit, ledger: Sweepable, web: str) -> None:
+def test_an_answer_that_is_lost_fails_what_seemed_finished(kit: Kit, ledger: RequestLedger, web: str) -> None:
     request = enter(kit, ledger, "r1", X)
     ledger.finished_by(request, X)
     ledger.lost_by(request, X, NewAgeError("The answer could not be stored."))
     assert heard(kit, web) == [("r1", "failed")]
 
 
-def test_what_was_merged_ends_alike(kit: Kit, ledger: Sweepable, web: str) -> None:
+def test_what_was_merged_ends_alike(kit: Kit, ledger: RequestLedger, web: str) -> None:
     guest = kit.connect("gue")
     queued, request = enter(kit, ledger, "q1", who="gue"), enter(kit, ledger, "r1", X)
     request.merged = [queued]
@@ -238,7 +228,7 @@ def test_what_was_merged_ends_alike(kit: Kit, ledger: Sweepable, web: str) -> No
     assert ledger.live_count == 0
 
 
-def test_an_end_frees_the_extension_for_the_next(kit: Kit, ledger: Sweepable) -> None:
+def test_an_end_frees_the_extension_for_the_next(kit: Kit, ledger: RequestLedger) -> None:
     kit.extension("one")
     sent: list[str] = []
     requests = [enter(kit, ledger, f"r{n}") for n in range(3)]
@@ -255,7 +245,7 @@ def test_an_end_frees_the_extension_for_the_next(kit: Kit, ledger: Sweepable) ->
 # ----------------------------------------------------------------------------------------------------------------- log
 
 
-def test_ends_are_logged_within_a_quota(kit: Kit, ledger: Sweepable) -> None:
+def test_ends_are_logged_within_a_quota(kit: Kit, ledger: RequestLedger) -> None:
     logged = Logged().start()
     try:
         for n in range(LOGGED_ENDS_PER_SECOND + 7):

@@ -31,7 +31,7 @@ def hub(kit: Kit) -> Kit:
 
 @pytest.fixture
 def answers(hub: Kit) -> AnswerService:
-    return AnswerService(hub.world, hub.outbox, hub.sessions, hub.requests, hub.history)
+    return AnswerService(hub.world, hub.outbox, hub.sessions, hub.ledger, hub.history)
 
 
 def sid(kit: Kit, who: str) -> str:
@@ -39,7 +39,7 @@ def sid(kit: Kit, who: str) -> str:
 
 
 def output(kit: Kit, text: str = "answer") -> Answer:
-    request = kit.requests.get("web1-a", "r1")
+    request = kit.ledger.get("web1-a", "r1")
     assert isinstance(request, Request)
     return Answer(identity=X, output_id="o1", request=request, text=text)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Collection
+from typing import ClassVar
 
+from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from newage.dialect import requests
@@ -23,13 +25,13 @@ from newage.errors import (
     RoomMissing,
     Unavailable,
 )
-from newage.ports import IOutbox
+from newage.ports import IRequestListener
 from newage.services.events import RoomListener
 from newage.services.history.log import HistoryService
-from newage.services.requests.desks import Desks
 from newage.services.requests.forwarding import Forwarder
 from newage.services.requests.ledger import RequestLedger
 from newage.services.requests.limits import RequestSettings
+from newage.services.requests.rates import RequestRates
 from newage.services.requests.sending import Sender
 from newage.services.rooms.assignments import AssignmentService
 from newage.services.rooms.registry import RoomRegistry
@@ -40,32 +42,42 @@ from newage.settings import Live
 NO_EXTENSION = "No connected SillyTavern extensions."
 
 
-class RequestService(RequestLedger, RoomListener):
-    RATE_WINDOW = 10.0  # seconds
-    SWEEP = 5.0  # seconds between looks for what has expired
+@define(eq=False, kw_only=True)
+class RequestService(RoomListener):
+    """How requests get in, and what becomes of those that wait for their host; the account of all is the ledger's.
 
-    def __init__(
-        self,
-        world: World,
-        outbox: IOutbox,
-        sessions: SessionService,
-        rooms: RoomRegistry,
-        assignments: AssignmentService,
-        history: HistoryService,
-        desks: Desks,
-        forwarder: Forwarder,
-        settings: Live[RequestSettings],
-    ) -> None:
-        super().__init__(world, outbox, desks, forwarder, settings)
-        self._sessions = sessions
-        self._rooms = rooms
-        self._assignments = assignments
-        self._history = history
-        self._sender = Sender(rooms, history, desks, forwarder, self)
-        self._queues: dict[str, RoomQueue] = {}  # room id -> what waits for its host
-        self._rates: dict[str, deque[tuple[float, int]]] = {}  # identity -> (when, bytes) of its requests lately
-        self._sweep: IDelayedCall | None = None
-        self._stopping = False
+    :param sender: lets them wait for their turn at an extension.
+    """
+
+    SWEEP: ClassVar[float] = 5.0  # seconds between looks for what has expired
+    _log: ClassVar[Logger] = Logger()
+
+    _world: World
+    _sessions: SessionService
+    _rooms: RoomRegistry
+    _assignments: AssignmentService
+    _history: HistoryService
+    _ledger: RequestLedger
+    _sender: Sender
+    _forwarder: Forwarder
+    settings: Live[RequestSettings]
+    _rates: RequestRates = field(init=False)
+    _queues: dict[str, RoomQueue] = field(factory=dict, init=False)  # room id -> what waits for its host
+    _sweep: IDelayedCall | None = field(default=None, init=False)
+    _stopping: bool = field(default=False, init=False)
+
+    @_rates.default
+    def _make_rates(self) -> RequestRates:
+        return RequestRates(self.settings)
+
+    @property
+    def live_count(self) -> int:
+        """How many requests are live."""
+        return self._ledger.live_count
+
+    def add_listener(self, listener: IRequestListener) -> None:
+        """Who is told how requests end."""
+        self._ledger.add_listener(listener)
 
     def start(self) -> None:
         self._sweep = self._world.clock.callLater(self.SWEEP, self._tick)
@@ -99,7 +111,7 @@ class RequestService(RequestLedger, RoomListener):
             if isinstance(error, NewAgeError):
                 error.members = {**error.members, **requests.recorded(request.message_id)}
             self._sender.let_go(request)
-            self.end(request, "failed", str(error) if isinstance(error, NewAgeError) else "Internal error.")
+            self._ledger.end(request, "failed", str(error) if isinstance(error, NewAgeError) else "Internal error.")
             raise
         return Accepted(
             request_id=request.request_id,
@@ -124,7 +136,7 @@ class RequestService(RequestLedger, RoomListener):
         size = carried_bytes(ask.text, ask.data, ask.extra)
         if size > self.settings.value.max_request_bytes:
             raise InvalidRequest("Invalid LLM request data.")
-        known = self.get(caller.identity, ask.request_id)
+        known = self._ledger.get(caller.identity, ask.request_id)
         if known is not None and known.live:
             raise InvalidRequest("Duplicate requestId.")
         if ask.targets is not None and "server" in ask.targets:
@@ -133,18 +145,14 @@ class RequestService(RequestLedger, RoomListener):
         return room
 
     def _check_limits(self, identity: str, size: int) -> None:
-        now = self._world.clock.seconds()
-        recent = self._rates.setdefault(identity, deque())
-        while recent and recent[0][0] <= now - self.RATE_WINDOW:
-            recent.popleft()
+        now, settings = self._world.clock.seconds(), self.settings.value
         if (
-            len(recent) >= self.settings.value.request_rate
-            or sum(each for _, each in recent) + size > self.settings.value.request_bytes_rate
-            or self.live_count >= self.settings.value.max_live_requests
-            or self._live.get(identity, 0) >= self.settings.value.max_live_requests_per_identity
+            not self._rates.admits(identity, size, now)
+            or self._ledger.live_count >= settings.max_live_requests
+            or self._ledger.live_of(identity) >= settings.max_live_requests_per_identity
         ):
             raise Unavailable("Too many requests.")
-        recent.append((now, size))
+        self._rates.count(identity, size, now)
 
     def _role(self, caller: Caller, room: Room, ask: Ask) -> Role:
         outsider = Role.MANAGER if administers(caller) else Role.GUEST
@@ -183,15 +191,15 @@ class RequestService(RequestLedger, RoomListener):
             created_at=now,
             active_at=now,
         )
-        self.enter(request)
+        self._ledger.enter(request)
         try:
             await self._history.add(draft)
         except CancelledError:
-            self._forget(request)
+            self._ledger.forget(request)
             raise
         except Exception as error:
             self._log.failure("the message of a request could not be stored")
-            self._forget(request)
+            self._ledger.forget(request)
             raise NewAgeError("Failed to record request message.") from error
         return request
 
@@ -206,10 +214,10 @@ class RequestService(RequestLedger, RoomListener):
         elif verdict is Verdict.QUEUE:
             queue = self._queues.setdefault(room.id, self._new_queue())
             for dropped in queue.push(request):
-                self.end(dropped, "expired")
+                self._ledger.end(dropped, "expired")
             return self._waits(request, "host", len(queue))
         elif verdict is not Verdict.FORWARD:
-            self.end(request, verdict.value)
+            self._ledger.end(request, verdict.value)
         else:
             await self._forward_with_queue(caller, request, room)
             if request.live and not request.given:
@@ -220,7 +228,7 @@ class RequestService(RequestLedger, RoomListener):
         """It is not sent yet, and its time has not begun (A18)."""
         request.state = Verdict.QUEUE.value
         waiting = Waiting(what=what, position=position)
-        self.tell(request, requests.status(request, request.state, waiting=waiting))
+        self._ledger.tell(request, requests.status(request, request.state, waiting=waiting))
         return waiting
 
     def _new_queue(self) -> RoomQueue:
@@ -234,7 +242,7 @@ class RequestService(RequestLedger, RoomListener):
             waiting = self._queues.pop(room.id).take_for_merge()
         for entry in waiting:
             entry.state = "merged"
-            self.tell(entry, requests.status(entry, "merged", merged_into=request.request_id))
+            self._ledger.tell(entry, requests.status(entry, "merged", merged_into=request.request_id))
         request.merged = waiting
         request.targets = targets
         await self._sender.enter(request)
@@ -271,10 +279,10 @@ class RequestService(RequestLedger, RoomListener):
     def room_deleted(self, room: Room) -> None:
         queue = self._queues.pop(room.id, None)
         for request in queue.take_all() if queue is not None else ():
-            self.end(request, "expired")
-        for request in [r for r in self._requests if r.room_id == room.id]:
+            self._ledger.end(request, "expired")
+        for request in self._ledger.of_room(room.id):
             request.gone = True
-            self.end(request, "failed", "Room deleted.")
+            self._ledger.end(request, "failed", "Room deleted.")
 
     def member_left(self, room: Room, identity: str, reason: str) -> None:
         """What waits of it goes to no model any more (A18)."""
@@ -292,7 +300,7 @@ class RequestService(RequestLedger, RoomListener):
             self._withdraw(room, lambda request: request.message_id in message_ids)
 
     def _withdraw(self, room: Room, concerned: Callable[[Request], bool]) -> None:
-        waiting = [r for r in self._requests if r.live and not r.given and r.room_id == room.id and r.message_id]
+        waiting = [r for r in self._ledger.of_room(room.id) if r.live and not r.given and r.message_id]
         for request in filter(concerned, waiting):
             if room.id in self._queues:
                 self._queues[room.id].remove(request)
@@ -307,7 +315,7 @@ class RequestService(RequestLedger, RoomListener):
             d.addErrback(self._release_failed)
         elif room.mode is RequestMode.MASTER_ONLY:
             for request in waiting:
-                self.end(request, "expired")
+                self._ledger.end(request, "expired")
         elif waiting:
             self._queues[room.id] = queue = self._new_queue()
             for request in waiting:
@@ -324,7 +332,7 @@ class RequestService(RequestLedger, RoomListener):
             except NewAgeError as error:
                 self._forwarder.report(request, error)
                 self._sender.let_go(request)
-                self.end(request, "failed", str(error))
+                self._ledger.end(request, "failed", str(error))
                 continue
             if request.live and not request.given:
                 self._waits(request, "turn", self._forwarder.position(request))
@@ -339,14 +347,11 @@ class RequestService(RequestLedger, RoomListener):
         now = self._world.clock.seconds()
         for room_id, queue in list(self._queues.items()):
             for request in queue.expire(now - self.settings.value.queue_ttl_seconds):
-                self.end(request, "expired")
+                self._ledger.end(request, "expired")
             if not queue:
                 del self._queues[room_id]
-        for request in [r for r in self._requests if r.live and r.targets and not r.sent]:
+        for request in self._ledger.unsent():
             if request.created_at <= now - self.settings.value.queue_ttl_seconds:
-                self.end(request, "expired")
-        self._sweep_requests()
-        horizon = self._world.clock.seconds() - self.RATE_WINDOW
-        for identity, recent in list(self._rates.items()):
-            if not recent or recent[-1][0] <= horizon:
-                del self._rates[identity]
+                self._ledger.end(request, "expired")
+        self._ledger.sweep()
+        self._rates.sweep(now)

@@ -29,7 +29,10 @@ NO_SIGN = (
 
 
 class RequestLedger:
-    """What streams and answers need to know of requests; how requests get in is ``RequestService``'s."""
+    """What streams and answers need to know of requests; how requests get in is ``RequestService``'s.
+
+    ``sweep`` is to be called every few seconds.
+    """
 
     _log: ClassVar[Logger] = Logger()
 
@@ -54,6 +57,18 @@ class RequestLedger:
     @property
     def live_count(self) -> int:
         return sum(self._live.values())
+
+    def live_of(self, identity: str) -> int:
+        """How many of this identity's requests are live."""
+        return self._live.get(identity, 0)
+
+    def of_room(self, room_id: str) -> list[Request]:
+        """The requests of a room, those in their tail included, oldest first."""
+        return [request for request in self._requests if request.room_id == room_id]
+
+    def unsent(self) -> list[Request]:
+        """Live ones that wait for their turn at all of their extensions."""
+        return [request for request in self._requests if request.live and request.targets and not request.sent]
 
     def enter(self, request: Request) -> None:
         """Keep account of it from now on."""
@@ -215,7 +230,8 @@ class RequestLedger:
         else:
             self._live.pop(request.identity, None)
 
-    def _forget(self, request: Request) -> None:
+    def forget(self, request: Request) -> None:
+        """It was never told to an extension, or nobody may answer it any more."""
         if request in self._requests:
             del self._requests[request]
             self._desks.forget(request)
@@ -225,7 +241,7 @@ class RequestLedger:
             request.ended_at = self._world.clock.seconds()
             self._count_down(request)
 
-    def _sweep_requests(self) -> None:
+    def sweep(self) -> None:
         """Expire what fell silent, forget what is long over."""
         for extension, request in self._desks.silent():
             self._gave_no_sign(request, extension)
@@ -233,7 +249,7 @@ class RequestLedger:
         for request in list(self._requests):
             if request.ended_at is not None:
                 if request.ended_at <= now - self.settings.value.request_tail_seconds and not self._desks.owed(request):
-                    self._forget(request)
+                    self.forget(request)
             elif request.timed and request.active_at <= now - self.settings.value.llm_request_timeout_seconds:
                 self._expire(request)
         self._forwarder.go_on()

@@ -18,7 +18,7 @@ from newage.domain.request import Ask, Request
 from newage.errors import CallFailed, NewAgeError
 from newage.services.events import RoomListener
 from newage.services.history.log import HistoryService
-from newage.services.requests.intake import RequestService
+from newage.services.requests.ledger import RequestLedger
 from newage.services.requests.slots import Pacer
 from newage.services.rooms.assignments import AssignmentService
 from newage.services.rooms.registry import RoomRegistry
@@ -53,7 +53,7 @@ class ConversationSettings:
     post_unmute_think_delay: int = limit(2000, "milliseconds between its unmuting and that", least=0)
 
 
-@define(eq=False)
+@define(eq=False, kw_only=True)
 class ConversationService(RoomListener):
     """
     :param chance: uniform in [0, 1). :param choose: picks one of a non-empty sequence.
@@ -65,7 +65,7 @@ class ConversationService(RoomListener):
     _rooms: RoomRegistry
     _assignments: AssignmentService
     _history: HistoryService
-    _requests: RequestService
+    _ledger: RequestLedger
     _sessions: SessionService
     _pacer: Pacer
     settings: Live[ConversationSettings]
@@ -135,7 +135,7 @@ class ConversationService(RoomListener):
 
     async def _think(self, room: Room, extension: str, instruction: str) -> None:
         """Ask one extension; where nobody spoke there is nothing to continue, and one thought at a time is enough."""
-        last = self._requests.get("System", self._thinking.get(room.id, ""))
+        last = self._ledger.get("System", self._thinking.get(room.id, ""))
         if last is not None and last.live:
             return
         context = await self._history.context(room)
@@ -159,7 +159,7 @@ class ConversationService(RoomListener):
             active_at=now,
             targets=(extension,),
         )
-        self._requests.enter(request)
+        self._ledger.enter(request)
         self._pacer.send(extension, request, partial(self._send, room, extension, request, instruction))
 
     def _send(self, room: Room, extension: str, request: Request, instruction: str, name: str) -> None:
@@ -171,7 +171,7 @@ class ConversationService(RoomListener):
         try:
             context = await self._history.context(room)
         except NewAgeError as error:
-            self._requests.failed_by(request, extension, error)
+            self._ledger.failed_by(request, extension, error)
             return
         now, link, session = (
             self._rooms.current(room),
@@ -179,7 +179,7 @@ class ConversationService(RoomListener):
             self._sessions.by_identity(extension),
         )
         if now is None or extension not in self._able(now) or link is None or session is None:
-            self._requests.failed_by(request, extension, CallFailed("It may not speak any more."))
+            self._ledger.failed_by(request, extension, CallFailed("It may not speak any more."))
             return
         request.given, request.state = True, "forwarded"
         link.forward(
