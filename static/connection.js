@@ -1,6 +1,6 @@
 // The sockets of this page: one engine, the namespaces /auth, /clients and /llm, and what they say as events.
 // 'state' {state, message, attempt, transport}, 'extensions' {list}, 'problem' {message, requestId?}, and the hub's own
-// events under the names in HUB_EVENTS below. No DOM in here.
+// events under the names that hubEvents gives them. No DOM in here.
 
 const ACK_MS = 15_000; // an answer of the hub to a request, not of the model
 const REJOIN_MS = 1_000; // before joining again a namespace the hub closed, doubled each time

@@ -157,10 +157,11 @@ def encode_arguments(kind: int, prefix: bytes, args: Sequence[Any], ack_id: byte
         # The way of nearly all: bytes are what orjson does not know.
         return _HEADS[kind] + prefix + ack_id + orjson.dumps(args), []
     except orjson.JSONEncodeError:
-        return _encode_rare(kind, prefix, args, ack_id)
+        return _encode_with_attachments(kind, prefix, args, ack_id)
 
 
-def _encode_rare(kind: int, prefix: bytes, args: Sequence[Any], ack_id: bytes) -> tuple[bytes, list[bytes]]:
+def _encode_with_attachments(kind: int, prefix: bytes, args: Sequence[Any], ack_id: bytes) -> tuple[bytes, list[bytes]]:
+    """What orjson does not write by itself: bytes, and values that have to be cleaned first."""
     attachments: list[bytes] = []
 
     def placeholder(value: Any) -> dict[str, Any]:

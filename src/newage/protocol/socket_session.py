@@ -112,13 +112,12 @@ class SocketSession(Generic[Member]):
 
         Data that is too much is replaced by a stand-in (``socket_packet.unread``).
 
-
         :raises ProtocolError: it cannot be parsed, is for a namespace never joined, or attachments were due.
         """
         if self._partial is not None:
             raise ProtocolError("text where an attachment was due")
         if len(packet) < 3 or packet[1] != _EVENT:
-            return self._receive_rare(packet)
+            return self._receive_any(packet)
         # The way of nearly all packets. What is odd here (a bracket in a path, no data) is not found, or not a list.
         start = packet.find(b"[")
         head = packet[2:start]
@@ -128,7 +127,7 @@ class SocketSession(Generic[Member]):
             prefix = head.rstrip(DIGITS)
             member = self._joined.get(prefix)
             if member is None:
-                return self._receive_rare(packet)
+                return self._receive_any(packet)
             ack_id = head[len(prefix) :]
             if len(ack_id) > MAX_ID_DIGITS:
                 raise ProtocolError("ack id out of range")
@@ -146,9 +145,10 @@ class SocketSession(Generic[Member]):
         """``receive`` for a packet that is too large to be read: with a stand-in for its data."""
         if self._partial is not None:
             raise ProtocolError("text where an attachment was due")
-        return self._receive_rare(packet, read=False)
+        return self._receive_any(packet, read=False)
 
-    def _receive_rare(self, packet: bytes, *, read: bool = True) -> Received | None:
+    def _receive_any(self, packet: bytes, *, read: bool = True) -> Received | None:
+        """Take a packet of any kind and form, decoded in full."""
         decoded = decode(packet, read=read)
         kind, path, ack_id, data, attachments = decoded
         if attachments > self._max_attachments:
