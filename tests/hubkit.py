@@ -37,7 +37,6 @@ from newage.ports import (
     IOutbox,
     IRoomStore,
     ISocket,
-    IStateStore,
 )
 from newage.services.history.editing import EditingService
 from newage.services.history.log import HistoryService
@@ -66,6 +65,7 @@ from newage.services.streams.upstream import StreamService
 from newage.services.world import World
 from newage.settings import Live
 from newage.storage.memory import MemoryMarkStore, MemoryMessageStore, MemoryRoomStore, MemoryStateStore
+from newage.storage.state import NamedValues
 
 EPOCH = 1_700_000_000.0  # the wall time at the start of every test: 2023-11-14T22:13:20Z
 
@@ -414,17 +414,16 @@ class GatedMarkStore:
         return self._gate.passed(self._store.save_marks, identity, marks)
 
 
-@implementer(IStateStore)
-class GatedStateStore:
+class GatedStateStore(NamedValues):
     def __init__(self, store: MemoryStateStore, gate: Gate) -> None:
         self._store = store
         self._gate = gate
 
-    def load_state(self) -> Deferred[dict[str, Any]]:
-        return self._store.load_state()
+    def load_values(self) -> Deferred[dict[str, Any]]:
+        return self._store.load_values()
 
-    def save_state(self, name: str, value: Any) -> Deferred[None]:
-        return self._gate.passed(self._store.save_state, name, value)
+    def save_value(self, name: str, value: object) -> Deferred[None]:
+        return self._gate.passed(self._store.save_value, name, value)
 
 
 # ----------------------------------------------------------------------------------------------------------- extension

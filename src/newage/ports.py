@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     from newage.domain.delivery import Audience, Emission
     from newage.domain.forwarded import ForwardedRequest
-    from newage.domain.model import Caller, KeyRecord, Message, Peer, Role, Room, Session
+    from newage.domain.model import Caller, ConnectionPolicy, KeyRecord, Message, Peer, RequestMode, Role, Room, Session
     from newage.domain.request import Request
+    from newage.domain.state import HubState, ManualAssignments
     from newage.protocol.engine_packet import SharedPacket
 
 # mypy-zope reads interface methods without ``self``.
@@ -423,10 +424,22 @@ class IMarkStore(Interface):
 
 
 class IStateStore(Interface):
-    """Small named JSON values: connection policy, manual assignments, default mode, marks of imports done."""
+    """What the hub remembers of itself. Each Deferred fires after the commit."""
 
-    def load_state() -> Deferred[dict[str, Any]]:
-        """All values."""
+    def load_state() -> Deferred[HubState]:
+        """All of it; what was stored and makes no sense is as if it had never been stored."""
 
-    def save_state(name: str, value: Any) -> Deferred[None]:
-        """Set one value; it must be JSON."""
+    def save_policy(policy: ConnectionPolicy) -> Deferred[None]:
+        """The connection policy."""
+
+    def save_default_mode(mode: RequestMode) -> Deferred[None]:
+        """The request mode of rooms to come."""
+
+    def save_assignments(assignments: ManualAssignments) -> Deferred[None]:
+        """Replace all manual assignments of rooms that are told by their id."""
+
+    def save_assignments_by_name(assignments: ManualAssignments) -> Deferred[None]:
+        """Replace all manual assignments of rooms that are told by their name."""
+
+    def save_keys_imported(at: str) -> Deferred[None]:
+        """The keys of another installation were taken over at that time."""

@@ -210,7 +210,7 @@ def test_what_two_administrators_assign_at_once_is_both_kept(
         kit.state_gate.step()
     assert [result_of(each) for each in both] == [(X1,), (X1,)]
     assert kit.assignments.assigned("a") == kit.assignments.assigned("b") == (X1,)
-    stored = result_of(kit.state_store.load_state())["roomAssignments"]
+    stored = result_of(kit.state_store.load_values())["roomAssignments"]
     assert stored == {kit.room_id("a"): [X1], kit.room_id("b"): [X1]}
 
 

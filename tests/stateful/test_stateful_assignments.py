@@ -173,7 +173,7 @@ class PoliciesAndAssignments(RuleBasedStateMachine):
 
     @invariant()
     def what_must_outlive_a_restart_is_stored(self) -> None:
-        state = result_of(self.kit.state_store.load_state())
+        state = result_of(self.kit.state_store.load_values())
         assert state.get("connectionPolicy", "Free") == self.policy
         stored = {kept.room.id: kept.room.name for kept in self.kit.room_store.rooms.values()}
         assert {stored[room_id]: names for room_id, names in state.get("roomAssignments", {}).items()} == self.manual

@@ -10,7 +10,20 @@ from attrs import evolve
 from zope.interface.verify import verifyObject
 
 from deferreds import value
-from newage.domain.model import PERMANENT, KeyRecord, Message, Rank, RequestMode, Role, Room, RoomKind, Scope, Term
+from newage.domain.model import (
+    PERMANENT,
+    ConnectionPolicy,
+    KeyRecord,
+    Message,
+    Rank,
+    RequestMode,
+    Role,
+    Room,
+    RoomKind,
+    Scope,
+    Term,
+)
+from newage.domain.state import HubState
 from newage.errors import BadParameter, NotFound, RoomMissing
 from newage.ports import IKeyStore, IMarkStore, IMessageStore, IRoomStore, IStateStore
 from newage.storage.stores import Stores
@@ -361,23 +374,34 @@ class TestState:
     def test_provides_the_port(self, stores: Stores) -> None:
         assert verifyObject(IStateStore, stores.state)
 
-    def test_keeps_json(self, stores: Stores) -> None:
-        wanted = {"a": None, "b": {"c": [1, "x", True]}, "d": "Free", "e": 0}
-        for name, content in wanted.items():
-            assert value(stores.state.save_state(name, content)) is None
-        assert value(stores.state.load_state()) == wanted
+    def test_nothing_was_ever_stored(self, stores: Stores) -> None:
+        assert value(stores.state.load_state()) == HubState()
+
+    def test_keeps_each_member(self, stores: Stores) -> None:
+        state = stores.state
+        assert value(state.save_policy(ConnectionPolicy.MANUAL)) is None
+        assert value(state.save_default_mode(RequestMode.SEPARATE)) is None
+        assert value(state.save_assignments({"id-1": ("X", "Y"), "id-2": ()})) is None
+        assert value(state.save_assignments_by_name({"lounge": ("X",)})) is None
+        assert value(state.save_keys_imported("2023-11-14T22:13:20.000Z")) is None
+        assert value(state.load_state()) == HubState(
+            policy=ConnectionPolicy.MANUAL,
+            default_mode=RequestMode.SEPARATE,
+            assignments={"id-1": ("X", "Y"), "id-2": ()},
+            assignments_by_name={"lounge": ("X",)},
+            keys_imported="2023-11-14T22:13:20.000Z",
+        )
 
     def test_replaces(self, stores: Stores) -> None:
-        value(stores.state.save_state("a", 1))
-        value(stores.state.save_state("a", [2]))
-        assert value(stores.state.load_state()) == {"a": [2]}
+        value(stores.state.save_assignments({"id-1": ("X",)}))
+        value(stores.state.save_assignments({"id-2": ("Y",)}))
+        assert value(stores.state.load_state()).assignments == {"id-2": ("Y",)}
 
     def test_a_value_cannot_be_changed_from_outside(self, stores: Stores) -> None:
-        mutable = {"rooms": ["a"]}
-        value(stores.state.save_state("a", mutable))
-        mutable["rooms"].append("b")
-        value(stores.state.load_state())["a"]["rooms"].append("c")
-        assert value(stores.state.load_state()) == {"a": {"rooms": ["a"]}}
+        mutable = {"id-1": ("X",)}
+        value(stores.state.save_assignments(mutable))
+        mutable["id-2"] = ("Y",)
+        assert value(stores.state.load_state()).assignments == {"id-1": ("X",)}
 
 
 class TestMarks:

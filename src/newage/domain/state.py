@@ -1,10 +1,23 @@
-"""Under which names the small values are stored that outlive a restart; once used, a name keeps its meaning."""
+"""What the hub remembers of itself from one run to the next."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import TypeAlias
 
-DEFAULT_MODE: Final = "messageRequestMode"
-CONNECTION_POLICY: Final = "connectionPolicy"
-ROOM_ASSIGNMENTS: Final = "roomAssignments"  # room id -> extensions
-MANUAL_ASSIGNMENTS: Final = "manualAssignments"  # room name -> extensions, of before rooms had ids
+from attrs import field, frozen
+
+from newage.domain.model import ConnectionPolicy, RequestMode, read_only
+
+ManualAssignments: TypeAlias = "Mapping[str, tuple[str, ...]]"  # a room -> identities of extensions
+
+
+@frozen(kw_only=True)
+class HubState:
+    """None, and the empty text, stand for what was never stored."""
+
+    policy: ConnectionPolicy | None = None
+    default_mode: RequestMode | None = None
+    assignments: ManualAssignments = field(factory=dict, converter=read_only)  # by the room's id
+    assignments_by_name: ManualAssignments = field(factory=dict, converter=read_only)  # of rooms that were not there
+    keys_imported: str = ""  # when keys/clients.json was taken over: ISO-8601

@@ -13,7 +13,8 @@ from zope.interface import implementer
 
 from newage.domain.model import KeyRecord, Message, Room
 from newage.errors import BadParameter, NotFound, RoomMissing
-from newage.ports import IKeyStore, IMarkStore, IMessageStore, IRoomStore, IStateStore
+from newage.ports import IKeyStore, IMarkStore, IMessageStore, IRoomStore
+from newage.storage.state import NamedValues
 
 
 @implementer(IKeyStore)
@@ -227,16 +228,15 @@ class MemoryMarkStore:
         return {room_id: seq for room_id, seq in marks.items() if room_id in self._store.rooms}
 
 
-@implementer(IStateStore)
 @define(eq=False)
-class MemoryStateStore:
+class MemoryStateStore(NamedValues):
     """Keeps encoded values, so that nobody can change them from outside and only JSON gets in."""
 
     _values: dict[str, bytes] = field(factory=dict, init=False)
 
-    def load_state(self) -> Deferred[dict[str, Any]]:
+    def load_values(self) -> Deferred[dict[str, Any]]:
         return succeed({name: orjson.loads(value) for name, value in sorted(self._values.items())})
 
-    def save_state(self, name: str, value: Any) -> Deferred[None]:
+    def save_value(self, name: str, value: object) -> Deferred[None]:
         self._values[name] = orjson.dumps(value)
         return succeed(None)

@@ -17,6 +17,7 @@ from newage.errors import BadParameter, NotFound, RoomMissing
 from newage.ports import IKeyStore, IMarkStore, IMessageStore, IRoomStore, IStateStore
 from newage.storage import memory, sql
 from newage.storage.database import Database
+from newage.storage.state import NamedValues
 
 
 @frozen
@@ -153,16 +154,15 @@ class SqlMessageStore:
         return self._database.read(lambda c: int(c.execute(sql.COUNT_MESSAGES, (room_id, after_seq)).fetchone()[0]))
 
 
-@implementer(IStateStore)
 @define(eq=False)
-class SqlStateStore:
+class SqlStateStore(NamedValues):
     _database: Database
 
-    def load_state(self) -> Deferred[dict[str, Any]]:
+    def load_values(self) -> Deferred[dict[str, Any]]:
         return self._database.read(lambda c: {name: sql.from_json(value) for name, value in c.execute(sql.LOAD_STATE)})
 
-    def save_state(self, name: str, value: Any) -> Deferred[None]:
-        encoded = b"null" if value is None else sql.to_json(value)
+    def save_value(self, name: str, value: object) -> Deferred[None]:
+        encoded = sql.to_json(value)
         return self._database.write(lambda c: _done(c.execute(sql.SAVE_STATE, (name, encoded))))
 
 

@@ -265,7 +265,7 @@ class Hub:
             "live": core.requests.live_count,
             "outputs": core.streams.open_outputs,
             "policy": (core.assignments.policy, dict(core.assignments.all())),
-            "stored": dict(done(_wait(core._stores.state.load_state()))),
+            "stored": done(_wait(core._stores.state.load_state())),
             "mode": core.default_mode.mode,
             "debug": core.debug.debug_mode,
             "resources": core.static.lookup("/shop"),

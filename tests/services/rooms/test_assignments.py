@@ -215,7 +215,7 @@ def test_a_room_made_again_is_not_assigned_to(kit: Kit, crowd: dict[str, str]) -
     kit.make_again("lounge", "b")
     assert kit.assignments.assigned("lounge") == ()
     assert str(failure_of(kit.assignments.assign_manually(OPERATOR, "nowhere", []))) == "Client room not found"
-    assert result_of(kit.state_store.load_state())["roomAssignments"] == {}
+    assert result_of(kit.state_store.load_values())["roomAssignments"] == {}
 
 
 def test_what_was_assigned_by_name_is_the_next_rooms_of_that_name_once(make_kit: Callable[..., Kit]) -> None:
@@ -223,8 +223,8 @@ def test_what_was_assigned_by_name_is_the_next_rooms_of_that_name_once(make_kit:
     before = make_kit()
     before.connect("a")
     before.group("lounge", "a")
-    result_of(before.state_store.save_state("connectionPolicy", "Manual"))
-    result_of(before.state_store.save_state("manualAssignments", {"lounge": ["X"], "a": ["Y"], "b": ["X"]}))
+    result_of(before.state_store.save_value("connectionPolicy", "Manual"))
+    result_of(before.state_store.save_value("manualAssignments", {"lounge": ["X"], "a": ["Y"], "b": ["X"]}))
     kit = make_kit(with_stores_of=before)
     for extension in "XY":
         kit.extension(extension)
@@ -240,7 +240,7 @@ def test_what_was_assigned_by_name_is_the_next_rooms_of_that_name_once(make_kit:
         after.extension(extension)
     after.connect("a")
     assert (after.assignments.assigned("lounge"), after.assignments.assigned("a")) == ((), ("Y",))
-    state = result_of(after.state_store.load_state())
+    state = result_of(after.state_store.load_values())
     assert (state["manualAssignments"], state["roomAssignments"]) == ({}, {after.room_id("a"): ["Y"]})
 
 
@@ -259,13 +259,13 @@ def test_a_deletion_of_what_was_assigned_that_cannot_be_stored_is_logged(kit: Ki
     result_of(kit.rooms.delete("lounge"))
     kit.state_gate.broken = False
     result_of(kit.assignments.assign_manually(OPERATOR, "a", ["X"]))
-    assert result_of(kit.state_store.load_state())["roomAssignments"] == {kit.room_id("a"): ["X"]}
+    assert result_of(kit.state_store.load_values())["roomAssignments"] == {kit.room_id("a"): ["X"]}
 
 
 def test_a_policy_nobody_knows_any_more_does_not_stop_the_start(make_kit: Callable[..., Kit]) -> None:
     before = make_kit()
-    result_of(before.state_store.save_state("connectionPolicy", "Fairest"))
-    result_of(before.state_store.save_state("manualAssignments", {"a": "X", "b": [1, "Y"], "c": ["Z"]}))
+    result_of(before.state_store.save_value("connectionPolicy", "Fairest"))
+    result_of(before.state_store.save_value("manualAssignments", {"a": "X", "b": [1, "Y"], "c": ["Z"]}))
     kit = make_kit(with_stores_of=before)
     assert kit.assignments.policy is FREE
     set_policy(kit, MANUAL)

@@ -25,7 +25,7 @@ def test_it_is_that_of_the_configuration_until_it_is_changed() -> None:
 
 def test_what_cannot_be_stored_is_not_in_force() -> None:
     class Full(MemoryStateStore):
-        def save_state(self, name: str, value: object) -> Deferred[None]:
+        def save_value(self, name: str, value: object) -> Deferred[None]:
             return fail(NewAgeError("The disk is full."))
 
     default = DefaultMode(Full(), RequestMode.DEFAULT)

@@ -139,7 +139,7 @@ def test_only_administrators_set_the_default_mode(hub: Kit, actor: str) -> None:
     error = failure_of(hub.moderation.set_default_mode(caller(hub, actor), RequestMode.IMMEDIATE))
     assert (type(error), str(error)) == (NotAuthorised, "Unauthorized")
     assert {room.mode for room in hub.rooms.all()} == {RequestMode.DEFAULT} == {hub.default_mode.mode}
-    assert result_of(hub.state_store.load_state()) == {}
+    assert result_of(hub.state_store.load_values()) == {}
 
 
 @pytest.mark.parametrize(
@@ -731,7 +731,7 @@ def test_the_default_mode_outlives_a_restart(make_kit: Callable[..., Kit]) -> No
 @pytest.mark.parametrize("stored", ["Anarchy", 7, None])
 def test_a_default_mode_nobody_knows_does_not_stop_the_start(make_kit: Callable[..., Kit], stored: object) -> None:
     before = make_kit()
-    result_of(before.state_store.save_state("messageRequestMode", stored))
+    result_of(before.state_store.save_value("messageRequestMode", stored))
     after = make_kit(with_stores_of=before)
     assert after.default_mode.mode is RequestMode.DEFAULT
 

@@ -19,7 +19,6 @@ from newage.services.world import World
 
 _log = Logger()
 
-IMPORTED = "imported.keys/clients.json"
 _PLACE = ("keys", "clients.json")
 # Cost 4 to 13: a hash of cost 20 in that file would keep a thread busy for a minute at every login.
 _HASH = re.compile(r"\$2[aby]\$(0[4-9]|1[0-3])\$[./A-Za-z0-9]{53}\Z")
@@ -32,7 +31,7 @@ async def import_keys(
 
     :return: how many keys were taken over. An unreadable file is reported and tried again at the next start.
     """
-    if (await state.load_state()).get(IMPORTED):
+    if (await state.load_state()).keys_imported:
         return 0
     try:
         content = await workers.run(files.read, _PLACE)
@@ -48,7 +47,7 @@ async def import_keys(
             if (record.client_id, record.hash) not in known:
                 await keys.add(evolve(record, key_id=keys.new_key_id(), made_by="keys/clients.json"))
                 count += 1
-    await state.save_state(IMPORTED, world.timestamp())
+    await state.save_keys_imported(world.timestamp())
     if count:
         _log.info("{count} keys imported from keys/clients.json", count=count)
     return count

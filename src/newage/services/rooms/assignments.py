@@ -14,7 +14,6 @@ from twisted.python.failure import Failure
 from newage.domain.delivery import Audience, Emission
 from newage.domain.model import Caller, ConnectionPolicy, Kind, Role, Room, RoomKind, Session
 from newage.domain.policy import Assignments, administers, assign
-from newage.domain.state import CONNECTION_POLICY, MANUAL_ASSIGNMENTS, ROOM_ASSIGNMENTS
 from newage.errors import ClientMissing, InvalidRequest, NotAuthorised, RoomMissing
 from newage.ports import IOutbox, IStateStore
 from newage.services.events import RoomListener, SessionListener
@@ -71,14 +70,10 @@ class AssignmentService(SessionListener, RoomListener):
     async def load(self) -> None:
         """Take over the policy and the manual assignments set before the last stop."""
         state = await self._store.load_state()
-        policy = state.get(CONNECTION_POLICY)
-        if policy in {known.value for known in ConnectionPolicy}:
-            self.policy = ConnectionPolicy(policy)
-        elif policy is not None:
-            self._log.warn("the stored connection policy is none: {policy}", policy=policy)
-        assigned = _lists(state.get(ROOM_ASSIGNMENTS))
-        self._manual = {room_id: names for room_id, names in assigned.items() if self._rooms.with_id(room_id)}
-        self._by_name = _lists(state.get(MANUAL_ASSIGNMENTS))
+        if state.policy is not None:
+            self.policy = state.policy
+        self._manual = {room_id: names for room_id, names in state.assignments.items() if self._rooms.with_id(room_id)}
+        self._by_name = dict(state.assignments_by_name)
         for room in self._rooms.all():
             self._bind(room)
 
@@ -135,7 +130,7 @@ class AssignmentService(SessionListener, RoomListener):
         """
         if not administers(actor):
             raise NotAuthorised("Unauthorized")
-        await self._store.save_state(CONNECTION_POLICY, policy.value)
+        await self._store.save_policy(policy)
         self.policy = policy
         self._touch(fresh=True, everybody=True)
 
@@ -184,10 +179,10 @@ class AssignmentService(SessionListener, RoomListener):
         return tuple(found)
 
     async def _save(self, manual: Lists, by_name: Lists) -> None:
-        await self._store.save_state(ROOM_ASSIGNMENTS, manual)
+        await self._store.save_assignments(manual)
         self._manual = manual
         if by_name != self._by_name:
-            await self._store.save_state(MANUAL_ASSIGNMENTS, by_name)
+            await self._store.save_assignments_by_name(by_name)
             self._by_name = by_name
 
     def _bind(self, room: Room) -> None:
@@ -200,8 +195,8 @@ class AssignmentService(SessionListener, RoomListener):
 
     def _keep(self) -> None:
         """Store it as it is; who fails to learns it from the log, and a restart finds what was before."""
-        for name, lists in ((ROOM_ASSIGNMENTS, self._manual), (MANUAL_ASSIGNMENTS, self._by_name)):
-            self._store.save_state(name, lists).addErrback(self._not_stored)
+        self._store.save_assignments(self._manual).addErrback(self._not_stored)
+        self._store.save_assignments_by_name(self._by_name).addErrback(self._not_stored)
 
     def _not_stored(self, failure: Failure) -> None:
         self._log.error("manual assignments could not be stored: {failure}", failure=failure.value)
@@ -307,11 +302,3 @@ class AssignmentService(SessionListener, RoomListener):
 
     def _view(self, room: str) -> dict[str, Any]:
         return {"extensions": list(self.assigned(room)), "roomName": room, "policy": self.policy.value}
-
-
-def _lists(stored: object) -> Lists:
-    """What is a list of names for each room of what was stored."""
-    lists = stored.items() if isinstance(stored, dict) else ()
-    return {
-        room: tuple(name for name in names if isinstance(name, str)) for room, names in lists if isinstance(names, list)
-    }
