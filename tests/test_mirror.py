@@ -32,7 +32,6 @@ UNTESTED_TODAY = {
     "functions/hub.py",
     "functions/values.py",
     "namespaces/llm_streams.py",
-    "namespaces/sillytavern.py",
     "services/requests/forwarding.py",
     "services/requests/limits.py",
     "services/requests/sending.py",
