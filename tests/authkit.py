@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from deferreds import SteppedWorkers, value
 from hubkit import EPOCH, HOME, RecordingOutbox
+from newage.assembly.services import Basis, make_accounts, make_calls, make_people
+from newage.config import Config, ServerSettings
+from newage.config.live import LiveTables
 from newage.daemon.workers import InlineWorkers
 from newage.domain.model import Caller, Peer, Session
 from newage.gateway.socketio.dispatch import Namespace
@@ -24,24 +28,16 @@ from newage.namespaces.clients import ClientEvents
 from newage.namespaces.door import Door
 from newage.namespaces.sillytavern import ExtensionSettings, SillyTavernEvents
 from newage.ports import ISocket
-from newage.services.accounts.attempts import AttemptLimiter
-from newage.services.accounts.auth import EXTENSIONS, AuthService
-from newage.services.accounts.hashing import HashService
-from newage.services.accounts.key_admin import KeyAdministration
-from newage.services.accounts.keys import Grant, KeyService
+from newage.services.accounts.auth import EXTENSIONS
+from newage.services.accounts.keys import Grant
 from newage.services.accounts.limits import AuthSettings
-from newage.services.accounts.trust import TrustService
-from newage.services.calls.calls import CallService, CallSettings
-from newage.services.calls.file_functions import FileFunctions
-from newage.services.home.files import FileSettings, HomeFiles
-from newage.services.home.server_file import ServerFile
-from newage.services.home.static_routes import StaticRoutes, StaticSettings
-from newage.services.sessions.client_list import ClientListService, ClientListSettings
-from newage.services.sessions.names import Names
-from newage.services.sessions.sessions import SessionService, SessionSettings
+from newage.services.calls.calls import CallSettings
+from newage.services.home.files import FileSettings
+from newage.services.home.static_routes import StaticSettings
+from newage.services.sessions.sessions import SessionSettings
 from newage.services.world import World
-from newage.settings import Live
 from newage.storage.memory import MemoryKeyStore, MemoryStateStore
+from newage.storage.stores import memory_stores
 
 LOCAL = HOME  # a program of the hub's own system user on this machine
 REMOTE = Peer("203.0.113.9")
@@ -83,44 +79,43 @@ class Gatehouse:
         self.state = MemoryStateStore()
         self.compared: list[tuple[bytes, str]] = []
         self.hash_workers = SteppedWorkers() if stepped else InlineWorkers()
-        self.hashes = HashService(self.hash_workers, self.settings, quick_hash, self._compare)
-        self.keys = KeyService(self.store, self.hashes, self.world, self.settings, b"secret of the process")
-        self.files = HomeFiles(home, files or FileSettings())
         self.file_workers = InlineWorkers()
-        self.trust = TrustService(self.files, self.store, self.file_workers, quick_hash, self.world, self.settings)
-        self.sessions = SessionService(self.world, self.outbox, Live(sessions or SessionSettings()))
-        self.limiter = AttemptLimiter(self.clock.seconds, self.settings)
-        self.names = Names(self.sessions, lambda name: self.trust.knows(name, network_safe=True))
-        self.auth = AuthService(
-            keys=self.keys,
-            trust=self.trust,
-            limiter=self.limiter,
-            hashes=self.hashes,
+        config = Config(
+            server=ServerSettings(home=str(home)),
+            auth=self.settings,
+            files=files or FileSettings(),
+            calls=calls or CallSettings(),
+            static=static or StaticSettings(),
+            sessions=sessions or SessionSettings(),
+        )
+        self.basis = basis = Basis(
+            config=config,
+            live=LiveTables.of(config),
             world=self.world,
-            settings=self.settings,
-            network_safe=lambda: self.network_safe,
-            names=self.names,
+            stores=evolve(memory_stores(), keys=self.store, state=self.state),
+            hash_workers=self.hash_workers,
+            file_workers=self.file_workers,
+            make_hash=quick_hash,
+            matches=self._compare,
         )
-        self.administration = KeyAdministration(self.keys, self.trust, self.sessions)
-        self.client_list = ClientListService(
-            self.world, self.outbox, self.sessions.online_sessions, ClientListSettings()
-        )
-        self.sessions.add_listener(self.client_list)
-        self.server_file = ServerFile(self.files)
-        self.static = StaticRoutes(self.files, self.file_workers, static or StaticSettings())
-        self.functions = FileFunctions(
-            self.files,
-            self.file_workers,
-            self.server_file,
-            self.trust,
-            quick_hash,
-            lambda: self.network_safe,
-            self.administration.rank_of,
-        )
+        accounts = make_accounts(basis, network_safe=lambda: self.network_safe)
+        self.files = accounts.files
+        self.server_file = accounts.server_file
+        self.hashes = accounts.hashes
+        self.keys = accounts.keys
+        self.trust = accounts.trust
+        self.limiter = accounts.limiter
+        people = make_people(basis, self.outbox, accounts)
+        self.sessions = people.sessions
+        self.names = people.names
+        self.auth = people.auth
+        self.administration = people.administration
+        self.client_list = people.client_list
         self.extensions: dict[str, tuple[str, ...]] = {}
-        self.calls = CallService(
-            self.sessions, self.outbox, lambda who: self.extensions.get(who, ()), Live(calls or CallSettings())
-        )
+        made = make_calls(basis, self.outbox, accounts, people, lambda who: self.extensions.get(who, ()))
+        self.calls = made.calls
+        self.functions = made.file_functions
+        self.static = made.static
 
         self.door = Door(self.auth, self.sessions)
 

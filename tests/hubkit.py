@@ -20,8 +20,10 @@ from twisted.logger import LogLevel, capturedLogs
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from newage.assembly.services import Basis, close_talk, load_talk, make_talk
 from newage.config import Config
 from newage.config.live import LiveTables
+from newage.daemon.workers import InlineWorkers
 from newage.dialect import requests
 from newage.domain.correlation import Desk
 from newage.domain.delivery import EVERYBODY, Audience, AudienceKind, Emission
@@ -38,34 +40,13 @@ from newage.ports import (
     IRoomStore,
     ISocket,
 )
-from newage.services.history.editing import EditingService
-from newage.services.history.log import HistoryService
-from newage.services.history.missed import OfflineService
-from newage.services.requests.desks import Desks
-from newage.services.requests.forwarding import Forwarder
-from newage.services.requests.intake import RequestService
-from newage.services.requests.ledger import RequestLedger
-from newage.services.requests.sending import Sender
-from newage.services.requests.slots import Pacer
-from newage.services.requests.thinking import ConversationService
-from newage.services.rooms.activity import ActivityService
-from newage.services.rooms.assignments import AssignmentService
-from newage.services.rooms.default_mode import DefaultMode
-from newage.services.rooms.moderation import ModerationService
-from newage.services.rooms.mutes import Mutes
-from newage.services.rooms.notices import MuteNotices, RoomNotices
-from newage.services.rooms.registry import RoomRegistry
-from newage.services.rooms.retention import RoomRetention
-from newage.services.rooms.rooms import RoomService
 from newage.services.sessions.names import Names
 from newage.services.sessions.sessions import SessionService
-from newage.services.streams.answers import AnswerService
-from newage.services.streams.downstream import DownstreamService
-from newage.services.streams.upstream import StreamService
 from newage.services.world import World
 from newage.settings import Live
-from newage.storage.memory import MemoryMarkStore, MemoryMessageStore, MemoryRoomStore, MemoryStateStore
+from newage.storage.memory import MemoryKeyStore, MemoryMarkStore, MemoryMessageStore, MemoryRoomStore, MemoryStateStore
 from newage.storage.state import NamedValues
+from newage.storage.stores import Stores
 
 EPOCH = 1_700_000_000.0  # the wall time at the start of every test: 2023-11-14T22:13:20Z
 
@@ -447,9 +428,6 @@ class Kit:
     """One hub. ``with_stores_of`` gives it what an earlier one left: a restart."""
 
     mark_store: MemoryMarkStore
-    conversation: ConversationService
-    offline: OfflineService
-    editing: EditingService
 
     def __init__(
         self,
@@ -475,130 +453,54 @@ class Kit:
         )
         self.mark_store = MemoryMarkStore(self.room_store) if with_stores_of is None else with_stores_of.mark_store
         self._born = EPOCH if with_stores_of is None else with_stores_of.wall()
-        state = GatedStateStore(self.state_store, self.state_gate)
-        messages = GatedMessageStore(self.message_store, self.gate)
         self.sessions = SessionService(self.world, self.outbox, live.sessions)
-        room_store = GatedRoomStore(self.room_store, self.gate)
+        self.chances: list[float] = []  # drawn in order, then 0
         self.known_clients: set[str] = set()  # trusted ids, be they there or away
         self.names = Names(self.sessions, lambda name: name in self.known_clients)
-        self.default_mode = DefaultMode(state, RequestMode(at.rooms.default_room_message_request_mode))
-        self.rooms = RoomRegistry(
-            self.world, self.outbox, self.sessions, self.names, room_store, self.default_mode, live.rooms
-        )
-        self.retention = RoomRetention(self.world, self.sessions, self.rooms, live.rooms)
-        self.room_service = RoomService(self.world, self.sessions, self.rooms, live.rooms)
-        self.mutes = Mutes(self.world, self.rooms)
-        self.moderation = ModerationService(self.world, self.rooms, self.mutes, self.default_mode)
-        aliases = at.downstream.alias_events
-        self.notices = RoomNotices(self.outbox, self.sessions, aliases=aliases)
-        self.assignments = AssignmentService(
-            self.world, self.outbox, self.sessions, self.rooms, state, at.relations, choose=lambda c: c[-1]
-        )
-        self.history = HistoryService(
-            self.world,
+        self.talk = talk = make_talk(
+            Basis(
+                config=at,
+                live=live,
+                world=self.world,
+                stores=Stores(
+                    MemoryKeyStore(),
+                    GatedRoomStore(self.room_store, self.gate),
+                    GatedMessageStore(self.message_store, self.gate),
+                    GatedStateStore(self.state_store, self.state_gate),
+                    GatedMarkStore(self.mark_store, self.mark_gate),
+                ),
+                hash_workers=InlineWorkers(),
+                file_workers=InlineWorkers(),
+            ),
             self.outbox,
             self.sessions,
-            self.rooms,
-            messages,
-            live.history,
-            self.assignments.assigned,
-            aliases=aliases,
-        )
-        self.activity = ActivityService(self.world, self.outbox, self.sessions, self.rooms, live.presence)
-        self.desks = Desks(self.world, self.sessions, live.requests, make_desk)
-        self.pacer = Pacer(self.desks)
-        forwarder = Forwarder(self.outbox, self.sessions, self.activity, self.pacer)
-        self.ledger = RequestLedger(self.world, self.outbox, self.desks, forwarder, live.requests)
-        self.requests = RequestService(
-            world=self.world,
-            sessions=self.sessions,
-            rooms=self.rooms,
-            assignments=self.assignments,
-            history=self.history,
-            ledger=self.ledger,
-            sender=Sender(self.rooms, self.history, self.desks, forwarder, self.ledger),
-            forwarder=forwarder,
-            settings=live.requests,
-        )
-        self.downstream = DownstreamService(self.world, self.outbox, self.sessions, self._members, live.downstream)
-        answers = AnswerService(self.world, self.outbox, self.sessions, self.ledger, self.history)
-        self.streams = StreamService(
-            self.world,
-            self.sessions,
-            self.desks,
-            self.ledger,
-            answers,
-            self.downstream,
-            self.activity,
-            live.streams,
-        )
-        self._make_staff(messages)
-        for listener in (
-            self.retention,
-            self.assignments,
-            self.activity,
-            self.downstream,
-            self.desks,
-            self.streams,
-            self.offline,
-        ):
-            self.sessions.add_listener(listener)
-        for room_listener in (
-            self.retention,
-            self.mutes,
-            self.notices,
-            self.assignments,
-            self.requests,
-            MuteNotices(self.outbox, self.sessions),
-            self.streams,
-            self.downstream,
-            self.activity,
-            self.offline,
-            self.history,
-            self.conversation,
-        ):
-            self.rooms.add_listener(room_listener)
-        if load:
-            result_of(self.default_mode.load())
-            result_of(self.rooms.load())
-            self.retention.load()
-            result_of(self.offline.load())
-            result_of(self.assignments.load())
-            self.mutes.load()
-            self.requests.start()
-
-    def _make_staff(self, messages: IMessageStore) -> None:
-        """Who governs rooms, changes what was said, counts what was missed; and extensions that speak by themselves.
-
-        ``conversation`` is not started: its first round would never end. ``chances`` are drawn in order, then 0.
-        """
-        self.chances: list[float] = []
-        self.conversation = ConversationService(
-            world=self.world,
-            rooms=self.rooms,
-            assignments=self.assignments,
-            history=self.history,
-            ledger=self.ledger,
-            sessions=self.sessions,
-            pacer=self.pacer,
-            settings=self.live.conversation,
+            self.names,
             chance=lambda: self.chances.pop(0) if self.chances else 0.0,
             choose=lambda among: among[-1],
+            make_desk=make_desk,
         )
-        marks = GatedMarkStore(self.mark_store, self.mark_gate)
-        self.offline = OfflineService(self.world, self.outbox, self.rooms, messages, marks, self.live.history)
-        self.editing = EditingService(
-            self.world,
-            self.rooms,
-            self.history,
-            messages,
-            self.requests.taken_back,
-            lambda: self.live.requests.value.max_request_bytes,
-        )
-
-    def _members(self, room_id: str) -> tuple[str, ...]:
-        room = self.rooms.with_id(room_id)
-        return () if room is None else tuple(room.members)
+        self.rooms = talk.rooms
+        self.room_service = talk.room_service
+        self.retention = talk.retention
+        self.default_mode = talk.default_mode
+        self.mutes = talk.mutes
+        self.notices = talk.notices
+        self.assignments = talk.assignments
+        self.history = talk.history
+        self.activity = talk.activity
+        self.desks = talk.desks
+        self.pacer = talk.pacer
+        self.ledger = talk.ledger
+        self.requests = talk.requests
+        self.downstream = talk.downstream
+        self.streams = talk.streams
+        self.conversation = talk.conversation  # is not started: its first round would never end
+        self.moderation = talk.moderation
+        self.offline = talk.offline
+        self.editing = talk.editing
+        if load:
+            result_of(load_talk(talk))
+            self.requests.start()
 
     def change(self, table: str, **settings: Any) -> None:
         """A reload: these keys of that table are other ones from now on."""
@@ -617,19 +519,8 @@ class Kit:
 
     def close(self) -> None:
         """Stop as the daemon does; nothing may be left behind."""
-        for service in (
-            self.downstream,
-            self.streams,
-            self.requests,
-            self.conversation,
-            self.mutes,
-            self.activity,
-            self.history,
-            self.assignments,
-            self.retention,
-            self.sessions,
-        ):
-            service.close()
+        close_talk(self.talk)
+        self.sessions.close()
         for call in list(self.outbox.calls):
             self.outbox.calls.remove(call)
             call.answer.errback(PeerGone("The client disconnected."))

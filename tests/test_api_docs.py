@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from twisted.internet import reactor
 
-from newage.assembly.life import Core
+from newage.assembly.core import Core, make_core
 from newage.config import Config, ServerSettings
 
 ROOT = Path(__file__).parents[1]
@@ -34,7 +34,7 @@ def tables() -> Iterator[tuple[str, str, str]]:
 def core(tmp_path_factory: pytest.TempPathFactory) -> Core:
     home = str(tmp_path_factory.mktemp("home"))
     config = Config(server=ServerSettings(home=home, ephemeral=True))
-    return Core(config, reactor, set_debug=lambda on: None, log_folder=None)
+    return make_core(config, reactor, set_debug=lambda on: None, log_folder=None, port=lambda: 0)
 
 
 def test_every_event_that_is_handled_is_documented_and_the_reverse(core: Core) -> None:

@@ -49,22 +49,6 @@ BINDING = {
 
 # Exceptions of today, which others are mending: take out what is mended, add nothing.
 SET_TODAY = {
-    "assembly/inspection.py: service.settings",
-    "assembly/life.py: self.calls.settings",
-    "assembly/life.py: self.conversation.settings",
-    "assembly/life.py: self.desks.limit",
-    "assembly/life.py: self.desks.patience",
-    "assembly/life.py: self.downstream.settings",
-    "assembly/life.py: self.editing.max_bytes",
-    "assembly/life.py: self.history.settings",
-    "assembly/life.py: self.logs.settings",
-    "assembly/life.py: self.offline.page_bytes",
-    "assembly/life.py: self.presence.settings",
-    "assembly/life.py: self.requests.settings",
-    "assembly/life.py: self.rooms.settings",
-    "assembly/life.py: self.sessions.settings",
-    "assembly/life.py: self.streams.settings",
-    "assembly/life.py: self.watch.settings",
     "daemon/control.py: self._factory.users",
     "daemon/home.py: self.logs.debug",
     "gateway/engineio/tracing.py: self.connection.sink",

@@ -20,8 +20,9 @@ from twisted.python import usage
 from twisted.web.client import Agent
 
 from newage import __version__
+from newage.assembly.core import make_core
 from newage.assembly.inspection import BANNER, Inspection
-from newage.assembly.life import Core
+from newage.assembly.life import Life
 from newage.assembly.reload import Reloader
 from newage.config import Config, Key, load
 from newage.daemon.control import Control
@@ -198,9 +199,21 @@ def build(config: Config, reactor: Any, read: Callable[[], Config]) -> StagedSer
         warnings=config.warnings,
     )
     folder = None if config.server.ephemeral else config.home
-    core = Core(config, reactor, set_debug=home.set_debug, log_folder=None if folder is None else folder / "logs")
+    core = make_core(
+        config,
+        reactor,
+        set_debug=home.set_debug,
+        log_folder=None if folder is None else folder / "logs",
+        port=lambda: listener.port,
+    )
+    life = Life(core, reactor)
     site = make_site(
-        config.web, core.engines, reactor, static_dir=static_folder(), home=folder, extra_lookup=core.static.lookup
+        config.web,
+        core.engines,
+        reactor,
+        static_dir=static_folder(),
+        home=folder,
+        extra_lookup=core.calls.static.lookup,
     )
     systemd = Systemd(reactor, os.environ)
     signals = Signals(reactor)
@@ -211,15 +224,14 @@ def build(config: Config, reactor: Any, read: Callable[[], Config]) -> StagedSer
         port=config.server.port,
         backlog=config.server.listen_backlog,
     )
-    core.port = lambda: listener.port
     stages = [
         signals,
         home,
-        core,
-        Control(reactor, config.control, folder, core.operator.handle),
+        life,
+        Control(reactor, config.control, folder, core.accounts.operator.handle),
         Manhole(reactor, config.manhole, config.home, Inspection(core).namespace, BANNER),
         systemd,
-        Reloader(reactor, config, partial(_checked, read), core.reload, systemd, partial(signals.stop, "SIGHUP")),
+        Reloader(reactor, config, partial(_checked, read), life.reload, systemd, partial(signals.stop, "SIGHUP")),
         listener,
         SelfCheck(reactor, Agent(reactor, connectTimeout=SELF_CHECK_SECONDS), config.web, site.gate, core.engines),
         Banner(reactor, CONNECT),

@@ -11,8 +11,8 @@ from twisted.internet.task import Clock
 
 from hubkit import Kit
 from logkit import Logged
+from newage.assembly.core import make_core
 from newage.assembly.inspection import BANNER, Inspection, Text
-from newage.assembly.life import Core
 from newage.config import Config, ServerSettings
 from newage.services.requests.limits import RequestSettings
 
@@ -57,10 +57,10 @@ def names_of(kit: Kit, console: Console, **sockets: Connection) -> Any:
     }
     core: Any = SimpleNamespace(
         hub=SimpleNamespace(socket=connections.get),
-        rooms=kit.rooms,
-        sessions=kit.sessions,
-        streams=kit.streams,
-        requests=kit.requests,
+        accounts=SimpleNamespace(),
+        calls=SimpleNamespace(),
+        people=SimpleNamespace(sessions=kit.sessions),
+        talk=kit.talk,
         status=lambda: {"rooms": 0},
     )
     return Inspection(core).namespace(console)  # type: ignore[arg-type]
@@ -78,12 +78,19 @@ def test_a_real_core_has_all_that_is_offered(tmp_path: Path) -> None:
     config = Config(server=ServerSettings(home=str(tmp_path), ephemeral=True))
     reactor: Any = Clock()
     reactor.callFromThread = lambda call, *args: call(*args)
-    core = Core(config, reactor, set_debug=lambda on: None, log_folder=None)
+    core = make_core(config, reactor, set_debug=lambda on: None, log_folder=None, port=lambda: 0)
     names = Inspection(core).namespace(Console())  # type: ignore[arg-type]
     assert names["status"]()["implementation"] == "newage"
     assert repr(names["who"]()) == "nobody"
     assert names["change"](names["requests"], request_rate=3).request_rate == 3
-    assert core.live.requests.value.request_rate == 3
+    assert core.basis.live.requests.value.request_rate == 3
+    everything = names["core"]
+    assert everything.assignments is core.talk.assignments
+    assert everything.calls is core.calls.calls
+    assert everything.debug.debug_mode is False
+    assert {"keys", "auth", "streams", "static", "engines"} <= set(dir(everything))
+    with pytest.raises(AttributeError):
+        _ = everything.nothing
 
 
 class TestWho:

@@ -15,7 +15,6 @@ from newage.namespaces.function_call import (
     BUILTINS,
     CallEvents,
     parse_call,
-    register_builtins,
 )
 from newage.namespaces.wire import without_hostile_keys
 from newage.services.calls.calls import Function, one_argument
@@ -28,7 +27,6 @@ def house(tmp_path: Path) -> Gatehouse:
     house = Gatehouse(tmp_path, network_safe=True)
     house.server_file.load(write_missing=True)
     house.write("public/app/index.html", "hello")
-    register_builtins(house.calls, house.functions, house.static)
     return house
 
 

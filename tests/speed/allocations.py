@@ -52,7 +52,7 @@ def count(name: str, trace: Trace, *, copy: bool) -> float:
     with tempfile.TemporaryDirectory() as home:
         house = make_house(name, Path(home))
         if copy:
-            _copy_each_token(house.core.streams)
+            _copy_each_token(house.core.talk.streams)
         once, _ = SCENES[name].start(house)
         gc.collect()
         gc.disable()

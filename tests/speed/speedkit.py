@@ -22,7 +22,8 @@ from typing import Any
 from twisted.internet.epollreactor import EPollReactor
 
 import newage
-from newage.assembly.life import Core
+from newage.assembly.core import make_core
+from newage.assembly.life import Life
 from newage.config import Config, ServerSettings
 from newage.web.site import make_site
 
@@ -260,15 +261,16 @@ class HubHouse(House):
         config = Config(server=ServerSettings(home=str(home), ephemeral=True))
 
         def site(reactor: StillReactor) -> Any:
-            self.core = Core(config, reactor, set_debug=lambda on: None, log_folder=None)
-            self.core.startService()
+            self.core = make_core(config, reactor, set_debug=lambda on: None, log_folder=None, port=lambda: 0)
+            self._life = Life(self.core, reactor)
+            self._life.startService()
             return make_site(config.web, self.core.engines, reactor)
 
         super().__init__(site)
 
     def close(self) -> None:
         ended: list[object] = []
-        self.core.stopService().addBoth(ended.append)
+        self._life.stopService().addBoth(ended.append)
         self.reactor.until(lambda: ended, step=0.05)
         assert ended == [None]
         super().close()
@@ -292,7 +294,7 @@ class Stream:
         self.extension.event("LLM_REQUEST")
         self._ids = {"outputId": "out-1", "requestId": "r-1", "target": "server"}
         self.extension.say(event("CLIENT_STREAM_START", {"type": 1, "streamId": "st-1", **self._ids}))
-        house.reactor.until(lambda: house.core.streams.open_outputs)
+        house.reactor.until(lambda: house.core.talk.streams.open_outputs)
         self._opened = self.receivers[0].event("$stream")[1]["$stream"] if mode == "ss" else ""
         self._reads = b""
         house.reactor.rest(1.0)  # who declared nothing has been probed

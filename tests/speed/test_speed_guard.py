@@ -121,7 +121,7 @@ def test_one_copy_of_each_tokens_text_is_found() -> None:
 
 def spoil(house: HubHouse, extra: str) -> None:
     """Have this happen with each token, too; what it does counts as newage's."""
-    streams: Any = house.core.streams
+    streams: Any = house.core.talk.streams
     source = f"def stream_data(*args):\n    {extra}\n    return kept(*args)\n"
     names: dict[str, Any] = {"kept": streams.stream_data, "log": Logger(), "Deferred": Deferred, "hub": house.core.hub}
     exec(compile(source, str(Path(newage.__file__).parent / "spoilt.py"), "exec"), names)

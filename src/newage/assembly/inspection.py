@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import evolve
 
+from newage.assembly.core import Core
+from newage.daemon.manhole import Console
 from newage.gateway.engineio.tracing import Tracer
 from newage.settings import Live
 from newage.telemetry.audit import emit
-
-if TYPE_CHECKING:
-    from newage.assembly.life import Core
-    from newage.daemon.manhole import Console
 
 BANNER = """newage manhole - you are inside the running hub; what you change is changed.
   hub         audiences and delivery              rooms       rooms, members, roles
@@ -33,6 +31,22 @@ class Text(str):
 
     def __repr__(self) -> str:
         return str(self)
+
+
+class Everything:
+    """The parts of several groups by their names; a later group's wins."""
+
+    def __init__(self, *groups: object) -> None:
+        self._groups = groups[::-1]
+
+    def __getattr__(self, name: str) -> Any:
+        for group in self._groups:
+            if hasattr(group, name):
+                return getattr(group, name)
+        raise AttributeError(name)
+
+    def __dir__(self) -> list[str]:
+        return sorted({name for group in self._groups for name in dir(group) if not name.startswith("_")})
 
 
 class Inspection:
@@ -57,12 +71,12 @@ class Inspection:
 
         console.at_end(untrace)
         return {
-            "core": core,
+            "core": Everything(core, core.accounts, core.people, core.calls, core.talk),
             "hub": core.hub,
-            "rooms": core.rooms,
-            "sessions": core.sessions,
-            "streams": core.streams,
-            "requests": core.requests,
+            "rooms": core.talk.rooms,
+            "sessions": core.people.sessions,
+            "streams": core.talk.streams,
+            "requests": core.talk.requests,
             "status": core.status,
             "who": self.who,
             "trace": trace,
@@ -72,13 +86,13 @@ class Inspection:
 
     def who(self, limit: int = 200) -> Text:
         """Every session: identity, client, kind, sockets, rooms."""
-        core = self._core
+        rooms, here = self._core.talk.rooms, self._core.people.sessions
         lines = []
-        sessions = core.sessions.online_sessions()
+        sessions = here.online_sessions()
         for session in sessions[:limit]:
-            callers = core.sessions.all_callers(session.identity)
+            callers = here.all_callers(session.identity)
             where = " ".join(sorted({caller.namespace for caller in callers})) or "(in its grace)"
-            names = ", ".join(core.rooms.rooms_of(session.identity))
+            names = ", ".join(rooms.rooms_of(session.identity))
             lines.append(f"{session.identity} [{session.kind.value}] of {session.client_id}: {where}; rooms: {names}")
         if len(sessions) > limit:
             lines.append(f"... and {len(sessions) - limit} more; who(limit) shows them")
@@ -96,7 +110,7 @@ class Inspection:
 
     def _trace(self, console: Console, traces: list[Callable[[], None]], identity: str) -> Text:
         found: dict[Any, None] = {}
-        for caller in self._core.sessions.all_callers(identity):
+        for caller in self._core.people.sessions.all_callers(identity):
             socket = self._core.hub.socket(caller.sid)
             if socket is not None:
                 found[socket.connection] = None

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from newage.assembly.assembly import Assembly
+from newage.assembly.core import Core
+from newage.assembly.services import close_talk, load_accounts, load_talk
 from newage.config import Config
 from newage.functions.installed import installed, report
-from newage.services.accounts.key_import import import_keys
 
 STREAM_PATIENCE = 4.0  # seconds that a stop waits for answers in progress
 FLUSH_SECONDS = 0.1  # for the last frames to leave
 
+T = TypeVar("T")
 
-class Core(Assembly, Service):
-    """Starting is synchronous: the stores are opened, migrated and read before the first connection is taken."""
+
+class Life(Service):
+    """Starting is synchronous: the stores are opened, migrated and read before the first connection is taken.
+
+    :param clock: runs the waits of a stop.
+    """
+
+    def __init__(self, core: Core, clock: IReactorTime) -> None:
+        self._core = core
+        self._clock = clock
+        self._config = core.basis.config
 
     def startService(self) -> None:
         """Open, migrate and read the stores.
@@ -27,60 +38,37 @@ class Core(Assembly, Service):
         :raises NewAgeError: what keeps the hub from starting.
         """
         super().startService()
-        found = list(installed(self.calls.offers))
+        core = self._core
+        found = list(installed(core.calls.calls.offers))
         for each in found:
             report(each)
         usable = [each for each in found if not each.problem]
         for each in usable:
             if not each.is_plugin:
-                self.calls.register(each.name, self.plugins.function(each))
-        if self._database is not None:
-            self._database.open()
-        _now(self._load())
-        for pool in self._threads.all():
-            pool.go()
-        self.watch.start()
-        self.requests.start()
-        self.conversation.start()
-        if self._demo is not None:
-            self._demo.attach(self.sessions)
-        self.plugins.start(each for each in usable if each.is_plugin)
+                core.calls.calls.register(each.name, core.plugins.function(each))
+        if core.database is not None:
+            core.database.open()
+        at_once(load(core))
+        core.pools.go()
+        core.watch.start()
+        core.talk.requests.start()
+        core.talk.conversation.start()
+        if core.demo is not None:
+            core.demo.attach(core.people.sessions)
+        core.plugins.start(each for each in usable if each.is_plugin)
 
     def reload(self, config: Config) -> Deferred[None]:
         """Take over the tables that are live (config/live.py) and read the settings folder again.
 
         :param config: checked; what is not reloadable in it is as it was.
         """
+        core = self._core
         before, self._config = self._config, config
-        self._read_server_file()
-        self.live.replace(config)
+        read_server_file(core, config)
+        core.basis.live.replace(config)
         if config.server.debug_mode != before.server.debug_mode:  # else what was toggled at run time stays
-            self.debug.switch(config.server.debug_mode)
-        return self.trust.rescan()
-
-    def _read_server_file(self) -> None:
-        """The file says networkSafe, now and whenever it changes, unless a stronger source does."""
-        wanted = self._config.auth.network_safe
-        self.server_file.pin({"networkSafe": wanted} if ("auth", "network_safe") in self._config.pinned else {})
-        self.server_file.load(write_missing=not self._config.server.ephemeral)
-        if wanted != self.server_file.network_safe:  # "false" in quotes
-            self.server_file.pin({"networkSafe": wanted})
-
-    async def _load(self) -> None:
-        self._read_server_file()
-        await self.keys.load()
-        if not self._config.server.ephemeral:
-            limit = self._config.auth.max_client_keys
-            await import_keys(self.files, self._threads.files, self._stores.state, self.keys, self.world, limit)
-        await self.trust.load()
-        await self.keys.settle(partial(self.trust.rank, network_safe=False))
-        await self.static.load(self.server_file.mounts)
-        await self.default_mode.load()
-        await self.rooms.load()
-        self.retention.load()
-        await self.offline.load()
-        await self.assignments.load()
-        self.mutes.load()
+            core.debug.switch(config.server.debug_mode)
+        return core.accounts.trust.rescan()
 
     def stopService(self) -> Deferred[None]:
         """:return: fires when streams are stored, clients are told and the stores are closed."""
@@ -88,50 +76,60 @@ class Core(Assembly, Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        self.requests.refuse_new()
-        self.plugins.close()
-        until = self._reactor.seconds() + STREAM_PATIENCE
-        while self.streams.open_outputs and self._reactor.seconds() < until:
+        core = self._core
+        core.talk.requests.refuse_new()
+        core.plugins.close()
+        until = self._clock.seconds() + STREAM_PATIENCE
+        while core.talk.streams.open_outputs and self._clock.seconds() < until:
             await self._pause(0.05)
-        await self.streams.drain()
-        self.engines.close_all()
+        await core.talk.streams.drain()
+        core.engines.close_all()
         await self._pause(FLUSH_SECONDS)
-        if self._demo is not None:
-            self._demo.detach()
-        for service in (
-            self.watch,
-            self.streams,
-            self.downstream,
-            self.requests,
-            self.conversation,
-            self.mutes,
-            self.activity,
-            self.history,
-            self.assignments,
-            self.client_list,
-            self.retention,
-            self.sessions,
-        ):
-            service.close()
-        if self._database is not None:
-            await self._database.close()
-        for pool in (self._threads.hashes, self._threads.files):
+        if core.demo is not None:
+            core.demo.detach()
+        core.watch.close()
+        close_talk(core.talk)
+        core.people.client_list.close()
+        core.people.sessions.close()
+        if core.database is not None:
+            await core.database.close()
+        for pool in (core.pools.hashes, core.pools.files):
             await pool.close()
 
     def _pause(self, seconds: float) -> Deferred[None]:
         d: Deferred[None] = Deferred()
-        self._reactor.callLater(seconds, d.callback, None)
+        self._clock.callLater(seconds, d.callback, None)
         return d
 
 
-def _now(coroutine: Any) -> None:
-    """Run a coroutine that never has to wait.
+def read_server_file(core: Core, config: Config) -> None:
+    """The file says networkSafe, now and whenever it changes, unless a stronger source does."""
+    wanted, file = config.auth.network_safe, core.accounts.server_file
+    file.pin({"networkSafe": wanted} if ("auth", "network_safe") in config.pinned else {})
+    file.load(write_missing=not config.server.ephemeral)
+    if wanted != file.network_safe:  # "false" in quotes
+        file.pin({"networkSafe": wanted})
+
+
+async def load(core: Core) -> None:
+    """Read what is stored, for a core that has just been made."""
+    config = core.basis.config
+    read_server_file(core, config)
+    await load_accounts(core.basis, core.accounts, take_keys_over=not config.server.ephemeral)
+    await core.calls.static.load(core.accounts.server_file.mounts)
+    await load_talk(core.talk)
+
+
+def at_once(coroutine: Coroutine[Deferred[Any], Any, T]) -> T:
+    """The result of a coroutine that never has to wait.
 
     :raises Exception: what it raised.
     """
     outcome: list[Any] = []
     Deferred.fromCoroutine(coroutine).addBoth(outcome.append)
     if not outcome:
-        raise RuntimeError("start-up waits for something that cannot come yet")
+        raise RuntimeError("this waits for something that cannot come yet")
     if isinstance(outcome[0], Failure):
         outcome[0].raiseException()
+    result: T = outcome[0]
+    return result

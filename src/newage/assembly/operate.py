@@ -6,34 +6,26 @@ No reactor runs here: with the hub stopped its own services do the work, at once
 from __future__ import annotations
 
 import os
-import secrets
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic
 from typing import Any, TypeAlias
 from uuid import uuid4
 
 import orjson
-from attrs import evolve
-from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
-from twisted.python.failure import Failure
 
+from newage.assembly.life import at_once
+from newage.assembly.services import Basis, load_accounts, make_accounts
 from newage.config import Config
+from newage.config.live import LiveTables
 from newage.daemon.control import Address
 from newage.daemon.home import HomeLock, prepare_home
 from newage.daemon.workers import InlineWorkers
 from newage.errors import ConfigError, NewAgeError
-from newage.services.accounts.attempts import AttemptLimiter
-from newage.services.accounts.hashing import HashService, make_hash
-from newage.services.accounts.key_import import import_keys
-from newage.services.accounts.keys import KeyService
 from newage.services.accounts.operator import OperatorService
-from newage.services.accounts.trust import TrustService
-from newage.services.home.files import HomeFiles
 from newage.services.world import World, wall_clock
 from newage.storage.database import Database
 from newage.storage.stores import sql_stores
@@ -169,7 +161,7 @@ def _stopped(config: Config) -> Iterator[Ask]:
         ) from error
     try:
         with _audited(config), _opened(config) as operator:
-            yield lambda command: _now(operator.handle(command))
+            yield lambda command: at_once(operator.handle(command))
     finally:
         lock.release()
 
@@ -192,36 +184,16 @@ def _opened(config: Config) -> Iterator[OperatorService]:
     database = Database(config.home / "data" / config.storage.file_name, config.storage, here, here)
     database.open()
     try:
-        stores = sql_stores(database)
-        world = World(clock=Clock(), wall=wall_clock, new_id=lambda: str(uuid4()))
-        files = HomeFiles(config.home, evolve(config.files, read_only=True))
-        keys = KeyService(stores.keys, HashService(here, config.auth), world, config.auth, secrets.token_bytes(32))
-        trust = TrustService(
-            files, stores.keys, here, lambda raw: make_hash(raw, config.auth.bcrypt_rounds), world, config.auth
+        basis = Basis(
+            config=config,
+            live=LiveTables.of(config),
+            world=World(clock=Clock(), wall=wall_clock, new_id=lambda: str(uuid4())),
+            stores=sql_stores(database),
+            hash_workers=here,
+            file_workers=here,
         )
-        _now(_loaded(files, here, stores, keys, trust, world, config))
-        yield OperatorService(keys, trust, AttemptLimiter(monotonic, config.auth), world)
+        accounts = make_accounts(basis, read_only=True)
+        at_once(load_accounts(basis, accounts, take_keys_over=True))
+        yield accounts.operator
     finally:
         database.close()
-
-
-async def _loaded(
-    files: HomeFiles, here: InlineWorkers, stores: Any, keys: KeyService, trust: TrustService, world: World, config: Any
-) -> None:
-    """As ``core.Core`` does it at a start."""
-    await keys.load()
-    await import_keys(files, here, stores.state, keys, world, config.auth.max_client_keys)
-    await trust.load()
-    await keys.settle(lambda client_id: trust.rank(client_id, network_safe=False))
-
-
-def _now(coroutine: Any) -> Any:
-    """What it comes to; nothing here waits.
-
-    :raises Exception: what it raised.
-    """
-    found: list[Any] = []
-    Deferred.fromCoroutine(coroutine).addBoth(found.append)
-    if isinstance(found[0], Failure):
-        found[0].raiseException()
-    return found[0]

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from attrs import define
-from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from hubkit import HOME
-from newage.assembly.life import Core
+from newage.assembly.core import make_core
+from newage.assembly.life import load
 from newage.config import Config, ServerSettings
 from newage.domain.model import Kind, Peer, Rank
 from newage.ports import IFrameSink, IReceiver
@@ -28,7 +28,7 @@ from newage.protocol.engine_packet import SharedPacket
 from newage.protocol.engine_session import EngineSettings
 from newage.services.accounts.keys import Grant
 from newage.services.accounts.limits import AuthSettings
-from newage.storage.stores import Stores, memory_stores
+from newage.storage.stores import memory_stores
 
 HERE = HOME
 AWAY = Peer("203.0.113.9")
@@ -90,17 +90,6 @@ class StillClock(Clock):
         raise AssertionError("there are no threads here")
 
 
-class StillCore(Core):
-    """The hub's core; its workers do everything at once, as they do while the daemon starts."""
-
-    def _make_stores(self) -> Stores:
-        return memory_stores()
-
-    def startService(self) -> None:
-        Service.startService(self)  # not Core's: no threads, no timers
-        done(self._load())
-
-
 def done(pending: Any) -> Any:
     """The result of what must not have to wait."""
     outcome: list[Any] = []
@@ -158,8 +147,15 @@ class Hub:
             engine=EngineSettings(ping_interval_seconds=10_000_000),
         )
         self.clock = StillClock()
-        self.core = StillCore(config, self.clock, set_debug=lambda on: None, log_folder=None)
-        self.core.startService()
+        self.core = make_core(
+            config,
+            self.clock,  # which has no threads: workers do everything at once, as they do while the daemon starts
+            set_debug=lambda on: None,
+            log_folder=None,
+            port=lambda: 0,
+            stores=memory_stores(),
+        )
+        done(load(self.core))
         self.last: dict[str, Any] | None = None  # the state, while nothing has changed it since
         self.people: dict[str, Somebody] = {}
         for name, (client_type, client_id) in self._everybody().items():
@@ -191,7 +187,7 @@ class Hub:
         auth = {"clientType": client_type, "clientId": client_id, "streamMode": "plain"}
         if name not in KEYLESS and (self.strict or name in FAR):
             rank = Rank.of(Kind.of(client_type))
-            auth["key"] = done(self.core.keys.generate(client_id, local=True, grant=Grant(rank=rank)))
+            auth["key"] = done(self.core.accounts.keys.generate(client_id, local=True, grant=Grant(rank=rank)))
         sink.frames.clear()  # the OPEN packet
         somebody = self.people[name] = Somebody(name, sink, connection, namespaces)
         for namespace in namespaces:
@@ -237,38 +233,40 @@ class Hub:
             somebody.sink.frames.clear()
 
     def messages(self, room: str) -> Sequence[Any]:
-        present = self.core.rooms.get(room)
+        present = self.core.talk.rooms.get(room)
         if present is None:
             return ()
 
         async def read() -> Any:
-            return await self.core._stores.messages.last_messages(present.id, 2000)
+            return await self.core.basis.stores.messages.last_messages(present.id, 2000)
 
         found: Sequence[Any] = done(read())
         return found
 
     def state(self) -> dict[str, Any]:
         """All that a peer's packet could have changed, timers and files included."""
-        core = self.core
-        rooms = {r.name: (r.kind, r.mode, dict(r.members), dict(r.muted), r.seq) for r in core.rooms.all()}
+        core, requests = self.core, self.core.talk.requests
+        rooms = {r.name: (r.kind, r.mode, dict(r.members), dict(r.muted), r.seq) for r in core.talk.rooms.all()}
         return {
             "rooms": rooms,
             "messages": {
                 name: [(m.message_id, m.text, m.seq) for m in self.messages(name)] for name in (ROOM, "special")
             },
-            "keys": {name: core.keys.newest_hash(name) for name in core.keys.client_ids()},
-            "trusted": sorted(done(_wait(core._stores.keys.load_trusted()))),
-            "sessions": sorted(session.identity for session in core.sessions.online_sessions()),
+            "keys": {name: core.accounts.keys.newest_hash(name) for name in core.accounts.keys.client_ids()},
+            "trusted": sorted(done(_wait(core.basis.stores.keys.load_trusted()))),
+            "sessions": sorted(session.identity for session in core.people.sessions.online_sessions()),
             "requests": {
-                r.request_id: (r.state, r.live) for r in core.ledger._requests if r.request_id in ("r1", "r2", "r3")
+                r.request_id: (r.state, r.live)
+                for r in core.talk.ledger._requests
+                if r.request_id in ("r1", "r2", "r3")
             },
-            "live": core.requests.live_count,
-            "outputs": core.streams.open_outputs,
-            "policy": (core.assignments.policy, dict(core.assignments.all())),
-            "stored": done(_wait(core._stores.state.load_state())),
-            "mode": core.default_mode.mode,
+            "live": requests.live_count,
+            "outputs": core.talk.streams.open_outputs,
+            "policy": (core.talk.assignments.policy, dict(core.talk.assignments.all())),
+            "stored": done(_wait(core.basis.stores.state.load_state())),
+            "mode": core.talk.default_mode.mode,
             "debug": core.debug.debug_mode,
-            "resources": core.static.lookup("/shop"),
+            "resources": core.calls.static.lookup("/shop"),
             "files": _files(str(self.home)),
             "timers": len(self.clock.getDelayedCalls()),
         }

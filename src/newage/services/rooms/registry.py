@@ -115,6 +115,11 @@ class RoomRegistry:
         name = self._names.get(room_id)
         return None if name is None else self._rooms[name]
 
+    def members_of(self, room_id: str) -> tuple[str, ...]:
+        """Of the room with that id; nobody when it is gone."""
+        room = self.with_id(room_id)
+        return () if room is None else tuple(room.members)
+
     def all(self) -> Iterable[Room]:
         return self._rooms.values()
 

@@ -1,0 +1,148 @@
+"""The hub between its ports and its home: stores, services, gateway and namespaces, put together once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from random import SystemRandom
+from typing import Any
+from uuid import uuid4
+
+from attrs import frozen
+
+from newage.assembly.namespaces import make_dispatcher
+from newage.assembly.pools import Pools, make_pools
+from newage.assembly.services import (
+    Accounts,
+    Basis,
+    Calls,
+    People,
+    Talk,
+    make_accounts,
+    make_calls,
+    make_people,
+    make_plugins,
+    make_talk,
+)
+from newage.assembly.status import Status
+from newage.bridge.demo import DemoExtension
+from newage.cluster.local import LocalAdapter
+from newage.config import Config
+from newage.config.live import LiveTables
+from newage.daemon.workers import ThreadWorkers
+from newage.functions.members import PluginService
+from newage.gateway.engineio.engines import EngineServer
+from newage.gateway.socketio.dispatch import Dispatcher
+from newage.gateway.socketio.hub import Hub
+from newage.gateway.socketio.multiplex import multiplexer
+from newage.namespaces.debug import DebugEvents
+from newage.ports import IWorkers
+from newage.services.home.log_reader import LogReader
+from newage.services.home.watch import SettingsWatch
+from newage.services.world import World, wall_clock
+from newage.storage.database import Database
+from newage.storage.stores import Stores, memory_stores, sql_stores
+
+
+@frozen(kw_only=True)
+class Core:
+    """``engines`` is what the web layer connects to; ``life.Life`` starts and stops the parts."""
+
+    basis: Basis
+    pools: Pools
+    database: Database | None
+    hub: Hub
+    accounts: Accounts
+    people: People
+    talk: Talk
+    calls: Calls
+    plugins: PluginService
+    watch: SettingsWatch
+    status: Status
+    debug: DebugEvents
+    dispatcher: Dispatcher
+    engines: EngineServer
+    demo: DemoExtension | None
+
+
+def make_core(
+    config: Config,
+    reactor: Any,
+    *,
+    set_debug: Callable[[bool], None],
+    log_folder: Path | None,
+    port: Callable[[], int],
+    stores: Stores | None = None,
+) -> Core:
+    """Opens nothing.
+
+    :param set_debug: raises or lowers the level of the log files.
+    :param log_folder: where READ_LOG looks; None with ``--ephemeral``.
+    :param port: the one that is listened on.
+    :param stores: None: those of the home, or of memory with ``--ephemeral``.
+    """
+    live, pools = LiveTables.of(config), make_pools(config, reactor)
+    world = World(clock=reactor, wall=wall_clock, new_id=lambda: str(uuid4()))
+    database = None
+    if stores is None and config.server.ephemeral:
+        stores = memory_stores()
+    if stores is None:
+        path = config.home / "data" / config.storage.file_name
+        database = Database(path, config.storage, pools.writer, pools.readers)
+        stores = sql_stores(database)
+    basis = Basis(
+        config=config,
+        live=live,
+        world=world,
+        stores=stores,
+        hash_workers=pools.hashes,
+        file_workers=pools.files,
+    )
+    hub = Hub(cluster=LocalAdapter, settings=config.gateway)
+    accounts = make_accounts(basis, read_only=config.server.ephemeral)
+    people = make_people(basis, hub, accounts)
+    random = SystemRandom()
+    talk = make_talk(
+        basis,
+        hub,
+        people.sessions,
+        people.names,
+        chance=random.random,
+        choose=random.choice,
+    )
+    calls = make_calls(basis, hub, accounts, people, talk.assignments.assigned)
+
+    def plugin_threads(name: str) -> IWorkers:
+        limits = config.plugins
+        return ThreadWorkers(
+            reactor.callFromThread, name, limits.plugin_threads, limits.max_thread_queue, forsaken=True
+        )
+
+    status = Status(world=world, port=port, server_file=accounts.server_file, sessions=people.sessions, talk=talk)
+    logs = LogReader(log_folder, pools.files, live.log_reader)
+    debug = DebugEvents(hub, status, logs, set_debug, config.server.debug_mode)
+    dispatcher = make_dispatcher(basis, hub, accounts, people, talk, calls.calls, debug)
+    return Core(
+        basis=basis,
+        pools=pools,
+        database=database,
+        hub=hub,
+        accounts=accounts,
+        people=people,
+        talk=talk,
+        calls=calls,
+        plugins=make_plugins(basis, people, talk, plugin_threads),
+        watch=SettingsWatch(
+            world, accounts.files, accounts.server_file, accounts.trust.rescan, pools.files, live.watch
+        ),
+        status=status,
+        debug=debug,
+        dispatcher=dispatcher,
+        engines=EngineServer(
+            clock=reactor,
+            make_upper=multiplexer(hub, dispatcher, config.gateway),
+            engine=config.engine,
+            settings=config.gateway,
+        ),
+        demo=DemoExtension(reactor, wall_clock, talk.streams, config.demo) if config.server.demo else None,
+    )

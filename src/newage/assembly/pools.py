@@ -1,0 +1,40 @@
+"""Threads, a pool for each kind of work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import frozen
+
+from newage.config import Config
+from newage.daemon.workers import PhasedWorkers, ThreadWorkers
+
+
+@frozen(kw_only=True)
+class Pools:
+    """Until they ``go``, each does its work at once: a start waits for nothing."""
+
+    writer: PhasedWorkers
+    readers: PhasedWorkers
+    hashes: PhasedWorkers
+    files: PhasedWorkers
+
+    def go(self) -> None:
+        """From now on, work is done in threads."""
+        for pool in (self.writer, self.readers, self.hashes, self.files):
+            pool.go()
+
+
+def make_pools(config: Config, reactor: Any) -> Pools:
+    """:param reactor: ``callFromThread``."""
+
+    def pool(name: str, threads: int, queue: int) -> PhasedWorkers:
+        return PhasedWorkers(ThreadWorkers(reactor.callFromThread, name, threads, queue))
+
+    storage, auth, files = config.storage, config.auth, config.files
+    return Pools(
+        writer=pool("store writer", 1, 16),
+        readers=pool("store readers", storage.reader_threads, storage.read_queue_limit),
+        hashes=pool("hashes", auth.hash_threads, auth.hash_queue_limit),
+        files=pool("files", files.file_threads, files.file_queue_limit),
+    )

@@ -1,0 +1,392 @@
+"""The services, in groups, from the inside out. Nothing here opens anything; ``life`` loads, starts and stops them.
+
+The daemon, the ``newage`` command and the kits of the tests call the same functions: what differs between them (clock,
+stores, workers, chance) is an argument.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from attrs import evolve, frozen
+
+from newage.config import Config
+from newage.config.live import LiveTables
+from newage.domain.correlation import Desk
+from newage.domain.model import RequestMode
+from newage.functions.members import PluginService
+from newage.namespaces.function_call import register_builtins
+from newage.ports import IOutbox, IWorkers
+from newage.services.accounts.attempts import AttemptLimiter
+from newage.services.accounts.auth import AuthService
+from newage.services.accounts.hashing import HashService, make_hash, matches
+from newage.services.accounts.key_admin import KeyAdministration
+from newage.services.accounts.key_import import import_keys
+from newage.services.accounts.keys import KeyService
+from newage.services.accounts.operator import OperatorService
+from newage.services.accounts.trust import TrustService
+from newage.services.calls.calls import CallService
+from newage.services.calls.file_functions import FileFunctions
+from newage.services.history.editing import EditingService
+from newage.services.history.log import HistoryService
+from newage.services.history.missed import OfflineService
+from newage.services.home.files import HomeFiles
+from newage.services.home.server_file import ServerFile
+from newage.services.home.static_routes import StaticRoutes
+from newage.services.requests.desks import Desks
+from newage.services.requests.forwarding import Forwarder
+from newage.services.requests.intake import RequestService
+from newage.services.requests.ledger import RequestLedger
+from newage.services.requests.sending import Sender
+from newage.services.requests.slots import Pacer
+from newage.services.requests.thinking import ConversationService
+from newage.services.rooms.activity import ActivityService
+from newage.services.rooms.assignments import AssignmentService
+from newage.services.rooms.default_mode import DefaultMode
+from newage.services.rooms.moderation import ModerationService
+from newage.services.rooms.mutes import Mutes
+from newage.services.rooms.notices import MuteNotices, RoomNotices
+from newage.services.rooms.registry import RoomRegistry
+from newage.services.rooms.retention import RoomRetention
+from newage.services.rooms.rooms import RoomService
+from newage.services.sessions.client_list import ClientListService
+from newage.services.sessions.names import Names
+from newage.services.sessions.session_audit import SessionAudit
+from newage.services.sessions.sessions import SessionService
+from newage.services.streams.answers import AnswerService
+from newage.services.streams.downstream import DownstreamService
+from newage.services.streams.upstream import StreamService
+from newage.services.world import World
+from newage.storage.stores import Stores
+
+
+@frozen(kw_only=True)
+class Basis:
+    """What services are made on.
+
+    :param make_hash: of a secret, at a cost. :param matches: whether a secret has that hash.
+    """
+
+    config: Config
+    live: LiveTables
+    world: World
+    stores: Stores
+    hash_workers: IWorkers
+    file_workers: IWorkers
+    make_hash: Callable[[bytes, int], str] = make_hash
+    matches: Callable[[bytes, str], bool] = matches
+
+    def hash(self, raw: bytes) -> str:
+        """Blocks for as long as the configured cost takes: for a thread."""
+        return self.make_hash(raw, self.config.auth.bcrypt_rounds)
+
+
+# ------------------------------------------------------------------------------------------------------------- accounts
+
+
+@frozen(kw_only=True)
+class Accounts:
+    """The home's files, and who may come in by what they say: keys, trust, passwords.
+
+    ``network_safe`` is that setting as it is now.
+    """
+
+    files: HomeFiles
+    server_file: ServerFile
+    network_safe: Callable[[], bool]
+    hashes: HashService
+    keys: KeyService
+    trust: TrustService
+    limiter: AttemptLimiter
+    operator: OperatorService
+
+
+def make_accounts(basis: Basis, *, read_only: bool = False, network_safe: Callable[[], bool] | None = None) -> Accounts:
+    """:param network_safe: None: as the server file says."""
+    config, world, store = basis.config, basis.world, basis.stores.keys
+    files = HomeFiles(config.home, evolve(config.files, read_only=read_only or config.files.read_only))
+    server_file = ServerFile(files)
+    hashes = HashService(basis.hash_workers, config.auth, basis.make_hash, basis.matches)
+    keys = KeyService(store, hashes, world, config.auth, secrets.token_bytes(32))
+    trust = TrustService(files, store, basis.file_workers, basis.hash, world, config.auth)
+    limiter = AttemptLimiter(world.clock.seconds, config.auth)
+    return Accounts(
+        files=files,
+        server_file=server_file,
+        network_safe=(lambda: server_file.network_safe) if network_safe is None else network_safe,
+        hashes=hashes,
+        keys=keys,
+        trust=trust,
+        limiter=limiter,
+        operator=OperatorService(keys, trust, limiter, world),
+    )
+
+
+async def load_accounts(basis: Basis, accounts: Accounts, *, take_keys_over: bool) -> None:
+    """Read keys and trust.
+
+    :param take_keys_over: import the keys of a home of the reference server.
+    """
+    await accounts.keys.load()
+    if take_keys_over:
+        limit = basis.config.auth.max_client_keys
+        await import_keys(accounts.files, basis.file_workers, basis.stores.state, accounts.keys, basis.world, limit)
+    await accounts.trust.load()
+    await accounts.keys.settle(partial(accounts.trust.rank, network_safe=False))
+
+
+# --------------------------------------------------------------------------------------------------------------- people
+
+
+@frozen(kw_only=True)
+class People:
+    """Who is here, and the gate."""
+
+    sessions: SessionService
+    names: Names
+    administration: KeyAdministration
+    auth: AuthService
+    client_list: ClientListService
+
+
+def make_people(basis: Basis, outbox: IOutbox, accounts: Accounts) -> People:
+    config = basis.config
+    sessions = SessionService(basis.world, outbox, basis.live.sessions)
+    client_list = ClientListService(
+        basis.world, outbox, sessions.online_sessions, config.client_list, config.downstream.alias_events
+    )
+    sessions.add_listener(SessionAudit())
+    sessions.add_listener(client_list)
+    names = Names(sessions, lambda name: accounts.trust.knows(name, network_safe=True))
+    return People(
+        sessions=sessions,
+        names=names,
+        administration=KeyAdministration(accounts.keys, accounts.trust, sessions),
+        auth=AuthService(
+            keys=accounts.keys,
+            trust=accounts.trust,
+            limiter=accounts.limiter,
+            hashes=accounts.hashes,
+            world=basis.world,
+            settings=config.auth,
+            network_safe=accounts.network_safe,
+            names=names,
+        ),
+        client_list=client_list,
+    )
+
+
+# ----------------------------------------------------------------------------------------------------------------- talk
+
+
+@frozen(kw_only=True)
+class Talk:
+    """What is said, where, and who answers."""
+
+    rooms: RoomRegistry
+    room_service: RoomService
+    retention: RoomRetention
+    default_mode: DefaultMode
+    mutes: Mutes
+    moderation: ModerationService
+    notices: RoomNotices
+    assignments: AssignmentService
+    history: HistoryService
+    activity: ActivityService
+    desks: Desks
+    pacer: Pacer
+    ledger: RequestLedger
+    requests: RequestService
+    downstream: DownstreamService
+    streams: StreamService
+    conversation: ConversationService
+    offline: OfflineService
+    editing: EditingService
+
+
+def make_talk(
+    basis: Basis,
+    outbox: IOutbox,
+    sessions: SessionService,
+    names: Names,
+    *,
+    chance: Callable[[], float],
+    choose: Callable[[Sequence[str]], str],
+    make_desk: Callable[[], Desk] = Desk,
+) -> Talk:
+    """
+    :param chance: uniform in [0, 1). :param choose: picks one of a non-empty sequence.
+    :param make_desk: what decides whose an answer of an extension is.
+    """
+    config, live, world, stores = basis.config, basis.live, basis.world, basis.stores
+    aliases = config.downstream.alias_events
+    default_mode = DefaultMode(stores.state, RequestMode(config.rooms.default_room_message_request_mode))
+    rooms = RoomRegistry(world, outbox, sessions, names, stores.rooms, default_mode, live.rooms)
+    retention = RoomRetention(world, sessions, rooms, live.rooms)
+    room_service = RoomService(world, sessions, rooms, live.rooms)
+    mutes = Mutes(world, rooms)
+    moderation = ModerationService(world, rooms, mutes, default_mode)
+    notices = RoomNotices(outbox, sessions, aliases=aliases)
+    assignments = AssignmentService(world, outbox, sessions, rooms, stores.state, config.relations, choose)
+    history = HistoryService(
+        world, outbox, sessions, rooms, stores.messages, live.history, assignments.assigned, aliases=aliases
+    )
+    activity = ActivityService(world, outbox, sessions, rooms, live.presence)
+    desks = Desks(world, sessions, live.requests, make_desk)
+    pacer = Pacer(desks)
+    forwarder = Forwarder(outbox, sessions, activity, pacer)
+    ledger = RequestLedger(world, outbox, desks, forwarder, live.requests)
+    requests = RequestService(
+        world=world,
+        sessions=sessions,
+        rooms=rooms,
+        assignments=assignments,
+        history=history,
+        ledger=ledger,
+        sender=Sender(rooms, history, desks, forwarder, ledger),
+        forwarder=forwarder,
+        settings=live.requests,
+    )
+    downstream = DownstreamService(world, outbox, sessions, rooms.members_of, live.downstream)
+    answers = AnswerService(world, outbox, sessions, ledger, history)
+    streams = StreamService(world, sessions, desks, ledger, answers, downstream, activity, live.streams)
+    conversation = ConversationService(
+        world=world,
+        rooms=rooms,
+        assignments=assignments,
+        history=history,
+        ledger=ledger,
+        sessions=sessions,
+        pacer=pacer,
+        settings=live.conversation,
+        chance=chance,
+        choose=choose,
+    )
+    offline = OfflineService(world, outbox, rooms, stores.messages, stores.marks, live.history)
+    editing = EditingService(
+        world,
+        rooms,
+        history,
+        stores.messages,
+        requests.taken_back,
+        lambda: live.requests.value.max_request_bytes,
+    )
+    # Rooms exist before anything is said of them; notices go out before system messages.
+    for session_listener in (retention, assignments, activity, downstream, desks, streams, offline):
+        sessions.add_listener(session_listener)
+    for room_listener in (
+        retention,
+        mutes,
+        notices,
+        assignments,
+        requests,
+        MuteNotices(outbox, sessions),
+        streams,
+        downstream,
+        activity,
+        offline,
+        history,
+        conversation,
+    ):
+        rooms.add_listener(room_listener)
+    return Talk(
+        rooms=rooms,
+        room_service=room_service,
+        retention=retention,
+        default_mode=default_mode,
+        mutes=mutes,
+        moderation=moderation,
+        notices=notices,
+        assignments=assignments,
+        history=history,
+        activity=activity,
+        desks=desks,
+        pacer=pacer,
+        ledger=ledger,
+        requests=requests,
+        downstream=downstream,
+        streams=streams,
+        conversation=conversation,
+        offline=offline,
+        editing=editing,
+    )
+
+
+async def load_talk(talk: Talk) -> None:
+    """Read rooms and what belongs to them."""
+    await talk.default_mode.load()
+    await talk.rooms.load()
+    talk.retention.load()
+    await talk.offline.load()
+    await talk.assignments.load()
+    talk.mutes.load()
+
+
+def close_talk(talk: Talk) -> None:
+    """No timer of theirs is left."""
+    for service in (
+        talk.streams,
+        talk.downstream,
+        talk.requests,
+        talk.conversation,
+        talk.mutes,
+        talk.activity,
+        talk.history,
+        talk.assignments,
+        talk.retention,
+    ):
+        service.close()
+
+
+# ---------------------------------------------------------------------------------------------------------------- calls
+
+
+@frozen(kw_only=True)
+class Calls:
+    """Functions that clients call, and the URLs that one of them adds."""
+
+    calls: CallService
+    file_functions: FileFunctions
+    static: StaticRoutes
+
+
+def make_calls(
+    basis: Basis, outbox: IOutbox, accounts: Accounts, people: People, serving: Callable[[str], Sequence[str]]
+) -> Calls:
+    """:param serving: the extensions that serve an identity."""
+    calls = CallService(people.sessions, outbox, serving, basis.live.calls)
+    static = StaticRoutes(accounts.files, basis.file_workers, basis.config.static)
+    files = FileFunctions(
+        accounts.files,
+        basis.file_workers,
+        accounts.server_file,
+        accounts.trust,
+        basis.hash,
+        accounts.network_safe,
+        people.administration.rank_of,
+    )
+    register_builtins(calls, files, static)
+    return Calls(calls=calls, file_functions=files, static=static)
+
+
+def make_plugins(basis: Basis, people: People, talk: Talk, make_workers: Callable[[str], IWorkers]) -> PluginService:
+    """What operators install.
+
+    :param make_workers: threads for one plug-in or function, by its name.
+    """
+    return PluginService(
+        world=basis.world,
+        sessions=people.sessions,
+        names=people.names,
+        rooms=talk.rooms,
+        entering=talk.room_service,
+        history=talk.history,
+        requests=talk.requests,
+        messages=basis.stores.messages,
+        serving=talk.assignments.assigned,
+        make_workers=make_workers,
+        call_seconds=lambda: basis.live.calls.value.function_call_timeout_ms / 1000,
+        settings=basis.config.plugins,
+    )

@@ -1,0 +1,67 @@
+"""What the hub says of itself under SERVER_STATUS (contract 10.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field
+
+from newage import __version__
+from newage.assembly.services import Talk
+from newage.services.home.server_file import ServerFile
+from newage.services.sessions.sessions import SessionService
+from newage.services.world import World
+
+
+@define(eq=False, kw_only=True)
+class Status:
+    """Made when the hub is. A call gives the body without its ``debugMode``.
+
+    :param port: the one that is listened on.
+    """
+
+    _world: World
+    _port: Callable[[], int]
+    _server_file: ServerFile
+    _sessions: SessionService
+    _talk: Talk
+    _wall: float = field(init=False)
+    _clock: float = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._wall, self._clock = self._world.wall(), self._world.clock.seconds()
+
+    def __call__(self) -> dict[str, Any]:
+        talk, values = self._talk, self._server_file.values
+        return {
+            "serverPort": self._port(),
+            "serverAddress": values.get("serverAddress"),
+            "networkSafe": self._server_file.network_safe,
+            "startTime": _local(self._wall),
+            "uptimeSeconds": int(self._world.clock.seconds() - self._clock),
+            "version": __version__,
+            "implementation": "newage",
+            "connectedClients": len(self._sessions.online_sessions()),
+            "connectedExtensions": list(talk.assignments.extensions()),
+            "rooms": sum(1 for _ in talk.rooms.all()),
+            "liveRequests": talk.requests.live_count,
+            "openStreams": talk.streams.open_outputs,
+            "connectionPolicy": talk.assignments.policy.value,
+            "messageRequestMode": talk.default_mode.mode.value,
+            "memoryRssBytes": _resident_bytes(),
+        }
+
+
+def _local(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M:%S}"
+
+
+def _resident_bytes() -> int:
+    """What the process holds now; 0 where the system does not say."""
+    try:
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * 4096
+    except (OSError, ValueError, IndexError):
+        return 0

@@ -1,0 +1,45 @@
+"""The groups of services: the order in which they are told is part of what they do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from authkit import Gatehouse
+from hubkit import Kit
+
+
+def told(service: Any) -> list[str]:
+    return [type(listener).__name__ for listener in service.events._listeners]
+
+
+def test_whom_rooms_tell() -> None:
+    """Notices go out before system messages."""
+    assert told(Kit(load=False).rooms) == [
+        "RoomRetention",
+        "Mutes",
+        "RoomNotices",
+        "AssignmentService",
+        "RequestService",
+        "MuteNotices",
+        "StreamService",
+        "DownstreamService",
+        "ActivityService",
+        "OfflineService",
+        "HistoryService",
+        "ConversationService",
+    ]
+
+
+def test_whom_sessions_tell(tmp_path: Path) -> None:
+    """Rooms exist before anything is said of them."""
+    assert told(Gatehouse(tmp_path).sessions) == ["SessionAudit", "ClientListService"]
+    assert told(Kit(load=False).sessions) == [
+        "RoomRetention",
+        "AssignmentService",
+        "ActivityService",
+        "DownstreamService",
+        "Desks",
+        "StreamService",
+        "OfflineService",
+    ]
