@@ -38,6 +38,25 @@ def test_nothing_is_delivered_after_a_pause_until_resume(tail: bytes) -> None:
     assert ours.transport.producerState == "producing"
 
 
+@pytest.mark.parametrize("kind", [1, 2])
+def test_a_pause_far_into_one_read(kind: int) -> None:
+    """A reader gives a few messages at a time; the pause comes in the second such handful, and again in the third."""
+    recorder = Recorder()
+    ours = open_socket(receiver=recorder)
+
+    def react(packet: bytes) -> None:
+        if packet in (b"11", b"17"):
+            ours.sink.pause_reading()
+
+    recorder.react = react
+    ours.feed(*(client_frame(b"%d" % number, kind) for number in range(30)))
+    for last in (11, 17, 29):
+        assert [event[1] for event in recorder.events] == [b"%d" % number for number in range(last + 1)]
+        ours.sink.resume_reading()
+        ours.clock.advance(0)
+    assert ours.transport.producerState == "producing"
+
+
 def test_pause_among_messages_of_other_kinds() -> None:
     ours, recorder = pausing(b"b1")
     ours.feed(client_frame(b"b1", 2), client_frame(b"b2", 2), client_frame(b"t1"))

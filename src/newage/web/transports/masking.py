@@ -26,7 +26,8 @@ def is_right(candidate: Unmask) -> bool:
     return all(candidate(_SAMPLE[at:], _SAMPLE_MASK) == unmask(_SAMPLE[at:], _SAMPLE_MASK) for at in range(20))
 
 
-def _find_native() -> Unmask | None:
+def find_native() -> Unmask | None:
+    """Autobahn's routine, if it is there and right."""
     try:
         from _nvx_xormasker import ffi, lib  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
@@ -44,7 +45,7 @@ def _find_native() -> Unmask | None:
         return None
 
 
-native: Final = _find_native()
+native: Final = find_native()
 if native is None:
     _log.info("Autobahn's native masking is not there; large messages take longer to read")
 

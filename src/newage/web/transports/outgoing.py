@@ -165,9 +165,10 @@ class FrameWriter(ABC):
         self._open = True  # frames may be sent
         self._queue: list[bytes | SharedPacket] = []  # frames of this turn, and packets that others get too
         self._queued = 0  # bytes of all of them but the last
-        self._send = direct_sender(transport)
-        self._backlog: Backlog | None = None
-        if self._send is None:
+        self._backlog: Backlog | None = None  # None: nothing waits, and ``_send`` may be used
+        send = direct_sender(transport)
+        self._send = send or _nowhere
+        if send is None:
             self._backlog = TransportBacklog(transport)
         elif not untouched:
             self._backlog = SocketBacklog(transport, first, self._emptied)
@@ -228,16 +229,18 @@ class FrameWriter(ABC):
             data = b"".join(map(_frames, queue))
             self._queued = 0
         queue.clear()
-        send = self._send
-        if send is None or self._backlog is not None:
-            self._wait(data)
-            return
-        try:
-            sent = send(data)
-        except OSError:  # it would block; or it is broken, then the reactor meets the same and tells connectionLost
-            sent = 0
-        if sent != len(data):
-            self._backlog = SocketBacklog(self._transport, data[sent:], self._emptied)
+        backlog = self._backlog
+        if backlog is None:
+            try:
+                sent = self._send(data)
+            except OSError:  # it would block; or it is broken, then the reactor meets the same and tells connectionLost
+                sent = 0
+            if sent != len(data):
+                self._backlog = SocketBacklog(self._transport, data[sent:], self._emptied)
+        elif backlog.waiting > self._outbound_max:
+            self.overflowed()
+        else:
+            backlog.add(data)
 
     def _enqueue(self, item: bytes | SharedPacket) -> None:
         queue = self._queue
@@ -253,15 +256,6 @@ class FrameWriter(ABC):
             queue.append(item)
             self._flushes.add(self)
 
-    def _wait(self, data: bytes) -> None:
-        backlog = self._backlog
-        if backlog is None:
-            return  # the connection is lost
-        if backlog.waiting > self._outbound_max:
-            self.overflowed()
-        else:
-            backlog.add(data)
-
     def _emptied(self) -> None:
         self._backlog = None
 
@@ -276,11 +270,16 @@ class FrameWriter(ABC):
         """Nothing goes out any more."""
         self._open = False
         self._forget_queue()
-        self._send = self._backlog = None
+        self._send, self._backlog = _nowhere, None
 
     def _forget_queue(self) -> None:
         self._queue.clear()
         self._queued = 0
+
+
+def _nowhere(data: bytes) -> int:
+    """``send`` of a connection that is lost, or is not written to directly."""
+    return len(data)
 
 
 def _frames(item: bytes | SharedPacket) -> bytes:
