@@ -11,7 +11,7 @@ from hubkit import Kit, failure_of, result_of
 from newage.dialect import messages
 from newage.domain.model import Message, Role
 from newage.errors import InvalidRequest, NotAuthorised, Unavailable
-from newage.services.history.log import paged
+from newage.services.history.pages import paged
 
 LIMIT = 1000
 

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from hubkit import OPERATOR, Kit, Link, failure_of, faults, result_of
 from newage.domain.history import Change
 from newage.domain.model import ConnectionPolicy, RequestMode, Role
-from newage.services.history.log import HistorySettings
+from newage.services.history.limits import HistorySettings
 from newage.services.requests.limits import RequestSettings
 from newage.services.requests.sending import TAKEN_BACK
 

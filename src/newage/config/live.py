@@ -8,7 +8,7 @@ from attrs import frozen
 from newage.config.tables import Config, Key
 from newage.domain.output import StreamSettings
 from newage.services.calls.calls import CallSettings
-from newage.services.history.log import HistorySettings
+from newage.services.history.limits import HistorySettings
 from newage.services.home.log_reader import LogReaderSettings
 from newage.services.home.watch import WatchSettings
 from newage.services.requests.limits import RequestSettings

@@ -23,7 +23,7 @@ from newage.namespaces.sillytavern import SillyTavernSettings
 from newage.protocol.engine_session import EngineSettings
 from newage.services.accounts.limits import AuthSettings
 from newage.services.calls.calls import CallSettings
-from newage.services.history.log import HistorySettings
+from newage.services.history.limits import HistorySettings
 from newage.services.home.files import FileSettings
 from newage.services.home.log_reader import LogReaderSettings
 from newage.services.home.static_routes import StaticSettings

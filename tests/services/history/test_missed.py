@@ -14,7 +14,7 @@ from newage.domain.history import Missed
 from newage.domain.model import RequestMode, Role
 from newage.errors import BadParameter, NotMember, RoomMissing
 from newage.ports import IRoomListener, ISessionListener
-from newage.services.history.log import HistorySettings
+from newage.services.history.limits import HistorySettings
 from newage.services.history.missed import LOOK_BACK
 
 AWAY = 2.0  # seconds until a session without sockets is gone

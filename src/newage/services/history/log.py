@@ -1,42 +1,27 @@
-"""Messages of rooms: stored first, then shown; pages, snapshots, what was missed (contract 4.6-4.8)."""
+"""Messages of rooms: stored first, then shown (contract 4.6, 4.7)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from attrs import evolve, frozen
+from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from newage.dialect import Event, messages
 from newage.domain.delivery import Audience
 from newage.domain.history import Update
-from newage.domain.model import Caller, Kind, Message, Role, Room, RoomKind
-from newage.domain.policy import may_read
-from newage.errors import NotMember, RoomMissing
+from newage.domain.model import Caller, Message, Role, Room, RoomKind
 from newage.ports import IMessageListener, IMessageStore, IOutbox
 from newage.services.events import RoomListener
+from newage.services.history.limits import HistorySettings
+from newage.services.history.pages import ContextPages
+from newage.services.history.snapshots import Snapshots
 from newage.services.rooms.registry import RoomRegistry
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
-from newage.settings import Live, limit
-
-
-@frozen(kw_only=True)
-class HistorySettings:
-    context_page_size: int = limit(50, "messages in one UPDATE_CONTEXT_PAGE")
-    context_send_delay: int = limit(100, "milliseconds between pages", zero="none")
-    context_snapshot_max: int = limit(200, "messages in one UPDATE_CONTEXT snapshot")
-    context_snapshot_delay_ms: int = limit(150, "a room's changes within it share a snapshot")
-    context_forward_limit: int = limit(50, "messages of context given to an extension")
-    max_messages_per_room: int = limit(2000, "stored messages of a room; older ones go")
-    context_max_bytes: int = limit(
-        524_288, "bytes of text and data in a page, snapshot or forwarded context; one message always fits"
-    )
-    max_page_pushes: int = limit(1000, "histories being sent page by page at once")
-
+from newage.settings import Live
 
 LOOK_BACK = 8  # times ``context_max_bytes`` that are searched for the thread of one identity
 
@@ -68,20 +53,20 @@ class HistoryService(RoomListener):
         self.settings = settings
         self._serving = serving
         self._aliases = aliases
-        self._snapshots: dict[str, IDelayedCall] = {}  # room id -> when it is due
-        self._reading: set[Deferred[None]] = set()  # snapshots under way
-        self._pushes: dict[tuple[str, str], Deferred[None]] = {}  # (sid, room id) -> the running push
+        self._pages = ContextPages(
+            world=world, outbox=outbox, sessions=sessions, rooms=rooms, store=store, settings=settings
+        )
+        self._snapshots = Snapshots(
+            world=world, outbox=outbox, sessions=sessions, rooms=rooms, store=store, settings=settings
+        )
         self._listeners: list[IMessageListener] = []
 
     def add_listener(self, listener: IMessageListener) -> None:
         self._listeners.append(listener)
 
     def close(self) -> None:
-        for call in self._snapshots.values():
-            call.cancel()
-        self._snapshots.clear()
-        for under_way in (*self._pushes.values(), *self._reading):
-            under_way.cancel()
+        self._snapshots.close()
+        self._pages.close()
 
     # ------------------------------------------------------------------------------------------------------- writing
 
@@ -137,7 +122,7 @@ class HistoryService(RoomListener):
         """Store a system message; a failure is logged, nobody waits for it."""
         draft = Message(message_id=self._world.new_id(), room=room, seq=0, identity="System", role="system", text=text)
         d = Deferred.fromCoroutine(self.add(draft))
-        d.addErrback(self._failed, "a system message", room)
+        d.addErrback(self._failed, room)
 
     # ------------------------------------------------------------------------------------------------------- reading
 
@@ -161,54 +146,8 @@ class HistoryService(RoomListener):
         return {m.message_id: m for m in await self._store.find_messages(room_id, message_ids)}
 
     async def push_context(self, caller: Caller, name: str) -> Update:
-        """Begin to send a room's whole history to one socket, page by page (contract 4.8).
-
-        A second request for the same room restarts it. The pages follow the ack.
-
-        :raises RoomMissing: no such room. :raises NotMember: not the caller's to read.
-        """
-        room = self._rooms.get(name)
-        if room is None:
-            raise RoomMissing(f"Could not retrieve context for room {name}.")
-        if not may_read(caller, room):
-            raise NotMember(f"You are not a member of room {name}.")
-        weights = await self._store.message_weights(room.id)
-        pages = paged(weights, self.settings.value.context_page_size, self.settings.value.context_max_bytes)
-        update = Update(update_id=self._world.new_id(), room=name, pages=pages, messages=len(weights))
-        self._start_push(caller.sid, room, update)
-        return update
-
-    def _start_push(self, sid: str, room: Room, update: Update) -> None:
-        key = (sid, room.id)
-        superseded = self._pushes.pop(key, None)
-        if superseded is None and len(self._pushes) >= self.settings.value.max_page_pushes:
-            superseded = self._pushes.pop(next(iter(self._pushes)))
-        if superseded is not None:
-            superseded.cancel()
-        d = self._pushes[key] = Deferred.fromCoroutine(self._push(sid, room, update))
-        d.addErrback(self._failed, "a context push", room.name)
-        d.addBoth(self._push_over, key, d)
-
-    def _push_over(self, result: None, key: tuple[str, str], push: Deferred[None]) -> None:
-        if self._pushes.get(key) is push:
-            del self._pushes[key]
-
-    async def _push(self, sid: str, begun: Room, update: Update) -> None:
-        after = 0
-        for number, count in enumerate(update.pages, start=1):
-            await self._pause(self.settings.value.context_send_delay / 1000 if number > 1 else 0)
-            page = await self._store.messages_after(begun.id, after, count)
-            caller, room = self._sessions.caller(sid), self._rooms.current(begun)
-            if caller is None or room is None or not may_read(caller, room):
-                return
-            after = page[-1].seq if page else after
-            event = messages.page(update, number, page, room.seq)
-            self._outbox.emit(sid, event.name, event.body)
-
-    def _pause(self, seconds: float) -> Deferred[None]:
-        d: Deferred[None] = Deferred(lambda _: call.cancel())
-        call = self._world.clock.callLater(seconds, d.callback, None)
-        return d
+        """As ``ContextPages.push``."""
+        return await self._pages.push(caller, name)
 
     # ------------------------------------------------------------------------------------------------- rooms' changes
 
@@ -216,8 +155,7 @@ class HistoryService(RoomListener):
         if room.kind is RoomKind.GROUP or len(room.members) > 1:
             self.note(room.name, f"[System] {identity} has joined the room as {role.wire}.")
         for caller in self._sessions.callers(identity, "/llm"):
-            d = Deferred.fromCoroutine(self.push_context(caller, room.name))
-            d.addErrback(self._failed, "a context push", room.name)
+            self._pages.push_soon(caller, room.name)
 
     def member_left(self, room: Room, identity: str, reason: str) -> None:
         if room.members:
@@ -233,9 +171,7 @@ class HistoryService(RoomListener):
         self.note(room.name, f"[System] {identity} has been unmuted by {by}.")
 
     def room_deleted(self, room: Room) -> None:
-        snapshot = self._snapshots.pop(room.id, None)
-        if snapshot is not None:
-            snapshot.cancel()
+        self._snapshots.forget(room)
 
     # ------------------------------------------------------------------------------------------------------ internals
 
@@ -247,56 +183,13 @@ class HistoryService(RoomListener):
         serving = (Audience.identity(extension) for extension in self._serving(room.name))
         to = (Audience.room(room.name), *serving)
         self._outbox.publish(*event.to(*to))
-        self._snapshot_soon(room)
+        self._snapshots.changed(room)
         if alias:
             self._outbox.publish(*event.alias().to(Audience.aliases(room.name)))
 
-    def _snapshot_soon(self, room: Room) -> None:
-        if room.id in self._snapshots or not self._wants_snapshots(room):
-            return
-        delay = self.settings.value.context_snapshot_delay_ms / 1000
-        self._snapshots[room.id] = self._world.clock.callLater(delay, self._snapshot, room)
-
-    def _wants_snapshots(self, room: Room) -> bool:
-        return any(
-            not caller.incremental and caller.kind is not Kind.EXTENSION
-            for identity in room.members
-            for caller in self._sessions.callers(identity, "/llm")
-        )
-
-    def _snapshot(self, room: Room) -> None:
-        del self._snapshots[room.id]
-        d = Deferred.fromCoroutine(self._send_snapshot(room))
-        self._reading.add(d)
-        d.addErrback(self._failed, "a snapshot", room.name)
-        d.addBoth(lambda _: self._reading.discard(d))
-
-    async def _send_snapshot(self, due: Room) -> None:
-        limit, max_bytes = self.settings.value.context_snapshot_max, self.settings.value.context_max_bytes
-        newest = await self._store.last_messages(due.id, limit, max_bytes)
-        total = await self._store.count_messages(due.id, 0)
-        room = self._rooms.current(due)
-        if room is None:
-            return
-        event = messages.snapshot(room, newest, truncated=total > len(newest))
-        self._outbox.publish(*event.to(Audience.snapshots(room.name)))
-
-    def _failed(self, failure: Failure, what: str, room: str) -> None:
-        if not isinstance(failure.value, CancelledError):  # else superseded, or the end of the daemon
-            self._log.failure("{what} of room {room} failed", failure, what=what, room=room)
-
-
-def paged(weights: Sequence[int], page_size: int, max_bytes: int) -> tuple[int, ...]:
-    """How many messages go on each page: full ones, but none heavier than ``max_bytes`` unless it is one message."""
-    pages: list[int] = [0]
-    filled = 0
-    for weight in weights:
-        if pages[-1] and (pages[-1] >= page_size or filled + weight > max_bytes):
-            pages.append(0)
-            filled = 0
-        pages[-1] += 1
-        filled += weight
-    return tuple(pages)
+    def _failed(self, failure: Failure, room: str) -> None:
+        if not isinstance(failure.value, CancelledError):  # else the end of the daemon
+            self._log.failure("a system message of room {room} could not be stored", failure, room=room)
 
 
 def _in_full(seconds: float) -> str:

@@ -16,7 +16,7 @@ from newage.domain.policy import may_read
 from newage.errors import BadParameter, NotMember, RoomMissing
 from newage.ports import IMarkStore, IMessageStore, IOutbox
 from newage.services.events import RoomListener, SessionListener
-from newage.services.history.log import HistorySettings
+from newage.services.history.limits import HistorySettings
 from newage.services.rooms.registry import RoomRegistry
 from newage.services.world import World, iso
 from newage.settings import Live

@@ -1,0 +1,21 @@
+"""Limits of what is kept of a room's history, and of what is sent of it at once."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from newage.settings import limit
+
+
+@frozen(kw_only=True)
+class HistorySettings:
+    context_page_size: int = limit(50, "messages in one UPDATE_CONTEXT_PAGE")
+    context_send_delay: int = limit(100, "milliseconds between pages", zero="none")
+    context_snapshot_max: int = limit(200, "messages in one UPDATE_CONTEXT snapshot")
+    context_snapshot_delay_ms: int = limit(150, "a room's changes within it share a snapshot")
+    context_forward_limit: int = limit(50, "messages of context given to an extension")
+    max_messages_per_room: int = limit(2000, "stored messages of a room; older ones go")
+    context_max_bytes: int = limit(
+        524_288, "bytes of text and data in a page, snapshot or forwarded context; one message always fits"
+    )
+    max_page_pushes: int = limit(1000, "histories being sent page by page at once")
