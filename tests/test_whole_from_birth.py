@@ -19,44 +19,39 @@ SETTING = {"setattr", "delattr", "object.__setattr__", "object.__delattr__"}
 REWRITING = {"update", "setdefault", "pop", "popitem", "clear"}
 
 # Objects of Twisted, Autobahn and Python, which are made so that they have to be completed.
-THEIRS = {
+THEIRS: set[str] = {
     "daemon/manhole.py: realm.sessionFactory",
     "tap.py: reactor.seconds",
-    "web/site.py: channel.callLater",
-    "web/site.py: channel.factory",
-    "web/site.py: channel.requestFactory",
-    "web/site.py: channel.timeOut",
-    "web/transports/handover.py: request.channel",
+    "web/transports/handover.py: transport.protocol",
     "web/transports/handover.py: transport.protocol.wrappedProtocol",
     "web/transports/handover.py: transport.wrappedProtocol",
 }
 
 # A packet for many receivers, which has places that its first transport fills: a call for each would cost every token.
-BLANKS = {
+BLANKS: set[str] = {
     "gateway/engineio/tracing.py: packet.held",
-    "web/transports/fastframes.py: item.frame",
-    "web/transports/fastframes.py: item.held",
-    "web/transports/fastframes.py: last.held",
-    "web/transports/fastframes.py: packet.held",
+    "web/transports/outgoing.py: item.frame",
+    "web/transports/outgoing.py: item.held",
+    "web/transports/outgoing.py: last.held",
+    "web/transports/outgoing.py: packet.held",
 }
 
 # Methods that store what they are given, as a step of a protocol.
-BINDING = {
+BINDING: set[str] = {
     "protocol/socket_session.py: SocketSession.expect_attachments",
+    "web/channel.py: HardenedChannel._taken_over_by",
     "web/transports/polling.py: PollingSink.bind",
     "web/transports/websocket.py: EngineWebSocket.bind",
 }
 
 # Exceptions of today, which others are mending: take out what is mended, add nothing.
-SET_TODAY = {
+SET_TODAY: set[str] = {
     "daemon/control.py: self._factory.users",
     "daemon/home.py: self.logs.debug",
     "gateway/engineio/tracing.py: self.connection.sink",
     "gateway/socketio/hub.py: connection.credit",
     "gateway/socketio/multiplex.py: connection.cap",
     "gateway/socketio/multiplex.py: self.connection.cap",
-    "namespaces/auth.py: socket.caller",
-    "namespaces/handshake.py: socket.caller",
     "services/requests/desks.py: request.active_at",
     "services/requests/desks.py: self._desk(caller.identity).declared",
     "services/requests/intake.py: entry.state",
@@ -76,7 +71,6 @@ SET_TODAY = {
     "services/requests/thinking.py: request.given",
     "services/requests/thinking.py: request.state",
     "web/site.py: request.exclusive",
-    "web/transports/engine.py: sink.base64",
 }
 
 

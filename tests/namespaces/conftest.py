@@ -1,12 +1,21 @@
-"""A hub per test; whatever a test did, nothing may be left behind when it is closed."""
+"""A hub per test, and ``/llm`` over it; whatever a test did, nothing may be left behind when it is closed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from zope.interface import implementer
 
-from hubkit import Kit
+from hubkit import HandSocket, Kit
+from newage.domain.forwarded import ForwardedRequest
+from newage.gateway.socketio.dispatch import Namespace
+from newage.namespaces.links import SocketLink
+from newage.namespaces.llm import LlmServices, add_llm_events
+from newage.ports import IExtensionLink
+
+X = "SillyTavern-8000"
 
 
 @pytest.fixture
@@ -14,3 +23,62 @@ def kit() -> Iterator[Kit]:
     kit = Kit()
     yield kit
     kit.close()
+
+
+def refuse(*args: Any) -> None:
+    raise AssertionError("nobody connects here")
+
+
+@pytest.fixture
+def llm(kit: Kit) -> Namespace:
+    services = LlmServices(
+        world=kit.world,
+        outbox=kit.outbox,
+        rooms=kit.rooms,
+        assignments=kit.assignments,
+        requests=kit.requests,
+        ledger=kit.ledger,
+        streams=kit.streams,
+        downstream=kit.downstream,
+        history=kit.history,
+        offline=kit.offline,
+        activity=kit.activity,
+    )
+    namespace = Namespace("/llm", connect=refuse, disconnected=refuse)
+    add_llm_events(namespace, services)
+    return namespace
+
+
+@implementer(IExtensionLink)
+class NewestSocket:
+    """The way down to the extension: what each socket's own link does, for the newest one."""
+
+    def __init__(self, kit: Kit) -> None:
+        self.kit = kit
+
+    def forward(self, request: ForwardedRequest) -> None:
+        sid = self.kit.sessions.newest(X, "/llm")
+        assert sid is not None
+        link = SocketLink.of(self.kit.outbox, self.kit.caller(sid))
+        assert link is not None
+        link.forward(request)
+
+
+@pytest.fixture
+def make_extension(kit: Kit, llm: Namespace) -> Callable[..., HandSocket]:
+    """An extension on ``/llm``; what it declares."""
+
+    def make(**declared: Any) -> HandSocket:
+        return HandSocket(kit, kit.connect(X, client_type="SillyTavern", link=NewestSocket(kit), **declared))
+
+    return make
+
+
+@pytest.fixture
+def extension(make_extension: Callable[..., HandSocket]) -> HandSocket:
+    return make_extension()
+
+
+@pytest.fixture
+def web(kit: Kit, llm: Namespace) -> HandSocket:
+    return HandSocket(kit, kit.connect("web1", stream_mode="plain"))

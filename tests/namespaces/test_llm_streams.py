@@ -1,0 +1,167 @@
+"""The streams of ``/llm``: what extensions send, and what a reader of ``$stream`` says (contract 5.5-5.8)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from hubkit import HandSocket, Kit, handled
+from newage.gateway.socketio.dispatch import Namespace
+
+X = "SillyTavern-8000"
+
+
+def errors(kit: Kit, socket: HandSocket) -> list[str]:
+    return [body["message"] for body in kit.outbox.bodies(socket.sid, "ERROR")]
+
+
+# ------------------------------------------------------------------------------------------------------------ upstream
+
+
+@pytest.mark.parametrize("prefix", ["CLIENT_STREAM", "STREAM"])
+def test_the_captured_token_arrives(
+    kit: Kit, llm: Namespace, web: HandSocket, extension: HandSocket, prefix: str
+) -> None:
+    handled(llm, web, "LLM_REQUEST", {"requestId": "r1", "message": "hi"})
+    base = {"streamId": "438d", "outputId": "ba71", "target": "server"}
+    packets: list[tuple[str, dict[str, Any]]] = [
+        ("START", {"type": 1, "numStreams": 5}),
+        ("DATA_FIRST", {"type": 4, "chunkIndex": 0, "data": "H"}),
+        ("DATA_MIDDLE", {"type": 5, "chunkIndex": 1, "data": "i"}),
+        ("DATA_MIDDLE", {"type": 5, "chunkIndex": 2, "data": " "}),
+        ("DATA_MIDDLE", {"type": 5, "chunkIndex": 3, "data": "\ud83d"}),
+        ("DATA_RETRY", {"type": 7, "chunkIndex": 2, "data": " "}),
+        ("DATA_LAST", {"type": 6, "chunkIndex": 4, "data": "\ude00"}),
+        ("END", {"type": 3, "final": True}),
+    ]
+    for event, more in packets:
+        assert handled(llm, extension, f"{prefix}_{event}", {**base, **more}) is None
+    chunks = [body["data"] for body in kit.outbox.bodies(web.sid, "SERVER_STREAM_DATA")]
+    assert chunks == ["H", "i", " ", "\U0001f600"]
+    assert [m.text for m in kit.responses("web1")] == ["Hi \U0001f600"]
+
+
+@pytest.mark.parametrize(("mode", "stored"), [("output", 1), ("token", 0), ("", 0)])
+def test_a_declared_mode_says_what_an_end_means(
+    kit: Kit, llm: Namespace, web: HandSocket, make_extension: Callable[..., HandSocket], mode: str, stored: int
+) -> None:
+    socket = make_extension(stream_mode=mode)
+    handled(llm, web, "LLM_REQUEST", {"requestId": "r1", "message": "hi"})
+    handled(llm, socket, "CLIENT_STREAM_DATA_FIRST", {"streamId": "s", "outputId": "o", "data": "x"})
+    kit.clock.advance(0.1)
+    handled(llm, socket, "CLIENT_STREAM_END", {"streamId": "s"})
+    assert len(kit.responses("web1")) == stored
+
+
+def test_token_mode_never_takes_a_long_stream_for_an_output(
+    kit: Kit, llm: Namespace, web: HandSocket, make_extension: Callable[..., HandSocket]
+) -> None:
+    socket = make_extension(stream_mode="token")
+    handled(llm, web, "LLM_REQUEST", {"requestId": "r1", "message": "hi"})
+    for index in range(12):
+        handled(
+            llm,
+            socket,
+            "CLIENT_STREAM_DATA_MIDDLE",
+            {"streamId": "s", "outputId": "o", "chunkIndex": index, "data": "x"},
+        )
+    handled(llm, socket, "CLIENT_STREAM_END", {"streamId": "s"})
+    assert kit.responses("web1") == []
+
+
+def test_an_error_of_the_extension_fails_its_request(
+    kit: Kit, llm: Namespace, web: HandSocket, extension: HandSocket
+) -> None:
+    handled(llm, web, "LLM_REQUEST", {"requestId": "r1", "message": "hi"})
+    for _ in range(2):
+        handled(
+            llm, extension, "ERROR", {"type": "ERROR", "message": "no", "error": "boom", "requestId": "r1"}, ack=False
+        )
+    body = kit.outbox.bodies(web.sid, "ERROR")[0]
+    assert (body["message"], body["error"], body["source"]) == ("no", "boom", X)
+    assert errors(kit, web) == ["no"]
+
+
+def test_an_error_without_words_gets_some(kit: Kit, llm: Namespace, web: HandSocket, extension: HandSocket) -> None:
+    handled(llm, web, "LLM_REQUEST", {"requestId": "r1", "message": "hi"})
+    handled(llm, extension, "ERROR", {"message": {"a": 1}, "error": {"b": 2}, "requestId": "r1"})
+    assert errors(kit, web) == ["The extension reported an error."]
+
+
+def test_a_failed_chunk_fails_the_output(kit: Kit, llm: Namespace, web: HandSocket, extension: HandSocket) -> None:
+    handled(llm, web, "LLM_REQUEST", {"requestId": "r1", "message": "hi"})
+    handled(llm, extension, "CLIENT_STREAM_START", {"streamId": "s"})
+    handled(llm, extension, "CLIENT_STREAM_DATA_FAILED", {"streamId": "s"})
+    assert kit.statuses(web.sid)[-1] == "failed"
+
+
+@pytest.mark.parametrize("asker", ["web", "extension"])
+def test_the_health_question_is_answered_to_who_asked(
+    kit: Kit, llm: Namespace, web: HandSocket, extension: HandSocket, asker: str
+) -> None:
+    socket = {"web": web, "extension": extension}[asker]
+    handled(
+        llm,
+        socket,
+        "message",
+        {"type": 0, "data": "Connection active?", "requestId": "q", "source": "client"},
+        ack=False,
+    )
+    answer = kit.outbox.bodies(socket.sid, "message")[0]
+    assert len(answer.pop("outputId")) == 36
+    assert answer == {"type": 0, "data": "Yes,connection is fine.", "source": "server", "requestId": "q"}
+    assert sum(sent.event == "message" for sent in kit.outbox.sent) == 1
+
+
+@pytest.mark.parametrize("type_", [0, "NON_STREAM"])
+def test_a_non_stream_answer_reaches_the_room(
+    kit: Kit, llm: Namespace, web: HandSocket, extension: HandSocket, type_: Any
+) -> None:
+    handled(llm, web, "LLM_REQUEST", {"requestId": "r1", "message": "hi"})
+    body = {"type": type_, "data": 42, "source": "client", "requestId": "random", "outputId": "o1"}
+    handled(llm, extension, "message", body, ack=False)
+    assert kit.outbox.bodies(web.sid, "message")[0]["data"] == "42"
+    assert kit.outbox.bodies(web.sid, "message")[0]["requestId"] == "r1"
+
+
+@pytest.mark.parametrize("type_", [1, "STREAM_START", None, False, [], {}])
+def test_other_types_of_message_are_ignored(
+    kit: Kit, llm: Namespace, web: HandSocket, extension: HandSocket, type_: Any
+) -> None:
+    handled(llm, web, "LLM_REQUEST", {"requestId": "r1", "message": "hi"})
+    handled(llm, extension, "message", {"type": type_, "data": "x", "requestId": "r1"}, ack=False)
+    assert kit.responses("web1") == []
+
+
+def test_a_client_cannot_answer(kit: Kit, llm: Namespace, web: HandSocket, extension: HandSocket) -> None:
+    handled(llm, web, "LLM_REQUEST", {"requestId": "r1", "message": "hi"})
+    handled(llm, web, "message", {"type": 0, "data": "forged", "requestId": "r1"}, ack=False)
+    for event in ("CLIENT_STREAM_START", "CLIENT_STREAM_DATA_FIRST", "CLIENT_STREAM_END", "ERROR"):
+        handled(llm, web, event, {"streamId": "s", "outputId": "o", "requestId": "r1", "data": "forged"}, ack=False)
+    assert kit.responses("web1") == []
+    assert kit.outbox.bodies(web.sid, "WARNING")[0]["warningCode"] == 72
+    assert kit.statuses(web.sid) == ["forwarded"]
+
+
+# ------------------------------------------------------------------------------------------------------------- readers
+
+
+def test_a_library_reader_reads_through_the_namespace(kit: Kit, llm: Namespace, extension: HandSocket) -> None:
+    socket = HandSocket(kit, kit.connect("web1", stream_mode="ss"))
+    handled(llm, socket, "LLM_REQUEST", {"requestId": "r1", "message": "hi"})
+    handled(llm, extension, "CLIENT_STREAM_DATA_FIRST", {"streamId": "s", "outputId": "o", "data": "hello"})
+    stream_id = kit.outbox.got(socket.sid, "$stream")[0].args[1]["$stream"]
+    handled(llm, socket, "$stream-read", stream_id, 16384, ack=False)
+    assert kit.outbox.got(socket.sid, "$stream-write")[0].args == (stream_id, b"hello", "buffer")
+    handled(llm, socket, "$stream-error", stream_id, "enough", ack=False)
+    handled(llm, extension, "CLIENT_STREAM_DATA_MIDDLE", {"streamId": "s", "data": "more"})
+    handled(llm, socket, "$stream-read", stream_id, 16384, ack=False)
+    assert len(kit.outbox.got(socket.sid, "$stream-write")) == 1
+
+
+def test_streams_from_clients_are_refused(kit: Kit, llm: Namespace, web: HandSocket) -> None:
+    handled(llm, web, "$stream", "anything", {"$stream": "abc"}, {"meta": 1}, ack=False)
+    assert kit.outbox.got(web.sid)[0].args == ("abc", "Streams from clients are not accepted.")
+    assert handled(llm, web, "$stream-write", "abc", b"x", "buffer") == "invalid stream id: abc"
