@@ -12,7 +12,8 @@ from hubkit import HandSocket, Kit
 from newage.domain.forwarded import ForwardedRequest
 from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.links import SocketLink
-from newage.namespaces.llm import LlmServices, add_llm_events
+from newage.namespaces.llm import ActivityEvents, RequestEvents
+from newage.namespaces.llm_streams import ReaderEvents, UpstreamEvents
 from newage.ports import IExtensionLink
 
 X = "SillyTavern-8000"
@@ -31,21 +32,25 @@ def refuse(*args: Any) -> None:
 
 @pytest.fixture
 def llm(kit: Kit) -> Namespace:
-    services = LlmServices(
+    namespace = Namespace("/llm", connect=refuse, disconnected=refuse)
+    asking = RequestEvents(
         world=kit.world,
         outbox=kit.outbox,
         rooms=kit.rooms,
-        assignments=kit.assignments,
         requests=kit.requests,
-        ledger=kit.ledger,
-        streams=kit.streams,
-        downstream=kit.downstream,
         history=kit.history,
         offline=kit.offline,
+    )
+    activity = ActivityEvents(
+        rooms=kit.rooms,
+        assignments=kit.assignments,
+        ledger=kit.ledger,
+        streams=kit.streams,
         activity=kit.activity,
     )
-    namespace = Namespace("/llm", connect=refuse, disconnected=refuse)
-    add_llm_events(namespace, services)
+    upstream = UpstreamEvents(streams=kit.streams, new_id=kit.world.new_id)
+    for events in (asking, activity, upstream, ReaderEvents(downstream=kit.downstream)):
+        namespace.add(events.handlers())
     return namespace
 
 

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from hubkit import OPERATOR, HandSocket, Kit, faults, handled, result_of
 from newage.domain.model import ConnectionPolicy, Role
 from newage.gateway.socketio.dispatch import Namespace
-from newage.namespaces.assignments import MAX_EXTENSIONS, AssignmentEvents, add_assignment_events, add_room_query
+from newage.namespaces.assignments import MAX_EXTENSIONS, AssignmentEvents
 
 OK = {"status": "ok", "success": True}
 X1, X2 = "SillyTavern-1", "SillyTavern-2"
@@ -23,7 +23,9 @@ def refuse(*args: Any) -> None:
 
 def make(kit: Kit) -> Namespace:
     namespace = Namespace("/rooms", connect=refuse, disconnected=refuse)
-    add_assignment_events(namespace, AssignmentEvents(rooms=kit.rooms, assignments=kit.assignments))
+    events = AssignmentEvents(rooms=kit.rooms, assignments=kit.assignments)
+    namespace.add(events.room_query())
+    namespace.add(events.handlers())
     return namespace
 
 
@@ -261,7 +263,7 @@ def test_the_assignments_of_one_room(
 
 def test_the_room_query_is_offered_on_llm_too(kit: Kit) -> None:
     llm = Namespace("/llm", connect=refuse, disconnected=refuse)
-    add_room_query(llm, AssignmentEvents(rooms=kit.rooms, assignments=kit.assignments))
+    llm.add(AssignmentEvents(rooms=kit.rooms, assignments=kit.assignments).room_query())
     assert set(llm.handlers) == {"GET_ASSIGNMENTS_FOR_ROOM"}
 
 

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from hubkit import HandSocket, Kit, faults, handled, result_of
 from newage.domain.model import RequestMode, Role
 from newage.gateway.socketio.dispatch import Namespace
-from newage.namespaces.moderation import ModerationEvents, add_moderation_events, add_mute_events
+from newage.namespaces.moderation import ModerationEvents
 
 OK = {"status": "ok", "success": True}
 FOREVER = "9999-12-31T23:59:59.999Z"
@@ -35,7 +35,8 @@ def refuse(*args: Any) -> None:
 def rooms(kit: Kit) -> Namespace:
     namespace = Namespace("/rooms", connect=refuse, disconnected=refuse)
     events = ModerationEvents(rooms=kit.room_service, moderation=kit.moderation)
-    add_moderation_events(namespace, events)
+    namespace.add(events.mutes())
+    namespace.add(events.handlers())
     return namespace
 
 
@@ -357,7 +358,7 @@ def test_a_length_that_is_none_mutes_nobody(
 
 def test_muting_is_offered_on_llm_too(kit: Kit, people: dict[str, HandSocket]) -> None:
     llm = Namespace("/llm", connect=refuse, disconnected=refuse)
-    add_mute_events(llm, ModerationEvents(rooms=kit.room_service, moderation=kit.moderation))
+    llm.add(ModerationEvents(rooms=kit.room_service, moderation=kit.moderation).mutes())
     assert set(llm.handlers) == {"MUTE_MEMBER", "UNMUTE_MEMBER"}
 
 

@@ -9,7 +9,7 @@ import pytest
 from hubkit import HandSocket, Kit, faults, handled, result_of
 from newage.domain.model import Role
 from newage.gateway.socketio.dispatch import Namespace
-from newage.namespaces.rooms import RoomEvents, add_room_events
+from newage.namespaces.rooms import RoomEvents
 
 
 def refuse(*args: Any) -> None:
@@ -19,7 +19,7 @@ def refuse(*args: Any) -> None:
 @pytest.fixture
 def rooms(kit: Kit) -> Namespace:
     namespace = Namespace("/rooms", connect=refuse, disconnected=refuse)
-    add_room_events(namespace, RoomEvents(registry=kit.rooms, rooms=kit.room_service))
+    namespace.add(RoomEvents(registry=kit.rooms, rooms=kit.room_service).handlers())
     return namespace
 
 

@@ -15,8 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from hubkit import HandSocket, Kit, handled
 from newage.domain.model import RoomKind
 from newage.gateway.socketio.dispatch import Namespace
-from newage.namespaces.moderation import ModerationEvents, add_moderation_events
-from newage.namespaces.rooms import RoomEvents, add_room_events
+from newage.namespaces.moderation import ModerationEvents
+from newage.namespaces.rooms import RoomEvents
 from newage.services.rooms.registry import RoomSettings
 
 RETENTION, GRACE, SWEEP = 1000, 60, 60  # seconds
@@ -56,9 +56,10 @@ class RoomsAndRoles(RuleBasedStateMachine):
         self.kit = Kit(rooms=limits)
         self.rooms_namespace = Namespace("/rooms", connect=refuse, disconnected=refuse)
         events = RoomEvents(registry=self.kit.rooms, rooms=self.kit.room_service)
-        add_room_events(self.rooms_namespace, events)
+        self.rooms_namespace.add(events.handlers())
         staff = ModerationEvents(rooms=self.kit.room_service, moderation=self.kit.moderation)
-        add_moderation_events(self.rooms_namespace, staff)
+        self.rooms_namespace.add(staff.mutes())
+        self.rooms_namespace.add(staff.handlers())
         self.model: dict[str, ModelRoom] = {}
         self.online: dict[str, HandSocket] = {}
         self.gone_at: dict[str, float] = {}  # of whom something is kept

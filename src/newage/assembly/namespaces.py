@@ -8,7 +8,18 @@ from newage.assembly.services import Accounts, Basis, People, Talk
 from newage.domain.model import Caller
 from newage.gateway.socketio.dispatch import Dispatcher, Namespace
 from newage.gateway.socketio.hub import Hub
-from newage.namespaces import assignments, auth, clients, function_call, llm, messages, moderation, rooms, sillytavern
+from newage.namespaces import (
+    assignments,
+    auth,
+    clients,
+    function_call,
+    llm,
+    llm_streams,
+    messages,
+    moderation,
+    rooms,
+    sillytavern,
+)
 from newage.namespaces.debug import DebugEvents
 from newage.namespaces.door import Door
 from newage.namespaces.links import SocketLink
@@ -56,25 +67,32 @@ def make_dispatcher(
 
 
 def _llm(door: Door, basis: Basis, hub: Hub, talk: Talk) -> Namespace:
-    services = llm.LlmServices(
+    asking = llm.RequestEvents(
         world=basis.world,
         outbox=hub,
         rooms=talk.rooms,
-        assignments=talk.assignments,
         requests=talk.requests,
-        ledger=talk.ledger,
-        streams=talk.streams,
-        downstream=talk.downstream,
         history=talk.history,
         offline=talk.offline,
+    )
+    activity = llm.ActivityEvents(
+        rooms=talk.rooms,
+        assignments=talk.assignments,
+        ledger=talk.ledger,
+        streams=talk.streams,
         activity=talk.activity,
     )
-    spoken = messages.MessageEvents(editing=talk.editing)
-    namespace = door.open("/llm", spoken.handlers(), link=partial(SocketLink.of, hub))
-    llm.add_llm_events(namespace, services)
-    assignments.add_room_query(namespace, _assignment_events(talk))
-    moderation.add_mute_events(namespace, _moderation_events(talk))
-    return namespace
+    return door.open(
+        "/llm",
+        asking.handlers(),
+        llm_streams.UpstreamEvents(streams=talk.streams, new_id=basis.world.new_id).handlers(),
+        llm_streams.ReaderEvents(downstream=talk.downstream).handlers(),
+        activity.handlers(),
+        messages.MessageEvents(editing=talk.editing).handlers(),
+        _assignment_events(talk).room_query(),
+        _moderation_events(talk).mutes(),
+        link=partial(SocketLink.of, hub),
+    )
 
 
 def _rooms(door: Door, talk: Talk) -> Namespace:
@@ -82,12 +100,17 @@ def _rooms(door: Door, talk: Talk) -> Namespace:
         """A first ``/rooms`` socket learns who serves its rooms (contract 6.3)."""
         talk.assignments.announce_to(caller.sid, caller.identity)
 
-    spoken = messages.MessageEvents(editing=talk.editing)
-    namespace = door.open("/rooms", spoken.handlers(), entered=entered)
-    rooms.add_room_events(namespace, rooms.RoomEvents(registry=talk.rooms, rooms=talk.room_service))
-    assignments.add_assignment_events(namespace, _assignment_events(talk))
-    moderation.add_moderation_events(namespace, _moderation_events(talk))
-    return namespace
+    assigning, governing = _assignment_events(talk), _moderation_events(talk)
+    return door.open(
+        "/rooms",
+        rooms.RoomEvents(registry=talk.rooms, rooms=talk.room_service).handlers(),
+        messages.MessageEvents(editing=talk.editing).handlers(),
+        assigning.room_query(),
+        assigning.handlers(),
+        governing.mutes(),
+        governing.handlers(),
+        entered=entered,
+    )
 
 
 def _assignment_events(talk: Talk) -> assignments.AssignmentEvents:

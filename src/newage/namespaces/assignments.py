@@ -6,9 +6,9 @@ from typing import Any
 
 from attrs import frozen
 
+from newage.dialect import Body
 from newage.domain.model import Caller, ConnectionPolicy
 from newage.errors import InvalidRequest
-from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces import wire
 from newage.services.rooms.assignments import AssignmentService
 from newage.services.rooms.registry import RoomRegistry
@@ -61,28 +61,28 @@ class AssignmentEvents:
     rooms: RoomRegistry
     assignments: AssignmentService
 
-    async def set_policy(self, caller: Caller, policy: ConnectionPolicy) -> wire.Body:
+    async def set_policy(self, caller: Caller, policy: ConnectionPolicy) -> Body:
         await self.assignments.set_policy(caller, policy)
         return {"policy": policy.value}
 
-    def policy(self, caller: Caller, request: None) -> wire.Body:
+    def policy(self, caller: Caller, request: None) -> Body:
         return {"policy": self.assignments.policy.value}
 
-    async def assign(self, caller: Caller, request: Assignment) -> wire.Body:
+    async def assign(self, caller: Caller, request: Assignment) -> Body:
         extensions = await self.assignments.assign_manually(caller, request.room, request.extensions)
         return {"clientRoom": request.room, "extensions": list(extensions)}
 
-    def visible(self, caller: Caller, request: None) -> wire.Body:
+    def visible(self, caller: Caller, request: None) -> Body:
         seen = self.assignments.visible_to(caller)
         return {"assignments": {room: list(extensions) for room, extensions in seen.items()}}
 
-    def of_room(self, caller: Caller, ref: RoomRef) -> wire.Body:
+    def of_room(self, caller: Caller, ref: RoomRef) -> Body:
         """An unknown room has none."""
         name = self.rooms.meant(caller, ref.name)
         assigned = list(self.assignments.assigned(name))
         return {"roomName": name, "assignments": assigned, "extensions": assigned}
 
-    def extensions(self, caller: Caller, request: None) -> wire.Body:
+    def extensions(self, caller: Caller, request: None) -> Body:
         details = [
             {
                 "identity": session.identity,
@@ -94,22 +94,22 @@ class AssignmentEvents:
         ]
         return {"extensions": list(self.assignments.extensions()), "details": details}
 
-    def client_rooms(self, caller: Caller, request: None) -> wire.Body:
+    def client_rooms(self, caller: Caller, request: None) -> Body:
         return {"rooms": list(self.assignments.client_rooms())}
 
+    def room_query(self) -> wire.Handlers:
+        """On ``/rooms``, and on ``/llm``, where clients ask before they send (contract 3.3)."""
+        return {"GET_ASSIGNMENTS_FOR_ROOM": wire.answer(parse_room_ref, self.of_room, query=True)}
 
-def add_room_query(namespace: Namespace, events: AssignmentEvents) -> None:
-    """GET_ASSIGNMENTS_FOR_ROOM is on ``/llm`` too, where clients ask before they send (contract 3.3)."""
-    namespace.on("GET_ASSIGNMENTS_FOR_ROOM", wire.answer(parse_room_ref, events.of_room, query=True))
-
-
-def add_assignment_events(namespace: Namespace, events: AssignmentEvents) -> None:
-    add_room_query(namespace, events)
-    set_policy = Recorder("policy.set", "CONNECTION_POLICY_SET", policy="")
-    assign = Recorder("extension.assign", "EXTENSION_ASSIGNED", room="room", extensions="extensions")
-    namespace.on("SET_CONNECTION_POLICY", wire.answer(parse_policy, events.set_policy, audit=set_policy))
-    namespace.on("ASSIGN_EXTENSION_TO_CLIENT", wire.answer(parse_assignment, events.assign, audit=assign))
-    namespace.on("GET_CONNECTION_POLICY", wire.answer(wire.nothing, events.policy, query=True))
-    namespace.on("GET_ASSIGNMENTS", wire.answer(wire.nothing, events.visible, query=True))
-    namespace.on("GET_CONNECTED_EXTENSIONS", wire.answer(wire.nothing, events.extensions, query=True))
-    namespace.on("GET_CONNECTED_CLIENT_ROOMS", wire.answer(wire.nothing, events.client_rooms, query=True))
+    def handlers(self) -> wire.Handlers:
+        """All but ``room_query``."""
+        set_policy = Recorder("policy.set", "CONNECTION_POLICY_SET", policy="")
+        assign = Recorder("extension.assign", "EXTENSION_ASSIGNED", room="room", extensions="extensions")
+        return {
+            "SET_CONNECTION_POLICY": wire.answer(parse_policy, self.set_policy, audit=set_policy),
+            "ASSIGN_EXTENSION_TO_CLIENT": wire.answer(parse_assignment, self.assign, audit=assign),
+            "GET_CONNECTION_POLICY": wire.answer(wire.nothing, self.policy, query=True),
+            "GET_ASSIGNMENTS": wire.answer(wire.nothing, self.visible, query=True),
+            "GET_CONNECTED_EXTENSIONS": wire.answer(wire.nothing, self.extensions, query=True),
+            "GET_CONNECTED_CLIENT_ROOMS": wire.answer(wire.nothing, self.client_rooms, query=True),
+        }

@@ -11,9 +11,7 @@ from newage.domain.model import Caller, Kind, Role
 from newage.domain.request import Ask
 from newage.domain.text import well_formed
 from newage.errors import BadParameter, InvalidRequest, NotAuthorised, NotMember
-from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces import wire
-from newage.namespaces.llm_streams import ReaderEvents, UpstreamEvents
 from newage.ports import IOutbox
 from newage.services.history.log import HistoryService
 from newage.services.history.missed import OfflineService
@@ -22,7 +20,6 @@ from newage.services.requests.ledger import RequestLedger
 from newage.services.rooms.activity import ActivityService
 from newage.services.rooms.assignments import AssignmentService
 from newage.services.rooms.registry import RoomRegistry
-from newage.services.streams.downstream import DownstreamService
 from newage.services.streams.upstream import StreamService
 from newage.services.world import World
 from newage.telemetry.audit import Recorder
@@ -53,7 +50,7 @@ def parse_ask(payload: Any) -> Ask:
     )
 
 
-def _request_text(body: wire.Body) -> str:
+def _request_text(body: Body) -> str:
     """The first non-empty of the places where clients put their text (contract 5.1)."""
     data = body.get("data")
     inner = data if isinstance(data, dict) else {}
@@ -125,92 +122,106 @@ def parse_activity(payload: Any) -> Activity:
 
 
 @frozen(kw_only=True)
-class LlmServices:
+class RequestEvents:
+    """Asking, and what was said."""
+
     world: World
     outbox: IOutbox
     rooms: RoomRegistry
-    assignments: AssignmentService
     requests: RequestService
-    ledger: RequestLedger
-    streams: StreamService
-    downstream: DownstreamService
     history: HistoryService
     offline: OfflineService
-    activity: ActivityService
 
+    async def submit(self, caller: Caller, ask: Ask) -> Body:
+        return requests.accepted(await self.requests.submit(caller, ask))
 
-def add_llm_events(namespace: Namespace, services: LlmServices) -> None:
-    _add_requests(namespace, services)
-    namespace.add(UpstreamEvents(streams=services.streams, new_id=services.world.new_id).handlers())
-    namespace.add(ReaderEvents(downstream=services.downstream).handlers())
-    _add_presence(namespace, services)
+    async def full_context(self, caller: Caller, ref: RoomRef) -> Body:
+        room = self.rooms.meant(caller, ref.room)
+        return messages.update_ack(await self.history.push_context(caller, room))
 
-
-def _add_requests(namespace: Namespace, services: LlmServices) -> None:
-    async def full_context(caller: Caller, ref: RoomRef) -> Body:
-        room = services.rooms.meant(caller, ref.room)
-        return messages.update_ack(await services.history.push_context(caller, room))
-
-    async def submit(caller: Caller, ask: Ask) -> Body:
-        return requests.accepted(await services.requests.submit(caller, ask))
-
-    async def missed(caller: Caller, request: Missed) -> Body:
-        room = services.rooms.meant(caller, request.room)
-        page = await services.offline.missed(caller, room, request.since, request.limit)
+    async def missed(self, caller: Caller, request: Missed) -> Body:
+        """By an ack, and then by an event."""
+        room = self.rooms.meant(caller, request.room)
+        page = await self.offline.missed(caller, room, request.since, request.limit)
         event = messages.missed(page)
-        services.world.clock.callLater(0, services.outbox.emit, caller.sid, event.name, event.body)
+        self.world.clock.callLater(0, self.outbox.emit, caller.sid, event.name, event.body)
         return messages.missed_ack(page)
 
-    namespace.on("GET_OFFLINE_MESSAGES", wire.answer(parse_missed, missed, always_error=True))
-    asked = Recorder(
-        "llm.request", "LLM_REQUEST_RECEIVED", "LLM_REQUEST_FAILED", audited=False, request="request_id", room="room"
-    )
-    namespace.on("LLM_REQUEST", wire.answer(parse_ask, submit, always_error=True, audit=asked))
-    namespace.on("GET_FULL_CONTEXT", wire.answer(parse_room, full_context, always_error=True))
+    def handlers(self) -> wire.Handlers:
+        asked = Recorder(
+            "llm.request",
+            "LLM_REQUEST_RECEIVED",
+            "LLM_REQUEST_FAILED",
+            audited=False,
+            request="request_id",
+            room="room",
+        )
+        return {
+            "LLM_REQUEST": wire.answer(parse_ask, self.submit, always_error=True, audit=asked),
+            "GET_FULL_CONTEXT": wire.answer(parse_room, self.full_context, always_error=True),
+            "GET_OFFLINE_MESSAGES": wire.answer(parse_missed, self.missed, always_error=True),
+        }
 
 
-def _add_presence(namespace: Namespace, services: LlmServices) -> None:
-    shown, rooms = services.activity, services.rooms
+@frozen(kw_only=True)
+class ActivityEvents:
+    """Who is typing, and which extension is at work."""
 
-    def concerned(caller: Caller, activity: Activity) -> str:
-        name = services.rooms.meant(caller, activity.room)
-        room = rooms.get(name)
-        serves = caller.kind is Kind.EXTENSION and caller.identity in services.assignments.assigned(name)
+    rooms: RoomRegistry
+    assignments: AssignmentService
+    ledger: RequestLedger
+    streams: StreamService
+    activity: ActivityService
+
+    def start_typing(self, caller: Caller, activity: Activity) -> None:
+        name = self._concerned(caller, activity)
+        if not self.rooms.require(name).is_muted(caller.identity, caller.client_id):
+            self.activity.start_typing(name, caller.identity)
+
+    def stop_typing(self, caller: Caller, activity: Activity) -> None:
+        if activity.room is None:
+            where = self.activity.typing_in(caller.identity)
+        else:
+            where = (self._concerned(caller, activity),)
+        for name in where:
+            self.activity.stop_typing(name, caller.identity)
+
+    def start_processing(self, caller: Caller, activity: Activity) -> None:
+        room, room_id = self._processing_room(caller, activity)
+        self.ledger.started(caller.identity, activity.request_id, room_id)
+        self.activity.show(room, caller.identity, "processing", room_id=room_id)
+
+    def stop_processing(self, caller: Caller, activity: Activity) -> None:
+        room, room_id = self._processing_room(caller, activity)
+        self.streams.processing_stopped(caller.identity, activity.request_id, activity.room)
+        self.activity.show(room, caller.identity, "idle", room_id=room_id)
+
+    def _concerned(self, caller: Caller, activity: Activity) -> str:
+        """The room it is about, which has to be one's own or one that the extension serves.
+
+        :raises NotMember: it is not.
+        """
+        name = self.rooms.meant(caller, activity.room)
+        room = self.rooms.get(name)
+        serves = caller.kind is Kind.EXTENSION and caller.identity in self.assignments.assigned(name)
         if room is None or (caller.identity not in room.members and not serves):
             raise NotMember(f"You are not a member of room {name}.")
         return name
 
-    def start_typing(caller: Caller, activity: Activity) -> None:
-        name = concerned(caller, activity)
-        if not rooms.require(name).is_muted(caller.identity, caller.client_id):
-            shown.start_typing(name, caller.identity)
-
-    def stop_typing(caller: Caller, activity: Activity) -> None:
-        where = shown.typing_in(caller.identity) if activity.room is None else (concerned(caller, activity),)
-        for name in where:
-            shown.stop_typing(name, caller.identity)
-
-    def start_processing(caller: Caller, activity: Activity) -> None:
-        room, room_id = _processing_room(caller, activity)
-        services.ledger.started(caller.identity, activity.request_id, room_id)
-        shown.show(room, caller.identity, "processing", room_id=room_id)
-
-    def stop_processing(caller: Caller, activity: Activity) -> None:
-        room, room_id = _processing_room(caller, activity)
-        services.streams.processing_stopped(caller.identity, activity.request_id, activity.room)
-        shown.show(room, caller.identity, "idle", room_id=room_id)
-
-    def _processing_room(caller: Caller, activity: Activity) -> tuple[str, str]:
-        """Name and id of the room it is at work for."""
+    def _processing_room(self, caller: Caller, activity: Activity) -> tuple[str, str]:
+        """Name and id of the room that the extension is at work for."""
         if caller.kind is not Kind.EXTENSION:
             raise NotAuthorised("Unauthorized")
-        request = services.ledger.named(caller.identity, activity.request_id)
+        request = self.ledger.named(caller.identity, activity.request_id)
         if request is not None:
             return request.room, request.room_id
-        name = concerned(caller, activity)
-        return name, rooms.require(name).id
+        name = self._concerned(caller, activity)
+        return name, self.rooms.require(name).id
 
-    namespace.on("START_TYPING", wire.answer(parse_activity, start_typing))
-    namespace.on("STOP_TYPING", wire.answer(parse_activity, stop_typing))
-    namespace.on("START_PROCESSING", wire.answer(parse_activity, start_processing))
-    namespace.on("STOP_PROCESSING", wire.answer(parse_activity, stop_processing))
+    def handlers(self) -> wire.Handlers:
+        return {
+            "START_TYPING": wire.answer(parse_activity, self.start_typing),
+            "STOP_TYPING": wire.answer(parse_activity, self.stop_typing),
+            "START_PROCESSING": wire.answer(parse_activity, self.start_processing),
+            "STOP_PROCESSING": wire.answer(parse_activity, self.stop_processing),
+        }

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import isnan
 from typing import Any
 
 from attrs import frozen
 
+from newage.dialect import Body
 from newage.domain.model import Caller, RequestMode, Role
 from newage.errors import InvalidRequest, RoomDenied
-from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces import wire
 from newage.services.rooms.moderation import ModerationService
 from newage.services.rooms.notices import muted_until
@@ -30,7 +31,7 @@ class Subject:
     duration: float = 0.0
 
 
-def parse_subject(words: str) -> Any:
+def parse_subject(words: str) -> Callable[[Any], Subject]:
     """A parser that refuses a missing room or member with these words."""
 
     def parse(payload: Any) -> Subject:
@@ -85,7 +86,7 @@ def parse_role(payload: Any) -> Subject:
     role = Role.from_wire(wire.members(payload).get("role"))
     if role is None:
         raise InvalidRequest("Invalid role")
-    subject: Subject = parse_subject("Failed to set member role")(payload)
+    subject = parse_subject("Failed to set member role")(payload)
     return Subject(subject.room, subject.who, role)
 
 
@@ -122,60 +123,62 @@ class ModerationEvents:
     rooms: RoomService
     moderation: ModerationService
 
-    async def add(self, caller: Caller, request: Subject) -> wire.Body:
+    async def add(self, caller: Caller, request: Subject) -> Body:
         who, role = await self.rooms.add(caller, request.room, request.who, request.role)
         return {"roomName": request.room, "identity": who, "role": role.wire}
 
-    async def remove(self, caller: Caller, request: Subject) -> wire.Body:
+    async def remove(self, caller: Caller, request: Subject) -> Body:
         await self.rooms.remove(caller, request.room, request.who)
         return {"roomName": request.room}
 
-    async def set_role(self, caller: Caller, request: Subject) -> wire.Body:
+    async def set_role(self, caller: Caller, request: Subject) -> Body:
         await self.moderation.set_role(caller, request.room, request.who or "", request.role)
         return {"roomName": request.room, "role": request.role.wire}
 
-    async def kick(self, caller: Caller, request: Subject) -> wire.Body:
+    async def kick(self, caller: Caller, request: Subject) -> Body:
         await self.moderation.kick(caller, request.room, request.who or "")
         return {"roomName": request.room}
 
-    async def mute(self, caller: Caller, request: Subject) -> wire.Body:
+    async def mute(self, caller: Caller, request: Subject) -> Body:
         return muted_until(await self.moderation.mute(caller, request.room, request.who or "", request.duration))
 
-    async def unmute(self, caller: Caller, request: Subject) -> wire.Body:
+    async def unmute(self, caller: Caller, request: Subject) -> Body:
         await self.moderation.unmute(caller, request.room, request.who or "")
         return {"roomName": request.room}
 
-    async def room_mode(self, caller: Caller, request: Mode) -> wire.Body:
+    async def room_mode(self, caller: Caller, request: Mode) -> Body:
         await self.moderation.set_mode(caller, request.room or "", request.mode)
         return {"mode": request.mode.value}
 
-    async def mode(self, caller: Caller, request: Mode) -> wire.Body:
+    async def mode(self, caller: Caller, request: Mode) -> Body:
         await self.moderation.set_mode_anywhere(caller, request.room, request.mode)
         return {"mode": request.mode.value}
 
+    def mutes(self) -> wire.Handlers:
+        """Muting is offered on ``/rooms`` and on ``/llm``."""
+        muted = _noted("mute", "MEMBER_MUTED", seconds="duration")
+        unmuted = _noted("unmute", "MEMBER_UNMUTED")
+        return {
+            "MUTE_MEMBER": wire.answer(parse_subject("Failed to mute member"), self.mute, audit=muted),
+            "UNMUTE_MEMBER": wire.answer(parse_subject("Failed to unmute member"), self.unmute, audit=unmuted),
+        }
 
-def add_mute_events(namespace: Namespace, events: ModerationEvents) -> None:
-    """Muting is offered on ``/rooms`` and on ``/llm``."""
-    mutes = _noted("mute", "MEMBER_MUTED", seconds="duration")
-    unmutes = _noted("unmute", "MEMBER_UNMUTED")
-    namespace.on("MUTE_MEMBER", wire.answer(parse_subject("Failed to mute member"), events.mute, audit=mutes))
-    namespace.on("UNMUTE_MEMBER", wire.answer(parse_subject("Failed to unmute member"), events.unmute, audit=unmutes))
+    def handlers(self) -> wire.Handlers:
+        """All but ``mutes``."""
+        added = _noted("add", "MEMBER_JOINED", role="role")
+        removed = _noted("remove", "MEMBER_LEFT")
+        changed = _noted("role", "MEMBER_ROLE_CHANGED", role="role")
+        kicked = _noted("kick", "MEMBER_KICKED")
+        modes = Recorder("mode.set", "MESSAGE_REQUEST_MODE_SET", "ROOM_ERROR", room="room", mode="mode")
+        return {
+            "ADD_CLIENT_TO_ROOM": wire.answer(parse_add, self.add, audit=added),
+            "REMOVE_CLIENT_FROM_ROOM": wire.answer(parse_maybe_self, self.remove, audit=removed),
+            "SET_MEMBER_ROLE": wire.answer(parse_role, self.set_role, audit=changed),
+            "KICK_MEMBER": wire.answer(parse_subject("Failed to kick member"), self.kick, audit=kicked),
+            "SET_ROOM_MESSAGE_REQUEST_MODE": wire.answer(parse_room_mode, self.room_mode, audit=modes),
+            "SET_MESSAGE_REQUEST_MODE": wire.answer(parse_mode, self.mode, audit=modes),
+        }
 
 
 def _noted(action: str, tag: str, **keep: Any) -> Recorder:
     return Recorder(f"member.{action}", tag, "ROOM_ERROR", room="room", member="who", **keep)
-
-
-def add_moderation_events(namespace: Namespace, events: ModerationEvents) -> None:
-    add_mute_events(namespace, events)
-    added = _noted("add", "MEMBER_JOINED", role="role")
-    removed = _noted("remove", "MEMBER_LEFT")
-    changed = _noted("role", "MEMBER_ROLE_CHANGED", role="role")
-    kicked = _noted("kick", "MEMBER_KICKED")
-    modes = Recorder("mode.set", "MESSAGE_REQUEST_MODE_SET", "ROOM_ERROR", room="room", mode="mode")
-    namespace.on("ADD_CLIENT_TO_ROOM", wire.answer(parse_add, events.add, audit=added))
-    namespace.on("REMOVE_CLIENT_FROM_ROOM", wire.answer(parse_maybe_self, events.remove, audit=removed))
-    namespace.on("SET_MEMBER_ROLE", wire.answer(parse_role, events.set_role, audit=changed))
-    namespace.on("KICK_MEMBER", wire.answer(parse_subject("Failed to kick member"), events.kick, audit=kicked))
-    namespace.on("SET_ROOM_MESSAGE_REQUEST_MODE", wire.answer(parse_room_mode, events.room_mode, audit=modes))
-    namespace.on("SET_MESSAGE_REQUEST_MODE", wire.answer(parse_mode, events.mode, audit=modes))

@@ -6,10 +6,10 @@ from typing import Any
 
 from attrs import frozen
 
+from newage.dialect import Body
 from newage.domain.membership import Member
 from newage.domain.model import Caller, Room
 from newage.errors import AlreadyMember, InvalidRequest
-from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces import wire
 from newage.services.rooms.registry import RoomRegistry
 from newage.services.rooms.rooms import RoomService
@@ -38,50 +38,51 @@ class RoomEvents:
     registry: RoomRegistry
     rooms: RoomService
 
-    def get_rooms(self, caller: Caller, request: None) -> wire.Body:
+    def get_rooms(self, caller: Caller, request: None) -> Body:
         rooms = list(self.registry.all())
         return {"rooms": [room.name for room in rooms], "roomDetails": [_details(room) for room in rooms]}
 
-    def clients_in_room(self, caller: Caller, request: RoomName) -> wire.Body:
+    def clients_in_room(self, caller: Caller, request: RoomName) -> Body:
         room, members = self.rooms.members(request.name)
         return {"roomId": room.id, "clients": [_member(member) for member in members]}
 
-    async def create(self, caller: Caller, request: RoomName) -> wire.Body:
+    async def create(self, caller: Caller, request: RoomName) -> Body:
         room = await self.rooms.create(caller, request.name)
         return {"roomName": room.name, "roomId": room.id}
 
-    async def delete(self, caller: Caller, request: RoomName) -> wire.Body:
+    async def delete(self, caller: Caller, request: RoomName) -> Body:
         await self.rooms.delete(caller, request.name)
         return {"roomName": request.name}
 
-    async def join(self, caller: Caller, request: RoomName) -> Any:
+    async def join(self, caller: Caller, request: RoomName) -> Body | wire.Warned:
         try:
             return _joined(await self.rooms.join(caller, request.name), caller)
         except AlreadyMember as error:
             return wire.Warned(str(error), _joined(self.registry.require(request.name), caller))
 
-    async def leave(self, caller: Caller, request: RoomName) -> wire.Body:
+    async def leave(self, caller: Caller, request: RoomName) -> Body:
         await self.rooms.leave(caller, request.name)
         return {"roomName": request.name}
 
+    def handlers(self) -> wire.Handlers:
+        def noted(action: str, tag: str) -> Recorder:
+            return Recorder(f"room.{action}", tag, "ROOM_ERROR", room="name")
 
-def add_room_events(namespace: Namespace, events: RoomEvents) -> None:
-    def noted(action: str, tag: str) -> Recorder:
-        return Recorder(f"room.{action}", tag, "ROOM_ERROR", room="name")
-
-    namespace.on("GET_ROOMS", wire.answer(wire.nothing, events.get_rooms, query=True))
-    namespace.on("GET_CLIENTS_IN_ROOM", wire.answer(parse_room_name, events.clients_in_room, query=True))
-    namespace.on("CREATE_ROOM", wire.answer(parse_room_name, events.create, audit=noted("create", "ROOM_CREATED")))
-    namespace.on("DELETE_ROOM", wire.answer(parse_room_name, events.delete, audit=noted("delete", "ROOM_DELETED")))
-    namespace.on("JOIN_ROOM", wire.answer(parse_room_name, events.join, audit=noted("join", "ROOM_JOINED")))
-    namespace.on("LEAVE_ROOM", wire.answer(parse_room_name, events.leave, audit=noted("leave", "ROOM_LEFT")))
+        return {
+            "GET_ROOMS": wire.answer(wire.nothing, self.get_rooms, query=True),
+            "GET_CLIENTS_IN_ROOM": wire.answer(parse_room_name, self.clients_in_room, query=True),
+            "CREATE_ROOM": wire.answer(parse_room_name, self.create, audit=noted("create", "ROOM_CREATED")),
+            "DELETE_ROOM": wire.answer(parse_room_name, self.delete, audit=noted("delete", "ROOM_DELETED")),
+            "JOIN_ROOM": wire.answer(parse_room_name, self.join, audit=noted("join", "ROOM_JOINED")),
+            "LEAVE_ROOM": wire.answer(parse_room_name, self.leave, audit=noted("leave", "ROOM_LEFT")),
+        }
 
 
-def _joined(room: Room, caller: Caller) -> wire.Body:
+def _joined(room: Room, caller: Caller) -> Body:
     return {"roomName": room.name, "roomId": room.id, "role": room.members[caller.identity].wire}
 
 
-def _member(member: Member) -> wire.Body:
+def _member(member: Member) -> Body:
     return {
         **client_info(member.session),
         "role": member.role.wire,
@@ -90,7 +91,7 @@ def _member(member: Member) -> wire.Body:
     }
 
 
-def _details(room: Room) -> wire.Body:
+def _details(room: Room) -> Body:
     return {
         "name": room.name,
         "roomId": room.id,

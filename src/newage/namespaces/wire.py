@@ -14,8 +14,7 @@ from attrs import frozen
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
-from newage.dialect import Body as Body
-from newage.dialect import acks
+from newage.dialect import Body, acks
 from newage.domain.model import Caller
 from newage.domain.text import well_formed
 from newage.errors import InvalidRequest, NewAgeError, NotAuthorised
