@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from hubkit import Kit
 from newage.domain.forwarded import ForwardedRequest
-from newage.ports import IExtensionLink
+from newage.ports import IExtensionLink, Said
 
 LENGTH = 7  # characters of an answer
 SECRET = re.compile("[\ue000-\uf8ff]")
@@ -99,13 +99,15 @@ class ReferenceDouble:
         job, self.job = self.job, None
         if job is not None and not job.said:
             text = answer_to(job.request.text)
-            self.kit.streams.answered(self.identity, self.kit.new_id(), job.output_id, text)
+            self.kit.streams.answered(Said(self.identity, output=job.output_id, request=self.kit.new_id()), text)
 
     def fail(self) -> None:
         job, self.job = self.job, None
         if job is not None:
             for _ in range(2):
-                self.kit.streams.failed(self.identity, job.request_id, "生成文本时出错", "Got response status 500")
+                self.kit.streams.failed(
+                    Said(self.identity, request=job.request_id), "生成文本时出错", "Got response status 500"
+                )
 
     def reload(self) -> None:
         """Another page: what the old one was at is lost."""
@@ -129,33 +131,35 @@ class LabellingDouble:
         self.jobs.append(Job(request, self.kit.clock.seconds(), self.pick("o"), self.pick("s")))
 
     def begin(self, job: Job) -> None:
-        self.kit.streams.stream_started(self.identity, job.stream_id, job.output_id, job.request_id)
+        self.kit.streams.stream_started(Said(self.identity, job.stream_id, job.output_id, job.request_id))
 
     def token(self, job: Job, *, twice: bool = False) -> None:
         """The next chunk, perhaps sent again."""
         for _ in range(1 + twice):
             self.kit.streams.stream_data(
-                self.identity, job.stream_id, job.output_id, job.request_id, job.said, answer_to(job.request.text)
+                Said(self.identity, job.stream_id, job.output_id, job.request_id), job.said, answer_to(job.request.text)
             )
         job.said += 1
 
     def end(self, job: Job, *, final: bool | None) -> None:
         self.jobs.remove(job)
-        self.kit.streams.stream_ended(self.identity, job.stream_id, job.output_id, job.request_id, final)
+        self.kit.streams.stream_ended(Said(self.identity, job.stream_id, job.output_id, job.request_id), final)
 
     def message(self, job: Job, *, twice: bool = False) -> None:
         """The whole answer in one piece, perhaps sent again."""
         self.jobs.remove(job)
         for _ in range(1 + twice):
-            self.kit.streams.answered(self.identity, job.request_id, job.output_id, answer_to(job.request.text))
+            self.kit.streams.answered(
+                Said(self.identity, output=job.output_id, request=job.request_id), answer_to(job.request.text)
+            )
 
     def fail(self, job: Job) -> None:
         self.jobs.remove(job)
-        self.kit.streams.failed(self.identity, job.request_id, "no", None)
+        self.kit.streams.failed(Said(self.identity, request=job.request_id), "no", None)
 
     def fail_stream(self, job: Job) -> None:
         self.jobs.remove(job)
-        self.kit.streams.stream_failed(self.identity, job.stream_id, job.output_id, job.request_id)
+        self.kit.streams.stream_failed(Said(self.identity, job.stream_id, job.output_id, job.request_id))
 
     def reload(self) -> None:
         self.jobs.clear()

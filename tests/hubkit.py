@@ -39,6 +39,7 @@ from newage.ports import (
     IOutbox,
     IRoomStore,
     ISocket,
+    Said,
 )
 from newage.services.sessions.names import Names
 from newage.services.sessions.sessions import SessionService
@@ -669,13 +670,14 @@ class Kit:
         """One token as the real extension sends it: a stream of its own, five chunks, some of them empty."""
         stream_id = self.new_id()
         streams = self.streams
-        streams.stream_started(extension, stream_id, output_id, request_id)
+        said = Said(extension, stream_id, output_id, request_id)
+        streams.stream_started(said)
         units = utf16_units(text)
         size = max(1, -(-len(units) // 5))
         for index in range(5):
             part = "".join(units[index * size : (index + 1) * size])
-            streams.stream_data(extension, stream_id, output_id, request_id, index, part)
-        streams.stream_ended(extension, stream_id, output_id, request_id, None)
+            streams.stream_data(said, index, part)
+        streams.stream_ended(said, None)
 
 
 def utf16_units(text: str) -> list[str]:

@@ -37,11 +37,6 @@ SPEAKERS_TODAY: set[str] = {
     "services/rooms/notices.py",
     "services/sessions/client_list.py",
     "services/sessions/session_audit.py",
-    "services/streams/answers.py",
-    "services/streams/downstream.py",
-    "services/streams/library_reader.py",
-    "services/streams/polled_reader.py",
-    "services/streams/upstream.py",
 }
 
 

@@ -6,7 +6,7 @@ zope interfaces for every role that crosses a layer; implementations are checked
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zope.interface import Attribute, Interface
 
@@ -263,35 +263,43 @@ class IExtensionLink(Interface):
         """Deliver one request (contract 5.4). Never raises."""
 
 
-class IUpstream(Interface):
-    """What an extension says back. ``identity`` is the extension's. Total: bad input is ignored and logged."""
+class Said(NamedTuple):
+    """What a packet of an answer names, as its extension names it. It is made for each token.
 
-    def stream_started(identity: str, stream_id: str, output_id: str, request_id: str | None) -> None:
+    ``extension`` is the extension's identity; ``stream`` its streamId, "" where it names none; ``output`` and
+    ``request`` its outputId and requestId, None where it names none.
+    """
+
+    extension: str
+    stream: str = ""
+    output: str | None = None
+    request: str | None = None
+
+
+class IUpstream(Interface):
+    """What an extension says back. Total: bad input is ignored and logged.
+
+    An extension in the process begins its answer on a later turn of the reactor than its request: the hub is still
+    busy with that.
+    """
+
+    def stream_started(said: Said) -> None:
         """CLIENT_STREAM_START."""
 
-    def stream_data(
-        identity: str,
-        stream_id: str,
-        output_id: str | None,
-        request_id: str | None,
-        chunk_index: int | None,
-        text: str,
-    ) -> None:
+    def stream_data(said: Said, chunk_index: int | None, text: str) -> None:
         """CLIENT_STREAM_DATA_FIRST, _MIDDLE, _LAST, _RETRY. ``text`` may hold half a surrogate pair."""
 
-    def stream_failed(identity: str, stream_id: str, output_id: str | None, request_id: str | None) -> None:
+    def stream_failed(said: Said) -> None:
         """CLIENT_STREAM_DATA_FAILED."""
 
-    def stream_ended(
-        identity: str, stream_id: str, output_id: str | None, request_id: str | None, final: bool | None
-    ) -> None:
+    def stream_ended(said: Said, final: bool | None) -> None:
         """CLIENT_STREAM_END. ``final``: True, the output is complete; False, it goes on; None, judge by the stream."""
 
-    def answered(identity: str, request_id: str | None, output_id: str | None, text: str) -> None:
+    def answered(said: Said, text: str) -> None:
         """A non-stream ``message`` of type 0."""
 
-    def failed(identity: str, request_id: str | None, message: str, error: object) -> None:
-        """ERROR from the extension."""
+    def failed(said: Said, message: str, error: object) -> None:
+        """ERROR from the extension; ``error`` is what it says besides, for who asked."""
 
 
 class IExtensionHost(Interface):

@@ -22,7 +22,6 @@ def test_whom_rooms_tell() -> None:
         "AssignmentService",
         "RequestService",
         "MuteNotices",
-        "StreamService",
         "DownstreamService",
         "ActivityService",
         "OfflineService",

@@ -16,7 +16,7 @@ from newage.bridge.demo import BUSY, IDENTITY, DemoExtension, DemoSettings
 from newage.bridge.demo_text import CONFESSION, answer_to, tokens_of
 from newage.domain.forwarded import ForwardedRequest
 from newage.domain.model import Kind, RequestMode, Session
-from newage.ports import IExtensionHost, IExtensionLink, IUpstream
+from newage.ports import IExtensionHost, IExtensionLink, IUpstream, Said
 
 
 @implementer(IUpstream, IExtensionHost)
@@ -37,33 +37,23 @@ class Hub:
     def detach_extension(self, sid: str) -> None:
         del self.attached[sid]
 
-    def stream_started(self, identity: str, stream_id: str, output_id: str, request_id: str | None) -> None:
-        self._tell("started", identity, stream_id, output_id, request_id)
+    def stream_started(self, said: Said) -> None:
+        self._tell("started", *said)
 
-    def stream_data(
-        self,
-        identity: str,
-        stream_id: str,
-        output_id: str | None,
-        request_id: str | None,
-        chunk_index: int | None,
-        text: str,
-    ) -> None:
-        self._tell("data", identity, stream_id, output_id, request_id, chunk_index, text)
+    def stream_data(self, said: Said, chunk_index: int | None, text: str) -> None:
+        self._tell("data", *said, chunk_index, text)
 
-    def stream_failed(self, identity: str, stream_id: str, output_id: str | None, request_id: str | None) -> None:
-        self._tell("stream_failed", identity, stream_id, output_id, request_id)
+    def stream_failed(self, said: Said) -> None:
+        self._tell("stream_failed", *said)
 
-    def stream_ended(
-        self, identity: str, stream_id: str, output_id: str | None, request_id: str | None, final: bool | None
-    ) -> None:
-        self._tell("ended", identity, stream_id, output_id, request_id, final)
+    def stream_ended(self, said: Said, final: bool | None) -> None:
+        self._tell("ended", *said, final)
 
-    def answered(self, identity: str, request_id: str | None, output_id: str | None, text: str) -> None:
-        self._tell("answered", identity, request_id, output_id, text)
+    def answered(self, said: Said, text: str) -> None:
+        self._tell("answered", said.extension, said.request, said.output, text)
 
-    def failed(self, identity: str, request_id: str | None, message: str, error: object) -> None:
-        self._tell("failed", identity, request_id, message, error)
+    def failed(self, said: Said, message: str, error: object) -> None:
+        self._tell("failed", said.extension, said.request, message, error)
 
     def _tell(self, *what: Any) -> None:
         self.told.append(what)

@@ -30,6 +30,7 @@ from newage.domain.verdicts import (
     Verdict,
 )
 from newage.errors import CallFailed
+from newage.settings import Live
 
 GONE = CallFailed("gone")
 V = TypeVar("V", bound=Verdict)
@@ -75,8 +76,8 @@ class Machine:
 
     def __init__(self, *names: str, **settings: int) -> None:
         self.asked = Asked(*(names or ("r1",)))
-        self.settings = StreamSettings(**settings)
-        self.outputs = Outputs(lambda: self.settings, self.asked.label, self.asked.whose)
+        self.settings = Live(StreamSettings(**settings))
+        self.outputs = Outputs(self.settings, self.asked.label, self.asked.whose)
         self.now = 100.0
         self.shown = ""
 
@@ -320,7 +321,7 @@ def test_what_is_over_is_kept_up_to_a_number() -> None:
         opened(it, f"s{number}", f"o{number}", f"r{number}")
         verdicts = it.end(f"s{number}", final=True)
     assert kinds(verdicts) == [(Finished, "o3"), (Forgotten, "o1")]
-    it.settings = evolve(it.settings, max_ended_outputs_per_extension=1)
+    it.settings.replace(evolve(it.settings.value, max_ended_outputs_per_extension=1))
     opened(it, "s4", "o4", "r3")
     it.end("s4", final=False)
     assert kinds(it.start("s5", "o2")) == [
@@ -344,7 +345,7 @@ def test_a_tick_that_comes_early_changes_nothing() -> None:
 def test_times_and_limits_are_what_the_settings_say_now() -> None:
     it = Machine()
     opened(it)
-    it.settings = StreamSettings(stream_idle_finalize_ms=500)
+    it.settings.replace(StreamSettings(stream_idle_finalize_ms=500))
     it.end()
     assert kinds(it.wait(0.5)) == [(Finished, "o1")]
 
@@ -499,7 +500,7 @@ class OutputsMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.asked = Asked("r1", "r2", "r3")
-        self.outputs = Outputs(lambda: self.LIMITS, self.asked.label, self.asked.whose)
+        self.outputs = Outputs(Live(self.LIMITS), self.asked.label, self.asked.whose)
         self.now = 0.0
         self.state: dict[Output, str] = {}
         self.sent: dict[Output, str] = {}  # since it was opened
@@ -516,7 +517,7 @@ class OutputsMachine(RuleBasedStateMachine):
                 case Finished(output, rest):
                     assert self.state[output] == "open"
                     self.state[output] = "ended"
-                    assert self.shown[output] + rest == well_formed(self.sent[output])
+                    assert self.shown[output] + rest == ("" if output.failed else well_formed(self.sent[output]))
                 case Failed(output, _, _):
                     assert self.state[output] == "open"
                     self.state[output] = "ended"

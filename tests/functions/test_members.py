@@ -30,7 +30,7 @@ from newage.functions.installed import FUNCTIONS, PLUGINS, Installed
 from newage.functions.members import PluginService
 from newage.functions.settings import PluginSettings
 from newage.functions.values import Message, Room
-from newage.ports import IWorkers
+from newage.ports import IWorkers, Said
 from newage.services.sessions.sessions import SessionSettings
 
 BOT = "plugin/bot"
@@ -308,7 +308,7 @@ class TestHearing:
         hub.on_message(_async(heard.append))
         value(hub.join("table"))
         house.says(house.bob, "who are you?")
-        house.kit.streams.answered("SillyTavern-8000", None, "o1", "I am")
+        house.kit.streams.answered(Said("SillyTavern-8000", output="o1"), "I am")
         house.kit.settle()
         assert [(each.text, each.who.kind, each.is_answer) for each in heard] == [
             ("who are you?", "client", False),
@@ -418,7 +418,7 @@ class TestAsking:
         assert (payload["message"], payload["requestingIdentity"]) == ("Who is there?", BOT)
         assert house.heard_by(house.bob) == ["Who is there?"]
         assert done == []
-        house.kit.streams.answered("SillyTavern-8000", payload["requestId"], "o1", "Nobody.")
+        house.kit.streams.answered(Said("SillyTavern-8000", output="o1", request=payload["requestId"]), "Nobody.")
         (answer,) = done
         assert (answer.text, answer.who.identity, answer.who.kind, answer.is_answer) == (
             "Nobody.",
@@ -441,7 +441,9 @@ class TestAsking:
         link = house.kit.extension()
         hub = house.hub()
         done = outcome(hub.ask(hub.identity, "Who is there?"))
-        house.kit.streams.answered("SillyTavern-8000", link.forwarded[0]["requestId"], "o1", "Nobody.")
+        house.kit.streams.answered(
+            Said("SillyTavern-8000", output="o1", request=link.forwarded[0]["requestId"]), "Nobody."
+        )
         assert done[0].text == "Nobody."
         assert house.heard_by(house.ann) == house.heard_by(house.bob) == []
 
@@ -462,7 +464,9 @@ class TestAsking:
         done = outcome(hub.ask("table", "Who is there?"))
         assert (link.forwarded, done) == ([], [])
         house.says(house.ann, "Tell us.")
-        house.kit.streams.answered("SillyTavern-8000", link.forwarded[0]["requestId"], "o1", "Nobody.")
+        house.kit.streams.answered(
+            Said("SillyTavern-8000", output="o1", request=link.forwarded[0]["requestId"]), "Nobody."
+        )
         assert done[0].text == "Nobody."
 
     def test_nobody_is_there(self, house: House) -> None:
@@ -493,7 +497,7 @@ class TestAsking:
         hub = house.hub()
         value(hub.join("table"))
         done = outcome(hub.ask("table", "Who?"))
-        house.kit.streams.failed("SillyTavern-8000", link.forwarded[0]["requestId"], "No model.", None)
+        house.kit.streams.failed(Said("SillyTavern-8000", request=link.forwarded[0]["requestId"]), "No model.", None)
         assert done[0].check(CallFailed)
         assert done[0].getErrorMessage() == "No model."
 
@@ -527,7 +531,9 @@ class TestAsking:
 
         house.kit.ledger._listeners.insert(0, Deleting())  # type: ignore[arg-type]
         done = outcome(hub.ask("table", "Who?"))
-        house.kit.streams.answered("SillyTavern-8000", link.forwarded[0]["requestId"], "o1", "Nobody.")
+        house.kit.streams.answered(
+            Said("SillyTavern-8000", output="o1", request=link.forwarded[0]["requestId"]), "Nobody."
+        )
         assert done[0].getErrorMessage() == "The answer was deleted."
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from hubkit import HandSocket, Kit, handled
 from newage.gateway.socketio.dispatch import Namespace
+from newage.namespaces.llm_streams import MAX_TEXT, UpstreamEvents
+from newage.ports import Said
 
 X = "SillyTavern-8000"
 
@@ -165,3 +167,134 @@ def test_streams_from_clients_are_refused(kit: Kit, llm: Namespace, web: HandSoc
     handled(llm, web, "$stream", "anything", {"$stream": "abc"}, {"meta": 1}, ack=False)
     assert kit.outbox.got(web.sid)[0].args == ("abc", "Streams from clients are not accepted.")
     assert handled(llm, web, "$stream-write", "abc", b"x", "buffer") == "invalid stream id: abc"
+
+
+# ------------------------------------------------------------------------------------------------- what packets name
+
+
+class Heard:
+    """Writes down what a ``StreamService`` would be told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Any, ...]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *what: self.told.append((name, *what))
+
+
+@pytest.fixture
+def heard() -> Heard:
+    return Heard()
+
+
+def say(kit: Kit, heard: Heard, event: str, *args: Any, sid: str = "", **caller: Any) -> list[Any]:
+    """From an extension."""
+    streams: Any = heard
+    events = UpstreamEvents(streams=streams, new_id=lambda: "new")
+    sid = sid or kit.connect(X, client_type="SillyTavern", **caller)
+    answer: Any = events.handlers()[event](HandSocket(kit, sid), list(args), False)
+    assert answer is None
+    return kit.outbox.got(sid)
+
+
+IDS = {"streamId": "s", "outputId": "o", "requestId": "r"}
+
+
+@pytest.mark.parametrize("prefix", ["", "CLIENT_"])
+def test_each_packet_names_what_it_is_about(kit: Kit, heard: Heard, prefix: str) -> None:
+    said = Said(X, "s", "o", "r")
+    say(kit, heard, f"{prefix}STREAM_START", IDS)
+    say(kit, heard, f"{prefix}STREAM_DATA_RETRY", {**IDS, "chunkIndex": 3, "data": "x"})
+    say(kit, heard, f"{prefix}STREAM_DATA_FAILED", IDS)
+    say(kit, heard, f"{prefix}STREAM_END", IDS)
+    assert heard.told == [
+        ("stream_started", said),
+        ("stream_data", said, 3, "x"),
+        ("stream_failed", said),
+        ("stream_ended", said, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ids", "start", "data", "end"),
+    [
+        ({"streamId": "s"}, Said(X, "s", "s"), Said(X, "s"), Said(X, "s")),
+        ({"outputId": "o"}, None, Said(X, "o", "o"), Said(X, "o", "o")),
+        ({}, None, None, Said(X)),
+        ({"streamId": "", "outputId": "x" * 129}, None, None, Said(X)),
+        ({"streamId": 1, "outputId": 2.5, "requestId": 3}, *[Said(X, "1", "2.5", "3")] * 3),
+        ({"streamId": True, "outputId": [], "requestId": {}}, None, None, Said(X)),
+        ({"streamId": "a\ud83d", "outputId": "\U0001f600"}, *[Said(X, "a\ufffd", "\U0001f600")] * 3),
+    ],
+)
+def test_ids_are_parsed_whatever_they_are(
+    kit: Kit, heard: Heard, ids: dict[str, Any], start: Said | None, data: Said | None, end: Said
+) -> None:
+    say(kit, heard, "STREAM_START", ids)
+    say(kit, heard, "STREAM_DATA_FIRST", {**ids, "data": ""})
+    say(kit, heard, "STREAM_END", {**ids, "final": True})
+    assert [told[1] for told in heard.told] == [each for each in (start, data, end) if each is not None]
+
+
+def test_the_handshake_may_say_what_an_end_means(kit: Kit, heard: Heard) -> None:
+    for mode in ("output", "token", "plain"):
+        say(kit, heard, "STREAM_END", IDS, stream_mode=mode)
+        say(kit, heard, "STREAM_END", {**IDS, "final": True}, stream_mode=mode)
+    assert [told[2] for told in heard.told] == [True, True, False, True, None, True]
+
+
+@pytest.mark.parametrize("args", [(), (None,), ("x",), ([],)])
+def test_what_is_no_object_is_ignored(kit: Kit, heard: Heard, args: tuple[Any, ...]) -> None:
+    for event in ("STREAM_START", "STREAM_DATA_LAST", "STREAM_DATA_FAILED", "STREAM_END", "ERROR"):
+        say(kit, heard, event, *args)
+    assert heard.told == []
+
+
+def test_only_extensions_are_heard(kit: Kit, heard: Heard) -> None:
+    sid = kit.connect("web1")
+    for event in ("STREAM_START", "STREAM_DATA_LAST", "STREAM_DATA_FAILED", "STREAM_END", "ERROR"):
+        say(kit, heard, event, {**IDS, "data": "x"}, sid=sid)
+    say(kit, heard, "message", {"type": 0, "data": "x"}, sid=sid)
+    assert heard.told == []
+    assert kit.outbox.names(sid) == ["WARNING"]
+
+
+@pytest.mark.parametrize("index", [None, "1", True, 1.5])
+def test_an_index_that_is_none_is_left_out_and_data_is_a_text(kit: Kit, heard: Heard, index: object) -> None:
+    say(kit, heard, "STREAM_DATA_FIRST", {**IDS, "data": "x", "chunkIndex": index})
+    say(kit, heard, "STREAM_DATA_FIRST", {**IDS, "data": 5})
+    assert heard.told == [("stream_data", Said(X, "s", "o", "r"), None, "x")]
+
+
+def test_an_error_has_words_and_more_if_it_says_more(kit: Kit, heard: Heard) -> None:
+    say(kit, heard, "ERROR", {"requestId": "r", "message": "no \ud83d", "error": "why"})
+    say(kit, heard, "ERROR", {"message": 5})
+    assert heard.told == [
+        ("failed", Said(X, request="r"), "no \ufffd", "why"),
+        ("failed", Said(X), "The extension reported an error.", None),
+    ]
+
+
+def test_an_answer_in_one_piece(kit: Kit, heard: Heard) -> None:
+    say(kit, heard, "message", {"type": 0, "data": "yes", "requestId": "r", "outputId": "o"})
+    say(kit, heard, "message", {"type": "NON_STREAM", "data": None})
+    say(kit, heard, "message", {"type": 0, "data": "x" * (MAX_TEXT + 1)})
+    for kind in (1, True, None):
+        say(kit, heard, "message", {"type": kind, "data": "yes"})
+    assert heard.told == [
+        ("answered", Said(X, output="o", request="r"), "yes"),
+        ("answered", Said(X), ""),
+        ("answered", Said(X), "x" * MAX_TEXT),
+    ]
+
+
+def test_the_health_check_is_answered_to_anybody(kit: Kit, heard: Heard) -> None:
+    sid = kit.connect("web1")
+    (sent,) = say(kit, heard, "message", {"data": "Connection active?", "requestId": 7}, sid=sid)
+    assert sent.body == {
+        "type": 0,
+        "data": "Yes,connection is fine.",
+        "source": "server",
+        "outputId": "new",
+        "requestId": 7,
+    }

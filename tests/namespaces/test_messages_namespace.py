@@ -10,6 +10,7 @@ from hubkit import HandSocket, Kit, faults, handled
 from newage.domain.model import Message, RequestMode, Role
 from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.messages import MAX_IDS, Clear, MessageEvents, parse_clear
+from newage.ports import Said
 
 OK = {"status": "ok", "success": True}
 X = "SillyTavern-8000"
@@ -35,7 +36,7 @@ def people(kit: Kit) -> dict[str, HandSocket]:
     kit.extension(X)
     kit.group("lounge", "mas", RequestMode.IMMEDIATE, author=Role.GUEST, pal=Role.GUEST)
     kit.submit(found["author"].sid, "question", "r1", room="lounge")
-    kit.streams.answered(X, "r1", None, "answer")
+    kit.streams.answered(Said(X, request="r1"), "answer")
     kit.settle()
     kit.outbox.clear()
     return found

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 
 from hubkit import Kit, Link, result_of
 from newage.domain.model import RequestMode, Role
+from newage.ports import Said
 
 X = "SillyTavern-8000"
 
@@ -80,12 +81,12 @@ def test_a_request_of_the_old_one_is_not_sent(kit: Kit, link: Link, ann: str, wa
 
 def test_late_answers_are_neither_shown_nor_kept(kit: Kit, link: Link, ann: str) -> None:
     kit.submit(ann, "q", "r1", room="den")
-    kit.streams.stream_started(X, "s", "o", "r1")
-    kit.streams.stream_data(X, "s", "o", "r1", 0, "old begun")
+    kit.streams.stream_started(Said(X, "s", "o", "r1"))
+    kit.streams.stream_data(Said(X, "s", "o", "r1"), 0, "old begun")
     kit.make_again("den", "bob")
-    kit.streams.stream_data(X, "s", "o", "r1", 1, "old tokens")
-    kit.streams.stream_ended(X, "s", "o", "r1", True)
-    kit.streams.answered(X, "r1", "o2", "old in one piece")
+    kit.streams.stream_data(Said(X, "s", "o", "r1"), 1, "old tokens")
+    kit.streams.stream_ended(Said(X, "s", "o", "r1"), True)
+    kit.streams.answered(Said(X, output="o2", request="r1"), "old in one piece")
     kit.clock.advance(3)
     assert [sent.event for sent in kit.outbox.got(bob(kit)) if "old" in str(sent.args)] == []
     assert said(kit) == []
@@ -95,9 +96,9 @@ def test_late_answers_are_neither_shown_nor_kept(kit: Kit, link: Link, ann: str)
 def test_a_member_of_both_gets_the_old_output_no_more(kit: Kit, link: Link, ann: str) -> None:
     reader = kit.connect("ann", stream_mode="plain")
     kit.submit(ann, "q", "r1", room="den")
-    kit.streams.stream_started(X, "s", "o", "r1")
+    kit.streams.stream_started(Said(X, "s", "o", "r1"))
     kit.make_again("den", "ann")
-    kit.streams.stream_data(X, "s", "o", "r1", 0, "old tokens")
+    kit.streams.stream_data(Said(X, "s", "o", "r1"), 0, "old tokens")
     late = kit.connect("ann", stream_mode="plain")
     kit.clock.advance(1)
     for sid in (reader, late):

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from hubkit import OPERATOR, Kit, Link, failure_of, faults, result_of
 from newage.domain.history import Change
 from newage.domain.model import ConnectionPolicy, RequestMode, Role
+from newage.ports import Said
 from newage.services.history.limits import HistorySettings
 from newage.services.requests.limits import RequestSettings
 from newage.services.requests.sending import TAKEN_BACK
@@ -62,7 +63,7 @@ def sent(link: Link) -> list[str]:
 
 
 def answer(kit: Kit, request_id: str, extension: str = X) -> None:
-    kit.streams.answered(extension, request_id, None, "an answer")
+    kit.streams.answered(Said(extension, request=request_id), "an answer")
 
 
 def mute_for_a_while(kit: Kit, identity: str) -> None:
@@ -204,11 +205,11 @@ def test_time_begins_with_the_turn(make_kit: Callable[..., Kit]) -> None:
     link, sid = kit.extension(X), kit.connect("web1")
     kit.submit(sid, "first", "r1")
     kit.submit(sid, "second", "r2")
-    kit.streams.stream_started(X, "s", "o", "r1")
+    kit.streams.stream_started(Said(X, "s", "o", "r1"))
     for number in range(5):
         kit.clock.pump([1] * 80)
-        kit.streams.stream_data(X, "s", "o", "r1", number, "word ")
-    kit.streams.stream_ended(X, "s", "o", "r1", True)
+        kit.streams.stream_data(Said(X, "s", "o", "r1"), number, "word ")
+    kit.streams.stream_ended(Said(X, "s", "o", "r1"), True)
     assert sent(link) == ["first", "second"]
     kit.clock.advance(80)
     assert kit.statuses(sid, "r2") == ["queued", "forwarded"]

@@ -13,6 +13,7 @@ from twisted.internet.task import Clock
 from hubkit import Kit, failure_of, result_of
 from newage.domain.model import Role
 from newage.errors import NotAuthorised
+from newage.ports import Said
 from newage.services.world import World, iso, wall_clock
 
 YEAR = 365 * 86_400.0
@@ -64,7 +65,7 @@ def lounge(kit: Kit) -> Kit:
     kit.extension()
     kit.group("lounge", "mas", gue=Role.GUEST, away=Role.GUEST)
     kit.submit(kit.sessions.sids("away", "/llm")[0], "my words", "w")
-    kit.streams.answered("SillyTavern-8000", None, None, "an answer")
+    kit.streams.answered(Said("SillyTavern-8000"), "an answer")
     kit.disconnect_all("away")
     kit.clock.advance(2)
     kit.outbox.clear()
@@ -108,7 +109,7 @@ def test_an_answer_without_a_label_still_finds_the_oldest(lounge: Kit, step: flo
     ask(lounge, "mas", "r1")
     ask(lounge, "mas", "r2")
     lounge.step(step)
-    lounge.streams.answered("SillyTavern-8000", None, None, "yes")
+    lounge.streams.answered(Said("SillyTavern-8000"), "yes")
     assert lounge.statuses(lounge.sessions.sids("mas", "/llm")[0], "r1")[-1] == "completed"
 
 
@@ -180,5 +181,5 @@ def test_a_hub_that_starts_with_its_machine_passes_over_nobody(lounge: Kit) -> N
     assert lounge.clock.seconds() < 10
     ask(lounge, "mas", "r1")
     ask(lounge, "mas", "r2")
-    lounge.streams.answered("SillyTavern-8000", None, None, "yes")
+    lounge.streams.answered(Said("SillyTavern-8000"), "yes")
     assert lounge.statuses(lounge.sessions.sids("mas", "/llm")[0], "r1")[-1] == "completed"

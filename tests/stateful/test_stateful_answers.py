@@ -25,6 +25,7 @@ from newage.domain.delivery import Emission
 from newage.domain.model import RequestMode, Role
 from newage.domain.request import Request
 from newage.errors import NewAgeError
+from newage.ports import Said
 from newage.services.requests.limits import RequestSettings
 
 FINAL = {"completed", "failed", "expired", "ignored", "recorded"}
@@ -332,13 +333,13 @@ class Answers(RuleBasedStateMachine):
         """Packets without a text, under ids that are in use or are not."""
         streams, stream_id = self.kit.streams, output_id.replace("o", "s")
         if what == "start":
-            streams.stream_started(extension, stream_id, output_id, request_id)
+            streams.stream_started(Said(extension, stream_id, output_id, request_id))
         elif what == "data":
-            streams.stream_data(extension, stream_id, output_id, request_id, None, "")
+            streams.stream_data(Said(extension, stream_id, output_id, request_id), None, "")
         elif what == "end":
-            streams.stream_ended(extension, stream_id, output_id, request_id, None)
+            streams.stream_ended(Said(extension, stream_id, output_id, request_id), None)
         else:
-            streams.stream_failed(extension, stream_id, output_id, request_id)
+            streams.stream_failed(Said(extension, stream_id, output_id, request_id))
 
     def reload(self, double: ReferenceDouble | LabellingDouble) -> None:
         self.kit.disconnect_all(double.identity)

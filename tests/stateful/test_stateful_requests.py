@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from hubkit import Kit, Link, failure_of, result_of
 from newage.domain.model import RequestMode, Role
+from newage.ports import Said
 from newage.services.requests.limits import RequestSettings
 
 X = "SillyTavern-8000"
@@ -151,9 +152,9 @@ class QueueAndModes(RuleBasedStateMachine):
         entry = data.draw(st.sampled_from(self.under_way))
         self.under_way.remove(entry)
         if well:
-            self.kit.streams.answered(X, entry.request_id, None, "yes")
+            self.kit.streams.answered(Said(X, request=entry.request_id), "yes")
         else:
-            self.kit.streams.failed(X, entry.request_id, "no", None)
+            self.kit.streams.failed(Said(X, request=entry.request_id), "no", None)
         entry.ends("completed" if well else "failed")
 
     @rule()

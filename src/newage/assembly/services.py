@@ -283,7 +283,6 @@ def make_talk(
         assignments,
         requests,
         MuteNotices(outbox, sessions),
-        streams,
         downstream,
         activity,
         offline,

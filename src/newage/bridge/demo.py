@@ -17,7 +17,7 @@ from zope.interface import implementer
 
 from newage.bridge.demo_text import answer_to, tokens_of
 from newage.domain.model import Session
-from newage.ports import IExtensionLink
+from newage.ports import IExtensionLink, Said
 from newage.settings import limit
 
 if TYPE_CHECKING:
@@ -44,9 +44,7 @@ class DemoSettings:
 class _Answer:
     """One answer on its way."""
 
-    request_id: str
-    stream_id: str
-    output_id: str
+    said: Said  # what its packets name
     tokens: Iterator[tuple[int, str]]
     timer: IDelayedCall | None = None
 
@@ -74,7 +72,7 @@ class DemoExtension:
     _new_id: Callable[[], str] = _random_id
     _host: IExtensionHost | None = field(default=None, init=False)
     _sid: str = field(default="", init=False)
-    _answers: dict[str, _Answer] = field(factory=dict, init=False)
+    _answers: dict[str, _Answer] = field(factory=dict, init=False)  # by requestId
 
     def attach(self, host: IExtensionHost) -> None:
         """Plug in; a second call while attached does nothing."""
@@ -109,35 +107,35 @@ class DemoExtension:
         """Begin an answer on a later turn of the clock: the hub is still busy with this request."""
         if self._host is None:
             return
-        if any(answer.request_id == request.request_id for answer in self._answers.values()):
+        if request.request_id in self._answers:
             return
         if len(self._answers) >= self._settings.max_answers:
             self._log.info("demo extension is full at {count} answers", count=len(self._answers))
-            self._upstream.failed(IDENTITY, request.request_id, BUSY, BUSY)
+            self._upstream.failed(Said(IDENTITY, request=request.request_id), BUSY, BUSY)
             return
         text = answer_to(
             request.text,
             again=request.request_type == "regenerateMessage",
             quote_chars=self._settings.quote_chars,
         )
-        answer = _Answer(request.request_id, self._new_id(), self._new_id(), enumerate(tokens_of(text)))
-        self._answers[answer.output_id] = answer
+        said = Said(IDENTITY, self._new_id(), self._new_id(), request.request_id)
+        answer = self._answers[request.request_id] = _Answer(said, enumerate(tokens_of(text)))
         answer.timer = self._clock.callLater(self._settings.first_token_ms / 1000, self._start, answer)
 
     def _start(self, answer: _Answer) -> None:
         answer.timer = None
-        self._upstream.stream_started(IDENTITY, answer.stream_id, answer.output_id, answer.request_id)
+        self._upstream.stream_started(answer.said)
         self._next(answer)
 
     def _next(self, answer: _Answer) -> None:
         """Send one token; the end takes the interval after the last one, as a model's would."""
-        if self._answers.get(answer.output_id) is not answer:
+        request_id = answer.said.request or ""
+        if self._answers.get(request_id) is not answer:
             return  # detached by what the last call to the hub led to
-        at = (IDENTITY, answer.stream_id, answer.output_id, answer.request_id)
         token = next(answer.tokens, None)
         if token is None:
-            del self._answers[answer.output_id]
-            self._upstream.stream_ended(*at, final=True)
+            del self._answers[request_id]
+            self._upstream.stream_ended(answer.said, final=True)
             return
         answer.timer = self._clock.callLater(self._settings.token_interval_ms / 1000, self._next, answer)
-        self._upstream.stream_data(*at, *token)
+        self._upstream.stream_data(answer.said, *token)

@@ -16,7 +16,7 @@ from newage.services.requests.thinking import ConversationSettings
 from newage.services.rooms.activity import ActivitySettings
 from newage.services.rooms.registry import RoomSettings
 from newage.services.sessions.sessions import SessionSettings
-from newage.services.streams.downstream import DownstreamSettings
+from newage.services.streams.limits import DownstreamSettings
 from newage.settings import Live
 
 

@@ -35,7 +35,7 @@ from newage.services.rooms.assignments import AssignmentSettings
 from newage.services.rooms.registry import RoomSettings
 from newage.services.sessions.client_list import ClientListSettings
 from newage.services.sessions.sessions import SessionSettings
-from newage.services.streams.downstream import DownstreamSettings
+from newage.services.streams.limits import DownstreamSettings
 from newage.settings import limit, switch, text, texts
 from newage.storage.database import StorageSettings
 from newage.telemetry.logs import LogSettings

@@ -35,7 +35,7 @@ from newage.domain.verdicts import (
     Verdict,
 )
 from newage.errors import CallFailed, NewAgeError
-from newage.settings import limit
+from newage.settings import Live, limit
 
 SIGN_SECONDS = 1.0  # so often the traffic of an output is reported as a sign of life
 
@@ -70,7 +70,7 @@ class Outputs:
 
     __slots__ = ("_ended", "_label", "_newest", "_open", "_settings", "_streams", "_whose", "deadline")
 
-    def __init__(self, settings: Callable[[], StreamSettings], label: Label, whose: Whose) -> None:
+    def __init__(self, settings: Live[StreamSettings], label: Label, whose: Whose) -> None:
         self._settings = settings
         self._label = label
         self._whose = whose
@@ -114,7 +114,7 @@ class Outputs:
             return []
         if output_id is None:
             return [Refused("data for an unknown stream", 71)]
-        settings = self._settings()
+        settings = self._settings.value
         if len(self._streams) >= settings.max_streams_per_extension:
             return [Refused("too many open streams", 71)]
         over = [o for o in self._open if o.waits_since is not None and o.given_id != output_id]
@@ -138,12 +138,12 @@ class Outputs:
         """One chunk of a live stream, the path of each token.
 
         :param text: may hold half a surrogate pair.
-        :return: the text that may be shown now, well-formed; "" for a chunk that has come before.
+        :return: the text that may be shown now, well-formed; "" for a chunk that has come before, and where nobody
+            hears it any more.
         """
         order, output = stream.order, stream.output
         if index == order.next:  # as nearly always
             order.next += 1
-            order.accepted += 1
         elif not order.accept(index):
             return ""
         output.active_at = now
@@ -154,7 +154,7 @@ class Outputs:
             output.size += len(text.encode())
         if output.size > output.limit or now - output.heard_at >= SIGN_SECONDS:
             self.deadline = now
-        return text
+        return "" if output.failed else text
 
     def ended(
         self, stream_id: str, output_id: str | None, request_id: str | None, final: bool | None, now: float
@@ -171,7 +171,7 @@ class Outputs:
         output = stream.output
         output.open_streams -= 1
         output.active_at = now
-        settings = self._settings()
+        settings = self._settings.value
         if final is None:
             lived = (now - stream.started_at) * 1000
             final = lived >= settings.stream_long_ms or stream.order.accepted > settings.stream_long_chunks
@@ -207,7 +207,7 @@ class Outputs:
             return [*self._finish(known, now), Answered(known, well_formed(text), repeated=True)]
         verdicts = [v for each in list(self._open) if each.request is request for v in self._finish(each, now)]
         output = self._add(output_id or new_id(), request, now)
-        whole = well_formed(text).encode()[: self._settings().max_output_bytes]
+        whole = well_formed(text).encode()[: self._settings.value.max_output_bytes]
         return [*verdicts, Answered(output, whole.decode(errors="ignore"), repeated=False), *self._close(output, now)]
 
     def failed(self, request: Request, reason: NewAgeError, now: float) -> list[Verdict]:
@@ -237,7 +237,7 @@ class Outputs:
 
     def tick(self, now: float) -> list[Verdict]:
         """What is due: complete what waited long enough, fail what fell silent, forget what is long over."""
-        settings = self._settings()
+        settings = self._settings.value
         verdicts: list[Verdict] = []
         for output in list(self._open):
             if output.size > output.limit:
@@ -328,7 +328,8 @@ class Outputs:
     def _finish(self, output: Output, now: float) -> list[Verdict]:
         if output not in self._open:
             return []
-        return [Finished(output, output.joiner.flush()), *self._close(output, now)]
+        rest = output.joiner.flush()
+        return [Finished(output, "" if output.failed else rest), *self._close(output, now)]
 
     def _fail(self, output: Output, reason: NewAgeError, now: float) -> list[Verdict]:
         if output not in self._open:
@@ -343,7 +344,7 @@ class Outputs:
         output.open_streams, output.waits_since, output.ended_at = 0, None, now
         for key in [key for key, stream in self._streams.items() if stream.output is output]:
             del self._streams[key]
-        settings = self._settings()
+        settings = self._settings.value
         self._due(now + settings.output_tail_seconds)
         surplus = len(self._ended) - settings.max_ended_outputs_per_extension
         return [self._forget(old) for old in list(self._ended)[: max(0, surplus)]]

@@ -18,6 +18,11 @@ def well_formed(text: str) -> str:
     return text
 
 
+def utf16_length(text: str) -> int:
+    """How long JavaScript finds it: the UTF-16 units of well-formed text."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
+
+
 class Joiner:
     """Joins the chunks of one output: ``feed`` returns what is whole so far, a trailing high surrogate waits.
 

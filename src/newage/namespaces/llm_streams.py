@@ -7,11 +7,10 @@ from typing import Any
 
 from attrs import frozen
 
-from newage.dialect import Body
 from newage.domain.model import Kind
 from newage.domain.text import well_formed
 from newage.namespaces import wire
-from newage.ports import ISocket
+from newage.ports import ISocket, Said
 from newage.services.streams.downstream import DownstreamService
 from newage.services.streams.upstream import StreamService
 
@@ -21,17 +20,28 @@ MAX_TEXT = 1_000_000  # characters; the transport's own limit is lower in bytes
 _EXTENSION = Kind.EXTENSION  # looking a member up takes longer than comparing it
 
 
-def _extension_body(socket: ISocket, args: list[Any]) -> Body | None:
-    """The payload, if it is an object from an extension; everything else is ignored (contract 12.2)."""
-    if args and type(args[0]) is dict and socket.caller.session.kind is _EXTENSION:
-        return args[0]
-    return None
+def _said(socket: ISocket, args: list[Any]) -> Said | None:
+    """What the packet names, if it is an object from an extension; everything else is ignored (contract 12.2)."""
+    session = socket.caller.session
+    if not args or type(args[0]) is not dict or session.kind is not _EXTENSION:
+        return None
+    body = args[0]
+    stream_id, output_id, request_id = body.get("streamId"), body.get("outputId"), body.get("requestId")
+    # What nearly all are, looked at here: a call for each of the three in each token costs more than all the rest.
+    if type(stream_id) is not str or not stream_id.isascii() or not 0 < len(stream_id) <= wire.MAX_ID:
+        stream_id = wire.identifier(stream_id) or ""
+    if type(output_id) is not str or not output_id.isascii() or not 0 < len(output_id) <= wire.MAX_ID:
+        output_id = wire.identifier(output_id)
+    if request_id is not None and (
+        type(request_id) is not str or not request_id.isascii() or not 0 < len(request_id) <= wire.MAX_ID
+    ):
+        request_id = wire.identifier(request_id)
+    return Said(session.identity, stream_id, output_id, request_id)
 
 
-def _stream_ids(body: Body) -> tuple[str, str | None, str | None]:
-    output_id = wire.identifier(body.get("outputId"))
-    stream_id = wire.identifier(body.get("streamId")) or output_id or ""
-    return stream_id, output_id, wire.identifier(body.get("requestId"))
+def _of_output(said: Said) -> Said:
+    """A stream without a name has its output's."""
+    return said if said.stream else said._replace(stream=said.output or "")
 
 
 @frozen(kw_only=True)
@@ -42,48 +52,40 @@ class UpstreamEvents:
     new_id: Callable[[], str]
 
     def start(self, socket: ISocket, args: list[Any], wants_ack: bool) -> None:
-        body = _extension_body(socket, args)
-        if body is not None and (stream_id := wire.identifier(body.get("streamId"))):
-            output_id = wire.identifier(body.get("outputId")) or stream_id
-            request_id = wire.identifier(body.get("requestId"))
-            self.streams.stream_started(socket.caller.identity, stream_id, output_id, request_id)
+        said = _said(socket, args)
+        if said is not None and said.stream:
+            self.streams.stream_started(said if said.output is not None else said._replace(output=said.stream))
 
     def data(self, socket: ISocket, args: list[Any], wants_ack: bool) -> None:
-        body = _extension_body(socket, args)
-        if body is None:
+        said = _said(socket, args)
+        if said is None:
             return
+        if not said.stream:
+            said = _of_output(said)
+        body = args[0]
         text, index = body.get("data"), body.get("chunkIndex")
-        output_id = wire.identifier(body.get("outputId"))
-        stream_id = wire.identifier(body.get("streamId")) or output_id
-        if stream_id is not None and type(text) is str:
-            self.streams.stream_data(
-                socket.caller.session.identity,
-                stream_id,
-                output_id,
-                wire.identifier(body.get("requestId")),
-                index if type(index) is int else None,
-                text,
-            )
+        if said.stream and type(text) is str:
+            self.streams.stream_data(said, index if type(index) is int else None, text)
 
     def failed(self, socket: ISocket, args: list[Any], wants_ack: bool) -> None:
-        body = _extension_body(socket, args)
-        if body is not None:
-            self.streams.stream_failed(socket.caller.identity, *_stream_ids(body))
+        said = _said(socket, args)
+        if said is not None:
+            self.streams.stream_failed(_of_output(said))
 
     def end(self, socket: ISocket, args: list[Any], wants_ack: bool) -> None:
-        body = _extension_body(socket, args)
-        if body is not None:
+        said = _said(socket, args)
+        if said is not None:
             mode = socket.caller.stream_mode
-            final = True if body.get("final") is True or mode == "output" else (False if mode == "token" else None)
-            self.streams.stream_ended(socket.caller.identity, *_stream_ids(body), final)
+            final = True if args[0].get("final") is True or mode == "output" else (False if mode == "token" else None)
+            self.streams.stream_ended(said if said.stream else _of_output(said), final)
 
     def error(self, socket: ISocket, args: list[Any], wants_ack: bool) -> None:
-        body = _extension_body(socket, args)
-        if body is not None:
+        said = _said(socket, args)
+        if said is not None:
+            body = args[0]
             message = wire.text(body.get("message"), 1000) or "The extension reported an error."
             detail = well_formed(wire.text(body.get("error"), 1000)) or None
-            request_id = wire.identifier(body.get("requestId"))
-            self.streams.failed(socket.caller.identity, request_id, well_formed(message), detail)
+            self.streams.failed(said, well_formed(message), detail)
 
     def message(self, socket: ISocket, args: list[Any], wants_ack: bool) -> None:
         """The health check of anybody, the non-stream answer of an extension (contract 5.5)."""
@@ -100,7 +102,7 @@ class UpstreamEvents:
         else:
             text = data if isinstance(data, str) else "" if data is None else str(data)
             output_id = wire.identifier(body.get("outputId"))
-            self.streams.answered(socket.caller.identity, request_id, output_id, text[:MAX_TEXT])
+            self.streams.answered(Said(socket.caller.identity, "", output_id, request_id), text[:MAX_TEXT])
 
     def handlers(self) -> wire.Handlers:
         """Each event of a stream has two names (contract 1.8)."""

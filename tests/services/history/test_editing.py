@@ -12,6 +12,7 @@ from newage.dialect import messages
 from newage.domain.model import Caller, Message, RequestMode, Role
 from newage.domain.policy import MUTED
 from newage.errors import InvalidRequest, NotAuthorised, NotFound, NotMember, RoomMissing
+from newage.ports import Said
 
 X = "SillyTavern-8000"
 MISSING = "Failed to edit message. It might not exist."
@@ -38,7 +39,7 @@ def hub(kit: Kit) -> Kit:
         pal=Role.GUEST,
     )
     say(kit, "gue", "question")
-    kit.streams.answered(X, "gue-question", None, "answer")
+    kit.streams.answered(Said(X, request="gue-question"), "answer")
     say(kit, "mas", "order")
     kit.settle()
     kit.outbox.clear()
@@ -145,7 +146,7 @@ def test_no_right_follows_from_a_request_id(hub: Kit) -> None:
     assert str(failure_of(delete(hub, "pal", answer))) == NOT_YOURS_TO_DELETE
     link = hub.sessions.link(X)
     assert isinstance(link, Link)
-    hub.streams.answered(X, link.forwarded[-1]["requestId"], None, "to pal")
+    hub.streams.answered(Said(X, request=link.forwarded[-1]["requestId"]), "to pal")
     assert result_of(delete(hub, "pal", message(hub, "to pal").message_id))
     assert message(hub, "answer").text == "answer"
 
@@ -391,5 +392,5 @@ def test_a_missing_room_is_nobodys_to_clear(hub: Kit) -> None:
 
 def test_a_live_request_survives_the_deletion_of_its_message(hub: Kit) -> None:
     result_of(clear(hub, "mas"))
-    hub.streams.answered(X, "mas-order", None, "done")
+    hub.streams.answered(Said(X, request="mas-order"), "done")
     assert [m.text for m in hub.responses("lounge")] == ["done"]

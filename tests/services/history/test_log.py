@@ -15,7 +15,7 @@ from newage.domain.model import Message, Role
 from newage.errors import NewAgeError, RoomMissing
 from newage.ports import IRoomListener
 from newage.services.history.limits import HistorySettings
-from newage.services.streams.downstream import DownstreamSettings
+from newage.services.streams.limits import DownstreamSettings
 
 
 def say(kit: Kit, text: str, room: str = "web1", **members: Any) -> Message:

@@ -14,7 +14,7 @@ from extension_doubles import ReferenceDouble, answer_to, question
 from hubkit import Kit, Link, failure_of, result_of
 from logkit import Logged
 from newage.domain.model import RequestMode, Role
-from newage.ports import IExtensionLink, ISessionListener
+from newage.ports import IExtensionLink, ISessionListener, Said
 from newage.services.requests.ledger import NO_SIGN
 from newage.services.requests.limits import RequestSettings
 
@@ -37,7 +37,7 @@ def seen(kit: Kit, sid: str, text: str) -> list[str]:
 
 
 def say(kit: Kit, text: str, request_id: str | None = None, output_id: str | None = None) -> None:
-    kit.streams.answered(X, request_id, output_id, text)
+    kit.streams.answered(Said(X, output=output_id, request=request_id), text)
 
 
 def names(link: Link) -> list[str]:
@@ -83,10 +83,10 @@ def test_everything_said_with_the_other_id_is_mapped_back(kit: Kit, people: dict
     for sid in (*people.values(), carl):
         kit.submit(sid, "q", "1")
     _, second, third = names(link)
-    kit.streams.stream_started(X, "s", "o", second)
-    kit.streams.stream_data(X, "s", "o", second, 0, "words")
+    kit.streams.stream_started(Said(X, "s", "o", second))
+    kit.streams.stream_data(Said(X, "s", "o", second), 0, "words")
     kit.streams.processing_stopped(X, second)
-    kit.streams.failed(X, third, "no", None)
+    kit.streams.failed(Said(X, request=third), "no", None)
     plain = kit.outbox.bodies(people["bob"], "SERVER_STREAM_DATA", "SERVER_STREAM_END", "LLM_RESPONSE")
     assert [body["requestId"] for body in plain] == ["1", "1", "1"]
     assert kit.outbox.bodies(carl, "ERROR")[0]["requestId"] == "1"
@@ -99,12 +99,12 @@ def test_one_stream_id_for_two_answers_at_once(kit: Kit, people: dict[str, str])
     for who, sid in people.items():
         kit.submit(sid, "q", who)
     for who in people:
-        kit.streams.stream_started(X, "1", "1", who)
+        kit.streams.stream_started(Said(X, "1", "1", who))
     for index in range(3):
         for who in people:
-            kit.streams.stream_data(X, "1", "1", who, index, f"{who}{index} ")
-    kit.streams.stream_ended(X, "1", "1", "bob", True)
-    kit.streams.stream_failed(X, "1", "1", "ann")
+            kit.streams.stream_data(Said(X, "1", "1", who), index, f"{who}{index} ")
+    kit.streams.stream_ended(Said(X, "1", "1", "bob"), True)
+    kit.streams.stream_failed(Said(X, "1", "1", "ann"))
     assert texts(kit, "bob") == ["bob0 bob1 bob2 "]
     assert [(m.text, m.failed) for m in kit.responses("ann")] == [("ann0 ann1 ann2 ", True)]
     assert seen(kit, people["ann"], "bob0") == seen(kit, people["bob"], "ann0") == []
@@ -131,15 +131,15 @@ def test_the_label_of_a_request_long_over_is_no_label_of_a_new_one(kit: Kit, peo
     say(kit, "yes", "old")
     kit.clock.pump([5] * 14)
     kit.submit(people["bob"], "q", "new")
-    kit.streams.stream_started(X, "s", "o", "new")
-    kit.streams.stream_started(X, "s", "o", "old")
-    kit.streams.stream_data(X, "s", "o", "old", 0, "OLD")
-    kit.streams.stream_failed(X, "unheard-of", "o", "old")
-    kit.streams.stream_data(X, "s", "o", "new", 0, "new")
-    kit.streams.stream_ended(X, "s", "o", "old", True)
+    kit.streams.stream_started(Said(X, "s", "o", "new"))
+    kit.streams.stream_started(Said(X, "s", "o", "old"))
+    kit.streams.stream_data(Said(X, "s", "o", "old"), 0, "OLD")
+    kit.streams.stream_failed(Said(X, "unheard-of", "o", "old"))
+    kit.streams.stream_data(Said(X, "s", "o", "new"), 0, "new")
+    kit.streams.stream_ended(Said(X, "s", "o", "old"), True)
     say(kit, "OLD", "old", "o")
     assert texts(kit, "bob") == []
-    kit.streams.stream_ended(X, "s", "o", "new", True)
+    kit.streams.stream_ended(Said(X, "s", "o", "new"), True)
     assert (texts(kit, "ann"), texts(kit, "bob")) == (["yes"], ["new"])
 
 
@@ -148,7 +148,7 @@ def test_the_end_of_an_output_is_of_the_request_it_names(kit: Kit, people: dict[
     for who, sid in people.items():
         kit.submit(sid, "q", who)
         kit.token(who, "o1", request_id=who)
-    kit.streams.stream_ended(X, "unheard-of", "o1", "ann", True)
+    kit.streams.stream_ended(Said(X, "unheard-of", "o1", "ann"), True)
     assert (texts(kit, "ann"), texts(kit, "bob")) == (["ann"], [])
 
 
@@ -156,8 +156,8 @@ def test_processing_stopped_in_one_room_ends_nothing_in_another(kit: Kit, people
     kit.extension(X, capacity=2)
     for who, sid in people.items():
         kit.submit(sid, "q", who)
-        kit.streams.stream_started(X, who, who, who)
-        kit.streams.stream_data(X, who, who, who, 0, who)
+        kit.streams.stream_started(Said(X, who, who, who))
+        kit.streams.stream_data(Said(X, who, who, who), 0, who)
     kit.streams.processing_stopped(X, None, "bob")
     assert (texts(kit, "ann"), texts(kit, "bob")) == ([], ["bob"])
     kit.streams.processing_stopped(X, "nobody's")
@@ -250,7 +250,7 @@ def test_who_goes_on_with_a_failed_answer_drops_what_it_is_asked(kit: Kit, peopl
         kit.connect(X, client_type="SillyTavern", link=double)
     elif cause == "silent":
         kit.token("", double.job.output_id)
-        kit.streams.stream_started(X, "s", double.job.output_id, None)
+        kit.streams.stream_started(Said(X, "s", double.job.output_id))
         wait(kit, 121)
     else:
         kit.token("x" * 61, double.job.output_id)
@@ -368,7 +368,7 @@ def test_any_sign_gives_it_its_whole_time(kit: Kit, people: dict[str, str], sign
     kit.extension(X)
     kit.submit(people["ann"], "q", "r1")
     if sign == "token":
-        kit.streams.stream_started(X, "s", "o", None)
+        kit.streams.stream_started(Said(X, "s", "o"))
     else:
         kit.ledger.started(X, "r1" if "request" in sign else None, kit.room_id("ann"))
     kit.clock.pump([5] * 20)
@@ -424,8 +424,8 @@ def test_an_error_with_the_right_id_makes_no_labelling_extension(kit: Kit, peopl
     """The reference one names the request in its errors and in nothing else."""
     kit.extension(X)
     kit.submit(people["ann"], "q", "r1")
-    kit.streams.failed(X, "r1", "no", None)
-    kit.streams.failed(X, "r1", "no", None)
+    kit.streams.failed(Said(X, request="r1"), "no", None)
+    kit.streams.failed(Said(X, request="r1"), "no", None)
     kit.submit(people["ann"], "q", "r2")
     say(kit, "yes", "random")
     assert texts(kit, "ann") == ["yes"]
@@ -468,9 +468,9 @@ def test_what_a_reader_left_of_a_deleted_rooms_answer_is_read_by_nobody(kit: Kit
     ann = kit.connect("ann", stream_mode=mode)
     kit.group("den", "ann", RequestMode.IMMEDIATE)
     kit.submit(ann, "q", "r1", room="den")
-    kit.streams.stream_started(X, "s", "o1", "r1")
-    kit.streams.stream_data(X, "s", "o1", "r1", 0, "OLD")
-    kit.streams.stream_ended(X, "s", "o1", "r1", True)
+    kit.streams.stream_started(Said(X, "s", "o1", "r1"))
+    kit.streams.stream_data(Said(X, "s", "o1", "r1"), 0, "OLD")
+    kit.streams.stream_ended(Said(X, "s", "o1", "r1"), True)
     opened = kit.outbox.got(ann, "$stream")
     kit.outbox.clear()
     deleted(kit, "den")
@@ -479,7 +479,7 @@ def test_what_a_reader_left_of_a_deleted_rooms_answer_is_read_by_nobody(kit: Kit
     kit.clock.advance(1)
     assert seen(kit, ann, "OLD") == []
     assert kit.outbox.got(ann, "$stream-write", "SERVER_STREAM_DATA") == []
-    assert kit.downstream.open_feeds == 0
+    assert kit.downstream.open_forms == 0
 
 
 def test_an_extension_is_busy_with_a_deleted_room_until_it_is_through(kit: Kit, people: dict[str, str]) -> None:
@@ -525,7 +525,7 @@ def test_nothing_is_left_of_extensions_that_went(kit: Kit, people: dict[str, str
         kit.submit(people["ann"], "q", f"r{number}", targets=(f"x{number}",))
         kit.disconnect_all(f"x{number}")
     kit.extension("silent")
-    kit.streams.answered("silent", None, None, "x")
+    kit.streams.answered(Said("silent"), "x")
     kit.disconnect_all("silent")
     kit.clock.pump([5] * 14)
     assert kit.desks._desks == {}

@@ -27,7 +27,7 @@ from newage.errors import (
     RoomDenied,
     Unavailable,
 )
-from newage.ports import IExtensionLink, IRoomListener
+from newage.ports import IExtensionLink, IRoomListener, Said
 from newage.services.requests.limits import RequestSettings
 
 X = "SillyTavern-8000"
@@ -184,7 +184,7 @@ def test_text_and_id_are_needed(kit: Kit, link: Link, sid: str, text: str, reque
 def test_a_live_id_is_taken_and_a_finished_one_free(kit: Kit, link: Link, sid: str) -> None:
     kit.submit(sid, "hi", "r1")
     assert refused(kit, sid, "again", "r1") == (InvalidRequest, "Duplicate requestId.")
-    kit.streams.answered(X, "r1", None, "yes")
+    kit.streams.answered(Said(X, request="r1"), "yes")
     assert kit.submit(sid, "again", "r1")["state"] == "forwarded"
 
 
@@ -312,7 +312,7 @@ def test_one_extension_may_be_given_one_request_at_a_time(make_kit: Callable[...
         kit.submit(sid, request_id, request_id)
     kit.ledger.failed_by(kit.ledger.awaited_of(X)[1], X, CallFailed("gone"))
     assert [payload["requestId"] for payload in link.forwarded] == ["r1"]
-    kit.streams.answered(X, "r1", None, "yes")
+    kit.streams.answered(Said(X, request="r1"), "yes")
     assert [payload["requestId"] for payload in link.forwarded] == ["r1", "r3"]
 
 
@@ -392,7 +392,7 @@ def test_a_submission_merges_the_queue_specials_first_submitter_last(
     for who in ("g1", "g2", "spe"):
         assert kit.statuses(lounge[who]) == ["queued", "merged"]
         assert kit.outbox.bodies(lounge[who], "REQUEST_STATUS_UPDATE")[-1]["mergedInto"] == "mas-four"
-    kit.streams.answered(X, "mas-four", None, "answer")
+    kit.streams.answered(Said(X, request="mas-four"), "answer")
     for who in ("g1", "g2", "spe", "mas"):
         assert kit.statuses(lounge[who])[-1] == "completed"
     assert kit.ledger.live_count == 0
@@ -401,7 +401,7 @@ def test_a_submission_merges_the_queue_specials_first_submitter_last(
 def test_a_merged_request_that_fails_fails_for_all(kit: Kit, link: Link, lounge: dict[str, str]) -> None:
     say(kit, lounge, "g1")
     say(kit, lounge, "man", "submit")
-    kit.streams.failed(X, "man-submit", "out of memory", None)
+    kit.streams.failed(Said(X, request="man-submit"), "out of memory", None)
     assert kit.statuses(lounge["g1"]) == ["queued", "merged", "failed"]
     assert kit.statuses(lounge["man"]) == ["forwarded", "failed"]
     assert errors(kit, lounge["g1"]) == []
@@ -424,9 +424,9 @@ def test_a_submission_nobody_can_take_leaves_the_queue_alone(kit: Kit, link: Lin
 def test_separate_shows_only_the_own_thread(kit: Kit, link: Link, lounge: dict[str, str]) -> None:
     kit.set_mode("lounge", RequestMode.SEPARATE)
     say(kit, lounge, "g1", "mine")
-    kit.streams.answered(X, "g1-mine", None, "to g1")
+    kit.streams.answered(Said(X, request="g1-mine"), "to g1")
     say(kit, lounge, "g2", "theirs")
-    kit.streams.answered(X, "g2-theirs", None, "to g2")
+    kit.streams.answered(Said(X, request="g2-theirs"), "to g2")
     say(kit, lounge, "g1", "more")
     assert [message["message"] for message in link.forwarded[-1]["context"]] == ["mine", "to g1", "more"]
     assert kit.outbox.bodies(lounge["g2"], "LLM_RESPONSE")[0]["message"] == "to g1"
@@ -565,7 +565,7 @@ def test_live_requests_are_limited(make_kit: Callable[..., Kit]) -> None:
     assert refused(kit, sids[0], "hi", "r9")[0] is Unavailable
     kit.submit(sids[1])
     assert refused(kit, sids[2], "hi", "r9")[0] is Unavailable
-    kit.streams.answered(X, "r1", None, "yes")
+    kit.streams.answered(Said(X, request="r1"), "yes")
     kit.submit(sids[2])
 
 
@@ -618,7 +618,7 @@ def test_a_queued_request_expires(make_kit: Callable[..., Kit]) -> None:
 
 def test_a_request_without_activity_times_out(kit: Kit, link: Link, sid: str) -> None:
     kit.submit(sid, "hi", "r0")
-    kit.streams.answered(X, "r0", None, "yes")
+    kit.streams.answered(Said(X, request="r0"), "yes")
     kit.outbox.clear()
     kit.submit(sid, "hi", "r1")
     kit.clock.pump([5] * 119)
@@ -645,18 +645,18 @@ def test_one_slow_stream_keeps_its_request_alive(make_kit: Callable[..., Kit]) -
     kit.extension(X)
     sid = kit.connect("web1")
     kit.submit(sid, "hi", "r1")
-    kit.streams.stream_started(X, "s1", "o1", "r1")
+    kit.streams.stream_started(Said(X, "s1", "o1", "r1"))
     for index in range(10):
-        kit.streams.stream_data(X, "s1", "o1", "r1", index, "word ")
+        kit.streams.stream_data(Said(X, "s1", "o1", "r1"), index, "word ")
         kit.clock.pump([0.25] * 20)
     assert errors(kit, sid) == []
-    kit.streams.stream_ended(X, "s1", "o1", "r1", None)
+    kit.streams.stream_ended(Said(X, "s1", "o1", "r1"), None)
     assert kit.statuses(sid) == ["forwarded", "completed"]
 
 
 def test_a_finished_request_is_remembered_for_its_tail(kit: Kit, link: Link, sid: str) -> None:
     kit.submit(sid, "hi", "r1")
-    kit.streams.answered(X, "r1", None, "yes")
+    kit.streams.answered(Said(X, request="r1"), "yes")
     kit.clock.pump([5] * 11)
     assert kit.ledger.named(X, "r1") is not None
     kit.clock.pump([5] * 2)
@@ -676,8 +676,8 @@ def two(kit: Kit, link: Link, sid: str) -> str:
 
 
 def test_two_targets_complete_with_the_second(kit: Kit, two: str) -> None:
-    kit.streams.answered(X, "r1", "o1", "one")
-    kit.streams.answered("Other", "r1", "o2", "two")
+    kit.streams.answered(Said(X, output="o1", request="r1"), "one")
+    kit.streams.answered(Said("Other", output="o2", request="r1"), "two")
     updates = kit.outbox.bodies(two, "REQUEST_STATUS_UPDATE")
     assert [(u["status"], u.get("remaining")) for u in updates] == [
         ("forwarded", None),
@@ -691,22 +691,22 @@ def test_two_targets_complete_with_the_second(kit: Kit, two: str) -> None:
 
 
 def test_one_of_two_may_fail(kit: Kit, two: str) -> None:
-    kit.streams.failed("Other", "r1", "no memory", "details")
+    kit.streams.failed(Said("Other", request="r1"), "no memory", "details")
     assert kit.statuses(two) == ["forwarded"]
-    kit.streams.answered(X, "r1", "o1", "one")
+    kit.streams.answered(Said(X, output="o1", request="r1"), "one")
     assert kit.statuses(two) == ["forwarded", "completed"]
     assert errors(kit, two) == ["no memory"]
 
 
 def test_the_answer_of_one_then_the_failure_of_the_other_completes(kit: Kit, two: str) -> None:
-    kit.streams.answered(X, "r1", "o1", "one")
-    kit.streams.failed("Other", "r1", "no memory", None)
+    kit.streams.answered(Said(X, output="o1", request="r1"), "one")
+    kit.streams.failed(Said("Other", request="r1"), "no memory", None)
     assert kit.statuses(two) == ["forwarded", "processing", "completed"]
 
 
 def test_both_failing_fails_with_the_last_words(kit: Kit, two: str) -> None:
     for who in (X, "Other"):
-        kit.streams.failed(who, "r1", f"{who} gave up", None)
+        kit.streams.failed(Said(who, request="r1"), f"{who} gave up", None)
     assert kit.statuses(two) == ["forwarded", "failed"]
     assert kit.outbox.bodies(two, "REQUEST_STATUS_UPDATE")[-1]["message"] == "Other gave up"
 
@@ -714,7 +714,7 @@ def test_both_failing_fails_with_the_last_words(kit: Kit, two: str) -> None:
 def test_an_error_is_reported_once_with_its_source(kit: Kit, link: Link, sid: str) -> None:
     kit.submit(sid, "hi", "r1")
     for _ in range(2):
-        kit.streams.failed(X, "r1", "Generation failed.", "stack")
+        kit.streams.failed(Said(X, request="r1"), "Generation failed.", "stack")
     assert kit.outbox.bodies(sid, "ERROR") == [
         {
             "type": "ERROR",
@@ -733,7 +733,7 @@ def test_errors_that_belong_to_nothing_are_dropped(kit: Kit, link: Link, sid: st
     kit.submit(sid, "hi", "r1")
     kit.extension("Other")
     for identity, request_id in ((X, None), (X, "unknown"), ("Other", "r1")):
-        kit.streams.failed(identity, request_id, "no", None)
+        kit.streams.failed(Said(identity, request=request_id), "no", None)
     assert errors(kit, sid) == []
 
 
@@ -750,14 +750,14 @@ def test_the_requester_may_go_and_find_the_answer_later(kit: Kit, link: Link, si
     kit.submit(sid, "hi", "r1")
     kit.disconnect(sid)
     kit.clock.advance(5)
-    kit.streams.answered(X, "r1", None, "late")
+    kit.streams.answered(Said(X, request="r1"), "late")
     assert [message.text for message in kit.responses("web1-a")] == ["late"]
 
 
 def test_an_answer_that_cannot_be_stored_fails_the_request(kit: Kit, link: Link, sid: str) -> None:
     kit.submit(sid, "hi", "r1")
     kit.gate.broken = True
-    kit.streams.answered(X, "r1", None, "lost")
+    kit.streams.answered(Said(X, request="r1"), "lost")
     assert kit.statuses(sid) == ["forwarded", "failed"]
     assert len(errors(kit, sid)) == 1
     assert kit.ledger.live_count == 0
@@ -777,10 +777,10 @@ def test_listeners_are_told_how_requests_end(kit: Kit, link: Link, sid: str) -> 
     ends = Ends()
     kit.ledger.add_listener(ends)  # type: ignore[arg-type]
     kit.submit(sid, request_id="r1")
-    kit.streams.answered(X, "r1", "o1", "hello")
+    kit.streams.answered(Said(X, output="o1", request="r1"), "hello")
     (answer,) = kit.responses("web1-a")
     kit.submit(sid, request_id="r2")
-    kit.streams.failed(X, "r2", "No model.", None)
+    kit.streams.failed(Said(X, request="r2"), "No model.", None)
     assert ends.told == [("r1", "completed", None, [answer.response_id]), ("r2", "failed", "No model.", [])]
 
 
@@ -791,7 +791,7 @@ def test_and_those_that_were_merged_have_the_answer_of_the_whole(kit: Kit, link:
     kit.ledger.add_listener(ends)  # type: ignore[arg-type]
     kit.submit(guest, request_id="r1", room="table")
     kit.submit(host, request_id="r2", room="table")
-    kit.streams.answered(X, "r2", "o1", "hello")
+    kit.streams.answered(Said(X, output="o1", request="r2"), "hello")
     (answer,) = kit.responses("table")
     assert ends.told == [(name, "completed", None, [answer.response_id]) for name in ("r1", "r2")]
 
@@ -860,7 +860,7 @@ class QueueMachine(RuleBasedStateMachine):
     @rule()
     def answer_everything(self) -> None:
         for request in self.kit.ledger.awaited_of(X):
-            self.kit.streams.answered(X, request.request_id, None, "yes")
+            self.kit.streams.answered(Said(X, request=request.request_id), "yes")
 
     @invariant()
     def the_extension_got_that(self) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hubkit import Kit, result_of
 from newage.domain.model import RequestMode
 from newage.errors import NewAgeError
+from newage.ports import Said
 from newage.services.requests.thinking import ConversationSettings
 
 ST = "SillyTavern-8000"
@@ -74,7 +75,7 @@ def test_now_and_then_only(talk: Talk) -> None:
 def test_its_answer_is_recorded_and_nobody_gets_a_status(talk: Talk) -> None:
     [asked] = talk.advance(21)
     talk.kit.outbox.clear()
-    talk.kit.streams.answered(ST, asked["requestId"], "o1", "a thought")
+    talk.kit.streams.answered(Said(ST, output="o1", request=asked["requestId"]), "a thought")
     [answer] = talk.kit.responses("lobby")
     assert answer.text == "a thought"
     assert talk.kit.outbox.bodies(talk.web, "REQUEST_STATUS_UPDATE") == []
@@ -84,7 +85,7 @@ def test_its_answer_is_recorded_and_nobody_gets_a_status(talk: Talk) -> None:
 def test_one_thought_at_a_time(talk: Talk) -> None:
     [asked] = talk.advance(21)
     assert talk.advance(50) == []
-    talk.kit.streams.answered(ST, asked["requestId"], "o1", "a thought")
+    talk.kit.streams.answered(Said(ST, output="o1", request=asked["requestId"]), "a thought")
     assert len(talk.advance(21)) == 1
 
 
@@ -134,7 +135,7 @@ def test_it_waits_its_turn_when_the_extension_is_paced(make_kit: Callable[..., K
     talk.kit.submit(talk.web, "a question", "r1", room="lobby", targets=(ST,))
     assert [asked["requestId"] for asked in talk.st.forwarded] == ["r1"]
     assert talk.advance(21) == []
-    talk.kit.streams.answered(ST, "r1", "o1", "an answer")
+    talk.kit.streams.answered(Said(ST, output="o1", request="r1"), "an answer")
     assert [asked["type"] for asked in talk.st.forwarded[1:]] == ["THINK_REQUEST"]
 
 

@@ -16,7 +16,7 @@ from newage.domain.history import Change
 from newage.domain.model import PERMANENT, Caller, RequestMode, Role, Term
 from newage.domain.policy import MUTED
 from newage.errors import NewAgeError, NotAuthorised, NotMember, RoomDenied, RoomMissing
-from newage.ports import IRoomListener
+from newage.ports import IRoomListener, Said
 from newage.services.rooms.moderation import MODES_AT_ONCE
 from newage.services.rooms.mutes import LONGEST_TIMER, RETRY_SECONDS
 from newage.services.rooms.notices import muted_until
@@ -283,7 +283,7 @@ def test_a_kicked_member_hears_no_more_of_the_room(hub: Kit) -> None:
     hub.outbox.clear()
     master = hub.sessions.sids("mas", "/llm")[0]
     hub.submit(master, "among us", "r1", room="lounge")
-    hub.streams.answered("SillyTavern-8000", "r1", None, "yes")
+    hub.streams.answered(Said("SillyTavern-8000", request="r1"), "yes")
     result_of(mute(hub, "mas", "spe", 5))
     result_of(hub.moderation.set_mode(caller(hub, "mas"), "lounge", RequestMode.SEPARATE))
     hub.clock.advance(20)

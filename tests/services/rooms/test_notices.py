@@ -11,7 +11,7 @@ from zope.interface.verify import verifyObject
 from hubkit import Kit, result_of
 from newage.domain.model import RequestMode, Role
 from newage.ports import IRoomListener
-from newage.services.streams.downstream import DownstreamSettings
+from newage.services.streams.limits import DownstreamSettings
 
 
 @pytest.fixture

@@ -13,9 +13,11 @@ from zope.interface.verify import verifyObject
 
 from hubkit import Kit, result_of
 from newage.domain.model import Role
+from newage.domain.shown import ShownOutput
 from newage.ports import IChannel, IRoomListener, ISessionListener
-from newage.services.streams.downstream import DownstreamSettings, Feed
 from newage.services.streams.library_reader import CANONICAL, MAX_WRITE
+from newage.services.streams.limits import DownstreamSettings
+from newage.services.streams.output_text import OutputText
 
 ALIAS = "streamed_data"
 META = {
@@ -117,24 +119,31 @@ def reader(kit: Kit, *names: str, room: str = "web1", **declared: Any) -> Reader
     return Reader(kit, kit.connect(room, **declared), *names)
 
 
-def begin(kit: Kit, room: str = "web1", **meta: Any) -> Feed:
-    return kit.downstream.start(kit.room_id(room), {**META, "roomName": room, **meta})
+def begin(kit: Kit, room: str = "web1", output_id: str = "o1") -> OutputText:
+    return shown(kit, kit.room_id(room), room, output_id)
 
 
-def pushed(feed: Feed, *texts: str) -> str:
+def shown(kit: Kit, room_id: str, room: str = "web1", output_id: str = "o1") -> OutputText:
+    output = OutputText()
+    about = ShownOutput(stream_id="s1", output_id=output_id, request_id="r1", room=room, client_id="X", identity="X")
+    kit.downstream.show(output, room_id, about)
+    return output
+
+
+def pushed(feed: OutputText, *texts: str) -> str:
     for text in texts:
         feed.push(text)
     return "".join(texts)
 
 
-def feed_timers(kit: Kit) -> list[str]:
-    return [str(call) for call in kit.clock.getDelayedCalls() if "Feed." in str(call)]
+def form_timers(kit: Kit) -> list[str]:
+    return [str(call) for call in kit.clock.getDelayedCalls() if "Receivers." in str(call)]
 
 
 def nothing_left(kit: Kit) -> None:
     kit.clock.advance(0.4)  # the probes that run
-    assert kit.downstream.open_feeds == 0
-    assert feed_timers(kit) == []
+    assert kit.downstream.open_forms == 0
+    assert form_timers(kit) == []
 
 
 def test_it_listens(kit: Kit) -> None:
@@ -425,19 +434,19 @@ def test_a_known_plain_listener_may_still_turn_out_a_library(kit: Kit) -> None:
     nothing_left(kit)
 
 
-def test_flavours_are_forgotten_with_the_socket(kit: Kit) -> None:
+def test_what_a_socket_reads_is_forgotten_with_it(kit: Kit) -> None:
     web = reader(kit)
     begin(kit).end()
     kit.clock.advance(0.4)
-    assert kit.downstream.flavour(web.sid) == set()
+    assert kit.downstream.known_names(web.sid) == frozenset()
     kit.disconnect(web.sid)
-    assert kit.downstream.flavour(web.sid) is None
+    assert kit.downstream.known_names(web.sid) is None
 
 
 # -------------------------------------------------------------------------------------------------------- many at once
 
 
-def test_every_flavour_in_one_room_gets_the_same_text(kit: Kit) -> None:
+def test_every_form_in_one_room_gets_the_same_text(kit: Kit) -> None:
     readers = [
         reader(kit, stream_mode="plain"),
         reader(kit, CANONICAL, stream_mode="ss"),
@@ -460,7 +469,7 @@ def test_every_flavour_in_one_room_gets_the_same_text(kit: Kit) -> None:
 
 def test_two_outputs_at_once_do_not_mix(kit: Kit) -> None:
     web = reader(kit, CANONICAL, stream_mode="ss")
-    first, second = begin(kit), begin(kit, outputId="o2")
+    first, second = begin(kit), begin(kit, output_id="o2")
     first.push("a")
     second.push("b")
     web.read_all()
@@ -480,7 +489,7 @@ def test_a_room_without_listeners_costs_nothing_later(kit: Kit) -> None:
     feed.push("to nobody")
     feed.end()
     nothing_left(kit)
-    kit.downstream.start("nowhere", META).end()
+    shown(kit, "nowhere").end()
     nothing_left(kit)
 
 
@@ -646,9 +655,9 @@ def test_closing_leaves_no_timer(kit: Kit) -> None:
     reader(kit, CANONICAL, stream_mode="ss")
     begin(kit)
     begin(kit).end()
-    assert feed_timers(kit) != []
+    assert form_timers(kit) != []
     kit.downstream.close()
-    assert feed_timers(kit) == []
+    assert form_timers(kit) == []
 
 
 def test_unknown_streams_and_sockets_are_ignored(kit: Kit) -> None:
@@ -755,7 +764,7 @@ def test_who_leaves_while_away_gets_nothing_of_what_came_after(kit: Kit) -> None
 
 def test_two_outputs_for_one_who_is_away_do_not_mix(kit: Kit) -> None:
     web = poller(kit)
-    first, second = begin(kit), begin(kit, outputId="o2")
+    first, second = begin(kit), begin(kit, output_id="o2")
     kit.outbox.away(web.sid)
     for text in "abc":
         first.push(text)

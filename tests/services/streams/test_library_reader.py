@@ -6,16 +6,26 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from hubkit import Kit
+from newage.domain.shown import ShownOutput
 from newage.errors import Unavailable
-from newage.services.streams.downstream import DownstreamSettings, Feed
 from newage.services.streams.library_reader import CANONICAL, MAX_WRITE
+from newage.services.streams.limits import DownstreamSettings
+from newage.services.streams.output_text import OutputText
 
-META = {"streamId": "s1", "outputId": "o1", "requestId": "r1", "source": "server", "roomName": "web1", "identity": "X"}
+ABOUT = ShownOutput(stream_id="s1", output_id="o1", request_id="r1", room="web1", client_id="X", identity="X")
+
+
+def begun(kit: Kit, output_id: str = "o1") -> OutputText:
+    """An output that web1's sockets are shown."""
+    output = OutputText()
+    kit.downstream.show(output, kit.room_id("web1"), evolve(ABOUT, output_id=output_id))
+    return output
 
 
 class Wire:
@@ -24,7 +34,7 @@ class Wire:
     def __init__(self, kit: Kit, transport: str = "websocket") -> None:
         self.kit = kit
         self.sid = kit.connect("web1", stream_mode="ss", transport=transport)
-        self.feed: Feed = kit.downstream.start(kit.room_id("web1"), META)
+        self.feed = begun(kit)
         self.stream_id: str = kit.outbox.got(self.sid, "$stream")[0].args[1]["$stream"]
 
     def read(self) -> None:
@@ -159,7 +169,7 @@ def test_a_reader_that_does_not_know_the_stream_gets_no_more(kit: Kit, wire: Wir
     wire.feed.push("b")
     wire.feed.end()
     assert (wire.writes, wire.tail) == ([b"a"], [])
-    assert kit.downstream.open_feeds == 0
+    assert kit.downstream.open_forms == 0
 
 
 def test_a_reader_that_stops_gets_no_more(kit: Kit, wire: Wire) -> None:
@@ -170,7 +180,7 @@ def test_a_reader_that_stops_gets_no_more(kit: Kit, wire: Wire) -> None:
     wire.read()
     wire.feed.end()
     assert (wire.writes, wire.tail) == ([b"a"], [])
-    assert kit.downstream.open_feeds == 0
+    assert kit.downstream.open_forms == 0
 
 
 def test_a_late_ack_does_not_stop_the_stream(kit: Kit, wire: Wire) -> None:
@@ -198,7 +208,7 @@ def test_a_write_that_could_not_be_sent_breaks_the_stream_openly(kit: Kit, wire:
     wire.feed.push("b")
     assert wire.tail == [("$stream-error", "The stream could not be written.")]
     wire.feed.end()
-    assert kit.downstream.open_feeds == 0
+    assert kit.downstream.open_forms == 0
 
 
 def test_a_socket_that_goes_with_a_write_on_its_way(kit: Kit, wire: Wire) -> None:
@@ -207,7 +217,7 @@ def test_a_socket_that_goes_with_a_write_on_its_way(kit: Kit, wire: Wire) -> Non
     kit.disconnect(wire.sid)
     wire.feed.push("b")
     wire.feed.end()
-    assert kit.downstream.open_feeds == 0
+    assert kit.downstream.open_forms == 0
 
 
 def test_a_slow_reader_is_cut_off_at_the_limit_and_hurts_nobody(make_kit: Callable[..., Kit]) -> None:
@@ -224,13 +234,13 @@ def test_a_slow_reader_is_cut_off_at_the_limit_and_hurts_nobody(make_kit: Callab
     slow.feed.push("more")
     slow.feed.end()
     assert "".join(body["data"] for body in kit.outbox.bodies(fast, CANONICAL)) == "x" * 100 + "y" * 1000 + "zmore"
-    assert kit.downstream.open_feeds == 0
+    assert kit.downstream.open_forms == 0
 
 
 def test_the_limit_is_of_all_streams_of_a_socket(make_kit: Callable[..., Kit]) -> None:
     kit = make_kit(downstream=DownstreamSettings(stream_buffer_bytes=1000))
     wire = Wire(kit)
-    other = kit.downstream.start(kit.room_id("web1"), {**META, "outputId": "o2"})
+    other = begun(kit, "o2")
     second: str = kit.outbox.got(wire.sid, "$stream")[1].args[1]["$stream"]
     for feed, stream_id in ((wire.feed, wire.stream_id), (other, second)):
         kit.downstream.read(wire.sid, stream_id)
@@ -245,9 +255,7 @@ def test_what_is_read_too_late_counts_when_the_next_output_begins(make_kit: Call
     kit = make_kit(downstream=DownstreamSettings(stream_buffer_bytes=50_000))
     wire = Wire(kit)
     for number in range(4):
-        feed = (
-            wire.feed if number == 0 else kit.downstream.start(kit.room_id("web1"), {**META, "outputId": f"o{number}"})
-        )
+        feed = wire.feed if number == 0 else begun(kit, f"o{number}")
         stream_id: str = kit.outbox.got(wire.sid, "$stream")[number].args[1]["$stream"]
         feed.push("x" * (MAX_WRITE + 20_000))
         feed.end()
@@ -262,9 +270,7 @@ def test_what_a_declared_reader_never_reads_counts_too(make_kit: Callable[..., K
     wire = Wire(kit)
     plain = kit.connect("web1", stream_mode="plain")
     for number in range(6):
-        feed = (
-            wire.feed if number == 0 else kit.downstream.start(kit.room_id("web1"), {**META, "outputId": f"o{number}"})
-        )
+        feed = wire.feed if number == 0 else begun(kit, f"o{number}")
         feed.push("x" * 20_000)
         feed.end()
     opened = [sent.args[1]["$stream"] for sent in kit.outbox.got(wire.sid, "$stream")]
@@ -276,7 +282,7 @@ def test_a_stream_that_only_probes_counts_for_nobody(make_kit: Callable[..., Kit
     kit = make_kit(downstream=DownstreamSettings(stream_buffer_bytes=1000))
     sid = kit.connect("web1")
     for number in range(3):
-        kit.downstream.start(kit.room_id("web1"), {**META, "outputId": f"o{number}"}).push("x" * 2000)
+        begun(kit, f"o{number}").push("x" * 2000)
     kit.clock.advance(0.4)
     assert kit.outbox.got(sid, "$stream-error") == []
     assert [len(body["data"]) for body in kit.outbox.bodies(sid, CANONICAL)] == [2000] * 3

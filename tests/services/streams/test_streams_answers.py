@@ -41,7 +41,15 @@ def sid(kit: Kit, who: str) -> str:
 def output(kit: Kit, text: str = "answer") -> Answer:
     request = kit.ledger.get("web1-a", "r1")
     assert isinstance(request, Request)
-    return Answer(identity=X, output_id="o1", request=request, text=text)
+    made = Answer(identity=X, output_id="o1", request=request)
+    said(made, text)
+    return made
+
+
+def said(answer: Answer, text: str) -> None:
+    """It went on with that, and is over."""
+    answer.output.push(text)
+    answer.is_over()
 
 
 def drained(answers: AnswerService) -> None:
@@ -101,7 +109,7 @@ def test_a_stream_that_goes_on_replaces_what_it_was(hub: Kit, answers: AnswerSer
     answers.streamed(it)
     drained(answers)
     hub.outbox.clear()
-    it.text = "half and whole"
+    said(it, " and whole")
     answers.streamed(it)
     drained(answers)
     (stored,) = hub.responses("lounge")
@@ -115,9 +123,9 @@ def test_segments_are_stored_in_order_however_slow_the_store(hub: Kit, answers: 
     it = output(hub, "one")
     hub.gate.shut = True
     answers.streamed(it)
-    it.text = "one two"
+    said(it, " two")
     answers.streamed(it)
-    it.text = "one two three"
+    said(it, " three")
     answers.failed(it)
     waiting = Deferred.fromCoroutine(answers.drain())
     assert not waiting.called

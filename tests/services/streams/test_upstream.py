@@ -18,7 +18,7 @@ from logkit import Logged
 from newage.domain.model import Role
 from newage.domain.output import StreamSettings
 from newage.domain.text import well_formed
-from newage.ports import IRoomListener, ISessionListener, IUpstream
+from newage.ports import ISessionListener, IUpstream, Said
 
 X = "SillyTavern-8000"
 
@@ -40,15 +40,15 @@ def sid(kit: Kit, link: Link) -> str:
 def data(
     kit: Kit, text: str, stream: str = "s1", output: str | None = "o1", index: int | None = None, **more: Any
 ) -> None:
-    kit.streams.stream_data(more.get("who", X), stream, output, more.get("request"), index, text)
+    kit.streams.stream_data(Said(more.get("who", X), stream, output, more.get("request")), index, text)
 
 
 def start(kit: Kit, stream: str = "s1", output: str = "o1", request: str | None = None) -> None:
-    kit.streams.stream_started(X, stream, output, request)
+    kit.streams.stream_started(Said(X, stream, output, request))
 
 
 def end(kit: Kit, stream: str = "s1", output: str = "o1", final: bool | None = None) -> None:
-    kit.streams.stream_ended(X, stream, output, None, final)
+    kit.streams.stream_ended(Said(X, stream, output), final)
 
 
 def docs_stream(kit: Kit, text: str, stream: str = "s1", output: str = "o1", chunks: int = 12) -> None:
@@ -72,7 +72,7 @@ def ends(kit: Kit, sid: str) -> list[tuple[str, bool]]:
 
 
 def test_it_is_the_upstream_and_listens(kit: Kit) -> None:
-    for interface in (IUpstream, ISessionListener, IRoomListener):
+    for interface in (IUpstream, ISessionListener):
         assert verifyObject(interface, kit.streams)
 
 
@@ -252,7 +252,7 @@ def test_an_end_may_be_declared_final_or_not(kit: Kit, sid: str) -> None:
 
 def test_a_final_end_of_another_stream_ends_the_pending_output(kit: Kit, sid: str) -> None:
     kit.token("done", "o1")
-    kit.streams.stream_ended(X, "unheard-of", "o1", None, True)
+    kit.streams.stream_ended(Said(X, "unheard-of", "o1"), True)
     assert texts(kit) == ["done"]
 
 
@@ -404,12 +404,12 @@ def test_any_text_cut_anywhere_arrives_whole(text: str, cuts: list[int], per_tok
     bounds = sorted({0, len(units), *(cut % (len(units) + 1) for cut in cuts)})
     for number, (a, b) in enumerate(pairwise(bounds)):
         if per_token:
-            kit.streams.stream_started(X, f"s{number}", "o1", None)
+            kit.streams.stream_started(Said(X, f"s{number}", "o1"))
         data(kit, "".join(units[a:b]), f"s{number}" if per_token else "s", "o1", 0 if per_token else number)
         if per_token:
             end(kit, f"s{number}", final=False)
     if text:
-        kit.streams.stream_ended(X, "any", "o1", None, True) if per_token else end(kit, "s", final=True)
+        kit.streams.stream_ended(Said(X, "any", "o1"), True) if per_token else end(kit, "s", final=True)
         assert texts(kit) == [well_formed(text)]
         assert ends(kit, sid) == [(well_formed(text), False)]
     assert streamed(kit, sid) == text
@@ -449,7 +449,7 @@ def test_a_non_stream_answer_is_limited_in_bytes(make_kit: Callable[..., Kit]) -
     kit = make_kit(streams=StreamSettings(max_output_bytes=10))
     kit.extension(X)
     kit.submit(kit.connect("web1"), "q", "r1")
-    kit.streams.answered(X, "r1", None, "äöüäöüäöü")
+    kit.streams.answered(Said(X, request="r1"), "äöüäöüäöü")
     assert texts(kit) == ["äöüäö"]
 
 
@@ -524,8 +524,8 @@ def test_an_idle_hub_has_no_sweep(kit: Kit, sid: str, make_kit: Callable[..., Ki
 def test_a_failed_stream_fails_the_output_and_keeps_what_came(kit: Kit, sid: str) -> None:
     start(kit)
     data(kit, "half")
-    kit.streams.stream_failed(X, "s1", "o1", None)
-    kit.streams.stream_failed(X, "s1", "o1", None)
+    kit.streams.stream_failed(Said(X, "s1", "o1"))
+    kit.streams.stream_failed(Said(X, "s1", "o1"))
     assert ends(kit, sid) == [("half", True)]
     assert kit.statuses(sid) == ["failed"]
     assert len(kit.outbox.bodies(sid, "ERROR")) == 1
@@ -538,15 +538,15 @@ def test_a_failed_stream_fails_the_output_and_keeps_what_came(kit: Kit, sid: str
 
 def test_a_failed_stream_may_be_named_by_its_output(kit: Kit, sid: str) -> None:
     kit.token("half", "o1")
-    kit.streams.stream_failed(X, "unknown", "o1", None)
+    kit.streams.stream_failed(Said(X, "unknown", "o1"))
     assert kit.statuses(sid) == ["failed"]
-    kit.streams.stream_failed(X, "unknown", None, None)
-    kit.streams.stream_failed(X, "unknown", "unknown", None)
+    kit.streams.stream_failed(Said(X, "unknown"))
+    kit.streams.stream_failed(Said(X, "unknown", "unknown"))
 
 
 def test_nothing_is_stored_of_nothing(kit: Kit, sid: str) -> None:
     start(kit)
-    kit.streams.stream_failed(X, "s1", "o1", None)
+    kit.streams.stream_failed(Said(X, "s1", "o1"))
     assert kit.responses("web1") == []
 
 
@@ -554,7 +554,7 @@ def test_an_error_of_the_extension_ends_its_stream(kit: Kit, sid: str) -> None:
     start(kit)
     data(kit, "half")
     for _ in range(2):
-        kit.streams.failed(X, "r1", "CUDA out of memory", None)
+        kit.streams.failed(Said(X, request="r1"), "CUDA out of memory", None)
     assert ends(kit, sid) == [("half", True)]
     assert kit.statuses(sid) == ["failed"]
     assert [b["message"] for b in kit.outbox.bodies(sid, "ERROR")] == ["CUDA out of memory"]
@@ -564,7 +564,7 @@ def test_an_error_of_one_request_leaves_the_other_alone(kit: Kit, sid: str) -> N
     kit.submit(sid, "second", "r2")
     start(kit, "s1", "o1", "r1")
     start(kit, "s2", "o2", "r2")
-    kit.streams.failed(X, "r1", "no", None)
+    kit.streams.failed(Said(X, request="r1"), "no", None)
     assert kit.streams.open_outputs == 1
 
 
@@ -584,7 +584,7 @@ def test_an_extension_that_dies_in_the_middle(kit: Kit, sid: str) -> None:
 def test_a_resumed_answer_that_fails_is_an_edit(kit: Kit, sid: str) -> None:
     docs_stream(kit, "x" * 12)
     data(kit, " and", "s2")
-    kit.streams.stream_failed(X, "s2", "o1", None)
+    kit.streams.stream_failed(Said(X, "s2", "o1"))
     assert [(m.text, m.failed) for m in kit.responses("web1")] == [("x" * 12 + " and", True)]
     assert kit.statuses(sid) == ["completed"]
 
@@ -607,9 +607,9 @@ def test_a_client_among_several_targets_hears_of_both(kit: Kit, sid: str) -> Non
     kit.extension("Other")
     kit.submit(sid, "both", "r2", targets=(X, "Other"))
     for who in (X, "Other"):
-        kit.streams.stream_started(who, "same-id", "same-output", "r2")
+        kit.streams.stream_started(Said(who, "same-id", "same-output", "r2"))
         data(kit, f"{who} says", "same-id", "same-output", who=who)
-        kit.streams.stream_ended(who, "same-id", "same-output", None, True)
+        kit.streams.stream_ended(Said(who, "same-id", "same-output"), True)
     assert texts(kit) == [f"{X} says", "Other says"]
     assert kit.statuses(sid, "r2") == ["forwarded", "processing", "completed"]
 
@@ -618,7 +618,7 @@ def test_a_client_among_several_targets_hears_of_both(kit: Kit, sid: str) -> Non
 
 
 def test_a_non_stream_answer_goes_to_the_room_under_the_original_id(kit: Kit, sid: str) -> None:
-    kit.streams.answered(X, "a-fresh-random-id", "o7", "yes")
+    kit.streams.answered(Said(X, output="o7", request="a-fresh-random-id"), "yes")
     message = kit.responses("web1")[0]
     assert kit.outbox.bodies(sid, "message") == [
         {
@@ -643,18 +643,18 @@ def test_a_non_stream_answer_goes_to_the_room_under_the_original_id(kit: Kit, si
 
 
 def test_an_answer_without_an_output_gets_one(kit: Kit, sid: str) -> None:
-    kit.streams.answered(X, "r1", None, "yes")
+    kit.streams.answered(Said(X, request="r1"), "yes")
     assert len(kit.outbox.bodies(sid, "message")[0]["outputId"]) == 36
 
 
 def test_an_answer_to_nothing_is_dropped(kit: Kit, link: Link) -> None:
-    kit.streams.answered(X, "r9", None, "yes")
+    kit.streams.answered(Said(X, request="r9"), "yes")
     assert kit.outbox.emissions == []
 
 
 def test_an_answer_ends_the_stream_of_its_output(kit: Kit, sid: str) -> None:
     kit.token("streamed", "o1")
-    kit.streams.answered(X, "r1", "o1", "streamed")
+    kit.streams.answered(Said(X, output="o1", request="r1"), "streamed")
     assert texts(kit) == ["streamed"]
     assert kit.outbox.bodies(sid, "message")[0]["data"] == "streamed"
     assert kit.statuses(sid) == ["completed"]
@@ -662,20 +662,20 @@ def test_an_answer_ends_the_stream_of_its_output(kit: Kit, sid: str) -> None:
 
 def test_an_answer_under_another_output_ends_the_stream_and_is_a_second_response(kit: Kit, sid: str) -> None:
     kit.token("streamed", "o1")
-    kit.streams.answered(X, "r1", "o2", "as a whole")
+    kit.streams.answered(Said(X, output="o2", request="r1"), "as a whole")
     assert texts(kit) == ["streamed", "as a whole"]
     assert kit.statuses(sid)[-1] == "completed"
 
 
 def test_an_answer_for_a_failed_output_is_not_announced(kit: Kit, sid: str) -> None:
     start(kit)
-    kit.streams.stream_failed(X, "s1", "o1", None)
-    kit.streams.answered(X, "r1", "o1", "too late")
+    kit.streams.stream_failed(Said(X, "s1", "o1"))
+    kit.streams.answered(Said(X, output="o1", request="r1"), "too late")
     assert kit.outbox.bodies(sid, "message") == []
 
 
 def test_halves_in_an_answer_are_repaired(kit: Kit, sid: str) -> None:
-    kit.streams.answered(X, "r1", None, "a\ud83d\ude00b\ud83d")
+    kit.streams.answered(Said(X, request="r1"), "a\ud83d\ude00b\ud83d")
     assert texts(kit) == ["a\U0001f600b\ufffd"]
 
 
@@ -695,8 +695,8 @@ def test_stopping_to_process_ends_the_output(kit: Kit, sid: str) -> None:
 def test_who_never_streamed_may_stop_and_leaves_no_trace(kit: Kit, sid: str) -> None:
     for stranger in ("web1", "web2"):
         kit.streams.processing_stopped(stranger, None)
-        kit.streams.stream_ended(stranger, "s", None, None, None)
-        kit.streams.stream_failed(stranger, "s", None, None)
+        kit.streams.stream_ended(Said(stranger, "s"), None)
+        kit.streams.stream_failed(Said(stranger, "s"))
     assert kit.streams.known_extensions == 0
 
 
@@ -764,7 +764,7 @@ def test_a_group_hears_the_answer_and_only_the_requester_its_status(kit: Kit, li
 
 def test_a_forged_id_of_another_extension_is_not_its_answer(kit: Kit, sid: str) -> None:
     kit.extension("Other")
-    kit.streams.answered("Other", "r1", None, "forged")
+    kit.streams.answered(Said("Other", request="r1"), "forged")
     assert texts(kit) == []
     assert failure_of(kit.ask(sid, "again", "r1")).error_code == 4
 
@@ -773,14 +773,14 @@ def test_packets_that_belong_to_nothing_fill_no_log(kit: Kit, logged: Logged) ->
     """The real extension may send seven of them for each token; each was a line once."""
     kit.extension()
     for number in range(100):
-        kit.streams.stream_data("SillyTavern-8000", "s", None, None, number, "x")
-        kit.streams.stream_started("SillyTavern-8000", "s", "o", None)
-        kit.streams.answered("SillyTavern-8000", "nobody's", None, "x")
-        kit.streams.failed("SillyTavern-8000", "nobody's", "x", None)
+        kit.streams.stream_data(Said("SillyTavern-8000", "s"), number, "x")
+        kit.streams.stream_started(Said("SillyTavern-8000", "s", "o"))
+        kit.streams.answered(Said("SillyTavern-8000", request="nobody's"), "x")
+        kit.streams.failed(Said("SillyTavern-8000", request="nobody's"), "x", None)
     lines = [line for line in logged() if line.startswith("dropped of SillyTavern-8000: ")]
     assert len(lines) == kit.streams.LOGGED_PER_SECOND
     kit.clock.advance(1)
-    kit.streams.answered("SillyTavern-8000", "nobody's", None, "x")
+    kit.streams.answered(Said("SillyTavern-8000", request="nobody's"), "x")
     assert logged()[-1] == (
         "dropped of SillyTavern-8000: an answer: nothing of it is unanswered (395 before were not logged)"
     )

@@ -10,7 +10,8 @@ from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from newage.domain.delivery import Audience, Emission
+from newage.dialect import Event, streams
+from newage.domain.delivery import Audience
 from newage.domain.model import Message
 from newage.domain.request import Request
 from newage.errors import NewAgeError
@@ -18,22 +19,31 @@ from newage.ports import IOutbox
 from newage.services.history.log import HistoryService
 from newage.services.requests.ledger import RequestLedger
 from newage.services.sessions.sessions import SessionService
-from newage.services.streams.downstream import Feed
+from newage.services.streams.output_text import OutputText
 from newage.services.world import World
 from newage.telemetry.logs import LogQuota
 
 
 @define(eq=False)
 class Answer:
-    """What becomes of one output; ``feed`` is there while it is open."""
+    """What becomes of one output. ``whole`` is how much of it is over, in bytes: it may be going on already."""
 
     identity: str
     output_id: str  # as the room knows it
     request: Request
-    text: str = ""  # of what is over of it
-    feed: Feed | None = None
+    output: OutputText = field(factory=OutputText)
+    whole: int = 0
     message: Message | None = None  # as stored
     lock: DeferredLock = field(factory=DeferredLock)
+
+    def is_over(self) -> None:
+        """What there is of it now can be stored."""
+        self.whole = len(self.output.text.buffer)
+
+    @property
+    def text(self) -> str:
+        """What is over of it."""
+        return self.output.text.text(0, self.whole)
 
 
 @define(eq=False)
@@ -107,14 +117,16 @@ class AnswerService:
 
     async def _store_stream(self, answer: Answer) -> None:
         if answer.message is not None:
-            answer.message = await self._history.replace(evolve(answer.message, text=answer.text, data=answer.text))
+            text = answer.text
+            answer.message = await self._history.replace(evolve(answer.message, text=text, data=text))
             return
         answer.message = message = await self._history.add(self._draft(answer, streamed=True))
         self._announce(answer, message)
 
     async def _store_failed(self, answer: Answer) -> None:
         if answer.message is not None:
-            await self._history.replace(evolve(answer.message, text=answer.text, data=answer.text, failed=True))
+            text = answer.text
+            await self._history.replace(evolve(answer.message, text=text, data=text, failed=True))
         else:
             answer.message = await self._history.add(evolve(self._draft(answer, streamed=True), failed=True))
 
@@ -126,26 +138,19 @@ class AnswerService:
     async def _show_answer(self, answer: Answer, text: str) -> None:
         """``message`` of type 0 to the room."""
         if answer.message is not None:
-            body = {**_about(answer, answer.message), "type": 0, "data": text, "source": "server"}
-            self._publish(answer, "message", body)
+            self._publish(answer, streams.answered(answer.request.request_id, answer.message, text))
 
     def _announce(self, answer: Answer, message: Message) -> None:
         """LLM_RESPONSE to the room, then the status to the requester."""
-        body = {
-            **_about(answer, message),
-            "message": message.text,
-            "data": message.text,
-            "streamed": message.streamed,
-        }
-        self._publish(answer, "LLM_RESPONSE", body)
+        self._publish(answer, streams.response(answer.request.request_id, message))
         self._requests.answered_by(answer.request, answer.identity, message.response_id or message.message_id)
 
-    def _publish(self, answer: Answer, event: str, body: dict[str, object]) -> None:
+    def _publish(self, answer: Answer, event: Event) -> None:
         if not answer.request.gone:
-            self._outbox.publish(Emission("/llm", event, (body,), (Audience.room(answer.request.room),)))
+            self._outbox.publish(*event.to(Audience.room(answer.request.room)))
 
     def _draft(self, answer: Answer, *, streamed: bool) -> Message:
-        session = self._sessions.by_identity(answer.identity)
+        session, text = self._sessions.by_identity(answer.identity), answer.text
         return Message(
             message_id=self._world.new_id(),
             response_id=self._world.new_id(),
@@ -155,23 +160,11 @@ class AnswerService:
             identity=answer.identity,
             client_id=session.client_id if session is not None else answer.identity,
             role="assistant",
-            text=answer.text,
-            data=answer.text,
+            text=text,
+            data=text,
             request_id=answer.request.request_id,
             output_id=answer.output_id,
             asker=answer.request.identity,
             question_id=answer.request.message_id or None,
             streamed=streamed,
         )
-
-
-def _about(answer: Answer, message: Message) -> dict[str, object]:
-    return {
-        "requestId": answer.request.request_id,
-        "responseId": message.response_id,
-        "messageId": message.message_id,
-        "outputId": answer.output_id,
-        "roomName": message.room,
-        "identity": message.identity,
-        "clientId": message.client_id,
-    }

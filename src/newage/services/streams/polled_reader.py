@@ -7,49 +7,64 @@ chunks are numbered as it gets them, and its END counts these: nothing is missin
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-if TYPE_CHECKING:
-    from newage.services.streams.downstream import Feed
+from zope.interface import implementer
 
-NAMES = ("SERVER_STREAM_DATA", "streamed_data")  # the event, and its alias
+from newage.dialect import streams
+from newage.ports import IOutbox
+from newage.services.streams.form import Form
+from newage.services.streams.output_text import GrowingText, IOutputReader
+from newage.services.streams.plain_events import tell_end
+
+NAMES = streams.LIBRARY_NAMES  # the event, and its alias
 
 
+@implementer(IOutputReader)
 class PolledReader:
-    """Gets the text of ``feed`` from its start.
+    """Gets the text of ``form`` from its start.
 
-    :param index: of its first chunk.
+    :param ends: the text so far comes in pieces up to these bytes, the last one as the last chunk.
     :param alias: also under the alias name.
     """
 
-    __slots__ = ("_end", "_feed", "_index", "_names", "_start", "_waiting", "sid")
+    __slots__ = ("_end", "_form", "_index", "_names", "_outbox", "_sid", "_start", "_waiting")
 
-    def __init__(self, feed: Feed, sid: str, index: int, *, alias: bool) -> None:
-        self.sid = sid
-        self._feed = feed
-        self._index = index
+    def __init__(self, form: Form, outbox: IOutbox, sid: str, ends: Sequence[int], *, alias: bool) -> None:
+        self._form = form
+        self._outbox = outbox
+        self._sid = sid
+        self._index = form.chunks - len(ends)  # of its next chunk
         self._names = NAMES if alias else NAMES[:1]
-        self._start = self._end = 0  # in the feed's text: what was drawn, and up to where it may be
+        self._start = self._end = form.start  # what was drawn, and up to where it may be
         self._waiting = False  # to be drawn
+        for end in ends:
+            self._advance(end)
 
-    @property
-    def alias(self) -> bool:
-        return self._names is NAMES
+    def grew(self, part: GrowingText, text: str) -> None:
+        if part is self._form.text:
+            self._advance(len(part.buffer))
 
-    @property
-    def chunks(self) -> int:
-        """How many it has got when all that waits is drawn."""
-        return self._index + self._waiting
+    def was_cut(self, part: GrowingText) -> None:
+        """It is told the end only."""
+        if part is self._form.text:
+            self._form.output.remove(self)
 
-    def advance(self, end: int) -> None:
+    def ended(self, failure: str | None) -> None:
+        chunks = self._index + self._waiting  # when all that waits is drawn
+        body = self._form.end(chunks, failed=failure is not None)
+        tell_end(self._outbox, [self._sid], body, alias=self._names is NAMES)
+
+    def _advance(self, end: int) -> None:
         """There is a chunk more, up to this byte of the text."""
         self._end = end
         if not self._waiting:
             self._waiting = True
-            self._feed.offer(self.sid, self._draw)
+            self._outbox.offer(self._sid, self._draw)
 
     def _draw(self) -> list[tuple[str, Any]]:
-        body = self._feed.chunk(self._index, self._start, self._end)
+        body = self._form.chunk(self._index, self._start, self._end)
         self._waiting = False
         self._index += 1
         self._start = self._end

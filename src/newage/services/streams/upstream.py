@@ -15,8 +15,9 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from newage.domain.model import Room, Session
+from newage.domain.model import Session
 from newage.domain.output import Outputs, StreamSettings
+from newage.domain.shown import ShownOutput
 from newage.domain.verdicts import (
     NEVER,
     Answered,
@@ -30,14 +31,14 @@ from newage.domain.verdicts import (
     Verdict,
 )
 from newage.errors import CallFailed, PeerGone, Unavailable
-from newage.ports import IUpstream
-from newage.services.events import RoomListener, SessionListener
+from newage.ports import IUpstream, Said
+from newage.services.events import SessionListener
 from newage.services.requests.desks import Desks
 from newage.services.requests.ledger import RequestLedger
 from newage.services.rooms.activity import ActivityService
 from newage.services.sessions.sessions import SessionService
 from newage.services.streams.answers import Answer, AnswerService
-from newage.services.streams.downstream import DownstreamService, Feed
+from newage.services.streams.downstream import DownstreamService
 from newage.services.world import World
 from newage.settings import Live
 from newage.telemetry.logs import LogQuota
@@ -55,7 +56,7 @@ class _Extension:
 
 
 @implementer(IUpstream)
-class StreamService(SessionListener, RoomListener):
+class StreamService(SessionListener):
     _log = Logger()
     LOGGED_PER_SECOND = 5  # dropped packets of all extensions; there may be one for each token
 
@@ -108,64 +109,52 @@ class StreamService(SessionListener, RoomListener):
 
     # ------------------------------------------------------------------------------------------ what extensions say
 
-    def stream_started(self, identity: str, stream_id: str, output_id: str, request_id: str | None) -> None:
-        extension = self._extensions.get(identity) or self._new_extension(identity)
+    def stream_started(self, said: Said) -> None:
+        extension = self._extensions.get(said.extension) or self._new_extension(said.extension)
         now = self._world.clock.seconds()
-        self._obey(extension, extension.outputs.started(stream_id, output_id, request_id, now))
+        self._obey(extension, extension.outputs.started(said.stream, said.output, said.request, now))
 
-    def stream_data(
-        self,
-        identity: str,
-        stream_id: str,
-        output_id: str | None,
-        request_id: str | None,
-        chunk_index: int | None,
-        text: str,
-    ) -> None:
-        extension = self._extensions.get(identity) or self._new_extension(identity)
+    def stream_data(self, said: Said, chunk_index: int | None, text: str) -> None:
+        extension = self._extensions.get(said.extension) or self._new_extension(said.extension)
         outputs, now = extension.outputs, self._world.clock.seconds()
-        stream = outputs.find(stream_id, request_id)
+        stream = outputs.find(said.stream, said.request)
         if stream is None:
-            self._obey(extension, outputs.started(stream_id, output_id, request_id, now))
-            stream = outputs.find(stream_id, request_id)
+            self._obey(extension, outputs.started(said.stream, said.output, said.request, now))
+            stream = outputs.find(said.stream, said.request)
             if stream is None:
                 return
         whole = outputs.take(stream, chunk_index, text, now)
         if whole:
-            feed = extension.answers[stream.output].feed
-            assert feed is not None
-            feed.push(whole)
+            extension.answers[stream.output].output.push(whole)
         if outputs.deadline < extension.rings_at:
             self._wait(extension)
 
-    def stream_ended(
-        self, identity: str, stream_id: str, output_id: str | None, request_id: str | None, final: bool | None
-    ) -> None:
-        extension = self._extensions.get(identity)
+    def stream_ended(self, said: Said, final: bool | None) -> None:
+        extension = self._extensions.get(said.extension)
         if extension is not None:
             now = self._world.clock.seconds()
-            self._obey(extension, extension.outputs.ended(stream_id, output_id, request_id, final, now))
+            self._obey(extension, extension.outputs.ended(said.stream, said.output, said.request, final, now))
 
-    def stream_failed(self, identity: str, stream_id: str, output_id: str | None, request_id: str | None) -> None:
-        extension = self._extensions.get(identity)
+    def stream_failed(self, said: Said) -> None:
+        extension = self._extensions.get(said.extension)
         if extension is not None:
             now = self._world.clock.seconds()
-            self._obey(extension, extension.outputs.stream_failed(stream_id, output_id, request_id, now))
+            self._obey(extension, extension.outputs.stream_failed(said.stream, said.output, said.request, now))
 
-    def answered(self, identity: str, request_id: str | None, output_id: str | None, text: str) -> None:
-        extension = self._extensions.get(identity) or self._new_extension(identity)
+    def answered(self, said: Said, text: str) -> None:
+        extension = self._extensions.get(said.extension) or self._new_extension(said.extension)
         now = self._world.clock.seconds()
-        self._obey(extension, extension.outputs.answered(output_id, request_id, text, now, self._world.new_id))
+        self._obey(extension, extension.outputs.answered(said.output, said.request, text, now, self._world.new_id))
 
-    def failed(self, identity: str, request_id: str | None, message: str, error: object) -> None:
-        """ERROR from the extension; it arrives twice from the real one, and only the first counts (H11)."""
-        request = self._desks.named(identity, request_id)
+    def failed(self, said: Said, message: str, error: object) -> None:
+        """It arrives twice from the reference extension, and only the first counts (H11)."""
+        request = self._desks.named(said.extension, said.request)
         if request is None:
-            self._dropped(identity, "an error that belongs to no request", 72)
+            self._dropped(said.extension, "an error that belongs to no request", 72)
             return
         reason = CallFailed(message)
-        self._requests.failed_by(request, identity, reason, error)
-        extension = self._extensions.get(identity)
+        self._requests.failed_by(request, said.extension, reason, error)
+        extension = self._extensions.get(said.extension)
         if extension is not None:
             self._obey(extension, extension.outputs.failed(request, reason, self._world.clock.seconds()))
 
@@ -196,7 +185,7 @@ class StreamService(SessionListener, RoomListener):
 
     def _new_extension(self, identity: str) -> _Extension:
         label, whose = partial(self._desks.label, identity), partial(self._desks.whose, identity)
-        extension = _Extension(identity, Outputs(lambda: self.settings.value, label, whose))
+        extension = _Extension(identity, Outputs(self.settings, label, whose))
         self._extensions[identity] = extension
         return extension
 
@@ -272,44 +261,58 @@ class StreamService(SessionListener, RoomListener):
                 self._dropped(extension.identity, why, warning_code)
 
     def _opened(self, extension: _Extension, verdict: Opened) -> None:
+        """Show it to its room; what failed goes on unheard, yet its extension is at work on it until it is through."""
         output = verdict.output
         if verdict.again:
             self._requests.goes_on(output.request, extension.identity)
         answer = extension.answers.get(output) or self._new_answer(extension, output)
-        answer.feed = self._open_feed(answer, verdict.stream_id, heard=not output.failed)
+        if not output.failed:
+            answer.output.go_on()
+            self._show(answer, verdict.stream_id)
         self._requests.heard_from(output.request, extension.identity)
+
+    def _show(self, answer: Answer, stream_id: str) -> None:
+        session = self._sessions.by_identity(answer.identity)
+        about = ShownOutput(
+            stream_id=stream_id,
+            output_id=answer.output_id,
+            request_id=answer.request.request_id,
+            room=answer.request.room,
+            client_id=session.client_id if session is not None else answer.identity,
+            identity=answer.identity,
+        )
+        self._downstream.show(answer.output, answer.request.room_id, about)
 
     def _finished(self, extension: _Extension, verdict: Finished) -> None:
         answer = extension.answers[verdict.output]
-        feed, answer.feed = answer.feed, None
-        assert feed is not None
         if verdict.rest:
-            feed.push(verdict.rest)
-        feed.end()
+            answer.output.push(verdict.rest)
+        answer.output.end()
+        answer.is_over()
         self._over(answer)
         if not verdict.output.failed:
-            answer.text += feed.buffer.decode()
             self._answers.streamed(answer)
 
     def _failed(self, extension: _Extension, verdict: Failed) -> None:
         """What there is of it is stored."""
         answer = extension.answers[verdict.output]
-        feed, answer.feed = answer.feed, None
-        assert feed is not None
-        feed.end(str(verdict.reason))
+        if verdict.first:
+            answer.output.end(str(verdict.reason))
+            answer.is_over()
         self._requests.failed_by(answer.request, answer.identity, verdict.reason)
         self._over(answer)
-        if verdict.first:
-            answer.text += feed.buffer.decode()
-            if answer.text:
-                self._answers.failed(answer)
+        if verdict.first and answer.whole:
+            self._answers.failed(answer)
 
     def _answered(self, extension: _Extension, verdict: Answered) -> None:
         if verdict.repeated:
             self._answers.repeated(extension.answers[verdict.output], verdict.text)
             return
         answer = self._new_answer(extension, verdict.output)
-        answer.text = verdict.text
+        if verdict.text:
+            answer.output.push(verdict.text)
+        answer.output.end()
+        answer.is_over()
         self._over(answer)
         self._answers.answered(answer)
 
@@ -324,31 +327,6 @@ class StreamService(SessionListener, RoomListener):
         )
         return answer
 
-    def _open_feed(self, answer: Answer, stream_id: str, *, heard: bool) -> Feed:
-        """A new downstream form, for a new output or one that goes on after its end.
-
-        :param heard: False: nobody gets it, yet its extension is at work on it until it is through.
-        """
-        session = self._sessions.by_identity(answer.identity)
-        meta = {
-            "streamId": stream_id,
-            "outputId": answer.output_id,
-            "requestId": answer.request.request_id,
-            "source": "server",
-            "roomName": answer.request.room,
-            "clientId": session.client_id if session is not None else answer.identity,
-            "identity": answer.identity,
-        }
-        return self._downstream.start(answer.request.room_id if heard else "", meta)
-
     def _over(self, answer: Answer) -> None:
         self._requests.finished_by(answer.request, answer.identity)
         self._activity.show(answer.request.room, answer.identity, "idle", room_id=answer.request.room_id)
-
-    def room_deleted(self, room: Room) -> None:
-        """Nobody hears of its outputs any more; their extension is at work on them until it is through."""
-        for extension in self._extensions.values():
-            for answer in extension.answers.values():
-                if answer.feed is not None and answer.request.room_id == room.id:
-                    answer.feed.end("Room deleted.")
-                    answer.feed = self._open_feed(answer, "", heard=False)
