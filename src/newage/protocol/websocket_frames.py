@@ -348,18 +348,18 @@ def _header(opcode: int, size: int) -> bytes:
 
 TEXT_HEADERS: Final = tuple(_header(_TEXT, size) for size in range(1024))
 """Of nearly all text frames, by the size of their payload (36 KB); for whom ``text_frame`` is a call too many."""
-HEADERS: Final = len(TEXT_HEADERS)
+HEADER_COUNT: Final = len(TEXT_HEADERS)
 
 
 def text_header(size: int) -> bytes:
     """Of a text frame with a payload of that many bytes."""
-    return TEXT_HEADERS[size] if size < HEADERS else _header(_TEXT, size)
+    return TEXT_HEADERS[size] if size < HEADER_COUNT else _header(_TEXT, size)
 
 
 def text_frame(payload: bytes) -> bytes:
     """A whole text message, valid UTF-8."""
     size = len(payload)
-    return (TEXT_HEADERS[size] if size < HEADERS else _header(_TEXT, size)) + payload
+    return (TEXT_HEADERS[size] if size < HEADER_COUNT else _header(_TEXT, size)) + payload
 
 
 def binary_frame(payload: bytes) -> bytes:

@@ -17,7 +17,7 @@ from twisted.internet.tcp import Connection as TCPConnection
 from zope.interface import implementer
 
 from newage.protocol.engine_packet import SharedPacket
-from newage.protocol.websocket_frames import HEADERS, TEXT_HEADERS, binary_frame, text_frame, text_header
+from newage.protocol.websocket_frames import HEADER_COUNT, TEXT_HEADERS, binary_frame, text_frame, text_header
 
 if TYPE_CHECKING:
     from newage.web.transports.flushes import FlushList
@@ -187,7 +187,7 @@ class FrameWriter(ABC):
         if not self._open:
             return
         size = len(packet)
-        frame = (TEXT_HEADERS[size] if size < HEADERS else text_header(size)) + packet
+        frame = (TEXT_HEADERS[size] if size < HEADER_COUNT else text_header(size)) + packet
         if self._queue:
             self._enqueue(frame)
         else:  # the first of this turn, and mostly the only one: _enqueue without the call
