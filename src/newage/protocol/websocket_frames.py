@@ -205,7 +205,7 @@ class FrameReader:
         if size - start < 2:
             return start, None
         first, second = data[start], data[start + 1]
-        wrong = self._what_is_wrong(first, second)
+        wrong = self._header_fault(first, second)
         if wrong:
             return self._end(Violation(PROTOCOL_ERROR, wrong))
         opcode, length = first & 0x0F, second & 0x7F
@@ -223,9 +223,9 @@ class FrameReader:
                 return self._end(Violation(PROTOCOL_ERROR, "invalid data frame length (>2^63)"))
         mask = data[body - 4 : body]
         if opcode < _CLOSE:
-            wrong_message = self._begin_frame(opcode, length)
-            if wrong_message is not None:
-                return self._end(wrong_message)
+            violation = self._begin_frame(opcode, length)
+            if violation is not None:
+                return self._end(violation)
             self._final = first >= 0x80
             self._mask = mask
             self._missing = length
@@ -235,10 +235,10 @@ class FrameReader:
             return start, None
         payload = unmask(data[body:end], mask)
         if opcode == _CLOSE:
-            return self._end(_goodbye(payload))
+            return self._end(_close_event(payload))
         return end, Ping(payload) if opcode == _PING else Pong(payload)
 
-    def _what_is_wrong(self, first: int, second: int) -> str:
+    def _header_fault(self, first: int, second: int) -> str:
         """With the first two bytes of a frame; empty if nothing is."""
         opcode, length = first & 0x0F, second & 0x7F
         if first & 0x70:
@@ -312,7 +312,7 @@ class FrameReader:
         self._utf8 = None
 
 
-def _goodbye(payload: bytes) -> Close | Violation:
+def _close_event(payload: bytes) -> Close | Violation:
     """What the payload of a close frame says."""
     if not payload:
         return Close(None, "")

@@ -28,6 +28,18 @@ _PIECE_BYTES: Final = 65_536  # of a backlog, given to the transport at a time
 Send = Callable[[bytes], int]
 
 
+class Transport(Protocol):
+    """What a WebSocket needs of a transport of Twisted's, all of it public."""
+
+    def write(self, data: bytes) -> None: ...
+    def registerProducer(self, producer: Any, streaming: bool) -> None: ...
+    def unregisterProducer(self) -> None: ...
+    def pauseProducing(self) -> None: ...
+    def resumeProducing(self) -> None: ...
+    def loseConnection(self) -> None: ...
+    def abortConnection(self) -> None: ...
+
+
 class Backlog(Protocol):
     """Bytes that wait for a transport."""
 
@@ -52,7 +64,7 @@ class SocketBacklog:
 
     __slots__ = ("_data", "_emptied", "_given", "_transport")
 
-    def __init__(self, transport: Any, data: bytes, emptied: Callable[[], None]) -> None:
+    def __init__(self, transport: Transport, data: bytes, emptied: Callable[[], None]) -> None:
         self._transport = transport
         self._emptied = emptied
         self._data = bytearray(data)
@@ -96,7 +108,7 @@ class TransportBacklog:
 
     __slots__ = ("_data", "_ended", "_paused", "_transport")
 
-    def __init__(self, transport: Any) -> None:
+    def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._data = bytearray()
         self._paused = self._ended = False
@@ -140,7 +152,7 @@ class TransportBacklog:
             self._transport.unregisterProducer()
 
 
-def direct_sender(transport: Any) -> Send | None:
+def direct_sender(transport: object) -> Send | None:
     """``socket.send`` of a plain TCP transport; None for TLS and for what is no socket."""
     if isinstance(transport, TCPConnection) and not ISSLTransport.providedBy(transport):
         send: Send = transport.getHandle().send
@@ -158,7 +170,9 @@ class FrameWriter(ABC):
 
     __slots__ = ("_backlog", "_flushes", "_open", "_outbound_max", "_queue", "_queued", "_send", "_transport")
 
-    def __init__(self, transport: Any, untouched: bool, first: bytes, flushes: FlushList, outbound_max: int) -> None:
+    def __init__(
+        self, transport: Transport, untouched: bool, first: bytes, flushes: FlushList, outbound_max: int
+    ) -> None:
         self._transport = transport
         self._flushes = flushes
         self._outbound_max = outbound_max
@@ -167,7 +181,7 @@ class FrameWriter(ABC):
         self._queued = 0  # bytes of all of them but the last
         self._backlog: Backlog | None = None  # None: nothing waits, and ``_send`` may be used
         send = direct_sender(transport)
-        self._send = send or _nowhere
+        self._send = send or _discard
         if send is None:
             self._backlog = TransportBacklog(transport)
         elif not untouched:
@@ -224,9 +238,9 @@ class FrameWriter(ABC):
             return
         if len(queue) == 1:
             item = queue[0]
-            data = item.frame or _frames(item) if type(item) is SharedPacket else item
+            data = item.frame or _framed(item) if type(item) is SharedPacket else item
         else:
-            data = b"".join(map(_frames, queue))
+            data = b"".join(map(_framed, queue))
             self._queued = 0
         queue.clear()
         backlog = self._backlog
@@ -270,19 +284,19 @@ class FrameWriter(ABC):
         """Nothing goes out any more."""
         self._open = False
         self._forget_queue()
-        self._send, self._backlog = _nowhere, None
+        self._send, self._backlog = _discard, None
 
     def _forget_queue(self) -> None:
         self._queue.clear()
         self._queued = 0
 
 
-def _nowhere(data: bytes) -> int:
+def _discard(data: bytes) -> int:
     """``send`` of a connection that is lost, or is not written to directly."""
     return len(data)
 
 
-def _frames(item: bytes | SharedPacket) -> bytes:
+def _framed(item: bytes | SharedPacket) -> bytes:
     """What goes out for one thing in a queue. The first transport that writes a shared one makes it complete."""
     if type(item) is not SharedPacket:
         return item

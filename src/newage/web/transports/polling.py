@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -31,6 +31,7 @@ from newage.web.transports.nobody import NOBODY
 from newage.web.transports.poll_queue import Draw, Packet, PollQueue
 
 if TYPE_CHECKING:
+    from twisted.internet.interfaces import IDelayedCall
     from twisted.python.failure import Failure
     from twisted.web.http import Request
 
@@ -67,11 +68,11 @@ class PollingSink:
         "_hold_call",
         "_inbox",
         "_linger",
+        "_may_fetch",
         "_merge_after",
         "_packet",
         "_park_call",
         "_parked",
-        "_patient",
         "_paused",
         "_peer_closed",
         "_post",
@@ -96,13 +97,13 @@ class PollingSink:
         self._queue = PollQueue()  # what no GET took yet
         self._merge_after = settings.poll_merge_packets
         self._parked: Request | None = None
-        self._park_call: Any = None
+        self._park_call: IDelayedCall | None = None
         self._post: Request | None = None  # whose body is arriving or being delivered
         self._inbox: Iterator[bytes] | None = None  # the packets of that POST; None: they are not here yet
         self._packet = _NO_MORE  # the next of them to be delivered
         self._delivering = False
-        self._patient = True  # a GET may come while a POST is open
-        self._hold_call: Any = None  # while it waits
+        self._may_fetch = True  # a GET may come while a POST is open
+        self._hold_call: IDelayedCall | None = None  # while it waits
         self._paused = False
         self._upgrading = False
         self._state = _State.OPEN
@@ -124,7 +125,7 @@ class PollingSink:
         else:
             self._parked = request
             request.notifyFinish().addErrback(self._poll_lost, request)
-            self._park_call = self._clock.callLater(settings.poll_park_seconds, self._parked_long)
+            self._park_call = self._clock.callLater(settings.poll_park_seconds, self._park_expired)
 
     def last_poll(self, request: Request) -> None:
         """The GET after ``linger``: what waited, and CLOSE."""
@@ -203,24 +204,24 @@ class PollingSink:
         It has ``poll_hold_seconds`` to do so. One that does one thing after the other fetches nothing while its POST
         is open: it is not held again, and what waits for it is the gateway's to judge.
         """
-        if self._queue.bytes <= self._settings.poll_hold_bytes or not self._patient:
+        if self._queue.bytes <= self._settings.poll_hold_bytes or not self._may_fetch:
             return False
         if self._hold_call is None:
-            self._hold_call = self._clock.callLater(self._settings.poll_hold_seconds, self._held_long)
+            self._hold_call = self._clock.callLater(self._settings.poll_hold_seconds, self._hold_expired)
         return True
 
-    def _held_long(self) -> None:
+    def _hold_expired(self) -> None:
         self._hold_call = None
-        self._patient = False
+        self._may_fetch = False
         self._deliver()
 
-    def _go_on(self) -> None:
+    def _read_on(self) -> None:
         """A GET took something: read on in what is held."""
-        self._patient = self._patient or self._post is not None
-        if self._forget_hold():
+        self._may_fetch = self._may_fetch or self._post is not None
+        if self._end_hold():
             self._clock.callLater(0, self._deliver)
 
-    def _forget_hold(self) -> bool:
+    def _end_hold(self) -> bool:
         """:return: whether a POST was held."""
         call, self._hold_call = self._hold_call, None
         if call is not None:
@@ -229,7 +230,7 @@ class PollingSink:
 
     def _finish_post(self, ok: bool) -> None:
         post, self._post, self._inbox, self._packet = self._post, None, None, _NO_MORE
-        self._forget_hold()
+        self._end_hold()
         if post is None:
             return
         if ok:
@@ -241,7 +242,7 @@ class PollingSink:
 
     def _poll_lost(self, failure: Failure, request: Request) -> None:
         if self._parked is request:
-            self._forget_parked()
+            self._unpark()
             self._end("transport error")
 
     def _post_lost(self, failure: Failure, request: Request) -> None:
@@ -249,7 +250,7 @@ class PollingSink:
             self._post = None
             self._end("transport error")
 
-    def _parked_long(self) -> None:
+    def _park_expired(self) -> None:
         self._park_call = None
         self._release()
 
@@ -262,11 +263,11 @@ class PollingSink:
 
     def _release(self) -> None:
         """Answer the parked GET with what waits, or NOOP."""
-        request = self._forget_parked()
+        request = self._unpark()
         if request is not None:
             self._respond(request)
 
-    def _forget_parked(self) -> Request | None:
+    def _unpark(self) -> Request | None:
         request, self._parked = self._parked, None
         if self._park_call is not None:
             self._park_call.cancel()
@@ -277,7 +278,7 @@ class PollingSink:
         limit = self._settings.poll_python_max_packets if self._state is _State.OPEN and _is_python(request) else None
         packets = self._queue.take(limit)
         answer(request, 200, encode_payload(packets) if packets else NOOP, TEXT)
-        self._go_on()
+        self._read_on()
 
     def _send(self, binary: bool, packet: bytes) -> None:
         if self._state is not _State.OPEN:
@@ -381,7 +382,7 @@ class PollingSink:
         """:return: the GET that was parked, to be answered."""
         self._state = _State.CLOSED
         self._receiver = NOBODY
-        return self._forget_parked()
+        return self._unpark()
 
     def _refuse_post(self) -> None:
         """An open POST whose packets are not being delivered at the moment."""

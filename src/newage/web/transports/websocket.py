@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 from twisted.logger import Logger
@@ -31,7 +31,7 @@ from newage.protocol.websocket_frames import (
 )
 from newage.web.transports.flushes import SHARE_SECONDS, FlushList
 from newage.web.transports.nobody import NOBODY
-from newage.web.transports.outgoing import FrameWriter
+from newage.web.transports.outgoing import FrameWriter, Transport
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -89,7 +89,7 @@ class EngineWebSocket(FrameWriter):
     def __init__(
         self,
         surroundings: Surroundings,
-        transport: Any,
+        transport: Transport,
         *,
         untouched: bool,
         answer: bytes,
@@ -142,7 +142,7 @@ class EngineWebSocket(FrameWriter):
             if type(event) is bytes:
                 self._receiver.text_received(event)
             else:
-                self._take(event)
+                self._handle(event)
             if self._stopped:
                 self._undelivered = events[at:]
                 return
@@ -171,7 +171,7 @@ class EngineWebSocket(FrameWriter):
             events = self._undelivered or self._reader.receive_data(b"")
             self._undelivered = _NOTHING
             for at, event in enumerate(events, 1):
-                self._take(event)
+                self._handle(event)
                 if self._stopped:
                     self._undelivered = events[at:]
                     return
@@ -183,14 +183,14 @@ class EngineWebSocket(FrameWriter):
 
     def _rested(self) -> None:
         self._resting = False
-        self._go_on()
+        self._resume()
 
     def _stop(self) -> None:
         if not self._stopped:
             self._stopped = True
             self._transport.pauseProducing()
 
-    def _go_on(self) -> None:
+    def _resume(self) -> None:
         """Deliver what is here; only then take more from the transport."""
         if self._stopped and not self._paused and not self._resting and self.state is not State.CLOSED:
             self._stopped = False
@@ -206,11 +206,11 @@ class EngineWebSocket(FrameWriter):
         if self._paused:
             self._paused = False
             if self._undelivered or self._reader.more:
-                self._flushes.next_turn(self._go_on)  # not from within the caller
+                self._flushes.next_turn(self._resume)  # not from within the caller
             else:
-                self._go_on()
+                self._resume()
 
-    def _take(self, event: Event) -> None:
+    def _handle(self, event: Event) -> None:
         """Anything that may arrive."""
         if type(event) is bytes:
             self._receiver.text_received(event)
@@ -219,7 +219,7 @@ class EngineWebSocket(FrameWriter):
         elif isinstance(event, Violation):
             self._fail(event.code, event.reason)
         elif isinstance(event, Close):
-            self._said_goodbye()
+            self._close_received()
         elif self._control_frame_allowed() and isinstance(event, Ping) and self.state is State.OPEN:
             self._enqueue(pong_frame(event.payload))
 
@@ -235,7 +235,7 @@ class EngineWebSocket(FrameWriter):
 
     # -------------------------------------------------------------------------------------------------------- closing
 
-    def _said_goodbye(self) -> None:
+    def _close_received(self) -> None:
         if self.state is State.OPEN:
             self._enqueue(close_frame(NORMAL))
             self._drop()
