@@ -6,6 +6,7 @@ failure ack (contract C2 and 1.9). A code, once released, never changes its mean
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -19,6 +20,10 @@ class NewAgeError(Exception):
         """:param members: further members of the failure ack, by their wire names."""
         super().__init__(message)
         self.members = members
+
+    def add(self, members: Mapping[str, object]) -> None:
+        """Further members of the failure ack."""
+        self.members = {**self.members, **members}
 
 
 class ProtocolError(NewAgeError):

@@ -322,3 +322,11 @@ def test_one_at_a_time_and_no_label_never_means_two_rooms(steps: list[tuple[str,
             assert found is not Nobody.SEVERAL_ROOMS
             if isinstance(found, Request):
                 desk.settled(found)
+
+
+def test_one_that_declares_features_names_requests_until_it_goes() -> None:
+    desk = Desk()
+    desk.declare()
+    assert desk.labels
+    desk.left()
+    assert not desk.labels

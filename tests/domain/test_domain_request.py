@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from newage.domain.model import RequestMode, Role
+from newage.domain.policy import Verdict
 from newage.domain.request import Ask, Request, RoomQueue, merge_text
 
 
@@ -201,3 +202,78 @@ class QueueMachine(RuleBasedStateMachine):
 
 
 TestQueueMachine = QueueMachine.TestCase
+
+
+# ------------------------------------------------------------------------------------------------- what becomes of one
+
+
+def test_the_mode_in_force_decides() -> None:
+    request = make(role=Role.GUEST)
+    assert request.decide(RequestMode.IMMEDIATE) is Verdict.FORWARD
+    assert request.decide(RequestMode.DEFAULT) is Verdict.QUEUE
+    assert request.mode is RequestMode.DEFAULT
+    request.queue()
+    assert request.state == "queued"
+
+
+def test_what_waited_is_merged_and_told_with_it() -> None:
+    request, over, waiting = make("r"), make("over"), make("waiting")
+    request.route(("x",), [over, waiting])
+    assert [each.state for each in (request, over, waiting)] == ["recorded", "merged", "merged"]
+    over.end("expired", 1.0)
+    request.drop_ended()
+    assert request.merged == [waiting]
+    assert request.give()
+    assert not request.give(), "another extension was told it before"
+    assert (request.state, request.given, waiting.given, over.given) == ("forwarded", True, True, False)
+
+
+def test_its_time_begins_when_it_is_sent_and_is_taken_back_from_whom_it_is_not() -> None:
+    request = make()
+    request.route(("x", "y"))
+    request.send_to("x", 5.0)
+    request.send_to("y", 6.0)
+    assert (request.sent, request.active_at) == ({"x", "y"}, 6.0)
+    request.unsend("x", "nobody")
+    assert request.sent == {"y"}
+    request.heard(4.0)
+    assert request.active_at == 6.0
+    request.heard(8.0)
+    assert request.active_at == 8.0
+
+
+def test_it_ends_when_all_have_answered_or_failed() -> None:
+    request = make()
+    request.route(("x", "y"))
+    request.finish("x")
+    request.finish("stranger")
+    assert (request.finished, request.outcome) == ({"x"}, None)
+    request.answer("x", "a1")
+    assert request.outcome is None
+    assert request.fail("y")
+    assert not request.fail("y"), "only the first time counts"
+    assert request.outcome == "completed"
+
+
+def test_it_fails_when_nobody_answered() -> None:
+    request = make()
+    request.route(("x",))
+    request.finish("x")
+    assert not request.fail("x"), "its output is whole"
+    request.lose("x")
+    assert request.fail("x")
+    assert request.outcome == "failed"
+
+
+def test_late_answers_are_kept_but_change_nothing() -> None:
+    request, merged = make("r"), make("m")
+    request.route(("x",), [merged])
+    request.answer("x", "a1")
+    request.end("completed", 3.0)
+    assert (request.state, request.ended_at, merged.responses) == ("completed", 3.0, ["a1"])
+    assert merged.live, "who keeps the account ends it"
+    request.answer("y", "a2")
+    assert (request.responses, request.answered) == (["a1", "a2"], {"x"})
+    assert not request.fail("y")
+    request.lose_room()
+    assert request.gone

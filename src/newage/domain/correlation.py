@@ -72,6 +72,10 @@ class Desk:
         """Nothing would be lost with this object."""
         return not self._asked and not self._names
 
+    def declare(self) -> None:
+        """Its handshake has ``features``."""
+        self.declared = True
+
     def left(self) -> None:
         """It went: nothing that it was working on goes on, and what it can do is to be seen when it comes back."""
         self.declared = self.answered = self._labelled = False

@@ -8,6 +8,7 @@ from typing import Any
 from attrs import define, evolve, field, frozen
 
 from newage.domain.model import RequestMode, Role, read_only
+from newage.domain.policy import Verdict, decide
 
 
 @frozen(kw_only=True)
@@ -90,6 +91,92 @@ class Request:
     @property
     def live(self) -> bool:
         return self.ended_at is None
+
+    # ------------------------------------------------------------------------------------------------- until it is sent
+
+    def decide(self, mode: RequestMode) -> Verdict:
+        """What becomes of it by the mode of its room that is in force now."""
+        self.mode = mode
+        return decide(mode, self.role, has_target=self.ask.targets is not None)
+
+    def queue(self) -> None:
+        """It waits."""
+        self.state = "queued"
+
+    def route(self, targets: tuple[str, ...], waiting: Iterable[Request] = ()) -> None:
+        """These extensions are asked it, together with what the waiting ones said."""
+        self.targets = targets
+        self.merged = list(waiting)
+        for each in self.merged:
+            each.state = "merged"
+
+    def drop_ended(self) -> None:
+        """What ended meanwhile is not sent with it."""
+        self.merged = [each for each in self.merged if each.live]
+
+    def send_to(self, extension: str, now: float) -> None:
+        """It is this extension's turn to get it; its time begins anew."""
+        self.sent.add(extension)
+        self.active_at = now
+
+    def unsend(self, *extensions: str) -> None:
+        """They do not get it, or dropped it."""
+        self.sent.difference_update(extensions)
+
+    def give(self) -> bool:
+        """An extension has been told it, and what is merged into it.
+
+        :return: whether it was the first to be told.
+        """
+        for each in (*self.merged, self):
+            each.given = True
+        first, self.state = self.state != "forwarded", "forwarded"
+        return first
+
+    # ------------------------------------------------------------------------------------------------ until it is over
+
+    def heard(self, now: float) -> None:
+        """There was a sign that somebody is at work on it."""
+        self.active_at = max(self.active_at, now)
+
+    def finish(self, extension: str) -> None:
+        """Its output is whole."""
+        if self.awaits(extension):
+            self.finished.add(extension)
+
+    def lose(self, extension: str) -> None:
+        """Its output was whole, and is lost: it may fail still."""
+        self.finished.discard(extension)
+
+    def answer(self, extension: str, response_id: str) -> None:
+        """Its answer is stored."""
+        self.responses.append(response_id)
+        if self.live:
+            self.answered.add(extension)
+
+    def fail(self, extension: str) -> bool:
+        """:return: whether that counts: only the first time does, and only while an answer is awaited."""
+        counts = self.live and self.awaits(extension)
+        if counts:
+            self.failed.add(extension)
+        return counts
+
+    @property
+    def outcome(self) -> str | None:
+        """How it ends by what its extensions made of it; None while an answer is to come (contract 5.3)."""
+        if self.remaining:
+            return None
+        return "completed" if self.answered else "failed"
+
+    def end(self, state: str, now: float) -> None:
+        """No more is expected of it, nor of what was merged into it, which has its answers."""
+        self.state, self.ended_at = state, now
+        for each in self.merged:
+            each.responses = list(self.responses)
+
+    def lose_room(self) -> None:
+        """Nobody is there any more to be answered."""
+        self.gone = True
 
     def awaits(self, extension: str) -> bool:
         """Has this extension been asked and not yet finished or failed?"""

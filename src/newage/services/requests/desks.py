@@ -53,9 +53,9 @@ class Desks(SessionListener):
 
         :return: the requestId that this extension shall know it by.
         """
-        request.sent.add(extension)
-        request.active_at = self._world.clock.seconds()
-        return self._desk(extension).ask(request, self._world.clock.seconds(), self._world.new_id)
+        now = self._world.clock.seconds()
+        request.send_to(extension, now)
+        return self._desk(extension).ask(request, now, self._world.new_id)
 
     def heard(self, extension: str, request: Request) -> None:
         if (desk := self._desks.get(extension)) is not None:
@@ -65,7 +65,7 @@ class Desks(SessionListener):
         """As ``Desk.goes_on``."""
         dropped = self._desk(extension).goes_on(request, self._world.clock.seconds())
         for each in dropped:
-            each.sent.discard(extension)
+            each.unsend(extension)
         return dropped
 
     def settled(self, extension: str, request: Request) -> None:
@@ -129,7 +129,7 @@ class Desks(SessionListener):
 
     def socket_attached(self, caller: Caller) -> None:
         if caller.features and caller.kind is Kind.EXTENSION and caller.namespace == "/llm":
-            self._desk(caller.identity).declared = True
+            self._desk(caller.identity).declare()
 
     def extension_lost(self, session: Session) -> None:
         desk = self._desks.get(session.identity)

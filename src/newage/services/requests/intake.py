@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from newage.dialect import requests
 from newage.dialect.messages import carried_bytes
 from newage.domain.model import Caller, Message, RequestMode, Role, Room
-from newage.domain.policy import MUTED, Verdict, administers, decide, default_targets, effective_role, may_read
+from newage.domain.policy import MUTED, Verdict, administers, default_targets, effective_role, may_read
 from newage.domain.request import Accepted, Ask, Request, RoomQueue, Waiting
 from newage.errors import (
     ClientMissing,
@@ -109,7 +109,7 @@ class RequestService(RoomListener):
             waiting = await self._act(caller, request, room)
         except Exception as error:
             if isinstance(error, NewAgeError):
-                error.members = {**error.members, **requests.recorded(request.message_id)}
+                error.add(requests.recorded(request.message_id))
             self._sender.let_go(request)
             self._ledger.end(request, "failed", str(error) if isinstance(error, NewAgeError) else "Internal error.")
             raise
@@ -207,8 +207,7 @@ class RequestService(RoomListener):
 
     async def _act(self, caller: Caller, request: Request, room: Room) -> Waiting | None:
         """:return: what it waits for, if it was not sent yet."""
-        verdict = decide(room.mode, request.role, has_target=request.ask.targets is not None)
-        request.mode = room.mode
+        verdict = request.decide(room.mode)
         if not request.live:  # who said it left or was muted meanwhile
             pass
         elif verdict is Verdict.QUEUE:
@@ -226,7 +225,7 @@ class RequestService(RoomListener):
 
     def _waits(self, request: Request, what: str, position: int) -> Waiting:
         """It is not sent yet, and its time has not begun (A18)."""
-        request.state = Verdict.QUEUE.value
+        request.queue()
         waiting = Waiting(what=what, position=position)
         self._ledger.tell(request, requests.status(request, request.state, waiting=waiting))
         return waiting
@@ -240,11 +239,9 @@ class RequestService(RoomListener):
         waiting: list[Request] = []
         if room.mode in (RequestMode.DEFAULT, RequestMode.HOST_SUBMIT) and room.id in self._queues:
             waiting = self._queues.pop(room.id).take_for_merge()
+        request.route(targets, waiting)
         for entry in waiting:
-            entry.state = "merged"
-            self._ledger.tell(entry, requests.status(entry, "merged", merged_into=request.request_id))
-        request.merged = waiting
-        request.targets = targets
+            self._ledger.tell(entry, requests.status(entry, entry.state, merged_into=request.request_id))
         await self._sender.enter(request)
         if request.gone:
             raise RoomMissing("Room not found")  # deleted meanwhile
@@ -281,7 +278,7 @@ class RequestService(RoomListener):
         for request in queue.take_all() if queue is not None else ():
             self._ledger.end(request, "expired")
         for request in self._ledger.of_room(room.id):
-            request.gone = True
+            request.lose_room()
             self._ledger.end(request, "failed", "Room deleted.")
 
     def member_left(self, room: Room, identity: str, reason: str) -> None:
@@ -325,9 +322,9 @@ class RequestService(RoomListener):
         for request in waiting:
             if not request.live:  # taken back, or the room was deleted, while those before it were sent
                 continue
-            request.mode = room.mode
+            request.decide(room.mode)
             try:
-                request.targets = self._targets(request, room.name, exempt=False)
+                request.route(self._targets(request, room.name, exempt=False))
                 await self._sender.enter(request)
             except NewAgeError as error:
                 self._forwarder.report(request, error)

@@ -107,7 +107,7 @@ class RequestLedger:
 
     def heard_from(self, request: Request, extension: str) -> None:
         """An extension is at work on it: neither expiry nor rule 3 may pass it over."""
-        request.active_at = self._world.clock.seconds()
+        request.heard(self._world.clock.seconds())
         self._desks.heard(extension, request)
 
     def started(self, extension: str, request_id: str | None, room_id: str) -> None:
@@ -129,26 +129,23 @@ class RequestLedger:
     def finished_by(self, request: Request, extension: str) -> None:
         """Its output is whole: what the extension sends next without a requestId belongs to the next request."""
         self._desks.settled(extension, request)
-        if request.awaits(extension):
-            request.finished.add(extension)
+        request.finish(extension)
         self._forwarder.go_on(extension)
 
     def answered_by(self, request: Request, extension: str, response_id: str) -> None:
         """Its answer is stored: tell the requester, and end the request after the last one."""
-        request.responses.append(response_id)
+        request.answer(extension, response_id)
         if not request.live:
             return
-        request.answered.add(extension)
-        if request.remaining > 0:
-            self.tell(
-                request, requests.status(request, "processing", response_id=response_id, remaining=request.remaining)
-            )
+        if request.outcome is not None:
+            self.end(request, request.outcome, response_id=response_id)
         else:
-            self.end(request, "completed", response_id=response_id)
+            more = request.remaining
+            self.tell(request, requests.status(request, "processing", response_id=response_id, remaining=more))
 
     def lost_by(self, request: Request, extension: str, error: NewAgeError) -> None:
         """Its answer is whole but could not be stored."""
-        request.finished.discard(extension)
+        request.lose(extension)
         self.failed_by(request, extension, error)
 
     def failed_by(self, request: Request, extension: str, error: NewAgeError, detail: object = None) -> bool:
@@ -162,14 +159,12 @@ class RequestLedger:
         return first
 
     def _fail(self, request: Request, extension: str, error: NewAgeError, detail: object = None) -> bool:
-        if not request.live or not request.awaits(extension):
-            return False
-        request.failed.add(extension)
-        self._forwarder.report(request, error, extension, detail)
-        if request.remaining == 0:
-            status = "completed" if request.answered else "failed"
-            self.end(request, status, str(error) if status == "failed" else None)
-        return True
+        first = request.fail(extension)
+        if first:
+            self._forwarder.report(request, error, extension, detail)
+            if request.outcome is not None:
+                self.end(request, request.outcome, None if request.answered else str(error))
+        return first
 
     def awaited_of(self, extension: str) -> list[Request]:
         """The live requests this extension has still to answer."""
@@ -182,8 +177,7 @@ class RequestLedger:
         """
         if not request.live:
             return
-        request.ended_at = self._world.clock.seconds()
-        request.state = status
+        request.end(status, self._world.clock.seconds())
         self._note_end(request, status)
         self._count_down(request)
         for target in request.sent:
@@ -193,7 +187,6 @@ class RequestLedger:
                 self._desks.settled(target, request)
         self.tell(request, requests.status(request, status, response_id=response_id, message=message))
         for entry in request.merged:
-            entry.responses = list(request.responses)
             self.end(entry, status, message, response_id=response_id)
         for listener in self._listeners:
             listener.request_ended(request, message)
@@ -238,7 +231,7 @@ class RequestLedger:
         if self._ids.get((request.identity, request.request_id)) is request:
             del self._ids[request.identity, request.request_id]
         if request.live:
-            request.ended_at = self._world.clock.seconds()
+            request.end(request.state, self._world.clock.seconds())
             self._count_down(request)
 
     def sweep(self) -> None:

@@ -65,7 +65,7 @@ class Sender:
         if not request.given:
             for target in request.sent:
                 self._desks.settled(target, request)
-            request.sent.clear()
+            request.unsend(*request.sent)
 
     async def _send(self, request: Request, target: str, name: str) -> None:
         room = self._rooms.with_id(request.room_id)
@@ -93,14 +93,11 @@ class Sender:
         for entry in request.merged:
             if entry.message_id not in said and not entry.given:
                 self.take_back(entry)
-        request.merged = [entry for entry in request.merged if entry.live]
+        request.drop_ended()
         return [(e.request_id, said[e.message_id]) for e in request.merged if e.message_id in said]
 
     def _given(self, request: Request) -> None:
-        for each in (*request.merged, request):
-            each.given = True
-        if request.state != "forwarded":
-            request.state = "forwarded"
+        if request.give():
             self._ledger.tell(request, requests.status(request, "forwarded"))
 
     def _failed(self, failure: Failure, request: Request, target: str) -> None:

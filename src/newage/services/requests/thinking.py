@@ -181,7 +181,7 @@ class ConversationService(RoomListener):
         if now is None or extension not in self._able(now) or link is None or session is None:
             self._ledger.failed_by(request, extension, CallFailed("It may not speak any more."))
             return
-        request.given, request.state = True, "forwarded"
+        request.give()
         link.forward(
             ForwardedRequest(
                 request_id=name,
