@@ -120,11 +120,11 @@ class Gatehouse:
         self.door = Door(self.auth, self.sessions)
 
     def auth_namespace(self) -> Namespace:
-        events = AuthEvents(auth=self.auth, keys=self.keys, administration=self.administration, sessions=self.sessions)
+        events = AuthEvents(auth=self.auth, administration=self.administration, sessions=self.sessions)
         return self.door.open("/auth", events.handlers(), entered=events.entered)
 
     def clients_namespace(self) -> Namespace:
-        events = ClientEvents(keys=self.keys, administration=self.administration, clients=self.client_list)
+        events = ClientEvents(administration=self.administration, clients=self.client_list)
         return self.door.open("/clients", events.handlers())
 
     def sillytavern_namespace(self, kept: ExtensionSettings) -> Namespace:

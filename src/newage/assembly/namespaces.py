@@ -38,12 +38,8 @@ def make_dispatcher(
     debug: DebugEvents,
 ) -> Dispatcher:
     door = Door(people.auth, people.sessions)
-    own_key = auth.AuthEvents(
-        auth=people.auth, keys=accounts.keys, administration=people.administration, sessions=people.sessions
-    )
-    client_events = clients.ClientEvents(
-        keys=accounts.keys, administration=people.administration, clients=people.client_list
-    )
+    own_key = auth.AuthEvents(auth=people.auth, administration=people.administration, sessions=people.sessions)
+    client_events = clients.ClientEvents(administration=people.administration, clients=people.client_list)
     extension = sillytavern.SillyTavernEvents(
         auth=people.auth,
         administration=people.administration,

@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import frozen
 
-from newage.dialect import Body
+from newage.dialect import Body, rooms
 from newage.domain.model import Caller, ConnectionPolicy
 from newage.errors import InvalidRequest
 from newage.namespaces import wire
@@ -63,42 +63,31 @@ class AssignmentEvents:
 
     async def set_policy(self, caller: Caller, policy: ConnectionPolicy) -> Body:
         await self.assignments.set_policy(caller, policy)
-        return {"policy": policy.value}
+        return rooms.policy_ack(policy)
 
     def policy(self, caller: Caller, request: None) -> Body:
-        return {"policy": self.assignments.policy.value}
+        return rooms.policy_ack(self.assignments.policy)
 
     async def assign(self, caller: Caller, request: Assignment) -> Body:
         extensions = await self.assignments.assign_manually(caller, request.room, request.extensions)
-        return {"clientRoom": request.room, "extensions": list(extensions)}
+        return rooms.assigned_ack(request.room, extensions)
 
     def visible(self, caller: Caller, request: None) -> Body:
-        seen = self.assignments.visible_to(caller)
-        return {"assignments": {room: list(extensions) for room, extensions in seen.items()}}
+        return rooms.assignments_ack(self.assignments.visible_to(caller))
 
     def of_room(self, caller: Caller, ref: RoomRef) -> Body:
         """An unknown room has none."""
         name = self.rooms.meant(caller, ref.name)
-        assigned = list(self.assignments.assigned(name))
-        return {"roomName": name, "assignments": assigned, "extensions": assigned}
+        return rooms.serving_ack(name, self.assignments.assigned(name))
 
     def extensions(self, caller: Caller, request: None) -> Body:
-        details = [
-            {
-                "identity": session.identity,
-                "clientId": session.client_id,
-                "desc": session.desc,
-                "rooms": list(self.assignments.rooms_of_extension(session.identity)),
-            }
-            for session in self.assignments.extension_sessions()
-        ]
-        return {"extensions": list(self.assignments.extensions()), "details": details}
+        return rooms.extensions_ack(self.assignments.extension_sessions(), self.assignments.served())
 
     def client_rooms(self, caller: Caller, request: None) -> Body:
-        return {"rooms": list(self.assignments.client_rooms())}
+        return rooms.client_rooms_ack(self.assignments.client_rooms())
 
     def room_query(self) -> wire.Handlers:
-        """On ``/rooms``, and on ``/llm``, where clients ask before they send (contract 3.3)."""
+        """On ``/llm`` too, where clients ask before they send (contract 3.3)."""
         return {"GET_ASSIGNMENTS_FOR_ROOM": wire.answer(parse_room_ref, self.of_room, query=True)}
 
     def handlers(self) -> wire.Handlers:

@@ -8,14 +8,13 @@ from attrs import field, frozen
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from newage.dialect import Body, acks
+from newage.dialect import Body, Event, clients
 from newage.domain.model import Caller
 from newage.errors import AuthenticationFailed, BadKey, ClientMissing, InvalidRequest, NewAgeError
 from newage.namespaces import wire
 from newage.ports import ISocket
 from newage.services.accounts.auth import AuthService, HandshakeRequest
 from newage.services.accounts.key_admin import KeyAdministration
-from newage.services.accounts.keys import KeyService
 from newage.services.sessions.sessions import SessionService
 from newage.telemetry.audit import Recorder
 
@@ -56,7 +55,6 @@ class Login:
 @frozen(kw_only=True)
 class AuthEvents:
     auth: AuthService
-    keys: KeyService
     administration: KeyAdministration
     sessions: SessionService
     _issued: Recorder = field(factory=lambda: Recorder("key.generate", "CLIENT_KEY_ASSIGNED"), init=False)
@@ -75,14 +73,16 @@ class AuthEvents:
         try:
             key = await self.administration.assign(caller)
         except Exception as error:  # as_known logs what it does not know and re-raises cancellation
-            known = wire.as_known(error, "getKey")
+            known = wire.as_known(error, clients.GET_KEY)
             self._issued.failed(caller, None, known)
-            socket.emit("CLIENT_KEY_ASSIGNED", acks.failure(known))
+            self._tell(socket, clients.not_assigned(known))
             return
         self._issued.done(caller)
-        body = acks.success({"clientId": caller.client_id, "key": key, "Key": key, "message": ""})
-        socket.emit("CLIENT_KEY_ASSIGNED", body)
-        socket.emit("GET_CLIENT_KEY", body)
+        self._tell(socket, *clients.assigned(caller.client_id, key))
+
+    def _tell(self, socket: ISocket, *events: Event) -> None:
+        for event in events:
+            socket.emit(event.name, event.body)
 
     async def welcome(self, socket: ISocket, caller: Caller, request: HandshakeRequest) -> None:
         """What follows CONNECT for those who asked for a key, by ``getKey`` or by a password."""
@@ -93,29 +93,23 @@ class AuthEvents:
                 caller = await self.auth.log_in(caller, request.client_id, request.password)
             except NewAgeError as error:
                 self._logins.failed(caller, request, error)
-                socket.emit("CLIENT_KEY_ASSIGNED", acks.failure(error))
+                self._tell(socket, clients.not_assigned(error))
                 return
         if not request.wants_key:
             self._logins.done(caller, request)
         await self.deliver(socket, caller)
 
     def key_hash(self, caller: Caller, wanted: str | None) -> Body:
-        client_id = self.administration.readable_id(caller, wanted)
-        found = self.keys.newest_hash(client_id)
+        client_id, found = self.administration.newest_hash(caller, wanted)
         if found is None:
             raise BadKey("Client key not found.")
-        return {"key": found, "clientId": client_id}
+        return clients.key_ack(client_id, found)
 
     def extensions(self, caller: Caller, _: None) -> Body:
-        available = self.sessions.available_extensions()
-        identities = [session.identity for session in available]
-        if not identities:
-            raise ClientMissing("No connected SillyTavern extensions.", extensions=[], allTheSTSocket=[], details=[])
-        return {
-            "extensions": identities,
-            "allTheSTSocket": identities,
-            "details": [{"identity": s.identity, "clientId": s.client_id, "desc": s.desc} for s in available],
-        }
+        available = clients.extensions_ack(extensions := self.sessions.available_extensions())
+        if not extensions:
+            raise ClientMissing("No connected SillyTavern extensions.", **available)
+        return available
 
     async def log_in(self, socket: ISocket, login: Login) -> None:
         """LOGIN: from here on the socket counts as authenticated, and a key follows."""

@@ -6,12 +6,11 @@ from typing import Any
 
 from attrs import frozen
 
-from newage.dialect import Body
+from newage.dialect import Body, clients
 from newage.domain.model import Caller
 from newage.namespaces import wire
 from newage.namespaces.auth import parse_client_id, parse_own_id
 from newage.services.accounts.key_admin import KeyAdministration
-from newage.services.accounts.keys import KeyService
 from newage.services.sessions.client_list import ClientListService
 from newage.telemetry.audit import Recorder
 
@@ -23,28 +22,26 @@ def parse_subject(payload: Any) -> str | None:
 
 @frozen(kw_only=True)
 class ClientEvents:
-    keys: KeyService
     administration: KeyAdministration
     clients: ClientListService
 
     def all_keys(self, caller: Caller, _: None) -> Body:
-        return {"keys": self.administration.overview(caller)}
+        return clients.keys_ack(self.administration.overview(caller))
 
     def key_hash(self, caller: Caller, wanted: str | None) -> Body:
-        client_id = self.administration.readable_id(caller, wanted)
-        return {"key": self.keys.newest_hash(client_id), "clientId": client_id}
+        return clients.key_ack(*self.administration.newest_hash(caller, wanted))
 
     async def generate(self, caller: Caller, subject: str | None) -> Body:
         client_id = caller.client_id if subject is None else subject
-        return {"key": await self.administration.generate(caller, client_id), "clientId": client_id}
+        return clients.key_ack(client_id, await self.administration.generate(caller, client_id))
 
     async def remove(self, caller: Caller, subject: str | None) -> Body:
         client_id = caller.client_id if subject is None else subject
         await self.administration.remove(caller, client_id)
-        return {"clientId": client_id}
+        return clients.client_ack(client_id)
 
     def client_list(self, caller: Caller, _: None) -> Body:
-        return {"clients": self.clients.clients()}
+        return clients.list_ack(self.clients.clients())
 
     def handlers(self) -> wire.Handlers:
         generated = Recorder("key.generate", "CLIENT_KEY_GENERATED", client="")

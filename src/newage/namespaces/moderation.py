@@ -8,12 +8,11 @@ from typing import Any
 
 from attrs import frozen
 
-from newage.dialect import Body
+from newage.dialect import Body, rooms
 from newage.domain.model import Caller, RequestMode, Role
 from newage.errors import InvalidRequest, RoomDenied
 from newage.namespaces import wire
 from newage.services.rooms.moderation import ModerationService
-from newage.services.rooms.notices import muted_until
 from newage.services.rooms.rooms import RoomService
 from newage.telemetry.audit import Recorder
 
@@ -124,35 +123,36 @@ class ModerationEvents:
     moderation: ModerationService
 
     async def add(self, caller: Caller, request: Subject) -> Body:
-        who, role = await self.rooms.add(caller, request.room, request.who, request.role)
-        return {"roomName": request.room, "identity": who, "role": role.wire}
+        identity, role = await self.rooms.add(caller, request.room, request.who, request.role)
+        return rooms.added_ack(request.room, identity, role)
 
     async def remove(self, caller: Caller, request: Subject) -> Body:
         await self.rooms.remove(caller, request.room, request.who)
-        return {"roomName": request.room}
+        return rooms.room_ack(request.room)
 
     async def set_role(self, caller: Caller, request: Subject) -> Body:
         await self.moderation.set_role(caller, request.room, request.who or "", request.role)
-        return {"roomName": request.room, "role": request.role.wire}
+        return rooms.role_ack(request.room, request.role)
 
     async def kick(self, caller: Caller, request: Subject) -> Body:
         await self.moderation.kick(caller, request.room, request.who or "")
-        return {"roomName": request.room}
+        return rooms.room_ack(request.room)
 
     async def mute(self, caller: Caller, request: Subject) -> Body:
-        return muted_until(await self.moderation.mute(caller, request.room, request.who or "", request.duration))
+        term = await self.moderation.mute(caller, request.room, request.who or "", request.duration)
+        return rooms.muted_ack(term)
 
     async def unmute(self, caller: Caller, request: Subject) -> Body:
         await self.moderation.unmute(caller, request.room, request.who or "")
-        return {"roomName": request.room}
+        return rooms.room_ack(request.room)
 
     async def room_mode(self, caller: Caller, request: Mode) -> Body:
         await self.moderation.set_mode(caller, request.room or "", request.mode)
-        return {"mode": request.mode.value}
+        return rooms.mode_ack(request.mode)
 
     async def mode(self, caller: Caller, request: Mode) -> Body:
         await self.moderation.set_mode_anywhere(caller, request.room, request.mode)
-        return {"mode": request.mode.value}
+        return rooms.mode_ack(request.mode)
 
     def mutes(self) -> wire.Handlers:
         """Muting is offered on ``/rooms`` and on ``/llm``."""

@@ -6,15 +6,12 @@ from typing import Any
 
 from attrs import frozen
 
-from newage.dialect import Body
-from newage.domain.membership import Member
-from newage.domain.model import Caller, Room
+from newage.dialect import Body, rooms
+from newage.domain.model import Caller
 from newage.errors import AlreadyMember, InvalidRequest
 from newage.namespaces import wire
 from newage.services.rooms.registry import RoomRegistry
 from newage.services.rooms.rooms import RoomService
-from newage.services.sessions.client_list import client_info
-from newage.services.world import iso
 from newage.telemetry.audit import Recorder
 
 
@@ -39,30 +36,28 @@ class RoomEvents:
     rooms: RoomService
 
     def get_rooms(self, caller: Caller, request: None) -> Body:
-        rooms = list(self.registry.all())
-        return {"rooms": [room.name for room in rooms], "roomDetails": [_details(room) for room in rooms]}
+        return rooms.list_ack(list(self.registry.all()))
 
     def clients_in_room(self, caller: Caller, request: RoomName) -> Body:
-        room, members = self.rooms.members(request.name)
-        return {"roomId": room.id, "clients": [_member(member) for member in members]}
+        return rooms.members_ack(*self.rooms.members(request.name))
 
     async def create(self, caller: Caller, request: RoomName) -> Body:
-        room = await self.rooms.create(caller, request.name)
-        return {"roomName": room.name, "roomId": room.id}
+        return rooms.created_ack(await self.rooms.create(caller, request.name))
 
     async def delete(self, caller: Caller, request: RoomName) -> Body:
         await self.rooms.delete(caller, request.name)
-        return {"roomName": request.name}
+        return rooms.room_ack(request.name)
 
     async def join(self, caller: Caller, request: RoomName) -> Body | wire.Warned:
         try:
-            return _joined(await self.rooms.join(caller, request.name), caller)
+            return rooms.joined_ack(await self.rooms.join(caller, request.name), caller.identity)
         except AlreadyMember as error:
-            return wire.Warned(str(error), _joined(self.registry.require(request.name), caller))
+            room = self.registry.require(request.name)
+            return wire.Warned(str(error), rooms.joined_ack(room, caller.identity))
 
     async def leave(self, caller: Caller, request: RoomName) -> Body:
         await self.rooms.leave(caller, request.name)
-        return {"roomName": request.name}
+        return rooms.room_ack(request.name)
 
     def handlers(self) -> wire.Handlers:
         def noted(action: str, tag: str) -> Recorder:
@@ -76,29 +71,3 @@ class RoomEvents:
             "JOIN_ROOM": wire.answer(parse_room_name, self.join, audit=noted("join", "ROOM_JOINED")),
             "LEAVE_ROOM": wire.answer(parse_room_name, self.leave, audit=noted("leave", "ROOM_LEFT")),
         }
-
-
-def _joined(room: Room, caller: Caller) -> Body:
-    return {"roomName": room.name, "roomId": room.id, "role": room.members[caller.identity].wire}
-
-
-def _member(member: Member) -> Body:
-    return {
-        **client_info(member.session),
-        "role": member.role.wire,
-        "online": member.online,
-        "muted": member.muted,
-    }
-
-
-def _details(room: Room) -> Body:
-    return {
-        "name": room.name,
-        "roomId": room.id,
-        "master": room.master,
-        "managers": [who for who, role in room.members.items() if role.wire == "manager"],
-        "memberCount": len(room.members),
-        "mode": room.mode.value,
-        "createdAt": iso(room.created_at),
-        "kind": room.kind.value,
-    }

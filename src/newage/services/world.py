@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from time import time
 
 from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
 
+from newage.domain.times import iso
+
 
 def wall_clock() -> float:
     """Seconds since the epoch; whoever sets the machine's clock makes it jump."""
     return time()
-
-
-def iso(seconds: float) -> str:
-    """Seconds since the epoch as ISO-8601 UTC with milliseconds and ``Z`` (contract C9).
-
-    Rounded, not cut: the last moment there is, .999, is a little less as a float.
-    """
-    whole, milliseconds = divmod(round(seconds * 1000), 1000)
-    return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z"
 
 
 @frozen(kw_only=True)

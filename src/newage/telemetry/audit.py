@@ -14,7 +14,7 @@ from typing import Any
 
 from twisted.logger import Logger, LogLevel
 
-from newage.domain.model import Caller
+from newage.domain.model import Caller, Session
 from newage.errors import AuthenticationFailed, BadKey, NewAgeError, NotAuthorised
 from newage.telemetry.logs import LogQuota
 
@@ -143,6 +143,11 @@ def of_caller(caller: Caller) -> dict[str, Any]:
         "address": caller.peer.address,
         "namespace": caller.namespace,
     }
+
+
+def of_session(session: Session) -> dict[str, Any]:
+    """What a session says of itself, beyond what ``of_caller`` tells."""
+    return {"clientType": session.client_type}
 
 
 def outcome_of(error: NewAgeError) -> str:

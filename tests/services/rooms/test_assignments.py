@@ -132,7 +132,7 @@ def test_free_shares_no_list(kit: Kit, crowd: dict[str, str]) -> None:
     kit.extension("Z")
     kit.settle()
     assert assigned(kit) == {"a": "XYZ", "b": "XYZ", "c": "XYZ"}
-    assert kit.assignments.rooms_of_extension("Z") == ("a", "b", "c")
+    assert kit.assignments.served()["Z"] == ("a", "b", "c")
 
 
 # -------------------------------------------------------------------------------------------------------------- manual

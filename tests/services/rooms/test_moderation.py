@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
 from hubkit import Kit, failure_of, faults, result_of
+from newage.dialect.rooms import muted_ack
 from newage.domain.history import Change
 from newage.domain.model import PERMANENT, Caller, RequestMode, Role, Term
 from newage.domain.policy import MUTED
@@ -19,7 +20,6 @@ from newage.errors import NewAgeError, NotAuthorised, NotMember, RoomDenied, Roo
 from newage.ports import IRoomListener, Said
 from newage.services.rooms.moderation import MODES_AT_ONCE
 from newage.services.rooms.mutes import LONGEST_TIMER, RETRY_SECONDS
-from newage.services.rooms.notices import muted_until
 
 FOREVER = "9999-12-31T23:59:59.999Z"
 ROLES = {"mas": Role.MASTER, "man": Role.MANAGER, "mate": Role.MANAGER, "spe": Role.SPECIAL, "gue": Role.GUEST}
@@ -307,7 +307,7 @@ def test_nobody_is_kicked_out_of_the_own_room(hub: Kit) -> None:
 def test_a_mute_is_acked_shown_and_noted(hub: Kit) -> None:
     ack = result_of(mute(hub, "man", "gue", 90))
     until = "2023-11-14T22:14:50.000Z"  # 90 s after EPOCH
-    assert muted_until(ack) == {"mutedUntil": until, "duration": 90}
+    assert muted_ack(ack) == {"mutedUntil": until, "duration": 90}
     heard = hub.heard("MEMBER_MUTED")
     assert set(heard) == at(*MEMBERS, on=("/llm",))
     assert heard["gue/llm"] == [
@@ -347,7 +347,7 @@ def test_the_note_tells_the_length_in_full(hub: Kit, duration: float, words: str
 @pytest.mark.parametrize("duration", [0, -1, -0.5, 1e300, PERMANENT])
 def test_no_length_or_one_beyond_all_time_is_for_ever(hub: Kit, duration: float) -> None:
     ack = result_of(mute(hub, "mas", "gue", duration))
-    assert muted_until(ack) == {"mutedUntil": FOREVER, "duration": "permanent"}
+    assert muted_ack(ack) == {"mutedUntil": FOREVER, "duration": "permanent"}
     assert hub.heard("MEMBER_MUTED")["mas/llm"][0]["mutedUntil"] == FOREVER
     assert notes(hub)[-1] == "[System] gue has been permanently muted by mas."
     hub.clock.advance(LONGEST_TIMER * 2)

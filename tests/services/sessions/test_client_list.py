@@ -11,30 +11,12 @@ from authkit import Gatehouse
 from newage.domain.delivery import Audience
 from newage.domain.model import MONITOR_ROOM, Session
 from newage.ports import ISessionListener
-from newage.services.sessions.client_list import ClientListService, ClientListSettings, client_info
+from newage.services.sessions.client_list import ClientListService, ClientListSettings
 
 
 @pytest.fixture
 def house(tmp_path: Path) -> Gatehouse:
     return Gatehouse(tmp_path)
-
-
-def test_client_info_suits_every_reader() -> None:
-    session = Session(
-        client_id="web1", identity="web1-a", client_type="web-app", desc="d", html="<b>", connected_at=1.5
-    )
-    assert client_info(session) == {
-        "id": "web1",
-        "clientId": "web1",
-        "identity": "web1-a",
-        "clientType": "web-app",
-        "desc": "d",
-        "description": "d",
-        "clientDesc": "d",
-        "html": "<b>",
-        "clientHTML": "<b>",
-        "connectedAt": "1970-01-01T00:00:01.500Z",
-    }
 
 
 def test_is_a_listener(house: Gatehouse) -> None:

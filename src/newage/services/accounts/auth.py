@@ -9,6 +9,7 @@ from typing import ClassVar
 from attrs import define, evolve, field, frozen
 from twisted.logger import Logger
 
+from newage.dialect.clients import GET_KEY
 from newage.domain.ids import is_extension_id, is_valid_identity
 from newage.domain.model import Agent, Caller, KeyRecord, Kind, Peer, Rank, Scope, Session
 from newage.domain.policy import granted
@@ -22,7 +23,6 @@ from newage.services.accounts.trust import TrustService
 from newage.services.sessions.names import Names
 from newage.services.world import World
 
-GET_KEY = "getKey"
 BOOTSTRAP_NAMESPACES = frozenset({"/sillytavern", "/auth", "/function_call"})
 PASSWORD_NAMESPACES = frozenset({"/sillytavern", "/auth"})
 

@@ -6,13 +6,15 @@ it others', too.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from attrs import define, field
 from twisted.logger import Logger
 
+from newage.dialect.clients import HIDDEN
 from newage.domain.ids import is_valid_id
 from newage.domain.model import Caller, Kind, Rank
+from newage.domain.policy import may_operate
 from newage.domain.rank import may_touch
 from newage.errors import ClientMissing, NotAuthorised
 from newage.services.accounts.keys import Grant, KeyService
@@ -21,7 +23,6 @@ from newage.services.sessions.sessions import SessionService
 from newage.telemetry.audit import Recorder
 
 REMOVING_ABSENT_KEY = 61  # warningCode
-HIDDEN = "***"
 NOT_YOURS = "You are have no right to get others key."  # the reference server's words
 
 # What to do, beside the words of a refusal.
@@ -49,32 +50,33 @@ class KeyAdministration:
 
     # --------------------------------------------------------------------------------------------------- of others
 
-    def overview(self, caller: Caller) -> dict[str, Any]:
-        """The hash of every id that has a key and is not above the caller.
+    def overview(self, caller: Caller) -> dict[str, str | None]:
+        """The newest hash of every id that has a key and is not above the caller.
 
         Extensions see who, not the hash; so do administrators of one another.
 
         :raises NotAuthorised: client kind, or no sensitive rights.
         """
         self._require(caller)
-        shown: dict[str, Any] = {}
+        shown: dict[str, str | None] = {}
         for client_id in self._keys.client_ids():
             if self.rank_of(client_id) <= caller.rank:
                 readable = caller.kind is Kind.ADMIN and self._may_touch(caller, client_id)
-                shown[client_id] = {"key": self._keys.newest_hash(client_id) if readable else HIDDEN, "rooms": []}
+                shown[client_id] = self._keys.newest_hash(client_id) if readable else HIDDEN
         return shown
 
-    def readable_id(self, caller: Caller, wanted: str | None) -> str:
-        """Whose hash the caller may see: its own, and an administrator that of anybody below.
+    def newest_hash(self, caller: Caller, wanted: str | None) -> tuple[str, str | None]:
+        """A clientId and the hash of its newest key: one's own, and for an administrator that of anybody below.
 
-        :raises NotAuthorised: it may not.
+        :param wanted: a clientId; None is the caller's own.
+        :raises NotAuthorised: it is not for the caller.
         """
         client_id = caller.client_id if wanted is None else wanted
         if client_id != caller.client_id and caller.kind is not Kind.ADMIN:
             raise NotAuthorised(NOT_YOURS)
         if (client_id != caller.client_id and not caller.sensitive) or not self._may_touch(caller, client_id):
             raise NotAuthorised("Unauthorized")
-        return client_id
+        return client_id, self._keys.newest_hash(client_id)
 
     async def generate(self, caller: Caller, client_id: str) -> str:
         """Issue a key for oneself, or for somebody below.
@@ -151,7 +153,7 @@ class KeyAdministration:
     # ------------------------------------------------------------------------------------------------------- rights
 
     def _require(self, caller: Caller) -> None:
-        if caller.kind is Kind.CLIENT or not caller.sensitive:
+        if not may_operate(caller):
             raise NotAuthorised("Unauthorized")
 
     def _require_reach(self, caller: Caller, client_id: str) -> None:

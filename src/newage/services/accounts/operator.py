@@ -13,11 +13,12 @@ from attrs import define
 
 from newage.domain.ids import is_extension_id, is_valid_id
 from newage.domain.model import KeyRecord, Rank, Scope
+from newage.domain.times import iso
 from newage.errors import BadParameter, NewAgeError, NotFound
 from newage.services.accounts.attempts import AttemptLimiter
 from newage.services.accounts.keys import Grant, KeyService
 from newage.services.accounts.trust import TrustService
-from newage.services.world import World, iso
+from newage.services.world import World
 from newage.telemetry.audit import FAILED, OK, emit
 
 PAGE = 500  # keys in one answer

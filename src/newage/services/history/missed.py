@@ -13,12 +13,13 @@ from newage.dialect import messages
 from newage.domain.history import Missed
 from newage.domain.model import Caller, Kind, Role, Room, Session
 from newage.domain.policy import may_read
+from newage.domain.times import iso
 from newage.errors import BadParameter, NotMember, RoomMissing
 from newage.ports import IMarkStore, IMessageStore, IOutbox
 from newage.services.events import RoomListener, SessionListener
 from newage.services.history.limits import HistorySettings
 from newage.services.rooms.registry import RoomRegistry
-from newage.services.world import World, iso
+from newage.services.world import World
 from newage.settings import Live
 
 LOOK_BACK = 2000  # messages searched for a point in time; what a room keeps at most

@@ -5,7 +5,8 @@ from __future__ import annotations
 from attrs import frozen
 from twisted.internet.interfaces import IDelayedCall
 
-from newage.domain.delivery import Audience, Emission
+from newage.dialect import rooms
+from newage.domain.delivery import Audience
 from newage.domain.model import Room, Session
 from newage.ports import IOutbox
 from newage.services.events import RoomListener, SessionListener
@@ -48,14 +49,8 @@ class ActivityService(SessionListener, RoomListener):
         """
         if room_id is not None and self._rooms.with_id(room_id) is None:
             return
-        body = {
-            "identity": identity,
-            "clientId": self._sessions.named(identity).client_id,
-            "roomName": room,
-            "status": status,
-            "timestamp": self._world.timestamp(),
-        }
-        self._outbox.publish(Emission("/llm", "MEMBER_STATUS_UPDATE", (body,), (Audience.room(room),)))
+        event = rooms.status(room, self._sessions.named(identity), status, self._world.timestamp())
+        self._outbox.publish(*event.to(Audience.room(room)))
 
     def start_typing(self, name: str, identity: str) -> None:
         """Shown once; each further call only prolongs it."""
@@ -107,12 +102,8 @@ class ActivityService(SessionListener, RoomListener):
     def session_gone(self, session: Session) -> None:
         for typed in self.typing_in(session.identity):
             self.stop_typing(typed, session.identity)
-        body = {"clientId": session.client_id, "identity": session.identity, "reason": "disconnect"}
         for name in self._rooms.rooms_of(session.identity):
             room = self._rooms.require(name)
-            if len(room.members) == 1:
-                continue
-            for namespace in ("/", "/rooms"):
-                left = {**body, "roomName": name, "roomId": room.id}
-                self._outbox.publish(Emission(namespace, "MEMBER_LEFT", (left,), (Audience.room(name),)))
-            self.show(name, session.identity, "offline")
+            if len(room.members) > 1:
+                self._outbox.publish(*rooms.left(room, session, "disconnect").to(Audience.room(name)))
+                self.show(name, session.identity, "offline")

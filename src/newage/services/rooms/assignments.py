@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredLock
@@ -11,7 +10,8 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from newage.domain.delivery import Audience, Emission
+from newage.dialect import Event, rooms
+from newage.domain.delivery import Audience
 from newage.domain.model import Caller, ConnectionPolicy, Kind, Role, Room, RoomKind, Session
 from newage.domain.policy import Assignments, administers, assign
 from newage.errors import ClientMissing, InvalidRequest, NotAuthorised, RoomMissing
@@ -107,19 +107,24 @@ class AssignmentService(SessionListener, RoomListener):
             return seen
         return {room: seen[room] for room in self._rooms.rooms_of(actor.identity) if room in seen}
 
-    def extension_sessions(self) -> tuple[Session, ...]:
-        """Those of the available extensions that are there, earliest first."""
-        found = (self._sessions.by_identity(identity) for identity in self._extensions)
-        return tuple(session for session in found if session is not None)
+    def extension_sessions(self) -> dict[str, Session | None]:
+        """The available extensions by identity, earliest first."""
+        return {identity: self._sessions.by_identity(identity) for identity in self._extensions}
 
-    def rooms_of_extension(self, identity: str) -> tuple[str, ...]:
-        return tuple(room for room, extensions in self.all().items() if identity in extensions)
+    def served(self) -> dict[str, tuple[str, ...]]:
+        """The rooms that each available extension serves."""
+        found: dict[str, list[str]] = {identity: [] for identity in self._extensions}
+        for room, extensions in self.all().items():
+            for identity in extensions:
+                found[identity].append(room)
+        return {identity: tuple(served) for identity, served in found.items()}
 
     def announce_to(self, sid: str, identity: str) -> None:
-        """AVAILABLE_EXTENSIONS of one's own room to a socket that has just come to ``/rooms``."""
+        """Tell who serves its rooms to a socket that has just come to ``/rooms``."""
         for room in self._rooms.rooms_of(identity):
             if room in self._client_rooms:
-                self._outbox.emit(sid, "AVAILABLE_EXTENSIONS", self._view(room))
+                event = self._served(room)
+                self._outbox.emit(sid, event.name, event.body)
 
     # ------------------------------------------------------------------------------------------------------- changes
 
@@ -290,15 +295,14 @@ class AssignmentService(SessionListener, RoomListener):
         return {room.name: names for room, names in rooms if room is not None}
 
     def _announce(self) -> None:
-        """AVAILABLE_EXTENSIONS to every client room whose list changed or that is new, empty lists included."""
+        """Tell every client room whose list changed or that is new, empty lists included."""
         self._announcement = None
         self._recompute()
         before, self._announced = self._announced, dict(self._assignments)
         everybody, self._everybody = self._everybody, False
         for room, extensions in self._assignments.items():
             if everybody or before.get(room) != extensions:
-                to = (Audience.room(room),)
-                self._outbox.publish(Emission("/rooms", "AVAILABLE_EXTENSIONS", (self._view(room),), to))
+                self._outbox.publish(*self._served(room).to(Audience.room(room)))
 
-    def _view(self, room: str) -> dict[str, Any]:
-        return {"extensions": list(self.assigned(room)), "roomName": room, "policy": self.policy.value}
+    def _served(self, room: str) -> Event:
+        return rooms.served(room, self.assigned(room), self.policy)

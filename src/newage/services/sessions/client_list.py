@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from attrs import define, field, frozen
 from twisted.internet.interfaces import IDelayedCall
 
-from newage.domain.delivery import EVERYBODY, Audience, Emission
+from newage.dialect import Body, clients
+from newage.domain.delivery import EVERYBODY, Audience
 from newage.domain.model import MONITOR_ROOM, Caller, Kind, Session
 from newage.ports import IOutbox
 from newage.services.events import SessionListener
-from newage.services.world import World, iso
+from newage.services.world import World
 from newage.settings import limit
 
 EXTENSION_SOCKETS = Audience.of_kind(Kind.EXTENSION)
@@ -31,22 +31,6 @@ class ClientListSettings:
     )
 
 
-def client_info(session: Session) -> dict[str, Any]:
-    """The superset that all readers understand; never any key material."""
-    return {
-        "id": session.client_id,
-        "clientId": session.client_id,
-        "identity": session.identity,
-        "clientType": session.client_type,
-        "desc": session.desc,
-        "description": session.desc,
-        "clientDesc": session.desc,
-        "html": session.html,
-        "clientHTML": session.html,
-        "connectedAt": iso(session.connected_at),
-    }
-
-
 @define(eq=False)
 class ClientListService(SessionListener):
     """Pushes the list once per interval, however many came and went in it.
@@ -63,14 +47,9 @@ class ClientListService(SessionListener):
     _pending: IDelayedCall | None = field(default=None, init=False)
     _quiet_until: float = field(default=0.0, init=False)
 
-    def clients(self) -> list[dict[str, Any]]:
-        """ClientInfo of every session."""
-        sessions = self._online()
-        infos = [client_info(session) for session in sessions]
-        if sum(3 * len(s.desc) + 2 * len(s.html) for s in sessions) > self._settings.client_list_max_chars:
-            for info in infos:
-                info.update(html="", clientHTML="")
-        return infos
+    def clients(self) -> list[Body]:
+        """What is to be said of every session."""
+        return clients.infos(self._online(), self._settings.client_list_max_chars)
 
     def changed(self) -> None:
         """Announce soon."""
@@ -90,15 +69,14 @@ class ClientListService(SessionListener):
         everyone = self.clients()
         pause = len(everyone) * self._settings.client_list_ms_per_client / 1000
         self._quiet_until = self._world.clock.seconds() + pause
-        names = ["UPDATE_CONNECTED_CLIENTS", *(["update_connected_clients"] if self._alias_events else [])]
-        for name in names:
-            payload = ({"clients": everyone},)
-            self._outbox.publish(Emission("/clients", name, payload, (EVERYBODY,)))
-            self._outbox.publish(Emission("/", name, payload, (Audience.room(MONITOR_ROOM),)))
-        others = [info for info in everyone if Kind.of(info["clientType"]) is not Kind.EXTENSION]
-        theirs = ({"clients": others, "nonSillyTavernClients": others},)
-        for namespace in ("/clients", "/auth"):
-            self._outbox.publish(Emission(namespace, "CONNECTED_CLIENTS_UPDATE", theirs, (EXTENSION_SOCKETS,)))
+        for event, to in (
+            (clients.connected(everyone, "/clients"), EVERYBODY),
+            (clients.connected(everyone, "/"), Audience.room(MONITOR_ROOM)),
+        ):
+            self._outbox.publish(*event.to(to))
+            if self._alias_events:
+                self._outbox.publish(*event.alias().to(to))
+        self._outbox.publish(*clients.connected_to_extensions(everyone).to(EXTENSION_SOCKETS))
 
     # ------------------------------------------------------------------------------------------------------- listening
 

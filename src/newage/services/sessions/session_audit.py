@@ -7,7 +7,7 @@ from zope.interface import implementer
 
 from newage.domain.model import Caller, Session
 from newage.ports import ISessionListener
-from newage.telemetry.audit import Recorder
+from newage.telemetry.audit import Recorder, of_session
 
 MAX_ADDRESSES = 64  # of one session
 
@@ -32,7 +32,7 @@ class SessionAudit:
         self._last[caller.identity] = caller
         if caller.peer.address not in known and len(known) < MAX_ADDRESSES:
             known.add(caller.peer.address)
-            self._came.done(caller, clientType=caller.session.client_type)
+            self._came.done(caller, **of_session(caller.session))
 
     def socket_detached(self, caller: Caller) -> None:
         """Only the end of the session counts."""
