@@ -17,8 +17,6 @@ from newage.domain.model import Caller, ConnectionPolicy, Peer, RequestMode, Rol
 from newage.errors import AuthenticationFailed, BadKey, NewAgeError, NotAuthorised, RoomMissing
 from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.debug import DebugEvents
-from newage.services.sessions.session_audit import MAX_ADDRESSES as MAX_ADDRESSES_OF_SESSION
-from newage.services.sessions.session_audit import SessionAudit
 from newage.telemetry.audit import (
     FAILED,
     LINES_PER_SECOND,
@@ -199,43 +197,6 @@ class TestFile:
         text = (folder / "combined.log").read_text("utf-8")
         for label in ("[SERVER_START]: newage", "[ROOM_CREATED]: web1", "[SERVER_STOP]: newage stopped"):
             assert label in text
-
-
-class TestAttendance:
-    def test_a_session_comes_once_from_each_address_and_goes_once(self, logged: Logged) -> None:
-        attendance = SessionAudit()
-        here, elsewhere = caller(), caller("10.0.0.2", sid="s3")
-        attendance.session_appeared(here.session)
-        attendance.socket_attached(here)
-        attendance.socket_attached(caller(sid="s2"))
-        attendance.socket_attached(elsewhere)
-        attendance.socket_detached(here)
-        attendance.session_gone(here.session)
-        assert [(fact["action"], fact["address"]) for fact in logged.audited()] == [
-            ("connect", "10.0.0.1"),
-            ("connect", "10.0.0.2"),
-            ("disconnect", "10.0.0.2"),
-        ]
-        assert logged.tags() == ["CLIENT_CONNECTED", "CLIENT_CONNECTED", "CLIENT_DISCONNECTED"]
-        attendance.session_appeared(here.session)
-        attendance.socket_attached(here)
-        assert logged.audited()[-1]["clientType"] == "web-app"
-
-    def test_extensions(self, logged: Logged) -> None:
-        attendance = SessionAudit()
-        who = caller()
-        attendance.session_appeared(who.session)
-        attendance.socket_attached(who)
-        attendance.extension_available(who.session)
-        attendance.extension_lost(who.session)
-        assert logged.tags()[1:] == ["EXTENSION_CONNECTED", "EXTENSION_DISCONNECTED"]
-        assert {fact["namespace"] for fact in logged.audited()[1:]} == {"/llm"}
-
-    def test_addresses_of_a_session_are_bounded(self, logged: Logged) -> None:
-        attendance = SessionAudit()
-        for number in range(MAX_ADDRESSES_OF_SESSION + 3):
-            attendance.socket_attached(caller(f"10.0.0.{number}"))
-        assert len(logged.audited()) == MAX_ADDRESSES_OF_SESSION
 
 
 def test_a_refused_handshake_is_a_fact_without_its_key(tmp_path: Path, logged: Logged) -> None:
