@@ -27,9 +27,11 @@ THEIRS: set[str] = {
     "web/transports/handover.py: transport.wrappedProtocol",
 }
 
-# A packet for many receivers, which has places that its first transport fills: a call for each would cost every token.
+# A packet for many receivers, which has places that its first transport fills, and what they are charged for it: a call
+# for each would cost every token.
 BLANKS: set[str] = {
     "gateway/engineio/tracing.py: packet.held",
+    "gateway/socketio/hub.py: connection.credit",
     "web/transports/outgoing.py: item.frame",
     "web/transports/outgoing.py: item.held",
     "web/transports/outgoing.py: last.held",
@@ -48,10 +50,6 @@ BINDING: set[str] = {
 SET_TODAY: set[str] = {
     "daemon/control.py: self._factory.users",
     "daemon/home.py: self.logs.debug",
-    "gateway/engineio/tracing.py: self.connection.sink",
-    "gateway/socketio/hub.py: connection.credit",
-    "gateway/socketio/multiplex.py: connection.cap",
-    "gateway/socketio/multiplex.py: self.connection.cap",
     "web/site.py: request.exclusive",
 }
 

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from twisted.internet.task import Clock
 
+from gateway_doubles import Site
 from hubkit import Kit
 from logkit import Logged
 from newage.assembly.core import make_core
 from newage.assembly.inspection import BANNER, Inspection, Text
 from newage.config import Config, ServerSettings
+from newage.gateway.engineio.connection import Connection
 from newage.services.requests.limits import RequestSettings
 
 
@@ -29,16 +31,6 @@ class Console:
 
     def at_end(self, call: Any) -> None:
         self.ends.append(call)
-
-
-class Connection:
-    """As much of one as a tracer looks at."""
-
-    closed = False
-
-    def __init__(self) -> None:
-        self.sent: list[bytes] = []
-        self.sink: Any = SimpleNamespace(name="websocket", bind=lambda receiver: None, send_text=self.sent.append)
 
 
 @pytest.fixture
@@ -117,23 +109,23 @@ class TestWho:
 class TestTrace:
     def test_the_packets_of_a_session(self, kit: Kit) -> None:
         kit.connect("web1")
-        console, connection = Console(), Connection()
+        console, (connection, sink) = Console(), Site().open()
         names = names_of(kit, console, web1=connection)
         assert repr(names["trace"]("web1")) == "tracing 1 connections of web1"
-        connection.sink.send_text(b"4a")
+        connection.send_text(b"4a")
         assert console.lines == ["web1#0 -> 4a"]
         names["untrace"]()
-        connection.sink.send_text(b"4b")
+        connection.send_text(b"4b")
         assert console.lines == ["web1#0 -> 4a"]
-        assert connection.sent == [b"4a", b"4b"]
+        assert sink.take() == [b"4a", b"4b"]
 
     def test_it_ends_with_the_console(self, kit: Kit) -> None:
         kit.connect("web1")
-        console, connection = Console(), Connection()
+        console, (connection, _) = Console(), Site().open()
         names_of(kit, console, web1=connection)["trace"]("web1")
         for end in console.ends:
             end()
-        connection.sink.send_text(b"4a")
+        connection.send_text(b"4a")
         assert console.lines == []
 
     def test_nobody(self, kit: Kit) -> None:

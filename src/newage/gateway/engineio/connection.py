@@ -39,7 +39,7 @@ SLOW_CONSUMER = "slow consumer"
 _PONG = b"3"
 _MESSAGE = 0x34
 
-MakeUpper: TypeAlias = "Callable[[Connection], Upper]"  # called while the connection is made: it may set its ``cap``
+MakeUpper: TypeAlias = "Callable[[Connection], Upper]"  # called while the connection is made
 
 
 @frozen(kw_only=True)
@@ -78,7 +78,6 @@ class Connection:
         "_slow_path",
         "_timer",
         "_upper",
-        "cap",
         "closed",
         "context",
         "credit",
@@ -93,7 +92,6 @@ class Connection:
         self.peer = peer
         self.context = context
         self.closed = False
-        self.cap = context.engine.max_payload_bytes  # bytes of a message that is read; the layer above's to lower
         self.credit = context.credit
         self._session = EngineSession(context.engine, context.timers.now())
         self._outbound = OutboundQueue(context.limits)
@@ -117,7 +115,7 @@ class Connection:
         if self._slow_path and self._intercept(False, packet):
             return
         try:
-            if 0 < len(packet) <= self.cap and packet[0] == _MESSAGE:
+            if 0 < len(packet) <= self._upper.cap and packet[0] == _MESSAGE:
                 self._upper.text(packet)
             else:
                 self._control(packet)
@@ -149,7 +147,7 @@ class Connection:
         """Anything but a message of a permitted size. One within the announced size ends nothing (contract A30)."""
         if len(packet) > self.context.engine.max_payload_bytes:
             raise ProtocolError("packet too large")
-        if packet[:1] == MESSAGE and len(packet) > self.cap:
+        if packet[:1] == MESSAGE and len(packet) > self._upper.cap:
             self._upper.oversized(packet)
             return
         if is_base64(packet):
@@ -265,6 +263,11 @@ class Connection:
         if pending > context.limits.max_outbound_bytes and not self.closed:
             self._outbound.exceeded(pending, context.timers.now())
             self.arm()
+
+    def interpose(self, sink: IFrameSink, receiver: IReceiver) -> None:
+        """Send through ``sink``, and receive through ``receiver``: both stand before the transport of the moment."""
+        self.sink.bind(receiver)
+        self.sink = sink
 
     # ---------------------------------------------------------------------------------------------------------- times
 

@@ -17,10 +17,11 @@ MessageHandler: TypeAlias = Callable[[Connection, bytes, bool], None]
 class Plain:
     """Gives each message of one connection to a function: ``make_upper=partial(Plain, on_message=handler)``."""
 
-    __slots__ = ("_connection", "_on_message")
+    __slots__ = ("_connection", "_on_message", "cap")
     deadline = NEVER
 
     def __init__(self, connection: Connection, on_message: MessageHandler) -> None:
+        self.cap = connection.context.engine.max_payload_bytes
         self._connection = connection
         self._on_message = on_message
 

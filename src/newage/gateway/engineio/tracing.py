@@ -90,8 +90,7 @@ class Tap:
         self._wrapper: Any = self.sink
         if self.sink.name == "websocket":
             self._wrapper = TracingSink(self.sink, self.say)
-        self.sink.bind(TracingReceiver(self))
-        connection.sink = self._wrapper
+        connection.interpose(self._wrapper, TracingReceiver(self))
 
     @property
     def in_place(self) -> bool:
@@ -109,8 +108,7 @@ class Tap:
 
     def remove(self) -> None:
         if self.in_place:
-            self.connection.sink = self.sink
-            self.sink.bind(self.connection)
+            self.connection.interpose(self.sink, self.connection)
 
 
 class Tracer:

@@ -13,17 +13,21 @@ class Upper(Protocol):
     """
 
     @property
+    def cap(self) -> int:
+        """Bytes of a message that is read at the moment, its kind included."""
+
+    @property
     def deadline(self) -> float:
         """When ``tick`` is due, in seconds on the connection's clock; after a change call ``Connection.arm``."""
 
     def text(self, packet: bytes) -> None:
-        """One MESSAGE packet of at most ``Connection.cap`` bytes, its kind included."""
+        """One MESSAGE packet of at most ``cap`` bytes, its kind included."""
 
     def binary(self, payload: bytes) -> None:
         """One binary packet."""
 
     def oversized(self, packet: bytes) -> None:
-        """One MESSAGE packet beyond ``Connection.cap``, yet within the size that was announced."""
+        """One MESSAGE packet beyond ``cap``, yet within the size that was announced."""
 
     def tick(self, now: float) -> None:
         """The deadline has passed, or something else was due."""

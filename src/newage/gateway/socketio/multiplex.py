@@ -34,7 +34,7 @@ def multiplexer(
 class Multiplex:
     """Gives each packet of a connection to its socket. Raises ProtocolError to the connection, which closes then."""
 
-    __slots__ = ("_dispatcher", "_due", "_hub", "_make_sid", "_session", "connection", "settings", "timers")
+    __slots__ = ("_dispatcher", "_due", "_hub", "_make_sid", "_session", "cap", "connection", "settings", "timers")
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Multiplex:
             max_namespaces=settings.max_namespaces, max_attachments=settings.max_attachments
         )
         engine = connection.context.engine
-        connection.cap = min(settings.max_unauthenticated_bytes, engine.max_payload_bytes)
+        self.cap = min(settings.max_unauthenticated_bytes, engine.max_payload_bytes)
         # When a connection without a socket ends: because it never joined, or because we disconnected its last one.
         self._due = self.timers.now() + engine.connect_timeout_seconds
 
@@ -85,7 +85,7 @@ class Multiplex:
     def binary(self, payload: bytes) -> None:
         """One attachment."""
         limit = self.connection.context.engine.max_payload_bytes
-        received = self._session.receive_binary(payload, limit, self.connection.cap)
+        received = self._session.receive_binary(payload, limit, self.cap)
         if received is not None:
             kind, member, data, ack_id = received
             if kind == EVENT:
@@ -142,7 +142,7 @@ class Multiplex:
 
     def admitted(self, socket: ServerSocket) -> None:
         """A socket has a caller: it may send more, and gets what everybody gets."""
-        self.connection.cap = self.connection.context.engine.max_payload_bytes
+        self.cap = self.connection.context.engine.max_payload_bytes
         self._hub.admit(socket)
 
     def gone(self, socket: ServerSocket, *, by_us: bool) -> None:
