@@ -488,6 +488,8 @@ class Kit:
         self.notices = talk.notices
         self.assignments = talk.assignments
         self.history = talk.history
+        self.pages = talk.pages
+        self.snapshots = talk.snapshots
         self.activity = talk.activity
         self.desks = talk.desks
         self.pacer = talk.pacer
@@ -495,9 +497,9 @@ class Kit:
         self.requests = talk.requests
         self.downstream = talk.downstream
         self.streams = talk.streams
-        self.conversation = talk.conversation  # is not started: its first round would never end
+        self.thinking = talk.thinking  # is not started: its first round would never end
         self.moderation = talk.moderation
-        self.offline = talk.offline
+        self.missed = talk.missed
         self.editing = talk.editing
         if load:
             result_of(load_talk(talk))

@@ -24,9 +24,11 @@ def test_whom_rooms_tell() -> None:
         "MuteNotices",
         "DownstreamService",
         "ActivityService",
-        "OfflineService",
+        "MissedService",
         "HistoryService",
-        "ConversationService",
+        "ContextPages",
+        "Snapshots",
+        "ThinkingService",
     ]
 
 
@@ -40,5 +42,5 @@ def test_whom_sessions_tell(tmp_path: Path) -> None:
         "DownstreamService",
         "Desks",
         "StreamService",
-        "OfflineService",
+        "MissedService",
     ]

@@ -38,8 +38,8 @@ def llm(kit: Kit) -> Namespace:
         outbox=kit.outbox,
         rooms=kit.rooms,
         requests=kit.requests,
-        history=kit.history,
-        offline=kit.offline,
+        pages=kit.pages,
+        missed=kit.missed,
     )
     activity = ActivityEvents(
         rooms=kit.rooms,

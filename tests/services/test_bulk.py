@@ -57,7 +57,7 @@ def test_pages_are_planned_by_number_and_by_weight() -> None:
 
 def test_the_history_comes_in_pages_that_fit(kit: Kit, room: str) -> None:
     sid = sid_of(kit, "bob")
-    update = result_of(kit.history.push_context(kit.caller(sid), room))
+    update = result_of(kit.pages.push(kit.caller(sid), room))
     kit.settle()
     pages = kit.outbox.bodies(sid, "UPDATE_CONTEXT_PAGE")
     assert (len(update.pages), update.messages) == (4, 10)
@@ -88,7 +88,7 @@ def test_a_single_message_that_does_not_fit_is_sent_nevertheless(kit: Kit, room:
 def test_what_was_missed_comes_in_pages_that_fit(kit: Kit, room: str) -> None:
     caller, since, seen = kit.caller(sid_of(kit, "bob")), 0, []
     for _ in range(4):
-        page = result_of(Deferred.fromCoroutine(kit.offline.missed(caller, room, since, 500)))
+        page = result_of(Deferred.fromCoroutine(kit.missed.missed(caller, room, since, 500)))
         seen.append((firsts(messages.bodies(page.messages)), len(page.messages), page.more))
         since = page.next_since
     assert seen == [("012", 3, True), ("345", 3, True), ("678", 3, True), ("9", 1, False)]

@@ -12,8 +12,8 @@ from newage.domain.history import Change
 from newage.domain.model import Caller, ConnectionPolicy, Message, RequestMode, Role
 from newage.errors import NewAgeError, NotAuthorised
 from newage.services.history.editing import EditingService
-from newage.services.history.log import HistoryService
-from newage.services.history.missed import OfflineService
+from newage.services.history.missed import MissedService
+from newage.services.history.pages import ContextPages
 from newage.services.requests.intake import RequestService
 from newage.services.rooms.assignments import AssignmentService
 from newage.services.rooms.moderation import ModerationService
@@ -43,8 +43,8 @@ REFUSED: dict[str, Act] = {
     "EditingService.edit": lambda kit, who: kit.editing.edit(who, "lounge", "m1", Change(text="mine")),
     "EditingService.delete": lambda kit, who: kit.editing.delete(who, "lounge", ["m1"]),
     "EditingService.clear": lambda kit, who: kit.editing.clear(who, "lounge", requests=True, responses=True),
-    "HistoryService.push_context": lambda kit, who: kit.history.push_context(who, "lounge"),
-    "OfflineService.missed": lambda kit, who: kit.offline.missed(who, "lounge", None, 10),
+    "ContextPages.push": lambda kit, who: kit.pages.push(who, "lounge"),
+    "MissedService.missed": lambda kit, who: kit.missed.missed(who, "lounge", None, 10),
 }
 LOOKS = {  # anybody may, or it sees for itself what the actor may see
     "AssignmentService.visible_to",
@@ -55,8 +55,8 @@ SERVICES = (
     ModerationService,
     AssignmentService,
     EditingService,
-    HistoryService,
-    OfflineService,
+    ContextPages,
+    MissedService,
     RequestService,
 )
 

@@ -123,7 +123,7 @@ def test_a_snapshot_that_is_due_is_not_sent(kit: Kit, ann: str) -> None:
 def test_a_push_of_pages_ends(kit: Kit, ann: str) -> None:
     for number in range(120):
         kit.history.note("den", f"old {number}")
-    result_of(Deferred.fromCoroutine(kit.history.push_context(kit.caller(ann), "den")))
+    result_of(Deferred.fromCoroutine(kit.pages.push(kit.caller(ann), "den")))
     kit.make_again("den", "ann")
     kit.outbox.clear()
     kit.clock.pump([0.1] * 20)

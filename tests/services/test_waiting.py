@@ -321,7 +321,7 @@ def talk(kit: Kit, link: Link, den: Sids) -> Sids:
     kit.set_mode("den", RequestMode.CONVERSATIONAL)
     say(kit, den, "ann", "one")
     kit.submit(den["host"], "elsewhere", "r1")
-    kit.conversation._begin(kit.rooms.require("den"), X, "Go on.")
+    kit.thinking._begin(kit.rooms.require("den"), X, "Go on.")
     assert sent(link) == ["elsewhere"]
     return den
 

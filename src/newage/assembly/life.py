@@ -52,7 +52,7 @@ class Life(Service):
         core.pools.go()
         core.watch.start()
         core.talk.requests.start()
-        core.talk.conversation.start()
+        core.talk.thinking.start()
         if core.demo is not None:
             core.demo.attach(core.people.sessions)
         core.plugins.start(each for each in usable if each.is_plugin)

@@ -68,8 +68,8 @@ def _llm(door: Door, basis: Basis, hub: Hub, talk: Talk) -> Namespace:
         outbox=hub,
         rooms=talk.rooms,
         requests=talk.requests,
-        history=talk.history,
-        offline=talk.offline,
+        pages=talk.pages,
+        missed=talk.missed,
     )
     activity = llm.ActivityEvents(
         rooms=talk.rooms,

@@ -31,7 +31,9 @@ from newage.services.calls.calls import CallService
 from newage.services.calls.file_functions import FileFunctions
 from newage.services.history.editing import EditingService
 from newage.services.history.log import HistoryService
-from newage.services.history.missed import OfflineService
+from newage.services.history.missed import MissedService
+from newage.services.history.pages import ContextPages
+from newage.services.history.snapshots import Snapshots
 from newage.services.home.files import HomeFiles
 from newage.services.home.server_file import ServerFile
 from newage.services.home.static_routes import StaticRoutes
@@ -41,7 +43,7 @@ from newage.services.requests.intake import RequestService
 from newage.services.requests.ledger import RequestLedger
 from newage.services.requests.sending import Sender
 from newage.services.requests.slots import Pacer
-from newage.services.requests.thinking import ConversationService
+from newage.services.requests.thinking import ThinkingService
 from newage.services.rooms.activity import ActivityService
 from newage.services.rooms.assignments import AssignmentService
 from newage.services.rooms.default_mode import DefaultMode
@@ -194,6 +196,8 @@ class Talk:
     notices: RoomNotices
     assignments: AssignmentService
     history: HistoryService
+    pages: ContextPages
+    snapshots: Snapshots
     activity: ActivityService
     desks: Desks
     pacer: Pacer
@@ -201,8 +205,8 @@ class Talk:
     requests: RequestService
     downstream: DownstreamService
     streams: StreamService
-    conversation: ConversationService
-    offline: OfflineService
+    thinking: ThinkingService
+    missed: MissedService
     editing: EditingService
 
 
@@ -230,8 +234,21 @@ def make_talk(
     moderation = ModerationService(world, rooms, mutes, default_mode)
     notices = RoomNotices(outbox, sessions, aliases=aliases)
     assignments = AssignmentService(world, outbox, sessions, rooms, stores.state, config.relations, choose)
+    pages = ContextPages(
+        world=world, outbox=outbox, sessions=sessions, rooms=rooms, store=stores.messages, settings=live.history
+    )
+    snapshots = Snapshots(
+        world=world, outbox=outbox, sessions=sessions, rooms=rooms, store=stores.messages, settings=live.history
+    )
     history = HistoryService(
-        world, outbox, sessions, rooms, stores.messages, live.history, assignments.assigned, aliases=aliases
+        world=world,
+        outbox=outbox,
+        rooms=rooms,
+        store=stores.messages,
+        snapshots=snapshots,
+        serving=assignments.assigned,
+        settings=live.history,
+        aliases=aliases,
     )
     activity = ActivityService(world, outbox, sessions, rooms, live.presence)
     desks = Desks(world, sessions, live.requests, make_desk)
@@ -252,7 +269,7 @@ def make_talk(
     downstream = DownstreamService(world, outbox, sessions, rooms.members_of, live.downstream)
     answers = AnswerService(world, outbox, sessions, ledger, history)
     streams = StreamService(world, sessions, desks, ledger, answers, downstream, activity, live.streams)
-    conversation = ConversationService(
+    thinking = ThinkingService(
         world=world,
         rooms=rooms,
         assignments=assignments,
@@ -264,7 +281,7 @@ def make_talk(
         chance=chance,
         choose=choose,
     )
-    offline = OfflineService(world, outbox, rooms, stores.messages, stores.marks, live.history)
+    missed = MissedService(world, outbox, rooms, stores.messages, stores.marks, live.history)
     editing = EditingService(
         world,
         rooms,
@@ -274,7 +291,7 @@ def make_talk(
         lambda: live.requests.value.max_request_bytes,
     )
     # Rooms exist before anything is said of them; notices go out before system messages.
-    for session_listener in (retention, assignments, activity, downstream, desks, streams, offline):
+    for session_listener in (retention, assignments, activity, downstream, desks, streams, missed):
         sessions.add_listener(session_listener)
     for room_listener in (
         retention,
@@ -285,9 +302,11 @@ def make_talk(
         MuteNotices(outbox, sessions),
         downstream,
         activity,
-        offline,
+        missed,
         history,
-        conversation,
+        pages,
+        snapshots,
+        thinking,
     ):
         rooms.add_listener(room_listener)
     return Talk(
@@ -300,6 +319,8 @@ def make_talk(
         notices=notices,
         assignments=assignments,
         history=history,
+        pages=pages,
+        snapshots=snapshots,
         activity=activity,
         desks=desks,
         pacer=pacer,
@@ -307,8 +328,8 @@ def make_talk(
         requests=requests,
         downstream=downstream,
         streams=streams,
-        conversation=conversation,
-        offline=offline,
+        thinking=thinking,
+        missed=missed,
         editing=editing,
     )
 
@@ -318,7 +339,7 @@ async def load_talk(talk: Talk) -> None:
     await talk.default_mode.load()
     await talk.rooms.load()
     talk.retention.load()
-    await talk.offline.load()
+    await talk.missed.load()
     await talk.assignments.load()
     talk.mutes.load()
 
@@ -329,10 +350,11 @@ def close_talk(talk: Talk) -> None:
         talk.streams,
         talk.downstream,
         talk.requests,
-        talk.conversation,
+        talk.thinking,
         talk.mutes,
         talk.activity,
-        talk.history,
+        talk.snapshots,
+        talk.pages,
         talk.assignments,
         talk.retention,
     ):

@@ -13,8 +13,8 @@ from newage.domain.text import well_formed
 from newage.errors import BadParameter, InvalidRequest, NotAuthorised, NotMember
 from newage.namespaces import wire
 from newage.ports import IOutbox
-from newage.services.history.log import HistoryService
-from newage.services.history.missed import OfflineService
+from newage.services.history.missed import MissedService
+from newage.services.history.pages import ContextPages
 from newage.services.requests.intake import RequestService
 from newage.services.requests.ledger import RequestLedger
 from newage.services.rooms.activity import ActivityService
@@ -129,20 +129,20 @@ class RequestEvents:
     outbox: IOutbox
     rooms: RoomRegistry
     requests: RequestService
-    history: HistoryService
-    offline: OfflineService
+    pages: ContextPages
+    missed: MissedService
 
     async def submit(self, caller: Caller, ask: Ask) -> Body:
         return requests.accepted(await self.requests.submit(caller, ask))
 
     async def full_context(self, caller: Caller, ref: RoomRef) -> Body:
         room = self.rooms.meant(caller, ref.room)
-        return messages.update_ack(await self.history.push_context(caller, room))
+        return messages.update_ack(await self.pages.push(caller, room))
 
-    async def missed(self, caller: Caller, request: Missed) -> Body:
+    async def read_missed(self, caller: Caller, request: Missed) -> Body:
         """By an ack, and then by an event."""
         room = self.rooms.meant(caller, request.room)
-        page = await self.offline.missed(caller, room, request.since, request.limit)
+        page = await self.missed.missed(caller, room, request.since, request.limit)
         event = messages.missed(page)
         self.world.clock.callLater(0, self.outbox.emit, caller.sid, event.name, event.body)
         return messages.missed_ack(page)
@@ -159,7 +159,7 @@ class RequestEvents:
         return {
             "LLM_REQUEST": wire.answer(parse_ask, self.submit, always_error=True, audit=asked),
             "GET_FULL_CONTEXT": wire.answer(parse_room, self.full_context, always_error=True),
-            "GET_OFFLINE_MESSAGES": wire.answer(parse_missed, self.missed, always_error=True),
+            "GET_OFFLINE_MESSAGES": wire.answer(parse_missed, self.read_missed, always_error=True),
         }
 
 

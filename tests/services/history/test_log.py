@@ -241,4 +241,4 @@ def test_a_separate_context_is_the_own_thread(make_kit: Callable[..., Kit]) -> N
 
 def test_a_full_disk_is_an_error_of_ours(kit: Kit, sid: str) -> None:
     kit.gate.broken = True
-    assert type(failure_of(kit.history.push_context(kit.caller(sid), "web1"))) is NewAgeError
+    assert type(failure_of(kit.pages.push(kit.caller(sid), "web1"))) is NewAgeError

@@ -48,7 +48,7 @@ def back(kit: Kit, namespace: str = "/llm", who: str = "web") -> str:
 
 def missed(kit: Kit, sid: str, since: object = None, limit: int = 50, room: str = "lounge") -> dict[str, Any]:
     """What the ack and the event say of it together."""
-    page: Missed = result_of(kit.offline.missed(kit.caller(sid), room, since, limit))
+    page: Missed = result_of(kit.missed.missed(kit.caller(sid), room, since, limit))
     return {**messages.missed(page).body, **messages.missed_ack(page)}
 
 
@@ -268,7 +268,7 @@ def test_since_is_a_seq_or_a_time(hub: Kit, since: object, expected: list[str]) 
     "since", ["yesterday", "", "2023-13-01", "9999-12-31T23:59:59-23:00", "-3", "١٢", [], {}, float("inf")]
 )
 def test_what_is_neither_is_refused(hub: Kit, since: object) -> None:
-    error = failure_of(hub.offline.missed(hub.caller(hub.sessions.sids("web", "/llm")[0]), "lounge", since, 50))
+    error = failure_of(hub.missed.missed(hub.caller(hub.sessions.sids("web", "/llm")[0]), "lounge", since, 50))
     assert (type(error), str(error)) == (BadParameter, "since must be a seq or an ISO-8601 time.")
 
 
@@ -285,12 +285,12 @@ def test_a_time_before_what_is_looked_through_gives_no_older_ones(make_kit: Call
 def test_only_members_and_administrators_read(hub: Kit) -> None:
     outsider, weak = hub.connect("out"), hub.connect("weak", client_type="monitor", sensitive=False)
     for sid in (outsider, weak):
-        error = failure_of(hub.offline.missed(hub.caller(sid), "lounge", None, 50))
+        error = failure_of(hub.missed.missed(hub.caller(sid), "lounge", None, 50))
         assert (type(error), str(error)) == (NotMember, "You are not a member of room lounge.")
     admin = hub.connect("monitor", client_type="monitor")
     say(hub, "open to me")
     assert texts(missed(hub, admin)) == ["open to me"]
-    error = failure_of(hub.offline.missed(hub.caller(admin), "nowhere", None, 50))
+    error = failure_of(hub.missed.missed(hub.caller(admin), "nowhere", None, 50))
     assert (type(error), str(error)) == (RoomMissing, "Could not retrieve context for room nowhere.")
 
 
@@ -357,5 +357,5 @@ def test_marks_go_with_the_membership(hub: Kit) -> None:
 
 
 def test_it_listens(kit: Kit) -> None:
-    assert verifyObject(ISessionListener, kit.offline)
-    assert verifyObject(IRoomListener, kit.offline)
+    assert verifyObject(ISessionListener, kit.missed)
+    assert verifyObject(IRoomListener, kit.missed)

@@ -36,7 +36,7 @@ def fill(kit: Kit, count: int) -> None:
 
 
 def push(kit: Kit, sid: str, room: str = "web1") -> dict[str, Any]:
-    return messages.update_ack(result_of(kit.history.push_context(kit.caller(sid), room)))
+    return messages.update_ack(result_of(kit.pages.push(kit.caller(sid), room)))
 
 
 def test_120_messages_are_three_pages(kit: Kit, sid: str) -> None:
@@ -84,10 +84,10 @@ def test_an_empty_history_is_one_empty_page(kit: Kit, sid: str) -> None:
 
 def test_only_members_and_administrators_read(kit: Kit, sid: str) -> None:
     stranger, monitor = kit.connect("stranger"), kit.connect("monitor", client_type="monitor")
-    error = failure_of(kit.history.push_context(kit.caller(stranger), "web1"))
+    error = failure_of(kit.pages.push(kit.caller(stranger), "web1"))
     assert isinstance(error, NotMember)
     assert str(error) == "You are not a member of room web1."
-    missing = failure_of(kit.history.push_context(kit.caller(stranger), "nowhere"))
+    missing = failure_of(kit.pages.push(kit.caller(stranger), "nowhere"))
     assert str(missing) == "Could not retrieve context for room nowhere."
     assert push(kit, monitor)["totalMessages"] == 0
 
@@ -162,6 +162,6 @@ def test_the_end_of_the_hub_ends_the_pages_even_in_a_slow_store(kit: Kit, sid: s
     push(kit, sid)
     kit.gate.shut = True
     kit.settle()
-    kit.history.close()
+    kit.pages.close()
     kit.gate.open()
     assert kit.outbox.bodies(sid, "UPDATE_CONTEXT_PAGE") == []

@@ -42,7 +42,7 @@ def test_the_end_of_the_hub_ends_a_snapshot_under_way_and_asks_no_closed_store(k
     kit.gate.broken = True  # by the time it is read, the store is closed
 
     def end() -> None:
-        kit.history.close()
+        kit.snapshots.close()
         kit.gate.open()
 
     assert faults(end) == []

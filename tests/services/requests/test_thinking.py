@@ -27,7 +27,7 @@ class Talk:
         self.kit.group("lobby", "web1", RequestMode.CONVERSATIONAL)
         self.kit.submit(self.web, "hello", room="lobby")
         assert self.st.forwarded == [], "without a target it is only recorded"
-        self.kit.conversation.start()
+        self.kit.thinking.start()
 
     def advance(self, seconds: float) -> list[dict[str, Any]]:
         """What the extension was asked in this time."""
@@ -94,7 +94,7 @@ def test_a_room_in_which_nobody_spoke_has_nothing_to_talk_about(make_kit: Callab
     st = kit.extension(ST)
     kit.connect("web1")
     kit.group("lobby", "web1", RequestMode.CONVERSATIONAL)
-    kit.conversation.start()
+    kit.thinking.start()
     kit.clock.pump([1.0] * 60)
     assert st.forwarded == []
 
@@ -157,7 +157,7 @@ class TestUnmuted:
 
     def unmute(self, talk: Talk) -> None:
         room = result_of(talk.kit.rooms.change(talk.kit.rooms.require("lobby"), muted={}))
-        talk.kit.conversation.member_unmuted(room, ST, "boss")
+        talk.kit.thinking.member_unmuted(room, ST, "boss")
 
     def test_it_is_asked_soon(self, muted: Talk) -> None:
         self.unmute(muted)
@@ -188,7 +188,7 @@ class TestUnmuted:
         assert muted.advance(5) == []
 
     def test_people_are_not_asked(self, muted: Talk) -> None:
-        muted.kit.conversation.member_unmuted(muted.kit.rooms.require("lobby"), "web1", "boss")
+        muted.kit.thinking.member_unmuted(muted.kit.rooms.require("lobby"), "web1", "boss")
         assert muted.advance(5) == []
 
     def test_nothing_is_left_behind_at_the_end(self, muted: Talk) -> None:

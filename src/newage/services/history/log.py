@@ -3,70 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
-from attrs import evolve
+from attrs import define, evolve, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from newage.dialect import Event, messages
 from newage.domain.delivery import Audience
-from newage.domain.history import Update
-from newage.domain.model import Caller, Message, Role, Room, RoomKind
+from newage.domain.model import Message, Role, Room, RoomKind
 from newage.ports import IMessageListener, IMessageStore, IOutbox
 from newage.services.events import RoomListener
 from newage.services.history.limits import HistorySettings
-from newage.services.history.pages import ContextPages
 from newage.services.history.snapshots import Snapshots
 from newage.services.rooms.registry import RoomRegistry
-from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
 from newage.settings import Live
 
 LOOK_BACK = 8  # times ``context_max_bytes`` that are searched for the thread of one identity
 
 
+@define(eq=False, kw_only=True)
 class HistoryService(RoomListener):
     """
     :param serving: the extensions assigned to a room: they see its history change, too.
+    :param aliases: whether clients that declared no stream form hear NEW_MESSAGE in lower case, too (A9).
     """
 
-    _log = Logger()
+    _log: ClassVar[Logger] = Logger()
 
-    def __init__(
-        self,
-        world: World,
-        outbox: IOutbox,
-        sessions: SessionService,
-        rooms: RoomRegistry,
-        store: IMessageStore,
-        settings: Live[HistorySettings],
-        serving: Callable[[str], Sequence[str]],
-        *,
-        aliases: bool = True,
-    ) -> None:
-        self._world = world
-        self._outbox = outbox
-        self._sessions = sessions
-        self._rooms = rooms
-        self._store = store
-        self.settings = settings
-        self._serving = serving
-        self._aliases = aliases
-        self._pages = ContextPages(
-            world=world, outbox=outbox, sessions=sessions, rooms=rooms, store=store, settings=settings
-        )
-        self._snapshots = Snapshots(
-            world=world, outbox=outbox, sessions=sessions, rooms=rooms, store=store, settings=settings
-        )
-        self._listeners: list[IMessageListener] = []
+    _world: World
+    _outbox: IOutbox
+    _rooms: RoomRegistry
+    _store: IMessageStore
+    _snapshots: Snapshots
+    _serving: Callable[[str], Sequence[str]]
+    settings: Live[HistorySettings]
+    _aliases: bool = True
+    _listeners: list[IMessageListener] = field(factory=list, init=False)
 
     def add_listener(self, listener: IMessageListener) -> None:
         self._listeners.append(listener)
-
-    def close(self) -> None:
-        self._snapshots.close()
-        self._pages.close()
 
     # ------------------------------------------------------------------------------------------------------- writing
 
@@ -145,17 +123,11 @@ class HistoryService(RoomListener):
         """Those of these messages that are stored now, by id."""
         return {m.message_id: m for m in await self._store.find_messages(room_id, message_ids)}
 
-    async def push_context(self, caller: Caller, name: str) -> Update:
-        """As ``ContextPages.push``."""
-        return await self._pages.push(caller, name)
-
     # ------------------------------------------------------------------------------------------------- rooms' changes
 
     def member_joined(self, room: Room, identity: str, role: Role) -> None:
         if room.kind is RoomKind.GROUP or len(room.members) > 1:
             self.note(room.name, f"[System] {identity} has joined the room as {role.wire}.")
-        for caller in self._sessions.callers(identity, "/llm"):
-            self._pages.push_soon(caller, room.name)
 
     def member_left(self, room: Room, identity: str, reason: str) -> None:
         if room.members:
@@ -169,9 +141,6 @@ class HistoryService(RoomListener):
 
     def member_unmuted(self, room: Room, identity: str, by: str) -> None:
         self.note(room.name, f"[System] {identity} has been unmuted by {by}.")
-
-    def room_deleted(self, room: Room) -> None:
-        self._snapshots.forget(room)
 
     # ------------------------------------------------------------------------------------------------------ internals
 

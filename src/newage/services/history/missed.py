@@ -25,7 +25,7 @@ from newage.settings import Live
 LOOK_BACK = 2000  # messages searched for a point in time; what a room keeps at most
 
 
-class OfflineService(SessionListener, RoomListener):
+class MissedService(SessionListener, RoomListener):
     """A mark says up to which ``seq`` of a room an identity had seen it when it went. Bounded by memberships.
 
     Messages are shown on ``/llm``: who has no socket there sees nothing, even while its session lasts. Marks take

@@ -12,10 +12,11 @@ from twisted.python.failure import Failure
 
 from newage.dialect import messages
 from newage.domain.history import Update
-from newage.domain.model import Caller, Room
+from newage.domain.model import Caller, Role, Room
 from newage.domain.policy import may_read
 from newage.errors import NotMember, RoomMissing
 from newage.ports import IMessageStore, IOutbox
+from newage.services.events import RoomListener
 from newage.services.history.limits import HistorySettings
 from newage.services.rooms.registry import RoomRegistry
 from newage.services.sessions.sessions import SessionService
@@ -24,8 +25,10 @@ from newage.settings import Live
 
 
 @define(eq=False, kw_only=True)
-class ContextPages:
-    """Sends at most ``max_page_pushes`` histories at once; then the oldest is given up for the next."""
+class ContextPages(RoomListener):
+    """Whoever joins a room is sent its history, too.
+
+    Sends at most ``max_page_pushes`` histories at once; then the oldest is given up for the next."""
 
     _log: ClassVar[Logger] = Logger()
 
@@ -41,9 +44,9 @@ class ContextPages:
         for push in tuple(self._pushes.values()):
             push.cancel()
 
-    def push_soon(self, caller: Caller, name: str) -> None:
-        """As ``push``; a failure is logged, nobody waits for it."""
-        Deferred.fromCoroutine(self.push(caller, name)).addErrback(self._failed, name)
+    def member_joined(self, room: Room, identity: str, role: Role) -> None:
+        for caller in self._sessions.callers(identity, "/llm"):
+            Deferred.fromCoroutine(self.push(caller, room.name)).addErrback(self._failed, room.name)
 
     async def push(self, caller: Caller, name: str) -> Update:
         """Begin to send a room's whole history to one socket.

@@ -14,6 +14,7 @@ from newage.dialect import messages
 from newage.domain.delivery import Audience
 from newage.domain.model import Kind, Room
 from newage.ports import IMessageStore, IOutbox
+from newage.services.events import RoomListener
 from newage.services.history.limits import HistorySettings
 from newage.services.rooms.registry import RoomRegistry
 from newage.services.sessions.sessions import SessionService
@@ -22,7 +23,7 @@ from newage.settings import Live
 
 
 @define(eq=False, kw_only=True)
-class Snapshots:
+class Snapshots(RoomListener):
     """One for all changes of a room within ``context_snapshot_delay_ms``, and none where nobody would get it."""
 
     _log: ClassVar[Logger] = Logger()
@@ -43,8 +44,7 @@ class Snapshots:
         for reading in tuple(self._reading):
             reading.cancel()
 
-    def forget(self, room: Room) -> None:
-        """It is gone."""
+    def room_deleted(self, room: Room) -> None:
         due = self._due.pop(room.id, None)
         if due is not None:
             due.cancel()

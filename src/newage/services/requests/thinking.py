@@ -54,7 +54,7 @@ class ConversationSettings:
 
 
 @define(eq=False, kw_only=True)
-class ConversationService(RoomListener):
+class ThinkingService(RoomListener):
     """
     :param chance: uniform in [0, 1). :param choose: picks one of a non-empty sequence.
     """
