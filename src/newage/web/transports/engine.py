@@ -27,7 +27,7 @@ from newage.web.responses import (
 from newage.web.settings import WebSettings
 from newage.web.transports.flushes import FlushList
 from newage.web.transports.handover import WebSockets
-from newage.web.transports.handshake import can_be_asked
+from newage.web.transports.handshake import handshake_in
 from newage.web.transports.polling import PollingSink
 
 if TYPE_CHECKING:
@@ -134,10 +134,11 @@ class EngineResource(Resource):
         elif _single(request.args, b"EIO") != _PROTOCOL:
             refuse(request, BAD_REQUEST)
         elif upgrade:
-            if transport != b"websocket" or not _can_switch(request):
+            handshake = _handshake(request) if transport == b"websocket" else None
+            if handshake is None:
                 refuse(request, BAD_REQUEST)
             else:
-                self._websockets.take_over(request, connection.start_probe, base64=_wants_base64(request))
+                self._websockets.take_over(request, handshake, connection.start_probe, base64=_wants_base64(request))
         elif transport != b"polling" or not isinstance(connection.sink, PollingSink):
             refuse(request, BAD_REQUEST)
         elif request.method == b"GET":
@@ -162,7 +163,8 @@ class EngineResource(Resource):
         sink.poll(request)
 
     def _open_websocket(self, request: Request, judgement: Judgement) -> None:
-        if not _can_switch(request):
+        handshake = _handshake(request)
+        if handshake is None:
             refuse(request, BAD_REQUEST)
             return
 
@@ -173,7 +175,7 @@ class EngineResource(Resource):
                 self._not_taken(error)
                 sink.close("unavailable")
 
-        self._websockets.take_over(request, opened, base64=_wants_base64(request))
+        self._websockets.take_over(request, handshake, opened, base64=_wants_base64(request))
 
     def _not_taken(self, error: Unavailable) -> None:
         unsaid = self._refusals.take()
@@ -225,11 +227,11 @@ def _wants_websocket(request: Request) -> bool:
     )
 
 
-def _can_switch(request: Request) -> bool:
-    """Whether protocols can be switched here: HTTP/1.1, GET, no body, and nothing odd in the handshake's headers."""
+def _handshake(request: Request) -> bytes | None:
+    """What asks for a WebSocket; None without HTTP/1.1 and GET, with a body, or with anything odd in its headers."""
     content: Any = request.content
     plain = request.method == b"GET" and request.clientproto == b"HTTP/1.1" and not content.read(1)
-    return plain and can_be_asked(request)
+    return handshake_in(request) if plain else None
 
 
 def _uncached(request: Request) -> None:

@@ -9,7 +9,7 @@ from twisted.protocols.policies import ProtocolWrapper
 
 from newage.web.channel import release
 from newage.web.transports.flushes import FlushList
-from newage.web.transports.handshake import Handshakes, asked_by
+from newage.web.transports.handshake import Handshakes
 from newage.web.transports.masking import frame_rules
 from newage.web.transports.websocket import EngineWebSocket, Surroundings
 
@@ -28,15 +28,17 @@ class WebSockets:
         self._surroundings = Surroundings(settings, rules, clock, flushes)
         self._handshakes = Handshakes(clock)
 
-    def take_over(self, request: Request, opener: Callable[[EngineWebSocket], None], *, base64: bool = False) -> None:
-        """Answer a handshake that ``can_be_asked``, and let a WebSocket have the transport.
+    def take_over(
+        self, request: Request, handshake: bytes, opener: Callable[[EngineWebSocket], None], *, base64: bool = False
+    ) -> None:
+        """Answer the ``handshake_in`` a request, and let a WebSocket have its transport.
 
         The channel and the request keep no reference to the transport, nor it to them.
 
         :param opener: gets the open WebSocket; not called if the handshake is refused.
         :param base64: binary packets go out as text.
         """
-        answer = self._handshakes.answer(asked_by(request))
+        answer = self._handshakes.answer(handshake)
         released = release(request)
         sink = EngineWebSocket(
             self._surroundings,

@@ -36,24 +36,19 @@ class Answer:
     response: bytes
 
 
-def can_be_asked(request: Request) -> bool:
-    """Whether Autobahn reads the headers of a handshake as we do: it ends a line at 0x85, for one.
+def handshake_in(request: Request) -> bytes | None:
+    """The handshake that a request holds, as HTTP.
 
-    Subprotocols are answered with the first name among them, so they have to be names.
+    :return: None if Autobahn would read its headers otherwise than we do: it ends a line at 0x85, for one. Subprotocols
+        are answered with the first name among them, so they have to be names.
     """
     headers = request.requestHeaders
-    return all(
-        value.isascii() and (name != _PROTOCOLS or _TOKENS.fullmatch(value) is not None)
-        for name in _HEADERS
-        for value in headers.getRawHeaders(name) or ()
-    )
-
-
-def asked_by(request: Request) -> bytes:
-    """The handshake in a request that ``can_be_asked``, as HTTP."""
     lines = [b"GET / HTTP/1.1", b"Host: localhost"]
     for name in _HEADERS:
-        lines += [name + b": " + value for value in request.requestHeaders.getRawHeaders(name) or ()]
+        for value in headers.getRawHeaders(name) or ():
+            if not value.isascii() or (name is _PROTOCOLS and _TOKENS.fullmatch(value) is None):
+                return None
+            lines.append(name + b": " + value)
     return b"\r\n".join([*lines, b"", b""])
 
 
