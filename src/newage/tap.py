@@ -202,7 +202,7 @@ def build(config: Config, reactor: Any, read: Callable[[], Config]) -> StagedSer
     core = make_core(
         config,
         reactor,
-        set_debug=home.set_debug,
+        set_debug=home.debug.replace,
         log_folder=None if folder is None else folder / "logs",
         port=lambda: listener.port,
     )

@@ -43,7 +43,11 @@ class Desk:
         self.user = user
         settings = {"max_line_bytes": 256, "idle_seconds": 10, **settings}
         self.factory = ControlFactory(
-            self.handle, ControlSettings(**settings), self.clock, frozenset({0, ME}), lambda transport: self.user
+            self.handle,
+            ControlSettings(**settings),
+            self.clock,
+            lambda: frozenset({0, ME}),
+            lambda transport: self.user,
         )
 
     async def handle(self, command: Mapping[str, Any]) -> dict[str, Any]:

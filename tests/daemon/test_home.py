@@ -134,10 +134,10 @@ class TestHomeService:
 
     def test_debug_entries_can_be_switched_on_before_and_while_it_runs(self, tmp_path: Path) -> None:
         service = self.make(tmp_path / "home")
-        service.set_debug(True)
+        service.debug.replace(True)
         service.startService()
         Logger().debug("first detail")
-        service.set_debug(False)
+        service.debug.replace(False)
         Logger().debug("second detail")
         service.stopService()
         text = (tmp_path / "home" / "logs" / "combined.log").read_text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from twisted.python.failure import Failure
 from zope.interface.verify import verifyObject
 
 from newage.errors import BadKey
+from newage.settings import Live
 from newage.telemetry.logs import FILES, Counters, LogFiles, LogQuota, LogSettings, entry_of
 
 HEAD = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[(\w+)\] \[llm-server\]")
@@ -26,7 +28,7 @@ def counters() -> Counters:
     return Counters()
 
 
-def open_logs(folder: Path, counters: Counters, *, debug: bool = False, **settings: int) -> LogFiles:
+def open_logs(folder: Path, counters: Counters, *, debug: Callable[[], bool] = bool, **settings: int) -> LogFiles:
     return LogFiles(folder, LogSettings(**settings), counters, debug=debug)
 
 
@@ -55,11 +57,12 @@ class TestFiles:
         assert counters.snapshot() == {"log_info": 1, "log_warn": 1, "log_error": 2}
 
     def test_debug_can_be_switched_while_running(self, tmp_path: Path, counters: Counters) -> None:
-        logs = open_logs(tmp_path, counters)
+        debug = Live(False)
+        logs = open_logs(tmp_path, counters, debug=lambda: debug.value)
         logs(event("before", LogLevel.debug))
-        logs.debug = True
+        debug.replace(True)
         logs(event("within", LogLevel.debug))
-        logs.debug = False
+        debug.replace(False)
         logs(event("after", LogLevel.debug))
         logs.close()
         assert "[debug] [llm-server]: within" in read(tmp_path, "combined")

@@ -93,7 +93,7 @@ class ControlProtocol(LineOnlyReceiver):
         """Nothing is heard of a user of the system to whom the home does not belong."""
         self.factory.open.add(self)
         user = self.factory.user_of(self.transport)
-        if user is not None and user not in self.factory.users:
+        if user is not None and user not in self.factory.users():
             self._log.warn("user {user} of this system was refused on the control socket", user=user, error_code=6)
             self.transport.abortConnection()
             return
@@ -171,7 +171,7 @@ def user_of(transport: Any) -> int | None:
 class ControlFactory(ServerFactory):
     """
     :param clock: for the end of silent connections.
-    :param users: the system users who may come in.
+    :param users: gives the system users who may come in; twistd changes its own while it starts.
     """
 
     noisy = False
@@ -181,7 +181,7 @@ class ControlFactory(ServerFactory):
         handle: Handle,
         settings: ControlSettings,
         clock: IReactorTime,
-        users: frozenset[int],
+        users: Callable[[], frozenset[int]],
         user_of: Callable[[Any], int | None] = user_of,
     ) -> None:
         self.handle = handle
@@ -215,7 +215,7 @@ class Control(Service):
     def __init__(self, reactor: Any, settings: ControlSettings, home: Path | None, handle: Handle) -> None:
         self._reactor = reactor
         self._home = home
-        self._factory = ControlFactory(handle, settings, reactor, frozenset({0, os.geteuid()}))
+        self._factory = ControlFactory(handle, settings, reactor, lambda: frozenset({0, os.geteuid()}))
         self._address: Address | None = None
         self._port: Any = None
 
@@ -224,7 +224,6 @@ class Control(Service):
         super().startService()
         if self._home is None:
             return
-        self._factory.users = frozenset({0, os.geteuid()})  # twistd may have changed it since
         try:
             (self._home / FOLDER).chmod(0o700)
             self._address = Address(self._home)

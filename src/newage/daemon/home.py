@@ -14,6 +14,7 @@ from twisted.logger import Logger, globalLogPublisher
 
 import newage
 from newage.errors import ConfigError, FileReadFailed, NewAgeError
+from newage.settings import Live
 from newage.telemetry.logs import AuditLog, Counters, LogFiles, LogSettings
 
 FOLDERS = ("settings", "keys", "data", "logs", "run", "exampleClient", "public")
@@ -131,20 +132,14 @@ class Home(Service):
         debug: bool,
         warnings: Sequence[NewAgeError],
     ) -> None:
-        self.logs: LogFiles | None = None  # contract 10.1 switches their level
+        self.logs: LogFiles | None = None
         self._audit: AuditLog | None = None
         self._folder = folder
         self._settings = settings
         self._counters = counters
-        self._debug = debug
+        self.debug = Live(debug)  # whether debug entries are written to the log files (contract 10.1)
         self._warnings = warnings
         self._lock: HomeLock | None = None
-
-    def set_debug(self, on: bool) -> None:
-        """Write debug entries to the log files, or no longer (contract 10.1)."""
-        self._debug = on
-        if self.logs is not None:
-            self.logs.debug = on
 
     def startService(self) -> None:
         """:raises ConfigError: the home cannot be written or another hub uses it."""
@@ -168,7 +163,7 @@ class Home(Service):
 
     def _open_logs(self, folder: Path) -> None:
         try:
-            self.logs = LogFiles(folder, self._settings, self._counters, debug=self._debug)
+            self.logs = LogFiles(folder, self._settings, self._counters, debug=lambda: self.debug.value)
             globalLogPublisher.addObserver(self.logs)
             self._audit = AuditLog(folder, self._settings, self._counters)
             globalLogPublisher.addObserver(self._audit)

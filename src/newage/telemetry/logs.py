@@ -148,7 +148,7 @@ class LogFiles:
     """Writes ``combined.log`` and one file per level; each entry is flushed, so that a crash loses none.
 
     :param folder: exists; the files in it are truncated.
-    :param debug: whether debug entries are written; may be changed at any time (contract 10.1).
+    :param debug: whether debug entries are written, at each moment (contract 10.1).
     :param now: a steady clock in seconds; the entries have their own time.
     :raises OSError: a file cannot be opened.
     """
@@ -159,10 +159,10 @@ class LogFiles:
         settings: LogSettings,
         counters: Counters,
         *,
-        debug: bool = False,
+        debug: Callable[[], bool] = bool,
         now: Callable[[], float] = monotonic,
     ) -> None:
-        self.debug = debug
+        self._debug = debug
         self._now = now
         self._settings = settings
         self._counters = counters
@@ -172,7 +172,7 @@ class LogFiles:
 
     def __call__(self, event: LogEvent) -> None:
         level = _LEVELS.get(event.get("log_level", LogLevel.info), "info")
-        if level == "debug" and not self.debug:
+        if level == "debug" and not self._debug():
             return
         self._counters.add(f"log_{level}")
         if not self._room_for_one(int(self._now())):

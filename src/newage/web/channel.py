@@ -74,9 +74,9 @@ class BodyRules(Protocol):
 
 
 class HardenedRequest(Request):
-    """One request. ``exclusive``: nothing else may come over its connection while it is being answered."""
+    """One request. ``alone``: nothing else may come over its connection while it is being answered."""
 
-    exclusive = False
+    alone = False
     defaultContentType = None
     _arriving = True
     _room = 0  # bytes the body may have
@@ -88,6 +88,10 @@ class HardenedRequest(Request):
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         self._arriving = False
         super().requestReceived(command, path, version)
+
+    def have_connection_alone(self) -> None:
+        """From now until it is answered, whatever else comes over its connection is refused."""
+        self.alone = True
 
     def is_arriving(self) -> bool:
         """Whether some of its body is still to come."""
@@ -224,7 +228,7 @@ class HardenedChannel(HTTPChannel):
             return
         if self._successor is not None:
             self._successor.cut()  # bytes before our 101: nobody who is in earnest sends them
-        elif self.requests and self.requests[0].exclusive and not self.requests[0].is_arriving():
+        elif self.requests and self.requests[0].alone and not self.requests[0].is_arriving():
             self.transport.abortConnection()  # pipelined behind a parked GET (contract 16.3.16)
         else:
             super().rawDataReceived(data)

@@ -165,7 +165,7 @@ class NewAgeSite(Site):
         engine = self._engines.get(request.path)
         if engine is None:
             return self._files
-        request.exclusive = True
+        request.have_connection_alone()
         return engine
 
     def body_limit(self, request: HardenedRequest, command: bytes, target: bytes) -> int:

@@ -11,9 +11,9 @@ from typing import Any
 
 from attrs import define
 
+from newage.dialect import Body, operator
 from newage.domain.ids import is_extension_id, is_valid_id
 from newage.domain.model import KeyRecord, Rank, Scope
-from newage.domain.times import iso
 from newage.errors import BadParameter, NewAgeError, NotFound
 from newage.services.accounts.attempts import AttemptLimiter
 from newage.services.accounts.keys import Grant, KeyService
@@ -30,8 +30,6 @@ _AS: dict[object, tuple[Rank, Scope]] = {
     "extension": (Rank.EXTENSION, Scope.EXTENSION),
 }
 _DAY = 86_400.0
-
-Body = dict[str, Any]
 
 
 @define(eq=False)
@@ -60,14 +58,12 @@ class OperatorService:
         raise BadParameter("this hub does not know that command: use the `newage` of its own version")
 
     async def _recorded(self, action: str, tag: str, command: Mapping[str, Any], work: Any) -> Body:
-        client_id = command.get("clientId")
         try:
             answer: Body = await work(command)
         except NewAgeError as error:
-            facts = {"client": client_id, "errorCode": error.error_code, "reason": str(error)}
-            emit(action, "WARNING", FAILED, {}, facts)
+            emit(action, "WARNING", FAILED, {}, operator.failed(command, error))
             raise
-        emit(action, tag, OK, {}, {"client": answer["clientId"], "keyIds": answer["keyIds"]})
+        emit(action, tag, OK, {}, operator.done(answer))
         return answer
 
     # --------------------------------------------------------------------------------------------------------- keys
@@ -78,7 +74,7 @@ class OperatorService:
         Without ``as`` it has the rank that trust in the id gives. ``as: "admin"`` makes an administrator of any id, for
         as long as the key lives; ``as: "extension"`` opens what an extension needs and no more.
         """
-        client_id, wanted = command.get("clientId"), command.get("as")
+        client_id, wanted = operator.client_of(command), command.get("as")
         if wanted not in (None, *_AS):
             raise BadParameter("a key is made as 'admin', as 'extension', or as what its client is")
         if not isinstance(client_id, str) or not is_valid_id(client_id):
@@ -96,7 +92,7 @@ class OperatorService:
         grant = Grant(rank=rank, scope=scope, name=name, made_by=MADE_BY, seconds=seconds, key_id=key_id)
         key = await self._keys.generate(client_id, local=True, grant=grant)
         (record,) = (record for record in self._keys.all_records() if record.key_id == key_id)  # it may be over
-        return {**self._shown(record), "keyIds": [key_id], "key": key}
+        return operator.made(record, key, live=self._is_live(record))
 
     def list_keys(self, command: Mapping[str, Any]) -> Body:
         """Every key, without what could open anything, a page at a time.
@@ -106,7 +102,7 @@ class OperatorService:
         after = command.get("after")
         start = after if isinstance(after, int) and after > 0 else 0
         records = self._keys.all_records()
-        page = [self._shown(record) for record in records[start : start + PAGE]]
+        page = [operator.shown(record, live=self._is_live(record)) for record in records[start : start + PAGE]]
         return {"keys": page, "next": start + PAGE if start + PAGE < len(records) else None}
 
     async def revoke(self, command: Mapping[str, Any]) -> Body:
@@ -129,21 +125,10 @@ class OperatorService:
 
     def _revoked(self, client_id: str, records: list[KeyRecord]) -> Body:
         trusted = self._trust.knows(client_id, network_safe=False)
-        return {"clientId": client_id, "keyIds": [record.key_id for record in records], "trusted": trusted}
+        return operator.revoked(client_id, records, trusted=trusted)
 
-    def _shown(self, record: KeyRecord) -> Body:
-        return {
-            "clientId": record.client_id,
-            "keyId": record.key_id,
-            "name": record.name,
-            "rank": (record.rank or Rank.CLIENT).wire,
-            "scope": record.scope.value,
-            "madeBy": record.made_by,
-            "madeAt": iso(record.created_at),
-            "expires": None if record.expires is None else iso(record.expires),
-            "lastUsed": None if record.last_used is None else iso(record.last_used),
-            "live": record in self._keys.records(record.client_id),
-        }
+    def _is_live(self, record: KeyRecord) -> bool:
+        return record in self._keys.records(record.client_id)
 
     # ------------------------------------------------------------------------------------------------------- unlock
 
@@ -152,12 +137,12 @@ class OperatorService:
 
         :return: ``unlocked``: who was locked out.
         """
-        client_id = command.get("clientId")
+        client_id = operator.client_of(command)
         if client_id is not None and not isinstance(client_id, str):
             raise BadParameter("unlock takes a client id")
-        unlocked = [{"address": address, "clientId": who} for address, who in self._limiter.unlock(client_id)]
-        emit("login.unlock", "CLIENT_UNLOCKED", OK, {}, {"client": client_id or "everybody", "unlocked": len(unlocked)})
-        return {"unlocked": unlocked[:PAGE], "count": len(unlocked)}
+        logins = self._limiter.unlock(client_id)
+        emit("login.unlock", "CLIENT_UNLOCKED", OK, {}, {"client": client_id or "everybody", "unlocked": len(logins)})
+        return operator.unlocked(logins, PAGE)
 
 
 def _name(value: object) -> str:
