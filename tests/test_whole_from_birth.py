@@ -51,6 +51,10 @@ SET_TODAY: set[str] = {
     "daemon/control.py: self._factory.users",
     "daemon/home.py: self.logs.debug",
     "web/site.py: request.exclusive",
+    "gateway/engineio/tracing.py: self.connection.sink",
+    "gateway/socketio/hub.py: connection.credit",
+    "gateway/socketio/multiplex.py: connection.cap",
+    "gateway/socketio/multiplex.py: self.connection.cap",
 }
 
 
