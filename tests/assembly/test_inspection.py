@@ -15,6 +15,9 @@ from logkit import Logged
 from newage.assembly.core import make_core
 from newage.assembly.inspection import BANNER, Inspection, Text
 from newage.config import Config, ServerSettings
+from newage.dialect import server
+from newage.domain.model import ConnectionPolicy, RequestMode
+from newage.domain.status import HubStatus
 from newage.gateway.engineio.connection import Connection
 from newage.services.requests.limits import RequestSettings
 
@@ -31,6 +34,24 @@ class Console:
 
     def at_end(self, call: Any) -> None:
         self.ends.append(call)
+
+
+STATUS = HubStatus(
+    port=8000,
+    address=None,
+    network_safe=True,
+    started="2026-01-02 03:04:05",
+    uptime=61,
+    version="1",
+    clients=2,
+    extensions=(),
+    rooms=3,
+    live_requests=4,
+    open_outputs=5,
+    policy=ConnectionPolicy.FREE,
+    default_mode=RequestMode.DEFAULT,
+    memory_bytes=6,
+)
 
 
 @pytest.fixture
@@ -53,7 +74,8 @@ def names_of(kit: Kit, console: Console, **sockets: Connection) -> Any:
         calls=SimpleNamespace(),
         people=SimpleNamespace(sessions=kit.sessions),
         talk=kit.talk,
-        status=lambda: {"rooms": 0},
+        status=lambda: STATUS,
+        diagnostics=SimpleNamespace(debug_mode=False),
     )
     return Inspection(core).namespace(console)  # type: ignore[arg-type]
 
@@ -63,7 +85,7 @@ def test_every_name_of_the_banner_is_there(kit: Kit) -> None:
     assert {"hub", "rooms", "sessions", "streams", "requests", "core"} <= names.keys()
     for name in names:
         assert name in BANNER
-    assert names["status"]() == {"rooms": 0}
+    assert names["status"]() == server.status(STATUS, debug_mode=False)
 
 
 def test_a_real_core_has_all_that_is_offered(tmp_path: Path) -> None:
@@ -79,7 +101,7 @@ def test_a_real_core_has_all_that_is_offered(tmp_path: Path) -> None:
     everything = names["core"]
     assert everything.assignments is core.talk.assignments
     assert everything.calls is core.calls.calls
-    assert everything.debug.debug_mode is False
+    assert everything.diagnostics.debug_mode is False
     assert {"keys", "auth", "streams", "static", "engines"} <= set(dir(everything))
     with pytest.raises(AttributeError):
         _ = everything.nothing

@@ -115,7 +115,7 @@ class TestInside:
             "status()['connectedClients']",
             "streams.open_outputs, len(sessions.online_sessions()), type(hub).__name__",
             "change(requests, request_rate=1).request_rate",
-            "core.debug.debug_mode",
+            "core.diagnostics.debug_mode",
         ]
         done = operator.ssh(port, "-T", typed="\n".join(typed) + "\n")
         said = plain(done.stdout)

@@ -10,11 +10,31 @@ import pytest
 
 from hubkit import HandSocket, Kit, faults, handled
 from newage.daemon.workers import InlineWorkers
+from newage.dialect import server
+from newage.domain.model import ConnectionPolicy, RequestMode
+from newage.domain.status import HubStatus
 from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.debug import DebugEvents
+from newage.services.home.diagnostics import Diagnostics
 from newage.services.home.log_reader import LogReader, LogReaderSettings
 from newage.settings import Live
 
+STATUS = HubStatus(
+    port=8000,
+    address=None,
+    network_safe=True,
+    started="2026-01-02 03:04:05",
+    uptime=61,
+    version="1",
+    clients=2,
+    extensions=("X",),
+    rooms=3,
+    live_requests=4,
+    open_outputs=5,
+    policy=ConnectionPolicy.FREE,
+    default_mode=RequestMode.DEFAULT,
+    memory_bytes=6,
+)
 OK = {"status": "ok", "success": True}
 LOG = """2026-01-02 03:04:05 [info] [llm-server] [CONFIG_LOADED]: loaded
 2026-01-02 03:04:06 [warn] [llm-server]: careful
@@ -41,16 +61,16 @@ def levels() -> list[bool]:
 
 
 @pytest.fixture
-def events(kit: Kit, tmp_path: Path, levels: list[bool]) -> DebugEvents:
+def diagnostics(kit: Kit, tmp_path: Path, levels: list[bool]) -> Diagnostics:
     (tmp_path / "combined.log").write_text(LOG)
     reader = LogReader(tmp_path, InlineWorkers(), Live(LogReaderSettings()))
-    return DebugEvents(kit.outbox, lambda: {"rooms": 3}, reader, levels.append)
+    return Diagnostics(outbox=kit.outbox, status=lambda: STATUS, logs=reader, set_debug=levels.append)
 
 
 @pytest.fixture
-def debug(events: DebugEvents) -> Namespace:
+def debug(diagnostics: Diagnostics) -> Namespace:
     namespace = Namespace("/debug", connect=refuse, disconnected=refuse)
-    namespace.add(events.handlers())
+    namespace.add(DebugEvents(diagnostics=diagnostics).handlers())
     return namespace
 
 
@@ -72,7 +92,7 @@ def test_everybody_there_hears_of_the_switch_before_the_ack(
     for on in (True, False):
         assert handled(debug, first, "TOGGLE_DEBUG_MODE") == {**OK, "debugMode": on}
         status = handled(debug, second, "SERVER_STATUS")
-        assert status == {**OK, "serverStatus": {"rooms": 3, "debugMode": on}}
+        assert status == {**OK, "serverStatus": server.status(STATUS, debug_mode=on)}
     for socket in (first, second):
         assert kit.outbox.got(socket.sid) == [
             (socket.sid, "DEBUG_MODE_CHANGED", ({"debugMode": True},)),
@@ -83,9 +103,10 @@ def test_everybody_there_hears_of_the_switch_before_the_ack(
     assert heard == [1, 1, 2, 2], "the level is raised before anybody hears of it"
 
 
-def test_the_operator_switches_it_too(kit: Kit, events: DebugEvents, connect: Callable[..., HandSocket]) -> None:
+def test_the_operator_switches_it_too(kit: Kit, diagnostics: Diagnostics, connect: Callable[..., HandSocket]) -> None:
     socket = connect()
-    assert events.switch(True) == {"debugMode": True}
+    diagnostics.operator_switches(True)
+    assert diagnostics.debug_mode
     assert kit.outbox.bodies(socket.sid, "DEBUG_MODE_CHANGED") == [{"debugMode": True}]
 
 

@@ -13,10 +13,15 @@ from zope.interface.verify import verifyObject
 from authkit import FakeSocket, Gatehouse
 from logkit import Logged
 from newage.daemon.home import Home
+from newage.daemon.workers import InlineWorkers
 from newage.domain.model import Caller, ConnectionPolicy, Peer, RequestMode, Role, Session
+from newage.domain.status import HubStatus
 from newage.errors import AuthenticationFailed, BadKey, NewAgeError, NotAuthorised, RoomMissing
 from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.debug import DebugEvents
+from newage.services.home.diagnostics import Diagnostics
+from newage.services.home.log_reader import LogReader, LogReaderSettings
+from newage.settings import Live
 from newage.telemetry.audit import (
     FAILED,
     LINES_PER_SECOND,
@@ -215,14 +220,19 @@ def test_a_refused_handshake_is_a_fact_without_its_key(tmp_path: Path, logged: L
 def test_debug_mode_is_a_fact(tmp_path: Path, logged: Logged) -> None:
     house = Gatehouse(tmp_path)
     switched: list[bool] = []
-    events = DebugEvents(house.outbox, dict, None, switched.append)  # type: ignore[arg-type]
+
+    def nothing() -> HubStatus:
+        raise AssertionError("nobody asks")
+
+    logs = LogReader(None, InlineWorkers(), Live(LogReaderSettings()))
+    diagnostics = Diagnostics(outbox=house.outbox, status=nothing, logs=logs, set_debug=switched.append)
     namespace = Namespace("/debug", connect=lambda socket, auth: None, disconnected=lambda socket, reason: None)
-    namespace.add(events.handlers())
+    namespace.add(DebugEvents(diagnostics=diagnostics).handlers())
     socket = FakeSocket(house, namespace)
     monitor = Session(client_id="monitor", identity="monitor", client_type="monitor")
     socket.caller = Caller(sid="s", namespace="/debug", session=monitor, peer=Peer("::1"), sensitive=True)
     assert socket.ask("TOGGLE_DEBUG_MODE")["debugMode"] is True
-    events.switch(False)
+    diagnostics.operator_switches(False)
     assert switched == [True, False]
     assert logged.tags() == ["DEBUG_MODE_ENABLED", "DEBUG_MODE_DISABLED"]
     assert [fact.get("identity") for fact in logged.audited()] == ["monitor", None]

@@ -35,8 +35,8 @@ from newage.gateway.engineio.engines import EngineServer
 from newage.gateway.socketio.dispatch import Dispatcher
 from newage.gateway.socketio.hub import Hub
 from newage.gateway.socketio.multiplex import multiplexer
-from newage.namespaces.debug import DebugEvents
 from newage.ports import IWorkers
+from newage.services.home.diagnostics import Diagnostics
 from newage.services.home.log_reader import LogReader
 from newage.services.home.watch import SettingsWatch
 from newage.services.world import World, wall_clock
@@ -59,7 +59,7 @@ class Core:
     plugins: PluginService
     watch: SettingsWatch
     status: Status
-    debug: DebugEvents
+    diagnostics: Diagnostics
     dispatcher: Dispatcher
     engines: EngineServer
     demo: DemoExtension | None
@@ -120,8 +120,10 @@ def make_core(
 
     status = Status(world=world, port=port, server_file=accounts.server_file, sessions=people.sessions, talk=talk)
     logs = LogReader(log_folder, pools.files, live.log_reader)
-    debug = DebugEvents(hub, status, logs, set_debug, config.server.debug_mode)
-    dispatcher = make_dispatcher(basis, hub, accounts, people, talk, calls.calls, debug)
+    diagnostics = Diagnostics(
+        outbox=hub, status=status, logs=logs, set_debug=set_debug, debug_mode=config.server.debug_mode
+    )
+    dispatcher = make_dispatcher(basis, hub, accounts, people, talk, calls.calls, diagnostics)
     return Core(
         basis=basis,
         pools=pools,
@@ -136,7 +138,7 @@ def make_core(
             world, accounts.files, accounts.server_file, accounts.trust.rescan, pools.files, live.watch
         ),
         status=status,
-        debug=debug,
+        diagnostics=diagnostics,
         dispatcher=dispatcher,
         engines=EngineServer(
             clock=reactor,

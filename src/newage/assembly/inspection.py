@@ -10,6 +10,7 @@ from attrs import evolve
 
 from newage.assembly.core import Core
 from newage.daemon.manhole import Console
+from newage.dialect import Body, server
 from newage.gateway.engineio.tracing import Tracer
 from newage.settings import Live
 from newage.telemetry.audit import emit
@@ -77,12 +78,16 @@ class Inspection:
             "sessions": core.people.sessions,
             "streams": core.talk.streams,
             "requests": core.talk.requests,
-            "status": core.status,
+            "status": self.status,
             "who": self.who,
             "trace": trace,
             "untrace": untrace,
             "change": self.change,
         }
+
+    def status(self) -> Body:
+        """What SERVER_STATUS says."""
+        return server.status(self._core.status(), debug_mode=self._core.diagnostics.debug_mode)
 
     def who(self, limit: int = 200) -> Text:
         """Every session: identity, client, kind, sockets, rooms."""

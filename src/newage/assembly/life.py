@@ -67,7 +67,7 @@ class Life(Service):
         read_server_file(core, config)
         core.basis.live.replace(config)
         if config.server.debug_mode != before.server.debug_mode:  # else what was toggled at run time stays
-            core.debug.switch(config.server.debug_mode)
+            core.diagnostics.operator_switches(config.server.debug_mode)
         return core.accounts.trust.rescan()
 
     def stopService(self) -> Deferred[None]:

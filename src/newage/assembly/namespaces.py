@@ -26,6 +26,7 @@ from newage.namespaces.links import SocketLink
 from newage.ports import ISocket
 from newage.services.accounts.auth import EXTENSIONS, STAFF, HandshakeRequest
 from newage.services.calls.calls import CallService
+from newage.services.home.diagnostics import Diagnostics
 
 
 def make_dispatcher(
@@ -35,7 +36,7 @@ def make_dispatcher(
     people: People,
     talk: Talk,
     calls: CallService,
-    debug: DebugEvents,
+    diagnostics: Diagnostics,
 ) -> Dispatcher:
     door = Door(people.auth, people.sessions)
     own_key = auth.AuthEvents(auth=people.auth, administration=people.administration, sessions=people.sessions)
@@ -56,7 +57,7 @@ def make_dispatcher(
         door.open("/function_call", function_call.CallEvents(calls=calls).handlers()),
         _llm(door, basis, hub, talk),
         _rooms(door, talk),
-        door.open("/debug", debug.handlers(), gate=STAFF),
+        door.open("/debug", DebugEvents(diagnostics=diagnostics).handlers(), gate=STAFF),
     ):
         dispatcher.add(namespace)
     return dispatcher

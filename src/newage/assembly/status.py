@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from attrs import define, field
 
 from newage import __version__
 from newage.assembly.services import Talk
+from newage.domain.status import HubStatus
 from newage.services.home.server_file import ServerFile
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
@@ -18,7 +18,7 @@ from newage.services.world import World
 
 @define(eq=False, kw_only=True)
 class Status:
-    """Made when the hub is. A call gives the body without its ``debugMode``.
+    """Made when the hub is; a call gives its state.
 
     :param port: the one that is listened on.
     """
@@ -34,25 +34,24 @@ class Status:
     def __attrs_post_init__(self) -> None:
         self._wall, self._clock = self._world.wall(), self._world.clock.seconds()
 
-    def __call__(self) -> dict[str, Any]:
-        talk, values = self._talk, self._server_file.values
-        return {
-            "serverPort": self._port(),
-            "serverAddress": values.get("serverAddress"),
-            "networkSafe": self._server_file.network_safe,
-            "startTime": _local(self._wall),
-            "uptimeSeconds": int(self._world.clock.seconds() - self._clock),
-            "version": __version__,
-            "implementation": "newage",
-            "connectedClients": len(self._sessions.online_sessions()),
-            "connectedExtensions": list(talk.assignments.extensions()),
-            "rooms": sum(1 for _ in talk.rooms.all()),
-            "liveRequests": talk.requests.live_count,
-            "openStreams": talk.streams.open_outputs,
-            "connectionPolicy": talk.assignments.policy.value,
-            "messageRequestMode": talk.default_mode.mode.value,
-            "memoryRssBytes": _resident_bytes(),
-        }
+    def __call__(self) -> HubStatus:
+        talk = self._talk
+        return HubStatus(
+            port=self._port(),
+            address=self._server_file.values.get("serverAddress"),
+            network_safe=self._server_file.network_safe,
+            started=_local(self._wall),
+            uptime=int(self._world.clock.seconds() - self._clock),
+            version=__version__,
+            clients=len(self._sessions.online_sessions()),
+            extensions=talk.assignments.extensions(),
+            rooms=sum(1 for _ in talk.rooms.all()),
+            live_requests=talk.requests.live_count,
+            open_outputs=talk.streams.open_outputs,
+            policy=talk.assignments.policy,
+            default_mode=talk.default_mode.mode,
+            memory_bytes=_resident_bytes(),
+        )
 
 
 def _local(seconds: float) -> str:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from attrs import define
+from attrs import frozen
 
-from newage.dialect import Body, files
-from newage.domain.delivery import EVERYBODY, Emission
+from newage.dialect import Body, files, server
 from newage.domain.logs import ALL_LEVELS, LogQuery
-from newage.domain.model import Caller, Kind
-from newage.errors import NotAuthorised
+from newage.domain.model import Caller
 from newage.namespaces import wire
-from newage.ports import IOutbox
-from newage.services.home.log_reader import LogReader
-from newage.telemetry.audit import Recorder, emit, of_caller
+from newage.services.home.diagnostics import Diagnostics
+from newage.telemetry.audit import Recorder
 
 
 def parse_log_query(payload: Any) -> LogQuery:
@@ -37,48 +33,18 @@ def _whole(value: Any, default: int) -> int:
     return value if type(value) is int else 0
 
 
-@define(eq=False)
+@frozen(kw_only=True)
 class DebugEvents:
-    """
-    :param status: the members of SERVER_STATUS that are not about debugging.
-    :param set_debug: raises or lowers the level of the logs.
-    """
-
-    _outbox: IOutbox
-    _status: Callable[[], dict[str, Any]]
-    _logs: LogReader
-    _set_debug: Callable[[bool], None]
-    debug_mode: bool = False
+    diagnostics: Diagnostics
 
     def toggle(self, caller: Caller, request: None) -> Body:
-        """Flip it; every socket of the namespace hears so before the ack."""
-        self._check(caller)
-        return self.switch(not self.debug_mode, of_caller(caller))
-
-    def switch(self, on: bool, who: dict[str, Any] | None = None) -> Body:
-        """:param who: for the audit log; None: the operator."""
-        self.debug_mode = on
-        emit("debug.toggle", "DEBUG_MODE_ENABLED" if on else "DEBUG_MODE_DISABLED", "ok", who or {}, {"debugMode": on})
-        self._set_debug(on)
-        body = {"debugMode": on}
-        self._outbox.publish(Emission("/debug", "DEBUG_MODE_CHANGED", (body,), (EVERYBODY,)))
-        return body
+        return server.debug_ack(self.diagnostics.toggle(caller))
 
     def status(self, caller: Caller, request: None) -> Body:
-        self._check(caller)
-        return {"serverStatus": {**self._status(), "debugMode": self.debug_mode}}
+        return server.status_ack(self.diagnostics.status(caller), debug_mode=self.diagnostics.debug_mode)
 
     async def read_log(self, caller: Caller, query: LogQuery) -> Body:
-        self._check(caller)
-        return files.log_page(await self._logs.read(query))
-
-    def _check(self, caller: Caller) -> None:
-        """``/debug`` is a sensitive API as a whole (contract 2.6).
-
-        :raises NotAuthorised: the peer's place or kind does not allow it.
-        """
-        if caller.kind is Kind.CLIENT or not caller.sensitive:
-            raise NotAuthorised("Unauthorized")
+        return files.log_page(await self.diagnostics.read_log(caller, query))
 
     def handlers(self) -> wire.Handlers:
         read = Recorder("log.read", "LOG_READ_RESPONSE", file="filename", page="page")

@@ -265,7 +265,7 @@ class Hub:
             "policy": (core.talk.assignments.policy, dict(core.talk.assignments.all())),
             "stored": done(_wait(core.basis.stores.state.load_state())),
             "mode": core.talk.default_mode.mode,
-            "debug": core.debug.debug_mode,
+            "debug": core.diagnostics.debug_mode,
             "resources": core.calls.static.lookup("/shop"),
             "files": _files(str(self.home)),
             "timers": len(self.clock.getDelayedCalls()),
