@@ -75,7 +75,7 @@ def test_a_named_request_is_meant_whatever_else_is_known(desk: Desk, asked: Aske
 
 def test_an_ended_request_is_named_until_its_tail_is_over(desk: Desk, asked: Asked) -> None:
     first = asked("r1")
-    desk.settled(first)
+    desk.done(first)
     assert whose(desk, "r1") is first
     desk.forget(first)
     assert (desk.named("r1"), desk.named(None)) == (None, None)
@@ -117,7 +117,7 @@ def test_an_id_that_two_use_is_given_to_the_first_only(desk: Desk) -> None:
 
 def test_nor_is_an_id_used_again_that_a_late_answer_may_carry(desk: Desk, asked: Asked) -> None:
     first = asked("1")
-    desk.settled(first)
+    desk.done(first)
     desk.forget(first)
     again = request("1")
     name = desk.ask(again, 0, new_id)
@@ -154,7 +154,7 @@ def test_an_output_that_belonged_to_nobody_belongs_to_nothing_newer(desk: Desk, 
     assert isinstance(whose(desk, None, "o1"), Nobody)
     assert isinstance(whose(desk, None, None), Nobody)
     for each in before:
-        desk.settled(each)
+        desk.done(each)
     later = asked("r9", "blue")
     assert whose(desk, None, "o1") is Nobody.OVER
     assert whose(desk, "r9", "o1") is later, "unless it says so"
@@ -167,7 +167,7 @@ def test_the_only_unanswered_request_is_meant(desk: Desk, asked: Asked) -> None:
     assert whose(desk, "random") is Nobody.NOTHING_ASKED
     first = asked("r1")
     assert whose(desk, "random") is first
-    desk.settled(first)
+    desk.done(first)
     assert whose(desk) is Nobody.NOTHING_ASKED
     second = asked("r2", "blue")
     assert whose(desk) is second
@@ -195,15 +195,15 @@ def test_one_that_was_given_up_is_unanswered_for_a_while(desk: Desk, asked: Aske
     desk.given_up(first, 500)
     second = asked("r2", "blue", 600)
     assert whose(desk, at=at) is (Nobody.SEVERAL_ROOMS if found else second)
-    assert desk.owes(first, at, PATIENCE) is found
+    assert desk.awaits(first, at, PATIENCE) is found
 
 
 def test_what_it_never_had_it_neither_answers_nor_gives_up(desk: Desk) -> None:
     stranger = request("r9")
-    desk.settled(stranger)
+    desk.done(stranger)
     desk.given_up(stranger, 0)
     desk.heard(stranger, 0)
-    assert not desk.owes(stranger, 0, PATIENCE)
+    assert not desk.awaits(stranger, 0, PATIENCE)
 
 
 # ------------------------------------------------------------------------------------------------- what may be sent
@@ -239,7 +239,7 @@ def test_until_it_answers_or_labels_or_comes_back(desk: Desk, asked: Asked) -> N
     second = asked("r2")
     desk.given_up(second, 100)
     assert not desk.admits(other, 1, 100, PATIENCE)
-    desk.settled(second)
+    desk.done(second)
     assert desk.admits(other, 1, 100, PATIENCE)
     third = asked("r4")
     desk.given_up(third, 200)
@@ -256,16 +256,16 @@ def test_what_it_is_working_on_in_a_room(desk: Desk, asked: Asked) -> None:
 def test_an_answer_that_goes_on_means_that_what_was_sent_since_was_dropped(desk: Desk, asked: Asked) -> None:
     first = asked("r1")
     assert whose(desk) is first
-    desk.settled(first)
+    desk.done(first)
     second, third = asked("r2", "blue"), asked("r3", "blue")
     desk.heard(third, 1)
     assert desk.goes_on(first, 2) == [second]
     assert desk.goes_on(first, 3) == [], "it is at work on it already"
-    assert not desk.owes(second, 3, PATIENCE)
+    assert not desk.awaits(second, 3, PATIENCE)
     assert whose(desk, at=3) is Nobody.SEVERAL_ROOMS
     assert not desk.admits(second, 1, 3, PATIENCE)
-    desk.settled(first)
-    desk.settled(third)
+    desk.done(first)
+    desk.done(third)
     assert desk.admits(second, 1, 3, PATIENCE)
     assert desk.ask(second, 3, new_id) == "r2", "it is the same request"
 
@@ -273,9 +273,9 @@ def test_an_answer_that_goes_on_means_that_what_was_sent_since_was_dropped(desk:
 def test_who_labels_drops_nothing(desk: Desk, asked: Asked) -> None:
     first, second = asked("r1"), asked("r2")
     whose(desk, "r1")
-    desk.settled(first)
+    desk.done(first)
     assert desk.goes_on(first, 2) == []
-    assert desk.owes(second, 2, PATIENCE)
+    assert desk.awaits(second, 2, PATIENCE)
 
 
 # ----------------------------------------------------------------------------------------------------------- first sign
@@ -293,7 +293,7 @@ def test_no_sign_of_one_that_never_answered(desk: Desk, asked: Asked) -> None:
 def test_one_that_has_answered_may_take_its_time(desk: Desk, asked: Asked) -> None:
     first = asked("r1")
     assert whose(desk) is first
-    desk.settled(first)
+    desk.done(first)
     asked("r2")
     assert desk.silent(500, PATIENCE) == []
     desk.left()
@@ -321,7 +321,7 @@ def test_one_at_a_time_and_no_label_never_means_two_rooms(steps: list[tuple[str,
             found = desk.whose("random", None, None, now, hasty)
             assert found is not Nobody.SEVERAL_ROOMS
             if isinstance(found, Request):
-                desk.settled(found)
+                desk.done(found)
 
 
 def test_one_that_declares_features_names_requests_until_it_goes() -> None:

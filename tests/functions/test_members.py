@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.logger import formatEvent
+from zope.interface import implementer
 
 from deferreds import SteppedWorkers, outcome, value
 from hubkit import Kit
@@ -30,7 +31,7 @@ from newage.functions.installed import FUNCTIONS, PLUGINS, Installed
 from newage.functions.members import PluginService
 from newage.functions.settings import PluginSettings
 from newage.functions.values import Message, Room
-from newage.ports import IWorkers, Said
+from newage.ports import IRequestListener, IWorkers, Said
 from newage.services.sessions.sessions import SessionSettings
 
 BOT = "plugin/bot"
@@ -58,6 +59,8 @@ class House:
             entering=self.kit.room_service,
             history=self.kit.history,
             requests=self.kit.requests,
+            message_events=self.kit.talk.message_events,
+            request_ends=self.kit.talk.request_ends,
             messages=self.kit.message_store,
             serving=self.kit.assignments.assigned,
             make_workers=self._workers,
@@ -522,14 +525,15 @@ class TestAsking:
     def test_the_answer_is_deleted_at_once(self, house: House) -> None:
         link = house.kit.extension()
         house.table(RequestMode.IMMEDIATE)
-        hub = house.hub()
-        value(hub.join("table"))
 
+        @implementer(IRequestListener)
         class Deleting:
             def request_ended(self, request: Any, words: str | None) -> None:
                 value(house.kit.history.clear(house.kit.rooms.require("table"), True, True))
 
-        house.kit.ledger._listeners.insert(0, Deleting())  # type: ignore[arg-type]
+        house.kit.talk.request_ends.add(Deleting())  # before the plug-in's
+        hub = house.hub()
+        value(hub.join("table"))
         done = outcome(hub.ask("table", "Who?"))
         house.kit.streams.answered(
             Said("SillyTavern-8000", output="o1", request=link.forwarded[0]["requestId"]), "Nobody."

@@ -44,6 +44,7 @@ def llm(kit: Kit) -> Namespace:
     activity = ActivityEvents(
         rooms=kit.rooms,
         assignments=kit.assignments,
+        desks=kit.desks,
         ledger=kit.ledger,
         streams=kit.streams,
         activity=kit.activity,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from zope.interface import Interface
+from zope.interface import Interface, implementer
 from zope.interface.interface import Method
 from zope.interface.verify import verifyClass, verifyObject
 
 from hubkit import HOME
-from newage.domain.model import Caller, Role, Room, Session
-from newage.ports import IRoomListener, ISessionListener
-from newage.services.events import RoomListener, SessionListener
+from newage.domain.model import Caller, Message, Role, Room, Session
+from newage.domain.request import Request
+from newage.ports import IMessageListener, IRequestListener, IRoomListener, ISessionListener
+from newage.services.events import MessageEvents, RequestEnds, RoomListener, SessionListener
 
 SESSION = Session(client_id="web1", identity="web1")
 ROOM = Room(name="lounge", members={"web1": Role.GUEST})
@@ -67,3 +70,30 @@ def test_one_may_be_both() -> None:
     both.session_gone(SESSION)
     both.member_left(ROOM, "web1", "kick")
     assert both.seen == ["web1 kick"]
+
+
+def test_who_wants_to_hear_what_is_said_and_how_requests_end_is_told_in_order() -> None:
+    told: list[tuple[str, object]] = []
+
+    @implementer(IMessageListener, IRequestListener)
+    class Listener:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def message_added(self, message: Message) -> None:
+            told.append((self.name, message))
+
+        def request_ended(self, request: Request, words: str | None) -> None:
+            told.append((self.name, words))
+
+    messages, ends = MessageEvents(), RequestEnds()
+    for name in ("first", "second"):
+        messages.add(Listener(name))
+        ends.add(Listener(name))
+    assert verifyObject(IMessageListener, messages)
+    assert verifyObject(IRequestListener, ends)
+    said = Message(message_id="m1", room="lounge", seq=1, identity="web1")
+    messages.message_added(said)
+    request: Any = None
+    ends.request_ended(request, "why")
+    assert told == [("first", said), ("second", said), ("first", "why"), ("second", "why")]

@@ -424,7 +424,7 @@ class SilenceIsOver(Desk):
     """What was given up is not waited for any more."""
 
     def given_up(self, request: Request, now: float) -> None:
-        self.settled(request)
+        self.done(request)
 
 
 @pytest.mark.timeout(600)  # it searches: some ten seconds on a quiet machine, more beside others

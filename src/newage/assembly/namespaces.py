@@ -75,6 +75,7 @@ def _llm(door: Door, basis: Basis, hub: Hub, talk: Talk) -> Namespace:
     activity = llm.ActivityEvents(
         rooms=talk.rooms,
         assignments=talk.assignments,
+        desks=talk.desks,
         ledger=talk.ledger,
         streams=talk.streams,
         activity=talk.activity,

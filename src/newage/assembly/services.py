@@ -29,6 +29,7 @@ from newage.services.accounts.operator import OperatorService
 from newage.services.accounts.trust import TrustService
 from newage.services.calls.calls import CallService
 from newage.services.calls.file_functions import FileFunctions
+from newage.services.events import MessageEvents, RequestEnds
 from newage.services.history.editing import EditingService
 from newage.services.history.log import HistoryService
 from newage.services.history.missed import MissedService
@@ -195,12 +196,14 @@ class Talk:
     moderation: ModerationService
     notices: RoomNotices
     assignments: AssignmentService
+    message_events: MessageEvents
     history: HistoryService
     pages: ContextPages
     snapshots: Snapshots
     activity: ActivityService
     desks: Desks
     pacer: Pacer
+    request_ends: RequestEnds
     ledger: RequestLedger
     requests: RequestService
     downstream: DownstreamService
@@ -226,6 +229,7 @@ def make_talk(
     """
     config, live, world, stores = basis.config, basis.live, basis.world, basis.stores
     aliases = config.downstream.alias_events
+    message_events, request_ends = MessageEvents(), RequestEnds()
     default_mode = DefaultMode(stores.state, RequestMode(config.rooms.default_room_message_request_mode))
     rooms = RoomRegistry(world, outbox, sessions, names, stores.rooms, default_mode, live.rooms)
     retention = RoomRetention(world, sessions, rooms, live.rooms)
@@ -247,6 +251,7 @@ def make_talk(
         store=stores.messages,
         snapshots=snapshots,
         serving=assignments.assigned,
+        listener=message_events,
         settings=live.history,
         aliases=aliases,
     )
@@ -254,7 +259,7 @@ def make_talk(
     desks = Desks(world, sessions, live.requests, make_desk)
     pacer = Pacer(desks)
     forwarder = Forwarder(outbox, sessions, activity, pacer)
-    ledger = RequestLedger(world, outbox, desks, forwarder, live.requests)
+    ledger = RequestLedger(world, outbox, desks, forwarder, live.requests, request_ends)
     requests = RequestService(
         world=world,
         sessions=sessions,
@@ -318,12 +323,14 @@ def make_talk(
         moderation=moderation,
         notices=notices,
         assignments=assignments,
+        message_events=message_events,
         history=history,
         pages=pages,
         snapshots=snapshots,
         activity=activity,
         desks=desks,
         pacer=pacer,
+        request_ends=request_ends,
         ledger=ledger,
         requests=requests,
         downstream=downstream,
@@ -405,6 +412,8 @@ def make_plugins(basis: Basis, people: People, talk: Talk, make_workers: Callabl
         entering=talk.room_service,
         history=talk.history,
         requests=talk.requests,
+        message_events=talk.message_events,
+        request_ends=talk.request_ends,
         messages=basis.stores.messages,
         serving=talk.assignments.assigned,
         make_workers=make_workers,

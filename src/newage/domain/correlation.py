@@ -127,7 +127,7 @@ class Desk:
         self._asked[request] = _Asked(now, now, signs=True)
         return dropped
 
-    def settled(self, request: Request) -> None:
+    def done(self, request: Request) -> None:
         """It answered this request, or said that it failed."""
         self._asked.pop(request, None)
 
@@ -147,7 +147,7 @@ class Desk:
             if asked.given_up is None and not asked.signs and now - asked.at >= patience.first_sign
         ]
 
-    def owes(self, request: Request, now: float, patience: Patience) -> bool:
+    def awaits(self, request: Request, now: float, patience: Patience) -> bool:
         """Is this request still unanswered here?"""
         self._forget_unanswered(now, patience)
         return request in self._asked

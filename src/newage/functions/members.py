@@ -41,7 +41,7 @@ from newage.functions.settings import PluginSettings
 from newage.functions.values import PREFIX, Message, Room, Who
 from newage.ports import IMessageListener, IMessageStore, IRequestListener, IWorkers
 from newage.services.calls.calls import Function
-from newage.services.events import RoomListener
+from newage.services.events import MessageEvents, RequestEnds, RoomListener
 from newage.services.history.log import HistoryService
 from newage.services.requests.intake import RequestService
 from newage.services.rooms.registry import RoomRegistry
@@ -285,6 +285,8 @@ class PluginService(RoomListener):
     entering: RoomService
     history: HistoryService
     requests: RequestService
+    message_events: MessageEvents
+    request_ends: RequestEnds
     messages: IMessageStore
     serving: Callable[[str], Sequence[str]]
     make_workers: Callable[[str], IWorkers]
@@ -302,8 +304,8 @@ class PluginService(RoomListener):
         for each in plugins:
             if not self._members:
                 self.rooms.add_listener(self)
-                self.history.add_listener(self)
-                self.requests.add_listener(self)
+                self.message_events.add(self)
+                self.request_ends.add(self)
             self._start(each)
 
     def _start(self, each: Installed) -> None:

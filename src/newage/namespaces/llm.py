@@ -15,6 +15,7 @@ from newage.namespaces import wire
 from newage.ports import IOutbox
 from newage.services.history.missed import MissedService
 from newage.services.history.pages import ContextPages
+from newage.services.requests.desks import Desks
 from newage.services.requests.intake import RequestService
 from newage.services.requests.ledger import RequestLedger
 from newage.services.rooms.activity import ActivityService
@@ -169,6 +170,7 @@ class ActivityEvents:
 
     rooms: RoomRegistry
     assignments: AssignmentService
+    desks: Desks
     ledger: RequestLedger
     streams: StreamService
     activity: ActivityService
@@ -212,7 +214,7 @@ class ActivityEvents:
         """Name and id of the room that the extension is at work for."""
         if caller.kind is not Kind.EXTENSION:
             raise NotAuthorised("Unauthorized")
-        request = self.ledger.named(caller.identity, activity.request_id)
+        request = self.desks.named(caller.identity, activity.request_id)
         if request is not None:
             return request.room, request.room_id
         name = self._concerned(caller, activity)

@@ -1,15 +1,17 @@
-"""What happens to sessions and to rooms, and who is told: bases that hear nothing, and fan-outs that tell all.
+"""What happens, and who is told: bases that hear nothing, and fan-outs that tell all.
 
 A service that wants to hear builds on ``SessionListener`` or ``RoomListener`` and overrides what concerns it.
-``SessionEvents`` and ``RoomEvents`` are listeners themselves: what they are told, they tell theirs, in order.
+``SessionEvents``, ``RoomEvents``, ``MessageEvents`` and ``RequestEnds`` are listeners themselves: what they are told,
+they tell theirs, in order.
 """
 
 from __future__ import annotations
 
 from zope.interface import implementer
 
-from newage.domain.model import Caller, Role, Room, Session
-from newage.ports import IRoomListener, ISessionListener
+from newage.domain.model import Caller, Message, Role, Room, Session
+from newage.domain.request import Request
+from newage.ports import IMessageListener, IRequestListener, IRoomListener, ISessionListener
 
 
 @implementer(ISessionListener)
@@ -102,6 +104,36 @@ class SessionEvents:
     def extension_lost(self, session: Session) -> None:
         for listener in self._listeners:
             listener.extension_lost(session)
+
+
+@implementer(IMessageListener)
+class MessageEvents:
+    """Tells its listeners, in the order they were added."""
+
+    def __init__(self) -> None:
+        self._listeners: list[IMessageListener] = []
+
+    def add(self, listener: IMessageListener) -> None:
+        self._listeners.append(listener)
+
+    def message_added(self, message: Message) -> None:
+        for listener in self._listeners:
+            listener.message_added(message)
+
+
+@implementer(IRequestListener)
+class RequestEnds:
+    """Tells its listeners, in the order they were added."""
+
+    def __init__(self) -> None:
+        self._listeners: list[IRequestListener] = []
+
+    def add(self, listener: IRequestListener) -> None:
+        self._listeners.append(listener)
+
+    def request_ended(self, request: Request, words: str | None) -> None:
+        for listener in self._listeners:
+            listener.request_ended(request, words)
 
 
 @implementer(IRoomListener)

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from attrs import evolve
 from twisted.internet.defer import Deferred
+from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from hubkit import Kit, failure_of, result_of
 from newage.domain.model import Message, Role
 from newage.errors import NewAgeError, RoomMissing
-from newage.ports import IRoomListener
+from newage.ports import IMessageListener, IRoomListener
 from newage.services.history.limits import HistorySettings
 from newage.services.streams.limits import DownstreamSettings
 
@@ -43,11 +44,12 @@ def test_it_listens_to_rooms(kit: Kit) -> None:
 def test_listeners_are_told_what_was_stored_and_shown(kit: Kit, sid: str) -> None:
     told: list[tuple[Message, bool]] = []
 
+    @implementer(IMessageListener)
     class Listener:
         def message_added(self, message: Message) -> None:
             told.append((message, bool(kit.outbox.bodies(sid, "NEW_MESSAGE"))))
 
-    kit.history.add_listener(Listener())  # type: ignore[arg-type]
+    kit.talk.message_events.add(Listener())
     kit.gate.broken = True
     with pytest.raises(NewAgeError):
         say(kit, "lost")

@@ -13,6 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from twisted.internet.defer import CancelledError, Deferred
+from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from hubkit import OPERATOR, Kit, Link, failure_of, result_of
@@ -27,7 +28,7 @@ from newage.errors import (
     RoomDenied,
     Unavailable,
 )
-from newage.ports import IExtensionLink, IRoomListener, Said
+from newage.ports import IExtensionLink, IRequestListener, IRoomListener, Said
 from newage.services.requests.limits import RequestSettings
 
 X = "SillyTavern-8000"
@@ -658,10 +659,10 @@ def test_a_finished_request_is_remembered_for_its_tail(kit: Kit, link: Link, sid
     kit.submit(sid, "hi", "r1")
     kit.streams.answered(Said(X, request="r1"), "yes")
     kit.clock.pump([5] * 11)
-    assert kit.ledger.named(X, "r1") is not None
+    assert kit.desks.named(X, "r1") is not None
     kit.clock.pump([5] * 2)
     assert kit.ledger.get("web1-a", "r1") is None
-    assert kit.ledger.named(X, "r1") is None
+    assert kit.desks.named(X, "r1") is None
 
 
 # ------------------------------------------------------------------------------------------------------------ outcomes
@@ -763,6 +764,7 @@ def test_an_answer_that_cannot_be_stored_fails_the_request(kit: Kit, link: Link,
     assert kit.ledger.live_count == 0
 
 
+@implementer(IRequestListener)
 class Ends:
     """Who is told how requests end."""
 
@@ -775,7 +777,7 @@ class Ends:
 
 def test_listeners_are_told_how_requests_end(kit: Kit, link: Link, sid: str) -> None:
     ends = Ends()
-    kit.ledger.add_listener(ends)  # type: ignore[arg-type]
+    kit.talk.request_ends.add(ends)
     kit.submit(sid, request_id="r1")
     kit.streams.answered(Said(X, output="o1", request="r1"), "hello")
     (answer,) = kit.responses("web1-a")
@@ -788,7 +790,7 @@ def test_and_those_that_were_merged_have_the_answer_of_the_whole(kit: Kit, link:
     ends = Ends()
     host, guest = kit.connect("ann"), kit.connect("bob")
     kit.group("table", "ann", bob=Role.GUEST)
-    kit.ledger.add_listener(ends)  # type: ignore[arg-type]
+    kit.talk.request_ends.add(ends)
     kit.submit(guest, request_id="r1", room="table")
     kit.submit(host, request_id="r2", room="table")
     kit.streams.answered(Said(X, output="o1", request="r2"), "hello")

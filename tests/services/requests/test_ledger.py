@@ -11,6 +11,7 @@ from logkit import Logged
 from newage.domain.model import RequestMode, Role
 from newage.domain.request import Ask, Request
 from newage.errors import NewAgeError, PeerGone
+from newage.services.events import RequestEnds
 from newage.services.requests.forwarding import Forwarder
 from newage.services.requests.ledger import LOGGED_ENDS_PER_SECOND, RequestLedger
 
@@ -29,7 +30,7 @@ def ledger(kit: Kit) -> RequestLedger:
     kit.extension(X, capacity=16)
     kit.extension(Y, capacity=16)
     forwarder = Forwarder(kit.outbox, kit.sessions, kit.activity, kit.pacer)
-    return RequestLedger(kit.world, kit.outbox, kit.desks, forwarder, kit.live.requests)
+    return RequestLedger(kit.world, kit.outbox, kit.desks, forwarder, kit.live.requests, RequestEnds())
 
 
 def enter(kit: Kit, ledger: RequestLedger, request_id: str, *targets: str, who: str = "web1") -> Request:
@@ -148,10 +149,10 @@ def test_an_ended_request_is_remembered_for_its_tail(kit: Kit, ledger: RequestLe
     ledger.end(request, "completed")
     kit.clock.advance(59)
     ledger.sweep()
-    assert ledger.named(X, "r1") is request
+    assert kit.desks.named(X, "r1") is request
     kit.clock.advance(1)
     ledger.sweep()
-    assert (ledger.get("web1", "r1"), ledger.named(X, "r1")) == (None, None)
+    assert (ledger.get("web1", "r1"), kit.desks.named(X, "r1")) == (None, None)
 
 
 # --------------------------------------------------------------------------------------------------------- correlation

@@ -41,7 +41,7 @@ class Paced:
         self.kit.pacer.send(extension, what, lambda name: self.sent.append(f"{extension}:{name}"))
 
     def done(self, what: Request) -> None:
-        self.kit.desks.settled("st", what)
+        self.kit.desks.done("st", what)
         self.kit.pacer.pump("st")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from attrs import define, evolve, field
+from attrs import define, evolve
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -28,6 +28,7 @@ LOOK_BACK = 8  # times ``context_max_bytes`` that are searched for the thread of
 class HistoryService(RoomListener):
     """
     :param serving: the extensions assigned to a room: they see its history change, too.
+    :param listener: is told what is said.
     :param aliases: whether clients that declared no stream form hear NEW_MESSAGE in lower case, too (A9).
     """
 
@@ -39,12 +40,9 @@ class HistoryService(RoomListener):
     _store: IMessageStore
     _snapshots: Snapshots
     _serving: Callable[[str], Sequence[str]]
+    _listener: IMessageListener
     settings: Live[HistorySettings]
     _aliases: bool = True
-    _listeners: list[IMessageListener] = field(factory=list, init=False)
-
-    def add_listener(self, listener: IMessageListener) -> None:
-        self._listeners.append(listener)
 
     # ------------------------------------------------------------------------------------------------------- writing
 
@@ -62,8 +60,7 @@ class HistoryService(RoomListener):
         message = evolve(draft, room_id=room_id, seq=seq, timestamp=draft.timestamp or self._world.timestamp())
         await self._store.add_message(message, self.settings.value.max_messages_per_room)
         self._show(room_id, messages.added(message), alias=self._aliases)
-        for listener in self._listeners:
-            listener.message_added(message)
+        self._listener.message_added(message)
         return message
 
     async def replace(self, message: Message) -> Message:

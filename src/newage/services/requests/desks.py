@@ -68,9 +68,9 @@ class Desks(SessionListener):
             each.unsend(extension)
         return dropped
 
-    def settled(self, extension: str, request: Request) -> None:
+    def done(self, extension: str, request: Request) -> None:
         if (desk := self._desks.get(extension)) is not None:
-            desk.settled(request)
+            desk.done(request)
 
     def given_up(self, extension: str, request: Request) -> None:
         if (desk := self._desks.get(extension)) is not None:
@@ -81,10 +81,10 @@ class Desks(SessionListener):
         now = self._world.clock.seconds()
         return [(who, request) for who, desk in self._desks.items() for request in desk.silent(now, self._patience)]
 
-    def owed(self, request: Request) -> bool:
-        """Does an extension still owe an answer to it?"""
+    def awaits(self, request: Request) -> bool:
+        """Is an answer to it still to come from an extension?"""
         now = self._world.clock.seconds()
-        return any(self._desk(extension).owes(request, now, self._patience) for extension in request.sent)
+        return any(self._desk(extension).awaits(request, now, self._patience) for extension in request.sent)
 
     def forget(self, request: Request) -> None:
         for extension in request.targets:  # what was taken back or put off has a name there, too

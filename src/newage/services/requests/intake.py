@@ -25,7 +25,6 @@ from newage.errors import (
     RoomMissing,
     Unavailable,
 )
-from newage.ports import IRequestListener
 from newage.services.events import RoomListener
 from newage.services.history.log import HistoryService
 from newage.services.requests.forwarding import Forwarder
@@ -74,10 +73,6 @@ class RequestService(RoomListener):
     def live_count(self) -> int:
         """How many requests are live."""
         return self._ledger.live_count
-
-    def add_listener(self, listener: IRequestListener) -> None:
-        """Who is told how requests end."""
-        self._ledger.add_listener(listener)
 
     def start(self) -> None:
         self._sweep = self._world.clock.callLater(self.SWEEP, self._tick)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import ClassVar
 
 from twisted.logger import Logger
 
 from newage.dialect import Event, requests
-from newage.domain.correlation import Nobody
 from newage.domain.delivery import Audience
 from newage.domain.request import Request
 from newage.errors import NewAgeError, TimedOut
@@ -32,12 +30,20 @@ class RequestLedger:
     """What streams and answers need to know of requests; how requests get in is ``RequestService``'s.
 
     ``sweep`` is to be called every few seconds.
+
+    :param listener: is told how requests end.
     """
 
     _log: ClassVar[Logger] = Logger()
 
     def __init__(
-        self, world: World, outbox: IOutbox, desks: Desks, forwarder: Forwarder, settings: Live[RequestSettings]
+        self,
+        world: World,
+        outbox: IOutbox,
+        desks: Desks,
+        forwarder: Forwarder,
+        settings: Live[RequestSettings],
+        listener: IRequestListener,
     ) -> None:
         self._world = world
         self._outbox = outbox
@@ -49,10 +55,7 @@ class RequestLedger:
         self._requests: dict[Request, None] = {}  # live ones and those in their tail, oldest first
         self._ids: dict[tuple[str, str], Request] = {}  # (identity, requestId) -> the newest of these
         self._live: dict[str, int] = {}  # identity -> number of its live requests
-        self._listeners: list[IRequestListener] = []
-
-    def add_listener(self, listener: IRequestListener) -> None:
-        self._listeners.append(listener)
+        self._listener = listener
 
     @property
     def live_count(self) -> int:
@@ -82,29 +85,6 @@ class RequestLedger:
         """The request of that identity; an id is its requester's own (A17)."""
         return self._ids.get((identity, request_id))
 
-    def named(self, extension: str, request_id: str | None) -> Request | None:
-        """The request that an extension knows by that id, live or in its tail."""
-        return self._desks.named(extension, request_id)
-
-    def label(self, extension: str, request_id: str | None) -> Request | Nobody | None:
-        """What that id says of an extension: a request, one long over, or nothing because the hub never gave it."""
-        return self._desks.label(extension, request_id)
-
-    def whose(
-        self,
-        extension: str,
-        request_id: str | None,
-        output_id: str | None,
-        bound: Request | None,
-        over: Collection[Request] = (),
-    ) -> Request | Nobody:
-        """The request that a packet of an answer belongs to (A31).
-
-        :param bound: the request of that output, if it is open or in its tail.
-        :param over: requests whose answers end by this packet.
-        """
-        return self._desks.whose(extension, request_id, output_id, bound, over)
-
     def heard_from(self, request: Request, extension: str) -> None:
         """An extension is at work on it: neither expiry nor rule 3 may pass it over."""
         request.heard(self._world.clock.seconds())
@@ -112,7 +92,7 @@ class RequestLedger:
 
     def started(self, extension: str, request_id: str | None, room_id: str) -> None:
         """START_PROCESSING: a sign that it is at work, on the request it names, else on what it has of that room."""
-        named = self.named(extension, request_id)
+        named = self._desks.named(extension, request_id)
         for request in [named] if named is not None else self._desks.running_in(extension, room_id):
             self.heard_from(request, extension)
 
@@ -122,13 +102,9 @@ class RequestLedger:
         if dropped:
             self._forwarder.back(extension, dropped)
 
-    def output_over(self, extension: str, output_id: str) -> None:
-        """The tail of an output is over."""
-        self._desks.output_over(extension, output_id)
-
     def finished_by(self, request: Request, extension: str) -> None:
         """Its output is whole: what the extension sends next without a requestId belongs to the next request."""
-        self._desks.settled(extension, request)
+        self._desks.done(extension, request)
         request.finish(extension)
         self._forwarder.go_on(extension)
 
@@ -153,7 +129,7 @@ class RequestLedger:
 
         :return: whether it was the first time.
         """
-        self._desks.settled(extension, request)
+        self._desks.done(extension, request)
         first = self._fail(request, extension, error, detail)
         self._forwarder.go_on(extension)
         return first
@@ -184,18 +160,17 @@ class RequestLedger:
             if request.given:
                 self._desks.given_up(target, request)
             else:  # nor can an answer to it come
-                self._desks.settled(target, request)
+                self._desks.done(target, request)
         self.tell(request, requests.status(request, status, response_id=response_id, message=message))
         for entry in request.merged:
             self.end(entry, status, message, response_id=response_id)
-        for listener in self._listeners:
-            listener.request_ended(request, message)
+        self._listener.request_ended(request, message)
         for target in request.targets:
             self._forwarder.go_on(target)
 
     def _note_end(self, request: Request, status: str) -> None:
         """One line in the log files, as far as its quota goes; never what was said."""
-        unsaid = self._quota.take()
+        unsaid, failed = self._quota.take(), status in ("failed", "expired")
         if unsaid is not None:
             self._log.info(
                 "{identity}: request {request_id} in room {room}: {status}",
@@ -203,11 +178,7 @@ class RequestLedger:
                 request_id=request.request_id,
                 room=request.room,
                 status=status if not unsaid else f"{status} ({unsaid} ends before were not logged)",
-                tag="LLM_RESPONSE_SENT"
-                if status == "completed"
-                else "LLM_REQUEST_FAILED"
-                if status in ("failed", "expired")
-                else "",
+                tag="LLM_RESPONSE_SENT" if status == "completed" else "LLM_REQUEST_FAILED" if failed else "",
             )
 
     def tell(self, request: Request, event: Event) -> None:
@@ -238,12 +209,12 @@ class RequestLedger:
         """Expire what fell silent, forget what is long over."""
         for extension, request in self._desks.silent():
             self._gave_no_sign(request, extension)
-        now = self._world.clock.seconds()
+        now, settings = self._world.clock.seconds(), self.settings.value
         for request in list(self._requests):
             if request.ended_at is not None:
-                if request.ended_at <= now - self.settings.value.request_tail_seconds and not self._desks.owed(request):
+                if request.ended_at <= now - settings.request_tail_seconds and not self._desks.awaits(request):
                     self.forget(request)
-            elif request.timed and request.active_at <= now - self.settings.value.llm_request_timeout_seconds:
+            elif request.timed and request.active_at <= now - settings.llm_request_timeout_seconds:
                 self._expire(request)
         self._forwarder.go_on()
 

@@ -61,10 +61,10 @@ class Sender:
         self._ledger.end(request, "expired", TAKEN_BACK)
 
     def let_go(self, request: Request) -> None:
-        """No extension owes an answer to what it was not told."""
+        """No extension answers what it was not told."""
         if not request.given:
             for target in request.sent:
-                self._desks.settled(target, request)
+                self._desks.done(target, request)
             request.unsend(*request.sent)
 
     async def _send(self, request: Request, target: str, name: str) -> None:
