@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from rules import CHECKOUT, MODULES, Module, module, only_as_listed
+from rules import CHECKOUT, MODULES, Module, module
 
 MEMBER = re.compile(r"[a-z]+[A-Z]\w*")  # roomName
 EVENT = re.compile(r"\b(?:[A-Z]+(?:_[A-Z]+)+|ERROR|WARNING)\b")  # MEMBER_LEFT
@@ -27,9 +27,6 @@ def events() -> set[str]:
 
 
 EVENTS = events()
-
-# Services that still speak the wire today: take out what is mended, add nothing.
-SPEAKERS_TODAY: set[str] = set()
 
 
 def wire_words(source: Module) -> Iterator[str]:
@@ -54,16 +51,9 @@ def _labels(node: ast.AST) -> Iterator[ast.AST]:
         yield from ast.walk(node.value)
 
 
-SPOKEN = {source.path: list(wire_words(source)) for source in MODULES if source.layer == "services"}
-
-
 def test_services_do_not_speak_the_wire() -> None:
-    fluent = [word for path, words in SPOKEN.items() if path not in SPEAKERS_TODAY for word in words]
-    assert not fluent, "it belongs into newage.dialect:\n" + "\n".join(fluent)
-
-
-def test_who_has_learnt_to_be_silent_is_listed_no_more() -> None:
-    only_as_listed({path for path, words in SPOKEN.items() if words} & SPEAKERS_TODAY, SPEAKERS_TODAY, "SPEAKERS_TODAY")
+    spoken = [word for source in MODULES if source.layer == "services" for word in wire_words(source)]
+    assert not spoken, "it belongs into newage.dialect:\n" + "\n".join(spoken)
 
 
 @pytest.mark.parametrize(
