@@ -71,3 +71,10 @@ def test_who_reads_from_a_position_is_told_positions() -> None:
     assert streams.cut(3, 1) == {"at": 3, "rev": 1}
     assert streams.over(None) == {"failed": False}
     assert streams.over("no") == {"failed": True, "error": "no"}
+
+
+def test_what_a_message_is_answered_by_the_hub_itself() -> None:
+    answer = {"type": 0, "data": "Yes,connection is fine.", "source": "server", "outputId": "o1"}
+    assert streams.healthy("o1", 7) == Event("message", {**answer, "requestId": 7})
+    warning = {"type": "WARNING", "message": "Only extensions answer requests.", "warningCode": 72}
+    assert streams.not_an_extension() == Event("WARNING", warning)

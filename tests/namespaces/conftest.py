@@ -42,7 +42,6 @@ def llm(kit: Kit) -> Namespace:
         missed=kit.missed,
     )
     activity = ActivityEvents(
-        rooms=kit.rooms,
         assignments=kit.assignments,
         desks=kit.desks,
         ledger=kit.ledger,

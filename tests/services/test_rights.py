@@ -47,6 +47,7 @@ REFUSED: dict[str, Act] = {
     "MissedService.missed": lambda kit, who: kit.missed.missed(who, "lounge", None, 10),
 }
 LOOKS = {  # anybody may, or it sees for itself what the actor may see
+    "AssignmentService.taking_part",  # tests/services/rooms/test_assignments.py
     "AssignmentService.visible_to",
     "RequestService.submit",  # tests/services/requests
 }

@@ -73,7 +73,6 @@ def _llm(door: Door, basis: Basis, hub: Hub, talk: Talk) -> Namespace:
         missed=talk.missed,
     )
     activity = llm.ActivityEvents(
-        rooms=talk.rooms,
         assignments=talk.assignments,
         desks=talk.desks,
         ledger=talk.ledger,

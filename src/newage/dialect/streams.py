@@ -13,6 +13,8 @@ DATA, END = "SERVER_STREAM_DATA", "SERVER_STREAM_END"
 ALIASES = {DATA: "streamed_data", END: "streamed_end"}  # contract 1.8
 LIBRARY_NAMES = (DATA, ALIASES[DATA])  # types of $stream under which readers listen (contract 5.7.6)
 
+HEALTH_QUESTION = "Connection active?"
+
 # What the stream library says to each other (contract 5.7.1).
 OPENED, WRITTEN, READ = "$stream", "$stream-write", "$stream-read"
 OVER, BROKEN = "$stream-end", "$stream-error"
@@ -87,6 +89,20 @@ def _about(request_id: str, message: Message) -> Body:
         "identity": message.identity,
         "clientId": message.client_id,
     }
+
+
+def healthy(output_id: str, request_id: object) -> Event:
+    """The answer to ``HEALTH_QUESTION``, which is an answer like any other (contract 5.5).
+
+    :param request_id: as the one who asks wrote it.
+    """
+    body = {"type": 0, "data": "Yes,connection is fine.", "source": "server", "outputId": output_id}
+    return Event("message", {**body, "requestId": request_id})
+
+
+def not_an_extension() -> Event:
+    """WARNING to a client that answered a request."""
+    return Event("WARNING", {"type": "WARNING", "message": "Only extensions answer requests.", "warningCode": 72})
 
 
 def piece(at: int, text: str) -> Body:

@@ -8,7 +8,7 @@ from attrs import field, frozen
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from newage.dialect import Body, Event, clients
+from newage.dialect import Body, clients
 from newage.domain.model import Caller
 from newage.errors import AuthenticationFailed, BadKey, ClientMissing, InvalidRequest, NewAgeError
 from newage.namespaces import wire
@@ -75,14 +75,10 @@ class AuthEvents:
         except Exception as error:  # as_known logs what it does not know and re-raises cancellation
             known = wire.as_known(error, clients.GET_KEY)
             self._issued.failed(caller, None, known)
-            self._tell(socket, clients.not_assigned(known))
+            wire.tell(socket, clients.not_assigned(known))
             return
         self._issued.done(caller)
-        self._tell(socket, *clients.assigned(caller.client_id, key))
-
-    def _tell(self, socket: ISocket, *events: Event) -> None:
-        for event in events:
-            socket.emit(event.name, event.body)
+        wire.tell(socket, *clients.assigned(caller.client_id, key))
 
     async def welcome(self, socket: ISocket, caller: Caller, request: HandshakeRequest) -> None:
         """What follows CONNECT for those who asked for a key, by ``getKey`` or by a password."""
@@ -93,7 +89,7 @@ class AuthEvents:
                 caller = await self.auth.log_in(caller, request.client_id, request.password)
             except NewAgeError as error:
                 self._logins.failed(caller, request, error)
-                self._tell(socket, clients.not_assigned(error))
+                wire.tell(socket, clients.not_assigned(error))
                 return
         if not request.wants_key:
             self._logins.done(caller, request)

@@ -120,8 +120,7 @@ class _Entrance:
 
 
 def _refuse(socket: ISocket, error: NewAgeError) -> None:
-    event = acks.failed(error)
-    socket.emit(event.name, event.body)
+    wire.tell(socket, acks.failed(error))
     socket.disconnect()
 
 

@@ -126,8 +126,7 @@ class CallEvents:
             if call is not None:
                 self._called.failed(caller, call, shown, **subject_of(call))
             if not wants_ack:
-                event = acks.failed(shown, request_id)
-                socket.emit(event.name, event.body)
+                wire.tell(socket, acks.failed(shown, request_id))
             return [failed(request_id, shown)] if wants_ack else None
         self._called.done(caller, call, outcome=outcome_of(body), **subject_of(call))
         return [body] if wants_ack else None

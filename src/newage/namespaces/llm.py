@@ -10,7 +10,7 @@ from newage.dialect import Body, messages, requests
 from newage.domain.model import Caller, Kind, Role
 from newage.domain.request import Ask
 from newage.domain.text import well_formed
-from newage.errors import BadParameter, InvalidRequest, NotAuthorised, NotMember
+from newage.errors import BadParameter, InvalidRequest, NotAuthorised
 from newage.namespaces import wire
 from newage.ports import IOutbox
 from newage.services.history.missed import MissedService
@@ -168,7 +168,6 @@ class RequestEvents:
 class ActivityEvents:
     """Who is typing, and which extension is at work."""
 
-    rooms: RoomRegistry
     assignments: AssignmentService
     desks: Desks
     ledger: RequestLedger
@@ -176,15 +175,15 @@ class ActivityEvents:
     activity: ActivityService
 
     def start_typing(self, caller: Caller, activity: Activity) -> None:
-        name = self._concerned(caller, activity)
-        if not self.rooms.require(name).is_muted(caller.identity, caller.client_id):
-            self.activity.start_typing(name, caller.identity)
+        room = self.assignments.taking_part(caller, activity.room)
+        if not room.is_muted(caller.identity, caller.client_id):
+            self.activity.start_typing(room.name, caller.identity)
 
     def stop_typing(self, caller: Caller, activity: Activity) -> None:
         if activity.room is None:
             where = self.activity.typing_in(caller.identity)
         else:
-            where = (self._concerned(caller, activity),)
+            where = (self.assignments.taking_part(caller, activity.room).name,)
         for name in where:
             self.activity.stop_typing(name, caller.identity)
 
@@ -198,18 +197,6 @@ class ActivityEvents:
         self.streams.processing_stopped(caller.identity, activity.request_id, activity.room)
         self.activity.show(room, caller.identity, "idle", room_id=room_id)
 
-    def _concerned(self, caller: Caller, activity: Activity) -> str:
-        """The room it is about, which has to be one's own or one that the extension serves.
-
-        :raises NotMember: it is not.
-        """
-        name = self.rooms.meant(caller, activity.room)
-        room = self.rooms.get(name)
-        serves = caller.kind is Kind.EXTENSION and caller.identity in self.assignments.assigned(name)
-        if room is None or (caller.identity not in room.members and not serves):
-            raise NotMember(f"You are not a member of room {name}.")
-        return name
-
     def _processing_room(self, caller: Caller, activity: Activity) -> tuple[str, str]:
         """Name and id of the room that the extension is at work for."""
         if caller.kind is not Kind.EXTENSION:
@@ -217,8 +204,8 @@ class ActivityEvents:
         request = self.desks.named(caller.identity, activity.request_id)
         if request is not None:
             return request.room, request.room_id
-        name = self._concerned(caller, activity)
-        return name, self.rooms.require(name).id
+        room = self.assignments.taking_part(caller, activity.room)
+        return room.name, room.id
 
     def handlers(self) -> wire.Handlers:
         return {

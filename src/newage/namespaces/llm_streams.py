@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
+from newage.dialect import streams
 from newage.domain.model import Kind
 from newage.domain.text import well_formed
 from newage.namespaces import wire
@@ -14,7 +15,6 @@ from newage.ports import ISocket, Said
 from newage.services.streams.downstream import DownstreamService
 from newage.services.streams.upstream import StreamService
 
-HEALTH_QUESTION, HEALTH_ANSWER = "Connection active?", "Yes,connection is fine."
 MAX_TEXT = 1_000_000  # characters; the transport's own limit is lower in bytes
 
 _EXTENSION = Kind.EXTENSION  # looking a member up takes longer than comparing it
@@ -91,14 +91,12 @@ class UpstreamEvents:
         """The health check of anybody, the non-stream answer of an extension (contract 5.5)."""
         body = args[0] if args and isinstance(args[0], dict) else {}
         data, request_id = body.get("data"), wire.identifier(body.get("requestId"))
-        if data == HEALTH_QUESTION:
-            answer = {"type": 0, "data": HEALTH_ANSWER, "source": "server", "outputId": self.new_id()}
-            socket.emit("message", {**answer, "requestId": body.get("requestId")})
+        if data == streams.HEALTH_QUESTION:
+            wire.tell(socket, streams.healthy(self.new_id(), body.get("requestId")))
         elif body.get("type") not in (0, "NON_STREAM") or isinstance(body.get("type"), bool):
             return
         elif socket.caller.kind is not Kind.EXTENSION:
-            warning = {"type": "WARNING", "message": "Only extensions answer requests.", "warningCode": 72}
-            socket.emit("WARNING", warning)
+            wire.tell(socket, streams.not_an_extension())
         else:
             text = data if isinstance(data, str) else "" if data is None else str(data)
             output_id = wire.identifier(body.get("outputId"))

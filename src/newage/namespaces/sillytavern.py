@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from attrs import define, field, frozen
 
-from newage.dialect import Body
+from newage.dialect import Body, clients
 from newage.domain.model import EXTENSION_PREFIX, Caller
 from newage.errors import BadParameter, InvalidRequest, NotAuthorised
 from newage.namespaces import wire
@@ -82,8 +82,8 @@ class SillyTavernEvents:
         if self.auth.is_open_to(caller.peer) and self.trust.trust_itself(client_id) and not was_trusted:
             self._trusted.done(caller, client=client_id, until="the next start")
         if connected:
-            return wire.Warned("SillyTavern already connected.", {"key": key, "clientId": client_id})
-        return {"key": key, "clientId": client_id}
+            return wire.Warned("SillyTavern already connected.", clients.key_ack(client_id, key))
+        return clients.key_ack(client_id, key)
 
     def client_settings(self, caller: Caller, content: Body) -> None:
         self.kept.keep(caller.identity, content)

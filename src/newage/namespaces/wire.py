@@ -14,7 +14,7 @@ from attrs import frozen
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
-from newage.dialect import Body, acks
+from newage.dialect import Body, Event, acks
 from newage.domain.model import Caller
 from newage.domain.text import well_formed
 from newage.errors import InvalidRequest, NewAgeError, NotAuthorised
@@ -51,6 +51,12 @@ def as_known(error: BaseException, event: str = "") -> NewAgeError:
         raise error
     _log.failure("handler of {event} broke", event=event)
     return NewAgeError()
+
+
+def tell(socket: ISocket, *events: Event) -> None:
+    """Send these to one socket."""
+    for event in events:
+        socket.emit(event.name, event.body)
 
 
 def answer(
@@ -136,8 +142,7 @@ class Exchange:
         if self._audit is not None and self.request is not UNREAD:
             self._audit.failed(self.caller, self.request, error)
         if self._always_error or not self._wants_ack:
-            event = acks.failed(error, self._request_id())
-            self._socket.emit(event.name, event.body)
+            tell(self._socket, acks.failed(error, self._request_id()))
         return [acks.failure(error)] if self._wants_ack else None
 
     def _request_id(self) -> str | None:

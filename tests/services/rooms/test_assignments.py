@@ -9,7 +9,7 @@ from zope.interface.verify import verifyObject
 
 from hubkit import OPERATOR, Kit, failure_of, result_of
 from newage.domain.model import ConnectionPolicy, Role
-from newage.errors import ClientMissing, InvalidRequest, RoomMissing
+from newage.errors import ClientMissing, InvalidRequest, NotMember, RoomMissing
 from newage.ports import IRoomListener, ISessionListener
 from newage.services.rooms.assignments import AssignmentSettings
 
@@ -347,3 +347,35 @@ def test_a_session_that_turns_out_to_be_an_extension_is_no_client_room(kit: Kit)
     kit.extension("SillyTavern-1")
     assert kit.assignments.client_rooms() == ()
     assert kit.assignments.extensions() == ("SillyTavern-1",)
+
+
+# ------------------------------------------------------------------------------------------------------- taking part
+
+
+def test_members_take_part_and_extensions_that_serve(kit: Kit) -> None:
+    ann = kit.caller(kit.connect("ann"))
+    kit.extension("X")
+    kit.group("lounge", "ann")
+    serving = kit.caller(kit.sessions.sids("X", "/llm")[0])
+    assert kit.assignments.taking_part(ann, None).name == "ann"
+    assert kit.assignments.taking_part(ann, "lounge").name == "lounge"
+    assert kit.assignments.taking_part(serving, "ann").name == "ann"
+    assert kit.assignments.taking_part(serving, None).name == "X"
+
+
+@pytest.mark.parametrize("room", ["ann", "lounge", "nowhere"])
+def test_others_do_not(kit: Kit, room: str) -> None:
+    kit.connect("ann")
+    kit.group("lounge", "ann")
+    stranger = kit.caller(kit.connect("bob"))
+    with pytest.raises(NotMember, match=rf"^You are not a member of room {room}\.$"):
+        kit.assignments.taking_part(stranger, room)
+
+
+def test_an_extension_takes_no_part_where_it_does_not_serve(kit: Kit) -> None:
+    kit.connect("ann")
+    kit.extension("X")
+    set_policy(kit, MANUAL)
+    serving = kit.caller(kit.sessions.sids("X", "/llm")[0])
+    with pytest.raises(NotMember):
+        kit.assignments.taking_part(serving, "ann")

@@ -14,7 +14,7 @@ from newage.dialect import Event, rooms
 from newage.domain.delivery import Audience
 from newage.domain.model import Caller, ConnectionPolicy, Kind, Role, Room, RoomKind, Session
 from newage.domain.policy import Assignments, administers, assign
-from newage.errors import ClientMissing, InvalidRequest, NotAuthorised, RoomMissing
+from newage.errors import ClientMissing, InvalidRequest, NotAuthorised, NotMember, RoomMissing
 from newage.ports import IOutbox, IStateStore
 from newage.services.events import RoomListener, SessionListener
 from newage.services.rooms.registry import RoomRegistry
@@ -106,6 +106,19 @@ class AssignmentService(SessionListener, RoomListener):
         if administers(actor):
             return seen
         return {room: seen[room] for room in self._rooms.rooms_of(actor.identity) if room in seen}
+
+    def taking_part(self, actor: Caller, name: str | None) -> Room:
+        """The room that somebody means, who is a member of it or, as an extension, serves it.
+
+        :raises NotMember: neither.
+        """
+        meant = self._rooms.meant(actor, name)
+        room = self._rooms.get(meant)
+        if room is not None and actor.identity in room.members:
+            return room
+        if room is None or actor.kind is not Kind.EXTENSION or actor.identity not in self.assigned(meant):
+            raise NotMember(f"You are not a member of room {meant}.")
+        return room
 
     def extension_sessions(self) -> dict[str, Session | None]:
         """The available extensions by identity, earliest first."""
