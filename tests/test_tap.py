@@ -25,7 +25,9 @@ from zope.interface.verify import verifyObject
 
 from newage import __version__, tap
 from newage.daemon.home import Home, prepare_home
-from newage.daemon.lifecycle import Banner, Listener, Signals, StagedService, StartRefused
+from newage.daemon.listening import Listener
+from newage.daemon.signals import Signals
+from newage.daemon.stages import Banner, StagedService, StartRefused
 from newage.errors import ConfigError
 from newage.web.selfcheck import SelfCheck
 

@@ -27,8 +27,10 @@ from newage.assembly.reload import Reloader
 from newage.config import Config, Key, load
 from newage.daemon.control import Control
 from newage.daemon.home import Home, check_home, static_folder
-from newage.daemon.lifecycle import Banner, Listener, Signals, StagedService, StartRefused, bind, expand, refusal, url
+from newage.daemon.listening import Listener, Sockets, bind, expand, url
 from newage.daemon.manhole import Manhole
+from newage.daemon.signals import Signals
+from newage.daemon.stages import Banner, StagedService, StartRefused, refusal
 from newage.daemon.systemd import Systemd
 from newage.errors import ConfigError
 from newage.telemetry.logs import Counters
@@ -199,12 +201,14 @@ def build(config: Config, reactor: Any, read: Callable[[], Config]) -> StagedSer
         warnings=config.warnings,
     )
     folder = None if config.server.ephemeral else config.home
+    server = config.server
+    sockets = Sockets(server.bind_address, server.port, server.listen_backlog)
     core = make_core(
         config,
         reactor,
         set_debug=home.debug.replace,
         log_folder=None if folder is None else folder / "logs",
-        port=lambda: listener.port,
+        port=lambda: sockets.port,
     )
     life = Life(core, reactor)
     site = make_site(
@@ -217,13 +221,6 @@ def build(config: Config, reactor: Any, read: Callable[[], Config]) -> StagedSer
     )
     systemd = Systemd(reactor, os.environ)
     signals = Signals(reactor)
-    listener = Listener(
-        reactor,
-        site,
-        addresses=config.server.bind_address,
-        port=config.server.port,
-        backlog=config.server.listen_backlog,
-    )
     stages = [
         signals,
         home,
@@ -232,7 +229,7 @@ def build(config: Config, reactor: Any, read: Callable[[], Config]) -> StagedSer
         Manhole(reactor, config.manhole, config.home, Inspection(core).namespace, BANNER),
         systemd,
         Reloader(reactor, config, partial(_checked, read), life.reload, systemd, partial(signals.stop, "SIGHUP")),
-        listener,
+        Listener(reactor, site, sockets),
         SelfCheck(reactor, Agent(reactor, connectTimeout=SELF_CHECK_SECONDS), config.web, site.gate, core.engines),
         Banner(reactor, CONNECT),
     ]
