@@ -16,7 +16,8 @@ import pytest
 from newage.config import load, sections
 from newage.config.live import BUILT_IN, LIVE, RELOADABLE
 from newage.domain.logs import FILES
-from newage.telemetry.logs import AUDIT_FILE, LogSettings
+from newage.telemetry.audit import AUDIT_FILE
+from newage.telemetry.logs import LogSettings
 
 CHECKOUT = Path(__file__).parent.parent
 TEXT = (CHECKOUT / "docs" / "operations.md").read_text("utf-8")

@@ -33,7 +33,7 @@ from newage.daemon.signals import Signals
 from newage.daemon.stages import Banner, StagedService, StartRefused, refusal
 from newage.daemon.systemd import Systemd
 from newage.errors import ConfigError
-from newage.telemetry.logs import Counters
+from newage.telemetry.metrics import Counters
 from newage.web.peer import PeerJudge
 from newage.web.selfcheck import SECONDS as SELF_CHECK_SECONDS
 from newage.web.selfcheck import SelfCheck

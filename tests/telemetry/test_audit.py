@@ -23,18 +23,19 @@ from newage.services.home.diagnostics import Diagnostics
 from newage.services.home.log_reader import LogReader, LogReaderSettings
 from newage.settings import Live
 from newage.telemetry.audit import (
+    AUDIT_FILE,
     FAILED,
     LINES_PER_SECOND,
-    MAX_ADDRESSES,
     MAX_ITEMS,
     MAX_TEXT,
-    AddressQuotas,
+    AuditLog,
     Recorder,
     emit,
     outcome_of,
     plain,
 )
-from newage.telemetry.logs import AUDIT_FILE, AuditLog, Counters, LogSettings
+from newage.telemetry.logs import LogSettings
+from newage.telemetry.metrics import Counters
 
 
 def caller(address: str = "10.0.0.1", identity: str = "web1", sid: str = "s1") -> Caller:
@@ -110,16 +111,6 @@ class TestRecorder:
         now[0] = 1
         recorder.done(caller())
         assert logged.audited()[-1]["unsaid"] == 5
-
-    def test_addresses_are_bounded(self) -> None:
-        quotas = AddressQuotas(1, lambda: 0.0)
-        assert quotas.take("first") == 0
-        for number in range(MAX_ADDRESSES - 1):
-            quotas.take(f"10.{number}")
-        assert quotas.take("first") is None
-        quotas.take("one more")
-        assert quotas.take("first") is None, "who was heard last is kept"
-        assert quotas.take("10.0") == 0
 
     def test_the_operator_has_no_address(self, logged: Logged) -> None:
         emit("config.reload", "CONFIG_LOADED", "ok", {}, {"changed": "nothing"})

@@ -1,4 +1,4 @@
-"""Log files of contract 10.4 and counters."""
+"""Log files of contract 10.4."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from zope.interface.verify import verifyObject
 
 from newage.errors import BadKey
 from newage.settings import Live
-from newage.telemetry.logs import FILES, Counters, LogFiles, LogQuota, LogSettings, entry_of
+from newage.telemetry.logs import FILES, LogFiles, LogSettings, entry_of
+from newage.telemetry.metrics import Counters
 
 HEAD = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[(\w+)\] \[llm-server\]")
 
@@ -196,24 +197,3 @@ class TestThroughTwisted:
         assert len(entries) == 2
         assert "ann  2026-01-01 00:00:00 [error] forged came" in entries[0]
         assert "RuntimeError: x" in read(tmp_path, "error")
-
-
-class TestCounters:
-    def test_counts_grow_and_gauges_are_asked(self, counters: Counters) -> None:
-        counters.add("packets")
-        counters.add("packets", 4)
-        values = iter([1.0, 2.0])
-        counters.gauge("sockets", lambda: next(values))
-        assert counters.snapshot() == {"packets": 5, "sockets": 1.0}
-        assert counters.snapshot() == {"packets": 5, "sockets": 2.0}
-
-    def test_a_gauge_has_one_owner(self, counters: Counters) -> None:
-        counters.gauge("sockets", lambda: 1.0)
-        with pytest.raises(ValueError, match="exists"):
-            counters.gauge("sockets", lambda: 2.0)
-
-
-def test_a_quota_says_how_much_it_kept_back() -> None:
-    times = iter([0.0, 0.1, 0.2, 0.9, 1.0, 1.1, 5.0])
-    quota = LogQuota(2, lambda: next(times))
-    assert [quota.take() for _ in range(7)] == [0, 0, None, None, 2, 0, 0]

@@ -29,7 +29,8 @@ from newage.services.accounts.operator import OperatorService
 from newage.services.world import World, wall_clock
 from newage.storage.database import Database
 from newage.storage.stores import sql_stores
-from newage.telemetry.logs import AuditLog, Counters
+from newage.telemetry.audit import AuditLog
+from newage.telemetry.metrics import Counters
 
 ANSWER_SECONDS = 30.0
 MAX_ANSWER_BYTES = 4_000_000

@@ -168,10 +168,15 @@ def user_of(transport: Any) -> int | None:
     return int(struct.unpack("3i", credentials)[1])
 
 
+def own_users() -> frozenset[int]:
+    """Root and the hub's."""
+    return frozenset({0, os.geteuid()})
+
+
 class ControlFactory(ServerFactory):
     """
     :param clock: for the end of silent connections.
-    :param users: gives the system users who may come in; twistd changes its own while it starts.
+    :param users: the system users who may come in; asked at each connection, as twistd changes its own.
     """
 
     noisy = False
@@ -181,7 +186,7 @@ class ControlFactory(ServerFactory):
         handle: Handle,
         settings: ControlSettings,
         clock: IReactorTime,
-        users: Callable[[], frozenset[int]],
+        users: Callable[[], frozenset[int]] = own_users,
         user_of: Callable[[Any], int | None] = user_of,
     ) -> None:
         self.handle = handle
@@ -215,7 +220,7 @@ class Control(Service):
     def __init__(self, reactor: Any, settings: ControlSettings, home: Path | None, handle: Handle) -> None:
         self._reactor = reactor
         self._home = home
-        self._factory = ControlFactory(handle, settings, reactor, lambda: frozenset({0, os.geteuid()}))
+        self._factory = ControlFactory(handle, settings, reactor)
         self._address: Address | None = None
         self._port: Any = None
 

@@ -15,7 +15,9 @@ from twisted.logger import Logger, globalLogPublisher
 import newage
 from newage.errors import ConfigError, FileReadFailed, NewAgeError
 from newage.settings import Live
-from newage.telemetry.logs import AuditLog, Counters, LogFiles, LogSettings
+from newage.telemetry.audit import AuditLog
+from newage.telemetry.logs import LogFiles, LogSettings
+from newage.telemetry.metrics import Counters
 
 FOLDERS = ("settings", "keys", "data", "logs", "run", "exampleClient", "public")
 PRIVATE = (
@@ -132,7 +134,7 @@ class Home(Service):
         debug: bool,
         warnings: Sequence[NewAgeError],
     ) -> None:
-        self.logs: LogFiles | None = None
+        self._logs: LogFiles | None = None
         self._audit: AuditLog | None = None
         self._folder = folder
         self._settings = settings
@@ -163,8 +165,8 @@ class Home(Service):
 
     def _open_logs(self, folder: Path) -> None:
         try:
-            self.logs = LogFiles(folder, self._settings, self._counters, debug=lambda: self.debug.value)
-            globalLogPublisher.addObserver(self.logs)
+            self._logs = LogFiles(folder, self._settings, self._counters, debug=lambda: self.debug.value)
+            globalLogPublisher.addObserver(self._logs)
             self._audit = AuditLog(folder, self._settings, self._counters)
             globalLogPublisher.addObserver(self._audit)
         except OSError as error:
@@ -175,11 +177,11 @@ class Home(Service):
         if self._lock is not None:  # it had started
             facts = {"action": "server.stop", "outcome": "ok", "pid": os.getpid()}
             self._log.info("newage stopped", tag="SERVER_STOP", log_audit=facts)
-        for each in (self._audit, self.logs):
+        for each in (self._audit, self._logs):
             if each is not None:
                 globalLogPublisher.removeObserver(each)
                 each.close()
-        self._audit = self.logs = None
+        self._audit = self._logs = None
         if self._lock is not None:
             self._lock.release()
             self._lock = None

@@ -33,7 +33,8 @@ from twisted.python.failure import Failure
 
 from newage.errors import ConfigError
 from newage.settings import limit, switch, text
-from newage.telemetry.audit import AddressQuotas, emit
+from newage.telemetry.audit import emit
+from newage.telemetry.quota import AddressQuotas
 
 USER = "newage"  # the only account; its authorized keys are the operator's file
 

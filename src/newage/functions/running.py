@@ -19,7 +19,7 @@ from newage.functions.values import Who
 from newage.ports import IWorkers
 from newage.protocol.json_text import dumps
 from newage.services.calls.calls import Function
-from newage.telemetry.logs import LogQuota
+from newage.telemetry.quota import LogQuota
 
 UNKNOWN_FAULT = "An unknown error occurred."
 LATE = "Function call timed out."

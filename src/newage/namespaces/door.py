@@ -22,7 +22,8 @@ from newage.namespaces.handshake import parse_handshake
 from newage.ports import IExtensionLink, ISocket
 from newage.services.accounts.auth import ANYBODY, AuthService, HandshakeRequest
 from newage.services.sessions.sessions import SessionService
-from newage.telemetry.audit import AddressQuotas, outcome_of, plain
+from newage.telemetry.audit import outcome_of, plain
+from newage.telemetry.quota import AddressQuotas
 
 _log = Logger()
 

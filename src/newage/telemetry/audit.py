@@ -1,55 +1,35 @@
 """Who did what, from where, with what outcome: one fact is one labelled log entry and one line of ``audit.jsonl``.
 
-A fact is an event of twisted.logger with a field ``log_audit``, which ``telemetry.AuditLog`` writes. Nothing here is on
+A fact is an event of twisted.logger with a field ``log_audit``, which ``AuditLog`` writes. Nothing here is on
 the token path. Names, ids, roles and modes are kept; keys, passwords and what people say to each other are not.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from enum import Enum
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from twisted.logger import Logger, LogLevel
+from twisted.logger import ILogObserver, LogEvent, Logger, LogLevel
+from zope.interface import implementer
 
 from newage.domain.model import Caller, Session
 from newage.errors import AuthenticationFailed, BadKey, NewAgeError, NotAuthorised
-from newage.telemetry.logs import LogQuota
+from newage.telemetry.logs import SAFE_IN_JSON, SECRET_NAMES, LogFile, LogSettings
+from newage.telemetry.metrics import Counters
+from newage.telemetry.quota import AddressQuotas
 
 _log = Logger(namespace="newage.audit")
 
+AUDIT_FILE = "audit.jsonl"
 OK, WARNING, REFUSED, FAILED = "ok", "warning", "refused", "failed"
 LINES_PER_SECOND = 20  # of one kind of fact that one address may cause; the others are only counted
-MAX_ADDRESSES = 256  # of one kind of fact; beyond, the address that was quiet longest starts anew
 MAX_TEXT = 200  # characters of a text in a fact
 MAX_ITEMS = 50  # of a list in a fact
-
-
-class AddressQuotas:
-    """One quota of log lines for each address.
-
-    :param now: a clock in seconds.
-    """
-
-    __slots__ = ("_now", "_per_second", "_quotas")
-
-    def __init__(self, per_second: int, now: Callable[[], float]) -> None:
-        self._per_second = per_second
-        self._now = now
-        self._quotas: OrderedDict[str, LogQuota] = OrderedDict()
-
-    def take(self, address: str) -> int | None:
-        """As ``LogQuota.take``."""
-        quota = self._quotas.get(address)
-        if quota is None:
-            if len(self._quotas) >= MAX_ADDRESSES:
-                self._quotas.popitem(last=False)
-            quota = self._quotas[address] = LogQuota(self._per_second, self._now)
-        else:
-            self._quotas.move_to_end(address)
-        return quota.take()
 
 
 class Recorder:
@@ -167,3 +147,38 @@ def plain(value: Any) -> Any:
         items = [plain(each) for each in list(value)[:MAX_ITEMS]]
         return [*items, f"… {len(value) - MAX_ITEMS} more"] if len(value) > MAX_ITEMS else items
     return plain(repr(value))
+
+
+@implementer(ILogObserver)
+class AuditLog:
+    """Writes facts, one JSON object a line, into ``audit.jsonl``; it outlives a restart.
+
+    :param folder: exists.
+    :raises OSError: the file cannot be opened.
+    """
+
+    def __init__(self, folder: Path, settings: LogSettings, counters: Counters) -> None:
+        self._counters = counters
+        self._entry_bytes = settings.entry_bytes
+        self._file = LogFile(folder / AUDIT_FILE, settings, counters, append=True)
+
+    def __call__(self, event: LogEvent) -> None:
+        facts = event.get("log_audit")
+        if not isinstance(facts, dict):
+            return
+        self._counters.add("audit_lines")
+        line = self._line(event, facts)
+        if len(line) > self._entry_bytes:  # half an object would be no line at all
+            short = {name: facts[name] for name in ("action", "outcome", "identity", "address") if name in facts}
+            line = self._line(event, {**short, "cut": True})
+        self._file.write(line)
+
+    @staticmethod
+    def _line(event: LogEvent, facts: dict[str, Any]) -> bytes:
+        at = datetime.fromtimestamp(event.get("log_time", 0.0), UTC).isoformat(timespec="milliseconds")
+        known = {name: "(not logged)" if name.lower() in SECRET_NAMES else value for name, value in facts.items()}
+        text = json.dumps({"at": at.replace("+00:00", "Z"), **known}, ensure_ascii=False, default=repr)
+        return (text.translate(SAFE_IN_JSON) + "\n").encode("utf-8", "backslashreplace")
+
+    def close(self) -> None:
+        self._file.close()

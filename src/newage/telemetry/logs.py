@@ -1,4 +1,4 @@
-"""What the hub says about itself: the log files of contract 10.4, the audit log, and counters.
+"""The log files of contract 10.4.
 
 A log entry is one line, then, when named fields remain that the line does not show, those fields as indented JSON. Text
 from peers cannot forge an entry: control characters leave the line, and JSON escapes them.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from io import BufferedWriter
 from pathlib import Path
 from string import Formatter
@@ -23,9 +22,9 @@ from zope.interface import implementer
 
 from newage.errors import NewAgeError
 from newage.settings import limit
+from newage.telemetry.metrics import Counters
 
 FILES = ("combined", "info", "warn", "error")
-AUDIT_FILE = "audit.jsonl"
 _LABEL = "llm-server"  # readers of the reference server's files look for it
 _LEVELS = {
     LogLevel.debug: "debug",
@@ -37,8 +36,8 @@ _LEVELS = {
 # Line breaks that str.splitlines knows, control characters, and marks that turn the reading direction.
 _UNSAFE = [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
 _IN_LINE = dict.fromkeys(_UNSAFE, " ")
-_IN_JSON = {code: f"\\u{code:04x}" for code in _UNSAFE if code != 0x0A}
-_SECRET = frozenset({"key", "keys", "password", "token", "auth", "hash", "cookie", "secret"})
+SAFE_IN_JSON = {code: f"\\u{code:04x}" for code in _UNSAFE if code != 0x0A}
+SECRET_NAMES = frozenset({"key", "keys", "password", "token", "auth", "hash", "cookie", "secret"})
 _LEGACY = frozenset({"isError", "message", "time", "system", "format", "failure", "why", "printed", "logLevel"})
 
 
@@ -52,56 +51,8 @@ class LogSettings:
     entries_per_second: int = limit(500, "entries written in one second; further ones are only counted")
 
 
-class Counters:
-    """Named numbers that only grow, and gauges that are asked when somebody looks. Names come from code, not peers."""
-
-    def __init__(self) -> None:
-        self._counts: dict[str, int] = {}
-        self._gauges: dict[str, Callable[[], float]] = {}
-
-    def add(self, name: str, amount: int = 1) -> None:
-        self._counts[name] = self._counts.get(name, 0) + amount
-
-    def gauge(self, name: str, read: Callable[[], float]) -> None:
-        """:raises ValueError: the name is taken."""
-        if name in self._gauges:
-            raise ValueError(f"gauge {name} exists")
-        self._gauges[name] = read
-
-    def snapshot(self) -> dict[str, float]:
-        return {**self._counts, **{name: read() for name, read in self._gauges.items()}}
-
-
-class LogQuota:
-    """How often a line that peers can provoke is logged.
-
-    :param now: a clock in seconds.
-    """
-
-    __slots__ = ("_now", "_per_second", "_second", "_taken", "_unsaid")
-
-    def __init__(self, per_second: int, now: Callable[[], float]) -> None:
-        self._per_second = per_second
-        self._now = now
-        self._second = 0
-        self._taken = 0
-        self._unsaid = 0
-
-    def take(self) -> int | None:
-        """:return: how many lines were not said since the last one; None if this one shall not be said either."""
-        second = int(self._now())
-        if second != self._second:
-            self._second, self._taken = second, 0
-        if self._taken >= self._per_second:
-            self._unsaid += 1
-            return None
-        self._taken += 1
-        unsaid, self._unsaid = self._unsaid, 0
-        return unsaid
-
-
-class _File:
-    """One log file: truncated when opened, set aside when full. A disk that refuses is counted, never raised.
+class LogFile:
+    """One file: truncated when opened, set aside when full. A disk that refuses is counted, never raised.
 
     :param append: go on with what is there.
     """
@@ -148,7 +99,7 @@ class LogFiles:
     """Writes ``combined.log`` and one file per level; each entry is flushed, so that a crash loses none.
 
     :param folder: exists; the files in it are truncated.
-    :param debug: whether debug entries are written, at each moment (contract 10.1).
+    :param debug: whether debug entries are written, asked at each of them (contract 10.1).
     :param now: a steady clock in seconds; the entries have their own time.
     :raises OSError: a file cannot be opened.
     """
@@ -159,7 +110,7 @@ class LogFiles:
         settings: LogSettings,
         counters: Counters,
         *,
-        debug: Callable[[], bool] = bool,
+        debug: Callable[[], bool] = lambda: False,
         now: Callable[[], float] = monotonic,
     ) -> None:
         self._debug = debug
@@ -168,7 +119,7 @@ class LogFiles:
         self._counters = counters
         self._second = 0
         self._in_second = 0
-        self._files = {name: _File(folder / f"{name}.log", settings, counters) for name in FILES}
+        self._files = {name: LogFile(folder / f"{name}.log", settings, counters) for name in FILES}
 
     def __call__(self, event: LogEvent) -> None:
         level = _LEVELS.get(event.get("log_level", LogLevel.info), "info")
@@ -196,41 +147,6 @@ class LogFiles:
             each.close()
 
 
-@implementer(ILogObserver)
-class AuditLog:
-    """Writes the facts of ``newage.audit``, one JSON object a line, into ``audit.jsonl``; it outlives a restart.
-
-    :param folder: exists.
-    :raises OSError: the file cannot be opened.
-    """
-
-    def __init__(self, folder: Path, settings: LogSettings, counters: Counters) -> None:
-        self._counters = counters
-        self._entry_bytes = settings.entry_bytes
-        self._file = _File(folder / AUDIT_FILE, settings, counters, append=True)
-
-    def __call__(self, event: LogEvent) -> None:
-        facts = event.get("log_audit")
-        if not isinstance(facts, dict):
-            return
-        self._counters.add("audit_lines")
-        line = self._line(event, facts)
-        if len(line) > self._entry_bytes:  # half an object would be no line at all
-            short = {name: facts[name] for name in ("action", "outcome", "identity", "address") if name in facts}
-            line = self._line(event, {**short, "cut": True})
-        self._file.write(line)
-
-    @staticmethod
-    def _line(event: LogEvent, facts: dict[str, Any]) -> bytes:
-        at = datetime.fromtimestamp(event.get("log_time", 0.0), UTC).isoformat(timespec="milliseconds")
-        known = {name: "(not logged)" if name.lower() in _SECRET else value for name, value in facts.items()}
-        text = json.dumps({"at": at.replace("+00:00", "Z"), **known}, ensure_ascii=False, default=repr)
-        return (text.translate(_IN_JSON) + "\n").encode("utf-8", "backslashreplace")
-
-    def close(self) -> None:
-        self._file.close()
-
-
 def entry_of(event: LogEvent, level: str) -> str:
     """One event in the format of contract 10.4, with its final line break."""
     failure = event.get("log_failure")
@@ -243,7 +159,7 @@ def entry_of(event: LogEvent, level: str) -> str:
     text = f"{head}: {_line(formatEvent(event))}\n"
     rest = _metadata(event, failure)
     if rest:
-        text += json.dumps(rest, indent=2, ensure_ascii=False, default=repr).translate(_IN_JSON) + "\n"
+        text += json.dumps(rest, indent=2, ensure_ascii=False, default=repr).translate(SAFE_IN_JSON) + "\n"
     return text
 
 
@@ -262,7 +178,7 @@ def _metadata(event: LogEvent, failure: object) -> dict[str, Any]:
     """The named fields that the line does not show, and the traceback, a list so that it reads line by line."""
     shown = _shown(event.get("log_format"))
     rest: dict[str, Any] = {
-        str(name): "(not logged)" if name.lower() in _SECRET else _plain(value)
+        str(name): "(not logged)" if name.lower() in SECRET_NAMES else _plain(value)
         for name, value in event.items()
         if not name.startswith("log_") and name not in shown and name not in _LEGACY | {"error_code", "tag"}
     }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from twisted.logger import Logger
 
-from newage.telemetry.logs import LogQuota
+from newage.telemetry.quota import LogQuota
 from newage.web.claims import Claims, claims_of
 from newage.web.owner import OwnerLookup, Ownership, is_open, system_lookup
 from newage.web.peer import FOREIGN_HOST, Judgement, PeerJudge

@@ -16,7 +16,7 @@ from twisted.web.http import parse_qs
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
-from newage.telemetry.logs import LogQuota
+from newage.telemetry.quota import LogQuota
 from newage.web.channel import ConnectionCount, HardenedChannel, HardenedRequest
 from newage.web.files import MemoryFile, exists_beneath, method_allowed, serve_beneath, serve_memory
 from newage.web.gate import Gate

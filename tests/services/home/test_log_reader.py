@@ -18,7 +18,8 @@ from newage.errors import FileReadFailed, InvalidRequest
 from newage.namespaces.debug import parse_log_query
 from newage.services.home.log_reader import LogReader, LogReaderSettings, entries
 from newage.settings import Live
-from newage.telemetry.logs import Counters, LogFiles, LogSettings
+from newage.telemetry.logs import LogFiles, LogSettings
+from newage.telemetry.metrics import Counters
 
 TEXT = """2026-01-02 03:04:05 [info] [llm-server] [CONFIG_LOADED]: first
 2026-01-02 03:04:06 [error] [llm-server] [104]: second

@@ -16,7 +16,7 @@ from newage.services.requests.forwarding import Forwarder
 from newage.services.requests.limits import RequestSettings
 from newage.services.world import World
 from newage.settings import Live
-from newage.telemetry.logs import LogQuota
+from newage.telemetry.quota import LogQuota
 
 LOGGED_ENDS_PER_SECOND = 50  # of all requests; the others are only counted
 LOGGED_SILENCES_PER_SECOND = 5

@@ -21,7 +21,7 @@ from newage.services.requests.ledger import RequestLedger
 from newage.services.sessions.sessions import SessionService
 from newage.services.streams.output_text import OutputText
 from newage.services.world import World
-from newage.telemetry.logs import LogQuota
+from newage.telemetry.quota import LogQuota
 
 
 @define(eq=False)

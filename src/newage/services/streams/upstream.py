@@ -41,7 +41,7 @@ from newage.services.streams.answers import Answer, AnswerService
 from newage.services.streams.downstream import DownstreamService
 from newage.services.world import World
 from newage.settings import Live
-from newage.telemetry.logs import LogQuota
+from newage.telemetry.quota import LogQuota
 
 
 @define(eq=False)

@@ -10,7 +10,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from newage.errors import Unavailable
-from newage.telemetry.logs import LogQuota
+from newage.telemetry.quota import LogQuota
 from newage.web.gate import Gate
 from newage.web.peer import Judgement, PeerJudge
 from newage.web.responses import (

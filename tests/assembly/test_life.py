@@ -1,0 +1,94 @@
+"""Start, reload and stop of the whole hub."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+import pytest
+from twisted.internet.defer import Deferred
+
+from corekit import ThreadedClock, ephemeral_core
+from newage.assembly.core import Core
+from newage.assembly.life import Life, at_once
+from newage.config import Config
+from newage.config.live import RELOADABLE
+
+
+class Running:
+    """A hub in memory that has started."""
+
+    def __init__(self, home: Path) -> None:
+        self.clock = ThreadedClock()
+        self.debug: list[bool] = []
+        self.core: Core = ephemeral_core(home, self.clock, set_debug=self.debug.append)
+        self.life = Life(self.core, self.clock)
+        self.life.startService()
+
+    def reload(self, config: Config) -> None:
+        self.clock.until(self.life.reload(config))
+
+    def stop(self) -> None:
+        stopping = self.life.stopService()
+        self.clock.pump([0.05] * 5)
+        self.clock.until(stopping)
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    running = Running(tmp_path)
+    yield running
+    running.stop()
+    assert running.clock.getDelayedCalls() == []
+
+
+def changed(core: Core, **tables: dict[str, object]) -> Config:
+    config = core.basis.config
+    return attrs.evolve(config, **{name: attrs.evolve(getattr(config, name), **keys) for name, keys in tables.items()})
+
+
+def test_a_start_reads_the_stores_and_runs_what_runs_by_itself(running: Running) -> None:
+    assert running.life.running
+    assert running.clock.getDelayedCalls()
+
+
+def test_a_reload_fills_every_cell(running: Running) -> None:
+    config = changed(running.core, requests={"request_rate": 5}, streams={"max_output_bytes": 7})
+    running.reload(config)
+    for name in RELOADABLE:
+        assert getattr(running.core.basis.live, name).value is getattr(config, name), name
+    assert running.core.talk.requests.settings.value.request_rate == 5
+
+
+def test_a_reload_leaves_the_debug_mode_that_was_toggled_unless_it_says_another(running: Running) -> None:
+    running.reload(changed(running.core, requests={"request_rate": 5}))
+    assert running.debug == []
+    running.reload(changed(running.core, server={"debug_mode": True}))
+    assert running.debug == [True]
+    running.reload(changed(running.core, server={"debug_mode": True}))
+    assert running.debug == [True]
+
+
+def test_a_reload_says_whether_the_network_is_safe(running: Running) -> None:
+    running.reload(attrs.evolve(changed(running.core, auth={"network_safe": False}), pinned=frozenset()))
+    assert not running.core.accounts.network_safe()
+    running.reload(changed(running.core, auth={"network_safe": True}))
+    assert running.core.accounts.network_safe()
+
+
+def test_what_is_done_at_once_does_not_wait() -> None:
+    async def waits() -> None:
+        await Deferred()
+
+    async def fails() -> None:
+        raise ZeroDivisionError
+
+    async def gives() -> int:
+        return 7
+
+    assert at_once(gives()) == 7
+    with pytest.raises(ZeroDivisionError):
+        at_once(fails())
+    with pytest.raises(RuntimeError, match="waits for something"):
+        at_once(waits())
