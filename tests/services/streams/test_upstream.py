@@ -511,6 +511,30 @@ def test_the_silence_is_a_setting(make_kit: Callable[..., Kit]) -> None:
     assert kit.streams.open_outputs == 0
 
 
+def test_a_shorter_silence_holds_for_outputs_that_are_open(kit: Kit, sid: str) -> None:
+    start(kit)
+    data(kit, "half")
+    kit.change("streams", output_idle_seconds=2)
+    kit.clock.advance(2)
+    assert ends(kit, sid) == [("half", True)]
+
+
+def test_a_shorter_idle_time_holds_for_outputs_that_wait(kit: Kit, sid: str) -> None:
+    kit.token("x", "o1")
+    kit.change("streams", stream_idle_finalize_ms=100)
+    kit.clock.advance(0.1)
+    assert texts(kit) == ["x"]
+
+
+def test_what_a_shorter_time_has_passed_already_is_over_at_once(kit: Kit, sid: str) -> None:
+    kit.token("x", "o1")
+    kit.clock.advance(1)
+    kit.change("streams", stream_idle_finalize_ms=500, output_tail_seconds=1)
+    assert texts(kit) == ["x"]
+    kit.clock.advance(1)
+    assert kit.streams.known_extensions == 0
+
+
 def test_an_idle_hub_has_no_sweep(kit: Kit, sid: str, make_kit: Callable[..., Kit]) -> None:
     docs_stream(kit, "x" * 12)
     kit.clock.pump([1] * 70)

@@ -83,6 +83,7 @@ class StreamService(SessionListener):
         self._verdicts: deque[tuple[_Extension, Verdict]] = deque()  # to be obeyed
         self._obeying = False
         self._quota = LogQuota(self.LOGGED_PER_SECOND, world.clock.seconds)
+        settings.on_change(self._changed)
 
     @property
     def open_outputs(self) -> int:
@@ -217,8 +218,16 @@ class StreamService(SessionListener):
             extension.timer.reset(deadline - now)
             extension.rings_at = deadline
 
+    def _changed(self, settings: StreamSettings) -> None:
+        """What was due later may be due now, or sooner."""
+        for extension in list(self._extensions.values()):
+            self._look(extension)
+
     def _rang(self, extension: _Extension) -> None:
         extension.timer, extension.rings_at = None, NEVER
+        self._look(extension)
+
+    def _look(self, extension: _Extension) -> None:
         self._obey(extension, extension.outputs.tick(self._world.clock.seconds()))
         self._forget_idle(extension)
 
