@@ -137,7 +137,7 @@ async def load_accounts(basis: Basis, accounts: Accounts, *, take_keys_over: boo
         limit = basis.config.auth.max_client_keys
         await import_keys(accounts.files, basis.file_workers, basis.stores.state, accounts.keys, basis.world, limit)
     await accounts.trust.load()
-    await accounts.keys.settle(partial(accounts.trust.rank, network_safe=False))
+    await accounts.keys.give_ranks(partial(accounts.trust.rank, network_safe=False))
 
 
 # --------------------------------------------------------------------------------------------------------------- people

@@ -480,7 +480,7 @@ class TestRankOfKeys:
         after = Gatehouse(tmp_path, store=house.store)
         value(after.keys.load())
         value(after.trust.load())
-        value(after.keys.settle(lambda who: after.trust.rank(who, network_safe=False)))
+        value(after.keys.give_ranks(lambda who: after.trust.rank(who, network_safe=False)))
         assert verdict(after, "web1", key=old, client_type="monitor") == NOT_YOU
 
     def test_nor_on_a_local_page_in_network_safe_mode(self, house: Gatehouse) -> None:

@@ -80,7 +80,7 @@ class TestIssuing:
         assert isinstance(h.hash_workers, SteppedWorkers)
         h.hash_workers.flush()
         assert all(len(found[0]) == 36 for found in first)
-        assert h.keys._coming == {}
+        assert h.keys._making == {}
 
 
 class TestVerification:
@@ -207,7 +207,7 @@ class TestSingleFlight:
         outcome(h.keys.verify("ann", "2", "b"))
         with pytest.raises(Unavailable):
             value(h.keys.verify("ann", "3", "c"))
-        assert len(h.keys._flights) == 2
+        assert len(h.keys._checks) == 2
 
 
 class TestRevocationRaces:
@@ -265,11 +265,11 @@ class TestRank:
             value(h.store.add_key(KeyRecord(client_id=who, hash=f"h {who}", created_at=1.0)))
         value(h.keys.load())
         assert not h.keys.has_administrator()
-        value(h.keys.settle(lambda who: Rank.ADMIN if who == "boss" else Rank.CLIENT))
+        value(h.keys.give_ranks(lambda who: Rank.ADMIN if who == "boss" else Rank.CLIENT))
         assert [record.rank for record in value(h.store.load_keys())] == [Rank.CLIENT, Rank.ADMIN]
         again = house(tmp_path, store=h.store)
         value(again.keys.load())
-        value(again.keys.settle(lambda who: Rank.ADMIN))
+        value(again.keys.give_ranks(lambda who: Rank.ADMIN))
         assert [record.rank for record in again.keys.all_records()] == [Rank.CLIENT, Rank.ADMIN]
 
     def test_lesser_keys_do_not_wash_out_a_greater_one(self, tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hmac
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from math import inf
 from typing import ClassVar
 
@@ -34,6 +35,17 @@ class Grant:
     key_id: str = ""  # one of ``new_key_id``, for a maker who wants to know it
 
 
+@define
+class _Making:
+    """Keys of one client that are being made.
+
+    ``generation`` goes up when the client's keys are removed: what was begun before belongs to those.
+    """
+
+    keys: int = 0
+    generation: int = 0
+
+
 @define(eq=False)
 class KeyService:
     """All keys, in memory as in the store.
@@ -54,8 +66,8 @@ class KeyService:
     _verified: OrderedDict[bytes, tuple[str, str, float]] = field(
         factory=OrderedDict, init=False
     )  # client, hash, until
-    _flights: dict[bytes, list[Deferred[KeyRecord | None]]] = field(factory=dict, init=False)
-    _coming: dict[str, set[object]] = field(factory=dict, init=False)  # keys being made; ``remove`` revokes them too
+    _checks: dict[bytes, list[Deferred[KeyRecord | None]]] = field(factory=dict, init=False)  # who waits for each
+    _making: dict[str, _Making] = field(factory=dict, init=False)  # by client; only while a key of it is being made
 
     async def load(self) -> None:
         """Read the store; once, before anybody asks."""
@@ -63,7 +75,7 @@ class KeyService:
             self._keys[record.client_id] = (*self._keys.get(record.client_id, ()), record)
             self._note_end(record)
 
-    async def settle(self, rank_of: Callable[[str], Rank]) -> None:
+    async def give_ranks(self, rank_of: Callable[[str], Rank]) -> None:
         """Give keys that were made before keys had ranks the rank that their client has now, for good (B6)."""
         for client_id, records in list(self._keys.items()):
             for record in records:
@@ -125,21 +137,18 @@ class KeyService:
             to drop.
         """
         grant = grant or Grant()
-        if client_id not in self._keys and client_id not in self._coming:
-            newcomers = sum(1 for coming in self._coming if coming not in self._keys)
+        if client_id not in self._keys and client_id not in self._making:
+            newcomers = sum(1 for client in self._making if client not in self._keys)
             if len(self._keys) + newcomers >= self._settings.max_client_keys:
                 raise Unavailable("Too many client keys.")
-        token = self._announce(client_id)
-        try:
+        with self._one_more(client_id) as check:
             key = self._world.new_id()
             hashed = await self._hashes.hash(key.encode(), f"new key of {client_id}")
             record = self._record(client_id, hashed, grant, local=local)
-            self._insist(client_id, token)
+            check()
             self._superfluous(record)
             await self._store.add_key(record)
-            self._insist(client_id, token)
-        finally:
-            self._conclude(client_id, token)
+            check()
         await self._take(record)
         return key
 
@@ -160,12 +169,9 @@ class KeyService:
 
     async def add(self, record: KeyRecord) -> None:
         """Take over a key whose hash is known; fires when it is durable."""
-        token = self._announce(record.client_id)
-        try:
+        with self._one_more(record.client_id) as check:
             await self._store.add_key(record)
-            self._insist(record.client_id, token)
-        finally:
-            self._conclude(record.client_id, token)
+            check()
         await self._take(record)
 
     async def _take(self, record: KeyRecord) -> None:
@@ -203,26 +209,32 @@ class KeyService:
             self._keys[record.client_id] = tuple(changed)
             await self._store.update_key(record)
 
-    def _announce(self, client_id: str) -> object:
-        token = object()
-        self._coming.setdefault(client_id, set()).add(token)
-        return token
+    @contextmanager
+    def _one_more(self, client_id: str) -> Iterator[Callable[[], None]]:
+        """Around the making of a key.
 
-    def _insist(self, client_id: str, token: object) -> None:
-        if token not in self._coming.get(client_id, ()):
-            raise Unavailable("The keys of this client were removed meanwhile.")
+        :return: a check that raises Unavailable when the client's keys have been removed since.
+        """
+        making = self._making.setdefault(client_id, _Making())
+        making.keys += 1
+        begun = making.generation
 
-    def _conclude(self, client_id: str, token: object) -> None:
-        coming = self._coming.get(client_id)
-        if coming is not None:
-            coming.discard(token)
-            if not coming:
-                del self._coming[client_id]
+        def check() -> None:
+            if making.generation != begun:
+                raise Unavailable("The keys of this client were removed meanwhile.")
+
+        try:
+            yield check
+        finally:
+            making.keys -= 1
+            if not making.keys:
+                del self._making[client_id]
 
     async def remove(self, client_id: str) -> int:
         """Drop all keys of a client; from now on none of them is accepted. Fires with how many there were."""
         dropped = self._keys.pop(client_id, ())
-        self._coming.pop(client_id, None)
+        if client_id in self._making:
+            self._making[client_id].generation += 1
         for record in dropped:
             self._forget(record)
         await self._store.remove_keys(client_id)
@@ -248,7 +260,7 @@ class KeyService:
     def is_checking(self, client_id: str, key: object) -> bool:
         """Whether this very key is being verified now, so that one more ``verify`` costs nothing."""
         raw = encoded(key)
-        return raw is not None and self._tag(client_id, raw) in self._flights
+        return raw is not None and self._tag(client_id, raw) in self._checks
 
     def verify(self, client_id: str, key: object, lane: str) -> Deferred[KeyRecord | None]:
         """Check a key against every live hash of the client, newest first; same keys at the same time share one check.
@@ -263,11 +275,11 @@ class KeyService:
         if remembered is not None:
             return succeed(remembered)
         waiting: Deferred[KeyRecord | None] = Deferred()
-        if tag in self._flights:
-            self._flights[tag].append(waiting)
+        if tag in self._checks:
+            self._checks[tag].append(waiting)
             return waiting
-        self._flights[tag] = [waiting]
-        Deferred.fromCoroutine(self._compare(client_id, raw, tag, lane)).addBoth(self._land, tag)
+        self._checks[tag] = [waiting]
+        Deferred.fromCoroutine(self._compare(client_id, raw, tag, lane)).addBoth(self._checked, tag)
         return waiting
 
     async def _compare(self, client_id: str, raw: bytes | None, tag: bytes, lane: str) -> KeyRecord | None:
@@ -296,8 +308,8 @@ class KeyService:
             noted = Deferred.fromCoroutine(self._replace(evolve(record, last_used=self._world.wall())))
             noted.addErrback(lambda failure: self._log.warn("a key's use was not noted: {why}", why=str(failure.value)))
 
-    def _land(self, result: KeyRecord | None, tag: bytes) -> None:
-        for waiting in self._flights.pop(tag):
+    def _checked(self, result: KeyRecord | None, tag: bytes) -> None:
+        for waiting in self._checks.pop(tag):
             if not waiting.called:
                 waiting.callback(result)  # a Failure makes it fail
 
