@@ -41,13 +41,7 @@ def llm(kit: Kit) -> Namespace:
         pages=kit.pages,
         missed=kit.missed,
     )
-    activity = ActivityEvents(
-        assignments=kit.assignments,
-        desks=kit.desks,
-        ledger=kit.ledger,
-        streams=kit.streams,
-        activity=kit.activity,
-    )
+    activity = ActivityEvents(activity=kit.activity, processing=kit.talk.processing)
     upstream = UpstreamEvents(streams=kit.streams, new_id=kit.world.new_id)
     for events in (asking, activity, upstream, ReaderEvents(downstream=kit.downstream)):
         namespace.add(events.handlers())

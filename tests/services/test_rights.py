@@ -15,11 +15,18 @@ from newage.services.history.editing import EditingService
 from newage.services.history.missed import MissedService
 from newage.services.history.pages import ContextPages
 from newage.services.requests.intake import RequestService
+from newage.services.rooms.activity import ActivityService
 from newage.services.rooms.assignments import AssignmentService
 from newage.services.rooms.moderation import ModerationService
 from newage.services.rooms.rooms import RoomService
+from newage.services.streams.processing import ProcessingService
 
 Act = Callable[[Kit, Caller], Awaitable[object]]
+
+
+async def at_once(act: Callable[..., object], *args: object) -> object:
+    return act(*args)
+
 
 # What a stranger is refused, by the method that refuses it; the room is "lounge", its guest "gue", a message "m1".
 REFUSED: dict[str, Act] = {
@@ -40,6 +47,10 @@ REFUSED: dict[str, Act] = {
     "ModerationService.set_default_mode": lambda kit, who: kit.moderation.set_default_mode(who, RequestMode.IMMEDIATE),
     "AssignmentService.set_policy": lambda kit, who: kit.assignments.set_policy(who, ConnectionPolicy.MANUAL),
     "AssignmentService.assign_manually": lambda kit, who: kit.assignments.assign_manually(who, "lounge", ()),
+    "ActivityService.start_typing": lambda kit, who: at_once(kit.activity.start_typing, who, "lounge"),
+    "ActivityService.stop_typing": lambda kit, who: at_once(kit.activity.stop_typing, who, "lounge"),
+    "ProcessingService.started": lambda kit, who: at_once(kit.talk.processing.started, who, "lounge", None),
+    "ProcessingService.stopped": lambda kit, who: at_once(kit.talk.processing.stopped, who, "lounge", None),
     "EditingService.edit": lambda kit, who: kit.editing.edit(who, "lounge", "m1", Change(text="mine")),
     "EditingService.delete": lambda kit, who: kit.editing.delete(who, "lounge", ["m1"]),
     "EditingService.clear": lambda kit, who: kit.editing.clear(who, "lounge", requests=True, responses=True),
@@ -52,6 +63,8 @@ LOOKS = {  # anybody may, or it sees for itself what the actor may see
     "RequestService.submit",  # tests/services/requests
 }
 SERVICES = (
+    ActivityService,
+    ProcessingService,
     RoomService,
     ModerationService,
     AssignmentService,
@@ -85,7 +98,12 @@ def test_a_stranger_is_refused_and_nothing_happens(lounge: Kit, act: Act) -> Non
     assert lounge.outbox.sent == []
 
 
-ADMINISTRATORS = sorted(set(REFUSED) - {"RoomService.leave", "AssignmentService.assign_manually"})
+ADMINISTRATORS = sorted(
+    name
+    for name in REFUSED
+    if name not in ("RoomService.leave", "AssignmentService.assign_manually")
+    and not name.startswith(("Processing", "Activity"))
+)
 
 
 @pytest.mark.parametrize("name", ADMINISTRATORS)

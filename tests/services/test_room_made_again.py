@@ -133,7 +133,7 @@ def test_a_push_of_pages_ends(kit: Kit, ann: str) -> None:
 
 def test_who_typed_types_no_more_and_is_not_shown_idle(kit: Kit, ann: str) -> None:
     result_of(kit.rooms.add("den", "bob"))
-    kit.activity.start_typing("den", "ann")
+    kit.activity.show_typing(kit.rooms.require("den"), "ann")
     kit.make_again("den", "bob")
     kit.outbox.clear()
     assert kit.activity.typing_in("ann") == ()
@@ -143,11 +143,11 @@ def test_who_typed_types_no_more_and_is_not_shown_idle(kit: Kit, ann: str) -> No
 
 def test_typing_that_ends_while_the_room_is_deleted_is_shown_to_nobody(kit: Kit, ann: str) -> None:
     result_of(kit.rooms.add("den", "bob"))
-    kit.activity.start_typing("den", "ann")
+    kit.activity.show_typing(kit.rooms.require("den"), "ann")
     kit.outbox.clear()
     kit.make_again("den", "bob", lambda: kit.clock.advance(0))
     kit.gate.shut = True
-    kit.activity.start_typing("den", "bob")
+    kit.activity.show_typing(kit.rooms.require("den"), "bob")
     deleting = Deferred.fromCoroutine(kit.rooms.delete("den"))
     kit.clock.advance(60)
     kit.gate.open()

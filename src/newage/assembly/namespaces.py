@@ -72,13 +72,7 @@ def _llm(door: Door, basis: Basis, hub: Hub, talk: Talk) -> Namespace:
         pages=talk.pages,
         missed=talk.missed,
     )
-    activity = llm.ActivityEvents(
-        assignments=talk.assignments,
-        desks=talk.desks,
-        ledger=talk.ledger,
-        streams=talk.streams,
-        activity=talk.activity,
-    )
+    activity = llm.ActivityEvents(activity=talk.activity, processing=talk.processing)
     return door.open(
         "/llm",
         asking.handlers(),

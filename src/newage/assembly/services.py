@@ -60,6 +60,7 @@ from newage.services.sessions.session_audit import SessionAudit
 from newage.services.sessions.sessions import SessionService
 from newage.services.streams.answers import AnswerService
 from newage.services.streams.downstream import DownstreamService
+from newage.services.streams.processing import ProcessingService
 from newage.services.streams.upstream import StreamService
 from newage.services.world import World
 from newage.storage.stores import Stores
@@ -208,6 +209,7 @@ class Talk:
     requests: RequestService
     downstream: DownstreamService
     streams: StreamService
+    processing: ProcessingService
     thinking: ThinkingService
     missed: MissedService
     editing: EditingService
@@ -255,7 +257,7 @@ def make_talk(
         settings=live.history,
         aliases=aliases,
     )
-    activity = ActivityService(world, outbox, sessions, rooms, live.presence)
+    activity = ActivityService(world, outbox, sessions, rooms, assignments, live.presence)
     desks = Desks(world, sessions, live.requests, make_desk)
     pacer = Pacer(desks)
     forwarder = Forwarder(outbox, sessions, activity, pacer)
@@ -335,6 +337,9 @@ def make_talk(
         requests=requests,
         downstream=downstream,
         streams=streams,
+        processing=ProcessingService(
+            assignments=assignments, activity=activity, desks=desks, ledger=ledger, streams=streams
+        ),
         thinking=thinking,
         missed=missed,
         editing=editing,

@@ -7,21 +7,18 @@ from typing import Any
 from attrs import frozen
 
 from newage.dialect import Body, messages, requests
-from newage.domain.model import Caller, Kind, Role
+from newage.domain.model import Caller, Role
 from newage.domain.request import Ask
 from newage.domain.text import well_formed
-from newage.errors import BadParameter, InvalidRequest, NotAuthorised
+from newage.errors import BadParameter, InvalidRequest
 from newage.namespaces import wire
 from newage.ports import IOutbox
 from newage.services.history.missed import MissedService
 from newage.services.history.pages import ContextPages
-from newage.services.requests.desks import Desks
 from newage.services.requests.intake import RequestService
-from newage.services.requests.ledger import RequestLedger
 from newage.services.rooms.activity import ActivityService
-from newage.services.rooms.assignments import AssignmentService
 from newage.services.rooms.registry import RoomRegistry
-from newage.services.streams.upstream import StreamService
+from newage.services.streams.processing import ProcessingService
 from newage.services.world import World
 from newage.telemetry.audit import Recorder
 
@@ -168,44 +165,20 @@ class RequestEvents:
 class ActivityEvents:
     """Who is typing, and which extension is at work."""
 
-    assignments: AssignmentService
-    desks: Desks
-    ledger: RequestLedger
-    streams: StreamService
     activity: ActivityService
+    processing: ProcessingService
 
     def start_typing(self, caller: Caller, activity: Activity) -> None:
-        room = self.assignments.taking_part(caller, activity.room)
-        if not room.is_muted(caller.identity, caller.client_id):
-            self.activity.start_typing(room.name, caller.identity)
+        self.activity.start_typing(caller, activity.room)
 
     def stop_typing(self, caller: Caller, activity: Activity) -> None:
-        if activity.room is None:
-            where = self.activity.typing_in(caller.identity)
-        else:
-            where = (self.assignments.taking_part(caller, activity.room).name,)
-        for name in where:
-            self.activity.stop_typing(name, caller.identity)
+        self.activity.stop_typing(caller, activity.room)
 
     def start_processing(self, caller: Caller, activity: Activity) -> None:
-        room, room_id = self._processing_room(caller, activity)
-        self.ledger.started(caller.identity, activity.request_id, room_id)
-        self.activity.show(room, caller.identity, "processing", room_id=room_id)
+        self.processing.started(caller, activity.room, activity.request_id)
 
     def stop_processing(self, caller: Caller, activity: Activity) -> None:
-        room, room_id = self._processing_room(caller, activity)
-        self.streams.processing_stopped(caller.identity, activity.request_id, activity.room)
-        self.activity.show(room, caller.identity, "idle", room_id=room_id)
-
-    def _processing_room(self, caller: Caller, activity: Activity) -> tuple[str, str]:
-        """Name and id of the room that the extension is at work for."""
-        if caller.kind is not Kind.EXTENSION:
-            raise NotAuthorised("Unauthorized")
-        request = self.desks.named(caller.identity, activity.request_id)
-        if request is not None:
-            return request.room, request.room_id
-        room = self.assignments.taking_part(caller, activity.room)
-        return room.name, room.id
+        self.processing.stopped(caller, activity.room, activity.request_id)
 
     def handlers(self) -> wire.Handlers:
         return {

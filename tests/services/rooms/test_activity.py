@@ -48,7 +48,7 @@ def test_a_status_goes_to_all_members_the_subject_included(kit: Kit, ann: str) -
 
 
 def test_typing_ends_by_itself(kit: Kit, ann: str) -> None:
-    kit.activity.start_typing("lounge", "cid")
+    kit.activity.show_typing(kit.rooms.require("lounge"), "cid")
     kit.clock.advance(14)
     assert shown(kit, ann) == [("cid", "typing")]
     kit.clock.advance(1)
@@ -58,11 +58,11 @@ def test_typing_ends_by_itself(kit: Kit, ann: str) -> None:
 
 def test_more_typing_prolongs_silently(kit: Kit, ann: str) -> None:
     for _ in range(4):
-        kit.activity.start_typing("lounge", "cid")
+        kit.activity.show_typing(kit.rooms.require("lounge"), "cid")
         kit.clock.advance(14)
     assert shown(kit, ann) == [("cid", "typing")]
-    kit.activity.stop_typing("lounge", "cid")
-    kit.activity.stop_typing("lounge", "cid")
+    kit.activity.end_typing("lounge", "cid")
+    kit.activity.end_typing("lounge", "cid")
     kit.clock.advance(60)
     assert shown(kit, ann) == [("cid", "typing"), ("cid", "idle")]
 
@@ -70,20 +70,20 @@ def test_more_typing_prolongs_silently(kit: Kit, ann: str) -> None:
 def test_the_typing_time_is_a_setting(make_kit: Callable[..., Kit]) -> None:
     kit = make_kit(presence=ActivitySettings(typing_idle_seconds=3))
     sid = kit.connect("web1")
-    kit.activity.start_typing("web1", "web1")
+    kit.activity.show_typing(kit.rooms.require("web1"), "web1")
     kit.clock.advance(3)
     assert shown(kit, sid) == [("web1", "typing"), ("web1", "idle")]
 
 
 def test_one_types_in_several_rooms(kit: Kit, ann: str) -> None:
-    kit.activity.start_typing("lounge", "cid")
-    kit.activity.start_typing("cid", "cid")
+    kit.activity.show_typing(kit.rooms.require("lounge"), "cid")
+    kit.activity.show_typing(kit.rooms.require("cid"), "cid")
     assert kit.activity.typing_in("cid") == ("lounge", "cid")
 
 
 def test_who_goes_offline_is_announced_after_the_grace(kit: Kit, ann: str) -> None:
     rooms = kit.connect("ann", "/rooms")
-    kit.activity.start_typing("lounge", "bob-client-1")
+    kit.activity.show_typing(kit.rooms.require("lounge"), "bob-client-1")
     kit.disconnect_all("bob-client-1")
     assert shown(kit, ann) == [("bob-client-1", "typing")]
     kit.clock.advance(2)
@@ -125,7 +125,7 @@ def test_nobody_hears_of_who_is_alone(kit: Kit) -> None:
 
 
 def test_who_has_left_types_no_more(kit: Kit, ann: str) -> None:
-    kit.activity.start_typing("lounge", "cid")
+    kit.activity.show_typing(kit.rooms.require("lounge"), "cid")
     result_of(kit.rooms.remove("lounge", "cid", "leave"))
     kit.clock.advance(60)
     assert kit.activity.typing_in("cid") == ()

@@ -277,7 +277,7 @@ def test_a_kicked_member_is_warned_and_the_others_are_told(hub: Kit) -> None:
 def test_a_kicked_member_hears_no_more_of_the_room(hub: Kit) -> None:
     extension = hub.extension()
     hub.set_mode("lounge", RequestMode.IMMEDIATE)
-    hub.activity.start_typing("lounge", "gue")
+    hub.activity.show_typing(hub.rooms.require("lounge"), "gue")
     hub.settle()
     result_of(kick(hub, "mas", "gue"))
     hub.outbox.clear()
@@ -405,7 +405,7 @@ def test_a_mute_holds_for_every_identity_of_its_client(twins: Kit, muted: str) -
 
 
 def test_who_is_muted_by_another_identity_types_no_more(twins: Kit) -> None:
-    twins.activity.start_typing("lounge", "gue-2")
+    twins.activity.show_typing(twins.rooms.require("lounge"), "gue-2")
     result_of(mute(twins, "mas", "gue", 5))
     assert twins.activity.typing_in("gue-2") == ()
 
@@ -531,7 +531,7 @@ def test_a_muted_member_neither_asks_nor_edits(hub: Kit) -> None:
 
 def test_a_muted_member_no_longer_types(hub: Kit) -> None:
     """Typing ends before the mute is shown: nobody may look idle 15 s into a mute."""
-    hub.activity.start_typing("lounge", "gue")
+    hub.activity.show_typing(hub.rooms.require("lounge"), "gue")
     result_of(mute(hub, "mas", "gue", 60))
     hub.clock.advance(30)
     statuses = [body["status"] for body in hub.heard("MEMBER_STATUS_UPDATE")["mas/llm"]]

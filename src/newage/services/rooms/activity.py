@@ -7,9 +7,10 @@ from twisted.internet.interfaces import IDelayedCall
 
 from newage.dialect import rooms
 from newage.domain.delivery import Audience
-from newage.domain.model import Room, Session
+from newage.domain.model import Caller, Room, Session
 from newage.ports import IOutbox
 from newage.services.events import RoomListener, SessionListener
+from newage.services.rooms.assignments import AssignmentService
 from newage.services.rooms.registry import RoomRegistry
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
@@ -28,12 +29,14 @@ class ActivityService(SessionListener, RoomListener):
         outbox: IOutbox,
         sessions: SessionService,
         rooms: RoomRegistry,
+        assignments: AssignmentService,
         settings: Live[ActivitySettings],
     ) -> None:
         self._world = world
         self._outbox = outbox
         self._sessions = sessions
         self._rooms = rooms
+        self._assignments = assignments
         self.settings = settings
         self._typing: dict[tuple[str, str], IDelayedCall] = {}  # (identity, room id); gone with either
 
@@ -52,18 +55,29 @@ class ActivityService(SessionListener, RoomListener):
         event = rooms.status(room, self._sessions.named(identity), status, self._world.timestamp())
         self._outbox.publish(*event.to(Audience.room(room)))
 
-    def start_typing(self, name: str, identity: str) -> None:
+    def start_typing(self, actor: Caller, name: str | None) -> None:
+        """Of who is muted nothing is shown. :raises NotMember: as ``AssignmentService.taking_part``."""
+        room = self._assignments.taking_part(actor, name)
+        if not room.is_muted(actor.identity, actor.client_id):
+            self.show_typing(room, actor.identity)
+
+    def stop_typing(self, actor: Caller, name: str | None) -> None:
+        """:param name: None: wherever it types. :raises NotMember: as ``AssignmentService.taking_part``."""
+        where = self.typing_in(actor.identity) if name is None else (self._assignments.taking_part(actor, name).name,)
+        for room in where:
+            self.end_typing(room, actor.identity)
+
+    def show_typing(self, room: Room, identity: str) -> None:
         """Shown once; each further call only prolongs it."""
-        room = self._rooms.require(name)
         running = self._typing.get((identity, room.id))
         if running is not None:
             running.reset(self.settings.value.typing_idle_seconds)
             return
         delay = self.settings.value.typing_idle_seconds
-        self._typing[identity, room.id] = self._world.clock.callLater(delay, self.stop_typing, name, identity)
-        self.show(name, identity, "typing")
+        self._typing[identity, room.id] = self._world.clock.callLater(delay, self.end_typing, room.name, identity)
+        self.show(room.name, identity, "typing")
 
-    def stop_typing(self, name: str, identity: str) -> None:
+    def end_typing(self, name: str, identity: str) -> None:
         """Not typing is fine."""
         room = self._rooms.get(name)
         running = self._typing.pop((identity, room.id), None) if room is not None else None
@@ -78,11 +92,11 @@ class ActivityService(SessionListener, RoomListener):
         return tuple(room.name for room in rooms if room is not None)
 
     def member_left(self, room: Room, identity: str, reason: str) -> None:
-        self.stop_typing(room.name, identity)
+        self.end_typing(room.name, identity)
 
     def member_muted(self, room: Room, identity: str, by: str) -> None:
         for who in dict.fromkeys((identity, *room.of_client(self._rooms.client_of(identity)))):
-            self.stop_typing(room.name, who)  # else it would look idle when that runs out
+            self.end_typing(room.name, who)  # else it would look idle when that runs out
         self.show(room.name, identity, "muted")
 
     def member_unmuted(self, room: Room, identity: str, by: str) -> None:
@@ -101,7 +115,7 @@ class ActivityService(SessionListener, RoomListener):
 
     def session_gone(self, session: Session) -> None:
         for typed in self.typing_in(session.identity):
-            self.stop_typing(typed, session.identity)
+            self.end_typing(typed, session.identity)
         for name in self._rooms.rooms_of(session.identity):
             room = self._rooms.require(name)
             if len(room.members) > 1:
