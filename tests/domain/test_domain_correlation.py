@@ -259,8 +259,8 @@ def test_an_answer_that_goes_on_means_that_what_was_sent_since_was_dropped(desk:
     desk.done(first)
     second, third = asked("r2", "blue"), asked("r3", "blue")
     desk.heard(third, 1)
-    assert desk.goes_on(first, 2) == [second]
-    assert desk.goes_on(first, 3) == [], "it is at work on it already"
+    assert desk.resumed(first, 2) == [second]
+    assert desk.resumed(first, 3) == [], "it is at work on it already"
     assert not desk.awaits(second, 3, PATIENCE)
     assert whose(desk, at=3) is Nobody.SEVERAL_ROOMS
     assert not desk.admits(second, 1, 3, PATIENCE)
@@ -274,7 +274,7 @@ def test_who_labels_drops_nothing(desk: Desk, asked: Asked) -> None:
     first, second = asked("r1"), asked("r2")
     whose(desk, "r1")
     desk.done(first)
-    assert desk.goes_on(first, 2) == []
+    assert desk.resumed(first, 2) == []
     assert desk.awaits(second, 2, PATIENCE)
 
 

@@ -114,7 +114,7 @@ class Desk:
         if asked is not None:
             asked.signs, asked.heard_at = True, now
 
-    def goes_on(self, request: Request, now: float) -> list[Request]:
+    def resumed(self, request: Request, now: float) -> list[Request]:
         """An answer that seemed over goes on: an extension without labels is at work on this one still.
 
         :return: what it was sent since and gave no sign of: it dropped that, and must be asked again.

@@ -42,7 +42,7 @@ class Paced:
 
     def done(self, what: Request) -> None:
         self.kit.desks.done("st", what)
-        self.kit.pacer.pump("st")
+        self.kit.pacer.send_next("st")
 
 
 @pytest.fixture

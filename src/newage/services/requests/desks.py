@@ -61,9 +61,9 @@ class Desks(SessionListener):
         if (desk := self._desks.get(extension)) is not None:
             desk.heard(request, self._world.clock.seconds())
 
-    def goes_on(self, extension: str, request: Request) -> list[Request]:
-        """As ``Desk.goes_on``."""
-        dropped = self._desk(extension).goes_on(request, self._world.clock.seconds())
+    def resumed(self, extension: str, request: Request) -> list[Request]:
+        """As ``Desk.resumed``."""
+        dropped = self._desk(extension).resumed(request, self._world.clock.seconds())
         for each in dropped:
             each.unsend(extension)
         return dropped

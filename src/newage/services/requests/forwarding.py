@@ -79,16 +79,16 @@ class Forwarder:
         )
         self._activity.show(request.room, target, "processing", room_id=request.room_id)
 
-    def go_on(self, extension: str | None = None) -> None:
+    def send_next(self, extension: str | None = None) -> None:
         """Something ended or time went by: this extension, or each, gets what waits for it and may go now."""
         if extension is not None:
-            self._pacer.pump(extension)
+            self._pacer.send_next(extension)
         else:
-            self._pacer.pump_all()
+            self._pacer.send_all()
 
-    def back(self, extension: str, dropped: list[Request]) -> None:
+    def put_back(self, extension: str, dropped: list[Request]) -> None:
         """The extension dropped these: they are asked again."""
-        self._pacer.back(extension, dropped)
+        self._pacer.put_back(extension, dropped)
 
     def report(self, request: Request, error: NewAgeError, extension: str | None = None, detail: object = None) -> None:
         """Say to who asked what went wrong.

@@ -105,7 +105,7 @@ class RequestService(RoomListener):
         except Exception as error:
             if isinstance(error, NewAgeError):
                 error.add(requests.recorded(request.message_id))
-            self._sender.let_go(request)
+            self._sender.unsend(request)
             self._ledger.end(request, "failed", str(error) if isinstance(error, NewAgeError) else "Internal error.")
             raise
         return Accepted(
@@ -296,7 +296,7 @@ class RequestService(RoomListener):
         for request in filter(concerned, waiting):
             if room.id in self._queues:
                 self._queues[room.id].remove(request)
-            self._sender.take_back(request)
+            self._sender.withdraw(request)
 
     def mode_changed(self, room: Room, by: str) -> None:
         """Settle what waits under the old mode (contract 5.4)."""
@@ -323,7 +323,7 @@ class RequestService(RoomListener):
                 await self._sender.enter(request)
             except NewAgeError as error:
                 self._forwarder.report(request, error)
-                self._sender.let_go(request)
+                self._sender.unsend(request)
                 self._ledger.end(request, "failed", str(error))
                 continue
             if request.live and not request.given:

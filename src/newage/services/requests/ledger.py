@@ -96,17 +96,17 @@ class RequestLedger:
         for request in [named] if named is not None else self._desks.running_in(extension, room_id):
             self.heard_from(request, extension)
 
-    def goes_on(self, request: Request, extension: str) -> None:
+    def resumed(self, request: Request, extension: str) -> None:
         """Its answer goes on after its end: what the extension was sent since then it may have dropped (H11)."""
-        dropped = self._desks.goes_on(extension, request)
+        dropped = self._desks.resumed(extension, request)
         if dropped:
-            self._forwarder.back(extension, dropped)
+            self._forwarder.put_back(extension, dropped)
 
     def finished_by(self, request: Request, extension: str) -> None:
         """Its output is whole: what the extension sends next without a requestId belongs to the next request."""
         self._desks.done(extension, request)
         request.finish(extension)
-        self._forwarder.go_on(extension)
+        self._forwarder.send_next(extension)
 
     def answered_by(self, request: Request, extension: str, response_id: str) -> None:
         """Its answer is stored: tell the requester, and end the request after the last one."""
@@ -131,7 +131,7 @@ class RequestLedger:
         """
         self._desks.done(extension, request)
         first = self._fail(request, extension, error, detail)
-        self._forwarder.go_on(extension)
+        self._forwarder.send_next(extension)
         return first
 
     def _fail(self, request: Request, extension: str, error: NewAgeError, detail: object = None) -> bool:
@@ -166,7 +166,7 @@ class RequestLedger:
             self.end(entry, status, message, response_id=response_id)
         self._listener.request_ended(request, message)
         for target in request.targets:
-            self._forwarder.go_on(target)
+            self._forwarder.send_next(target)
 
     def _note_end(self, request: Request, status: str) -> None:
         """One line in the log files, as far as its quota goes; never what was said."""
@@ -216,7 +216,7 @@ class RequestLedger:
                     self.forget(request)
             elif request.timed and request.active_at <= now - settings.llm_request_timeout_seconds:
                 self._expire(request)
-        self._forwarder.go_on()
+        self._forwarder.send_next()
 
     def _gave_no_sign(self, request: Request, extension: str) -> None:
         """It may still be answered: what the extension says next without a requestId is taken for this (A31)."""

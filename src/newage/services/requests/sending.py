@@ -55,12 +55,12 @@ class Sender:
             if isinstance(outcome, Failure):
                 outcome.raiseException()
 
-    def take_back(self, request: Request) -> None:
+    def withdraw(self, request: Request) -> None:
         """It goes to no extension any more, as far as it has not been told yet."""
-        self.let_go(request)
+        self.unsend(request)
         self._ledger.end(request, "expired", TAKEN_BACK)
 
-    def let_go(self, request: Request) -> None:
+    def unsend(self, request: Request) -> None:
         """No extension answers what it was not told."""
         if not request.given:
             for target in request.sent:
@@ -86,13 +86,13 @@ class Sender:
         elif request.given:
             self._ledger.failed_by(request, target, CallFailed(TAKEN_BACK))
         else:
-            self.take_back(request)
+            self.withdraw(request)
 
     def _merged(self, request: Request, said: dict[str, Message]) -> list[tuple[str, Message]]:
         """RequestIds and messages in the order of the merge; those that were taken back meanwhile end."""
         for entry in request.merged:
             if entry.message_id not in said and not entry.given:
-                self.take_back(entry)
+                self.withdraw(entry)
         request.drop_ended()
         return [(e.request_id, said[e.message_id]) for e in request.merged if e.message_id in said]
 

@@ -28,9 +28,9 @@ class Pacer:
             served = [sent.identity for sent in self._sent.get(extension, ())]
             self._waiting[extension] = Turns(served[-1] if served else None)
         self._waiting[extension].add(request.identity, (request, send))
-        self.pump(extension)
+        self.send_next(extension)
 
-    def pump(self, extension: str) -> None:
+    def send_next(self, extension: str) -> None:
         """Send what may go now."""
         while (following := self._next(extension)) is not None:
             request, send = following
@@ -38,7 +38,7 @@ class Pacer:
             send(self._desks.ask(extension, request))
         self._forget_ended(extension)
 
-    def back(self, extension: str, dropped: list[Request]) -> None:
+    def put_back(self, extension: str, dropped: list[Request]) -> None:
         """The extension dropped these: they are the next again."""
         sent = self._sent.get(extension, {})
         waiting = self._waiting.setdefault(extension, Turns())
@@ -46,10 +46,10 @@ class Pacer:
             if request in sent:
                 waiting.put_back(request.identity, (request, sent.pop(request)))
 
-    def pump_all(self) -> None:
+    def send_all(self) -> None:
         """Time went by."""
         for extension in list(self._waiting):
-            self.pump(extension)
+            self.send_next(extension)
 
     def _forget_ended(self, extension: str) -> None:
         sent = {r: send for r, send in self._sent.pop(extension, {}).items() if r.live and r.awaits(extension)}

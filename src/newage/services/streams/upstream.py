@@ -273,7 +273,7 @@ class StreamService(SessionListener):
         """Show it to its room; what failed goes on unheard, yet its extension is at work on it until it is through."""
         output = verdict.output
         if verdict.again:
-            self._requests.goes_on(output.request, extension.identity)
+            self._requests.resumed(output.request, extension.identity)
         answer = extension.answers.get(output) or self._new_answer(extension, output)
         if not output.failed:
             answer.output.go_on()
