@@ -41,6 +41,6 @@ def test_whom_sessions_tell(tmp_path: Path) -> None:
         "ActivityService",
         "DownstreamService",
         "Desks",
-        "StreamService",
+        "UpstreamService",
         "MissedService",
     ]

@@ -173,7 +173,7 @@ def test_streams_from_clients_are_refused(kit: Kit, llm: Namespace, web: HandSoc
 
 
 class Heard:
-    """Writes down what a ``StreamService`` would be told."""
+    """Writes down what a ``UpstreamService`` would be told."""
 
     def __init__(self) -> None:
         self.told: list[tuple[Any, ...]] = []

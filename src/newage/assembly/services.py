@@ -61,7 +61,7 @@ from newage.services.sessions.sessions import SessionService
 from newage.services.streams.answers import AnswerService
 from newage.services.streams.downstream import DownstreamService
 from newage.services.streams.processing import ProcessingService
-from newage.services.streams.upstream import StreamService
+from newage.services.streams.upstream import UpstreamService
 from newage.services.world import World
 from newage.storage.stores import Stores
 
@@ -208,7 +208,7 @@ class Talk:
     ledger: RequestLedger
     requests: RequestService
     downstream: DownstreamService
-    streams: StreamService
+    streams: UpstreamService
     processing: ProcessingService
     thinking: ThinkingService
     missed: MissedService
@@ -275,7 +275,7 @@ def make_talk(
     )
     downstream = DownstreamService(world, outbox, sessions, rooms.members_of, live.downstream)
     answers = AnswerService(world, outbox, sessions, ledger, history)
-    streams = StreamService(world, sessions, desks, ledger, answers, downstream, activity, live.streams)
+    streams = UpstreamService(world, sessions, desks, ledger, answers, downstream, activity, live.streams)
     thinking = ThinkingService(
         world=world,
         rooms=rooms,

@@ -4,7 +4,7 @@ An output is one text of an extension. The reference extension opens a stream fo
 output is over; what is written from the documentation opens one stream for each output. So an output has any number of
 streams, one after the other or at once, and ends by the rules here.
 
-The driver tells what the extension says and obeys the verdicts that it gets, in their order. It calls ``tick`` once
+The driver tells what the extension says and applies the verdicts that it gets, in their order. It calls ``tick`` once
 ``deadline`` has passed. Text takes a short way: ``find`` tells its stream, ``take`` what of it may be shown, and
 whether that has consequences shows in ``deadline``.
 """
@@ -242,7 +242,7 @@ class Outputs:
         for output in list(self._open):
             if output.size > output.limit:
                 verdicts += self._fail(output, CallFailed("The answer is too large."), now)
-            elif output.waits_since is not None and now >= _patience(output.waits_since, settings):
+            elif output.waits_since is not None and now >= _idle_until(output.waits_since, settings):
                 verdicts += self._finish(output, now)
             elif now >= output.active_at + settings.output_idle_seconds:
                 verdicts += self._fail(output, CallFailed("The extension fell silent."), now)
@@ -257,7 +257,7 @@ class Outputs:
         for output in self._open:
             self._due(output.active_at + settings.output_idle_seconds)
             if output.waits_since is not None:
-                self._due(_patience(output.waits_since, settings))
+                self._due(_idle_until(output.waits_since, settings))
         for output in self._ended:
             self._due(output.ended_at + settings.output_tail_seconds)
             break  # the others are later
@@ -356,6 +356,6 @@ class Outputs:
         return Forgotten(output)
 
 
-def _patience(waits_since: float, settings: StreamSettings) -> float:
+def _idle_until(waits_since: float, settings: StreamSettings) -> float:
     """Until when an output between two streams is waited for."""
     return waits_since + settings.stream_idle_finalize_ms / 1000

@@ -13,7 +13,7 @@ from newage.domain.text import well_formed
 from newage.namespaces import wire
 from newage.ports import ISocket, Said
 from newage.services.streams.downstream import DownstreamService
-from newage.services.streams.upstream import StreamService
+from newage.services.streams.upstream import UpstreamService
 
 MAX_TEXT = 1_000_000  # characters; the transport's own limit is lower in bytes
 
@@ -48,7 +48,7 @@ def _of_output(said: Said) -> Said:
 class UpstreamEvents:
     """What extensions send. The hot path: named members are read straight from the packet, nobody is acked."""
 
-    streams: StreamService
+    streams: UpstreamService
     new_id: Callable[[], str]
 
     def start(self, socket: ISocket, args: list[Any], wants_ack: bool) -> None:
@@ -134,7 +134,7 @@ class ReaderEvents:
     def opened(self, socket: ISocket, args: list[Any], wants_ack: bool) -> None:
         for arg in args[1:]:
             if isinstance(arg, dict) and isinstance(stream_id := arg.get("$stream"), str):
-                socket.emit("$stream-error", stream_id[: wire.MAX_ID], "Streams from clients are not accepted.")
+                socket.emit(streams.BROKEN, stream_id[: wire.MAX_ID], "Streams from clients are not accepted.")
 
     def written(self, socket: ISocket, args: list[Any], wants_ack: bool) -> list[Any]:
         name = args[0][: wire.MAX_ID] if args and isinstance(args[0], str) else ""
@@ -142,9 +142,9 @@ class ReaderEvents:
 
     def handlers(self) -> wire.Handlers:
         return {
-            "$stream-read": self.read,
-            "$stream-end": self.stopped,
-            "$stream-error": self.stopped,
-            "$stream": self.opened,
-            "$stream-write": self.written,
+            streams.READ: self.read,
+            streams.OVER: self.stopped,
+            streams.BROKEN: self.stopped,
+            streams.OPENED: self.opened,
+            streams.WRITTEN: self.written,
         }

@@ -85,7 +85,7 @@ def test_everything_said_with_the_other_id_is_mapped_back(kit: Kit, people: dict
     _, second, third = names(link)
     kit.streams.stream_started(Said(X, "s", "o", second))
     kit.streams.stream_data(Said(X, "s", "o", second), 0, "words")
-    kit.streams.processing_stopped(X, second)
+    kit.streams.processing_stopped(Said(X, request=second))
     kit.streams.failed(Said(X, request=third), "no", None)
     plain = kit.outbox.bodies(people["bob"], "SERVER_STREAM_DATA", "SERVER_STREAM_END", "LLM_RESPONSE")
     assert [body["requestId"] for body in plain] == ["1", "1", "1"]
@@ -158,11 +158,11 @@ def test_processing_stopped_in_one_room_ends_nothing_in_another(kit: Kit, people
         kit.submit(sid, "q", who)
         kit.streams.stream_started(Said(X, who, who, who))
         kit.streams.stream_data(Said(X, who, who, who), 0, who)
-    kit.streams.processing_stopped(X, None, "bob")
+    kit.streams.processing_stopped(Said(X), "bob")
     assert (texts(kit, "ann"), texts(kit, "bob")) == ([], ["bob"])
-    kit.streams.processing_stopped(X, "nobody's")
+    kit.streams.processing_stopped(Said(X, request="nobody's"))
     assert texts(kit, "ann") == []
-    kit.streams.processing_stopped(X, None)
+    kit.streams.processing_stopped(Said(X))
     assert texts(kit, "ann") == ["ann"]
 
 

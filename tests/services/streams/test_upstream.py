@@ -710,15 +710,15 @@ def test_stopping_to_process_ends_the_output(kit: Kit, sid: str) -> None:
     kit.submit(sid, "second", "r2")
     start(kit, "s1", "o1", "r1")
     start(kit, "s2", "o2", "r2")
-    kit.streams.processing_stopped(X, "r1")
+    kit.streams.processing_stopped(Said(X, request="r1"))
     assert kit.streams.open_outputs == 1
-    kit.streams.processing_stopped(X, None)
+    kit.streams.processing_stopped(Said(X))
     assert kit.streams.open_outputs == 0
 
 
 def test_who_never_streamed_may_stop_and_leaves_no_trace(kit: Kit, sid: str) -> None:
     for stranger in ("web1", "web2"):
-        kit.streams.processing_stopped(stranger, None)
+        kit.streams.processing_stopped(Said(stranger))
         kit.streams.stream_ended(Said(stranger, "s"), None)
         kit.streams.stream_failed(Said(stranger, "s"))
     assert kit.streams.known_extensions == 0

@@ -6,11 +6,12 @@ from attrs import frozen
 
 from newage.domain.model import Caller, Kind
 from newage.errors import NotAuthorised
+from newage.ports import Said
 from newage.services.requests.desks import Desks
 from newage.services.requests.ledger import RequestLedger
 from newage.services.rooms.activity import ActivityService
 from newage.services.rooms.assignments import AssignmentService
-from newage.services.streams.upstream import StreamService
+from newage.services.streams.upstream import UpstreamService
 
 
 @frozen(kw_only=True)
@@ -24,7 +25,7 @@ class ProcessingService:
     _activity: ActivityService
     _desks: Desks
     _ledger: RequestLedger
-    _streams: StreamService
+    _streams: UpstreamService
 
     def started(self, actor: Caller, room_name: str | None, request_id: str | None) -> None:
         """It is at work on a request, or on what it has of a room."""
@@ -35,7 +36,7 @@ class ProcessingService:
     def stopped(self, actor: Caller, room_name: str | None, request_id: str | None) -> None:
         """It is done with it; what it has answered is complete."""
         room, room_id = self._room(actor, room_name, request_id)
-        self._streams.processing_stopped(actor.identity, request_id, room_name)
+        self._streams.processing_stopped(Said(actor.identity, request=request_id), room_name)
         self._activity.show(room, actor.identity, "idle", room_id=room_id)
 
     def _room(self, actor: Caller, name: str | None, request_id: str | None) -> tuple[str, str]:

@@ -1,6 +1,6 @@
 """What extensions say of their answers: the driver of the machine that knows when an output is over (contract 5.5-5.8).
 
-For each extension there is one ``Outputs`` (domain/output.py). What arrives is told to it, and its verdicts are obeyed
+For each extension there is one ``Outputs`` (domain/output.py). What arrives is told to it, and its verdicts are applied
 in order: an output is shown to its room while it grows, and stored when it is over.
 """
 
@@ -52,11 +52,11 @@ class _Extension:
     outputs: Outputs
     answers: dict[Output, Answer] = field(factory=dict)  # what becomes of each output that the machine knows
     timer: IDelayedCall | None = None
-    rings_at: float = NEVER  # when the timer does
+    due_at: float = NEVER  # when the timer does
 
 
 @implementer(IUpstream)
-class StreamService(SessionListener):
+class UpstreamService(SessionListener):
     _log = Logger()
     LOGGED_PER_SECOND = 5  # dropped packets of all extensions; there may be one for each token
 
@@ -80,8 +80,8 @@ class StreamService(SessionListener):
         self._activity = activity
         self.settings = settings
         self._extensions: dict[str, _Extension] = {}
-        self._verdicts: deque[tuple[_Extension, Verdict]] = deque()  # to be obeyed
-        self._obeying = False
+        self._verdicts: deque[tuple[_Extension, Verdict]] = deque()  # to be applied
+        self._applying = False
         self._quota = LogQuota(self.LOGGED_PER_SECOND, world.clock.seconds)
         settings.on_change(self._changed)
 
@@ -101,51 +101,51 @@ class StreamService(SessionListener):
         """
         stopping = Unavailable("The server is stopping.")
         for extension in list(self._extensions.values()):
-            self._obey(extension, extension.outputs.cut_off(stopping, self._world.clock.seconds()))
+            self._apply(extension, extension.outputs.cut_off(stopping, self._world.clock.seconds()))
         await self._answers.drain()
 
     def close(self) -> None:
         for extension in self._extensions.values():
-            self._silence(extension)
+            self._cancel_timer(extension)
 
     # ------------------------------------------------------------------------------------------ what extensions say
 
     def stream_started(self, said: Said) -> None:
         extension = self._extensions.get(said.extension) or self._new_extension(said.extension)
         now = self._world.clock.seconds()
-        self._obey(extension, extension.outputs.started(said.stream, said.output, said.request, now))
+        self._apply(extension, extension.outputs.started(said.stream, said.output, said.request, now))
 
     def stream_data(self, said: Said, chunk_index: int | None, text: str) -> None:
         extension = self._extensions.get(said.extension) or self._new_extension(said.extension)
         outputs, now = extension.outputs, self._world.clock.seconds()
         stream = outputs.find(said.stream, said.request)
         if stream is None:
-            self._obey(extension, outputs.started(said.stream, said.output, said.request, now))
+            self._apply(extension, outputs.started(said.stream, said.output, said.request, now))
             stream = outputs.find(said.stream, said.request)
             if stream is None:
                 return
         whole = outputs.take(stream, chunk_index, text, now)
         if whole:
             extension.answers[stream.output].output.push(whole)
-        if outputs.deadline < extension.rings_at:
-            self._wait(extension)
+        if outputs.deadline < extension.due_at:
+            self._await_deadline(extension)
 
     def stream_ended(self, said: Said, final: bool | None) -> None:
         extension = self._extensions.get(said.extension)
         if extension is not None:
             now = self._world.clock.seconds()
-            self._obey(extension, extension.outputs.ended(said.stream, said.output, said.request, final, now))
+            self._apply(extension, extension.outputs.ended(said.stream, said.output, said.request, final, now))
 
     def stream_failed(self, said: Said) -> None:
         extension = self._extensions.get(said.extension)
         if extension is not None:
             now = self._world.clock.seconds()
-            self._obey(extension, extension.outputs.stream_failed(said.stream, said.output, said.request, now))
+            self._apply(extension, extension.outputs.stream_failed(said.stream, said.output, said.request, now))
 
     def answered(self, said: Said, text: str) -> None:
         extension = self._extensions.get(said.extension) or self._new_extension(said.extension)
         now = self._world.clock.seconds()
-        self._obey(extension, extension.outputs.answered(said.output, said.request, text, now, self._world.new_id))
+        self._apply(extension, extension.outputs.answered(said.output, said.request, text, now, self._world.new_id))
 
     def failed(self, said: Said, message: str, error: object) -> None:
         """It arrives twice from the reference extension, and only the first counts (H11)."""
@@ -157,17 +157,17 @@ class StreamService(SessionListener):
         self._requests.failed_by(request, said.extension, reason, error)
         extension = self._extensions.get(said.extension)
         if extension is not None:
-            self._obey(extension, extension.outputs.failed(request, reason, self._world.clock.seconds()))
+            self._apply(extension, extension.outputs.failed(request, reason, self._world.clock.seconds()))
 
-    def processing_stopped(self, identity: str, request_id: str | None, room: str | None = None) -> None:
+    def processing_stopped(self, said: Said, room: str | None = None) -> None:
         """STOP_PROCESSING: the open outputs of that request, or of that room, are complete (contract 5.6 d).
 
         :param room: None when the packet names no room: then, without a request, all outputs are meant.
         """
-        extension = self._extensions.get(identity)
-        request = self._desks.named(identity, request_id)
-        if extension is not None and (request is not None or request_id is None):
-            self._obey(extension, extension.outputs.stopped(request, room, self._world.clock.seconds()))
+        extension = self._extensions.get(said.extension)
+        request = self._desks.named(said.extension, said.request)
+        if extension is not None and (request is not None or said.request is None):
+            self._apply(extension, extension.outputs.stopped(request, room, self._world.clock.seconds()))
 
     def _dropped(self, identity: str, what: str, warning_code: int) -> None:
         """Something of an extension is not taken; said as often as the quota allows."""
@@ -192,7 +192,7 @@ class StreamService(SessionListener):
 
     def _forget_idle(self, extension: _Extension) -> None:
         if extension.outputs.idle and self._extensions.get(extension.identity) is extension:
-            self._silence(extension)
+            self._cancel_timer(extension)
             del self._extensions[extension.identity]
 
     def extension_lost(self, session: Session) -> None:
@@ -201,57 +201,57 @@ class StreamService(SessionListener):
             self._requests.failed_by(request, session.identity, gone)
         extension = self._extensions.get(session.identity)
         if extension is not None:
-            self._obey(extension, extension.outputs.lost(gone, self._world.clock.seconds()))
+            self._apply(extension, extension.outputs.lost(gone, self._world.clock.seconds()))
             self._forget_idle(extension)
 
     # ----------------------------------------------------------------------------------------------------------- time
 
-    def _wait(self, extension: _Extension) -> None:
+    def _await_deadline(self, extension: _Extension) -> None:
         """Come back when something is due with this extension; if something is now, see to it."""
         deadline, now = extension.outputs.deadline, self._world.clock.seconds()
         if deadline <= now:
-            self._obey(extension, extension.outputs.tick(now))
+            self._apply(extension, extension.outputs.tick(now))
         elif extension.timer is None:
-            extension.timer = self._world.clock.callLater(deadline - now, self._rang, extension)
-            extension.rings_at = deadline
+            extension.timer = self._world.clock.callLater(deadline - now, self._deadline_passed, extension)
+            extension.due_at = deadline
         else:
             extension.timer.reset(deadline - now)
-            extension.rings_at = deadline
+            extension.due_at = deadline
 
     def _changed(self, settings: StreamSettings) -> None:
         """What was due later may be due now, or sooner."""
         for extension in list(self._extensions.values()):
             self._look(extension)
 
-    def _rang(self, extension: _Extension) -> None:
-        extension.timer, extension.rings_at = None, NEVER
+    def _deadline_passed(self, extension: _Extension) -> None:
+        extension.timer, extension.due_at = None, NEVER
         self._look(extension)
 
     def _look(self, extension: _Extension) -> None:
-        self._obey(extension, extension.outputs.tick(self._world.clock.seconds()))
+        self._apply(extension, extension.outputs.tick(self._world.clock.seconds()))
         self._forget_idle(extension)
 
-    def _silence(self, extension: _Extension) -> None:
+    def _cancel_timer(self, extension: _Extension) -> None:
         if extension.timer is not None:
             extension.timer.cancel()
-            extension.timer, extension.rings_at = None, NEVER
+            extension.timer, extension.due_at = None, NEVER
 
     # ------------------------------------------------------------------------------------------------------- verdicts
 
-    def _obey(self, extension: _Extension, verdicts: Iterable[Verdict]) -> None:
+    def _apply(self, extension: _Extension, verdicts: Iterable[Verdict]) -> None:
         """Do what the machine decided. What it decides meanwhile, because of that, comes after it."""
         self._verdicts.extend((extension, verdict) for verdict in verdicts)
-        if not self._obeying:
-            self._obeying = True
+        if not self._applying:
+            self._applying = True
             try:
                 while self._verdicts:
-                    self._carry_out(*self._verdicts.popleft())
+                    self._apply_one(*self._verdicts.popleft())
             finally:
-                self._obeying = False
-        if extension.outputs.deadline < extension.rings_at:
-            self._wait(extension)
+                self._applying = False
+        if extension.outputs.deadline < extension.due_at:
+            self._await_deadline(extension)
 
-    def _carry_out(self, extension: _Extension, verdict: Verdict) -> None:
+    def _apply_one(self, extension: _Extension, verdict: Verdict) -> None:
         match verdict:
             case Opened():
                 self._opened(extension, verdict)
