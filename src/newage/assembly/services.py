@@ -288,14 +288,15 @@ def make_talk(
         chance=chance,
         choose=choose,
     )
-    missed = MissedService(world, outbox, rooms, stores.messages, stores.marks, live.history)
+    missed = MissedService(
+        outbox=outbox, rooms=rooms, messages=stores.messages, store=stores.marks, settings=live.history
+    )
     editing = EditingService(
-        world,
-        rooms,
-        history,
-        stores.messages,
-        requests.taken_back,
-        lambda: live.requests.value.max_request_bytes,
+        rooms=rooms,
+        history=history,
+        store=stores.messages,
+        taken_back=requests.taken_back,
+        max_bytes=lambda: live.requests.value.max_request_bytes,
     )
     # Rooms exist before anything is said of them; notices go out before system messages.
     for session_listener in (retention, assignments, activity, downstream, desks, streams, missed):
@@ -392,13 +393,13 @@ def make_calls(
     calls = CallService(people.sessions, outbox, serving, basis.live.calls)
     static = StaticRoutes(accounts.files, basis.file_workers, basis.config.static)
     files = FileFunctions(
-        accounts.files,
-        basis.file_workers,
-        accounts.server_file,
-        accounts.trust,
-        basis.hash,
-        accounts.network_safe,
-        people.administration.rank_of,
+        files=accounts.files,
+        workers=basis.file_workers,
+        server_file=accounts.server_file,
+        trust=accounts.trust,
+        hash_password=basis.hash,
+        network_safe=accounts.network_safe,
+        rank_of=people.administration.rank_of,
     )
     register_builtins(calls, files, static)
     return Calls(calls=calls, file_functions=files, static=static)

@@ -21,7 +21,7 @@ from newage.services.home.server_file import PARTS as SERVER_PARTS
 from newage.services.home.server_file import ServerFile
 
 
-@define(eq=False)
+@define(eq=False, kw_only=True)
 class FileFunctions:
     """The two functions; everything that touches the disk runs in ``workers``.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
+from attrs import define
+
 from newage.dialect.messages import carried_bytes
 from newage.domain.history import Change
 from newage.domain.model import Caller, Message, Room
@@ -12,30 +14,20 @@ from newage.errors import InvalidRequest, NotAuthorised, NotFound, NotMember
 from newage.ports import IMessageStore
 from newage.services.history.log import HistoryService
 from newage.services.rooms.registry import RoomRegistry
-from newage.services.world import World
 
 
+@define(eq=False, kw_only=True)
 class EditingService:
     """
     :param taken_back: told of messages that are no more, by ids, or None for all that members said.
     :param max_bytes: of a message's text, data and further members after an edit.
     """
 
-    def __init__(
-        self,
-        world: World,
-        rooms: RoomRegistry,
-        history: HistoryService,
-        store: IMessageStore,
-        taken_back: Callable[[Room, Collection[str] | None], None],
-        max_bytes: Callable[[], int],
-    ) -> None:
-        self._world = world
-        self._rooms = rooms
-        self._history = history
-        self._store = store
-        self._taken_back = taken_back
-        self._max_bytes = max_bytes
+    _rooms: RoomRegistry
+    _history: HistoryService
+    _store: IMessageStore
+    _taken_back: Callable[[Room, Collection[str] | None], None]
+    _max_bytes: Callable[[], int]
 
     async def edit(self, actor: Caller, name: str, any_id: str, change: Change | None) -> Message:
         """Change a message's text or further members; what identifies it stays.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from math import isfinite
+from typing import ClassVar
 
+from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -19,12 +21,12 @@ from newage.ports import IMarkStore, IMessageStore, IOutbox
 from newage.services.events import RoomListener, SessionListener
 from newage.services.history.limits import HistorySettings
 from newage.services.rooms.registry import RoomRegistry
-from newage.services.world import World
 from newage.settings import Live
 
 LOOK_BACK = 2000  # messages searched for a point in time; what a room keeps at most
 
 
+@define(eq=False, kw_only=True)
 class MissedService(SessionListener, RoomListener):
     """A mark says up to which ``seq`` of a room an identity had seen it when it went. Bounded by memberships.
 
@@ -32,27 +34,18 @@ class MissedService(SessionListener, RoomListener):
     effect when the session is gone; who returns before is hinted at what it missed and keeps its older ones.
     """
 
-    _log = Logger()
+    _log: ClassVar[Logger] = Logger()
 
-    def __init__(
-        self,
-        world: World,
-        outbox: IOutbox,
-        rooms: RoomRegistry,
-        messages: IMessageStore,
-        marks: IMarkStore,
-        settings: Live[HistorySettings],
-    ) -> None:
-        self._settings = settings
-        self._world = world
-        self._outbox = outbox
-        self._rooms = rooms
-        self._messages = messages
-        self._store = marks
-        self._marks: dict[str, dict[str, int]] = {}  # identity -> room id -> seq
-        self._stored: set[str] = set()  # identities that have marks in the store
-        self._here: dict[str, int] = {}  # identity -> number of its sockets on /llm
-        self._left: dict[str, dict[str, int]] = {}  # what was seen when the last of these went, until the session goes
+    _outbox: IOutbox
+    _rooms: RoomRegistry
+    _messages: IMessageStore
+    _store: IMarkStore
+    _settings: Live[HistorySettings]
+    _marks: dict[str, dict[str, int]] = field(factory=dict, init=False)  # identity -> room id -> seq
+    _stored: set[str] = field(factory=set, init=False)  # identities that have marks in the store
+    _here: dict[str, int] = field(factory=dict, init=False)  # identity -> number of its sockets on /llm
+    # What was seen when the last of these went, until the session goes.
+    _left: dict[str, dict[str, int]] = field(factory=dict, init=False)
 
     async def load(self) -> None:
         """Whoever has no mark was there when the hub last stopped: it saw everything until then.

@@ -24,6 +24,7 @@ from newage.settings import limit, switch
 
 Parts = tuple[str, ...]
 Json = dict[str, Any]
+Stamp = tuple[int, int, int]  # what changes when a file does: mtime in ns, size, inode
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _BOM = b"\xef\xbb\xbf"  # editors on Windows put it before UTF-8
@@ -103,9 +104,9 @@ class HomeFiles:
             raise FileMissing(MISSING)
         return "file" if stat.S_ISREG(mode) else "folder"
 
-    def list_json(self, parts: Parts, limit: int) -> dict[str, tuple[int, int, int]]:
+    def list_json(self, parts: Parts, limit: int) -> dict[str, Stamp]:
         """Names ``*.json`` in a folder, sorted, with what changes when a file does; empty if there is no folder."""
-        found: dict[str, tuple[int, int, int]] = {}
+        found: dict[str, Stamp] = {}
         try:
             with self._folder(parts) as folder:
                 with os.scandir(folder) as entries:

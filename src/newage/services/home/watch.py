@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from attrs import define, field, frozen
 from twisted.internet.defer import Deferred
@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from newage.errors import FileMissing, NewAgeError
 from newage.ports import IWorkers
-from newage.services.home.files import HomeFiles
+from newage.services.home.files import HomeFiles, Stamp
 from newage.services.home.server_file import PARTS, ServerFile
 from newage.services.world import World
 from newage.settings import Live, limit
@@ -45,7 +45,7 @@ class SettingsWatch:
     _rescan: Callable[[], Deferred[None]]
     _workers: IWorkers
     settings: Live[WatchSettings]
-    _seen: Any = field(default=None, init=False)
+    _seen: dict[str, Stamp] | None = field(default=None, init=False)
     _next: IDelayedCall | None = field(default=None, init=False)
     _looking: bool = field(default=False, init=False)
     _closed: bool = field(default=False, init=False)
@@ -97,7 +97,7 @@ class SettingsWatch:
         self._blind = False
         if state == self._seen:
             return
-        before, self._seen = self._seen, state
+        before, self._seen = self._seen or {}, state
         if before.get(PARTS[-1]) != state.get(PARTS[-1]):
             await self._read_server_file()
         await self._rescan()
