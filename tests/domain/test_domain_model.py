@@ -198,3 +198,20 @@ def test_a_term_without_a_length_or_beyond_all_time_is_for_ever(seconds: float) 
 def test_of_a_term_is_never_more_left_than_its_length(wall: float, left: float) -> None:
     term = Term.of(1e9, 60)
     assert (term.until, term.permanent, term.left(wall)) == (1e9 + 60, False, left)
+
+
+def test_a_mute_holds_for_its_client_and_ends_with_its_entry() -> None:
+    room = Room(
+        name="r", members={"bob": Role.GUEST}, muted={"bob-1": Term.of(0, 5)}, clients={"bob-1": "bob", "bob-2": "bob"}
+    )
+    assert room.is_muted("bob-1")
+    assert room.is_muted("bob-2")
+    assert room.is_muted("new", "bob")
+    assert not room.is_muted("cid")
+    assert not Room(name="r").is_muted("bob-1")
+
+
+def test_who_is_no_member_has_the_role_that_is_given() -> None:
+    room = Room(name="r", members={"bob": Role.SPECIAL})
+    assert room.role_of("bob") is room.role_of("bob", Role.MASTER) is Role.SPECIAL
+    assert (room.role_of("cid"), room.role_of("cid", Role.MANAGER)) == (Role.GUEST, Role.MANAGER)

@@ -15,8 +15,9 @@ from authkit import FakeSocket, Gatehouse
 from hubkit import result_of
 from newage.domain.model import MONITOR_ROOM, RequestMode, Role
 from newage.services.rooms.default_mode import DefaultMode
+from newage.services.rooms.limits import RoomSettings
 from newage.services.rooms.notices import RoomNotices
-from newage.services.rooms.registry import RoomRegistry, RoomSettings
+from newage.services.rooms.registry import RoomRegistry
 from newage.services.rooms.retention import RoomRetention
 from newage.settings import Live
 from newage.storage.memory import MemoryRoomStore, MemoryStateStore
@@ -28,7 +29,13 @@ class Root:
         limits = Live(RoomSettings())
         default = DefaultMode(MemoryStateStore(), RequestMode.DEFAULT)
         self.rooms = RoomRegistry(
-            house.world, house.outbox, house.sessions, house.names, MemoryRoomStore(), default, limits
+            world=house.world,
+            outbox=house.outbox,
+            sessions=house.sessions,
+            names=house.names,
+            store=MemoryRoomStore(),
+            default_mode=default,
+            settings=limits,
         )
         self.retention = RoomRetention(house.world, house.sessions, self.rooms, limits)
         self.rooms.add_listener(self.retention)

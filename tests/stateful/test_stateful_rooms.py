@@ -17,7 +17,7 @@ from newage.domain.model import RoomKind
 from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.moderation import ModerationEvents
 from newage.namespaces.rooms import RoomEvents
-from newage.services.rooms.registry import RoomSettings
+from newage.services.rooms.limits import RoomSettings
 
 RETENTION, GRACE, SWEEP = 1000, 60, 60  # seconds
 RANK = {"guest": 0, "special": 1, "manager": 2, "master": 3}

@@ -233,13 +233,29 @@ def make_talk(
     aliases = config.downstream.alias_events
     message_events, request_ends = MessageEvents(), RequestEnds()
     default_mode = DefaultMode(stores.state, RequestMode(config.rooms.default_room_message_request_mode))
-    rooms = RoomRegistry(world, outbox, sessions, names, stores.rooms, default_mode, live.rooms)
+    rooms = RoomRegistry(
+        world=world,
+        outbox=outbox,
+        sessions=sessions,
+        names=names,
+        store=stores.rooms,
+        default_mode=default_mode,
+        settings=live.rooms,
+    )
     retention = RoomRetention(world, sessions, rooms, live.rooms)
     room_service = RoomService(world, sessions, rooms, live.rooms)
     mutes = Mutes(world, rooms)
     moderation = ModerationService(world, rooms, mutes, default_mode)
     notices = RoomNotices(outbox, sessions, aliases=aliases)
-    assignments = AssignmentService(world, outbox, sessions, rooms, stores.state, config.relations, choose)
+    assignments = AssignmentService(
+        world=world,
+        outbox=outbox,
+        sessions=sessions,
+        rooms=rooms,
+        store=stores.state,
+        settings=config.relations,
+        choose=choose,
+    )
     pages = ContextPages(
         world=world, outbox=outbox, sessions=sessions, rooms=rooms, store=stores.messages, settings=live.history
     )
@@ -257,7 +273,14 @@ def make_talk(
         settings=live.history,
         aliases=aliases,
     )
-    activity = ActivityService(world, outbox, sessions, rooms, assignments, live.presence)
+    activity = ActivityService(
+        world=world,
+        outbox=outbox,
+        sessions=sessions,
+        rooms=rooms,
+        assignments=assignments,
+        settings=live.presence,
+    )
     desks = Desks(world, sessions, live.requests, make_desk)
     pacer = Pacer(desks)
     forwarder = Forwarder(outbox, sessions, activity, pacer)

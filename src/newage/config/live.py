@@ -14,7 +14,7 @@ from newage.services.home.watch import WatchSettings
 from newage.services.requests.limits import RequestSettings
 from newage.services.requests.thinking import ConversationSettings
 from newage.services.rooms.activity import ActivitySettings
-from newage.services.rooms.registry import RoomSettings
+from newage.services.rooms.limits import RoomSettings
 from newage.services.sessions.sessions import SessionSettings
 from newage.services.streams.limits import DownstreamSettings
 from newage.settings import Live

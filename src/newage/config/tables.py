@@ -32,7 +32,7 @@ from newage.services.requests.limits import RequestSettings
 from newage.services.requests.thinking import ConversationSettings
 from newage.services.rooms.activity import ActivitySettings
 from newage.services.rooms.assignments import AssignmentSettings
-from newage.services.rooms.registry import RoomSettings
+from newage.services.rooms.limits import RoomSettings
 from newage.services.sessions.client_list import ClientListSettings
 from newage.services.sessions.sessions import SessionSettings
 from newage.services.streams.limits import DownstreamSettings

@@ -27,7 +27,7 @@ from newage.errors import (
 )
 from newage.ports import IRoomListener
 from newage.services.events import RoomListener
-from newage.services.rooms.registry import RoomSettings
+from newage.services.rooms.limits import RoomSettings
 
 DAY = 86_400
 

@@ -12,7 +12,7 @@ from newage.domain.delivery import Audience
 from newage.domain.model import MONITOR_ROOM, Role, Room, RoomKind
 from newage.ports import IRoomListener, ISessionListener
 from newage.services.events import RoomListener
-from newage.services.rooms.registry import RoomSettings
+from newage.services.rooms.limits import RoomSettings
 
 DAY = 86_400
 

@@ -25,6 +25,7 @@ class ActivitySettings:
 class ActivityService(SessionListener, RoomListener):
     def __init__(
         self,
+        *,
         world: World,
         outbox: IOutbox,
         sessions: SessionService,

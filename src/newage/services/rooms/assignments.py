@@ -39,6 +39,7 @@ class AssignmentService(SessionListener, RoomListener):
 
     def __init__(
         self,
+        *,
         world: World,
         outbox: IOutbox,
         sessions: SessionService,

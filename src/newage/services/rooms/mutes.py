@@ -111,7 +111,7 @@ class Mutes(RoomListener):
         if room is None:  # it is being deleted; if that fails, it is back
             self._run_out(room_id, identity, RETRY_SECONDS)
             return
-        d = Deferred.fromCoroutine(self._end(room_id, (identity,), identity, BY_TIME, self._rooms.lapse))
+        d = Deferred.fromCoroutine(self._end(room_id, (identity,), identity, BY_TIME, self._rooms.change_anyway))
         d.addErrback(self._failed, room.name)
 
     def _stop_waiting(self, room_id: str, identity: str) -> None:

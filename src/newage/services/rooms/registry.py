@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from attrs import evolve, frozen
+from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.logger import Logger
 
@@ -22,23 +22,11 @@ from newage.ports import IOutbox, IRoomListener, IRoomStore
 from newage.services.events import RoomEvents
 from newage.services.rooms.audiences import RoomAudiences
 from newage.services.rooms.default_mode import DefaultMode
+from newage.services.rooms.limits import RoomSettings
 from newage.services.sessions.names import Names
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
-from newage.settings import Live, limit, switch, text
-
-
-@frozen(kw_only=True)
-class RoomSettings:
-    max_group_rooms: int = limit(1000, "rooms created by clients and administrators")
-    max_rooms: int = limit(50_000, "rooms of all kinds, those of absent sessions included")
-    max_members_per_room: int = limit(500, "members of one room")
-    joins_per_minute: int = limit(20, "rooms an identity may enter by itself in a minute; each leaves a message there")
-    offline_retention_seconds: int = limit(86_400, "how long membership outlives the session")
-    empty_room_grace_seconds: int = limit(60, "how long an empty group room is kept")
-    sweep_seconds: int = limit(60, "how often expired memberships are looked for")
-    clients_may_create_rooms: bool = switch(False, "open CREATE_ROOM to client kind; off: administrators only")
-    default_room_message_request_mode: str = text("Default", "request mode of new rooms (contract 5.4)")
+from newage.settings import Live
 
 
 class RoomRegistry:
@@ -48,6 +36,7 @@ class RoomRegistry:
 
     def __init__(
         self,
+        *,
         world: World,
         outbox: IOutbox,
         sessions: SessionService,
@@ -312,7 +301,7 @@ class RoomRegistry:
         await self._commit(room, changed)
         return changed
 
-    async def lapse(self, room: Room, **changes: object) -> Room:
+    async def change_anyway(self, room: Room, **changes: object) -> Room:
         """``change`` for what time has brought about: in force even if it cannot be stored; the next change is.
 
         :raises RoomMissing: the room was deleted meanwhile.

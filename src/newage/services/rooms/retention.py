@@ -9,7 +9,8 @@ from twisted.internet.interfaces import IDelayedCall
 
 from newage.domain.model import MONITOR_ROOM, Caller, Kind, Role, Room, RoomKind, Session
 from newage.services.events import RoomListener, SessionListener
-from newage.services.rooms.registry import RoomRegistry, RoomSettings
+from newage.services.rooms.limits import RoomSettings
+from newage.services.rooms.registry import RoomRegistry
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
 from newage.settings import Live
@@ -85,13 +86,13 @@ class RoomRetention(SessionListener, RoomListener):
         self._forget_empty(room)
 
     def member_left(self, room: Room, identity: str, reason: str) -> None:
-        self._forget_homeless(identity)
+        self._forget_unless_member(identity)
         self._watch_empty(room)
 
     def room_deleted(self, room: Room) -> None:
         self._forget_empty(room)
         for identity in room.members:
-            self._forget_homeless(identity)
+            self._forget_unless_member(identity)
 
     def room_restored(self, room: Room) -> None:
         self._keep(room)
@@ -102,7 +103,7 @@ class RoomRetention(SessionListener, RoomListener):
                 self._away_since.setdefault(identity, self._world.clock.seconds())
         self._watch_empty(room)
 
-    def _forget_homeless(self, identity: str) -> None:
+    def _forget_unless_member(self, identity: str) -> None:
         if not self._rooms.rooms_of(identity):
             self._away_since.pop(identity, None)
 

@@ -14,7 +14,8 @@ from newage.domain.policy import (
     may_remove,
 )
 from newage.errors import InvalidRequest, NewAgeError, NotAuthorised, NotMember, RoomDenied, RoomMissing, Unavailable
-from newage.services.rooms.registry import RoomRegistry, RoomSettings
+from newage.services.rooms.limits import RoomSettings
+from newage.services.rooms.registry import RoomRegistry
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
 from newage.settings import Live

@@ -1,0 +1,20 @@
+"""How many rooms, members and joins there may be, and how long what nobody uses is kept."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from newage.settings import limit, switch, text
+
+
+@frozen(kw_only=True)
+class RoomSettings:
+    max_group_rooms: int = limit(1000, "rooms created by clients and administrators")
+    max_rooms: int = limit(50_000, "rooms of all kinds, those of absent sessions included")
+    max_members_per_room: int = limit(500, "members of one room")
+    joins_per_minute: int = limit(20, "rooms an identity may enter by itself in a minute; each leaves a message there")
+    offline_retention_seconds: int = limit(86_400, "how long membership outlives the session")
+    empty_room_grace_seconds: int = limit(60, "how long an empty group room is kept")
+    sweep_seconds: int = limit(60, "how often expired memberships are looked for")
+    clients_may_create_rooms: bool = switch(False, "open CREATE_ROOM to client kind; off: administrators only")
+    default_room_message_request_mode: str = text("Default", "request mode of new rooms (contract 5.4)")
