@@ -123,6 +123,21 @@ def test_a_slow_reader_is_waited_for_and_its_text_stays_in_the_output() -> None:
     assert reader.done == 1
 
 
+def test_a_reader_that_wants_more_while_it_takes_something_gets_it_in_order() -> None:
+    class Eager(Reader):
+        def write(self, data: bytes) -> None:
+            super().write(data)
+            self.stream.pauseProducing()
+            self.stream.resumeProducing()
+
+    output = OutputText()
+    output.push("x" * MAX_EVENT + "y")
+    reader = Eager(output)
+    output.end()
+    assert [name for _, name, _ in reader.events] == ["text", "text", "end"]
+    assert (reader.text["text"], reader.done) == (output.text.text(), 1)
+
+
 def test_what_became_void_is_cut_at_once() -> None:
     output = OutputText()
     output.push("one two")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
-from hubkit import Kit, Link, failure_of, result_of, utf16_units
+from hubkit import Kit, Link, Sent, failure_of, result_of, utf16_units
 from logkit import Logged
 from newage.domain.model import Role
 from newage.domain.output import StreamSettings
@@ -603,6 +603,23 @@ def test_an_extension_that_dies_in_the_middle(kit: Kit, sid: str) -> None:
     kit.clock.pump([1] * 70)
     data(kit, "ghost")
     assert streamed(kit, sid) == "half"
+
+
+def test_an_extension_that_dies_of_the_end_of_its_last_output_fails_the_next_one(kit: Kit, sid: str) -> None:
+    """Its own socket may be cut off by what it is sent: the next output has begun by then, and nobody is shown it."""
+    kit.submit(sid, "second", "r2")
+    kit.token("first", "o1")
+
+    def sent(what: Sent) -> None:
+        if what.event == "SERVER_STREAM_END":
+            kit.outbox.on_sent = None
+            kit.disconnect_all(X)
+
+    kit.outbox.on_sent = sent
+    start(kit, "s2", "o2")
+    assert ends(kit, sid) == [("first", False)]
+    assert kit.streams.open_outputs == kit.downstream.open_forms == 0
+    assert kit.statuses(sid, "r2")[-1] == "failed"
 
 
 def test_a_resumed_answer_that_fails_is_an_edit(kit: Kit, sid: str) -> None:
