@@ -117,7 +117,7 @@ SCENES = {
     "token, undeclared": Scene(undeclared, Cost(37.08, 48.97, 68.08, 1, 490.2), 84.3),
     "token, $stream": Scene(library, Cost(70.0, 92.03, 123.0, 1, 170.6), 181.1, turns=4),
     "token, reference extension": Scene(reference, Cost(131.81, 214.39, 162.81, 1, 1240.5), 285.0),
-    "typing": Scene(typing, Cost(42.0, 46.0, 74.0, 1, 42.0), 68.0),
+    "typing": Scene(typing, Cost(40.0, 44.0, 71.0, 1, 42.0), 68.0),
     "echo": Scene(echo, Cost(16.0, 25.0, 42.0, 1, 73.0), 56.0),
 }
 

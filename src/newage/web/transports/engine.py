@@ -152,9 +152,12 @@ class EngineResource(Resource):
             refuse(request, BAD_REQUEST)
 
     def _open_polling(self, request: Request, judgement: Judgement) -> None:
-        sink = PollingSink(self._settings, self._clock, self._flushes, self._linger)
+        def linger(sink: PollingSink) -> None:
+            self._linger(connection.sid, sink)
+
+        sink = PollingSink(self._settings, self._clock, self._flushes, linger)
         try:
-            sink.sid = self._engines.open(sink, judgement.peer).sid
+            connection = self._engines.open(sink, judgement.peer)
         except Unavailable as error:
             self._not_taken(error)
             answer(request, 503, b'{"code":3,"message":"Service unavailable"}', JSON)
@@ -202,10 +205,10 @@ class EngineResource(Resource):
         sink = connection.sink if connection is not None else None
         return sink if isinstance(sink, PollingSink) else None
 
-    def _linger(self, sink: PollingSink) -> None:
+    def _linger(self, sid: str, sink: PollingSink) -> None:
         if len(self._lingering) < _MAX_LINGERING and sink.pending_bytes() <= _MAX_LAST_WORDS_BYTES:
-            self._lingering[sink.sid] = sink
-            self._clock.callLater(self._settings.poll_linger_seconds, self._lingering.pop, sink.sid, None)
+            self._lingering[sid] = sink
+            self._clock.callLater(self._settings.poll_linger_seconds, self._lingering.pop, sid, None)
 
 
 def _wants_base64(request: Request) -> bool:

@@ -81,14 +81,12 @@ class PollingSink:
         "_settings",
         "_state",
         "_upgrading",
-        "sid",
     )
     name = "polling"
 
     def __init__(
         self, settings: WebSettings, clock: IReactorTime, flushes: FlushList, linger: Callable[[PollingSink], None]
     ) -> None:
-        self.sid = ""
         self._settings = settings
         self._clock = clock
         self._flushes = flushes
