@@ -159,6 +159,11 @@ class Gatehouse:
             self.write(f"settings/{client_id}.json", {"clientId": client_id, "isTrust": True, **members})
         value(self.trust.rescan())
 
+    def flush_hashes(self) -> int:
+        """Do what waits to be hashed, where the house is ``stepped``; how much that was."""
+        assert isinstance(self.hash_workers, SteppedWorkers)
+        return self.hash_workers.flush()
+
     def issue(self, client_id: str) -> str:
         """A key of the rank that the id has now."""
         grant = Grant(rank=self.trust.rank(client_id, network_safe=True))

@@ -231,10 +231,10 @@ class TestIdentity:
         house = Gatehouse(tmp_path, stepped=True)
         house.trusts("web", "web9")
         issued = outcome(house.keys.generate("web", local=True))
-        house.hash_workers.flush()  # type: ignore[union-attr]
+        house.flush_hashes()
         found = outcome(admitting(house, "web", identity="web77", key=issued[0]))
         house.caller("web7", identity="web77")
-        house.hash_workers.flush()  # type: ignore[union-attr]
+        house.flush_hashes()
         assert found[0].check(AuthenticationFailed)
         assert found[0].getErrorMessage() == "Invalid identity."
 
@@ -398,9 +398,9 @@ class TestFlood:
         outcome(admitting(house, "web1", key="b"))
         for _ in range(20):
             assert outcome(admitting(house, "web2", key="c"))[0].check(Unavailable)
-        house.hash_workers.flush()  # type: ignore[union-attr]
+        house.flush_hashes()
         waiting = outcome(admitting(house, "web2", key="c"))
-        house.hash_workers.flush()  # type: ignore[union-attr]
+        house.flush_hashes()
         assert waiting[0].getErrorMessage() == BAD_KEY
 
 
