@@ -284,7 +284,7 @@ def make_talk(
     desks = Desks(world, sessions, live.requests, make_desk)
     pacer = Pacer(desks)
     forwarder = Forwarder(outbox, sessions, activity, pacer)
-    ledger = RequestLedger(world, outbox, desks, forwarder, live.requests, request_ends)
+    ledger = RequestLedger(world, desks, forwarder, live.requests, request_ends)
     requests = RequestService(
         world=world,
         sessions=sessions,

@@ -222,7 +222,7 @@ class RequestService(RoomListener):
         """It is not sent yet, and its time has not begun (A18)."""
         request.queue()
         waiting = Waiting(what=what, position=position)
-        self._ledger.tell(request, requests.status(request, request.state, waiting=waiting))
+        self._forwarder.tell(request, requests.status(request, request.state, waiting=waiting))
         return waiting
 
     def _new_queue(self) -> RoomQueue:
@@ -236,7 +236,7 @@ class RequestService(RoomListener):
             waiting = self._queues.pop(room.id).take_for_merge()
         request.route(targets, waiting)
         for entry in waiting:
-            self._ledger.tell(entry, requests.status(entry, entry.state, merged_into=request.request_id))
+            self._forwarder.tell(entry, requests.status(entry, entry.state, merged_into=request.request_id))
         await self._sender.enter(request)
         if request.gone:
             raise RoomMissing("Room not found")  # deleted meanwhile

@@ -6,11 +6,10 @@ from typing import ClassVar
 
 from twisted.logger import Logger
 
-from newage.dialect import Event, requests
-from newage.domain.delivery import Audience
+from newage.dialect import requests
 from newage.domain.request import Request
 from newage.errors import NewAgeError, TimedOut
-from newage.ports import IOutbox, IRequestListener
+from newage.ports import IRequestListener
 from newage.services.requests.desks import Desks
 from newage.services.requests.forwarding import Forwarder
 from newage.services.requests.limits import RequestSettings
@@ -39,14 +38,12 @@ class RequestLedger:
     def __init__(
         self,
         world: World,
-        outbox: IOutbox,
         desks: Desks,
         forwarder: Forwarder,
         settings: Live[RequestSettings],
         listener: IRequestListener,
     ) -> None:
         self._world = world
-        self._outbox = outbox
         self._desks = desks
         self._forwarder = forwarder
         self.settings = settings
@@ -117,7 +114,9 @@ class RequestLedger:
             self.end(request, request.outcome, response_id=response_id)
         else:
             more = request.remaining
-            self.tell(request, requests.status(request, "processing", response_id=response_id, remaining=more))
+            self._forwarder.tell(
+                request, requests.status(request, "processing", response_id=response_id, remaining=more)
+            )
 
     def lost_by(self, request: Request, extension: str, error: NewAgeError) -> None:
         """Its answer is whole but could not be stored."""
@@ -161,7 +160,7 @@ class RequestLedger:
                 self._desks.given_up(target, request)
             else:  # nor can an answer to it come
                 self._desks.done(target, request)
-        self.tell(request, requests.status(request, status, response_id=response_id, message=message))
+        self._forwarder.tell(request, requests.status(request, status, response_id=response_id, message=message))
         for entry in request.merged:
             self.end(entry, status, message, response_id=response_id)
         self._listener.request_ended(request, message)
@@ -181,11 +180,7 @@ class RequestLedger:
                 tag="LLM_RESPONSE_SENT" if status == "completed" else "LLM_REQUEST_FAILED" if failed else "",
             )
 
-    def tell(self, request: Request, event: Event) -> None:
-        """To all sockets of who asked."""
-        self._outbox.publish(*event.to(Audience.identity(request.identity)))
-
-    # ------------------------------------------------------------------------------------------------------ internals
+    # --------------------------------------------------------------------------------------------------- what is over
 
     def _count_down(self, request: Request) -> None:
         left = self._live.get(request.identity, 1) - 1

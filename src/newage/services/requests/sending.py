@@ -98,7 +98,7 @@ class Sender:
 
     def _given(self, request: Request) -> None:
         if request.give():
-            self._ledger.tell(request, requests.status(request, "forwarded"))
+            self._forwarder.tell(request, requests.status(request, "forwarded"))
 
     def _failed(self, failure: Failure, request: Request, target: str) -> None:
         """What had to wait cannot be read now."""
