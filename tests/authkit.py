@@ -17,7 +17,8 @@ from zope.interface import implementer
 
 from deferreds import SteppedWorkers, value
 from hubkit import EPOCH, HOME, RecordingOutbox
-from newage.assembly.services import Basis, make_accounts, make_calls, make_people
+from newage.assembly.accounts import Basis, make_accounts
+from newage.assembly.services import make_calls, make_people
 from newage.config import Config, ServerSettings
 from newage.config.live import LiveTables
 from newage.daemon.workers import InlineWorkers

@@ -20,7 +20,8 @@ from twisted.logger import LogLevel, capturedLogs
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from newage.assembly.services import Basis, close_talk, load_talk, make_talk
+from newage.assembly.accounts import Basis
+from newage.assembly.services import close_talk, load_talk, make_talk
 from newage.config import Config
 from newage.config.live import LiveTables
 from newage.daemon.workers import InlineWorkers
@@ -458,21 +459,22 @@ class Kit:
         self.chances: list[float] = []  # drawn in order, then 0
         self.known_clients: set[str] = set()  # trusted ids, be they there or away
         self.names = Names(self.sessions, lambda name: name in self.known_clients)
-        self.talk = talk = make_talk(
-            Basis(
-                config=at,
-                live=live,
-                world=self.world,
-                stores=Stores(
-                    MemoryKeyStore(),
-                    GatedRoomStore(self.room_store, self.gate),
-                    GatedMessageStore(self.message_store, self.gate),
-                    GatedStateStore(self.state_store, self.state_gate),
-                    GatedMarkStore(self.mark_store, self.mark_gate),
-                ),
-                hash_workers=InlineWorkers(),
-                file_workers=InlineWorkers(),
+        self.basis = basis = Basis(
+            config=at,
+            live=live,
+            world=self.world,
+            stores=Stores(
+                MemoryKeyStore(),
+                GatedRoomStore(self.room_store, self.gate),
+                GatedMessageStore(self.message_store, self.gate),
+                GatedStateStore(self.state_store, self.state_gate),
+                GatedMarkStore(self.mark_store, self.mark_gate),
             ),
+            hash_workers=InlineWorkers(),
+            file_workers=InlineWorkers(),
+        )
+        self.talk = talk = make_talk(
+            basis,
             self.outbox,
             self.sessions,
             self.names,

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import attrs
 import pytest
-from twisted.internet.defer import Deferred
 
 from corekit import ThreadedClock, ephemeral_core
 from newage.assembly.core import Core
-from newage.assembly.life import Life, at_once
+from newage.assembly.life import Life
 from newage.config import Config
 from newage.config.live import RELOADABLE
 
@@ -75,20 +74,3 @@ def test_a_reload_says_whether_the_network_is_safe(running: Running) -> None:
     assert not running.core.accounts.network_safe()
     running.reload(changed(running.core, auth={"network_safe": True}))
     assert running.core.accounts.network_safe()
-
-
-def test_what_is_done_at_once_does_not_wait() -> None:
-    async def waits() -> None:
-        await Deferred()
-
-    async def fails() -> None:
-        raise ZeroDivisionError
-
-    async def gives() -> int:
-        return 7
-
-    assert at_once(gives()) == 7
-    with pytest.raises(ZeroDivisionError):
-        at_once(fails())
-    with pytest.raises(RuntimeError, match="waits for something"):
-        at_once(waits())

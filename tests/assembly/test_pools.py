@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+from twisted.internet.defer import Deferred
+
 from corekit import ThreadedClock
 from deferreds import value
-from newage.assembly.pools import make_pools
+from newage.assembly.pools import at_once, make_pools
 from newage.config import Config
 
 
@@ -24,3 +27,20 @@ def test_then_each_does_it_in_threads() -> None:
         reactor.until(done)
         assert value(done) == "done"
         value(pool.close())
+
+
+def test_what_is_done_at_once_does_not_wait() -> None:
+    async def waits() -> None:
+        await Deferred()
+
+    async def fails() -> None:
+        raise ZeroDivisionError
+
+    async def gives() -> int:
+        return 7
+
+    assert at_once(gives()) == 7
+    with pytest.raises(ZeroDivisionError):
+        at_once(fails())
+    with pytest.raises(RuntimeError, match="waits for something"):
+        at_once(waits())

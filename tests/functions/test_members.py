@@ -14,6 +14,7 @@ from zope.interface import implementer
 from deferreds import SteppedWorkers, outcome, value
 from hubkit import Kit
 from logkit import Logged
+from newage.assembly.services import make_plugins
 from newage.domain.model import RequestMode, Role
 from newage.errors import (
     BadParameter,
@@ -28,7 +29,6 @@ from newage.errors import (
 from newage.functions.door import function
 from newage.functions.hub import Hub
 from newage.functions.installed import FUNCTIONS, PLUGINS, Installed
-from newage.functions.members import PluginService
 from newage.functions.settings import PluginSettings
 from newage.functions.values import Message, Room
 from newage.ports import IRequestListener, IWorkers, Said
@@ -49,24 +49,9 @@ class House:
     """A kit with plug-ins, a master "ann" and a guest "bob"."""
 
     def __init__(self, **settings: Any) -> None:
-        self.kit = Kit(**settings)
+        self.kit = kit = Kit(plugins=LIMITS, **settings)
         self.workers: dict[str, SteppedWorkers] = {}
-        self.plugins = PluginService(
-            world=self.kit.world,
-            sessions=self.kit.sessions,
-            names=self.kit.names,
-            rooms=self.kit.rooms,
-            entering=self.kit.room_service,
-            history=self.kit.history,
-            requests=self.kit.requests,
-            message_events=self.kit.talk.message_events,
-            request_ends=self.kit.talk.request_ends,
-            messages=self.kit.message_store,
-            serving=self.kit.assignments.assigned,
-            make_workers=self._workers,
-            call_seconds=lambda: 30,
-            settings=LIMITS,
-        )
+        self.plugins = make_plugins(kit.basis, kit.sessions, kit.names, kit.talk, self._workers)
         self.ann = self.kit.connect("ann")
         self.bob = self.kit.connect("bob")
 

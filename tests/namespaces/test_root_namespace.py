@@ -1,6 +1,6 @@
 """``/``: connecting registers; rooms' news are told there, too; clients have nothing to say (contract 3.1, 2.10).
 
-Put together as ``assembly`` does it: the connect handler of every namespace, sessions, rooms, notices, client list.
+With all services, as the assembly makes them.
 """
 
 from __future__ import annotations
@@ -13,36 +13,23 @@ import pytest
 
 from authkit import FakeSocket, Gatehouse
 from hubkit import result_of
-from newage.domain.model import MONITOR_ROOM, RequestMode, Role
-from newage.services.rooms.default_mode import DefaultMode
-from newage.services.rooms.limits import RoomSettings
-from newage.services.rooms.notices import RoomNotices
-from newage.services.rooms.registry import RoomRegistry
-from newage.services.rooms.retention import RoomRetention
-from newage.settings import Live
-from newage.storage.memory import MemoryRoomStore, MemoryStateStore
+from newage.assembly.services import close_talk, load_talk, make_talk
+from newage.domain.model import MONITOR_ROOM, Role
 
 
 class Root:
     def __init__(self, home: Path) -> None:
         self.house = house = Gatehouse(home, network_safe=True)
-        limits = Live(RoomSettings())
-        default = DefaultMode(MemoryStateStore(), RequestMode.DEFAULT)
-        self.rooms = RoomRegistry(
-            world=house.world,
-            outbox=house.outbox,
-            sessions=house.sessions,
-            names=house.names,
-            store=MemoryRoomStore(),
-            default_mode=default,
-            settings=limits,
+        self.talk = make_talk(
+            house.basis,
+            house.outbox,
+            house.sessions,
+            house.names,
+            chance=lambda: 0.0,
+            choose=lambda among: among[-1],
         )
-        self.retention = RoomRetention(house.world, house.sessions, self.rooms, limits)
-        self.rooms.add_listener(self.retention)
-        self.rooms.add_listener(RoomNotices(house.outbox, house.sessions))
-        house.sessions.add_listener(self.retention)
-        result_of(self.rooms.load())
-        self.retention.load()
+        self.rooms = self.talk.rooms
+        result_of(load_talk(self.talk))
         self.namespace = house.door.open("/")
 
     def connect(self, **auth: Any) -> FakeSocket:
@@ -50,7 +37,7 @@ class Root:
 
     def close(self) -> None:
         self.house.client_list.close()
-        self.retention.close()
+        close_talk(self.talk)
         self.house.sessions.close()
         assert self.house.clock.getDelayedCalls() == []
         assert self.house.outbox.faults == []

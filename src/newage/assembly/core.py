@@ -10,20 +10,10 @@ from uuid import uuid4
 
 from attrs import frozen
 
+from newage.assembly.accounts import Accounts, Basis, make_accounts
 from newage.assembly.namespaces import make_dispatcher
 from newage.assembly.pools import Pools, make_pools
-from newage.assembly.services import (
-    Accounts,
-    Basis,
-    Calls,
-    People,
-    Talk,
-    make_accounts,
-    make_calls,
-    make_people,
-    make_plugins,
-    make_talk,
-)
+from newage.assembly.services import Calls, People, Talk, make_calls, make_people, make_plugins, make_talk
 from newage.assembly.status import Status
 from newage.bridge.demo import DemoExtension
 from newage.cluster.local import LocalAdapter
@@ -133,7 +123,7 @@ def make_core(
         people=people,
         talk=talk,
         calls=calls,
-        plugins=make_plugins(basis, people, talk, plugin_threads),
+        plugins=make_plugins(basis, people.sessions, people.names, talk, plugin_threads),
         watch=SettingsWatch(
             world, accounts.files, accounts.server_file, accounts.trust.rescan, pools.files, live.watch
         ),

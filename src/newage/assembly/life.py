@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import Any, TypeVar
-
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.python.failure import Failure
 
+from newage.assembly.accounts import load_accounts
 from newage.assembly.core import Core
-from newage.assembly.services import close_talk, load_accounts, load_talk
+from newage.assembly.pools import at_once
+from newage.assembly.services import close_talk, load_talk
 from newage.config import Config
 from newage.functions.installed import installed, report
 
 STREAM_PATIENCE = 4.0  # seconds that a stop waits for answers in progress
 FLUSH_SECONDS = 0.1  # for the last frames to leave
-
-T = TypeVar("T")
 
 
 class Life(Service):
@@ -118,18 +114,3 @@ async def load(core: Core) -> None:
     await load_accounts(core.basis, core.accounts, take_keys_over=not config.server.ephemeral)
     await core.calls.static.load(core.accounts.server_file.mounts)
     await load_talk(core.talk)
-
-
-def at_once(coroutine: Coroutine[Deferred[Any], Any, T]) -> T:
-    """The result of a coroutine that never has to wait.
-
-    :raises Exception: what it raised.
-    """
-    outcome: list[Any] = []
-    Deferred.fromCoroutine(coroutine).addBoth(outcome.append)
-    if not outcome:
-        raise RuntimeError("this waits for something that cannot come yet")
-    if isinstance(outcome[0], Failure):
-        outcome[0].raiseException()
-    result: T = outcome[0]
-    return result

@@ -17,8 +17,8 @@ import orjson
 from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 
-from newage.assembly.life import at_once
-from newage.assembly.services import Basis, load_accounts, make_accounts
+from newage.assembly.accounts import Basis, load_accounts, make_accounts
+from newage.assembly.pools import at_once
 from newage.config import Config
 from newage.config.live import LiveTables
 from newage.daemon.control import Address

@@ -1,13 +1,18 @@
-"""Threads, a pool for each kind of work."""
+"""Threads, a pool for each kind of work; and what is done before they begin."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from attrs import frozen
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from newage.config import Config
 from newage.daemon.workers import PhasedWorkers, ThreadWorkers
+
+T = TypeVar("T")
 
 
 @frozen(kw_only=True)
@@ -38,3 +43,18 @@ def make_pools(config: Config, reactor: Any) -> Pools:
         hashes=pool("hashes", auth.hash_threads, auth.hash_queue_limit),
         files=pool("files", files.file_threads, files.file_queue_limit),
     )
+
+
+def at_once(coroutine: Coroutine[Deferred[Any], Any, T]) -> T:
+    """The result of a coroutine that never has to wait.
+
+    :raises Exception: what it raised.
+    """
+    outcome: list[Any] = []
+    Deferred.fromCoroutine(coroutine).addBoth(outcome.append)
+    if not outcome:
+        raise RuntimeError("this waits for something that cannot come yet")
+    if isinstance(outcome[0], Failure):
+        outcome[0].raiseException()
+    result: T = outcome[0]
+    return result

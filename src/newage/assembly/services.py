@@ -6,27 +6,18 @@ stores, workers, chance) is an argument.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
-from functools import partial
 
-from attrs import evolve, frozen
+from attrs import frozen
 
-from newage.config import Config
-from newage.config.live import LiveTables
+from newage.assembly.accounts import Accounts, Basis
 from newage.domain.correlation import Desk
 from newage.domain.model import RequestMode
 from newage.functions.members import PluginService
 from newage.namespaces.function_call import register_builtins
 from newage.ports import IOutbox, IWorkers
-from newage.services.accounts.attempts import AttemptLimiter
 from newage.services.accounts.auth import AuthService
-from newage.services.accounts.hashing import HashService, make_hash, matches
 from newage.services.accounts.key_admin import KeyAdministration
-from newage.services.accounts.key_import import import_keys
-from newage.services.accounts.keys import KeyService
-from newage.services.accounts.operator import OperatorService
-from newage.services.accounts.trust import TrustService
 from newage.services.calls.calls import CallService
 from newage.services.calls.file_functions import FileFunctions
 from newage.services.events import MessageEvents, RequestEnds
@@ -35,8 +26,6 @@ from newage.services.history.log import HistoryService
 from newage.services.history.missed import MissedService
 from newage.services.history.pages import ContextPages
 from newage.services.history.snapshots import Snapshots
-from newage.services.home.files import HomeFiles
-from newage.services.home.server_file import ServerFile
 from newage.services.home.static_routes import StaticRoutes
 from newage.services.requests.desks import Desks
 from newage.services.requests.forwarding import Forwarder
@@ -62,84 +51,6 @@ from newage.services.streams.answers import AnswerService
 from newage.services.streams.downstream import DownstreamService
 from newage.services.streams.processing import ProcessingService
 from newage.services.streams.upstream import UpstreamService
-from newage.services.world import World
-from newage.storage.stores import Stores
-
-
-@frozen(kw_only=True)
-class Basis:
-    """What services are made on.
-
-    :param make_hash: of a secret, at a cost. :param matches: whether a secret has that hash.
-    """
-
-    config: Config
-    live: LiveTables
-    world: World
-    stores: Stores
-    hash_workers: IWorkers
-    file_workers: IWorkers
-    make_hash: Callable[[bytes, int], str] = make_hash
-    matches: Callable[[bytes, str], bool] = matches
-
-    def hash(self, raw: bytes) -> str:
-        """Blocks for as long as the configured cost takes: for a thread."""
-        return self.make_hash(raw, self.config.auth.bcrypt_rounds)
-
-
-# ------------------------------------------------------------------------------------------------------------- accounts
-
-
-@frozen(kw_only=True)
-class Accounts:
-    """The home's files, and who may come in by what they say: keys, trust, passwords.
-
-    ``network_safe`` is that setting as it is now.
-    """
-
-    files: HomeFiles
-    server_file: ServerFile
-    network_safe: Callable[[], bool]
-    hashes: HashService
-    keys: KeyService
-    trust: TrustService
-    limiter: AttemptLimiter
-    operator: OperatorService
-
-
-def make_accounts(basis: Basis, *, read_only: bool = False, network_safe: Callable[[], bool] | None = None) -> Accounts:
-    """:param network_safe: None: as the server file says."""
-    config, world, store = basis.config, basis.world, basis.stores.keys
-    files = HomeFiles(config.home, evolve(config.files, read_only=read_only or config.files.read_only))
-    server_file = ServerFile(files)
-    hashes = HashService(basis.hash_workers, config.auth, basis.make_hash, basis.matches)
-    keys = KeyService(store, hashes, world, config.auth, secrets.token_bytes(32))
-    trust = TrustService(files, store, basis.file_workers, basis.hash, world, config.auth)
-    limiter = AttemptLimiter(world.clock.seconds, config.auth)
-    return Accounts(
-        files=files,
-        server_file=server_file,
-        network_safe=(lambda: server_file.network_safe) if network_safe is None else network_safe,
-        hashes=hashes,
-        keys=keys,
-        trust=trust,
-        limiter=limiter,
-        operator=OperatorService(keys, trust, limiter, world),
-    )
-
-
-async def load_accounts(basis: Basis, accounts: Accounts, *, take_keys_over: bool) -> None:
-    """Read keys and trust.
-
-    :param take_keys_over: import the keys of a home of the reference server.
-    """
-    await accounts.keys.load()
-    if take_keys_over:
-        limit = basis.config.auth.max_client_keys
-        await import_keys(accounts.files, basis.file_workers, basis.stores.state, accounts.keys, basis.world, limit)
-    await accounts.trust.load()
-    await accounts.keys.give_ranks(partial(accounts.trust.rank, network_safe=False))
-
 
 # --------------------------------------------------------------------------------------------------------------- people
 
@@ -428,15 +339,17 @@ def make_calls(
     return Calls(calls=calls, file_functions=files, static=static)
 
 
-def make_plugins(basis: Basis, people: People, talk: Talk, make_workers: Callable[[str], IWorkers]) -> PluginService:
+def make_plugins(
+    basis: Basis, sessions: SessionService, names: Names, talk: Talk, make_workers: Callable[[str], IWorkers]
+) -> PluginService:
     """What operators install.
 
     :param make_workers: threads for one plug-in or function, by its name.
     """
     return PluginService(
         world=basis.world,
-        sessions=people.sessions,
-        names=people.names,
+        sessions=sessions,
+        names=names,
         rooms=talk.rooms,
         entering=talk.room_service,
         history=talk.history,
