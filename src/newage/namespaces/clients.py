@@ -32,13 +32,10 @@ class ClientEvents:
         return clients.key_ack(*self.administration.newest_hash(caller, wanted))
 
     async def generate(self, caller: Caller, subject: str | None) -> Body:
-        client_id = caller.client_id if subject is None else subject
-        return clients.key_ack(client_id, await self.administration.generate(caller, client_id))
+        return clients.key_ack(*await self.administration.generate(caller, subject))
 
     async def remove(self, caller: Caller, subject: str | None) -> Body:
-        client_id = caller.client_id if subject is None else subject
-        await self.administration.remove(caller, client_id)
-        return clients.client_ack(client_id)
+        return clients.client_ack(await self.administration.remove(caller, subject))
 
     def client_list(self, caller: Caller, _: None) -> Body:
         return clients.list_ack(self.clients.clients())

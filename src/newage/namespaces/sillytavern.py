@@ -9,8 +9,8 @@ import orjson
 from attrs import define, field, frozen
 
 from newage.dialect import Body, clients
-from newage.domain.model import EXTENSION_PREFIX, Caller
-from newage.errors import BadParameter, InvalidRequest, NotAuthorised
+from newage.domain.model import Caller
+from newage.errors import BadParameter, InvalidRequest
 from newage.namespaces import wire
 from newage.services.accounts.auth import AuthService
 from newage.services.accounts.key_admin import KeyAdministration
@@ -73,11 +73,9 @@ class SillyTavernEvents:
 
     async def identify(self, caller: Caller, claimed: object) -> Body | wire.Warned:
         client_id = caller.client_id
-        if claimed not in (None, client_id) or not client_id.startswith(EXTENSION_PREFIX):
-            raise NotAuthorised("Unauthorized")
         # A second tab shares the clientId of the first, whose key stays valid (contract 2.8.2).
         connected = any(session.client_id == client_id for session in self.sessions.available_extensions())
-        key = await self.administration.identify(caller)
+        key = await self.administration.identify(caller, claimed)
         was_trusted = self.trust.knows(client_id, network_safe=True)
         if self.auth.is_open_to(caller.peer) and self.trust.trust_itself(client_id) and not was_trusted:
             self._trusted.done(caller, client=client_id, until="the next start")

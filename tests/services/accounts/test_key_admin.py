@@ -32,7 +32,9 @@ def admin(house: Gatehouse, **caller: Any) -> Caller:
 
 
 def generate(house: Gatehouse, caller: Caller, client_id: str) -> str:
-    key: str = value(house.administration.generate(caller, client_id))
+    whose, key = value(house.administration.generate(caller, client_id))
+    assert whose == client_id
+    assert isinstance(key, str)
     return key
 
 
@@ -81,7 +83,7 @@ def test_removing_takes_keys_and_granted_trust(house: Gatehouse) -> None:
     key = generate(house, caller, "brand-new")
     generate(house, caller, "web1")
     for client_id in ("brand-new", "web1", "never-seen"):
-        assert value(house.administration.remove(caller, client_id)) is None
+        assert value(house.administration.remove(caller, client_id)) == client_id
     assert value(house.keys.verify("brand-new", key, "lane")) is None
     assert not house.trust.knows("brand-new", network_safe=False)
     assert house.trust.knows("web1", network_safe=False)  # its file says so
@@ -176,7 +178,7 @@ class TestOwnKeys:
 
     def test_identifying_gives_an_extensions_key_even_to_an_administrators_id(self, house: Gatehouse) -> None:
         house.trusts(EXTENSION, isAdmin=True)
-        key = value(house.administration.identify(extension(house)))
+        key = value(house.administration.identify(extension(house), None))
         record = value(house.keys.verify(EXTENSION, key, "lane"))
         assert (record.rank, record.made_by) == (Rank.EXTENSION, EXTENSION)
 
@@ -189,7 +191,7 @@ class TestOwnKeys:
         ],
     )
     def test_identifying_proves_what_was_shown(self, house: Gatehouse, shown: dict[str, Any], rank: Rank) -> None:
-        key = value(house.administration.identify(extension(house, **shown)))
+        key = value(house.administration.identify(extension(house, **shown), "SillyTavern-8000"))
         assert value(house.keys.verify(EXTENSION, key, "lane")).rank is rank
 
 
@@ -211,3 +213,23 @@ class TestRankOfAnId:
         value(house.trust.rescan())
         assert house.administration.rank_of("monitor") is house.administration.rank_of("boss") is Rank.ADMIN
         assert house.trust.rank("monitor", network_safe=False) is Rank.CLIENT
+
+
+@pytest.mark.parametrize("claimed", ["SillyTavern-9000", "web1", 7, ["SillyTavern-8000"]])
+def test_an_extension_is_itself_alone(house: Gatehouse, claimed: object) -> None:
+    with pytest.raises(NotAuthorised):
+        value(house.administration.identify(extension(house), claimed))
+    assert house.keys.client_ids() == ()
+
+
+def test_who_is_no_extension_by_its_id_does_not_identify_as_one(house: Gatehouse) -> None:
+    with pytest.raises(NotAuthorised):
+        value(house.administration.identify(house.caller("web1", client_type="extension"), None))
+
+
+def test_without_a_name_ones_own_keys_are_meant(house: Gatehouse) -> None:
+    actor = admin(house)
+    whose, _ = value(house.administration.generate(actor, None))
+    assert whose == "monitor"
+    assert value(house.administration.remove(actor, None)) == "monitor"
+    assert house.keys.client_ids() == ()

@@ -12,7 +12,7 @@ from attrs import define, field
 from twisted.logger import Logger
 
 from newage.dialect.clients import HIDDEN
-from newage.domain.ids import is_valid_id
+from newage.domain.ids import is_extension_id, is_valid_id
 from newage.domain.model import Caller, Kind, Rank
 from newage.domain.policy import may_operate
 from newage.domain.rank import may_touch
@@ -33,7 +33,7 @@ NEEDS_RANK = "This client is more than you have shown to be. On the hub's machin
 
 @define(eq=False)
 class KeyAdministration:
-    """Key operations on behalf of a caller."""
+    """Key operations on behalf of a actor."""
 
     _log: ClassVar[Logger] = Logger()
 
@@ -50,121 +50,133 @@ class KeyAdministration:
 
     # --------------------------------------------------------------------------------------------------- of others
 
-    def overview(self, caller: Caller) -> dict[str, str | None]:
-        """The newest hash of every id that has a key and is not above the caller.
+    def overview(self, actor: Caller) -> dict[str, str | None]:
+        """The newest hash of every id that has a key and is not above the actor.
 
         Extensions see who, not the hash; so do administrators of one another.
 
         :raises NotAuthorised: client kind, or no sensitive rights.
         """
-        self._require(caller)
+        self._require(actor)
         shown: dict[str, str | None] = {}
         for client_id in self._keys.client_ids():
-            if self.rank_of(client_id) <= caller.rank:
-                readable = caller.kind is Kind.ADMIN and self._may_touch(caller, client_id)
+            if self.rank_of(client_id) <= actor.rank:
+                readable = actor.kind is Kind.ADMIN and self._may_touch(actor, client_id)
                 shown[client_id] = self._keys.newest_hash(client_id) if readable else HIDDEN
         return shown
 
-    def newest_hash(self, caller: Caller, wanted: str | None) -> tuple[str, str | None]:
+    def newest_hash(self, actor: Caller, wanted: str | None) -> tuple[str, str | None]:
         """A clientId and the hash of its newest key: one's own, and for an administrator that of anybody below.
 
-        :param wanted: a clientId; None is the caller's own.
-        :raises NotAuthorised: it is not for the caller.
+        :param wanted: a clientId; None is the actor's own.
+        :raises NotAuthorised: it is not for the actor.
         """
-        client_id = caller.client_id if wanted is None else wanted
-        if client_id != caller.client_id and caller.kind is not Kind.ADMIN:
+        client_id = actor.client_id if wanted is None else wanted
+        if client_id != actor.client_id and actor.kind is not Kind.ADMIN:
             raise NotAuthorised(NOT_YOURS)
-        if (client_id != caller.client_id and not caller.sensitive) or not self._may_touch(caller, client_id):
+        if (client_id != actor.client_id and not actor.sensitive) or not self._may_touch(actor, client_id):
             raise NotAuthorised("Unauthorized")
         return client_id, self._keys.newest_hash(client_id)
 
-    async def generate(self, caller: Caller, client_id: str) -> str:
+    async def generate(self, actor: Caller, subject: str | None) -> tuple[str, str]:
         """Issue a key for oneself, or for somebody below.
 
         An administrator may for any id; one not trusted yet becomes trusted by it. An extension may for whoever is
         trusted or connected; that trusts the client, too: a key that opens no door would help nobody, and somebody at
         the extension's page has just asked for it.
 
-        :raises NotAuthorised: not for this caller; ClientMissing: nobody knows this id; Unavailable: too many.
+        :param subject: a clientId; None is the actor's own.
+        :return: whose it is, and the key.
+        :raises NotAuthorised: not for this actor; ClientMissing: nobody knows this id; Unavailable: too many.
         """
-        self._require(caller)
+        self._require(actor)
+        client_id = actor.client_id if subject is None else subject
         if not is_valid_id(client_id):
             raise ClientMissing("Client not found.")
         trusted = await self._trust.is_trusted(client_id, network_safe=False)
-        self._require_reach(caller, client_id)
-        own = client_id == caller.client_id
-        if caller.kind is not Kind.ADMIN and not trusted and not own and self._is_absent(client_id):
+        self._require_reach(actor, client_id)
+        own = client_id == actor.client_id
+        if actor.kind is not Kind.ADMIN and not trusted and not own and self._is_absent(client_id):
             raise ClientMissing("Client not found.")
-        rank = caller.rank if own else self._trust.rank(client_id, network_safe=False)
-        key = await self._keys.generate(client_id, local=True, grant=Grant(rank=rank, made_by=caller.client_id))
-        if not trusted and (caller.kind is Kind.ADMIN or not own):
+        rank = actor.rank if own else self._trust.rank(client_id, network_safe=False)
+        key = await self._keys.generate(client_id, local=True, grant=Grant(rank=rank, made_by=actor.client_id))
+        if not trusted and (actor.kind is Kind.ADMIN or not own):
             await self._trust.trust(client_id)
-            self._trusted.done(caller, client=client_id)
-        return key
+            self._trusted.done(actor, client=client_id)
+        return client_id, key
 
-    async def remove(self, caller: Caller, client_id: str) -> None:
+    async def remove(self, actor: Caller, subject: str | None) -> str:
         """Revoke all keys of oneself or of somebody below, and the trust that a key of ours had brought; idempotent.
 
         Sockets that are connected stay until they reconnect.
 
-        :raises NotAuthorised: not for this caller.
+        :param subject: as for ``generate``.
+        :return: whose they were.
+        :raises NotAuthorised: not for this actor.
         """
-        self._require(caller)
-        self._require_reach(caller, client_id)
+        self._require(actor)
+        client_id = actor.client_id if subject is None else subject
+        self._require_reach(actor, client_id)
         removed = await self._keys.remove(client_id)
         await self._trust.distrust(client_id)
         if not removed:
             self._log.warn("no key of {client_id} to remove", client_id=client_id, warning_code=REMOVING_ABSENT_KEY)
+        return client_id
 
     # ------------------------------------------------------------------------------------------------- for oneself
 
-    async def assign(self, caller: Caller) -> str:
-        """A key for the caller: what ``getKey`` and a password ask for (contract 2.8.5, 2.8.6, A37).
+    async def assign(self, actor: Caller) -> str:
+        """A key for the actor: what ``getKey`` and a password ask for (contract 2.8.5, 2.8.6, A37).
 
         :raises NotAuthorised: with what to do as ``hint``; Unavailable: as ``KeyService.generate``.
         """
-        client_id = caller.client_id
+        client_id = actor.client_id
         rank = self.rank_of(client_id)
-        if self._trust.password_hash(client_id) is not None and not caller.credential:
+        if self._trust.password_hash(client_id) is not None and not actor.credential:
             raise NotAuthorised("Unauthorized", hint=NEEDS_PASSWORD)
-        if not may_touch(caller.rank, rank, own=True):
+        if not may_touch(actor.rank, rank, own=True):
             raise NotAuthorised("Unauthorized", hint=NEEDS_RANK.format(client_id=client_id))
         grant = Grant(rank=rank, made_by=client_id)
         if rank is not Rank.ADMIN:
-            return await self._keys.generate(client_id, local=caller.peer.local, grant=grant)
-        if self._making_first or self._keys.has_administrator() or not (caller.sensitive or caller.bootstrap):
+            return await self._keys.generate(client_id, local=actor.peer.local, grant=grant)
+        if self._making_first or self._keys.has_administrator() or not (actor.sensitive or actor.bootstrap):
             raise NotAuthorised("Unauthorized", hint=NEEDS_OPERATOR.format(client_id=client_id))
         self._making_first = True
         try:
-            return await self._keys.generate(client_id, local=caller.peer.local, grant=grant)
+            return await self._keys.generate(client_id, local=actor.peer.local, grant=grant)
         finally:
             self._making_first = False
 
-    async def identify(self, caller: Caller) -> str:
+    async def identify(self, actor: Caller, claimed: object) -> str:
         """One more key for an extension that says who it is (contract 3.7); it proves an extension and nothing above.
 
         No password is asked for: the reference extension has none to send (contract 2.2). Who showed nothing and is not
         the hub's system user gets one that proves nothing elsewhere (B2): here it needs none.
+
+        :param claimed: the id that it says it has; None is its own.
+        :raises NotAuthorised: that is not its own, or no extension's.
         """
-        proven = caller.sensitive or caller.bootstrap or caller.credential
-        grant = Grant(rank=Rank.EXTENSION if proven else Rank.CLIENT, made_by=caller.client_id)
-        return await self._keys.generate(caller.client_id, local=caller.peer.local, grant=grant)
+        if claimed not in (None, actor.client_id) or not is_extension_id(actor.client_id):
+            raise NotAuthorised("Unauthorized")
+        proven = actor.sensitive or actor.bootstrap or actor.credential
+        grant = Grant(rank=Rank.EXTENSION if proven else Rank.CLIENT, made_by=actor.client_id)
+        return await self._keys.generate(actor.client_id, local=actor.peer.local, grant=grant)
 
     # ------------------------------------------------------------------------------------------------------- rights
 
-    def _require(self, caller: Caller) -> None:
-        if not may_operate(caller):
+    def _require(self, actor: Caller) -> None:
+        if not may_operate(actor):
             raise NotAuthorised("Unauthorized")
 
-    def _require_reach(self, caller: Caller, client_id: str) -> None:
-        if not self._may_touch(caller, client_id):
+    def _require_reach(self, actor: Caller, client_id: str) -> None:
+        if not self._may_touch(actor, client_id):
             raise NotAuthorised("Unauthorized")
 
-    def _may_touch(self, caller: Caller, client_id: str) -> bool:
-        own = client_id == caller.client_id
+    def _may_touch(self, actor: Caller, client_id: str) -> bool:
+        own = client_id == actor.client_id
         # Others' are touched as what one is here, one's own with what one has shown.
-        actor = caller.rank if own else min(caller.rank, Rank.of(caller.kind))
-        return may_touch(actor, self.rank_of(client_id), own=own)
+        rank = actor.rank if own else min(actor.rank, Rank.of(actor.kind))
+        return may_touch(rank, self.rank_of(client_id), own=own)
 
     def _is_absent(self, client_id: str) -> bool:
         """Whether no session of exactly this clientId is connected; keys know no identities."""

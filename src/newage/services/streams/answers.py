@@ -150,7 +150,7 @@ class AnswerService:
             self._outbox.publish(*event.to(Audience.room(answer.request.room)))
 
     def _draft(self, answer: Answer, *, streamed: bool) -> Message:
-        session, text = self._sessions.by_identity(answer.identity), answer.text
+        text = answer.text
         return Message(
             message_id=self._world.new_id(),
             response_id=self._world.new_id(),
@@ -158,7 +158,7 @@ class AnswerService:
             room_id=answer.request.room_id,
             seq=0,
             identity=answer.identity,
-            client_id=session.client_id if session is not None else answer.identity,
+            client_id=self._sessions.named(answer.identity).client_id,
             role="assistant",
             text=text,
             data=text,

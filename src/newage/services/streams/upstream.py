@@ -281,13 +281,12 @@ class UpstreamService(SessionListener):
         self._requests.heard_from(output.request, extension.identity)
 
     def _show(self, answer: Answer, stream_id: str) -> None:
-        session = self._sessions.by_identity(answer.identity)
         about = ShownOutput(
             stream_id=stream_id,
             output_id=answer.output_id,
             request_id=answer.request.request_id,
             room=answer.request.room,
-            client_id=session.client_id if session is not None else answer.identity,
+            client_id=self._sessions.named(answer.identity).client_id,
             identity=answer.identity,
         )
         self._downstream.show(answer.output, answer.request.room_id, about)
