@@ -8,6 +8,7 @@ Whoever else wants a change calls a method that says what happened; one that onl
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -44,6 +45,16 @@ BINDING: set[str] = {
     "web/channel.py: HardenedChannel._taken_over_by",
     "web/transports/polling.py: PollingSink.bind",
     "web/transports/websocket.py: EngineWebSocket.bind",
+}
+
+# What the assembly hands over after birth: tables that have an order or are found at the start, and who wants to hear.
+REGISTERING = re.compile(r"(set|on|add|use|register|subscribe|attach)(_\w+)?")
+REGISTERED = {
+    "assembly/life.py: core.calls.calls.register",
+    "assembly/life.py: core.demo.attach",
+    "assembly/namespaces.py: dispatcher.add",
+    "assembly/services.py: rooms.add_listener",
+    "assembly/services.py: sessions.add_listener",
 }
 
 
@@ -160,9 +171,37 @@ def _stores(line: ast.stmt, given: set[str]) -> bool:
     )
 
 
+def registrations(source: Module) -> Iterator[str]:
+    """``path: object.method`` for calls that give an object something to keep."""
+    for node in ast.walk(source.tree):
+        called = node.func if isinstance(node, ast.Call) else None
+        if isinstance(called, ast.Attribute) and REGISTERING.fullmatch(called.attr) and not _is_self(called.value):
+            yield f"{source.path}: {ast.unparse(called)}"
+
+
 def test_nothing_is_set_from_outside() -> None:
     found = {what for source in MODULES for what in set_from_outside(source)}
     only_as_listed(found, THEIRS | HOT, "THEIRS or HOT")
+
+
+def test_the_assembly_registers_nothing_but_what_is_listed() -> None:
+    builders = [source for source in MODULES if source.layer in ("assembly", "tap")]
+    only_as_listed({what for source in builders for what in registrations(source)}, REGISTERED, "REGISTERED")
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("rooms.set_names(names)", True),
+        ("trust.on_change(sessions.refresh)", True),
+        ("core.calls.register('x', f)", True),
+        ("rooms = RoomService(names)", False),
+        ("self.add(x)", False),
+        ("core.watch.start()", False),
+    ],
+)
+def test_a_registration_is_caught(code: str, found: bool) -> None:
+    assert bool(list(registrations(module("assembly/x.py", code)))) is found
 
 
 def test_no_method_only_stores_what_it_is_given() -> None:
