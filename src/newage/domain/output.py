@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from attrs import frozen
 
-from newage.domain.chunks import ChunkOrder
+from newage.domain.chunk_order import ChunkOrder
 from newage.domain.correlation import Nobody
 from newage.domain.request import Request
 from newage.domain.text import well_formed

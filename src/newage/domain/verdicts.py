@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from attrs import define, field, frozen
 
-from newage.domain.chunks import ChunkOrder
+from newage.domain.chunk_order import ChunkOrder
 from newage.domain.request import Request
 from newage.domain.text import Joiner
 from newage.errors import NewAgeError

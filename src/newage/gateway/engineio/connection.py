@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from newage.errors import ProtocolError
-from newage.gateway.engineio.outbound import OutboundQueue
+from newage.gateway.engineio.slow_reader import SlowReader
 from newage.gateway.engineio.timers import Timer, Timers
 from newage.gateway.engineio.upgrade import Probe
 from newage.gateway.engineio.upper import Upper
@@ -71,9 +71,9 @@ class Connection:
         "_draining",
         "_inbox",
         "_inbox_bytes",
-        "_outbound",
         "_pauses",
         "_probe",
+        "_reader",
         "_session",
         "_slow_path",
         "_timer",
@@ -94,7 +94,7 @@ class Connection:
         self.closed = False
         self.credit = context.credit
         self._session = EngineSession(context.engine, context.timers.now())
-        self._outbound = OutboundQueue(context.limits)
+        self._reader = SlowReader(context.limits)
         self._upper: Upper = context.make_upper(self)
         self._probe: Probe | None = None
         self._inbox: deque[tuple[bool, bytes]] | None = None  # (is binary, packet): what arrived while paused
@@ -261,7 +261,7 @@ class Connection:
         self.credit = context.credit
         pending = self.sink.pending_bytes()
         if pending > context.limits.max_outbound_bytes and not self.closed:
-            self._outbound.exceeded(pending, context.timers.now())
+            self._reader.exceeded(pending, context.timers.now())
             self.arm()
 
     def interpose(self, sink: IFrameSink, receiver: IReceiver) -> None:
@@ -275,7 +275,7 @@ class Connection:
         """See to it that ``_tick`` runs at the next deadline; one that moved away is found out there."""
         if self.closed:
             return
-        when = min(self._session.deadline, self._upper.deadline, self._outbound.deadline)
+        when = min(self._session.deadline, self._upper.deadline, self._reader.deadline)
         if self._timer is not None:
             if self._timer[0] <= when:
                 return
@@ -287,7 +287,7 @@ class Connection:
         if self._pauses:
             self._session.restart_pong_timeout(now)
         try:
-            if self._outbound.deadline <= now:  # before more is sent, which the transport could not have written yet
+            if self._reader.deadline <= now:  # before more is sent, which the transport could not have written yet
                 self._judge_reader(now)
             while not self.closed and self._session.deadline <= now:
                 self._act_on(self._session.tick(now))
@@ -300,7 +300,7 @@ class Connection:
         self.arm()
 
     def _judge_reader(self, now: float) -> None:
-        if self._outbound.is_too_slow(self.sink.pending_bytes(), now):
+        if self._reader.is_too_slow(self.sink.pending_bytes(), now):
             _log.info("a client at {address} reads too slowly and is cut", address=self.peer.address)
             self.abort(SLOW_CONSUMER)
 

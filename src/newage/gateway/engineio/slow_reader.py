@@ -13,7 +13,7 @@ from newage.protocol.engine_session import NEVER
 _RECHECK_SECONDS = 0.25  # how often a slow reader is looked at
 
 
-class OutboundQueue:
+class SlowReader:
     """The machine of one connection. Times are seconds on the caller's clock.
 
     :ivar deadline: when ``is_too_slow`` is to be asked; ``NEVER`` while the reader keeps up.

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newage.domain.chunks import ChunkOrder
+from newage.domain.chunk_order import ChunkOrder
 
 
 @pytest.mark.parametrize(
