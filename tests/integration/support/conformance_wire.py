@@ -22,7 +22,7 @@ from typing import Any
 
 from rawsocket import BINARY, CLOSE, PING, TEXT, HungUpError, RawWebSocket
 
-SERVER = Path(__file__).with_name("conformance_server.py")
+SERVER = Path(__file__).parent.parent / "conformance_server.py"
 PATIENCE = 15.0  # seconds
 SEPARATOR = "\x1e"
 

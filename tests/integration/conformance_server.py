@@ -1,4 +1,4 @@
-"""The server of the published conformance suites: ``python tests/integration/support/conformance_server.py --port N``.
+"""The server of the published conformance suites: ``python tests/integration/conformance_server.py --port N``.
 
 The daemon's own layers with the heartbeat and the handlers that engine.io-protocol's and socket.io-protocol's test
 suites expect, on one port: ``/engine.io/`` sends each message back; ``/socket.io/`` has the namespaces ``/`` and
@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "src"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
 from twisted.internet import reactor
 from twisted.internet.error import CannotListenError
