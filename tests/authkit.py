@@ -16,7 +16,7 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from deferreds import SteppedWorkers, value
-from hubkit import EPOCH, HOME, RecordingOutbox
+from hubkit import EPOCH, HOME, Link, RecordingOutbox
 from newage.assembly.accounts import Basis, make_accounts
 from newage.assembly.services import make_calls, make_people
 from newage.config import Config, ServerSettings
@@ -251,3 +251,32 @@ class FakeSocket:
         answer = getattr(answer, "result", answer)
         (body,) = answer if isinstance(answer, list) else value(answer)
         return body
+
+
+EXTENSION = "SillyTavern-8000"
+
+
+def strict_house(home: Path) -> Gatehouse:
+    """Keys and trust are asked for; an extension and three clients are trusted."""
+    house = Gatehouse(home, network_safe=True)
+    house.write(f"settings/{EXTENSION}.json", {"clientId": EXTENSION, "isTrust": True, "sillyTavernPassWord": "secret"})
+    house.trusts("web1", "web2", "monitor")
+    return house
+
+
+def ok(body: dict[str, Any]) -> bool:
+    return (body["status"], body["success"]) == ("ok", True)
+
+
+def refused(body: dict[str, Any]) -> str:
+    assert (body["status"], body["success"]) == ("error", False)
+    assert body["error"]["message"] == body["message"]
+    assert isinstance(body["errorCode"], int)
+    message: str = body["message"]
+    return message
+
+
+def extension_appears(house: Gatehouse, identity: str = EXTENSION, desc: str = "") -> None:
+    caller = house.caller(EXTENSION, "/llm", client_type="SillyTavern", identity=identity)
+    house.sessions.detach(caller.sid)
+    house.sessions.attach(caller, Link())

@@ -29,8 +29,9 @@ from newage.dialect import requests
 from newage.domain.correlation import Desk
 from newage.domain.delivery import EVERYBODY, Audience, AudienceKind, Emission
 from newage.domain.forwarded import ForwardedRequest
-from newage.domain.model import Caller, Message, Peer, RequestMode, Role, Room, Session, Term
+from newage.domain.model import Caller, ConnectionPolicy, Message, Peer, RequestMode, Role, Room, Session, Term
 from newage.domain.request import Ask
+from newage.domain.status import HubStatus
 from newage.errors import NewAgeError, PeerGone, TimedOut
 from newage.ports import (
     IChannel,
@@ -89,6 +90,22 @@ def failure_of(d: Any) -> NewAgeError:
 
 
 # ------------------------------------------------------------------------------------------------------------- outbox
+STATUS = HubStatus(
+    port=8000,
+    address=None,
+    network_safe=True,
+    started="2026-01-02 03:04:05",
+    uptime=61,
+    version="1",
+    clients=2,
+    extensions=(),
+    rooms=3,
+    live_requests=4,
+    open_outputs=5,
+    policy=ConnectionPolicy.FREE,
+    default_mode=RequestMode.DEFAULT,
+    memory_bytes=6,
+)
 
 
 class Sent(NamedTuple):

@@ -36,8 +36,8 @@ def limit(
         checks.append(validators.gt(0))
     if most is not None:
         checks.append(validators.le(most))
-    made: Any = field(default=default, validator=checks, metadata={"doc": doc})
-    return made  # type: ignore[no-any-return]
+    made: Number = _field(default, doc, validator=checks)
+    return made
 
 
 def switch(default: bool, doc: str) -> bool:
@@ -45,14 +45,14 @@ def switch(default: bool, doc: str) -> bool:
 
     :param doc: one line: what is so when it is on.
     """
-    made: Any = field(default=default, metadata={"doc": doc})
-    return made  # type: ignore[no-any-return]
+    made: bool = _field(default, doc)
+    return made
 
 
 def text(default: str, doc: str, *, empty: bool = True) -> str:
     """:param empty: whether it may be empty."""
-    made: Any = field(default=default, validator=[] if empty else validators.min_len(1), metadata={"doc": doc})
-    return made  # type: ignore[no-any-return]
+    made: str = _field(default, doc, validator=[] if empty else validators.min_len(1))
+    return made
 
 
 def texts(
@@ -67,8 +67,13 @@ def texts(
         if check is not None:
             check(value)
 
-    made: Any = field(default=default, converter=_tuple, validator=checked, metadata={"doc": doc})
-    return made  # type: ignore[no-any-return]
+    made: tuple[str, ...] = _field(default, doc, converter=_tuple, validator=checked)
+    return made
+
+
+def _field(default: object, doc: str, **more: Any) -> Any:
+    """An attrs field, which stands for a value of its default's type."""
+    return field(default=default, metadata={"doc": doc}, **more)
 
 
 def _tuple(value: str | Iterable[str]) -> tuple[str, ...]:

@@ -10,14 +10,12 @@ import pytest
 from twisted.internet.task import Clock
 
 from gateway_doubles import Site
-from hubkit import Kit
+from hubkit import STATUS, Kit
 from logkit import Logged
 from newage.assembly.core import make_core
 from newage.assembly.inspection import BANNER, Inspection, Text
 from newage.config import Config, ServerSettings
 from newage.dialect import server
-from newage.domain.model import ConnectionPolicy, RequestMode
-from newage.domain.status import HubStatus
 from newage.gateway.engineio.connection import Connection
 from newage.services.requests.limits import RequestSettings
 
@@ -34,24 +32,6 @@ class Console:
 
     def at_end(self, call: Any) -> None:
         self.ends.append(call)
-
-
-STATUS = HubStatus(
-    port=8000,
-    address=None,
-    network_safe=True,
-    started="2026-01-02 03:04:05",
-    uptime=61,
-    version="1",
-    clients=2,
-    extensions=(),
-    rooms=3,
-    live_requests=4,
-    open_outputs=5,
-    policy=ConnectionPolicy.FREE,
-    default_mode=RequestMode.DEFAULT,
-    memory_bytes=6,
-)
 
 
 @pytest.fixture

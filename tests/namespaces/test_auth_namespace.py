@@ -3,50 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from authkit import REMOTE, FakeSocket, Gatehouse
+from authkit import EXTENSION, REMOTE, FakeSocket, Gatehouse, extension_appears, ok, refused, strict_house
 from deferreds import value
-from hubkit import Link
 from logkit import Logged
 from newage.domain.model import Peer
 from newage.gateway.socketio.dispatch import Namespace
 
-EXTENSION = "SillyTavern-8000"
 NOT_YOURS = "You are have no right to get others key."
 
 
 @pytest.fixture
 def house(tmp_path: Path) -> Gatehouse:
-    house = Gatehouse(tmp_path, network_safe=True)
-    house.write(f"settings/{EXTENSION}.json", {"clientId": EXTENSION, "isTrust": True, "sillyTavernPassWord": "secret"})
-    house.trusts("web1", "web2", "monitor")
-    return house
+    return strict_house(tmp_path)
 
 
 @pytest.fixture
 def auth(house: Gatehouse) -> Namespace:
     return house.auth_namespace()
-
-
-def ok(body: dict[str, Any]) -> bool:
-    return (body["status"], body["success"]) == ("ok", True)
-
-
-def refused(body: dict[str, Any]) -> str:
-    assert (body["status"], body["success"]) == ("error", False)
-    assert body["error"]["message"] == body["message"]
-    assert isinstance(body["errorCode"], int)
-    message: str = body["message"]
-    return message
-
-
-def extension_appears(house: Gatehouse, identity: str = EXTENSION, desc: str = "") -> None:
-    caller = house.caller(EXTENSION, "/llm", client_type="SillyTavern", identity=identity)
-    house.sessions.detach(caller.sid)
-    house.sessions.attach(caller, Link())
 
 
 class TestGetKey:

@@ -8,24 +8,18 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred, fail
 
-from authkit import FakeSocket, Gatehouse
+from authkit import EXTENSION, FakeSocket, Gatehouse, extension_appears, ok, refused, strict_house
 from deferreds import value
-from hubkit import Link
 from newage.domain.model import KeyRecord
 from newage.errors import Unavailable
 from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.sillytavern import ExtensionSettings, SillyTavernSettings
 from newage.storage.memory import MemoryKeyStore
 
-EXTENSION = "SillyTavern-8000"
-
 
 @pytest.fixture
 def house(tmp_path: Path) -> Gatehouse:
-    house = Gatehouse(tmp_path, network_safe=True)
-    house.write(f"settings/{EXTENSION}.json", {"clientId": EXTENSION, "isTrust": True, "sillyTavernPassWord": "secret"})
-    house.trusts("web1", "web2", "monitor")
-    return house
+    return strict_house(tmp_path)
 
 
 @pytest.fixture
@@ -36,24 +30,6 @@ def kept() -> ExtensionSettings:
 @pytest.fixture
 def tavern(house: Gatehouse, kept: ExtensionSettings) -> Namespace:
     return house.sillytavern_namespace(kept)
-
-
-def ok(body: dict[str, Any]) -> bool:
-    return (body["status"], body["success"]) == ("ok", True)
-
-
-def refused(body: dict[str, Any]) -> str:
-    assert (body["status"], body["success"]) == ("error", False)
-    assert body["error"]["message"] == body["message"]
-    assert isinstance(body["errorCode"], int)
-    message: str = body["message"]
-    return message
-
-
-def extension_appears(house: Gatehouse, identity: str = EXTENSION, desc: str = "") -> None:
-    caller = house.caller(EXTENSION, "/llm", client_type="SillyTavern", identity=identity)
-    house.sessions.detach(caller.sid)
-    house.sessions.attach(caller, Link())
 
 
 def identify(house: Gatehouse, tavern: Namespace, client_id: str = EXTENSION, *payload: Any, **auth: Any) -> Any:

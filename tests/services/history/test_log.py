@@ -11,22 +11,13 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from historykit import say, texts
 from hubkit import Kit, failure_of, result_of
 from newage.domain.model import Message, Role
 from newage.errors import NewAgeError, RoomMissing
 from newage.ports import IMessageListener, IRoomListener
 from newage.services.history.limits import HistorySettings
 from newage.services.streams.limits import DownstreamSettings
-
-
-def say(kit: Kit, text: str, room: str = "web1", **members: Any) -> Message:
-    draft = {"message_id": kit.new_id(), "room": room, "seq": 0, "identity": "web1", "text": text, **members}
-    message: Message = result_of(kit.history.add(Message(**draft)))
-    return message
-
-
-def texts(bodies: list[Any]) -> list[str]:
-    return [body["message"] for body in bodies]
 
 
 @pytest.fixture

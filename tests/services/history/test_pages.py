@@ -7,32 +7,17 @@ from typing import Any
 
 import pytest
 
+from historykit import fill, say, texts
 from hubkit import Kit, failure_of, result_of
 from newage.dialect import messages
-from newage.domain.model import Message, Role
+from newage.domain.model import Role
 from newage.errors import NotMember
 from newage.services.history.limits import HistorySettings
-
-
-def say(kit: Kit, text: str, room: str = "web1", **members: Any) -> Message:
-    draft = {"message_id": kit.new_id(), "room": room, "seq": 0, "identity": "web1", "text": text, **members}
-    message: Message = result_of(kit.history.add(Message(**draft)))
-    return message
-
-
-def texts(bodies: list[Any]) -> list[str]:
-    return [body["message"] for body in bodies]
 
 
 @pytest.fixture
 def sid(kit: Kit) -> str:
     return kit.connect("web1")
-
-
-def fill(kit: Kit, count: int) -> None:
-    for number in range(count):
-        say(kit, str(number))
-    kit.outbox.clear()
 
 
 def push(kit: Kit, sid: str, room: str = "web1") -> dict[str, Any]:

@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from attrs import evolve
 from twisted.internet.defer import Deferred
 
+from historykit import say, texts
 from hubkit import Kit, Link, faults, result_of
-from newage.domain.model import Message
 from newage.services.history.limits import HistorySettings
-
-
-def say(kit: Kit, text: str, room: str = "web1", **members: Any) -> Message:
-    draft = {"message_id": kit.new_id(), "room": room, "seq": 0, "identity": "web1", "text": text, **members}
-    message: Message = result_of(kit.history.add(Message(**draft)))
-    return message
-
-
-def texts(bodies: list[Any]) -> list[str]:
-    return [body["message"] for body in bodies]
 
 
 @pytest.fixture
 def sid(kit: Kit) -> str:
     return kit.connect("web1")
-
-
-def fill(kit: Kit, count: int) -> None:
-    for number in range(count):
-        say(kit, str(number))
-    kit.outbox.clear()
 
 
 def test_the_end_of_the_hub_ends_a_snapshot_under_way_and_asks_no_closed_store(kit: Kit, sid: str) -> None:

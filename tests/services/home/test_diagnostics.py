@@ -7,32 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from hubkit import HOME, OPERATOR, Kit, result_of
+from hubkit import HOME, OPERATOR, STATUS, Kit, result_of
 from newage.daemon.workers import InlineWorkers
 from newage.domain.logs import LogQuery
-from newage.domain.model import Caller, ConnectionPolicy, RequestMode, Session
-from newage.domain.status import HubStatus
+from newage.domain.model import Caller, Session
 from newage.errors import NotAuthorised
 from newage.services.home.diagnostics import Diagnostics
 from newage.services.home.log_reader import LogReader, LogReaderSettings
 from newage.settings import Live
 
-STATUS = HubStatus(
-    port=8000,
-    address=None,
-    network_safe=True,
-    started="2026-01-02 03:04:05",
-    uptime=61,
-    version="1",
-    clients=2,
-    extensions=(),
-    rooms=3,
-    live_requests=4,
-    open_outputs=5,
-    policy=ConnectionPolicy.FREE,
-    default_mode=RequestMode.DEFAULT,
-    memory_bytes=6,
-)
 QUERY = LogQuery(filename="combined.log", level="all", page=1, page_size=10, descending=False)
 
 

@@ -103,8 +103,7 @@ def test_who_creates_a_group_room_is_its_master(kit: Kit, diary: Diary) -> None:
     assert in_room(kit, rooms, "lounge")
     assert stored_members(kit, "lounge") == {"ann": Role.MASTER}
     assert diary.told[-2:] == [("created", "lounge"), ("joined", "lounge", "ann", "master")]
-    assert kit.rooms.is_group("lounge")
-    assert not kit.rooms.is_group("ann")
+    assert kit.rooms.require("ann").kind is not RoomKind.GROUP
 
 
 def test_new_rooms_take_the_default_mode(make_kit: Callable[..., Kit]) -> None:
@@ -438,10 +437,10 @@ def test_rooms_outlive_a_restart(make_kit: Callable[..., Kit]) -> None:
     room = kit.rooms.require("lounge")
     assert (room.mode, dict(room.members)) == (RequestMode.SEPARATE, {"ann": Role.MASTER, "bob": Role.MANAGER})
     assert room.seq == before.rooms.require("lounge").seq
-    assert kit.rooms.online_members(room) == ()
+    assert not any(map(kit.sessions.is_online, room.members))
     sid = kit.connect("bob")
     assert in_room(kit, sid, "lounge")
-    assert kit.rooms.online_members(room) == ("bob",)
+    assert list(filter(kit.sessions.is_online, room.members)) == ["bob"]
     assert kit.rooms.get("bob") is not None
 
 

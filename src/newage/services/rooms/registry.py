@@ -115,10 +115,6 @@ class RoomRegistry:
     def rooms_of(self, identity: str) -> tuple[str, ...]:
         return tuple(self._of.get(identity, ()))
 
-    def is_group(self, name: str) -> bool:
-        room = self._rooms.get(name)
-        return room is not None and room.kind is RoomKind.GROUP
-
     @property
     def is_full(self) -> bool:
         """Is there no place for one more room?"""
@@ -142,9 +138,6 @@ class RoomRegistry:
             return session.client_id
         known = (self._rooms[name].clients.get(identity) for name in self._of.get(identity, ()))
         return next((client_id for client_id in known if client_id is not None), None)
-
-    def online_members(self, room: Room) -> tuple[str, ...]:
-        return tuple(identity for identity in room.members if self._sessions.is_online(identity))
 
     # ------------------------------------------------------------------------------------------------------- changes
 
@@ -297,7 +290,7 @@ class RoomRegistry:
 
     async def change(self, room: Room, **changes: object) -> Room:
         """Replace fields of a room and store it; announcing the change is the caller's."""
-        changed = tidy(evolve(room, **changes))  # type: ignore[arg-type]  # attrs checks the names at run time
+        changed = _with(room, changes)
         await self._commit(room, changed)
         return changed
 
@@ -306,7 +299,7 @@ class RoomRegistry:
 
         :raises RoomMissing: the room was deleted meanwhile.
         """
-        changed = tidy(evolve(room, **changes))  # type: ignore[arg-type]  # attrs checks the names at run time
+        changed = _with(room, changes)
         try:
             await self._commit(changed, changed)
         except (RoomMissing, CancelledError):
@@ -427,3 +420,7 @@ class RoomRegistry:
             self._put(evolve(before, seq=now.seq))
         else:
             self._take_out(now)
+
+
+def _with(room: Room, changes: Mapping[str, object]) -> Room:
+    return tidy(evolve(room, **changes))  # type: ignore[arg-type]  # attrs checks the names at run time
