@@ -142,3 +142,23 @@ def test_the_middle_of_a_character_counts_as_its_start(units: int, byte: int) ->
     output = OutputText()
     output.push("ä\U0001f600x")
     assert output.text.byte_at(units) == byte
+
+
+def test_who_is_taken_out_by_another_reader_is_told_nothing_of_what_that_was_told() -> None:
+    output, taken_out = OutputText(), Diary()
+
+    @implementer(IOutputReader)
+    class Bouncer(Diary):
+        def grew(self, part: GrowingText, text: str) -> None:
+            output.remove(taken_out)
+
+        def was_cut(self, part: GrowingText) -> None:
+            output.remove(taken_out)
+
+    output.add(Bouncer())
+    output.add(taken_out)
+    output.push("a")
+    assert taken_out.told == []
+    output.add(taken_out)
+    assert output.reset(0)
+    assert taken_out.told == []

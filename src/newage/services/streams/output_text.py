@@ -116,8 +116,9 @@ class OutputText:
         first, others = self._first, self._others
         if first is not None:
             first.grew(part, text)
-            for reader in others:  # as they were: some may leave meanwhile
-                reader.grew(part, text)
+            for reader in others:  # as they were; who left meanwhile is told nothing more
+                if reader in self._hungry:
+                    reader.grew(part, text)
         part.chunks += 1
 
     def reset(self, at: int, kind: TextKind = TextKind.TEXT) -> bool:
@@ -131,7 +132,8 @@ class OutputText:
         part.cut(at)
         self.rev += 1
         for reader in self._readers:
-            reader.was_cut(part)
+            if reader in self._readers:  # nobody before it has removed it
+                reader.was_cut(part)
         return True
 
     def end(self, failure: str | None = None) -> None:
