@@ -291,3 +291,16 @@ def test_the_cleaned_value_is_a_copy() -> None:
     cleaned = wire.without_hostile_keys({"a": inner})
     inner.append(2)
     assert cleaned == {"a": [1]}
+
+
+@pytest.mark.parametrize(
+    ("payload", "found"),
+    [("lobby", {"roomName": "lobby"}), ({"room": "lobby"}, {"room": "lobby"}), (None, {})],
+)
+def test_a_bare_string_is_the_name_of_a_room(payload: Any, found: dict[str, Any]) -> None:
+    assert wire.members_or_room(payload) == found
+
+
+def test_a_room_that_is_not_named_is_the_callers_own() -> None:
+    assert wire.parse_room_ref({}).name is None
+    assert wire.parse_room_ref("lobby").name == "lobby"

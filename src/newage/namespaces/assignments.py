@@ -18,17 +18,6 @@ MAX_EXTENSIONS = 256
 POLICIES = {policy.value: policy for policy in ConnectionPolicy}
 
 
-@frozen
-class RoomRef:
-    """A room, or None for the caller's own."""
-
-    name: str | None
-
-
-def parse_room_ref(payload: Any) -> RoomRef:
-    return RoomRef(wire.room_name(payload))
-
-
 def parse_policy(payload: Any) -> ConnectionPolicy:
     """:raises InvalidRequest: there is no such policy."""
     name = payload if isinstance(payload, str) else wire.members(payload).get("policy")
@@ -75,7 +64,7 @@ class AssignmentEvents:
     def visible(self, caller: Caller, request: None) -> Body:
         return rooms.assignments_ack(self.assignments.visible_to(caller))
 
-    def of_room(self, caller: Caller, ref: RoomRef) -> Body:
+    def of_room(self, caller: Caller, ref: wire.RoomRef) -> Body:
         """An unknown room has none."""
         name = self.rooms.meant(caller, ref.name)
         return rooms.serving_ack(name, self.assignments.assigned(name))
@@ -88,7 +77,7 @@ class AssignmentEvents:
 
     def room_query(self) -> wire.Handlers:
         """On ``/llm`` too, where clients ask before they send (contract 3.3)."""
-        return {"GET_ASSIGNMENTS_FOR_ROOM": wire.answer(parse_room_ref, self.of_room, query=True)}
+        return {"GET_ASSIGNMENTS_FOR_ROOM": wire.answer(wire.parse_room_ref, self.of_room, query=True)}
 
     def handlers(self) -> wire.Handlers:
         """All but ``room_query``."""

@@ -78,15 +78,6 @@ def _targets(value: Any) -> tuple[str, ...] | None:
 
 
 @frozen
-class RoomRef:
-    room: str | None
-
-
-def parse_room(payload: Any) -> RoomRef:
-    return RoomRef(wire.room_name(payload))
-
-
-@frozen
 class Missed:
     room: str | None
     since: Any
@@ -95,7 +86,7 @@ class Missed:
 
 def parse_missed(payload: Any) -> Missed:
     """GET_OFFLINE_MESSAGES; ``since`` is checked where it is looked up."""
-    body = {"roomName": payload} if isinstance(payload, str) else wire.members(payload)
+    body = wire.members_or_room(payload)
     limit = body.get("limit", 50)
     if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_OFFLINE:
         raise BadParameter(f"limit must be a whole number from 1 to {MAX_OFFLINE}.")
@@ -112,7 +103,7 @@ class Activity:
 
 
 def parse_activity(payload: Any) -> Activity:
-    body = wire.members(payload) if not isinstance(payload, str) else {"roomName": payload}
+    body = wire.members_or_room(payload)
     return Activity(wire.room_name(body), wire.identifier(body.get("requestId")))
 
 
@@ -133,8 +124,8 @@ class RequestEvents:
     async def submit(self, caller: Caller, ask: Ask) -> Body:
         return requests.accepted(await self.requests.submit(caller, ask))
 
-    async def full_context(self, caller: Caller, ref: RoomRef) -> Body:
-        room = self.rooms.meant(caller, ref.room)
+    async def full_context(self, caller: Caller, ref: wire.RoomRef) -> Body:
+        room = self.rooms.meant(caller, ref.name)
         return messages.update_ack(await self.pages.push(caller, room))
 
     async def read_missed(self, caller: Caller, request: Missed) -> Body:
@@ -156,7 +147,7 @@ class RequestEvents:
         )
         return {
             "LLM_REQUEST": wire.answer(parse_ask, self.submit, always_error=True, audit=asked),
-            "GET_FULL_CONTEXT": wire.answer(parse_room, self.full_context, always_error=True),
+            "GET_FULL_CONTEXT": wire.answer(wire.parse_room_ref, self.full_context, always_error=True),
             "GET_OFFLINE_MESSAGES": wire.answer(parse_missed, self.read_missed, always_error=True),
         }
 

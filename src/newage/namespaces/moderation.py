@@ -71,7 +71,7 @@ def parse_add(payload: Any) -> Subject:
 
 
 def parse_maybe_self(payload: Any) -> Subject:
-    body = wire.members(payload) if not isinstance(payload, str) else {"roomName": payload}
+    body = wire.members_or_room(payload)
     room, named = wire.room_name(body), wire.first(body, *SUBJECT)
     if room is None:
         raise InvalidRequest("Invalid room name")

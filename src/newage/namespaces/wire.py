@@ -195,6 +195,25 @@ def identifier(value: Any) -> str | None:
     return None
 
 
+def members_or_room(payload: Any) -> Body:
+    """As ``members``; a bare string is the room's name.
+
+    :raises InvalidRequest: as ``members``.
+    """
+    return {ROOM[0]: payload} if isinstance(payload, str) else members(payload)
+
+
+@frozen
+class RoomRef:
+    """A room by its name, or None for the caller's own."""
+
+    name: str | None
+
+
+def parse_room_ref(payload: Any) -> RoomRef:
+    return RoomRef(room_name(payload))
+
+
 def room_name(payload: Any) -> str | None:
     """The room a payload names: a bare string, or one of the aliases; None if there is none."""
     if isinstance(payload, str):

@@ -7,9 +7,7 @@ from newage.ports import IStateStore
 
 
 class DefaultMode:
-    """
-    :param mode: of a fresh home.
-    """
+    """In memory and in the store. :param mode: of a fresh home."""
 
     def __init__(self, store: IStateStore, mode: RequestMode) -> None:
         self._store = store
