@@ -200,6 +200,8 @@ def members_or_room(payload: Any) -> Body:
 
     :raises InvalidRequest: as ``members``.
     """
+    if type(payload) is dict:  # as nearly always, and with each sign of typing
+        return payload
     return {ROOM[0]: payload} if isinstance(payload, str) else members(payload)
 
 
