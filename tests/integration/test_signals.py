@@ -160,8 +160,9 @@ def test_it_ends_with_the_terminal_it_runs_in(tmp_path: Path) -> None:
 
 
 def take_terminal(descriptor: int) -> None:
-    """Make it the new session's own."""
+    """Make it the new session's own, with SIGHUP as in a shell: these tests may be run under nohup, which passes it on."""
     import fcntl
     import termios
 
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     fcntl.ioctl(descriptor, termios.TIOCSCTTY, 0)
