@@ -30,7 +30,7 @@ run: $(VENV)/installed
 
 # The last line is pytest's own summary.
 test: check packages $(NODE_TESTS)/node_modules/.package-lock.json
-	$(BIN)/coverage run -m pytest $(PYTEST) | tee $(VENV)/pytest.out
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report= $(PYTEST) | tee $(VENV)/pytest.out
 	$(BIN)/coverage report --show-missing --fail-under=100 --include='*/newage/protocol/*,*/newage/domain/*,*/newage/dialect/*'
 	$(BIN)/coverage report | tail -n 1
 	@tail -n 1 $(VENV)/pytest.out

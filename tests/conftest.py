@@ -1,4 +1,8 @@
-"""What all tests share: whatever lives under ``integration/`` carries the marker of that name."""
+"""What all tests share.
+
+Whatever lives under ``integration/`` carries the marker of that name, and the group: under ``pytest -n 2 --dist
+loadgroup`` one process runs all of it, one test after the other, and shares its daemons; the rest go to the other.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if INTEGRATION in item.path.parents:
             item.add_marker(pytest.mark.integration)
+            item.add_marker(pytest.mark.xdist_group("integration"))
 
 
 @pytest.fixture
