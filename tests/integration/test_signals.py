@@ -160,7 +160,7 @@ def test_it_ends_with_the_terminal_it_runs_in(tmp_path: Path) -> None:
 
 
 def take_terminal(descriptor: int) -> None:
-    """Make it the new session's own, with SIGHUP as in a shell: these tests may be run under nohup, which passes it on."""
+    """Make it the new session's own, with SIGHUP as in a shell: who runs these tests under nohup passes that on."""
     import fcntl
     import termios
 
