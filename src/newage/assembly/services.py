@@ -232,6 +232,7 @@ def make_talk(
         taken_back=requests.taken_back,
         max_bytes=lambda: live.requests.value.max_request_bytes,
     )
+    message_events.add(activity)
     # Rooms exist before anything is said of them; notices go out before system messages.
     for session_listener in (retention, assignments, activity, downstream, desks, streams, missed):
         sessions.add_listener(session_listener)

@@ -9,8 +9,9 @@ import pytest
 from zope.interface.verify import verifyObject
 
 from hubkit import Kit, result_of
-from newage.domain.model import Role
-from newage.ports import ISessionListener
+from newage.domain.model import RequestMode, Role
+from newage.errors import NewAgeError
+from newage.ports import IMessageListener, ISessionListener
 from newage.services.rooms.activity import ActivitySettings
 
 
@@ -32,6 +33,7 @@ def shown(kit: Kit, sid: str) -> list[tuple[str, str]]:
 
 def test_it_listens(kit: Kit) -> None:
     assert verifyObject(ISessionListener, kit.activity)
+    assert verifyObject(IMessageListener, kit.activity)
 
 
 def test_a_status_goes_to_all_members_the_subject_included(kit: Kit, ann: str) -> None:
@@ -129,3 +131,37 @@ def test_who_has_left_types_no_more(kit: Kit, ann: str) -> None:
     result_of(kit.rooms.remove("lounge", "cid", "leave"))
     kit.clock.advance(60)
     assert kit.activity.typing_in("cid") == ()
+
+
+@pytest.mark.parametrize("mode", RequestMode)
+@pytest.mark.parametrize("who", ["ann", "cid"])
+def test_what_is_said_ends_the_typing_whatever_becomes_of_it(kit: Kit, ann: str, mode: RequestMode, who: str) -> None:
+    kit.extension()
+    kit.set_mode("lounge", mode)
+    kit.activity.show_typing(kit.rooms.require("lounge"), who)
+    kit.outbox.clear()
+    kit.submit(kit.sessions.sids(who, "/llm")[0], room="lounge")
+    assert (who, "idle") in shown(kit, ann)
+    assert kit.activity.typing_in(who) == ()
+
+
+def test_what_is_said_where_nobody_answers_ends_it_too(kit: Kit, ann: str) -> None:
+    kit.activity.show_typing(kit.rooms.require("lounge"), "ann")
+    with pytest.raises(NewAgeError, match="No connected"):
+        kit.submit(ann, room="lounge")
+    assert kit.activity.typing_in("ann") == ()
+
+
+def test_who_was_refused_before_anything_was_said_types_on(kit: Kit, ann: str) -> None:
+    kit.activity.show_typing(kit.rooms.require("lounge"), "ann")
+    kit.activity.show_typing(kit.rooms.require("ann"), "ann")
+    with pytest.raises(NewAgeError, match="Invalid LLM request data"):
+        kit.submit(ann, "", room="lounge")
+    assert kit.activity.typing_in("ann") == ("lounge", "ann")
+
+
+def test_typing_elsewhere_goes_on(kit: Kit, ann: str) -> None:
+    kit.extension()
+    kit.activity.show_typing(kit.rooms.require("ann"), "ann")
+    kit.submit(ann, room="lounge")
+    assert kit.activity.typing_in("ann") == ("ann",)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from attrs import frozen
 from twisted.internet.interfaces import IDelayedCall
+from zope.interface import implementer
 
 from newage.dialect import rooms
 from newage.domain.delivery import Audience
-from newage.domain.model import Caller, Room, Session
-from newage.ports import IOutbox
+from newage.domain.model import Caller, Message, Room, Session
+from newage.ports import IMessageListener, IOutbox
 from newage.services.events import RoomListener, SessionListener
 from newage.services.rooms.assignments import AssignmentService
 from newage.services.rooms.registry import RoomRegistry
@@ -22,6 +23,7 @@ class ActivitySettings:
     typing_idle_seconds: int = limit(15, "typing without a further sign ends after it")
 
 
+@implementer(IMessageListener)
 class ActivityService(SessionListener, RoomListener):
     def __init__(
         self,
@@ -91,6 +93,10 @@ class ActivityService(SessionListener, RoomListener):
     def typing_in(self, identity: str) -> tuple[str, ...]:
         rooms = (self._rooms.with_id(room_id) for who, room_id in self._typing if who == identity)
         return tuple(room.name for room in rooms if room is not None)
+
+    def message_added(self, message: Message) -> None:
+        """Who has said something types it no more."""
+        self.end_typing(message.room, message.identity)
 
     def member_left(self, room: Room, identity: str, reason: str) -> None:
         self.end_typing(room.name, identity)
