@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -32,6 +32,7 @@ from newage.daemon.manhole import Manhole
 from newage.daemon.signals import Signals
 from newage.daemon.stages import Banner, StagedService, StartRefused, refusal
 from newage.daemon.systemd import Systemd
+from newage.daemon.twistd_log import install, observer
 from newage.errors import ConfigError
 from newage.telemetry.metrics import Counters
 from newage.web.peer import PeerJudge
@@ -102,7 +103,7 @@ def makeService(options: Options) -> StagedService:
         from twisted.internet import reactor
 
         keep_time(reactor)
-        service = build(config, reactor, read)
+        service = build(config, reactor, read, getattr(options, "parent", None) or {})
     except ConfigError as error:
         raise refusal(error) from None
     if _daemon(options):
@@ -186,13 +187,18 @@ def _checked(read: Callable[[], Config]) -> Config:
     return config
 
 
-def build(config: Config, reactor: Any, read: Callable[[], Config]) -> StagedService:
+def build(config: Config, reactor: Any, read: Callable[[], Config], twistd: Mapping[str, Any]) -> StagedService:
     """Everything, once, from the inside out; opens nothing. Stages stop in reverse: ports first, home last.
 
     :param read: reads the configuration again, for SIGHUP.
+    :param twistd: its own options, which say where its log goes.
     """
     counters = Counters()
-    root = StagedService(reactor, config.server.stop_seconds)
+
+    def joined(application: object) -> None:
+        install(application, observer(twistd, config.log, counters, reactor.callFromThread))
+
+    root = StagedService(reactor, config.server.stop_seconds, joined)
     home = Home(
         None if config.server.ephemeral else config.home,
         config.log,

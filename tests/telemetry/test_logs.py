@@ -18,7 +18,7 @@ from zope.interface.verify import verifyObject
 
 from newage.errors import BadKey
 from newage.settings import Live
-from newage.telemetry.logs import FILES, LogFiles, LogSettings, entry_of
+from newage.telemetry.logs import FILES, LogFile, LogFiles, LogSettings, entry_of
 from newage.telemetry.metrics import Counters
 
 HEAD = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[(\w+)\] \[llm-server\]")
@@ -69,13 +69,36 @@ class TestFiles:
         assert "[debug] [llm-server]: within" in read(tmp_path, "combined")
         assert len(read(tmp_path, "combined").splitlines()) == 1
 
-    def test_files_are_truncated_at_start_and_flushed_per_entry(self, tmp_path: Path, counters: Counters) -> None:
+    def test_the_last_runs_files_are_kept_and_each_entry_is_flushed(self, tmp_path: Path, counters: Counters) -> None:
         (tmp_path / "combined.log").write_text("old\n")
+        for number in (1, 2, 3, 4):
+            (tmp_path / f"combined.log.{number}").write_text(f"older {number}\n")
         logs = open_logs(tmp_path, counters)
         assert read(tmp_path, "combined") == ""
         logs(event("now"))
         assert read(tmp_path, "combined").endswith(": now\n")
         logs.close()
+        older = sorted(tmp_path.glob("combined.log.*"))
+        assert [each.read_text("utf-8") for each in older] == ["old\n", "older 1\n"]
+
+    def test_an_empty_file_pushes_none_out(self, tmp_path: Path, counters: Counters) -> None:
+        """A hub that is started over and over may say nothing at a level; what the last crash said there stays."""
+        (tmp_path / "error.log.1").write_text("crash\n")
+        for _ in range(3):
+            open_logs(tmp_path, counters).close()
+        assert (tmp_path / "error.log.1").read_text("utf-8") == "crash\n"
+
+    @pytest.mark.parametrize("taken", [lambda path: path.unlink(), lambda path: path.rename(f"{path}.mine")])
+    def test_a_file_that_is_taken_away_is_made_again(
+        self, tmp_path: Path, counters: Counters, taken: Callable[[Path], object]
+    ) -> None:
+        logs = open_logs(tmp_path, counters)
+        logs(event("one"))
+        taken(tmp_path / "combined.log")
+        logs(event("two"))
+        logs.close()
+        assert [line.rpartition(" ")[2] for line in read(tmp_path, "combined").splitlines()] == ["two"]
+        assert counters.snapshot() == {"log_info": 2}
 
     def test_full_files_are_set_aside_and_only_some_kept(self, tmp_path: Path, counters: Counters) -> None:
         logs = open_logs(tmp_path, counters, rotate_bytes=1024, kept_files=2, entry_bytes=512)
@@ -120,17 +143,30 @@ class TestFiles:
         logs(event())
         assert counters.snapshot()["log_entries_lost"] == 2
 
-    def test_a_folder_that_vanishes_loses_entries_not_the_hub(self, tmp_path: Path, counters: Counters) -> None:
+    def test_a_folder_that_vanishes_loses_entries_until_it_is_back(self, tmp_path: Path, counters: Counters) -> None:
         folder = tmp_path / "logs"
         folder.mkdir()
         logs = open_logs(folder, counters, rotate_bytes=1024, entry_bytes=512)
-        for path in folder.iterdir():
-            path.unlink()
-        folder.rmdir()
+        folder.rename(tmp_path / "elsewhere")
         for _ in range(4):
             logs(event("x" * 400))
+        assert counters.snapshot()["log_entries_lost"] == 8
+        folder.mkdir()
+        logs(event("back"))
         logs.close()
-        assert counters.snapshot()["log_entries_lost"] > 0
+        assert read(folder, "combined").endswith(": back\n")
+        assert counters.snapshot()["log_entries_lost"] == 8
+
+    def test_a_rotation_that_fails_is_tried_again(self, tmp_path: Path, counters: Counters) -> None:
+        file = LogFile(tmp_path / "a.log", LogSettings(kept_files=1), counters)
+        (tmp_path / "a.log.1").mkdir()
+        (tmp_path / "a.log.1" / "full").touch()
+        file.rotate()
+        file.write(b"on\n")
+        file.close()
+        file.write(b"off\n")
+        assert (tmp_path / "a.log").read_bytes() == b"on\n"
+        assert counters.snapshot() == {"log_entries_lost": 2}
 
 
 class TestEntry:

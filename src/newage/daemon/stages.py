@@ -48,14 +48,22 @@ class StagedService(MultiService):
     """Children start in the order added and stop in reverse, each awaited, all within a bound.
 
     :param stop_seconds: for the whole stop; a stage that takes longer is cancelled, logged and left behind.
+    :param joined: told what it becomes a part of: twistd's application, before anything starts.
     """
 
     _log: ClassVar[Logger] = Logger()
 
-    def __init__(self, clock: IReactorTime, stop_seconds: float) -> None:
+    def __init__(
+        self, clock: IReactorTime, stop_seconds: float, joined: Callable[[object], object] = lambda parent: None
+    ) -> None:
         super().__init__()
         self._clock = clock
         self._stop_seconds = stop_seconds
+        self._joined = joined
+
+    def setServiceParent(self, parent: Any) -> None:
+        super().setServiceParent(parent)
+        self._joined(parent)
 
     def privilegedStartService(self) -> None:
         """:raises StartRefused: a child failed; those before it are stopped again."""

@@ -7,6 +7,7 @@ from peers cannot forge an entry: control characters leave the line, and JSON es
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from io import BufferedWriter
@@ -36,6 +37,7 @@ _LEVELS = {
 # Line breaks that str.splitlines knows, control characters, and marks that turn the reading direction.
 _UNSAFE = [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
 _IN_LINE = dict.fromkeys(_UNSAFE, " ")
+_IN_LINES = dict.fromkeys((code for code in _UNSAFE if code not in {0x09, 0x0A}), " ")
 SAFE_IN_JSON = {code: f"\\u{code:04x}" for code in _UNSAFE if code != 0x0A}
 SECRET_NAMES = frozenset({"key", "keys", "password", "token", "auth", "hash", "cookie", "secret"})
 _LEGACY = frozenset({"isError", "message", "time", "system", "format", "failure", "why", "printed", "logLevel"})
@@ -52,42 +54,80 @@ class LogSettings:
 
 
 class LogFile:
-    """One file: truncated when opened, set aside when full. A disk that refuses is counted, never raised.
+    """One file: set aside when opened or full, made again when somebody took it away. A disk that refuses is counted,
+    never raised.
 
-    :param append: go on with what is there.
+    :param append: go on with what is there; otherwise it becomes the newest older piece.
+    :raises OSError: it cannot be opened.
     """
 
     def __init__(self, path: Path, settings: LogSettings, counters: Counters, *, append: bool = False) -> None:
         self._path = path
         self._settings = settings
         self._counters = counters
+        self._ended = False
+        if not append and path.is_file() and path.stat().st_size:
+            self._set_aside()
+        self._forget_oldest()
         self._file: BufferedWriter = path.open("ab" if append else "wb")
         self._size = self._file.tell()
 
     def write(self, entry: bytes) -> None:
         try:
-            if self._size and self._size + len(entry) > self._settings.rotate_bytes:
-                self._rotate()
+            if not self._ended and (self._file.closed or not self._is_there()):
+                self._open()
+            elif self._size and self._size + len(entry) > self._settings.rotate_bytes:
+                self._begin_anew()
             self._file.write(entry)
             self._file.flush()
             self._size += len(entry)
-        except (OSError, ValueError):  # disk full, folder gone, closed by a failed rotation
+        except (OSError, ValueError):  # disk full, folder gone
             self._counters.add("log_entries_lost")
 
-    def _rotate(self) -> None:
+    def _is_there(self) -> bool:
+        """Whether what is written would be found again: the path still leads to the open file."""
+        try:
+            return os.path.samestat(os.fstat(self._file.fileno()), self._path.stat())
+        except FileNotFoundError:
+            return False
+
+    def _open(self) -> None:
         self._file.close()
-        pieces = [self._path, *(self._path.with_name(f"{self._path.name}.{n + 1}") for n in range(self._kept))]
+        self._file = self._path.open("ab")
+        self._size = self._file.tell()
+
+    def rotate(self) -> None:
+        """Set it aside and begin anew, now."""
+        try:
+            self._begin_anew()
+        except OSError:  # the next entry tries again
+            self._counters.add("log_entries_lost")
+
+    def _begin_anew(self) -> None:
+        self._file.close()
+        self._set_aside()
+        self._open()
+
+    def _set_aside(self) -> None:
+        pieces = [self._path, *(self._piece(number + 1) for number in range(self._settings.kept_files))]
         for older, newer in zip(reversed(pieces), reversed(pieces[:-1]), strict=False):
             if newer.exists():
                 newer.replace(older)
-        self._file = self._path.open("wb")
-        self._size = 0
+        if len(pieces) == 1:
+            self._path.unlink(missing_ok=True)
 
-    @property
-    def _kept(self) -> int:
-        return self._settings.kept_files
+    def _forget_oldest(self) -> None:
+        """Pieces beyond those that are kept: of who kept more of them before."""
+        number = self._settings.kept_files + 1
+        while (piece := self._piece(number)).exists():
+            piece.unlink()
+            number += 1
+
+    def _piece(self, number: int) -> Path:
+        return self._path.with_name(f"{self._path.name}.{number}")
 
     def close(self) -> None:
+        self._ended = True
         try:
             self._file.close()
         except OSError:
@@ -98,7 +138,7 @@ class LogFile:
 class LogFiles:
     """Writes ``combined.log`` and one file per level; each entry is flushed, so that a crash loses none.
 
-    :param folder: exists; the files in it are truncated.
+    :param folder: exists; the last run's files in it become older pieces.
     :param debug: whether debug entries are written, asked at each of them (contract 10.1).
     :param now: a steady clock in seconds; the entries have their own time.
     :raises OSError: a file cannot be opened.
@@ -145,6 +185,11 @@ class LogFiles:
     def close(self) -> None:
         for each in self._files.values():
             each.close()
+
+
+def clean_lines(text: str) -> str:
+    """Text of several lines without what would move a terminal's cursor, or cannot be encoded."""
+    return text.translate(_IN_LINES).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def entry_of(event: LogEvent, level: str) -> str:
