@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from inspect import isawaitable
 from itertools import count
 from typing import Any, NamedTuple
@@ -368,8 +369,8 @@ class GatedMessageStore:
         self._store = store
         self._gate = gate
 
-    def add_message(self, message: Message, keep: int) -> Deferred[None]:
-        return self._gate.passed(self._store.add_message, message, keep)
+    def add_message(self, message: Message, keep: int, beside: Sequence[str] = ()) -> Deferred[None]:
+        return self._gate.passed(self._store.add_message, message, keep, beside)
 
     def update_message(self, message: Message, seq: int) -> Deferred[None]:
         return self._gate.passed(self._store.update_message, message, seq)
@@ -386,8 +387,13 @@ class GatedMessageStore:
     def find_messages(self, room_id: str, message_ids: Sequence[str]) -> Deferred[tuple[Message, ...]]:
         return self._gate.passed(self._store.find_messages, room_id, message_ids)
 
-    def last_messages(self, room_id: str, limit: int, max_bytes: int | None = None) -> Deferred[tuple[Message, ...]]:
-        return self._gate.passed(self._store.last_messages, room_id, limit, max_bytes)
+    def find_question(self, room_id: str, identity: str, request_id: str, text: str) -> Deferred[Message | None]:
+        return self._gate.passed(self._store.find_question, room_id, identity, request_id, text)
+
+    def last_messages(
+        self, room_id: str, limit: int, max_bytes: int | None = None, *, selected: bool = False
+    ) -> Deferred[tuple[Message, ...]]:
+        return self._gate.passed(partial(self._store.last_messages, selected=selected), room_id, limit, max_bytes)
 
     def messages_after(
         self, room_id: str, seq: int, limit: int, max_bytes: int | None = None
@@ -397,8 +403,8 @@ class GatedMessageStore:
     def message_weights(self, room_id: str) -> Deferred[tuple[int, ...]]:
         return self._gate.passed(self._store.message_weights, room_id)
 
-    def count_messages(self, room_id: str, after_seq: int) -> Deferred[int]:
-        return self._gate.passed(self._store.count_messages, room_id, after_seq)
+    def count_messages(self, room_id: str, after_seq: int, *, selected: bool = False) -> Deferred[int]:
+        return self._gate.passed(partial(self._store.count_messages, selected=selected), room_id, after_seq)
 
 
 @implementer(IMarkStore)

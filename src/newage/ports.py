@@ -385,14 +385,21 @@ class IMessageStore(Interface):
     A room is told by its id (a message's ``room_id``); writing fails with RoomMissing when it is not stored.
     """
 
-    def add_message(message: Message, keep: int) -> Deferred[None]:
-        """Store a message and evict the oldest beyond ``keep`` messages of that room."""
+    def add_message(message: Message, keep: int, beside: Sequence[str] = ()) -> Deferred[None]:
+        """Store a message and evict the oldest beyond ``keep`` messages of that room.
+
+        An answer that is ``selected`` takes the place of all others to its question, except those with the response
+        ids ``beside``, be they stored already or not.
+        """
 
     def update_message(message: Message, seq: int) -> Deferred[None]:
-        """Replace the message of that ``message_id``; ``seq`` is the room's new seq, the message keeps its own."""
+        """Replace the message of that ``message_id``; ``seq`` is the room's new seq.
+
+        The message keeps its own ``seq``, and whether it is ``selected``.
+        """
 
     def delete_messages(room_id: str, message_ids: Sequence[str], seq: int) -> Deferred[tuple[str, ...]]:
-        """Delete; fires with the ids really deleted."""
+        """Delete; fires with the ids really deleted. Where the selected answer went, the newest that is left counts."""
 
     def clear_messages(room_id: str, requests: bool, responses: bool, seq: int) -> Deferred[int]:
         """Delete by kind (system messages count as requests); fires with how many."""
@@ -403,8 +410,15 @@ class IMessageStore(Interface):
     def find_messages(room_id: str, message_ids: Sequence[str]) -> Deferred[tuple[Message, ...]]:
         """Those of these that are stored, in order of ``seq``."""
 
-    def last_messages(room_id: str, limit: int, max_bytes: int | None = None) -> Deferred[tuple[Message, ...]]:
+    def find_question(room_id: str, identity: str, request_id: str, text: str) -> Deferred[Message | None]:
+        """The newest message that this identity said there under that requestId, else the newest with that text."""
+
+    def last_messages(
+        room_id: str, limit: int, max_bytes: int | None = None, *, selected: bool = False
+    ) -> Deferred[tuple[Message, ...]]:
         """The newest ``limit``, oldest first; fewer when these weigh more than ``max_bytes``, but at least one.
+
+        :param selected: without the answers that another one to the same question took the place of (A19).
 
         A message weighs what its text, its data and its further members take in the store.
         """
@@ -417,8 +431,8 @@ class IMessageStore(Interface):
     def message_weights(room_id: str) -> Deferred[tuple[int, ...]]:
         """The weight of each message in bytes, oldest first."""
 
-    def count_messages(room_id: str, after_seq: int) -> Deferred[int]:
-        """How many have a greater seq."""
+    def count_messages(room_id: str, after_seq: int, *, selected: bool = False) -> Deferred[int]:
+        """How many have a greater seq; ``selected`` as in ``last_messages``."""
 
 
 class IMarkStore(Interface):

@@ -143,7 +143,8 @@ def test_the_list_of_members_is_what_the_hub_writes() -> None:
     """Else a client's own member could stand in the place of one of the hub's."""
     edited = Message(message_id="m", room="r", seq=1, identity="i", last_edited="t")
     failed = Message(message_id="m", room="r", seq=1, identity="i", role="assistant", failed=True)
-    written = set().union(*(messages.body(message) for message in (ASKED, ANSWER, NOTE, edited, failed)))
+    again = Message(message_id="m", room="r", seq=1, identity="i", role="assistant", question_id="q", selected=True)
+    written = set().union(*(messages.body(message) for message in (ASKED, ANSWER, NOTE, edited, failed, again)))
     assert written - {"temperature"} == messages.MEMBERS
 
 

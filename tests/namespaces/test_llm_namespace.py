@@ -81,6 +81,7 @@ def test_what_the_server_writes_itself_does_not_pass_through() -> None:
     assert ask.extra == {"history": [{}], "x": 2}
     assert parse_ask({"role": "moderator"}).role_hint is Role.MANAGER
     assert parse_ask({"requestType": "evil"}).request_type == "newMessage"
+    assert parse_ask({"requestType": ["evil"], "action": {}}).request_type == "newMessage"
     assert parse_ask({"roomName": "b", "targetRoom": "a"}).room == "a"
     assert (parse_ask({"isStream": False}).streaming, parse_ask({"isStreaming": True}).streaming) == (False, True)
 
@@ -281,3 +282,21 @@ def test_whatever_is_sent_is_answered_and_breaks_nothing(
 
     assert faults(all_of_them) == []
     assert kit.sessions.is_available(X)
+
+
+@pytest.mark.parametrize(
+    ("payload", "again", "action"),
+    [
+        ({"requestType": "regenerateMessage"}, True, ""),
+        ({"requestType": "swipe"}, True, "swipe"),
+        ({"action": "regenerate"}, True, "regenerate"),
+        ({"action": "swipe", "requestType": "regenerateMessage"}, True, "swipe"),
+        ({"action": "dance", "requestType": "regenerateMessage"}, True, ""),
+        ({"action": "dance"}, False, ""),
+    ],
+)
+def test_the_words_for_asking_again(payload: dict[str, Any], again: bool, action: str) -> None:
+    ask = parse_ask({**payload, "requestId": "r1", "messageId": "m1"})
+    assert (ask.again, ask.action, ask.message_id) == (again, action, "m1")
+    assert "messageId" not in ask.extra
+    assert "message_id" not in ask.extra

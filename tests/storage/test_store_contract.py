@@ -57,6 +57,7 @@ FULL = Message(
     output_id="o1",
     asker="ann",
     question_id="m6",
+    selected=False,
     target=["one", "two"],
     request_type="regenerateMessage",
     streamed=True,
@@ -279,6 +280,53 @@ class TestMessages:
             value(lobby.messages.add_message(twin, 5))
         assert value(lobby.messages.last_messages(LOBBY, 9)) == (message(1),)
 
+    def test_one_answer_to_a_question_takes_the_place_of_the_others(self, lobby: Stores) -> None:
+        answers = {"role": "assistant", "question_id": "m1"}
+        for stored, beside in (
+            (message(1), ()),
+            (message(2, response_id="a2", **answers), ()),
+            (message(3, response_id="a3", role="assistant", question_id="m9"), ()),
+            (message(4, response_id="a4", selected=True, **answers), ("a4",)),
+            (message(5, response_id="a5", selected=False, failed=True, **answers), ()),
+            (message(6, response_id="a6", selected=True, **answers), ("a6", "a4")),
+        ):
+            value(lobby.messages.add_message(stored, 10, beside))
+        assert self.chosen(lobby) == {2: False, 4: True, 5: False, 6: True}
+        assert [m.seq for m in value(lobby.messages.last_messages(LOBBY, 3, selected=True))] == [3, 4, 6]
+        assert [value(lobby.messages.count_messages(LOBBY, 1, selected=only)) for only in (False, True)] == [5, 3]
+        value(lobby.messages.update_message(message(2, response_id="a2", selected=True, text="new", **answers), 7))
+        assert self.chosen(lobby)[2] is False
+
+    def test_where_the_selected_answer_goes_the_newest_that_is_left_counts(self, lobby: Stores) -> None:
+        answers = {"role": "assistant", "question_id": "m1"}
+        for number in (2, 3, 4):
+            value(lobby.messages.add_message(message(number, selected=True, response_id=f"a{number}", **answers), 10))
+        value(lobby.messages.add_message(message(5, selected=False, failed=True, **answers), 10))
+        value(lobby.messages.delete_messages(LOBBY, ["m3"], 6))
+        assert self.chosen(lobby) == {2: False, 4: True, 5: False}
+        value(lobby.messages.delete_messages(LOBBY, ["m4"], 7))
+        assert self.chosen(lobby) == {2: True, 5: False}
+        value(lobby.messages.delete_messages(LOBBY, ["m2", "m5"], 8))
+        assert self.chosen(lobby) == {}
+
+    @staticmethod
+    def chosen(stores: Stores) -> dict[int, bool]:
+        stored = value(stores.messages.last_messages(LOBBY, 99))
+        return {m.seq: m.selected for m in stored if m.selected is not None}
+
+    def test_finds_a_question_by_its_id_then_by_its_words(self, lobby: Stores) -> None:
+        for stored in (
+            message(1, text="hi", request_id="r1"),
+            message(2, text="hi", request_id="r2"),
+            message(3, text="hi", request_id="r1", identity="bob"),
+            message(4, text="hi", request_id="r1", role="assistant"),
+            message(5, text="ho", request_id="r1"),
+        ):
+            value(lobby.messages.add_message(stored, 9))
+        asked = [("r1", "hi"), ("r2", "ho"), ("r9", "hi"), ("r9", "")]
+        found = [value(lobby.messages.find_question(LOBBY, "ann", *each)) for each in asked]
+        assert [None if each is None else each.seq for each in found] == [5, 2, 2, None]
+
     def test_two_rooms_do_not_mix(self, lobby: Stores) -> None:
         value(lobby.rooms.save_room(room("den")))
         value(lobby.messages.add_message(message(1), 1))
@@ -290,7 +338,7 @@ class TestMessages:
         for number in (1, 7, 8):
             value(lobby.messages.add_message(message(number), 9))
         value(lobby.messages.update_message(evolve(FULL, seq=999), 12))
-        assert value(lobby.messages.last_messages(LOBBY, 9)) == (message(1), FULL, message(8))
+        assert value(lobby.messages.last_messages(LOBBY, 9)) == (message(1), evolve(FULL, selected=None), message(8))
         assert value(lobby.rooms.load_rooms())[0].seq == 12
 
     def test_an_update_of_nothing_fails_and_changes_nothing(self, lobby: Stores) -> None:

@@ -31,6 +31,7 @@ from newage.services.requests.desks import Desks
 from newage.services.requests.forwarding import Forwarder
 from newage.services.requests.intake import RequestService
 from newage.services.requests.ledger import RequestLedger
+from newage.services.requests.questions import Questions
 from newage.services.requests.sending import Sender
 from newage.services.requests.slots import Pacer
 from newage.services.requests.thinking import ThinkingService
@@ -202,6 +203,7 @@ def make_talk(
         rooms=rooms,
         assignments=assignments,
         history=history,
+        questions=Questions(stores.messages),
         ledger=ledger,
         sender=Sender(rooms, history, desks, forwarder, ledger),
         forwarder=forwarder,

@@ -35,6 +35,8 @@ MEMBERS = frozenset(
         "streamed",
         "failed",
         "lastEdited",
+        "selected",
+        "questionId",
     }
 )
 TEXT = ("message", "data", "text")  # where an edit may have the new text; the first string counts
@@ -81,6 +83,8 @@ def body(message: Message) -> Body:
         )
         if message.failed:
             found["failed"] = True
+        if message.selected is not None:
+            found.update(selected=message.selected, questionId=message.question_id)
     else:
         found.update(target=message.target, targetRoom=message.room, requestType=message.request_type)
     if message.last_edited is not None:

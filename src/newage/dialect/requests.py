@@ -27,7 +27,7 @@ MEMBERS = messages.MEMBERS | {
 
 def accepted(outcome: Accepted) -> Body:
     """The ack of LLM_REQUEST (contract 5.2 with A12)."""
-    return {
+    found: Body = {
         "message": "Request received.",
         "requestId": outcome.request_id,
         "messageId": outcome.message_id,
@@ -35,6 +35,9 @@ def accepted(outcome: Accepted) -> Body:
         "state": outcome.state,
         **_waiting(outcome.waiting),
     }
+    if outcome.again:
+        found["questionId"] = outcome.message_id
+    return found
 
 
 def recorded(message_id: str) -> Body:
@@ -107,6 +110,7 @@ def forwarded(request: ForwardedRequest) -> Event:
 
 def _asked(request: ForwardedRequest, question: Question) -> Body:
     current = {**messages.body(question.said), "message": request.text, "requestId": request.request_id}
+    current["requestType"] = request.request_type
     if question.merged:
         current["data"] = request.text
         current["isMerged"] = True
@@ -133,6 +137,8 @@ def _asked(request: ForwardedRequest, question: Question) -> Body:
     }
     if request.mode is RequestMode.CONVERSATIONAL:
         found["type"] = "DIRECT_REQUEST"
+    if request.action:
+        found["action"] = request.action
     found["target"] = request.target
     return found
 

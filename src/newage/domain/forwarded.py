@@ -33,7 +33,8 @@ class ForwardedRequest:
     """One request as one extension is given it.
 
     ``request_id`` is the id by which this extension knows it, ``target`` the extension's clientId. ``text`` is to be
-    answered, and ``context`` are the last messages of the room, oldest first. Without a ``question`` nobody asked: the
+    answered, and ``context`` are the last messages of the room, oldest first. ``action`` is the client's own word for
+    asking again, if it has one. Without a ``question`` nobody asked: the
     extension may say something by itself, and ``text`` is an instruction.
     """
 
@@ -44,4 +45,5 @@ class ForwardedRequest:
     text: str
     context: tuple[Message, ...] = field(default=(), repr=False)
     request_type: str = "newMessage"
+    action: str = ""
     question: Question | None = None

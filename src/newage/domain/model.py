@@ -295,6 +295,7 @@ class Message:
 
     ``room`` is the room's name, for peers; ``room_id`` says which room of that name. ``asker`` and ``question_id``
     are an answer's: the identity that asked, and the message it asked with; None where that is not known (A17).
+    ``selected`` is an answer's to a question that was asked again: is it the one that counts (A19)?
     """
 
     message_id: str
@@ -312,6 +313,7 @@ class Message:
     output_id: str | None = None
     asker: str | None = None
     question_id: str | None = None
+    selected: bool | None = None
     target: Any = None
     request_type: str = "newMessage"
     streamed: bool = False

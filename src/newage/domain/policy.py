@@ -39,6 +39,13 @@ def decide(mode: RequestMode, role: Role, *, has_target: bool) -> Verdict:
     return Verdict.FORWARD
 
 
+def may_ask_again(actor: Caller, room: Room, author: str) -> bool:
+    """One more answer to what that identity asked (A19): staff, administrators, and who asked where guests are answered
+    without their host."""
+    hosted = (RequestMode.DEFAULT, RequestMode.HOST_SUBMIT, RequestMode.MASTER_ONLY)
+    return governs(actor, room) or (author == actor.identity and room.mode not in hosted)
+
+
 # ------------------------------------------------------------------------------------------------------- assignments
 
 Assignments = dict[str, tuple[str, ...]]

@@ -13,7 +13,11 @@ from newage.domain.policy import Verdict, decide
 
 @frozen(kw_only=True)
 class Ask:
-    """What a client asked, as parsed at the edge (contract 5.1). ``targets`` is None when it named none."""
+    """What a client asked, as parsed at the edge (contract 5.1). ``targets`` is None when it named none.
+
+    ``message_id`` is that of a question to be asked again, or of an answer to it; ``action`` the client's own word for
+    that, if it has one.
+    """
 
     request_id: str | None
     text: str
@@ -21,9 +25,16 @@ class Ask:
     room: str | None = None
     role_hint: Role | None = None
     request_type: str = "newMessage"
+    action: str = ""
+    message_id: str | None = None
     data: Any = None
     streaming: Any = None
     extra: Mapping[str, Any] = field(factory=dict, converter=read_only)
+
+    @property
+    def again(self) -> bool:
+        """One more answer is wanted to a question that was asked before (A19)."""
+        return self.request_type == "regenerateMessage"
 
     @property
     def wishes(self) -> Ask:
@@ -51,6 +62,7 @@ class Accepted:
     room: str
     state: str
     waiting: Waiting | None = None
+    again: bool = False
 
 
 @define(eq=False)
@@ -62,7 +74,9 @@ class Request:
     ``room_id`` says which room of that name it is of: nothing of it reaches another one; ``gone`` when that is deleted.
     ``targets`` are the identities it is for, ``sent`` those that were given it. Each ends in ``failed``, or in
     ``finished`` when its output is whole and in ``answered`` when that is stored. ``merged`` lists the requests that
-    were merged into this one. Times are those of a clock that never jumps, in seconds; where it began means nothing.
+    were merged into this one. ``again``: ``message_id`` was asked before, ``thread`` says by whom (A19); ``drafts`` are
+    the response ids of its answers, stored or about to be. Times are those of a clock that never jumps, in seconds;
+    where it began means nothing.
     """
 
     request_id: str
@@ -87,6 +101,9 @@ class Request:
     ended_at: float | None = None
     given: bool = False
     gone: bool = False
+    again: bool = False
+    thread: str = ""
+    drafts: list[str] = field(factory=list)
 
     @property
     def live(self) -> bool:
@@ -98,6 +115,10 @@ class Request:
         """What becomes of it by the mode of its room that is in force now."""
         self.mode = mode
         return decide(mode, self.role, has_target=self.ask.targets is not None)
+
+    def ask_again(self, question_id: str, thread: str) -> None:
+        """It wants one more answer to a message that is stored already, of this identity."""
+        self.message_id, self.thread, self.again = question_id, thread, True
 
     def queue(self) -> None:
         """It waits."""
@@ -147,6 +168,14 @@ class Request:
     def lose(self, extension: str) -> None:
         """Its output was whole, and is lost: it may fail still."""
         self.finished.discard(extension)
+
+    def draft(self, response_id: str) -> tuple[str, ...]:
+        """One more answer is about to be stored.
+
+        :return: the response ids of all: they stand beside each other.
+        """
+        self.drafts.append(response_id)
+        return tuple(self.drafts)
 
     def answer(self, extension: str, response_id: str) -> None:
         """Its answer is stored."""

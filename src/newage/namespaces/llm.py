@@ -23,6 +23,7 @@ from newage.services.world import World
 from newage.telemetry.audit import Recorder
 
 MAX_TARGETS = 64
+AGAIN = ("regenerateMessage", "regenerate", "swipe")  # words for one more answer to the same question (A19)
 MAX_OFFLINE = 500  # messages in one answer to GET_OFFLINE_MESSAGES
 
 
@@ -34,14 +35,17 @@ def parse_ask(payload: Any) -> Ask:
     if not isinstance(payload, dict):
         return Ask(request_id=None, text="")
     body = wire.without_hostile_keys(payload)
-    request_type = body.get("requestType")
+    words = [word for word in (body.get("action"), body.get("requestType")) if word in AGAIN]
+    own_word = words[0] if words and words[0] != AGAIN[0] else ""
     return Ask(
         request_id=wire.identifier(body.get("requestId")),
         text=_request_text(body),
         targets=_targets(body.get("target")),
         room=wire.identifier(wire.first(body, "targetRoom", "roomName", "room")),
         role_hint=Role.from_wire(body.get("role")),
-        request_type=request_type if request_type in ("newMessage", "regenerateMessage") else "newMessage",
+        request_type=AGAIN[0] if words else "newMessage",
+        action=own_word,
+        message_id=wire.identifier(body.get("messageId")),
         data=body.get("data"),
         streaming=wire.first(body, "isStreaming", "isStream"),
         extra={name: value for name, value in body.items() if name not in requests.MEMBERS},

@@ -72,8 +72,20 @@ class _StoredRoom:
         if seq > self.room.seq:
             self.room = evolve(self.room, seq=seq)
 
-    def drop(self, message_id: str) -> None:
-        self.order.remove((self.messages.pop(message_id).seq, message_id))
+    def drop(self, message_id: str) -> Message:
+        gone = self.messages.pop(message_id)
+        self.order.remove((gone.seq, message_id))
+        return gone
+
+    def answers(self, question_id: str | None) -> list[Message]:
+        """To that question."""
+        return [m for m in self.messages.values() if m.is_response and m.question_id == question_id is not None]
+
+    def select_again(self, question_id: str | None) -> None:
+        """The newest answer that is left counts, a failed one only if there is no other."""
+        left = sorted(self.answers(question_id), key=lambda m: (not m.failed, m.seq))
+        if left and not any(m.selected for m in left):
+            self.messages[left[-1].message_id] = evolve(left[-1], selected=True)
 
 
 @implementer(IRoomStore)
@@ -107,7 +119,7 @@ class MemoryRoomStore:
 class MemoryMessageStore:
     _store: MemoryRoomStore
 
-    def add_message(self, message: Message, keep: int) -> Deferred[None]:
+    def add_message(self, message: Message, keep: int, beside: Sequence[str] = ()) -> Deferred[None]:
         stored = self._store.rooms.get(message.room_id)
         if stored is None:
             return fail(RoomMissing("Room not found"))
@@ -115,6 +127,10 @@ class MemoryMessageStore:
         taken = place < len(stored.order) and stored.order[place][0] == message.seq
         if taken or message.message_id in stored.messages:
             return fail(BadParameter("A message of that id or seq exists."))
+        if message.selected:
+            for other in stored.answers(message.question_id):
+                if other.response_id not in beside:
+                    stored.messages[other.message_id] = evolve(other, selected=False)
         stored.messages[message.message_id] = message
         insort(stored.order, (message.seq, message.message_id))
         stored.raise_seq(message.seq)
@@ -129,7 +145,7 @@ class MemoryMessageStore:
         old = stored.messages.get(message.message_id)
         if old is None:
             return fail(NotFound("Message not found"))
-        stored.messages[message.message_id] = evolve(message, seq=old.seq)
+        stored.messages[message.message_id] = evolve(message, seq=old.seq, selected=old.selected)
         stored.raise_seq(seq)
         return succeed(None)
 
@@ -139,7 +155,9 @@ class MemoryMessageStore:
             return fail(RoomMissing("Room not found"))
         deleted = tuple(any_id for any_id in dict.fromkeys(message_ids) if any_id in stored.messages)
         for message_id in deleted:
-            stored.drop(message_id)
+            gone = stored.drop(message_id)
+            if gone.selected:
+                stored.select_again(gone.question_id)
         stored.raise_seq(seq)
         return succeed(deleted)
 
@@ -164,9 +182,20 @@ class MemoryMessageStore:
         wanted = set(message_ids)
         return succeed(tuple(m for m in self._sorted(room_id) if m.message_id in wanted))
 
-    def last_messages(self, room_id: str, limit: int, max_bytes: int | None = None) -> Deferred[tuple[Message, ...]]:
-        newest_first = reversed(self._sorted(room_id, newest=limit))
-        return succeed(tuple(reversed(_within(newest_first, max_bytes))))
+    def find_question(self, room_id: str, identity: str, request_id: str, text: str) -> Deferred[Message | None]:
+        own = [m for m in self._sorted(room_id) if m.identity == identity and not (m.is_response or m.is_system)]
+        found = [m for m in own if m.request_id == request_id] or [m for m in own if m.text == text]
+        return succeed(found[-1] if found else None)
+
+    def last_messages(
+        self, room_id: str, limit: int, max_bytes: int | None = None, *, selected: bool = False
+    ) -> Deferred[tuple[Message, ...]]:
+        if selected:
+            shown = [m for m in self._sorted(room_id) if m.selected is not False]
+            newest = tuple(shown[max(0, len(shown) - limit) :])
+        else:
+            newest = self._sorted(room_id, newest=limit)
+        return succeed(tuple(reversed(_within(reversed(newest), max_bytes))))
 
     def messages_after(
         self, room_id: str, seq: int, limit: int, max_bytes: int | None = None
@@ -176,8 +205,9 @@ class MemoryMessageStore:
     def message_weights(self, room_id: str) -> Deferred[tuple[int, ...]]:
         return succeed(tuple(_weight(message) for message in self._sorted(room_id)))
 
-    def count_messages(self, room_id: str, after_seq: int) -> Deferred[int]:
-        return succeed(len(self._sorted(room_id, after=after_seq)))
+    def count_messages(self, room_id: str, after_seq: int, *, selected: bool = False) -> Deferred[int]:
+        counted = self._sorted(room_id, after=after_seq)
+        return succeed(sum(1 for message in counted if not selected or message.selected is not False))
 
     def _sorted(self, room_id: str, *, after: int = 0, newest: int | None = None) -> tuple[Message, ...]:
         stored = self._store.rooms.get(room_id)

@@ -62,8 +62,9 @@ ADD_MARK: Final = "INSERT INTO mark (identity, room_id, seq) SELECT ?, id, ? FRO
 
 ADD_MESSAGE: Final = """
     INSERT INTO message (room_id, seq, message_id, identity, client_id, role, text, data, timestamp, request_id,
-        response_id, output_id, asker, question_id, target, request_type, streamed, failed, last_edited, extra)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        response_id, output_id, asker, question_id, target, request_type, streamed, failed, last_edited, extra,
+        selected)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 COUNT_IN: Final = "UPDATE room SET seq = max(seq, ?), messages = messages + 1 WHERE id = ? RETURNING messages"
 COUNT_OUT: Final = "UPDATE room SET seq = max(seq, ?), messages = messages - ? WHERE id = ?"
@@ -76,20 +77,36 @@ UPDATE_MESSAGE: Final = """
         failed = ?, last_edited = ?, extra = ?
     WHERE room_id = ? AND message_id = ?
 """
-DELETE_MESSAGE: Final = "DELETE FROM message WHERE room_id = ? AND message_id = ?"
+DELETE_MESSAGE: Final = "DELETE FROM message WHERE room_id = ? AND message_id = ? RETURNING selected, question_id"
+DESELECT: Final = """
+    UPDATE message SET selected = 0 WHERE room_id = ? AND question_id = ? AND role = 'assistant' AND message_id <> ?
+        AND coalesce(response_id, '') NOT IN (SELECT value FROM json_each(?))
+"""
+RESELECT: Final = """
+    UPDATE message SET selected = 1 WHERE id = (
+        SELECT id FROM message WHERE room_id = ?1 AND question_id = ?2 AND role = 'assistant'
+        ORDER BY failed, seq DESC LIMIT 1
+    ) AND NOT EXISTS (SELECT 1 FROM message WHERE room_id = ?1 AND question_id = ?2 AND selected = 1)
+"""
 CLEAR_MESSAGES: Final = """
     DELETE FROM message WHERE room_id = ? AND ((role = 'assistant' AND ?) OR (role <> 'assistant' AND ?))
 """
 _SELECT: Final = """
     SELECT room.name, room.uuid, m.seq, m.message_id, m.identity, m.client_id, m.role, m.text, m.data, m.timestamp,
         m.request_id, m.response_id, m.output_id, m.asker, m.question_id, m.target, m.request_type, m.streamed,
-        m.failed, m.last_edited, m.extra
+        m.failed, m.last_edited, m.extra, m.selected
     FROM message m JOIN room ON room.id = m.room_id WHERE room.uuid = ? AND
 """
 FIND_MESSAGE: Final = _SELECT + "m.message_id = ?"
 FIND_RESPONSE: Final = _SELECT + "m.response_id = ? ORDER BY m.seq LIMIT 1"
 FIND_MESSAGES: Final = _SELECT + "m.message_id IN (SELECT value FROM json_each(?)) ORDER BY m.seq"  # noqa: S608
+FIND_QUESTION: Final = (
+    _SELECT
+    + """m.identity = ? AND m.role NOT IN ('assistant', 'system') AND (m.request_id = ? OR m.text = ?)
+    ORDER BY m.request_id IS ? DESC, m.seq DESC LIMIT 1"""
+)
 LAST_MESSAGES: Final = _SELECT + "m.seq >= 0 ORDER BY m.seq DESC LIMIT ?"
+LAST_SELECTED: Final = _SELECT + "m.selected IS NOT 0 ORDER BY m.seq DESC LIMIT ?"
 MESSAGES_AFTER: Final = _SELECT + "m.seq > ? ORDER BY m.seq LIMIT ?"
 WEIGHTS: Final = """
     SELECT length(CAST(m.text AS BLOB)) + coalesce(length(m.data), 0) + coalesce(length(m.extra), 0)
@@ -97,6 +114,7 @@ WEIGHTS: Final = """
 """
 COUNT_MESSAGES: Final = """
     SELECT count(*) FROM message m JOIN room ON room.id = m.room_id WHERE room.uuid = ? AND m.seq > ?
+        AND (NOT ? OR m.selected IS NOT 0)
 """
 
 
@@ -142,7 +160,7 @@ def message_of(row: tuple[Any, ...]) -> Message:
     """A row of the ``SELECT``s above."""
     room, room_id, seq, message_id, identity, client_id, role, text, data, timestamp = row[:10]
     request_id, response_id, output_id, asker, question_id, target, request_type = row[10:17]
-    streamed, failed, last_edited, extra = row[17:]
+    streamed, failed, last_edited, extra, selected = row[17:]
     return Message(
         message_id=message_id,
         room=room,
@@ -159,6 +177,7 @@ def message_of(row: tuple[Any, ...]) -> Message:
         output_id=output_id,
         asker=asker,
         question_id=question_id,
+        selected=None if selected is None else bool(selected),
         target=from_json(target),
         request_type=request_type,
         streamed=bool(streamed),

@@ -108,8 +108,8 @@ class SqlRoomStore:
 class SqlMessageStore:
     _database: Database
 
-    def add_message(self, message: Message, keep: int) -> Deferred[None]:
-        return self._database.write(lambda c: _add_message(c, message, keep))
+    def add_message(self, message: Message, keep: int, beside: Sequence[str] = ()) -> Deferred[None]:
+        return self._database.write(lambda c: _add_message(c, message, keep, tuple(beside)))
 
     def update_message(self, message: Message, seq: int) -> Deferred[None]:
         return self._database.write(lambda c: _update_message(c, message, seq))
@@ -131,13 +131,23 @@ class SqlMessageStore:
 
         return self._database.read(find)
 
+    def find_question(self, room_id: str, identity: str, request_id: str, text: str) -> Deferred[Message | None]:
+        def find(connection: sqlite3.Connection) -> Message | None:
+            row = connection.execute(sql.FIND_QUESTION, (room_id, identity, request_id, text, request_id)).fetchone()
+            return None if row is None else sql.message_of(row)
+
+        return self._database.read(find)
+
     def find_messages(self, room_id: str, message_ids: Sequence[str]) -> Deferred[tuple[Message, ...]]:
         values = (room_id, orjson.dumps(list(message_ids)).decode())
         return self._database.read(lambda c: tuple(sql.message_of(row) for row in c.execute(sql.FIND_MESSAGES, values)))
 
-    def last_messages(self, room_id: str, limit: int, max_bytes: int | None = None) -> Deferred[tuple[Message, ...]]:
+    def last_messages(
+        self, room_id: str, limit: int, max_bytes: int | None = None, *, selected: bool = False
+    ) -> Deferred[tuple[Message, ...]]:
+        statement = sql.LAST_SELECTED if selected else sql.LAST_MESSAGES
         return self._database.read(
-            lambda c: tuple(reversed(_within(c.execute(sql.LAST_MESSAGES, (room_id, limit)), max_bytes)))
+            lambda c: tuple(reversed(_within(c.execute(statement, (room_id, limit)), max_bytes)))
         )
 
     def messages_after(
@@ -150,8 +160,9 @@ class SqlMessageStore:
     def message_weights(self, room_id: str) -> Deferred[tuple[int, ...]]:
         return self._database.read(lambda c: tuple(weight for (weight,) in c.execute(sql.WEIGHTS, (room_id,))))
 
-    def count_messages(self, room_id: str, after_seq: int) -> Deferred[int]:
-        return self._database.read(lambda c: int(c.execute(sql.COUNT_MESSAGES, (room_id, after_seq)).fetchone()[0]))
+    def count_messages(self, room_id: str, after_seq: int, *, selected: bool = False) -> Deferred[int]:
+        values = (room_id, after_seq, selected)
+        return self._database.read(lambda c: int(c.execute(sql.COUNT_MESSAGES, values).fetchone()[0]))
 
 
 @define(eq=False)
@@ -265,12 +276,16 @@ def _row_of(connection: sqlite3.Connection, room_id: str) -> int:
     return int(row[0])
 
 
-def _add_message(connection: sqlite3.Connection, message: Message, keep: int) -> None:
+def _add_message(connection: sqlite3.Connection, message: Message, keep: int, beside: tuple[str, ...]) -> None:
     row = _row_of(connection, message.room_id)
+    values = (*sql.message_values(message), message.selected)
     try:
-        connection.execute(sql.ADD_MESSAGE, (row, message.seq, message.message_id, *sql.message_values(message)))
+        connection.execute(sql.ADD_MESSAGE, (row, message.seq, message.message_id, *values))
     except sqlite3.IntegrityError as error:
         raise BadParameter("A message of that id or seq exists.") from error
+    if message.selected and message.question_id is not None:
+        others = orjson.dumps(beside).decode()
+        connection.execute(sql.DESELECT, (row, message.question_id, message.message_id, others))
     ((count,),) = connection.execute(sql.COUNT_IN, (message.seq, row)).fetchall()
     if count > keep:
         evicted = connection.execute(sql.EVICT, (row, count - keep)).rowcount
@@ -289,11 +304,15 @@ def _delete_messages(
     connection: sqlite3.Connection, room_id: str, wanted: tuple[str, ...], seq: int
 ) -> tuple[str, ...]:
     row = _row_of(connection, room_id)
-    deleted = tuple(
-        message_id for message_id in wanted if connection.execute(sql.DELETE_MESSAGE, (row, message_id)).rowcount
-    )
+    deleted = []
+    for message_id in wanted:
+        gone = connection.execute(sql.DELETE_MESSAGE, (row, message_id)).fetchall()
+        for selected, question_id in gone:
+            deleted.append(message_id)
+            if selected:
+                connection.execute(sql.RESELECT, (row, question_id))
     connection.execute(sql.COUNT_OUT, (seq, len(deleted), row))
-    return deleted
+    return tuple(deleted)
 
 
 def _clear_messages(connection: sqlite3.Connection, room_id: str, requests: bool, responses: bool, seq: int) -> int:

@@ -46,19 +46,20 @@ class HistoryService(RoomListener):
 
     # ------------------------------------------------------------------------------------------------------- writing
 
-    async def add(self, draft: Message) -> Message:
+    async def add(self, draft: Message, beside: Sequence[str] = ()) -> Message:
         """Number, date and store a message, then show it to the room (NEW_MESSAGE).
 
         Messages of a room are numbered in the order of the calls, and shown in that order.
 
         :param draft: with the ``room_id`` of the room that is meant, or "" for the one that has the name now.
+        :param beside: as in ``IMessageStore.add_message``.
         :raises RoomMissing: that room is gone.
         """
         room_id = draft.room_id or self._rooms.require(draft.room).id
         seq = self._rooms.next_seq(room_id)
         self._rooms.ensure_stored(room_id)
         message = evolve(draft, room_id=room_id, seq=seq, timestamp=draft.timestamp or self._world.timestamp())
-        await self._store.add_message(message, self.settings.value.max_messages_per_room)
+        await self._store.add_message(message, self.settings.value.max_messages_per_room, beside)
         self._show(room_id, messages.added(message), alias=self._aliases)
         self._listener.message_added(message)
         return message
@@ -102,15 +103,16 @@ class HistoryService(RoomListener):
     # ------------------------------------------------------------------------------------------------------- reading
 
     async def context(self, room: Room, only: str | None = None) -> tuple[Message, ...]:
-        """The last messages of a room, oldest first, as many as may be sent at once.
+        """The last messages of a room, oldest first, as many as may be sent at once; of several answers to one question
+        the selected one.
 
         :param only: keep just this identity's own thread: its messages and the answers to them (mode Separate).
         """
         limit, max_bytes = self.settings.value.context_forward_limit, self.settings.value.context_max_bytes
         if only is None:
-            return await self._store.last_messages(room.id, limit, max_bytes)
+            return await self._store.last_messages(room.id, limit, max_bytes, selected=True)
         recent = await self._store.last_messages(
-            room.id, self.settings.value.max_messages_per_room, LOOK_BACK * max_bytes
+            room.id, self.settings.value.max_messages_per_room, LOOK_BACK * max_bytes, selected=True
         )
         own = {m.message_id for m in recent if m.identity == only and not m.is_response}
         thread = [m for m in recent if m.identity == only or m.question_id in own]

@@ -72,8 +72,8 @@ class Snapshots(RoomListener):
 
     async def _send(self, due: Room) -> None:
         limit, max_bytes = self._settings.value.context_snapshot_max, self._settings.value.context_max_bytes
-        newest = await self._store.last_messages(due.id, limit, max_bytes)
-        total = await self._store.count_messages(due.id, 0)
+        newest = await self._store.last_messages(due.id, limit, max_bytes, selected=True)
+        total = await self._store.count_messages(due.id, 0, selected=True)
         room = self._rooms.current(due)
         if room is None:
             return

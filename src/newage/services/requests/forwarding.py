@@ -74,6 +74,7 @@ class Forwarder:
                 text=merge_text([*(each.text for _, each in merged), said.text]) if merged else said.text,
                 context=context,
                 request_type=request.ask.request_type,
+                action=request.ask.action,
                 question=question,
             )
         )

@@ -14,7 +14,14 @@ from twisted.python.failure import Failure
 from newage.dialect import requests
 from newage.dialect.messages import carried_bytes
 from newage.domain.model import Caller, Message, RequestMode, Role, Room
-from newage.domain.policy import MUTED, Verdict, administers, default_targets, effective_role, may_read
+from newage.domain.policy import (
+    MUTED,
+    Verdict,
+    administers,
+    default_targets,
+    effective_role,
+    may_read,
+)
 from newage.domain.request import Accepted, Ask, Request, RoomQueue, Waiting
 from newage.errors import (
     ClientMissing,
@@ -30,6 +37,7 @@ from newage.services.history.log import HistoryService
 from newage.services.requests.forwarding import Forwarder
 from newage.services.requests.ledger import RequestLedger
 from newage.services.requests.limits import RequestSettings
+from newage.services.requests.questions import Questions
 from newage.services.requests.rates import RequestRates
 from newage.services.requests.sending import Sender
 from newage.services.rooms.assignments import AssignmentService
@@ -56,6 +64,7 @@ class RequestService(RoomListener):
     _rooms: RoomRegistry
     _assignments: AssignmentService
     _history: HistoryService
+    _questions: Questions
     _ledger: RequestLedger
     _sender: Sender
     _forwarder: Forwarder
@@ -95,7 +104,9 @@ class RequestService(RoomListener):
         """
         room = self._check(caller, ask)
         role = self._role(caller, room, ask)
-        request = await self._record(caller, ask, room, role)
+        request = await (
+            self._ask_again(caller, ask, room, role) if ask.again else self._record(caller, ask, room, role)
+        )
         try:
             now = self._rooms.current(room)  # storing took a while
             if now is None:
@@ -114,6 +125,7 @@ class RequestService(RoomListener):
             room=room.name,
             state=request.state,
             waiting=waiting,
+            again=request.again,
         )
 
     def _check(self, caller: Caller, ask: Ask) -> Room:
@@ -126,7 +138,7 @@ class RequestService(RoomListener):
             raise NotAuthorised(MUTED)
         if room is None or not may_read(caller, room):
             raise RoomDenied("Invalid or unauthorized target room.")
-        if ask.request_id is None or not ask.text:
+        if ask.request_id is None or not (ask.text or ask.again):
             raise InvalidRequest("Invalid LLM request data.")
         size = carried_bytes(ask.text, ask.data, ask.extra)
         if size > self.settings.value.max_request_bytes:
@@ -155,7 +167,6 @@ class RequestService(RoomListener):
 
     async def _record(self, caller: Caller, ask: Ask, room: Room, role: Role) -> Request:
         """Enter the request and store its message; the id is taken from the first moment on."""
-        assert ask.request_id is not None  # _check refused its absence
         targets = ask.targets if ask.targets is None or len(ask.targets) != 1 else ask.targets[0]
         draft = Message(
             message_id=self._world.new_id(),
@@ -172,21 +183,7 @@ class RequestService(RoomListener):
             request_type=ask.request_type,
             extra=ask.extra,
         )
-        now = self._world.clock.seconds()
-        request = Request(
-            request_id=ask.request_id,
-            identity=caller.identity,
-            client_id=caller.client_id,
-            room=room.name,
-            room_id=room.id,
-            role=role,
-            mode=room.mode,
-            message_id=draft.message_id,
-            ask=ask.wishes,
-            created_at=now,
-            active_at=now,
-        )
-        self._ledger.enter(request)
+        request = self._enter(caller, ask, room, role, draft.message_id)
         try:
             await self._history.add(draft)
         except CancelledError:
@@ -198,6 +195,42 @@ class RequestService(RoomListener):
             raise NewAgeError("Failed to record request message.") from error
         return request
 
+    def _enter(self, caller: Caller, ask: Ask, room: Room, role: Role, message_id: str) -> Request:
+        assert ask.request_id is not None  # _check refused its absence
+        now = self._world.clock.seconds()
+        request = Request(
+            request_id=ask.request_id,
+            identity=caller.identity,
+            client_id=caller.client_id,
+            room=room.name,
+            room_id=room.id,
+            role=role,
+            mode=room.mode,
+            message_id=message_id,
+            ask=ask.wishes,
+            created_at=now,
+            active_at=now,
+        )
+        self._ledger.enter(request)
+        return request
+
+    async def _ask_again(self, caller: Caller, ask: Ask, room: Room, role: Role) -> Request:
+        """One more answer to a question that is stored (A19); what nobody asked before is asked now.
+
+        :raises NotFound: no such message. :raises NotAuthorised: it is not the caller's to ask again.
+        """
+        request = self._enter(caller, ask, room, role, "")
+        try:
+            question = await self._questions.asked_again(caller, ask, room)
+        except BaseException:
+            self._ledger.forget(request)
+            raise
+        if question is None:
+            self._ledger.forget(request)
+            return await self._record(caller, ask, room, role)
+        request.ask_again(question.message_id, question.identity)
+        return request
+
     # ---------------------------------------------------------------------------------------------------------- modes
 
     async def _act(self, caller: Caller, request: Request, room: Room) -> Waiting | None:
@@ -205,12 +238,12 @@ class RequestService(RoomListener):
         verdict = request.decide(room.mode)
         if not request.live:  # who said it left or was muted meanwhile
             pass
-        elif verdict is Verdict.QUEUE:
+        elif verdict is Verdict.QUEUE and not request.again:
             queue = self._queues.setdefault(room.id, self._new_queue())
             for dropped in queue.push(request):
                 self._ledger.end(dropped, "expired")
             return self._waits(request, "host", len(queue))
-        elif verdict is not Verdict.FORWARD:
+        elif verdict is not Verdict.FORWARD and not request.again:
             self._ledger.end(request, verdict.value)
         else:
             await self._forward_with_queue(caller, request, room)
@@ -232,7 +265,8 @@ class RequestService(RoomListener):
         """Forward, in Default mode merged with what waits in the queue (contract 5.4)."""
         targets = self._targets(request, room.name, exempt=administers(caller))
         waiting: list[Request] = []
-        if room.mode in (RequestMode.DEFAULT, RequestMode.HOST_SUBMIT) and room.id in self._queues:
+        hosted = room.mode in (RequestMode.DEFAULT, RequestMode.HOST_SUBMIT)
+        if hosted and not request.again and room.id in self._queues:
             waiting = self._queues.pop(room.id).take_for_merge()
         request.route(targets, waiting)
         for entry in waiting:

@@ -71,7 +71,7 @@ class Sender:
         room = self._rooms.with_id(request.room_id)
         if room is None:  # it is being deleted; whoever waits is told by that
             return
-        only = request.identity if request.mode is RequestMode.SEPARATE else None
+        only = (request.thread or request.identity) if request.mode is RequestMode.SEPARATE else None
         context = await self._history.context(room, only)
         ids = [*(entry.message_id for entry in request.merged), request.message_id]
         said = await self._history.said(request.room_id, ids)

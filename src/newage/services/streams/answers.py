@@ -120,7 +120,7 @@ class AnswerService:
             text = answer.text
             answer.message = await self._history.replace(evolve(answer.message, text=text, data=text))
             return
-        answer.message = message = await self._history.add(self._draft(answer, streamed=True))
+        answer.message = message = await self._add(answer, self._draft(answer, streamed=True))
         self._announce(answer, message)
 
     async def _store_failed(self, answer: Answer) -> None:
@@ -128,12 +128,19 @@ class AnswerService:
             text = answer.text
             await self._history.replace(evolve(answer.message, text=text, data=text, failed=True))
         else:
-            answer.message = await self._history.add(evolve(self._draft(answer, streamed=True), failed=True))
+            answer.message = await self._add(answer, evolve(self._draft(answer, streamed=True), failed=True))
 
     async def _store_answer(self, answer: Answer) -> None:
-        answer.message = message = await self._history.add(self._draft(answer, streamed=False))
+        answer.message = message = await self._add(answer, self._draft(answer, streamed=False))
         await self._show_answer(answer, answer.text)
         self._announce(answer, message)
+
+    async def _add(self, answer: Answer, draft: Message) -> Message:
+        """To a question that was asked again it is the one that counts from now on, unless it failed (A19)."""
+        if not answer.request.again:
+            return await self._history.add(draft)
+        beside = () if draft.failed else answer.request.draft(draft.response_id or "")
+        return await self._history.add(evolve(draft, selected=not draft.failed), beside)
 
     async def _show_answer(self, answer: Answer, text: str) -> None:
         """``message`` of type 0 to the room."""
