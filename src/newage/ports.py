@@ -220,8 +220,11 @@ class IRoomListener(Interface):
     def member_left(room: Room, identity: str, reason: str) -> None:
         """``room`` no longer holds the member; reason: leave, kick, remove or disconnect (its retention is over)."""
 
+    def member_came(room: Room, identity: str, rejoin: bool) -> None:
+        """It is there again (``rejoin``), or has become a member by being there, which no history tells (A26)."""
+
     def master_changed(room: Room, master: str) -> None:
-        """Whoever was master left, and this member is it now; after ``member_left``."""
+        """Whoever was master left, and this member is it now: after ``member_left``, or when it came back (A25)."""
 
     def role_changed(room: Room, identity: str, role: Role) -> None:
         """Staff changed roles, and this member has another one; once for each of them."""

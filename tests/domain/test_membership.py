@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newage.domain.membership import role_is_open, tidy, valid_room_name, with_member, with_role, without_member
+from newage.domain.membership import (
+    role_is_open,
+    tidy,
+    valid_room_name,
+    with_master,
+    with_member,
+    with_role,
+    without_member,
+)
 from newage.domain.model import Role, Room, RoomKind, Term
 
 G, S, MAN, MAS = Role.GUEST, Role.SPECIAL, Role.MANAGER, Role.MASTER
@@ -20,6 +30,12 @@ def everybody(who: str) -> bool:
 
 def nobody(who: str) -> bool:
     return False
+
+
+def roles_with(room: Room, who: str, role: Role, online: Callable[[str], bool]) -> dict[str, Role]:
+    changed = with_role(room, who, role, online)
+    assert changed is not None
+    return dict(changed.members)
 
 
 @pytest.mark.parametrize("name", ["a", "Die Runde", "x" * 128, "a/b", "日本"])
@@ -78,16 +94,35 @@ def test_a_room_that_is_somebodys_waits_for_him() -> None:
 
 def test_the_former_master_becomes_a_manager() -> None:
     room = Room(name="r", members={"ann": MAS, "bob": G})
-    assert dict(with_role(room, "bob", MAS, everybody).members) == {"ann": MAN, "bob": MAS}
+    assert roles_with(room, "bob", MAS, everybody) == {"ann": MAN, "bob": MAS}
     assert with_role(room, "ann", MAS, everybody) == room
 
 
 def test_who_was_demoted_is_not_the_next_master() -> None:
     room = Room(name="r", members={"ann": MAS, "bob": G})
-    assert dict(with_role(room, "ann", MAN, everybody).members) == {"ann": MAN, "bob": MAS}
-    assert dict(with_role(room, "ann", MAN, nobody).members) == {"ann": MAN, "bob": G}
-    alone = evolve(room, members={"ann": MAS})
-    assert dict(with_role(alone, "ann", G, everybody).members) == {"ann": G}
+    assert roles_with(room, "ann", MAN, everybody) == {"ann": MAN, "bob": MAS}
+
+
+def test_where_nobody_else_is_there_the_master_stays_it() -> None:
+    room = Room(name="r", members={"ann": MAS, "bob": G})
+    assert with_role(room, "ann", MAN, "ann".__eq__) is None
+    assert with_role(room, "ann", MAN, nobody) is None
+    assert with_role(evolve(room, members={"ann": MAS}), "ann", G, everybody) is None
+    assert roles_with(room, "bob", MAS, nobody) == {"ann": MAN, "bob": MAS}
+    assert roles_with(room, "bob", S, nobody) == {"ann": MAS, "bob": S}
+
+
+def test_who_is_there_inherits_a_group_room_without_a_master() -> None:
+    room = Room(name="r", members={"ann": G, "bob": S, "cid": G})
+    assert with_master(room, "cid".__eq__).master == "cid"
+    assert with_master(room, everybody).master == "bob"
+    assert with_master(room, nobody) is room
+    assert roles_with(room, "ann", S, everybody) == {"ann": MAS, "bob": S, "cid": G}
+    settled = evolve(room, members={"ann": MAS, "bob": S})
+    assert with_master(settled, everybody) is settled
+    monitors = evolve(room, kind=RoomKind.MONITOR)
+    assert with_master(monitors, everybody) is monitors
+    assert roles_with(monitors, "ann", S, everybody) == {"ann": S, "bob": S, "cid": G}
 
 
 @given(
@@ -100,7 +135,7 @@ def test_a_group_room_with_somebody_in_it_has_one_master(
 ) -> None:
     room = Room(name="r", members={"ann": MAS, **dict(zip(PEOPLE[1:], roles, strict=True))})
     for who, role in changes:
-        room = with_role(room, who, role, everybody)
+        room = with_role(room, who, role, everybody) or room
         assert len(room.with_role(MAS)) == 1
         assert set(room.members) == set(PEOPLE)
     for who in leavers:

@@ -25,6 +25,7 @@ ARGUMENTS = {
     "identity": "web1",
     "role": Role.GUEST,
     "reason": "kick",
+    "rejoin": True,
     "master": "web1",
     "by": "boss",
 }

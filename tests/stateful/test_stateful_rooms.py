@@ -65,6 +65,7 @@ class RoomsAndRoles(RuleBasedStateMachine):
         self.gone_at: dict[str, float] = {}  # of whom something is kept
         self.emptied: dict[str, float] = {}
         self.next_sweep = float(SWEEP)
+        self.views: dict[tuple[str, str], set[str]] = {}  # (socket, room) -> who is there, as the events say
         for who in PEOPLE:
             self.come(who)
 
@@ -80,6 +81,9 @@ class RoomsAndRoles(RuleBasedStateMachine):
         self.kit.connect(who, "/llm", client_type=kind, incremental=True)
         self.online[who] = HandSocket(self.kit, self.kit.connect(who, "/rooms", client_type=kind))
         self.gone_at.pop(who, None)
+        for room in self.model.values():
+            if who in room.members:
+                self.fill_throne(room)
 
     def role(self, name: str, who: str) -> str | None:
         room = self.model.get(name)
@@ -105,10 +109,7 @@ class RoomsAndRoles(RuleBasedStateMachine):
         del room.members[who]
         if forgotten:
             room.muted.pop(who, None)
-        if room.master is None:
-            heir = self.heir(room)
-            if heir is not None:
-                room.members[heir] = "master"
+        self.fill_throne(room)
         if not room.members:
             self.emptied[name] = self.kit.clock.seconds()
 
@@ -166,8 +167,16 @@ class RoomsAndRoles(RuleBasedStateMachine):
             self.enter(name, actor, "guest")
 
     def enter(self, name: str, who: str, role: str) -> None:
-        self.model[name].members[who] = role
+        room = self.model[name]
+        room.members[who] = role
         self.emptied.pop(name, None)
+        self.fill_throne(room)
+
+    def fill_throne(self, room: ModelRoom, *, but: str | None = None) -> None:
+        """While somebody is there, somebody is master."""
+        heir = self.heir(room, but=but)
+        if room.master is None and heir is not None:
+            room.members[heir] = "master"
 
     @precondition(lambda self: self.online)
     @rule(data=st.data(), name=names)
@@ -199,9 +208,12 @@ class RoomsAndRoles(RuleBasedStateMachine):
         else:
             assert outcome[0] == "ok"
             given = role if self.is_staff(name, actor) else "guest"
-            self.enter(name, whom, "manager" if given == "master" else given)
             if given == "master":
+                self.model[name].members[whom] = given = "manager"
                 self.crown(name, whom)
+            else:
+                self.enter(name, whom, given)
+            self.emptied.pop(name, None)
 
     @precondition(lambda self: self.online)
     @rule(data=st.data(), name=names, whom=people)
@@ -247,16 +259,17 @@ class RoomsAndRoles(RuleBasedStateMachine):
         if not (self.commands(name, actor, whom) and (low or actor == ADMIN or self.role(name, actor) == "master")):
             assert outcome == ("error", "Unauthorized")
             return
-        assert outcome[0] == "ok"
         room = self.model[name]
+        if room.master == whom and role != "master" and self.heir(room, but=whom) is None:
+            assert outcome == ("error", "Failed to set member role: nobody else is here to be master of this room.")
+            return
+        assert outcome[0] == "ok"
         if role == "master":
             self.crown(name, whom)
             return
+        demoted = whom if room.master == whom else None
         room.members[whom] = role
-        if room.master is None:
-            heir = self.heir(room, but=whom)
-            if heir is not None:
-                room.members[heir] = "master"
+        self.fill_throne(room, but=demoted)
 
     # ------------------------------------------------------------------------------------------------ mutes
 
@@ -337,6 +350,27 @@ class RoomsAndRoles(RuleBasedStateMachine):
             assert sum(role.wire == "master" for role in room.members.values()) <= 1
             if room.kind is RoomKind.PERSONAL:
                 assert room.master in (room.name, None)
+            if room.kind is RoomKind.GROUP and any(map(self.kit.sessions.is_online, room.members)):
+                assert room.master is not None
+
+    @invariant()
+    def who_follows_the_events_knows_who_is_there(self) -> None:
+        """Beginning with the list at his coming, the events of /rooms tell everybody who is there with him (A26)."""
+        new, self.kit.outbox.sent[:] = list(self.kit.outbox.sent), []
+        for sent in new:
+            body = sent.body if sent.event in ("MEMBER_JOINED", "MEMBER_LEFT") else {}
+            view = self.views.get((sent.sid, body.get("roomName", "")))
+            if view is None:
+                continue
+            there = sent.event == "MEMBER_JOINED" and body.get("online", True)
+            (view.add if there else view.discard)(body["identity"])
+        kept, self.views = self.views, {}
+        for who, socket in self.online.items():
+            for name in self.kit.rooms.rooms_of(who):
+                there = set(filter(self.kit.sessions.is_online, self.kit.rooms.require(name).members))
+                place = (socket.sid, name)
+                assert kept.get(place, there) == there, (who, name)
+                self.views[place] = there
 
     @invariant()
     def the_store_holds_what_memory_holds(self) -> None:

@@ -28,8 +28,14 @@ def _who(room: Room, who: Session) -> Body:
 # -------------------------------------------------------------------------------------------------------------- notices
 
 
-def joined(room: Room, who: Session, role: Role) -> Event:
-    return Event("MEMBER_JOINED", {**_who(room, who), "role": role.wire}, NOTICES)
+def joined(room: Room, who: Session, role: Role, *, rejoin: bool = False, online: bool = True) -> Event:
+    """:param rejoin: it was a member, and away (A26). :param online: it is there; else somebody absent was added."""
+    body = {**_who(room, who), "role": role.wire}
+    if rejoin:
+        body["rejoin"] = True
+    if not online:
+        body["online"] = False
+    return Event("MEMBER_JOINED", body, NOTICES)
 
 
 def left(room: Room, who: Session, reason: str) -> Event:

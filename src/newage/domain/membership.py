@@ -55,6 +55,12 @@ def with_member(room: Room, identity: str, role: Role, client_id: str | None) ->
     return evolve(room, members={**room.members, identity: role}, clients=clients)
 
 
+def with_master(room: Room, online: Callable[[str], bool]) -> Room:
+    """A group room with somebody in it who is there has a master (A25): who is next, if it has none."""
+    heir = successor(room, online) if room.kind is RoomKind.GROUP and room.master is None else None
+    return room if heir is None else evolve(room, members={**room.members, heir: Role.MASTER})
+
+
 def without_member(room: Room, identity: str, online: Callable[[str], bool], *, forget_mute: bool) -> Room:
     """The room after that member left; a group room that lost its master has the next one.
 
@@ -62,25 +68,22 @@ def without_member(room: Room, identity: str, online: Callable[[str], bool], *, 
     """
     members = {who: role for who, role in room.members.items() if who != identity}
     muted = {who: term for who, term in room.muted.items() if who != identity or not forget_mute}
-    left = tidy(evolve(room, members=members, muted=muted))
-    if room.kind is not RoomKind.GROUP or left.master is not None:
-        return left
-    heir = successor(left, online)
-    return left if heir is None else evolve(left, members={**members, heir: Role.MASTER})
+    return with_master(tidy(evolve(room, members=members, muted=muted)), online)
 
 
-def with_role(room: Room, identity: str, role: Role, online: Callable[[str], bool]) -> Room:
+def with_role(room: Room, identity: str, role: Role, online: Callable[[str], bool]) -> Room | None:
     """The room after that member got this role: there is one master, and a group room that lost its own has another.
 
     The former master becomes a manager; who has just been demoted is not the next one.
+
+    :return: None: nobody else is there to be master, so that the one there is stays it (A25).
     """
     members = {**room.members, identity: role}
     former = room.master
     if role is Role.MASTER and former is not None and former != identity:
         members[former] = Role.MANAGER
-    if room.kind is RoomKind.GROUP and Role.MASTER not in members.values():
-        others = evolve(room, members={who: has for who, has in members.items() if who != identity})
-        heir = successor(others, online)
-        if heir is not None:
-            members[heir] = Role.MASTER
-    return evolve(room, members=members)
+    changed = evolve(room, members=members)
+    if former != identity or role is Role.MASTER or room.kind is not RoomKind.GROUP:
+        return with_master(changed, online)
+    heir = successor(changed, lambda who: who != identity and online(who))
+    return None if heir is None else evolve(changed, members={**members, heir: Role.MASTER})

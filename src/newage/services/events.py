@@ -52,6 +52,9 @@ class RoomListener:
     def member_left(self, room: Room, identity: str, reason: str) -> None:
         pass
 
+    def member_came(self, room: Room, identity: str, rejoin: bool) -> None:
+        pass
+
     def master_changed(self, room: Room, master: str) -> None:
         pass
 
@@ -165,6 +168,10 @@ class RoomEvents:
     def member_left(self, room: Room, identity: str, reason: str) -> None:
         for listener in self._listeners:
             listener.member_left(room, identity, reason)
+
+    def member_came(self, room: Room, identity: str, rejoin: bool) -> None:
+        for listener in self._listeners:
+            listener.member_came(room, identity, rejoin)
 
     def master_changed(self, room: Room, master: str) -> None:
         for listener in self._listeners:

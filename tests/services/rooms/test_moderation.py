@@ -227,12 +227,22 @@ def test_a_master_who_steps_down_is_followed_by_the_oldest_manager_online(hub: K
     assert changed == {"mas", "mate"}
 
 
-def test_a_master_who_steps_down_where_nobody_else_is_leaves_it_without(hub: Kit) -> None:
-    result_of(hub.rooms.create("alone", hub.caller(hub.sessions.sids("out", "/")[0]).session))
-    result_of(set_role(hub, "admin", "out", Role.GUEST, "alone"))
-    assert dict(hub.rooms.require("alone").members) == {"out": Role.GUEST}
-    result_of(set_role(hub, "admin", "out", Role.MASTER, "alone"))
-    assert hub.rooms.require("alone").master == "out"
+@pytest.mark.parametrize("actor", ["admin", "out"])
+def test_where_nobody_else_is_there_nobody_takes_the_crown_away(hub: Kit, actor: str) -> None:
+    """The only member, or the only one who is there, stays master, and is told why (A25)."""
+    alone = hub.rooms.create("alone", hub.caller(hub.sessions.sids("out", "/")[0]).session)
+    result_of(alone)
+    for _ in range(2):
+        refused = failure_of(set_role(hub, actor, "out", Role.GUEST, "alone"))
+        assert isinstance(refused, RoomDenied)
+        assert str(refused) == "Failed to set member role: nobody else is here to be master of this room."
+        assert hub.rooms.require("alone").master == "out"
+        if "mate" not in hub.rooms.require("alone").members:
+            result_of(hub.rooms.add("alone", "mate"))
+            hub.disconnect_all("mate")
+            hub.clock.advance(2)
+    result_of(set_role(hub, actor, "mate", Role.MASTER, "alone"))  # by name it can be given to who is away
+    assert dict(hub.rooms.require("alone").members) == {"out": Role.MANAGER, "mate": Role.MASTER}
 
 
 @pytest.mark.parametrize("actor", ["admin", "mas"])

@@ -68,6 +68,76 @@ def test_the_default_namespace_hears_the_same(kit: Kit, sids: dict[str, str]) ->
     ]
 
 
+def left_and_joined(kit: Kit, sid: str) -> list[tuple[Any, ...]]:
+    """The comings and goings that a socket heard of."""
+    heard = kit.outbox.got(sid, "MEMBER_JOINED", "MEMBER_LEFT")
+    return [(sent.event[7:], sent.body["identity"], sent.body.get("rejoin")) for sent in heard]
+
+
+def test_who_comes_back_is_announced_as_his_going_was(kit: Kit, sids: dict[str, str]) -> None:
+    """After the grace, not before it, and once for a session, whatever its sockets (A26)."""
+    gone = "client-gue-1"
+    again = kit.connect("client-gue", "/", identity=gone)
+    kit.disconnect(sids["gue"])
+    kit.connect("client-gue", "/rooms", identity=gone)  # a switch of sockets
+    kit.disconnect(again)
+    assert left_and_joined(kit, sids["mas"]) == []
+    kit.disconnect_all(gone)
+    kit.clock.advance(1)
+    kit.connect("client-gue", "/rooms", identity=gone)  # within the grace
+    assert left_and_joined(kit, sids["mas"]) == []
+    kit.disconnect_all(gone)
+    kit.clock.advance(2)
+    kit.connect("client-gue", "/llm", identity=gone)
+    kit.connect("client-gue", "/rooms", identity=gone)
+    assert left_and_joined(kit, sids["mas"]) == [("LEFT", gone, None), ("JOINED", gone, True)]
+    (joined,) = kit.outbox.bodies(sids["man"], "MEMBER_JOINED")
+    assert joined == {
+        "clientId": "client-gue",
+        "identity": gone,
+        "roomName": "lounge",
+        "roomId": kit.room_id("lounge"),
+        "role": "guest",
+        "rejoin": True,
+    }
+
+
+def test_guests_of_an_own_room_hear_that_its_owner_is_back(kit: Kit) -> None:
+    kit.connect("ann")
+    guest = kit.connect("bob", "/rooms")
+    result_of(kit.rooms.add("ann", "bob"))
+    kit.disconnect_all("ann")
+    kit.clock.advance(2)
+    kit.outbox.clear()
+    kit.connect("ann")
+    assert left_and_joined(kit, guest) == [("JOINED", "ann", True)]
+
+
+def test_administrators_hear_of_each_other(kit: Kit) -> None:
+    first = kit.connect("mon", "/rooms", client_type="monitor")
+    kit.connect("mon-2", "/rooms", client_type="monitor")
+    kit.disconnect_all("mon-2")
+    kit.clock.advance(2)
+    kit.connect("mon-2", "/rooms", client_type="monitor")
+    assert left_and_joined(kit, first) == [
+        ("JOINED", "mon-2", None),
+        ("LEFT", "mon-2", None),
+        ("JOINED", "mon-2", True),
+    ]
+
+
+def test_who_is_added_while_away_is_not_announced_as_there(kit: Kit, sids: dict[str, str]) -> None:
+    kit.connect("away")
+    kit.group("hall", "away")
+    kit.disconnect_all("away")
+    kit.clock.advance(2)
+    result_of(kit.rooms.add("lounge", "away"))
+    (joined,) = kit.outbox.bodies(sids["mas"], "MEMBER_JOINED")
+    assert joined["online"] is False
+    kit.connect("away")
+    assert left_and_joined(kit, sids["mas"])[-1] == ("JOINED", "away", True)
+
+
 def test_the_creator_hears_that_he_is_master(kit: Kit) -> None:
     sid = kit.connect("ann", "/rooms")
     kit.group("lounge", "ann")

@@ -262,6 +262,72 @@ def test_without_managers_a_special_inherits_then_a_guest_then_nobody(kit: Kit) 
         assert kit.rooms.require("lounge").master == heir
 
 
+def test_who_enters_a_room_without_a_master_is_it(kit: Kit) -> None:
+    """Whose members are all away, or gone (A25)."""
+    for name in ("ann", "away", "bob", "cid"):
+        kit.connect(name)
+    kit.group("lounge", "ann", away=Role.GUEST)
+    kit.disconnect_all("away")
+    kit.clock.advance(2)
+    result_of(kit.rooms.remove("lounge", "ann", "leave"))
+    assert kit.rooms.require("lounge").master is None
+    result_of(kit.rooms.add("lounge", "bob"))
+    kit.group("hall", "ann")
+    result_of(kit.rooms.remove("hall", "ann", "leave"))
+    result_of(kit.rooms.add("hall", "cid", Role.SPECIAL))
+    result_of(kit.rooms.add("hall", "bob"))
+    assert (kit.rooms.require("lounge").master, kit.rooms.require("hall").master) == ("bob", "cid")
+    assert stored_members(kit, "hall") == members(kit, "hall")
+
+
+def test_who_comes_back_to_a_room_without_a_master_inherits_it(kit: Kit) -> None:
+    """After a restart, too; it is stored, and he is told (A25)."""
+    for name in ("ann", "bob", "cid"):
+        kit.connect(name)
+    kit.group("lounge", "ann", bob=Role.GUEST, cid=Role.MANAGER)
+    for name in ("bob", "cid"):
+        kit.disconnect_all(name)
+    kit.clock.advance(2)
+    result_of(kit.rooms.remove("lounge", "ann", "leave"))
+    kit.close()
+    later = Kit(with_stores_of=kit)
+    back = later.connect("bob", "/rooms")
+    assert dict(later.rooms.require("lounge").members) == {"bob": Role.MASTER, "cid": Role.MANAGER}
+    assert stored_members(later, "lounge") == members(later, "lounge")
+    assert [body["role"] for body in later.outbox.bodies(back, "MEMBER_ROLE_CHANGED")] == ["master"]
+    later.connect("cid")
+    assert later.rooms.require("lounge").master == "bob"
+    later.close()
+
+
+def test_an_inherited_room_that_cannot_be_stored_has_its_master_all_the_same(kit: Kit) -> None:
+    for name in ("ann", "bob"):
+        kit.connect(name)
+    kit.group("lounge", "ann", bob=Role.GUEST)
+    kit.disconnect_all("bob")
+    kit.clock.advance(2)
+    result_of(kit.rooms.remove("lounge", "ann", "leave"))
+    kit.gate.broken = True
+    kit.connect("bob")
+    assert kit.rooms.require("lounge").master == "bob"
+
+
+def test_an_inherited_room_that_is_deleted_meanwhile_is_gone(kit: Kit) -> None:
+    for name in ("ann", "bob"):
+        kit.connect(name)
+    kit.group("lounge", "ann", bob=Role.GUEST)
+    kit.disconnect_all("bob")
+    kit.clock.advance(2)
+    result_of(kit.rooms.remove("lounge", "ann", "leave"))
+    kit.gate.shut = True
+    kit.connect("bob")
+    deleting = Deferred.fromCoroutine(kit.rooms.delete("lounge"))
+    kit.gate.open()
+    result_of(deleting)
+    assert kit.rooms.get("lounge") is None
+    assert "lounge" not in {kept.room.name for kept in kit.room_store.rooms.values()}
+
+
 def test_the_heir_is_told(kit: Kit) -> None:
     kit.connect("ann")
     bob = kit.connect("bob", "/rooms")

@@ -19,8 +19,15 @@ class RoomNotices(RoomListener):
         self._aliases = aliases
 
     def member_joined(self, room: Room, identity: str, role: Role) -> None:
-        self._publish(rooms.joined(room, self._who(room, identity), role), Audience.room(room.name))
+        who, online = self._who(room, identity), self._sessions.is_online(identity)
+        self._publish(rooms.joined(room, who, role, online=online), Audience.room(room.name))
         self.role_changed(room, identity, role)
+
+    def member_came(self, room: Room, identity: str, rejoin: bool) -> None:
+        """Whoever was told that it went, and whoever has seen it in no list yet, hears that it is there (A26)."""
+        if len(room.members) > 1:
+            who, role = self._who(room, identity), room.members[identity]
+            self._publish(rooms.joined(room, who, role, rejoin=rejoin), Audience.room(room.name))
 
     def master_changed(self, room: Room, master: str) -> None:
         self.role_changed(room, master, Role.MASTER)

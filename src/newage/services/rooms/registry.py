@@ -15,7 +15,15 @@ from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.logger import Logger
 
-from newage.domain.membership import role_is_open, tidy, valid_room_name, with_member, with_role, without_member
+from newage.domain.membership import (
+    role_is_open,
+    tidy,
+    valid_room_name,
+    with_master,
+    with_member,
+    with_role,
+    without_member,
+)
 from newage.domain.model import MONITOR_ROOM, Caller, Kind, RequestMode, Role, Room, RoomKind, Session
 from newage.errors import AlreadyMember, InvalidRequest, NotMember, RoomDenied, RoomExists, RoomMissing, Unavailable
 from newage.ports import IOutbox, IRoomListener, IRoomStore
@@ -27,6 +35,8 @@ from newage.services.sessions.names import Names
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
 from newage.settings import Live
+
+STAYS_MASTER = "Failed to set member role: nobody else is here to be master of this room."
 
 
 class RoomRegistry:
@@ -222,18 +232,20 @@ class RoomRegistry:
             raise AlreadyMember("Already a member of this room.")
         if len(room.members) >= self._settings.value.max_members_per_room:
             raise Unavailable("Failed to join room")
-        changed = with_member(room, identity, role, self.client_of(identity))
+        entered = with_member(room, identity, role, self.client_of(identity))
+        changed = with_master(entered, self._sessions.is_online)
         await self._commit(room, changed)
         self._transport.enter(name, identity)
-        self.events.member_joined(changed, identity, role)
+        self.events.member_joined(changed, identity, changed.members[identity])
         return changed
 
     def add_silently(self, name: str, identity: str, role: Role) -> None:
-        """Without a word to anybody, and without storing it; a member already is fine."""
+        """Without a word in the history, and without storing it; a member already is fine."""
         room = self._rooms[name]
         if identity not in room.members:
             self._put(with_member(room, identity, role, self.client_of(identity)))
             self._transport.enter(name, identity)
+            self.events.member_came(self._rooms[name], identity, False)
 
     async def remove(self, name: str, identity: str, reason: str) -> Room:
         """End a membership; the master's place is filled again (contract 4.2, 4.3).
@@ -255,6 +267,20 @@ class RoomRegistry:
             self.events.master_changed(changed, changed.master)
         return changed
 
+    def came_back(self, name: str, identity: str) -> None:
+        """A member is there again: if the room has no master, he is it (A25)."""
+        room = self._rooms[name]
+        changed = with_master(room, self._sessions.is_online)
+        self._put(changed)
+        self.events.member_came(changed, identity, True)
+        if changed is not room:
+            Deferred.fromCoroutine(self._inherited(changed)).addErrback(self.not_stored, name)
+
+    async def _inherited(self, room: Room) -> None:
+        changed = await self.change_anyway(room)
+        if changed.master is not None:
+            self.events.master_changed(changed, changed.master)
+
     def _forgets_mute(self, room: Room, identity: str, reason: str) -> bool:
         """Not of who leaves and comes back: an open room could be left just for that.
 
@@ -269,13 +295,16 @@ class RoomRegistry:
     async def give_role(self, room: Room, identity: str, role: Role) -> Room:
         """Change a member's role, and those of others by that (contract 4.2).
 
-        :raises RoomDenied: nobody else may be master there, or its owner nothing else. :raises NotMember: it is none.
+        :raises RoomDenied: nobody else may be master there, or its owner nothing else; or nobody else is there to be it
+            (A25). :raises NotMember: it is none.
         """
         if identity not in room.members:
             raise NotMember("Not a member of this room.")
         if not role_is_open(room, identity, role):
             raise RoomDenied("Failed to set member role")
         changed = with_role(room, identity, role, self._sessions.is_online)
+        if changed is None:
+            raise RoomDenied(STAYS_MASTER)
         await self._commit(room, changed)
         for who, has in changed.members.items():
             if room.members[who] is not has:

@@ -54,6 +54,7 @@ class RoomRetention(SessionListener, RoomListener):
 
     def session_appeared(self, session: Session) -> None:
         self._away_since.pop(session.identity, None)
+        remembered = self._rooms.rooms_of(session.identity)
         own = self._rooms.get(session.identity)
         if own is None:
             if self._rooms.is_full:
@@ -64,6 +65,8 @@ class RoomRetention(SessionListener, RoomListener):
         if session.kind is Kind.ADMIN:
             self._rooms.add_silently(MONITOR_ROOM, session.identity, Role.MANAGER)
         self._rooms.claim(session)
+        for name in remembered:
+            self._rooms.came_back(name, session.identity)
 
     def socket_attached(self, caller: Caller) -> None:
         if caller.kind is Kind.ADMIN:  # a session may turn out to be one with a later socket

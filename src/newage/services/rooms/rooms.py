@@ -115,15 +115,15 @@ class RoomService:
             raise RoomDenied(NOT_ADDED)
         try:
             if not staff:
-                await self._join(name, identity)
+                room = await self._join(name, identity)
             elif role is Role.MASTER:
                 room = await self._rooms.add(name, identity, Role.MANAGER)
-                await self._rooms.give_role(self._rooms.current(room) or room, identity, role)
+                room = await self._rooms.give_role(self._rooms.current(room) or room, identity, role)
             else:
-                await self._rooms.add(name, identity, role)
+                room = await self._rooms.add(name, identity, role)
         except NewAgeError as error:
             raise RoomDenied(NOT_ADDED) from error
-        return identity, role
+        return identity, room.members[identity]
 
     async def remove(self, actor: Caller, name: str, subject: str | None) -> None:
         """Take a member out; oneself is leaving.
