@@ -46,8 +46,10 @@ class TestGroupCommit:
     def test_writes_during_a_commit_share_the_next(self, make_database: Make, writer: SteppedWorkers) -> None:
         database = make_database(writer=writer)
         begun: list[str] = []
-        assert database._connection is not None
-        database._connection.set_trace_callback(lambda text: begun.append(text) if text.startswith("BEGIN") else None)
+        assert database._file is not None
+        database._file.connection().set_trace_callback(
+            lambda text: begun.append(text) if text.startswith("BEGIN") else None
+        )
         first = outcome(database.write(put("a")))
         others = [outcome(database.write(put(name))) for name in "bcdef"]
         assert len(writer.waiting) == 1
@@ -215,7 +217,9 @@ def test_an_unsafe_mode_is_corrected(make_database: Make, tmp_path: Path) -> Non
 
 
 def test_it_is_durable_by_its_settings(make_database: Make) -> None:
-    connection = make_database()._connection
+    file = make_database()._file
+    assert file is not None
+    connection = file.connection()
     assert connection is not None
     found = [
         connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous", "foreign_keys")

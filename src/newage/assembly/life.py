@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
 
 from newage.assembly.accounts import load_accounts
 from newage.assembly.core import Core
@@ -27,6 +28,7 @@ class Life(Service):
         self._core = core
         self._clock = clock
         self._config = core.basis.config
+        self._looking: LoopingCall | None = None
 
     def startService(self) -> None:
         """Open, migrate and read the stores.
@@ -46,6 +48,10 @@ class Life(Service):
             core.database.open()
         at_once(load(core))
         core.pools.go()
+        if core.database is not None:
+            self._looking = LoopingCall(core.database.look)
+            self._looking.clock = self._clock
+            self._looking.start(core.database.look_seconds, now=False)
         core.watch.start()
         core.talk.requests.start()
         core.talk.thinking.start()
@@ -87,6 +93,9 @@ class Life(Service):
         close_talk(core.talk)
         core.people.client_list.close()
         core.people.sessions.close()
+        if self._looking is not None:
+            self._looking.stop()
+            self._looking = None
         if core.database is not None:
             await core.database.close()
         for pool in (core.pools.hashes, core.pools.files):

@@ -11,6 +11,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 from typing import Any, ClassVar, TypeVar
 
 from attrs import define, field, frozen
@@ -20,10 +21,12 @@ from twisted.logger import Logger
 from newage.errors import NewAgeError, Unavailable
 from newage.ports import IWorkers
 from newage.settings import limit, text
-from newage.storage.migrations import open_file
+from newage.storage.in_place import InPlace
+from newage.telemetry.quota import LogQuota
 
 T = TypeVar("T")
 Operation = Callable[[sqlite3.Connection], Any]
+REFUSALS_PER_SECOND = 1  # lines; a full disk refuses everybody
 _Outcome = tuple[bool, Any]  # did it come through; its result or what it raised
 
 
@@ -36,6 +39,7 @@ class StorageSettings:
     batch_limit: int = limit(500, "writes that share one commit at most")
     reader_threads: int = limit(2, "threads that read beside the writer")
     read_queue_limit: int = limit(1000, "reads that may wait or run; beyond, readers are refused")
+    look_seconds: int = limit(5, "seconds between two looks whether the file is still there while nobody writes")
     busy_timeout_ms: int = limit(10_000, "milliseconds to wait while another program locks the file", least=0)
 
 
@@ -43,6 +47,32 @@ class StorageSettings:
 class _Write:
     operation: Operation
     done: Deferred[Any]
+
+
+@define(eq=False)
+class _Reader:
+    """A connection that only reads, opened when it is needed."""
+
+    _path: Path
+    _timeout: float
+    _connection: sqlite3.Connection | None = field(default=None, init=False)
+    _generation: int = field(default=-1, init=False)
+
+    def of(self, generation: int) -> sqlite3.Connection:
+        """A connection to the file of that generation. :raises sqlite3.Error: it cannot be opened."""
+        if self._connection is None or self._generation != generation:
+            self.close()
+            self._connection = sqlite3.connect(
+                self._path, timeout=self._timeout, isolation_level=None, check_same_thread=False
+            )
+            self._connection.execute("PRAGMA query_only = ON")
+            self._generation = generation
+        return self._connection
+
+    def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
 
 @define(eq=False)
@@ -60,11 +90,16 @@ class Database:
     _settings: StorageSettings
     _writer: IWorkers
     _readers: IWorkers
-    _connection: sqlite3.Connection | None = field(default=None, init=False)
-    _idle: list[sqlite3.Connection] = field(factory=list, init=False)  # reading connections; append and pop are atomic
+    _now: Callable[[], float] = monotonic
+    _file: InPlace | None = field(default=None, init=False)
+    _idle: list[_Reader] = field(factory=list, init=False)  # append and pop are atomic
+    _said: LogQuota = field(init=False)
     _queue: deque[_Write] = field(factory=deque, init=False)
     _committing: bool = field(default=False, init=False)
     _closing: Deferred[None] | None = field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._said = LogQuota(REFUSALS_PER_SECOND, self._now)
 
     def open(self) -> None:
         """Check, migrate and open; blocks, for use before the reactor serves anybody.
@@ -72,13 +107,10 @@ class Database:
         :raises ConfigError: the file cannot be used; the text names cause and cure.
         """
         timeout = self._settings.busy_timeout_ms / 1000
-        self._connection = open_file(self.path, timeout)
-        self._idle.extend(self._reading(timeout) for _ in range(self._settings.reader_threads))
-
-    def _reading(self, timeout: float) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=timeout, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA query_only = ON")
-        return connection
+        self._file = InPlace(self.path, timeout)
+        self._idle.extend(_Reader(self.path, timeout) for _ in range(self._settings.reader_threads))
+        for reader in self._idle:
+            reader.of(self._file.generation)
 
     def write(self, operation: Callable[[sqlite3.Connection], T]) -> Deferred[T]:
         """Run ``operation`` in the writer's thread, inside a savepoint of the next transaction.
@@ -87,7 +119,7 @@ class Database:
             Unavailable when the queue is full, the database is closed or the disk refuses. Cancelling it does not
             undo the write.
         """
-        if self._closing is not None or self._connection is None:
+        if self._closing is not None or self._file is None:
             return fail(Unavailable("The store is closed."))
         if len(self._queue) >= self._settings.write_queue_limit:
             return fail(Unavailable("The store is too busy."))
@@ -101,9 +133,17 @@ class Database:
 
         :return: fires with its result; fails with what it raised or Unavailable.
         """
-        if self._closing is not None or self._connection is None:
+        if self._closing is not None or self._file is None:
             return fail(Unavailable("The store is closed."))
         return self._readers.run(self._read, operation)
+
+    def look(self) -> Deferred[None]:
+        """Write nothing, which finds out whether anything could be written; what was found is logged. Never fails."""
+        return self.write(lambda _: None).addErrback(lambda failure: None)
+
+    @property
+    def look_seconds(self) -> int:
+        return self._settings.look_seconds
 
     def close(self) -> Deferred[None]:
         """Refuse new work, finish what is queued, close the file; idempotent."""
@@ -146,28 +186,36 @@ class Database:
         ended.chainDeferred(self._closing)
 
     def _release(self) -> None:
-        connections = [*self._idle, *([] if self._connection is None else [self._connection])]
+        for reader in self._idle:
+            reader.close()
         self._idle.clear()
-        self._connection = None
-        for connection in connections:
-            connection.close()  # the last one folds the WAL back into the file
+        file, self._file = self._file, None
+        if file is not None:
+            try:
+                file.close()
+            except (OSError, sqlite3.Error, NewAgeError) as error:
+                self._refused(error)
 
     # ------------------------------------------------------------------------------------------------- in the threads
 
     def _read(self, operation: Operation) -> Any:
-        connection = self._idle.pop()
+        assert self._file is not None
+        reader = self._idle.pop()
         try:
-            return operation(connection)
+            return operation(reader.of(self._file.generation))
         except sqlite3.Error as error:
             raise self._refused(error) from error
         finally:
-            self._idle.append(connection)
+            self._idle.append(reader)
 
     def _transaction(self, operations: list[Operation]) -> list[_Outcome]:
         """One commit; one outcome per operation."""
-        connection = self._connection
-        assert connection is not None
+        assert self._file is not None
         outcomes: list[_Outcome] = []
+        try:
+            connection = self._file.connection()
+        except (OSError, sqlite3.Error, NewAgeError) as error:
+            return [(False, self._refused(error))] * len(operations)
         try:
             connection.execute("BEGIN IMMEDIATE")
             outcomes.extend(self._step(connection, operation) for operation in operations)
@@ -196,8 +244,13 @@ class Database:
         connection.execute("RELEASE step")
         return True, result
 
-    def _refused(self, error: sqlite3.Error) -> NewAgeError:
-        self._log.critical("the database refused: {kind}: {error}", kind=type(error).__name__, error=str(error))
+    def _refused(self, error: Exception) -> NewAgeError:
+        """What the caller is told; the log is told why, a few times a second."""
+        unsaid = self._said.take()
+        if unsaid is not None:
+            self._log.critical(
+                "the database refused: {kind}: {error}", kind=type(error).__name__, error=str(error), unsaid=unsaid
+            )
         return Unavailable("The store refused.")
 
 
