@@ -372,8 +372,8 @@ class GatedMessageStore:
     def add_message(self, message: Message, keep: int, beside: Sequence[str] = ()) -> Deferred[None]:
         return self._gate.passed(self._store.add_message, message, keep, beside)
 
-    def update_message(self, message: Message, seq: int) -> Deferred[None]:
-        return self._gate.passed(self._store.update_message, message, seq)
+    def update_message(self, message: Message, seq: int, was: Message | None = None) -> Deferred[bool]:
+        return self._gate.passed(self._store.update_message, message, seq, was)
 
     def delete_messages(self, room_id: str, message_ids: Sequence[str], seq: int) -> Deferred[tuple[str, ...]]:
         return self._gate.passed(self._store.delete_messages, room_id, message_ids, seq)

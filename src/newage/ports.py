@@ -395,10 +395,13 @@ class IMessageStore(Interface):
         ids ``beside``, be they stored already or not.
         """
 
-    def update_message(message: Message, seq: int) -> Deferred[None]:
+    def update_message(message: Message, seq: int, was: Message | None = None) -> Deferred[bool]:
         """Replace the message of that ``message_id``; ``seq`` is the room's new seq.
 
         The message keeps its own ``seq``, and whether it is ``selected``.
+
+        :param was: it must still have this content, else nothing is changed.
+        :return: whether it was replaced. Without ``was`` fails with NotFound where there is none.
         """
 
     def delete_messages(room_id: str, message_ids: Sequence[str], seq: int) -> Deferred[tuple[str, ...]]:

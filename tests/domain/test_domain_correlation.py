@@ -147,6 +147,15 @@ def test_an_output_whose_tail_is_over_belongs_to_nothing_newer(desk: Desk, asked
     assert whose(desk, None, "o2") is second
 
 
+def test_what_is_over_begins_no_answer_anew_though_its_request_is_known(desk: Desk, asked: Asked) -> None:
+    """The rest of a text is no text; another request may have the id."""
+    first, second = asked("r1"), asked("r2")
+    desk.output_over("o1", first)
+    assert whose(desk, "r1", "o1") is Nobody.OVER
+    assert whose(desk, "r2", "o1") is second
+    assert whose(desk, "r1", "o2") is first
+
+
 @pytest.mark.parametrize("unanswered", [0, 2])
 def test_an_output_that_belonged_to_nobody_belongs_to_nothing_newer(desk: Desk, asked: Asked, unanswered: int) -> None:
     """It began before that was asked."""

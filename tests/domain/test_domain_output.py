@@ -127,6 +127,11 @@ def kinds(verdicts: list[Verdict]) -> list[tuple[type[Verdict], str]]:
     return [(type(each), "" if isinstance(each, Refused) else each.output.given_id) for each in verdicts]
 
 
+def failure(verdicts: list[Verdict]) -> str:
+    (why,) = [str(each.reason) for each in verdicts if isinstance(each, Failed)]
+    return why
+
+
 def opened(machine: Machine, stream: str = "s1", output: str = "o1", request_id: str | None = None) -> Output:
     return only(Opened, machine.start(stream, output, request_id)).output
 
@@ -235,9 +240,9 @@ def test_two_streams_of_one_output() -> None:
 def test_a_chunk_counts_once() -> None:
     it = Machine()
     opened(it)
-    for index, text in [(0, "a"), (0, "a"), (3, "d"), (1, "b"), (1, "b"), (3, "d"), (-1, "z"), (4, "e"), (None, "!")]:
+    for index, text in [(0, "a"), (0, "a"), (3, "d"), (1, "b"), (1, "b"), (3, "d"), (4, "e"), (None, "!"), (-1, "?")]:
         it.data(text, index=index)
-    assert it.shown == "adbe!"
+    assert it.shown == "adbe!?"
 
 
 def test_halves_of_a_character_are_joined_across_streams_and_an_orphan_is_replaced() -> None:
@@ -305,7 +310,7 @@ def test_what_is_over_is_kept_for_late_chunks_and_then_forgotten() -> None:
     output = opened(it)
     it.end(final=True)
     assert it.wait(59.9) == []
-    assert only(Opened, it.start("s2")) == Opened(output, "s2", again=True)
+    assert only(Opened, it.start("s2")) == Opened(output, "s2", again=True, unheard=False)
     it.end("s2", final=True)
     assert it.wait(59.9) == []
     assert it.outputs.knows("o1")
@@ -364,14 +369,69 @@ def test_data_of_an_unknown_stream_needs_an_output() -> None:
 
 
 def test_streams_and_outputs_are_limited() -> None:
+    """What is too much fails in words, and what comes late of it opens nothing."""
     it = Machine("r1", "r2", "r3", max_streams_per_extension=2, max_outputs_per_extension=1)
     opened(it, request_id="r1")
-    assert only(Refused, it.start("s2", "o2", "r2")).why == "too many open outputs"
+    verdicts = it.start("s2", "o2", "r2")
+    assert kinds(verdicts) == [(Opened, "o2"), (Failed, "o2")]
+    assert failure(verdicts) == "Too many answers at once."
     it.start("s3")
-    assert only(Refused, it.start("s4")).why == "too many open streams"
-    it.end("s1")
-    it.end("s3")
-    assert kinds(it.start("s5", "o2", "r2")) == [(Finished, "o1"), (Opened, "o2")]
+    for late in (it.start("s2", "o2", "r2"), it.start("s9", "o2", "r2")):
+        assert only(Refused, late).warning_code == 71
+    verdicts = it.start("s4")
+    assert kinds(verdicts) == [(Failed, "o1")]
+    assert failure(verdicts) == "Too many streams at once."
+    assert kinds(it.start("s5", "o3", "r3")) == [(Opened, "o3")]
+
+
+def test_what_failed_goes_on_unheard_beside_what_did_not() -> None:
+    it = Machine("r1", "r2", "r3", max_outputs_per_extension=1)
+    for number in "12":
+        opened(it, f"s{number}", f"o{number}", f"r{number}")
+        it.fail(f"s{number}", f"o{number}")
+    assert kinds(it.start("s1", "o1", "r1")) == [(Opened, "o1")]
+    assert it.data("more", "s1") == ""
+    assert only(Refused, it.start("s2", "o2", "r2")).why == "late data of a failed output: Too many answers at once."
+    assert kinds(it.start("s3", "o3", "r3")) == [(Opened, "o3")]
+
+
+def test_late_data_that_find_no_place_fail_what_seemed_complete() -> None:
+    it = Machine("r1", "r2", max_outputs_per_extension=1)
+    opened(it, request_id="r1")
+    it.end(final=True)
+    opened(it, "s2", "o2", "r2")
+    assert kinds(it.start("s3", "o1", "r1")) == [(Opened, "o1"), (Failed, "o1")]
+
+
+def test_more_gaps_than_can_be_remembered_fail_it() -> None:
+    it = Machine(max_chunk_gaps=1)
+    opened(it)
+    it.data("b", index=1)
+    it.data("d", index=3)
+    assert failure(it.wait(0)) == "Too many chunks are missing."
+
+
+def test_what_somebody_changed_meanwhile_is_over_and_goes_on_unheard() -> None:
+    changed = CallFailed("changed")
+    it = Machine("r1", "r2")
+    output = opened(it, request_id="r1")
+    it.end(final=True)
+    assert it.outputs.overwritten(output, changed, it.now) == []
+    assert kinds(it.start("s2", "o1", "r1")) == [(Opened, "o1")]
+    assert it.data("late", "s2") == ""
+    other = opened(it, "s3", "o2", "r2")
+    assert failure(it.outputs.overwritten(other, changed, it.now)) == "changed"
+
+
+def test_an_output_outlives_what_is_known_of_its_request() -> None:
+    it = Machine("r1")
+    opened(it, request_id="r1")
+    it.end(request_id="r1", final=False)
+    it.asked.over.add("r1")
+    assert it.start("s2", "o1", "r1") == []
+    assert it.start("s3", "o2", "r1") == [Refused(f"a stream: {Nobody.OVER.value}", 72)]
+    it.end("s2", final=False)
+    assert kinds(it.end("s9", "o1", "r1", final=True)) == [(Finished, "o1")]
 
 
 def test_a_stream_for_no_request_is_refused_and_ends_what_it_ends_all_the_same() -> None:
@@ -458,10 +518,18 @@ def test_an_extension_that_goes_fails_all_and_a_hub_that_goes_what_is_in_the_mid
 
 
 def test_an_answer_in_one_piece_is_an_output_that_is_over() -> None:
-    it = Machine(max_output_bytes=3)
+    it = Machine()
     answered = only(Answered, it.answer("aä\ud83d"))
-    assert (answered.text, answered.output.given_id, answered.repeated) == ("aä", "made", False)
+    assert (answered.text, answered.output.given_id, answered.repeated) == ("aä\ufffd", "made", False)
     assert it.outputs.knows("made")
+
+
+def test_an_answer_in_one_piece_that_is_too_large_fails_and_some_of_it_is_kept() -> None:
+    it = Machine(max_output_bytes=4)
+    failed = only(Failed, it.answer("aää"))
+    assert (failed.text, failed.first, str(failed.reason)) == ("aä", True, "The answer is too large.")
+    assert kinds(it.start("s", "made")) == [(Opened, "made")]
+    assert it.data("late", "s") == ""
 
 
 def test_an_answer_ends_what_is_streamed_for_its_request_and_may_repeat_it() -> None:
@@ -510,7 +578,7 @@ class OutputsMachine(RuleBasedStateMachine):
     def obey(self, verdicts: list[Verdict]) -> None:
         for verdict in verdicts:
             match verdict:
-                case Opened(output, _, again):
+                case Opened(output, _, again, _):
                     assert self.state.get(output) == ("ended" if again else None)
                     self.state[output] = "open"
                     self.sent[output] = self.shown[output] = ""
@@ -518,10 +586,10 @@ class OutputsMachine(RuleBasedStateMachine):
                     assert self.state[output] == "open"
                     self.state[output] = "ended"
                     assert self.shown[output] + rest == ("" if output.failed else well_formed(self.sent[output]))
-                case Failed(output, _, _):
-                    assert self.state[output] == "open"
+                case Failed(output, _, _, kept):
+                    assert self.state.get(output) == (None if kept else "open")
                     self.state[output] = "ended"
-                    assert well_formed(self.sent[output]).startswith(self.shown[output])
+                    assert well_formed(self.sent.get(output, "")).startswith(self.shown.get(output, ""))
                 case Answered(output, _, repeated):
                     assert self.state.get(output) == ("ended" if repeated else None)
                     self.state[output] = "ended"
@@ -572,9 +640,9 @@ class OutputsMachine(RuleBasedStateMachine):
     def fail(self, stream: str, output: str | None, name: str | None) -> None:
         self.obey(self.outputs.stream_failed(stream, output, name, self.now))
 
-    @rule(output=st.sampled_from(["o1", "o2", None]), name=names)
-    def answer(self, output: str | None, name: str | None) -> None:
-        self.obey(self.outputs.answered(output, name, "whole", self.now, lambda: f"m{next(self.ids)}"))
+    @rule(output=st.sampled_from(["o1", "o2", None]), name=names, text=st.sampled_from(["whole", "too large" * 9]))
+    def answer(self, output: str | None, name: str | None, text: str) -> None:
+        self.obey(self.outputs.answered(output, name, text, self.now, lambda: f"m{next(self.ids)}"))
 
     @rule(name=st.sampled_from(["r1", "r2"]), room=st.sampled_from([None, "red", "blue"]))
     def stop(self, name: str, room: str | None) -> None:
@@ -584,6 +652,11 @@ class OutputsMachine(RuleBasedStateMachine):
     @rule(name=st.sampled_from(["r1", "r2"]))
     def error(self, name: str) -> None:
         self.obey(self.outputs.failed(self.asked.requests[name], GONE, self.now))
+
+    @rule(which=st.integers(0, 5))
+    def overwrite(self, which: int) -> None:
+        for output in list(self.state)[which : which + 1]:
+            self.obey(self.outputs.overwritten(output, GONE, self.now))
 
     @rule(how=st.sampled_from([Outputs.lost, Outputs.cut_off]))
     def leave(self, how: Callable[..., list[Verdict]]) -> None:

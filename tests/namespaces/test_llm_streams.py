@@ -9,7 +9,7 @@ import pytest
 
 from hubkit import HandSocket, Kit, handled
 from newage.gateway.socketio.dispatch import Namespace
-from newage.namespaces.llm_streams import MAX_TEXT, UpstreamEvents
+from newage.namespaces.llm_streams import UpstreamEvents
 from newage.ports import Said
 
 X = "SillyTavern-8000"
@@ -220,10 +220,10 @@ def test_each_packet_names_what_it_is_about(kit: Kit, heard: Heard, prefix: str)
     [
         ({"streamId": "s"}, Said(X, "s", "s"), Said(X, "s"), Said(X, "s")),
         ({"outputId": "o"}, None, Said(X, "o", "o"), Said(X, "o", "o")),
-        ({}, None, None, Said(X)),
-        ({"streamId": "", "outputId": "x" * 129}, None, None, Said(X)),
+        ({}, None, Said(X), Said(X)),
+        ({"streamId": "", "outputId": "x" * 129}, None, Said(X), Said(X)),
         ({"streamId": 1, "outputId": 2.5, "requestId": 3}, *[Said(X, "1", "2.5", "3")] * 3),
-        ({"streamId": True, "outputId": [], "requestId": {}}, None, None, Said(X)),
+        ({"streamId": True, "outputId": [], "requestId": {}}, None, Said(X), Said(X)),
         ({"streamId": "a\ud83d", "outputId": "\U0001f600"}, *[Said(X, "a\ufffd", "\U0001f600")] * 3),
     ],
 )
@@ -262,8 +262,15 @@ def test_only_extensions_are_heard(kit: Kit, heard: Heard) -> None:
 @pytest.mark.parametrize("index", [None, "1", True, 1.5])
 def test_an_index_that_is_none_is_left_out_and_data_is_a_text(kit: Kit, heard: Heard, index: object) -> None:
     say(kit, heard, "STREAM_DATA_FIRST", {**IDS, "data": "x", "chunkIndex": index})
-    say(kit, heard, "STREAM_DATA_FIRST", {**IDS, "data": 5})
     assert heard.told == [("stream_data", Said(X, "s", "o", "r"), None, "x")]
+
+
+@pytest.mark.parametrize(
+    ("data", "text"), [(None, ""), (5, "5"), (True, "true"), ({"a": 1}, '{"a":1}'), (b"\xc3\xa4\xff", "ä\ufffd")]
+)
+def test_nothing_is_lost_of_data_that_are_no_text(kit: Kit, heard: Heard, data: object, text: str) -> None:
+    say(kit, heard, "STREAM_DATA_FIRST", {**IDS, "data": data})
+    assert heard.told == [("stream_data", Said(X, "s", "o", "r"), None, text)]
 
 
 def test_an_error_has_words_and_more_if_it_says_more(kit: Kit, heard: Heard) -> None:
@@ -278,13 +285,13 @@ def test_an_error_has_words_and_more_if_it_says_more(kit: Kit, heard: Heard) -> 
 def test_an_answer_in_one_piece(kit: Kit, heard: Heard) -> None:
     say(kit, heard, "message", {"type": 0, "data": "yes", "requestId": "r", "outputId": "o"})
     say(kit, heard, "message", {"type": "NON_STREAM", "data": None})
-    say(kit, heard, "message", {"type": 0, "data": "x" * (MAX_TEXT + 1)})
+    say(kit, heard, "message", {"type": 0, "data": {"a": [1, "ä"]}})
     for kind in (1, True, None):
         say(kit, heard, "message", {"type": kind, "data": "yes"})
     assert heard.told == [
         ("answered", Said(X, output="o", request="r"), "yes"),
         ("answered", Said(X), ""),
-        ("answered", Said(X), "x" * MAX_TEXT),
+        ("answered", Said(X), '{"a":[1,"ä"]}'),
     ]
 
 

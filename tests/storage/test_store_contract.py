@@ -341,6 +341,16 @@ class TestMessages:
         assert value(lobby.messages.last_messages(LOBBY, 9)) == (message(1), evolve(FULL, selected=None), message(8))
         assert value(lobby.rooms.load_rooms())[0].seq == 12
 
+    @pytest.mark.parametrize("changed", [{"text": "b"}, {"data": 5}, {"extra": {"a": 1}}, {"last_edited": "now"}])
+    def test_an_update_of_what_is_another_by_now_changes_nothing(self, lobby: Stores, changed: dict[str, Any]) -> None:
+        first = message(1, data={"a": [1]}, extra={"b": 2, "a": 1}, last_edited="then")
+        value(lobby.messages.add_message(first, 9))
+        assert value(lobby.messages.update_message(evolve(first, **changed), 12, first)) is True
+        assert value(lobby.messages.update_message(evolve(first, text="late"), 13, first)) is False
+        assert value(lobby.messages.last_messages(LOBBY, 9)) == (evolve(first, **changed),)
+        assert value(lobby.messages.update_message(message(2), 14, message(2))) is False
+        assert value(lobby.rooms.load_rooms())[0].seq == 12
+
     def test_an_update_of_nothing_fails_and_changes_nothing(self, lobby: Stores) -> None:
         with pytest.raises(NotFound):
             value(lobby.messages.update_message(message(1), 12))

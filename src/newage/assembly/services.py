@@ -232,6 +232,7 @@ def make_talk(
         history=history,
         store=stores.messages,
         taken_back=requests.taken_back,
+        overwritten=streams.overwritten,
         max_bytes=lambda: live.requests.value.max_request_bytes,
     )
     message_events.add(activity)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from enum import Enum
+from typing import TypeVar
 
 from attrs import define, field, frozen
 
 from newage.domain.request import Request
 
+V = TypeVar("V")
 MAX_REMEMBERED_IDS = 1024  # of requests and of outputs that are over, per extension; the oldest go
 
 
@@ -60,7 +62,7 @@ class Desk:
     _asked: dict[Request, _Asked] = field(factory=dict, init=False)  # oldest first
     _names: dict[str, Request] = field(factory=dict, init=False)  # requestIds as this extension knows them
     _used: dict[str, None] = field(factory=dict, init=False)  # every id it was given lately
-    _over: dict[str, None] = field(factory=dict, init=False)  # outputIds that belong to nothing any more
+    _over: dict[str, Request | None] = field(factory=dict, init=False)  # outputIds that are no more, and whose
 
     @property
     def labels(self) -> bool:
@@ -104,7 +106,7 @@ class Desk:
         known = next((name for name, named in self._names.items() if named is request), None)
         name = known or (new_id() if request.request_id in self._used else request.request_id)
         self._names[name] = request
-        _remember(self._used, name)
+        _remember(self._used, name, None)
         self._asked[request] = _Asked(now, now)
         return name
 
@@ -160,9 +162,12 @@ class Desk:
         """Its tail is over; nothing belongs to it any more."""
         self._names = {name: named for name, named in self._names.items() if named is not request}
 
-    def output_over(self, output_id: str) -> None:
-        """The tail of an output is over: what still comes of it belongs to no request, least of all to a newer one."""
-        _remember(self._over, output_id)
+    def output_over(self, output_id: str, request: Request | None = None) -> None:
+        """The tail of an output is over: what still comes of it belongs to no request, least of all to a newer one.
+
+        :param request: its own; None if it never had one.
+        """
+        _remember(self._over, output_id, request)
 
     # ------------------------------------------------------------------------------------------------------- answering
 
@@ -193,6 +198,8 @@ class Desk:
         label = self.label(request_id)
         if label is not None:
             self._labelled = self.answered = True
+            if output_id is not None and label is self._over.get(output_id):
+                return Nobody.OVER
             return label
         if bound is not None:
             return bound
@@ -218,7 +225,7 @@ class Desk:
             del self._asked[request]
 
 
-def _remember(ids: dict[str, None], new: str) -> None:
-    ids[new] = None
+def _remember(ids: dict[str, V], new: str, of: V) -> None:
+    ids[new] = of
     if len(ids) > MAX_REMEMBERED_IDS:
         del ids[next(iter(ids))]

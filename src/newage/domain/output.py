@@ -37,6 +37,10 @@ from newage.domain.verdicts import (
 from newage.errors import CallFailed, NewAgeError
 from newage.settings import Live, limit
 
+TOO_LARGE = "The answer is too large."
+TOO_MANY_OUTPUTS = "Too many answers at once."
+TOO_MANY_STREAMS = "Too many streams at once."
+TOO_MANY_GAPS = "Too many chunks are missing."
 SIGN_SECONDS = 1.0  # so often the traffic of an output is reported as a sign of life
 
 Label: TypeAlias = Callable[[str | None], Request | Nobody | None]  # as ``Desk.label``
@@ -53,7 +57,7 @@ class StreamSettings:
     max_streams_per_extension: int = limit(64, "live streamIds of one extension")
     max_outputs_per_extension: int = limit(16, "live outputs of one extension")
     max_ended_outputs_per_extension: int = limit(256, "ended outputs kept for late chunks")
-    max_chunk_gaps: int = limit(1024, "missing chunk indexes remembered per stream")
+    max_chunk_gaps: int = limit(1024, "runs of missing chunk indexes remembered per stream; beyond, its output fails")
     output_idle_seconds: int = limit(120, "an output without any traffic fails after it")
     output_tail_seconds: int = limit(60, "late chunks reopen an ended output within it")
 
@@ -115,18 +119,23 @@ class Outputs:
         if output_id is None:
             return [Refused("data for an unknown stream", 71)]
         settings = self._settings.value
-        if len(self._streams) >= settings.max_streams_per_extension:
-            return [Refused("too many open streams", 71)]
         over = [o for o in self._open if o.waits_since is not None and o.given_id != output_id]
-        found = self._output(output_id, request_id, over, now, settings)  # before another request may be sent
+        found = self._output(output_id, request_id, over, now)  # before another request may be sent
         verdicts = [verdict for each in over for verdict in self._finish(each, now)]
         if isinstance(found, Refused):
             return [found, *verdicts]
-        if found not in self._open:
+        known = found in self._open
+        full = len(self._streams) >= settings.max_streams_per_extension
+        refused = None if known and not full else self._refusal(found, settings)
+        if refused is not None and found.failed:
+            return [Refused(f"late data of a failed output: {refused}", 71), *verdicts]
+        if not known:
             verdicts.append(self._open_again(found, stream_id, now, settings))
         elif now - found.heard_at >= SIGN_SECONDS:
             found.heard_at = now
             verdicts.append(Heard(found))
+        if refused is not None:
+            return [*verdicts, *self._fail(found, CallFailed(refused), now)]
         found.open_streams += 1
         found.waits_since = None
         found.active_at = now
@@ -146,6 +155,8 @@ class Outputs:
             order.next += 1
         elif not order.accept(index):
             return ""
+        elif order.overfull:
+            output.fault, self.deadline = TOO_MANY_GAPS, now
         output.active_at = now
         if text.isascii() and not output.joiner.held:
             output.size += len(text)
@@ -207,8 +218,13 @@ class Outputs:
             return [*self._finish(known, now), Answered(known, well_formed(text), repeated=True)]
         verdicts = [v for each in list(self._open) if each.request is request for v in self._finish(each, now)]
         output = self._add(output_id or new_id(), request, now)
-        whole = well_formed(text).encode()[: self._settings.value.max_output_bytes]
-        return [*verdicts, Answered(output, whole.decode(errors="ignore"), repeated=False), *self._close(output, now)]
+        whole = well_formed(text)
+        encoded, limit = whole.encode(), self._settings.value.max_output_bytes
+        if len(encoded) <= limit:
+            return [*verdicts, Answered(output, whole, repeated=False), *self._close(output, now)]
+        output.failed = True
+        kept = encoded[:limit].decode(errors="ignore")
+        return [*verdicts, Failed(output, CallFailed(TOO_LARGE), first=True, text=kept), *self._close(output, now)]
 
     def failed(self, request: Request, reason: NewAgeError, now: float) -> list[Verdict]:
         """The extension reported that it failed at a request."""
@@ -235,13 +251,19 @@ class Outputs:
             for verdict in (self._fail(each, reason, now) if each.open_streams else self._finish(each, now))
         ]
 
+    def overwritten(self, output: Output, reason: NewAgeError, now: float) -> list[Verdict]:
+        """Somebody changed or deleted what was stored of it: that stays so, and nobody hears what still comes."""
+        verdicts = self._fail(output, reason, now)
+        output.failed = True
+        return verdicts
+
     def tick(self, now: float) -> list[Verdict]:
         """What is due: complete what waited long enough, fail what fell silent, forget what is long over."""
         settings = self._settings.value
         verdicts: list[Verdict] = []
         for output in list(self._open):
-            if output.size > output.limit:
-                verdicts += self._fail(output, CallFailed("The answer is too large."), now)
+            if output.size > output.limit or output.fault:
+                verdicts += self._fail(output, CallFailed(output.fault or TOO_LARGE), now)
             elif output.waits_since is not None and now >= _idle_until(output.waits_since, settings):
                 verdicts += self._finish(output, now)
             elif now >= output.active_at + settings.output_idle_seconds:
@@ -273,25 +295,26 @@ class Outputs:
         if bound is not None and request_id is None:  # a token of the reference extension, as nearly always
             return bound.request
         ends = {output.request for output in over}
-        return self._whose(request_id, output_id, bound.request if bound is not None else None, ends)
+        request = self._whose(request_id, output_id, bound.request if bound is not None else None, ends)
+        if request is Nobody.OVER and bound is not None and bound.label == request_id:
+            return bound.request  # it is the output that outlives what is known of its request
+        return request
 
-    def _output(
-        self,
-        output_id: str,
-        request_id: str | None,
-        over: Collection[Output],
-        now: float,
-        settings: StreamSettings,
-    ) -> Output | Refused:
+    def _output(self, output_id: str, request_id: str | None, over: Collection[Output], now: float) -> Output | Refused:
         request = self._request(output_id, request_id, over)
         if isinstance(request, Nobody):
             return Refused(f"a stream: {request.value}", 72)
-        known = self._of(output_id, request)
-        if known is not None:
-            return known
-        if len(self._open) - len(over) >= settings.max_outputs_per_extension:
-            return Refused("too many open outputs", 71)
-        return self._add(output_id, request, now)
+        output = self._of(output_id, request) or self._add(output_id, request, now)
+        if request_id is not None:
+            output.label = request_id
+        return output
+
+    def _refusal(self, output: Output, settings: StreamSettings) -> str | None:
+        """Why it cannot have a stream more. What failed has places of its own: it takes none from an answer."""
+        if len(self._streams) >= settings.max_streams_per_extension:
+            return TOO_MANY_STREAMS
+        open_now = sum(1 for each in self._open if each.failed is output.failed)
+        return TOO_MANY_OUTPUTS if open_now >= settings.max_outputs_per_extension else None
 
     def _of(self, output_id: str | None, request: Request) -> Output | None:
         """The output of that id and request."""
@@ -303,10 +326,10 @@ class Outputs:
 
     def _named(self, output_id: str | None, request_id: str | None) -> Output | None:
         """The known output that a packet means by its outputId, and by its requestId where that names a request."""
-        label = self._label(request_id)
+        label, newest = self._label(request_id), self._newest.get(output_id or "")
         if isinstance(label, Nobody):
-            return None
-        return self._newest.get(output_id or "") if label is None else self._of(output_id, label)
+            return newest if newest is not None and newest.label == request_id else None
+        return newest if label is None else self._of(output_id, label)
 
     def _add(self, output_id: str, request: Request, now: float) -> Output:
         output = Output(given_id=output_id, request=request, active_at=now, reused=output_id in self._newest)
@@ -321,9 +344,10 @@ class Outputs:
         if output.failed:
             output.size = 0
         output.limit = settings.max_output_bytes
+        output.fault = ""
         output.heard_at = now
         self._due(now + settings.output_idle_seconds)
-        return Opened(output, stream_id, again=output.ended_at != NEVER)
+        return Opened(output, stream_id, again=output.ended_at != NEVER, unheard=output.failed)
 
     def _finish(self, output: Output, now: float) -> list[Verdict]:
         if output not in self._open:

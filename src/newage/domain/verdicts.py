@@ -18,14 +18,15 @@ NEVER = float("inf")
 class Output:
     """One output as its extension knows it. Times are seconds on the driver's clock; only the machine writes.
 
-    ``reused``: this extension used the outputId for another request before. ``failed``: it failed once, so nobody
-    hears its late chunks.
+    ``reused``: this extension used the outputId for another request before. ``failed``: it failed once, or
+    somebody changed what was stored of it, so nobody hears its late chunks.
     """
 
     given_id: str
     request: Request
     active_at: float
     reused: bool
+    label: str | None = None  # the requestId by which its extension called it last
     heard_at: float = 0.0  # the last sign of life that was reported
     joiner: Joiner = field(factory=Joiner)
     open_streams: int = 0
@@ -34,6 +35,7 @@ class Output:
     failed: bool = False
     size: int = 0  # UTF-8 bytes so far
     limit: int = 0  # of these
+    fault: str = ""  # why it is to fail at the next tick
 
 
 StreamKey: TypeAlias = str | tuple[str, Request]  # with the request where an extension uses a streamId for two at once
@@ -55,11 +57,12 @@ class Stream:
 
 @frozen
 class Opened:
-    """Show what comes of this output from now on. ``again``: it was over and goes on."""
+    """Show what comes of this output from now on. ``again``: it was over and goes on. ``unheard``: it has failed."""
 
     output: Output
     stream_id: str
     again: bool
+    unheard: bool
 
 
 @frozen
@@ -80,11 +83,12 @@ class Finished:
 
 @frozen
 class Failed:
-    """It came to a bad end. ``first``: it had not failed before."""
+    """It came to a bad end. ``first``: it had not failed before. ``text``: what is kept of one in one piece."""
 
     output: Output
     reason: NewAgeError
     first: bool
+    text: str = ""
 
 
 @frozen

@@ -12,10 +12,9 @@ from newage.domain.model import Kind
 from newage.domain.text import well_formed
 from newage.namespaces import wire
 from newage.ports import ISocket, Said
+from newage.protocol.json_text import dumps
 from newage.services.streams.downstream import DownstreamService
 from newage.services.streams.upstream import UpstreamService
-
-MAX_TEXT = 1_000_000  # characters; the transport's own limit is lower in bytes
 
 _EXTENSION = Kind.EXTENSION  # looking a member up takes longer than comparing it
 
@@ -37,6 +36,15 @@ def _said(socket: ISocket, args: list[Any]) -> Said | None:
     ):
         request_id = wire.identifier(request_id)
     return Said(session.identity, stream_id, output_id, request_id)
+
+
+def _as_text(data: Any) -> str:
+    """What an extension sends as text and is none: nothing of it is lost."""
+    if isinstance(data, str):
+        return data
+    if isinstance(data, bytes):
+        return data.decode(errors="replace")
+    return "" if data is None else dumps(data).decode()
 
 
 def _of_output(said: Said) -> Said:
@@ -64,8 +72,9 @@ class UpstreamEvents:
             said = _of_output(said)
         body = args[0]
         text, index = body.get("data"), body.get("chunkIndex")
-        if said.stream and type(text) is str:
-            self.streams.stream_data(said, index if type(index) is int else None, text)
+        if type(text) is not str:
+            text = _as_text(text)
+        self.streams.stream_data(said, index if type(index) is int else None, text)
 
     def failed(self, socket: ISocket, args: list[Any], wants_ack: bool) -> None:
         said = _said(socket, args)
@@ -98,9 +107,8 @@ class UpstreamEvents:
         elif socket.caller.kind is not Kind.EXTENSION:
             wire.tell(socket, streams.not_an_extension())
         else:
-            text = data if isinstance(data, str) else "" if data is None else str(data)
-            output_id = wire.identifier(body.get("outputId"))
-            self.streams.answered(Said(socket.caller.identity, "", output_id, request_id), text[:MAX_TEXT])
+            said = Said(socket.caller.identity, "", wire.identifier(body.get("outputId")), request_id)
+            self.streams.answered(said, _as_text(data))
 
     def handlers(self) -> wire.Handlers:
         """Each event of a stream has two names (contract 1.8)."""

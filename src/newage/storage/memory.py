@@ -138,16 +138,18 @@ class MemoryMessageStore:
             stored.drop(message_id)
         return succeed(None)
 
-    def update_message(self, message: Message, seq: int) -> Deferred[None]:
+    def update_message(self, message: Message, seq: int, was: Message | None = None) -> Deferred[bool]:
         stored = self._store.rooms.get(message.room_id)
         if stored is None:
             return fail(RoomMissing("Room not found"))
         old = stored.messages.get(message.message_id)
+        if was is not None and (old is None or _content(old) != _content(was)):
+            return succeed(False)
         if old is None:
             return fail(NotFound("Message not found"))
         stored.messages[message.message_id] = evolve(message, seq=old.seq, selected=old.selected)
         stored.raise_seq(seq)
-        return succeed(None)
+        return succeed(True)
 
     def delete_messages(self, room_id: str, message_ids: Sequence[str], seq: int) -> Deferred[tuple[str, ...]]:
         stored = self._store.rooms.get(room_id)
@@ -270,3 +272,8 @@ class MemoryStateStore(NamedValues):
     def save_value(self, name: str, value: object) -> Deferred[None]:
         self._values[name] = orjson.dumps(value)
         return succeed(None)
+
+
+def _content(message: Message) -> tuple[object, ...]:
+    """What changes of a message while it is stored."""
+    return message.text, message.data, message.extra, message.last_edited

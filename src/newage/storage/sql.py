@@ -77,6 +77,7 @@ UPDATE_MESSAGE: Final = """
         failed = ?, last_edited = ?, extra = ?
     WHERE room_id = ? AND message_id = ?
 """
+UPDATE_UNCHANGED_MESSAGE: Final = UPDATE_MESSAGE + " AND text IS ? AND data IS ? AND extra IS ? AND last_edited IS ?"
 DELETE_MESSAGE: Final = "DELETE FROM message WHERE room_id = ? AND message_id = ? RETURNING selected, question_id"
 DESELECT: Final = """
     UPDATE message SET selected = 0 WHERE room_id = ? AND question_id = ? AND role = 'assistant' AND message_id <> ?
@@ -148,6 +149,12 @@ def message_values(message: Message) -> tuple[Any, ...]:
         message.last_edited,
         to_json(dict(message.extra)) if message.extra else None,
     )
+
+
+def content_values(message: Message) -> tuple[Any, ...]:
+    """What ``UPDATE_UNCHANGED_MESSAGE`` compares."""
+    extra = to_json(dict(message.extra)) if message.extra else None
+    return message.text, to_json(message.data), extra, message.last_edited
 
 
 def weight_of(row: tuple[Any, ...]) -> int:

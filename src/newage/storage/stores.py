@@ -111,8 +111,8 @@ class SqlMessageStore:
     def add_message(self, message: Message, keep: int, beside: Sequence[str] = ()) -> Deferred[None]:
         return self._database.write(lambda c: _add_message(c, message, keep, tuple(beside)))
 
-    def update_message(self, message: Message, seq: int) -> Deferred[None]:
-        return self._database.write(lambda c: _update_message(c, message, seq))
+    def update_message(self, message: Message, seq: int, was: Message | None = None) -> Deferred[bool]:
+        return self._database.write(lambda c: _update_message(c, message, seq, was))
 
     def delete_messages(self, room_id: str, message_ids: Sequence[str], seq: int) -> Deferred[tuple[str, ...]]:
         wanted = tuple(dict.fromkeys(message_ids))
@@ -292,12 +292,18 @@ def _add_message(connection: sqlite3.Connection, message: Message, keep: int, be
         connection.execute(sql.COUNT_OUT, (message.seq, evicted, row))
 
 
-def _update_message(connection: sqlite3.Connection, message: Message, seq: int) -> None:
+def _update_message(connection: sqlite3.Connection, message: Message, seq: int, was: Message | None) -> bool:
     row = _row_of(connection, message.room_id)
     values = (*sql.message_values(message), row, message.message_id)
-    if connection.execute(sql.UPDATE_MESSAGE, values).rowcount == 0:
+    statement = sql.UPDATE_MESSAGE
+    if was is not None:
+        statement, values = sql.UPDATE_UNCHANGED_MESSAGE, (*values, *sql.content_values(was))
+    if connection.execute(statement, values).rowcount == 0:
+        if was is not None:
+            return False
         raise NotFound("Message not found")
     connection.execute(sql.RAISE_SEQ, (seq, row))
+    return True
 
 
 def _delete_messages(

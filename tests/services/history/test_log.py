@@ -82,7 +82,7 @@ def test_extensions_that_serve_the_room_see_its_history_change(kit: Kit, sid: st
     kit.extension("X")
     extension = kit.sessions.sids("X", "/llm")[0]
     message = say(kit, "hi")
-    result_of(kit.history.replace(evolve(message, text="ho")))
+    result_of(kit.history.replace(evolve(message, text="ho"), message))
     result_of(kit.history.remove(kit.rooms.require("web1"), [message.message_id]))
     assert kit.outbox.names(extension) == ["NEW_MESSAGE", "MESSAGE_UPDATED", "MESSAGES_DELETED"]
 
@@ -119,12 +119,21 @@ def test_a_message_for_no_room_fails(kit: Kit) -> None:
 def test_a_changed_message_keeps_its_number_and_says_when(kit: Kit, sid: str) -> None:
     message = say(kit, "hi")
     kit.clock.advance(1)
-    changed = result_of(kit.history.replace(evolve(message, text="ho", data="ho")))
+    changed = result_of(kit.history.replace(evolve(message, text="ho", data="ho"), message))
     assert changed.last_edited == "2023-11-14T22:13:21.000Z"
     body = kit.outbox.bodies(sid, "MESSAGE_UPDATED")[0]
     assert (body["roomName"], body["seq"], body["messageId"]) == ("web1", 2, message.message_id)
     assert (body["message"]["message"], body["message"]["seq"]) == ("ho", 1)
     assert [m.text for m in kit.stored("web1")] == ["ho"]
+
+
+def test_what_was_made_of_another_message_than_there_is_changes_nothing(kit: Kit, sid: str) -> None:
+    message = say(kit, "hi")
+    assert result_of(kit.history.replace(evolve(message, text="by hand"), message)) is not None
+    kit.outbox.clear()
+    assert result_of(kit.history.replace(evolve(message, text="late"), message)) is None
+    assert kit.outbox.names(sid) == []
+    assert [m.text for m in kit.stored("web1")] == ["by hand"]
 
 
 def test_only_what_was_really_deleted_is_shown(kit: Kit, sid: str) -> None:

@@ -36,7 +36,7 @@ def test_changes_within_150_ms_share_a_snapshot(kit: Kit, sid: str) -> None:
     message = say(kit, "a")
     kit.clock.advance(0.1)
     say(kit, "b")
-    result_of(kit.history.replace(evolve(message, text="c")))
+    result_of(kit.history.replace(evolve(message, text="c"), message))
     assert kit.outbox.bodies(sid, "UPDATE_CONTEXT") == []
     kit.clock.advance(0.05)
     snapshots = kit.outbox.bodies(sid, "UPDATE_CONTEXT")

@@ -15,7 +15,8 @@ from zope.interface.verify import verifyObject
 
 from hubkit import Kit, Link, Sent, failure_of, result_of, utf16_units
 from logkit import Logged
-from newage.domain.model import Role
+from newage.domain.history import Change
+from newage.domain.model import Message, Role
 from newage.domain.output import StreamSettings
 from newage.domain.text import well_formed
 from newage.ports import ISessionListener, IUpstream, Said
@@ -338,7 +339,7 @@ def test_a_second_end_changes_nothing(kit: Kit, sid: str) -> None:
 
 def test_repeated_chunks_are_dropped_and_gaps_may_be_filled_once(kit: Kit, sid: str) -> None:
     start(kit)
-    for index, text in [(0, "a"), (0, "a"), (3, "d"), (1, "b"), (1, "b"), (3, "d"), (-1, "z"), (4, "e")]:
+    for index, text in [(0, "a"), (0, "a"), (3, "d"), (1, "b"), (1, "b"), (3, "d"), (4, "e")]:
         data(kit, text, index=index)
     assert streamed(kit, sid) == "adbe"
 
@@ -357,11 +358,12 @@ def test_remembered_gaps_are_limited(make_kit: Callable[..., Kit]) -> None:
     kit.submit(sid)
     start(kit)
     data(kit, "z", index=10**12)
-    for index in (3, 2, 1, 0, 0):
+    for index in (3, 1, 0, 0):
         data(kit, str(index), index=index)
-    assert streamed(kit, sid) == "z210"
-    data(kit, "y", index=10**12 + 1)
-    assert streamed(kit, sid) == "z210y"
+    assert streamed(kit, sid) == "z310"
+    for index in range(10**12 + 2, 10**12 + 9, 2):
+        data(kit, "y", index=index)
+    told_failed(kit, sid, "Too many chunks are missing.")
 
 
 def test_an_orphan_half_is_replaced_when_the_output_ends(kit: Kit, sid: str) -> None:
@@ -378,6 +380,22 @@ def test_halves_join_across_streams(kit: Kit, sid: str) -> None:
     end(kit)
     data(kit, "\ude00", "s2", "o1", 0)
     assert streamed(kit, sid) == "\U0001f600"
+
+
+def test_an_output_outlives_what_is_known_of_its_request(kit: Kit, sid: str) -> None:
+    """The first answer ends the request; the second goes on, named by it, when its tail is over."""
+    kit.streams.stream_started(Said(X, "s0", "o1", "r1"))
+    kit.streams.stream_started(Said(X, "s1", "o2", "r1"))
+    kit.streams.stream_ended(Said(X, "s1", "o2", "r1"), True)
+    for _ in range(80):
+        data(kit, "x", "s0", "o1", request="r1")
+        kit.streams.stream_ended(Said(X, "s0", "o1", "r1"), False)
+        kit.streams.stream_started(Said(X, "s0", "o1", "r1"))
+        kit.clock.pump([1])
+        kit.ledger.sweep()
+    kit.streams.stream_ended(Said(X, "s0", "o1", "r1"), True)
+    assert kit.ledger.get("web1", "r1") is None
+    assert texts(kit)[-1] == "x" * 80
 
 
 def test_an_output_without_text_is_an_answer_all_the_same(kit: Kit, sid: str) -> None:
@@ -419,6 +437,50 @@ def test_any_text_cut_anywhere_arrives_whole(text: str, cuts: list[int], per_tok
 # -------------------------------------------------------------------------------------------------------------- limits
 
 
+@st.composite
+def interleavings(draw: st.DrawFn) -> tuple[list[tuple[str, bool]], list[int]]:
+    """Up to 40 outputs, each its text and whether it has a stream per token, and whose turn it is to send a token."""
+    outputs = draw(st.lists(st.tuples(st.text("aä\U0001f600", max_size=12), st.booleans()), min_size=1, max_size=40))
+    turns = [number for number, (text, _) in enumerate(outputs) for _ in text]
+    return outputs, draw(st.permutations(turns))
+
+
+@given(interleavings(), st.integers(1, 4), st.integers(1, 6), st.sampled_from([9, 20, 1000]))
+@hypothesis_settings(max_examples=60, deadline=None)
+def test_what_is_completed_holds_all_that_was_sent(
+    sent: tuple[list[tuple[str, bool]], list[int]], outputs: int, streams: int, max_bytes: int
+) -> None:
+    """However many answers there are at once and however small the limits (A23)."""
+    kit = Kit(
+        streams=StreamSettings(
+            max_outputs_per_extension=outputs, max_streams_per_extension=streams, max_output_bytes=max_bytes
+        )
+    )
+    kit.extension(X, capacity=99)
+    asked = [text for text, _ in sent[0]]
+    for number in range(len(asked)):
+        kit.submit(kit.connect(f"asker{number}"), "q", f"r{number}")
+    said = [0] * len(asked)
+    for count, number in enumerate(sent[1]):
+        at, said[number] = said[number], said[number] + 1
+        text, per_token = sent[0][number]
+        stream = f"s{count}" if per_token else f"whole{number}"
+        name = Said(X, stream, f"o{number}", f"r{number}")
+        if per_token or at == 0:
+            kit.streams.stream_started(name)
+        kit.streams.stream_data(name, 0 if per_token else at, text[at])
+        if per_token or said[number] == len(text):
+            kit.streams.stream_ended(name, None if per_token else True)
+    kit.clock.pump([1] * 130)
+    for number, text in enumerate(asked):
+        request = kit.ledger.get(f"asker{number}", f"r{number}")
+        for response in kit.responses(f"asker{number}"):
+            assert response.failed or response.text == text
+            assert text.startswith(response.text)
+        assert text == "" or request is None or not request.live
+    kit.close()
+
+
 def test_an_output_is_limited_in_bytes(make_kit: Callable[..., Kit]) -> None:
     kit = make_kit(streams=StreamSettings(max_output_bytes=10))
     kit.extension(X)
@@ -449,11 +511,21 @@ def test_a_non_stream_answer_is_limited_in_bytes(make_kit: Callable[..., Kit]) -
     kit = make_kit(streams=StreamSettings(max_output_bytes=10))
     kit.extension(X)
     kit.submit(kit.connect("web1"), "q", "r1")
+    sid = kit.sessions.sids("web1", "/llm")[0]
     kit.streams.answered(Said(X, request="r1"), "äöüäöüäöü")
-    assert texts(kit) == ["äöüäö"]
+    assert [(m.text, m.failed) for m in kit.responses("web1")] == [("äöüäö", True)]
+    assert kit.statuses(sid)[-1] == "failed"
+    assert [body["message"] for body in kit.outbox.bodies(sid, "ERROR")] == ["The answer is too large."]
 
 
-def test_streams_of_an_extension_are_limited(make_kit: Callable[..., Kit]) -> None:
+def told_failed(kit: Kit, sid: str, why: str) -> None:
+    """END, status and ERROR say so, the last one in words."""
+    assert [failed for _, failed in ends(kit, sid)] == [True]
+    assert kit.statuses(sid)[-1] == "failed"
+    assert [body["message"] for body in kit.outbox.bodies(sid, "ERROR")] == [why]
+
+
+def test_an_output_with_too_many_streams_fails_in_words(make_kit: Callable[..., Kit]) -> None:
     kit = make_kit(streams=StreamSettings(max_streams_per_extension=2))
     kit.extension(X)
     sid = kit.connect("web1", stream_mode="plain")
@@ -461,22 +533,42 @@ def test_streams_of_an_extension_are_limited(make_kit: Callable[..., Kit]) -> No
     for number in range(3):
         start(kit, f"s{number}")
         data(kit, str(number), f"s{number}")
-    assert streamed(kit, sid) == "01"
-    end(kit, "s0")
-    data(kit, "2", "s2")
-    assert streamed(kit, sid) == "012"
+    told_failed(kit, sid, "Too many streams at once.")
+    assert [(m.text, m.failed) for m in kit.responses("web1")] == [("01", True)]
 
 
-def test_outputs_of_an_extension_are_limited(make_kit: Callable[..., Kit]) -> None:
+def test_an_output_too_many_fails_in_words_and_its_late_chunks_open_nothing(make_kit: Callable[..., Kit]) -> None:
     kit = make_kit(streams=StreamSettings(max_outputs_per_extension=2))
-    kit.extension(X)
+    kit.extension(X, capacity=16)
     sid = kit.connect("web1", stream_mode="plain")
-    kit.submit(sid)
     for number in range(3):
-        start(kit, f"s{number}", f"o{number}")
-        data(kit, str(number), f"s{number}", f"o{number}")
-    assert kit.streams.open_outputs == 2
-    assert streamed(kit, sid) == "01"
+        kit.submit(sid, "q", f"r{number}")
+    kit.outbox.clear()
+    for number in range(3):
+        kit.streams.stream_started(Said(X, f"s{number}", f"o{number}", f"r{number}"))
+        data(kit, f"{number}a", f"s{number}", f"o{number}", request=f"r{number}")
+    told_failed(kit, sid, "Too many answers at once.")
+    for number in range(3):
+        end(kit, f"s{number}", f"o{number}", final=True)
+        data(kit, "late", "s2", "o2", request="r2")
+    kit.clock.advance(200)
+    data(kit, "very late", "s2", "o2", request="r2")
+    kit.clock.pump([1] * 9)
+    assert texts(kit) == ["0a", "1a"]
+
+
+def test_late_data_that_finds_no_place_fail_what_seemed_complete(make_kit: Callable[..., Kit]) -> None:
+    kit = make_kit(streams=StreamSettings(max_outputs_per_extension=1))
+    kit.extension(X, capacity=16)
+    sid = kit.connect("web1", stream_mode="plain")
+    for number in (1, 2):
+        kit.submit(sid, "q", f"r{number}")
+    kit.streams.stream_started(Said(X, "s1", "o1", "r1"))
+    data(kit, "half", "s1")
+    end(kit, "s1", final=True)
+    kit.streams.stream_started(Said(X, "s2", "o2", "r2"))
+    data(kit, " rest", "s3")
+    assert [(m.text, m.failed) for m in kit.responses("web1")] == [("half", True)]
 
 
 def test_ended_outputs_are_remembered_up_to_a_number(make_kit: Callable[..., Kit]) -> None:
@@ -606,7 +698,7 @@ def test_an_extension_that_dies_in_the_middle(kit: Kit, sid: str) -> None:
 
 
 def test_an_extension_that_dies_of_the_end_of_its_last_output_fails_the_next_one(kit: Kit, sid: str) -> None:
-    """Its own socket may be cut off by what it is sent: the next output has begun by then, and nobody is shown it."""
+    """Its own socket may be cut off by what it is sent: the next output has begun by then."""
     kit.submit(sid, "second", "r2")
     kit.token("first", "o1")
 
@@ -617,9 +709,100 @@ def test_an_extension_that_dies_of_the_end_of_its_last_output_fails_the_next_one
 
     kit.outbox.on_sent = sent
     start(kit, "s2", "o2")
-    assert ends(kit, sid) == [("first", False)]
+    assert ends(kit, sid) == [("first", False), ("", True)]
     assert kit.streams.open_outputs == kit.downstream.open_forms == 0
     assert kit.statuses(sid, "r2")[-1] == "failed"
+
+
+@pytest.fixture
+def answered(kit: Kit, sid: str) -> Message:
+    """The answer "half" is over and stored, for what follows to go on with."""
+    docs_stream(kit, "half")
+    kit.outbox.clear()
+    return kit.responses("web1")[0]
+
+
+def by_hand(kit: Kit, how: str, message_id: str, sid: str) -> None:
+    """What people do to an answer."""
+    who = kit.caller(sid)
+    if how == "edit":
+        result_of(kit.editing.edit(who, "web1", message_id, Change(text="by hand")))
+    elif how == "delete":
+        result_of(kit.editing.delete(who, "web1", [message_id]))
+    else:
+        result_of(kit.editing.clear(who, "web1", requests=False, responses=True))
+
+
+HANDS = [("edit", ["by hand"]), ("delete", []), ("clear", [])]
+
+
+@pytest.mark.parametrize(("how", "left"), HANDS)
+def test_an_answer_stays_as_the_hand_left_it_whatever_comes_late(
+    kit: Kit, sid: str, answered: Message, how: str, left: list[str]
+) -> None:
+    by_hand(kit, how, answered.message_id, sid)
+    kit.outbox.clear()
+    for number in range(3):
+        kit.token(f" late {number}", "o1")
+    kit.clock.pump([0.25] * 9)
+    kit.streams.answered(Said(X, output="o1"), "all of it again")
+    kit.clock.pump([0.25] * 9)
+    assert texts(kit) == left
+    assert {"SERVER_STREAM_DATA", "MESSAGE_UPDATED", "NEW_MESSAGE", "message"}.isdisjoint(kit.outbox.names(sid))
+
+
+@pytest.mark.parametrize(("how", "left"), HANDS)
+def test_an_answer_that_goes_on_ends_when_a_hand_takes_it(
+    kit: Kit, sid: str, answered: Message, how: str, left: list[str]
+) -> None:
+    data(kit, " and", "s2")
+    by_hand(kit, how, answered.message_id, sid)
+    assert [failed for _, failed in ends(kit, sid)] == [True]
+    data(kit, " more", "s2")
+    end(kit, "s2", final=True)
+    assert texts(kit) == left
+
+
+@pytest.mark.parametrize(("how", "left"), HANDS)
+def test_no_late_writer_wins_over_a_hand_however_slow_the_store(
+    kit: Kit, sid: str, answered: Message, how: str, left: list[str]
+) -> None:
+    data(kit, " and more", "s2")
+    kit.gate.shut = True
+    write = {
+        "edit": lambda: kit.editing.edit(kit.caller(sid), "web1", answered.message_id, Change(text="by hand")),
+        "delete": lambda: kit.editing.delete(kit.caller(sid), "web1", [answered.message_id]),
+        "clear": lambda: kit.editing.clear(kit.caller(sid), "web1", requests=False, responses=True),
+    }[how]
+    hand = Deferred.fromCoroutine(write())
+    if how != "clear":
+        kit.gate.step()  # it has been read; now both wait to be written
+    end(kit, "s2", final=True)
+    kit.gate.open()
+    result_of(hand)
+    assert texts(kit) == left
+
+
+def test_an_edit_that_names_no_text_keeps_what_came_meanwhile(kit: Kit, sid: str, answered: Message) -> None:
+    data(kit, " and more", "s2")
+    kit.gate.shut = True
+    edit = Deferred.fromCoroutine(
+        kit.editing.edit(kit.caller(sid), "web1", answered.message_id, Change(extra={"star": 1}))
+    )
+    end(kit, "s2", final=True)
+    kit.gate.step()
+    kit.gate.open()
+    result_of(edit)
+    assert [(m.text, m.extra) for m in kit.responses("web1")] == [("half and more", {"star": 1})]
+
+
+def test_a_hand_on_another_answer_or_in_another_room_ends_nothing(kit: Kit, sid: str, answered: Message) -> None:
+    data(kit, " and", "s2")
+    kit.connect("other")
+    kit.streams.overwritten(kit.rooms.require("other"), None)
+    kit.streams.overwritten(kit.rooms.require("web1"), ["another"])
+    end(kit, "s2", final=True)
+    assert texts(kit) == ["half and"]
 
 
 def test_a_resumed_answer_that_fails_is_an_edit(kit: Kit, sid: str) -> None:

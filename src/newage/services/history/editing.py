@@ -10,16 +10,19 @@ from newage.dialect.messages import carried_bytes
 from newage.domain.history import Change
 from newage.domain.model import Caller, Message, Room
 from newage.domain.policy import MUTED, governs, may_read
-from newage.errors import InvalidRequest, NotAuthorised, NotFound, NotMember
+from newage.errors import InvalidRequest, NotAuthorised, NotFound, NotMember, Unavailable
 from newage.ports import IMessageStore
 from newage.services.history.log import HistoryService
 from newage.services.rooms.registry import RoomRegistry
+
+TRIES = 5  # of an edit whose message is changed by another one between its reading and its writing
 
 
 @define(eq=False, kw_only=True)
 class EditingService:
     """
     :param taken_back: told of messages that are no more, by ids, or None for all that members said.
+    :param overwritten: told of messages that were changed or are no more, by ids, or None for all answers.
     :param max_bytes: of a message's text, data and further members after an edit.
     """
 
@@ -27,6 +30,7 @@ class EditingService:
     _history: HistoryService
     _store: IMessageStore
     _taken_back: Callable[[Room, Collection[str] | None], None]
+    _overwritten: Callable[[Room, Collection[str] | None], None]
     _max_bytes: Callable[[], int]
 
     async def edit(self, actor: Caller, name: str, any_id: str, change: Change | None) -> Message:
@@ -35,6 +39,7 @@ class EditingService:
         :param change: None: the edit names nothing to be changed.
         :raises NotFound: no such room or message. :raises NotAuthorised: muted, or not the actor's to change.
         :raises InvalidRequest: nothing to change, or it would become too large.
+        :raises Unavailable: it is changed again and again meanwhile.
         """
         words = "Failed to edit message. It might not exist."
         room = self._rooms.get(name)
@@ -42,18 +47,23 @@ class EditingService:
             raise NotFound(words)
         if room.is_muted(actor.identity, actor.client_id):
             raise NotAuthorised(MUTED)
-        message = await self._store.find_message(room.id, any_id)
-        if message is None:
-            raise NotFound(words)
-        if not self._may_change(actor, room, [message]):
-            raise NotAuthorised("Permission denied to edit this message.")
-        if change is None:
-            raise InvalidRequest("Missing required fields for editing message.")
-        changed = change.applied_to(message)
-        grown = carried_bytes(changed.text, changed.data, changed.extra)
-        if grown > max(self._max_bytes(), carried_bytes(message.text, message.data, message.extra)):
-            raise InvalidRequest("The message would be too large.")
-        return await self._history.replace(changed)
+        for _ in range(TRIES):
+            message = await self._store.find_message(room.id, any_id)
+            if message is None:
+                raise NotFound(words)
+            if not self._may_change(actor, room, [message]):
+                raise NotAuthorised("Permission denied to edit this message.")
+            if change is None:
+                raise InvalidRequest("Missing required fields for editing message.")
+            changed = change.applied_to(message)
+            grown = carried_bytes(changed.text, changed.data, changed.extra)
+            if grown > max(self._max_bytes(), carried_bytes(message.text, message.data, message.extra)):
+                raise InvalidRequest("The message would be too large.")
+            stored = await self._history.replace(changed, message)
+            if stored is not None:
+                self._overwritten(room, [stored.message_id])
+                return stored
+        raise Unavailable("Somebody else is changing this message.")
 
     async def delete(self, actor: Caller, name: str, any_ids: Sequence[str]) -> tuple[str, ...]:
         """Delete what exists of these; if one may not be deleted, none is.
@@ -75,6 +85,7 @@ class EditingService:
             raise NotAuthorised("Permission denied to delete these messages.")
         deleted = await self._history.remove(room, list(found))
         self._taken_back(room, deleted)
+        self._overwritten(room, deleted)
         return deleted
 
     async def clear(self, actor: Caller, name: str, requests: bool, responses: bool) -> int:
@@ -85,6 +96,8 @@ class EditingService:
         count = await self._history.clear(room, requests, responses)
         if requests:
             self._taken_back(room, None)
+        if responses:
+            self._overwritten(room, None)
         return count
 
     def _check_member(self, actor: Caller, room: Room, words: str) -> None:

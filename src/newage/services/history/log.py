@@ -64,11 +64,15 @@ class HistoryService(RoomListener):
         self._listener.message_added(message)
         return message
 
-    async def replace(self, message: Message) -> Message:
-        """Store a changed message under its old number and show the change (MESSAGE_UPDATED)."""
+    async def replace(self, message: Message, was: Message) -> Message | None:
+        """Store a changed message under its old number and show the change (MESSAGE_UPDATED).
+
+        :param was: what it was made from; None is the result, and nothing changes, when it is another one by now.
+        """
         seq = self._rooms.next_seq(message.room_id)
         changed = evolve(message, last_edited=self._world.timestamp())
-        await self._store.update_message(changed, seq)
+        if not await self._store.update_message(changed, seq, was):
+            return None
         self._show(changed.room_id, messages.updated(changed, seq))
         return changed
 

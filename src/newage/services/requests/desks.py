@@ -121,9 +121,10 @@ class Desks(SessionListener):
         now = self._world.clock.seconds()
         return self._desk(extension).whose(request_id, output_id, bound, now, self._patience, over)
 
-    def output_over(self, extension: str, output_id: str) -> None:
+    def output_over(self, extension: str, output_id: str, request: Request) -> None:
+        """As ``Desk.output_over``."""
         if (desk := self._desks.get(extension)) is not None:
-            desk.output_over(output_id)
+            desk.output_over(output_id, request)
 
     # ------------------------------------------------------------------------------------------------------ listeners
 

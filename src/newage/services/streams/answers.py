@@ -34,6 +34,7 @@ class Answer:
     output: OutputText = field(factory=OutputText)
     whole: int = 0
     message: Message | None = None  # as stored
+    overwritten: bool = False  # somebody changed or deleted that since
     lock: DeferredLock = field(factory=DeferredLock)
 
     def is_over(self) -> None:
@@ -82,6 +83,10 @@ class AnswerService:
         """An answer in one piece."""
         self._soon(answer, self._store_answer(answer))
 
+    def overwritten(self, answer: Answer) -> None:
+        """Somebody changed or deleted what is stored of it: it is nobody's any more."""
+        answer.overwritten = True
+
     def repeated(self, answer: Answer, text: str) -> None:
         """An answer in one piece for an output that was streamed: shown, not stored again."""
         self._soon(answer, self._show_answer(answer, text))
@@ -117,18 +122,23 @@ class AnswerService:
 
     async def _store_stream(self, answer: Answer) -> None:
         if answer.message is not None:
-            text = answer.text
-            answer.message = await self._history.replace(evolve(answer.message, text=text, data=text))
+            await self._replace(answer, failed=False)
             return
         answer.message = message = await self._add(answer, self._draft(answer, streamed=True))
         self._announce(answer, message)
 
     async def _store_failed(self, answer: Answer) -> None:
         if answer.message is not None:
-            text = answer.text
-            await self._history.replace(evolve(answer.message, text=text, data=text, failed=True))
+            await self._replace(answer, failed=True)
         else:
             answer.message = await self._add(answer, evolve(self._draft(answer, streamed=True), failed=True))
+
+    async def _replace(self, answer: Answer, *, failed: bool) -> None:
+        """It went on after it was stored. What somebody changed or deleted meanwhile stays as that left it (A23)."""
+        was = answer.message
+        if was is not None and not answer.overwritten:
+            text = answer.text
+            answer.message = await self._history.replace(evolve(was, text=text, data=text, failed=failed), was) or was
 
     async def _store_answer(self, answer: Answer) -> None:
         answer.message = message = await self._add(answer, self._draft(answer, streamed=False))
@@ -144,7 +154,7 @@ class AnswerService:
 
     async def _show_answer(self, answer: Answer, text: str) -> None:
         """``message`` of type 0 to the room."""
-        if answer.message is not None:
+        if answer.message is not None and not answer.overwritten:
             self._publish(answer, streams.answered(answer.request.request_id, answer.message, text))
 
     def _announce(self, answer: Answer, message: Message) -> None:

@@ -7,7 +7,7 @@ in order: an output is shown to its room while it grows, and stored when it is o
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import partial
 
 from attrs import define, field
@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from newage.domain.model import Session
+from newage.domain.model import Room, Session
 from newage.domain.output import Outputs, StreamSettings
 from newage.domain.shown import ShownOutput
 from newage.domain.verdicts import (
@@ -169,6 +169,21 @@ class UpstreamService(SessionListener):
         if extension is not None and (request is not None or said.request is None):
             self._apply(extension, extension.outputs.stopped(request, room, self._world.clock.seconds()))
 
+    def overwritten(self, room: Room, message_ids: Collection[str] | None) -> None:
+        """Somebody changed or deleted answers: they stay so, whatever their extensions add (A23).
+
+        :param message_ids: None: all answers of the room.
+        """
+        reason = CallFailed("The answer was changed or deleted meanwhile.")
+        for extension in list(self._extensions.values()):
+            for output, answer in list(extension.answers.items()):
+                stored = answer.message
+                if stored is None or stored.room_id != room.id:
+                    continue
+                if message_ids is None or stored.message_id in message_ids:
+                    self._answers.overwritten(answer)
+                    self._apply(extension, extension.outputs.overwritten(output, reason, self._world.clock.seconds()))
+
     def _dropped(self, identity: str, what: str, warning_code: int) -> None:
         """Something of an extension is not taken; said as often as the quota allows."""
         unsaid = self._quota.take()
@@ -265,7 +280,7 @@ class UpstreamService(SessionListener):
                 self._requests.heard_from(output.request, extension.identity)
             case Forgotten(output):
                 del extension.answers[output]
-                self._desks.output_over(extension.identity, output.given_id)
+                self._desks.output_over(extension.identity, output.given_id, output.request)
             case Refused(why, warning_code):
                 self._dropped(extension.identity, why, warning_code)
 
@@ -275,7 +290,7 @@ class UpstreamService(SessionListener):
         if verdict.again:
             self._requests.resumed(output.request, extension.identity)
         answer = extension.answers.get(output) or self._new_answer(extension, output)
-        if not output.failed:
+        if not verdict.unheard:
             answer.output.go_on()
             self._show(answer, verdict.stream_id)
         self._requests.heard_from(output.request, extension.identity)
@@ -303,7 +318,9 @@ class UpstreamService(SessionListener):
 
     def _failed(self, extension: _Extension, verdict: Failed) -> None:
         """What there is of it is stored."""
-        answer = extension.answers[verdict.output]
+        answer = extension.answers.get(verdict.output) or self._new_answer(extension, verdict.output)
+        if verdict.text:
+            answer.output.push(verdict.text)
         if verdict.first:
             answer.output.end(str(verdict.reason))
             answer.is_over()
