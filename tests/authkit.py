@@ -22,7 +22,7 @@ from newage.assembly.services import make_calls, make_people
 from newage.config import Config, ServerSettings
 from newage.config.live import LiveTables
 from newage.daemon.workers import InlineWorkers
-from newage.domain.model import Caller, Peer, Session
+from newage.domain.model import Caller, KeyRecord, Peer, Session
 from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.auth import AuthEvents
 from newage.namespaces.clients import ClientEvents
@@ -169,6 +169,13 @@ class Gatehouse:
         """A key of the rank that the id has now."""
         grant = Grant(rank=self.trust.rank(client_id, network_safe=True))
         key: str = value(self.keys.generate(client_id, local=True, grant=grant))
+        return key
+
+    def imports(self, client_id: str, key: str) -> str:
+        """A key that another hub has made: of any form, and without a digest."""
+        rank = self.trust.rank(client_id, network_safe=True)
+        hashed = quick_hash(key.encode())
+        value(self.keys.add(KeyRecord(client_id=client_id, hash=hashed, created_at=1.0, key_id=hashed[-8:], rank=rank)))
         return key
 
     def caller(

@@ -23,7 +23,7 @@ from newage.cli import main
 from newage.daemon.control import FOLDER, SOCKET
 from newage.daemon.home import HomeLock, prepare_home
 
-KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\n")
+KEY = re.compile(r"sk-newage-[0-9a-f]{8}-[a-z2-7]{26}\n")
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_as_json(home: Path, said: Said) -> None:
     assert (code, err) == (0, "")
     assert (answer["clientId"], answer["rank"], answer["scope"]) == ("anna", "admin", "admin")
     assert answer["expires"] is not None
-    assert len(answer["key"]) == 36
+    assert answer["key"].startswith(f"sk-newage-{answer['keyId']}-")
     assert json.loads(said("--json", "unlock")[1]) == {"unlocked": [], "count": 0}
     assert json.loads(said("--json", "keys", "revoke", "anna")[1])["keyIds"] == [answer["keyId"]]
 
@@ -98,7 +98,18 @@ def test_the_list_is_a_table(home: Path, said: Said) -> None:
     code, out, err = said("keys", "list")
     title, phone, anna = out.splitlines()
     assert (code, err) == (0, "")
-    assert re.split(r"  +", title) == ["KEY", "CLIENT", "RANK", "SCOPE", "MADE", "LAST USED", "GOOD UNTIL", "NAME"]
+    columns = [
+        "KEY",
+        "CLIENT",
+        "RANK",
+        "SCOPE",
+        "MADE",
+        "LAST USED",
+        "FROM",
+        "GOOD UNTIL",
+        "NAME",
+    ]
+    assert re.split(r"  +", title) == columns
     assert re.split(r"  +", phone)[1:4] + re.split(r"  +", phone)[5:] == [
         "phone",
         "client",

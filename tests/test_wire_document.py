@@ -180,7 +180,17 @@ def test_failures_that_it_calls_built_are_the_codes_words() -> None:
     assert unknown == []
 
 
-NO_SETTINGS = {"connect_error", "client_id", "client_key", "question_id", "made_by", "key_id", "last_used"}
+NO_SETTINGS = {
+    "connect_error",
+    "client_id",
+    "client_key",
+    "question_id",
+    "made_by",
+    "key_id",
+    "last_used",
+    "last_address",
+    "digest_secret",
+}
 
 
 def defaults() -> dict[str, object]:

@@ -217,6 +217,7 @@ _COLUMNS: _Columns = (
     ("SCOPE", lambda key: key["scope"]),
     ("MADE", lambda key: _minute(key["madeAt"])),
     ("LAST USED", lambda key: _minute(key["lastUsed"]) if key["lastUsed"] else "never noted"),
+    ("FROM", lambda key: key["lastFrom"] or ""),
     ("GOOD UNTIL", lambda key: _end(key)),
     ("NAME", lambda key: key["name"]),
 )

@@ -348,7 +348,7 @@ class IKeyStore(Interface):
         """Store one more key."""
 
     def update_key(record: KeyRecord) -> Deferred[None]:
-        """Replace ``key_id``, ``rank`` and ``last_used`` of a stored key, which keeps its place; absent is fine."""
+        """Replace ``key_id``, ``rank``, last use and digest of a stored key, which keeps its place; absent is fine."""
 
     def remove_key(client_id: str, key_hash: str) -> Deferred[None]:
         """Drop one key; absent is fine."""

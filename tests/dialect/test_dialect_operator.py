@@ -21,6 +21,7 @@ SHOWN = {
     "madeAt": "1970-01-01T00:00:01.500Z",
     "expires": None,
     "lastUsed": None,
+    "lastFrom": None,
     "live": True,
 }
 

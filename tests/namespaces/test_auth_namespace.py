@@ -11,6 +11,7 @@ from deferreds import value
 from logkit import Logged
 from newage.domain.model import Peer
 from newage.gateway.socketio.dispatch import Namespace
+from newage.services.accounts.hashing import Turn
 
 NOT_YOURS = "You are have no right to get others key."
 
@@ -33,7 +34,7 @@ class TestGetKey:
         assert same == body
         key = body["key"]
         assert body == {"status": "ok", "success": True, "clientId": "new", "key": key, "Key": key, "message": ""}
-        assert value(house.keys.verify("new", key, "lane"))
+        assert value(house.keys.verify("new", key, Turn()))
         assert house.keys.records("new")[0].local is True
 
     def test_nobody_gets_one_unasked(self, house: Gatehouse, auth: Namespace) -> None:

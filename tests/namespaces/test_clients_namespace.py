@@ -10,6 +10,7 @@ import pytest
 from authkit import REMOTE, FakeSocket, Gatehouse
 from deferreds import value
 from newage.gateway.socketio.dispatch import Namespace
+from newage.services.accounts.hashing import Turn
 
 EXTENSION = "SillyTavern-8000"
 MONITOR = {"clientId": "monitor", "clientType": "monitor"}
@@ -110,7 +111,7 @@ def test_removal(house: Gatehouse, clients: Namespace) -> None:
     assert message(tavern.ask("REMOVE_CLIENT_KEY", {"clientId": EXTENSION, "targetClientId": "web1"})) == "ok"
     assert message(tavern.ask("REMOVE_CLIENT_KEY", {"targetClientId": "web1"})) == "ok"
     assert message(monitor.ask("REMOVE_CLIENT_KEY", {"targetClientId": "never"})) == "ok"
-    assert value(house.keys.verify("web1", key, "lane")) is None
+    assert value(house.keys.verify("web1", key, Turn())) is None
     assert web.connected
 
 

@@ -12,6 +12,7 @@ import pytest
 from authkit import LOCAL, REMOTE, FakeSocket, Gatehouse
 from deferreds import value
 from newage.domain.model import Kind, Peer, Rank, Scope
+from newage.services.accounts.hashing import Turn
 from newage.services.accounts.keys import Grant
 
 NOT_YOURS = "You are have no right to get others key."
@@ -111,7 +112,7 @@ def test_a_remote_extension_neither_gets_nor_removes_the_monitors_key(house: Gat
             body = socket.ask(event, payload)
             assert (body["success"], body["message"], body["errorCode"]) == (False, REFUSED, 6)
             assert "key" not in body
-    assert value(house.keys.verify("monitor", right, "lane"))
+    assert value(house.keys.verify("monitor", right, Turn()))
 
 
 def test_the_key_that_is_made_for_somebody_has_his_rank_and_never_the_makers(house: Gatehouse) -> None:

@@ -133,10 +133,9 @@ class TestWhileAKeyIsChecked:
         house.trusts("web1")
         workers = house.hash_workers
         assert isinstance(workers, SteppedWorkers)
-        issued = outcome(house.keys.generate("web1", local=True))
-        workers.flush()
+        key = house.imports("web1", "a key")
         socket = FakeSocket(house, namespace(house))
-        pending: Deferred[Any] = socket.connecting({"clientId": "web1", "key": issued[0]})
+        pending: Deferred[Any] = socket.connecting({"clientId": "web1", "key": key})
         done = outcome(pending)
         assert not done
         assert socket.caller is None

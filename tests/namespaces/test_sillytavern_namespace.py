@@ -14,6 +14,7 @@ from newage.domain.model import KeyRecord
 from newage.errors import Unavailable
 from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.sillytavern import ExtensionSettings, SillyTavernSettings
+from newage.services.accounts.hashing import Turn
 from newage.storage.memory import MemoryKeyStore
 
 
@@ -43,7 +44,7 @@ class TestIdentify:
         assert ok(first)
         assert first["clientId"] == EXTENSION
         for body in (first, second):
-            assert value(house.keys.verify(EXTENSION, body["key"], "lane"))
+            assert value(house.keys.verify(EXTENSION, body["key"], Turn()))
 
     def test_a_second_tab_is_warned_and_gets_its_key(self, house: Gatehouse, tavern: Namespace) -> None:
         """Scenario 8."""
@@ -53,7 +54,7 @@ class TestIdentify:
         assert (body["status"], body["success"]) == ("warning", True)
         assert body["message"] == "SillyTavern already connected."
         assert body["key"] not in ("", first)
-        assert value(house.keys.verify(EXTENSION, first, "lane"))
+        assert value(house.keys.verify(EXTENSION, first, Turn()))
 
     @pytest.mark.parametrize("payload", [{"clientId": "SillyTavern-9000"}, {"clientId": 7}, "web1", {"clientId": {}}])
     def test_for_oneself_only(self, house: Gatehouse, tavern: Namespace, payload: object) -> None:

@@ -12,6 +12,7 @@ from newage.config import Config
 from newage.config.live import LiveTables
 from newage.ports import IWorkers
 from newage.services.accounts.attempts import AttemptLimiter
+from newage.services.accounts.digests import KeyDigests
 from newage.services.accounts.hashing import HashService, make_hash, matches
 from newage.services.accounts.key_import import import_keys
 from newage.services.accounts.keys import KeyService
@@ -67,7 +68,8 @@ def make_accounts(basis: Basis, *, read_only: bool = False, network_safe: Callab
     files = HomeFiles(config.home, evolve(config.files, read_only=read_only or config.files.read_only))
     server_file = ServerFile(files)
     hashes = HashService(basis.hash_workers, config.auth, basis.make_hash, basis.matches)
-    keys = KeyService(store, hashes, world, config.auth, secrets.token_bytes(32))
+    digests = KeyDigests(secrets.token_bytes(32), None if config.server.ephemeral else config.home)
+    keys = KeyService(store, hashes, world, config.auth, digests, secrets.token_bytes)
     trust = TrustService(files, store, basis.file_workers, basis.hash, world, config.auth)
     limiter = AttemptLimiter(world.clock.seconds, config.auth)
     return Accounts(

@@ -31,6 +31,7 @@ def shown(record: KeyRecord, *, live: bool) -> Body:
         "madeAt": iso(record.created_at),
         "expires": None if record.expires is None else iso(record.expires),
         "lastUsed": None if record.last_used is None else iso(record.last_used),
+        "lastFrom": record.last_address or None,
         "live": live,
     }
 

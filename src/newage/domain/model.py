@@ -332,7 +332,7 @@ class Message:
 
 @frozen(kw_only=True)
 class KeyRecord:
-    """One key of a client: only its bcrypt hash is ever stored (contract 2.8).
+    """One key of a client: only a bcrypt hash and a keyed digest of it are ever stored (contract 2.8).
 
     It carries the rank and scope of its issue: what becomes of its client later does not lift it (B6). Times are
     seconds since the epoch.
@@ -349,3 +349,7 @@ class KeyRecord:
     made_by: str = ""  # a clientId, or what it came from
     expires: float | None = None
     last_used: float | None = field(default=None, eq=False)
+    last_address: str = field(default="", eq=False)
+    # Of the key itself, and which secret made it (B7); without one only bcrypt can tell.
+    digest: bytes | None = field(default=None, eq=False, repr=False)
+    digest_secret: str = field(default="", eq=False)

@@ -34,8 +34,15 @@ class MemoryKeyStore:
     def update_key(self, record: KeyRecord) -> Deferred[None]:
         stored = self._keys.get((record.client_id, record.hash))
         if stored is not None:
-            changed = evolve(stored, key_id=record.key_id, rank=record.rank, last_used=record.last_used)
-            self._keys[record.client_id, record.hash] = changed
+            self._keys[record.client_id, record.hash] = evolve(
+                stored,
+                key_id=record.key_id,
+                rank=record.rank,
+                last_used=record.last_used,
+                last_address=record.last_address,
+                digest=record.digest,
+                digest_secret=record.digest_secret,
+            )
         return succeed(None)
 
     def remove_key(self, client_id: str, key_hash: str) -> Deferred[None]:

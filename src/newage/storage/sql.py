@@ -11,15 +11,20 @@ from newage.domain.model import KeyRecord, Message, Rank, Scope
 # ---------------------------------------------------------------------------------------------------- keys and trust
 
 LOAD_KEYS: Final = """
-    SELECT client_id, hash, created_at, local, key_id, name, rank, scope, made_by, expires, last_used
+    SELECT client_id, hash, created_at, local, key_id, name, rank, scope, made_by, expires, last_used, last_address,
+        digest, digest_secret
     FROM client_key ORDER BY position
 """
 ADD_KEY: Final = """
     INSERT OR REPLACE INTO client_key
-        (client_id, hash, created_at, local, key_id, name, rank, scope, made_by, expires, last_used)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        (client_id, hash, created_at, local, key_id, name, rank, scope, made_by, expires, last_used, last_address,
+            digest, digest_secret)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-UPDATE_KEY: Final = "UPDATE client_key SET key_id = ?, rank = ?, last_used = ? WHERE client_id = ? AND hash = ?"
+UPDATE_KEY: Final = """
+    UPDATE client_key SET key_id = ?, rank = ?, last_used = ?, last_address = ?, digest = ?, digest_secret = ?
+    WHERE client_id = ? AND hash = ?
+"""
 REMOVE_KEY: Final = "DELETE FROM client_key WHERE client_id = ? AND hash = ?"
 REMOVE_KEYS: Final = "DELETE FROM client_key WHERE client_id = ?"
 
@@ -208,6 +213,23 @@ def key_values(record: KeyRecord) -> tuple[Any, ...]:
         record.made_by,
         record.expires,
         record.last_used,
+        record.last_address,
+        record.digest,
+        record.digest_secret,
+    )
+
+
+def key_changes(record: KeyRecord) -> tuple[Any, ...]:
+    """What ``UPDATE_KEY`` sets, and where."""
+    return (
+        record.key_id,
+        rank_value(record.rank),
+        record.last_used,
+        record.last_address,
+        record.digest,
+        record.digest_secret,
+        record.client_id,
+        record.hash,
     )
 
 
@@ -217,7 +239,8 @@ def rank_value(rank: Rank | None) -> str | None:
 
 def key_of(row: tuple[Any, ...]) -> KeyRecord:
     """A row of ``LOAD_KEYS``."""
-    client_id, key_hash, created_at, local, key_id, name, rank, scope, made_by, expires, last_used = row
+    client_id, key_hash, created_at, local, key_id, name, rank, scope, made_by, expires, last_used, *later = row
+    last_address, digest, digest_secret = later
     return KeyRecord(
         client_id=client_id,
         hash=key_hash,
@@ -230,4 +253,7 @@ def key_of(row: tuple[Any, ...]) -> KeyRecord:
         made_by=made_by,
         expires=expires,
         last_used=last_used,
+        last_address=last_address,
+        digest=digest,
+        digest_secret=digest_secret,
     )

@@ -67,10 +67,8 @@ class SqlKeyStore:
         return self._database.write(lambda c: _done(c.execute(sql.ADD_KEY, values)))
 
     def update_key(self, record: KeyRecord) -> Deferred[None]:
-        changed = (record.key_id, sql.rank_value(record.rank), record.last_used)
-        return self._database.write(
-            lambda c: _done(c.execute(sql.UPDATE_KEY, (*changed, record.client_id, record.hash)))
-        )
+        changed = sql.key_changes(record)
+        return self._database.write(lambda c: _done(c.execute(sql.UPDATE_KEY, changed)))
 
     def remove_key(self, client_id: str, key_hash: str) -> Deferred[None]:
         return self._database.write(lambda c: _done(c.execute(sql.REMOVE_KEY, (client_id, key_hash))))

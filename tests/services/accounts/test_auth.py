@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -230,13 +231,19 @@ class TestIdentity:
     def test_is_looked_at_again_after_the_key(self, tmp_path: Path) -> None:
         house = Gatehouse(tmp_path, stepped=True)
         house.trusts("web", "web9")
-        issued = outcome(house.keys.generate("web", local=True))
-        house.flush_hashes()
-        found = outcome(admitting(house, "web", identity="web77", key=issued[0]))
+        found = outcome(admitting(house, "web", identity="web77", key=house.imports("web", "a key")))
         house.caller("web7", identity="web77")
         house.flush_hashes()
         assert found[0].check(AuthenticationFailed)
         assert found[0].getErrorMessage() == "Invalid identity."
+
+    def test_and_so_is_trust(self, tmp_path: Path) -> None:
+        house = Gatehouse(tmp_path, stepped=True)
+        value(house.trust.trust("web"))
+        found = outcome(admitting(house, "web", key=house.imports("web", "a key")))
+        value(house.trust.distrust("web"))
+        house.flush_hashes()
+        assert found[0].getErrorMessage() == UNTRUSTED
 
 
 class TestPassword:
@@ -300,8 +307,7 @@ class TestAttempts:
         ("client_id", "options"),
         [
             ("web1", {"key": "wrong"}),
-            ("web1", {"key": "getKey"}),
-            ("unknown", {"key": "x"}),
+            ("web1", {"key": {}}),
             ("pw", {"password": "wrong", "namespace": "/auth"}),
         ],
     )
@@ -316,6 +322,95 @@ class TestAttempts:
         assert verdict(house, client_id, peer=REMOTE, **options) in (BAD_KEY, UNTRUSTED)
         house.clock.advance(60)
         assert verdict(house, client_id, **options) in (BAD_KEY, UNTRUSTED)
+
+    @pytest.mark.parametrize(
+        ("client_id", "options", "refusal"),
+        [
+            ("web1", {"key": "getKey"}, BAD_KEY),
+            ("web1", {}, BAD_KEY),
+            ("unknown", {"key": "x"}, UNTRUSTED),
+            ("web1", {"key": "0f8fad5b-d9cb-469f-a165-70867728950e"}, BAD_KEY),
+            ("web1", {"key": "sk-newage-00000000-" + "a" * 26}, BAD_KEY),
+        ],
+    )
+    def test_what_guesses_nothing_is_refused_for_what_it_is(
+        self, house: Gatehouse, client_id: str, options: dict[str, Any], refusal: str
+    ) -> None:
+        assert {verdict(house, client_id, **options) for _ in range(30)} == {refusal}
+
+    def test_wrong_random_keys_lock_nobody(self, house: Gatehouse) -> None:
+        """Ten wrong keys for SillyTavern-8000 from behind a proxy locked out whoever came from there."""
+        good, other = house.issue(EXTENSION), house.issue("web1")
+        for _ in range(300):
+            assert verdict(house, EXTENSION, key=str(uuid4()), client_type="SillyTavern") == BAD_KEY
+        assert verdict(house, EXTENSION, key=good, client_type="SillyTavern") == "ok sensitive"
+        assert verdict(house, "web1", key=other) == "ok"
+        assert house.compared == []
+        house.network_safe = True
+        assert verdict(house, EXTENSION, client_type="SillyTavern") == "ok sensitive"
+
+    def test_nor_does_a_right_one_wait_while_others_are_guessed(self, house: Gatehouse) -> None:
+        good = house.issue("web1")
+        for number in range(200):
+            verdict(house, "web1", key=f"guess {number}", peer=Peer(f"203.0.113.{number}"))
+        assert verdict(house, "web1", key="one more", peer=REMOTE) == "Too many attempts."
+        assert verdict(house, "web1", key=good, peer=REMOTE) == "ok"
+        assert len(house.compared) == house.settings.max_failed_attempts_per_id
+
+    def test_two_hundred_addresses_guess_fifty_passwords(self, house: Gatehouse) -> None:
+        def tried(number: int, peer: Peer) -> str:
+            return verdict(house, "pw", password=f"guess {number}", namespace="/auth", peer=peer)
+
+        said = [tried(number, Peer(f"203.0.113.{number}")) for number in range(200)]
+        assert (said.count(BAD_KEY), said.count("Too many attempts.")) == (50, 150)
+        house.clock.advance(90)
+        said = [tried(number, Peer(f"203.0.113.{number}")) for number in range(200)]
+        assert said.count(BAD_KEY) == 3
+
+    def test_ipv6_counts_by_64(self, house: Gatehouse) -> None:
+        for number in range(10):
+            verdict(house, "pw", password="x", namespace="/auth", peer=Peer(f"2001:db8::{number}"))
+        options: dict[str, Any] = {"password": "secret", "namespace": "/auth"}
+        assert verdict(house, "pw", peer=Peer("2001:db8::abcd"), **options) == "Too many attempts."
+        assert verdict(house, "pw", peer=Peer("2001:db8:0:1::1"), **options) == "ok"
+
+    def test_a_known_good_pair_is_never_held(self, house: Gatehouse) -> None:
+        key = house.imports("pw", "a key of foreign form")
+        assert verdict(house, "pw", key=key, peer=REMOTE) == "ok"
+        for number in range(200):
+            peer = REMOTE if number % 2 else Peer(f"203.0.113.{number}")
+            verdict(house, "pw", key=f"guess {number}", peer=peer)
+        assert verdict(house, "pw", key=key, peer=REMOTE) == "ok"
+        assert verdict(house, "pw", key=key, peer=LOCAL) == "Too many attempts."
+
+    def test_a_password_from_a_known_place_is_not_held_by_what_others_guess(self, house: Gatehouse) -> None:
+        options: dict[str, Any] = {"password": "secret", "namespace": "/auth"}
+        assert verdict(house, "pw", peer=REMOTE, **options) == "ok"
+        for number in range(200):
+            verdict(house, "pw", password="x", namespace="/auth", peer=Peer(f"203.0.113.{number + 10}"))
+        assert verdict(house, "pw", peer=LOCAL, **options) == "Too many attempts."
+        assert verdict(house, "pw", peer=REMOTE, **options) == "ok"
+
+    def test_one_wrong_key_in_many_namespaces_is_one_failure(self, house: Gatehouse) -> None:
+        """A page opens five namespaces with what was typed: three typing errors locked out the right key."""
+        key = house.imports("web1", "right")
+        for number in range(9):
+            for namespace in ("/", "/llm", "/rooms", "/auth", "/clients"):
+                assert verdict(house, "web1", key=f"typo {number}", namespace=namespace, peer=REMOTE) == BAD_KEY
+        assert len(house.compared) == 9
+        assert verdict(house, "web1", key=key, peer=REMOTE) == "ok"
+
+    def test_a_local_peer_that_needs_no_key_is_never_locked_out(self, house: Gatehouse) -> None:
+        """What it shows is looked at for more rights; too many wrong ones are not looked at, and it comes in."""
+        house.trusts("monitor")
+        house.imports("monitor", "a key")
+        house.network_safe = True
+        options: dict[str, Any] = {"client_type": "monitor", "peer": OWN_PAGE}
+        for number in range(30):
+            assert verdict(house, "monitor", key=f"guess {number}", **options) == "ok as client"
+        assert len(house.compared) == 10
+        house.clock.advance(60)
+        assert verdict(house, "monitor", key="a key", **options) == "ok sensitive"
 
     def test_others_are_not_concerned(self, house: Gatehouse) -> None:
         for _ in range(11):
@@ -354,22 +449,19 @@ class TestFlood:
 
     def test_a_right_key_waits_for_a_hash_or_two(self, busy: tuple[Gatehouse, SteppedWorkers]) -> None:
         house, workers = busy
-        issued = [outcome(house.keys.generate(who, local=True)) for who in ("web1", "web2")]
-        workers.flush()
+        key = house.imports("web2", "a key")
         for number in range(50):
-            outcome(admitting(house, "web1", key=f"guess {number}", peer=Peer(f"203.0.113.{number % 3}")))
-        right = outcome(admitting(house, "web2", key=issued[1][0], peer=LOCAL))
-        for _ in range(2 + 3 + 1):  # those that run, one turn of each other lane, its own
+            outcome(admitting(house, "web1", key=f"guess {number}", peer=Peer(f"203.0.113.{number}")))
+        right = outcome(admitting(house, "web2", key=key, peer=LOCAL))
+        for _ in range(2 + 1):  # those that run, and its own
             workers.step()
         assert right[0].client_id == "web2"
 
-    def test_a_remembered_key_waits_for_nothing(self, busy: tuple[Gatehouse, SteppedWorkers]) -> None:
+    def test_a_key_of_the_hub_waits_for_nothing(self, busy: tuple[Gatehouse, SteppedWorkers]) -> None:
         house, workers = busy
         issued = outcome(house.keys.generate("web2", local=True))
         workers.flush()
         key = issued[0]
-        outcome(admitting(house, "web2", key=key))
-        workers.flush()
         for number in range(50):
             outcome(admitting(house, "web1", key=f"guess {number}"))
         assert outcome(admitting(house, "web2", key=key))[0].client_id == "web2"
@@ -377,25 +469,25 @@ class TestFlood:
 
     def test_five_sockets_with_one_key_cost_one_hash(self, busy: tuple[Gatehouse, SteppedWorkers]) -> None:
         house, workers = busy
-        issued = outcome(house.keys.generate("web1", local=True))
-        workers.flush()
-        found = [outcome(admitting(house, "web1", key=issued[0])) for _ in range(15)]
+        key = house.imports("web1", str(uuid4()))
+        found = [outcome(admitting(house, "web1", key=key)) for _ in range(15)]
         assert workers.flush() == 1
         assert all(caller[0].client_id == "web1" for caller in found)
 
     def test_one_wrong_key_on_five_sockets_is_five_failures(self, busy: tuple[Gatehouse, SteppedWorkers]) -> None:
+        """Sockets of one namespace: somebody who tries again and again."""
         house, workers = busy
-        for _ in range(2):
+        for expected in (1, 0):
             for _ in range(5):
                 outcome(admitting(house, "web1", key="stale"))
-            assert workers.flush() <= 2
+            assert workers.flush() == expected
         assert outcome(admitting(house, "web1", key="x"))[0].getErrorMessage() == "Too many attempts."
 
     def test_too_busy_is_not_a_failed_attempt(self, tmp_path: Path) -> None:
         house = Gatehouse(tmp_path, stepped=True, hash_threads=1, hash_queue_limit=1)
         house.trusts("web1", "web2")
         outcome(admitting(house, "web1", key="a"))
-        outcome(admitting(house, "web1", key="b"))
+        outcome(admitting(house, "web1", key="b", peer=REMOTE))
         for _ in range(20):
             assert outcome(admitting(house, "web2", key="c"))[0].check(Unavailable)
         house.flush_hashes()

@@ -11,6 +11,7 @@ from authkit import Gatehouse
 from deferreds import SteppedWorkers, outcome, value
 from newage.domain.model import Caller, Rank
 from newage.errors import ClientMissing, NotAuthorised, Unavailable
+from newage.services.accounts.hashing import Turn
 from newage.services.accounts.keys import Grant
 
 EXTENSION = "SillyTavern-8000"
@@ -43,7 +44,7 @@ def test_an_extension_makes_keys_for_the_trusted_and_the_connected(house: Gateho
     house.caller("guest", identity="guest-tab")
     for client_id in ("web1", "guest", EXTENSION):
         key = generate(house, caller, client_id)
-        assert value(house.keys.verify(client_id, key, "lane"))
+        assert value(house.keys.verify(client_id, key, Turn()))
         assert house.trust.knows(client_id, network_safe=False)
     assert house.trust.is_runtime_trusted("guest")
     assert not house.trust.is_runtime_trusted("web1")
@@ -70,7 +71,7 @@ def test_an_extension_has_no_say_over_another(house: Gatehouse, other: str) -> N
 def test_an_administrator_makes_keys_for_anybody_who_is_thereby_trusted(house: Gatehouse) -> None:
     """A11."""
     for client_id in ("brand-new", "SillyTavern-9000"):
-        assert value(house.keys.verify(client_id, generate(house, admin(house), client_id), "lane"))
+        assert value(house.keys.verify(client_id, generate(house, admin(house), client_id), Turn()))
         assert house.trust.knows(client_id, network_safe=False)
     assert value(house.store.load_trusted()) == ("brand-new",)
     for bad in ("server", "a/b", ""):
@@ -84,7 +85,7 @@ def test_removing_takes_keys_and_granted_trust(house: Gatehouse) -> None:
     generate(house, caller, "web1")
     for client_id in ("brand-new", "web1", "never-seen"):
         assert value(house.administration.remove(caller, client_id)) == client_id
-    assert value(house.keys.verify("brand-new", key, "lane")) is None
+    assert value(house.keys.verify("brand-new", key, Turn())) is None
     assert not house.trust.knows("brand-new", network_safe=False)
     assert house.trust.knows("web1", network_safe=False)  # its file says so
     assert house.administration.overview(caller) == {}
@@ -132,7 +133,7 @@ class TestOwnKeys:
         except NotAuthorised as error:
             assert (str(error), error.error_code) == ("Unauthorized", 6)
             return str(error.members["hint"])
-        assert value(house.keys.verify(caller.client_id, key, "lane"))
+        assert value(house.keys.verify(caller.client_id, key, Turn()))
         return "ok"
 
     def test_a_client_and_an_extension_get_one_of_their_rank(self, house: Gatehouse) -> None:
@@ -179,7 +180,7 @@ class TestOwnKeys:
     def test_identifying_gives_an_extensions_key_even_to_an_administrators_id(self, house: Gatehouse) -> None:
         house.trusts(EXTENSION, isAdmin=True)
         key = value(house.administration.identify(extension(house), None))
-        record = value(house.keys.verify(EXTENSION, key, "lane"))
+        record = value(house.keys.verify(EXTENSION, key, Turn()))
         assert (record.rank, record.made_by) == (Rank.EXTENSION, EXTENSION)
 
     @pytest.mark.parametrize(
@@ -192,7 +193,7 @@ class TestOwnKeys:
     )
     def test_identifying_proves_what_was_shown(self, house: Gatehouse, shown: dict[str, Any], rank: Rank) -> None:
         key = value(house.administration.identify(extension(house, **shown), "SillyTavern-8000"))
-        assert value(house.keys.verify(EXTENSION, key, "lane")).rank is rank
+        assert value(house.keys.verify(EXTENSION, key, Turn())).rank is rank
 
 
 class TestRankOfAnId:

@@ -10,6 +10,7 @@ import pytest
 
 from authkit import Gatehouse, quick_hash
 from deferreds import value
+from newage.services.accounts.hashing import Turn
 from newage.services.accounts.key_import import import_keys
 
 
@@ -38,7 +39,7 @@ def test_takes_over_what_the_reference_server_wrote(house: Gatehouse) -> None:
     assert house.keys.newest_hash("ann") == ANN.replace("$2b$", "$2a$")
     assert [(r.hash, r.created_at, r.local) for r in house.keys.records("bob")] == [(OLD, 5.0, True), (BOB, 7.5, False)]
     assert value(house.store.load_keys()) == house.keys.records("ann") + house.keys.records("bob")
-    assert value(house.keys.verify("bob", "bob's key", "lane"))
+    assert value(house.keys.verify("bob", "bob's key", Turn()))
 
 
 def test_once(house: Gatehouse) -> None:

@@ -1,12 +1,14 @@
-"""Keys: issuing, several at once, verification with a memory, single flight, revocation (contract 2.8, A7)."""
+"""Keys: issuing, several at once, digests, verification, single flight, revocation (contract 2.8, A7, B7)."""
 
 from __future__ import annotations
 
 from itertools import count
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from attrs import evolve
 from twisted.internet.defer import Deferred, fail
 
 from authkit import Gatehouse, quick_hash
@@ -15,8 +17,11 @@ from hubkit import EPOCH
 from logkit import Logged
 from newage.domain.model import KeyRecord, Rank, Scope
 from newage.errors import Unavailable
+from newage.services.accounts.hashing import Turn
 from newage.services.accounts.keys import Grant
 from newage.storage.memory import MemoryKeyStore
+
+WRONG = ("0f8fad5b-d9cb-469f-a165-70867728950e", "sk-newage-00000000-" + "a" * 26)  # of the forms that a hub makes
 
 
 class FullDisk(MemoryKeyStore):
@@ -29,7 +34,7 @@ def house(tmp_path: Path, **settings: Any) -> Gatehouse:
 
 
 def verify(h: Gatehouse, client_id: str, key: object) -> KeyRecord | None:
-    record: KeyRecord | None = value(h.keys.verify(client_id, key, "lane"))
+    record: KeyRecord | None = value(h.keys.verify(client_id, key, Turn()))
     return record
 
 
@@ -105,28 +110,80 @@ class TestVerification:
 
     def test_the_newest_is_tried_first(self, tmp_path: Path) -> None:
         h = house(tmp_path)
-        old, new = h.issue("ann"), h.issue("ann")
+        old, new = h.imports("ann", "old"), h.imports("ann", "new")
         verify(h, "ann", new)
         assert len(h.compared) == 1
         verify(h, "ann", old)
-        assert len(h.compared) == 3
-
-
-class TestMemory:
-    def test_a_verified_key_is_not_hashed_again_for_ten_minutes(self, tmp_path: Path) -> None:
-        h = house(tmp_path)
-        key = h.issue("ann")
-        assert h.keys.verified("ann", key) is None
-        for _ in range(5):
-            assert verify(h, "ann", key)
-        assert h.keys.verified("ann", key) == h.keys.records("ann")[0]
-        assert len(h.compared) == 1
-        h.clock.advance(600)
-        assert h.keys.verified("ann", key) is None
-        assert verify(h, "ann", key)
         assert len(h.compared) == 2
 
-    def test_a_wrong_key_is_hashed_each_time(self, tmp_path: Path) -> None:
+
+class TestDigests:
+    def test_a_right_or_a_wrong_key_of_the_hub_costs_no_bcrypt(self, tmp_path: Path) -> None:
+        h = house(tmp_path)
+        labelled = value(h.keys.generate("ann", local=True, grant=Grant(labelled=True)))
+        keys = [h.issue("ann"), labelled]
+        for _ in range(3):
+            assert all(verify(h, "ann", key) for key in keys)
+            assert [verify(h, "ann", wrong) for wrong in (*WRONG, str(uuid4()))] == [None] * 3
+        assert h.compared == []
+
+    @pytest.mark.parametrize("who", ["ann", "nobody"])
+    def test_unknown_id_hub_form_costs_no_bcrypt(self, tmp_path: Path, who: str) -> None:
+        h = house(tmp_path)
+        h.issue("ann")
+        assert [verify(h, who, wrong) for wrong in WRONG] == [None, None]
+        assert h.compared == []
+
+    def test_an_imported_key_gets_its_digest_at_its_first_success(self, tmp_path: Path) -> None:
+        h = house(tmp_path)
+        key = h.imports("ann", str(uuid4()))
+        assert h.keys.verified("ann", key) is None
+        assert verify(h, "ann", WRONG[0]) is None
+        assert len(h.compared) == 1
+        for _ in range(3):
+            assert verify(h, "ann", key)
+        assert h.keys.verified("ann", key) == h.keys.records("ann")[0]
+        assert len(h.compared) == 2
+        assert verify(h, "ann", WRONG[0]) is None
+        assert len(h.compared) == 2
+        after = house(tmp_path, store=h.store)
+        value(after.keys.load())
+        assert h.keys.verified("ann", key)
+
+    def test_a_label_tells_which_key_is_meant(self, tmp_path: Path) -> None:
+        h = house(tmp_path)
+        h.imports("ann", "old")
+        key = value(h.keys.generate("ann", local=True, grant=Grant(labelled=True)))
+        assert key.split("-")[2] == h.keys.records("ann")[-1].key_id
+        assert verify(h, "ann", key)
+        assert verify(h, "ann", WRONG[1]) is None
+        assert h.compared == []
+
+    def test_digest_secret_lost_falls_back(self, tmp_path: Path) -> None:
+        """Whoever restores a database without its secret shuts nobody out."""
+        (tmp_path / "keys").mkdir()
+        before = house(tmp_path)
+        value(before.keys.load())
+        keys = [before.issue("ann"), value(before.keys.generate("ann", local=True, grant=Grant(labelled=True)))]
+        secret = tmp_path / "keys" / "digest_secret"
+        assert secret.stat().st_mode & 0o777 == 0o600
+        kept = secret.read_bytes()
+        same = house(tmp_path, store=before.store)
+        value(same.keys.load())
+        assert all(same.keys.verified("ann", key) for key in keys)
+        secret.unlink()
+        after = house(tmp_path, store=before.store)
+        value(after.keys.load())
+        assert secret.read_bytes() != kept
+        assert [after.keys.verified("ann", key) for key in keys] == [None, None]
+        assert all(verify(after, "ann", key) for key in keys)
+        assert [raw.decode() for raw, _ in after.compared] == [keys[0], keys[0], keys[1]]
+        assert all(after.keys.verified("ann", key) for key in keys)
+        again = house(tmp_path, store=before.store)
+        value(again.keys.load())
+        assert all(again.keys.verified("ann", key) for key in keys)
+
+    def test_a_wrong_key_of_foreign_form_is_hashed_each_time(self, tmp_path: Path) -> None:
         h = house(tmp_path)
         h.issue("ann")
         verify(h, "ann", "wrong")
@@ -137,9 +194,10 @@ class TestMemory:
         h = house(tmp_path)
         key = h.issue("ann")
         h.issue("bob")
-        verify(h, "ann", key)
         assert h.keys.verified("bob", key) is None
         assert verify(h, "bob", key) is None
+        value(h.keys.add(evolve(h.keys.records("ann")[0], client_id="bob")))  # by whoever can write the database
+        assert h.keys.verified("bob", key) is None
 
     def test_removal_takes_effect_at_once(self, tmp_path: Path) -> None:
         h = house(tmp_path)
@@ -154,24 +212,17 @@ class TestMemory:
     def test_a_dropped_key_is_forgotten_and_the_others_are_not(self, tmp_path: Path) -> None:
         h = house(tmp_path, max_keys_per_client=2)
         first, second = h.issue("ann"), h.issue("ann")
-        verify(h, "ann", first)
-        verify(h, "ann", second)
         h.issue("ann")
         assert h.keys.verified("ann", first) is None
         assert h.keys.verified("ann", second)
 
-    def test_it_is_bounded(self, tmp_path: Path) -> None:
-        h = house(tmp_path, key_cache_entries=2)
-        keys = {who: h.issue(who) for who in ("ann", "bob", "eve")}
-        for who, key in keys.items():
-            verify(h, who, key)
-        assert [h.keys.verified(who, key) is not None for who, key in keys.items()] == [False, True, True]
-
-    def test_it_holds_no_keys(self, tmp_path: Path) -> None:
+    def test_what_is_kept_holds_no_keys(self, tmp_path: Path) -> None:
         h = house(tmp_path)
         key = h.issue("ann")
         verify(h, "ann", key)
-        assert key.encode() not in repr(h.keys._verified).encode()
+        (stored,) = value(h.store.load_keys())
+        assert key.encode() not in stored.digest
+        assert stored.digest.hex() not in repr(stored)
 
 
 class TestSingleFlight:
@@ -179,11 +230,9 @@ class TestSingleFlight:
         h = house(tmp_path, stepped=True)
         workers = h.hash_workers
         assert isinstance(workers, SteppedWorkers)
-        issued = outcome(h.keys.generate("ann", local=False))
-        workers.flush()
-        key = issued[0]
+        key = h.imports("ann", "a key")
         assert not h.keys.is_checking("ann", key)
-        found = [outcome(h.keys.verify("ann", key, "lane")) for _ in range(5)]
+        found = [outcome(h.keys.verify("ann", key, Turn())) for _ in range(5)]
         assert h.keys.is_checking("ann", key)
         assert not h.keys.is_checking("ann", "other")
         assert workers.flush() == 1
@@ -194,8 +243,8 @@ class TestSingleFlight:
         h = house(tmp_path, stepped=True)
         workers = h.hash_workers
         assert isinstance(workers, SteppedWorkers)
-        first = h.keys.verify("ann", "key", "lane")
-        second = outcome(h.keys.verify("ann", "key", "lane"))
+        first = h.keys.verify("ann", "key", Turn())
+        second = outcome(h.keys.verify("ann", "key", Turn()))
         outcome(first)
         first.cancel()
         workers.flush()
@@ -203,10 +252,10 @@ class TestSingleFlight:
 
     def test_a_refusal_reaches_all(self, tmp_path: Path) -> None:
         h = house(tmp_path, stepped=True, hash_queue_limit=1, hash_threads=1)
-        outcome(h.keys.verify("ann", "1", "a"))
-        outcome(h.keys.verify("ann", "2", "b"))
+        for key in ("1", "2"):
+            outcome(h.keys.verify("ann", key, Turn(key, key)))
         with pytest.raises(Unavailable):
-            value(h.keys.verify("ann", "3", "c"))
+            value(h.keys.verify("ann", "3", Turn("3", "3")))
         assert len(h.keys._checks) == 2
 
 
@@ -217,13 +266,12 @@ class TestRevocationRaces:
         h = house(tmp_path, stepped=True)
         workers = h.hash_workers
         assert isinstance(workers, SteppedWorkers)
-        issued = outcome(h.keys.generate("ann", local=False))
-        workers.flush()
-        found = outcome(h.keys.verify("ann", issued[0], "lane"))
+        key = h.imports("ann", "a key")
+        found = outcome(h.keys.verify("ann", key, Turn()))
         value(h.keys.remove("ann"))
         workers.flush()
         assert found == [None]
-        assert h.keys.verified("ann", issued[0]) is None
+        assert h.keys.verified("ann", key) is None
 
     def test_while_it_is_made(self, tmp_path: Path) -> None:
         h = house(tmp_path, stepped=True)
@@ -325,7 +373,7 @@ class TestEnd:
 
 class TestUse:
     def test_is_noted_once_an_hour(self, tmp_path: Path) -> None:
-        h = house(tmp_path, key_cache_seconds=0)
+        h = house(tmp_path)
         key = h.issue("ann")
 
         def noted() -> float | None:
@@ -336,8 +384,17 @@ class TestUse:
         assert noted() is None
         for at, expected in ((10, 10), (3000, 10), (3700, 3700)):
             h.clock.advance(at - h.clock.seconds())
-            verify(h, "ann", key)
+            value(h.keys.verify("ann", key, Turn("ann", f"192.0.2.{at % 100}")))
             assert noted() == EPOCH + expected
+        assert h.keys.records("ann")[0].last_address == "192.0.2.0"
+
+    def test_of_an_imported_key_too(self, tmp_path: Path) -> None:
+        h = house(tmp_path)
+        h.imports("ann", "a key")
+        h.clock.advance(5)
+        value(h.keys.verify("ann", "a key", Turn("ann", "192.0.2.1")))
+        (stored,) = value(h.store.load_keys())
+        assert (stored.last_used, stored.last_address) == (EPOCH + 5, "192.0.2.1")
 
     def test_a_disk_that_refuses_keeps_nobody_out(self, tmp_path: Path, logged: Logged) -> None:
         h = house(tmp_path, store=FullDisk())

@@ -12,7 +12,9 @@ from deferreds import value
 from hubkit import EPOCH
 from logkit import Logged
 from newage.domain.model import KeyRecord, Rank, Scope
-from newage.errors import AuthenticationFailed, BadParameter, NewAgeError, NotFound, Unavailable
+from newage.errors import BadParameter, NewAgeError, NotFound, Unavailable
+from newage.services.accounts.attempts import Guess, Place
+from newage.services.accounts.hashing import Turn
 from newage.services.accounts.operator import MADE_BY, PAGE, OperatorService
 
 EXTENSION = "SillyTavern-8000"
@@ -48,7 +50,7 @@ class TestNew:
         self, house: Gatehouse, client_id: str, wanted: str | None, rank: Rank, scope: Scope
     ) -> None:
         answer = told(house, "keys.new", clientId=client_id, **{"as": wanted})
-        record = value(house.keys.verify(client_id, answer["key"], "lane"))
+        record = value(house.keys.verify(client_id, answer["key"], Turn()))
         assert (record.rank, record.scope, record.made_by) == (rank, scope, MADE_BY)
         assert answer["keyIds"] == [record.key_id] == [answer["keyId"]]
         assert (answer["rank"], answer["scope"], answer["expires"]) == (rank.wire, scope.value, None)
@@ -106,7 +108,7 @@ class TestNew:
 class TestList:
     def test_shows_all_but_what_opens(self, house: Gatehouse) -> None:
         made = told(house, "keys.new", clientId="phone", name="Ann's", days=1)
-        value(house.keys.verify("phone", made["key"], "lane"))
+        value(house.keys.verify("phone", made["key"], Turn("phone", "192.0.2.1")))
         house.clock.advance(86_400)
         answer = told(house, "keys.list")
         assert answer == {
@@ -121,6 +123,7 @@ class TestList:
                     "madeAt": "2023-11-14T22:13:20.000Z",
                     "expires": "2023-11-15T22:13:20.000Z",
                     "lastUsed": "2023-11-14T22:13:20.000Z",
+                    "lastFrom": "192.0.2.1",
                     "live": False,
                 }
             ],
@@ -179,10 +182,11 @@ class TestRevoke:
 class TestUnlock:
     def lock(self, house: Gatehouse, *client_ids: str) -> None:
         for client_id in client_ids:
+            place, guess = Place(client_id, REMOTE.address), Guess(b"wrong", "/llm")
             for _ in range(10):
-                house.limiter.failed(REMOTE.address, client_id)
-            with pytest.raises(AuthenticationFailed):
-                house.limiter.check(REMOTE.address, client_id)
+                house.limiter.begin(place, guess)
+                house.limiter.end(place, guess, failed=True)
+            assert house.limiter.is_locked(place)
 
     def test_one_or_all(self, house: Gatehouse, logged: Logged) -> None:
         self.lock(house, "ann", "bob")
@@ -190,7 +194,7 @@ class TestUnlock:
             "unlocked": [{"address": REMOTE.address, "clientId": "ann"}],
             "count": 1,
         }
-        house.limiter.check(REMOTE.address, "ann")
+        assert not house.limiter.is_locked(Place("ann", REMOTE.address))
         assert told(house, "unlock", clientId=None)["unlocked"][0]["clientId"] == "bob"
         assert told(house, "unlock")["count"] == 0
         assert [(fact["action"], fact["client"], fact["unlocked"]) for fact in logged.audited()] == [

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from attrs import define, evolve, field, frozen
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from newage.dialect.clients import GET_KEY
 from newage.domain.ids import is_extension_id, is_valid_identity
+from newage.domain.key_form import has_hub_form
 from newage.domain.model import Agent, Caller, KeyRecord, Kind, Peer, Rank, Scope, Session
+from newage.domain.networks import network_of
 from newage.domain.policy import granted
 from newage.domain.rank import proves
-from newage.errors import AuthenticationFailed, NotAuthorised, NotFound
-from newage.services.accounts.attempts import AttemptLimiter
-from newage.services.accounts.hashing import HashService, encoded
+from newage.errors import AuthenticationFailed, NotAuthorised, NotFound, Unavailable
+from newage.services.accounts.attempts import AttemptLimiter, Guess, Place
+from newage.services.accounts.hashing import HashService, Turn, encoded
 from newage.services.accounts.keys import KeyService
 from newage.services.accounts.limits import AuthSettings
 from newage.services.accounts.trust import TrustService
@@ -84,6 +87,13 @@ class HandshakeRequest:
         return self.key is not None and self.key != "" and not self.wants_key
 
 
+T = TypeVar("T")
+
+
+def _cannot_be_guessed(key: object) -> bool:
+    return isinstance(key, str) and has_hub_form(key)
+
+
 @define(eq=False, kw_only=True)
 class AuthService:
     """The gatekeeper.
@@ -127,15 +137,16 @@ class AuthService:
             self._check_identity(request)
             shown = await self._shown_by_local(request, namespace, peer)
         else:
-            self._limiter.check(peer.address, request.client_id)
             self._check_identity(request)
             if not await self._trust.is_trusted(request.client_id, network_safe=network_safe):
-                self._limiter.failed(peer.address, request.client_id)
                 raise AuthenticationFailed("Client is not trusted.")
             shown = await self._prove(request, namespace, peer)
             if not self._covers(shown, request.client_id, request.kind, namespace, peer, network_safe=network_safe):
                 raise NotAuthorised("Unauthorized")
-            self._check_identity(request)  # others came while this one was being checked
+            # Others came, and the operator decided, while this one was being checked.
+            self._check_identity(request)
+            if not self._trust.knows(request.client_id, network_safe=network_safe):
+                raise AuthenticationFailed("Client is not trusted.")
         kind, sensitive = self._granted(request.kind, peer, shown.proof, network_safe)
         if kind not in gate:
             raise NotAuthorised("Unauthorized")
@@ -150,7 +161,7 @@ class AuthService:
             raise AuthenticationFailed("Invalid login data.")
         if self._trust.password_hash(caller.client_id) is None:
             raise NotFound("Password not set on server.")
-        if not await self._password_matches(caller.client_id, password, caller.peer):
+        if not await self._password_matches(caller.client_id, password, caller.peer, caller.namespace):
             raise AuthenticationFailed("Incorrect password.")
         shown, network_safe = Shown(Proof.PASSWORD), self._network_safe()
         kind, sensitive = caller.kind, caller.sensitive
@@ -180,7 +191,7 @@ class AuthService:
     async def _shown_by_local(self, request: HandshakeRequest, namespace: str, peer: Peer) -> Shown:
         """Nothing is asked of a local peer; but a key that it shows is looked at where it gives more rights (B2).
 
-        A wrong one neither keeps it out nor counts: it needs none to come in.
+        Neither a wrong one nor too many of them keep it out: it needs none to come in.
         """
         kind, nothing = request.kind, Shown(Proof.LOCAL)
         if kind is Kind.CLIENT or not request.presents_key or self._granted(kind, peer, Proof.LOCAL, True)[1]:
@@ -189,7 +200,10 @@ class AuthService:
         if not self._granted(kind, peer, Proof.KEY, True)[1] or self._keys.rank(client_id) < Rank.of(kind):
             return nothing
         trusted = await self._trust.is_trusted(client_id, network_safe=False)
-        record = await self._keys.verify(client_id, request.key, f"{peer.address} {client_id}") if trusted else None
+        try:
+            record = await self._matching_key(client_id, request.key, peer, namespace) if trusted else None
+        except (AuthenticationFailed, Unavailable):
+            record = None
         self._check_identity(request)  # others came while this one was being checked
         if record is None or not self._covers(
             shown := Shown(Proof.KEY, record), client_id, kind, namespace, peer, False
@@ -222,52 +236,74 @@ class AuthService:
     async def _prove(self, request: HandshakeRequest, namespace: str, peer: Peer) -> Shown:
         """Step 4 (contract 2.8)."""
         client_id = request.client_id
-        known = self._keys.verified(client_id, request.key) if request.presents_key else None
+        may_look = request.presents_key and self._may_be_compared(client_id, request.key, peer)
+        known = self._keys.verified(client_id, request.key, peer.address) if may_look else None
         if known is not None:
+            self._limiter.proved(Place(client_id, network_of(peer.address)))
             return Shown(Proof.KEY, known)
         if request.password and namespace in PASSWORD_NAMESPACES and self._trust.password_hash(client_id) is not None:
-            if await self._password_matches(client_id, request.password, peer):
+            if await self._password_matches(client_id, request.password, peer, namespace):
                 return Shown(Proof.PASSWORD)
         elif request.presents_key:
-            record = await self._matching_key(client_id, request.key, peer)
+            record = await self._matching_key(client_id, request.key, peer, namespace)
             if record is not None:
                 return Shown(Proof.KEY, record)
         elif namespace in BOOTSTRAP_NAMESPACES and self._may_bootstrap(client_id, peer):
             return Shown(Proof.BOOTSTRAP)
-        else:
-            self._limiter.failed(peer.address, client_id)
         raise AuthenticationFailed("Invalid key.")
 
-    async def _matching_key(self, client_id: str, key: object, peer: Peer) -> KeyRecord | None:
-        lane = f"{peer.address} {client_id}"
-        if self._keys.is_checking(client_id, key):
-            record = await self._keys.verify(client_id, key, lane)
-            if record is None:
-                self._limiter.failed(peer.address, client_id)
-            return record
-        self._limiter.begin(peer.address, client_id)
-        record, failed = None, False
-        try:
-            record = await self._keys.verify(client_id, key, lane)
-            failed = record is None
-        finally:
-            self._limiter.end(peer.address, client_id, failed=failed)
+    def _may_be_compared(self, client_id: str, key: object, peer: Peer) -> bool:
+        """Even when too much was guessed, a key may be that nobody guesses, and any from a known place."""
+        place = Place(client_id, network_of(peer.address))
+        return _cannot_be_guessed(key) or self._limiter.is_known(place) or not self._limiter.is_locked(place)
+
+    async def _matching_key(self, client_id: str, key: object, peer: Peer, namespace: str) -> KeyRecord | None:
+        """Only what can be guessed is counted, and refused after too many failures (B8)."""
+        place, turn = self._whose(client_id, peer)
+        if _cannot_be_guessed(key):
+            record = await self._keys.verify(client_id, key, turn)
+        elif self._limiter.is_known(place) and (known := self._keys.verified(client_id, key, peer.address)):
+            record = known
+        else:
+            guess = Guess(self._keys.digest(client_id, key), namespace)
+            record = await self._guessed(place, guess, lambda: self._keys.verify(client_id, key, turn))
+        if record is not None:
+            self._limiter.proved(place)
         return record
 
-    async def _password_matches(self, client_id: str, password: str, peer: Peer) -> bool:
-        lane = f"{peer.address} {client_id}"
+    async def _password_matches(self, client_id: str, password: str, peer: Peer, namespace: str) -> bool:
+        place, turn = self._whose(client_id, peer)
         hashed, raw = self._trust.password_hash(client_id), encoded(password)
-        self._limiter.begin(peer.address, client_id)
-        matched, failed = False, False
-        try:
+
+        def compare() -> Deferred[bool]:
             if raw is None or hashed is None:
-                matched = await self._hashes.waste(b"nothing", lane)
-            else:
-                matched = await self._hashes.compare(raw, hashed, lane)
-            failed = not matched
+                return self._hashes.waste(b"nothing", turn)
+            return self._hashes.compare(raw, hashed, turn)
+
+        # Another password that is set meanwhile makes another guess of it.
+        guess = Guess(self._keys.digest(f"{hashed} {client_id}", password), namespace)
+        matched = await self._guessed(place, guess, compare)
+        if matched:
+            self._limiter.proved(place)
+        return bool(matched)
+
+    async def _guessed(self, place: Place, guess: Guess, compare: Callable[[], Deferred[T]]) -> T | None:
+        """What comparing a guess gives, or None for one that was wrong there just now; counted unless it is right.
+
+        :raises AuthenticationFailed: too many were wrong.
+        """
+        self._limiter.begin(place, guess)
+        failed = False
+        try:
+            found = None if self._limiter.failed_before(place, guess) else await compare()
+            failed = not found
         finally:
-            self._limiter.end(peer.address, client_id, failed=failed)
-        return matched
+            self._limiter.end(place, guess, failed=failed)
+        return found
+
+    def _whose(self, client_id: str, peer: Peer) -> tuple[Place, Turn]:
+        place = Place(client_id, network_of(peer.address))
+        return place, Turn(client_id, place.address, self._limiter.is_known(place))
 
     # --------------------------------------------------------------------------------------------------------- rights
 

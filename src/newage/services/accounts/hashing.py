@@ -1,14 +1,16 @@
-"""bcrypt off the reactor, and fair: whoever asks for many hashes waits behind whoever asks for one.
+"""bcrypt off the reactor, and fair: whoever asks for many hashes waits behind whoever asks for one (B7).
 
-A hash of cost 10 takes about 70 ms of a core. Work queues in lanes, one per address and client id, and the lanes take
-turns; a flood of wrong keys fills its own lane and delays others by one hash at most.
+A hash of cost 10 takes about 70 ms of a core. Whoever came with the right secret before goes first; then who is
+burdened least by what was computed lately, in vain, for the same address and for the same client. So neither one
+address nor fifty that guess at one client, nor one that guesses at fifty clients, keep others waiting longer than for
+what is running.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import bcrypt
 from attrs import define, field, frozen
@@ -44,8 +46,21 @@ def make_hash(raw: bytes, rounds: int) -> str:
     return bcrypt.hashpw(raw, bcrypt.gensalt(rounds)).decode("ascii")
 
 
-@frozen
+class Turn(NamedTuple):
+    """Whose turn a hash takes.
+
+    ``client_id`` is whom it is about, ``address`` where it is asked for, see ``domain.networks``. ``known``: the right
+    secret of this client was shown from there before.
+    """
+
+    client_id: str = ""
+    address: str = ""
+    known: bool = False
+
+
+@frozen(eq=False)
 class _Job:
+    turn: Turn
     work: Callable[..., Any]
     args: tuple[Any, ...]
     done: Deferred[Any]
@@ -59,26 +74,29 @@ class HashService:
     :param make: ``make_hash``; :param compare: ``matches``.
     """
 
+    REMEMBERED: ClassVar[int] = 256  # computations in vain: some ten seconds of them
+
     _workers: IWorkers
     _settings: AuthSettings
     _make: Callable[[bytes, int], str] = make_hash
     _compare: Callable[[bytes, str], bool] = matches
-    _lanes: OrderedDict[str, deque[_Job]] = field(factory=OrderedDict, init=False)
-    _waiting: int = field(default=0, init=False)
+    _waiting: dict[_Job, None] = field(factory=dict, init=False)  # in the order of their arrival
     _running: int = field(default=0, init=False)
+    _burdens: Counter[tuple[str, str]] = field(factory=Counter, init=False)  # of ("address" or "client", its name)
+    _vain: deque[Turn] = field(factory=deque, init=False)  # what the burdens are made of, beside what is running
     _decoy: str | None = field(default=None, init=False)
 
-    def hash(self, raw: bytes, lane: str) -> Deferred[str]:
-        """:return: the hash; fails with Unavailable when too much is waiting, in this lane or in all."""
-        return self._submit(lane, self._make, raw, self._settings.bcrypt_rounds)
+    def hash(self, raw: bytes, turn: Turn) -> Deferred[str]:
+        """:return: the hash; fails with Unavailable when too much is waiting, in this turn or in all."""
+        return self._submit(turn, self._make, raw, self._settings.bcrypt_rounds)
 
-    def compare(self, raw: bytes, hashed: str, lane: str) -> Deferred[bool]:
+    def compare(self, raw: bytes, hashed: str, turn: Turn) -> Deferred[bool]:
         """:return: whether they belong together; fails as ``hash`` does."""
-        return self._submit(lane, self._compare, raw, hashed)
+        return self._submit(turn, self._compare, raw, hashed)
 
-    def waste(self, raw: bytes, lane: str) -> Deferred[bool]:
+    def waste(self, raw: bytes, turn: Turn) -> Deferred[bool]:
         """Take as long as ``compare`` and find nothing: an unknown id must not be told from a wrong key by time."""
-        return self._submit(lane, self._fruitless, raw)
+        return self._submit(turn, self._fruitless, raw)
 
     def _fruitless(self, raw: bytes) -> bool:
         if self._decoy is None:
@@ -86,33 +104,65 @@ class HashService:
         self._compare(raw, self._decoy)
         return False
 
-    def _submit(self, lane: str, work: Callable[..., Any], *args: Any) -> Deferred[Any]:
-        queue = self._lanes.get(lane)
-        if self._waiting >= self._settings.hash_queue_limit or (
-            queue is not None and len(queue) >= self._settings.hash_lane_limit
-        ):
+    def _submit(self, turn: Turn, work: Callable[..., Any], *args: Any) -> Deferred[Any]:
+        waiting = Counter(job.turn for job in self._waiting)
+        if waiting[turn] >= self._settings.hash_lane_limit or not self._has_room(turn, waiting):
             return fail(Unavailable("Too many logins at once."))
-        if queue is None:
-            queue = self._lanes[lane] = deque()
-        done: Deferred[Any] = Deferred()
-        queue.append(_Job(work, args, done))
-        self._waiting += 1
+        job = _Job(turn, work, args, Deferred())
+        self._waiting[job] = None
         self._start()
-        return done
+        return job.done
+
+    def _has_room(self, turn: Turn, waiting: Counter[Turn]) -> bool:
+        """When all places are taken, who has most of them gives one up for somebody with less."""
+        if len(self._waiting) < self._settings.hash_queue_limit:
+            return True
+        places: Counter[tuple[str, str]] = Counter(_names(turn))
+        for each, jobs in waiting.items():
+            for name in _names(each):
+                places[name] += jobs
+
+        def weight(whose: Turn) -> tuple[bool, int]:
+            return not whose.known, sum(places[name] + self._burdens[name] for name in _names(whose))
+
+        last = max(reversed(self._waiting), key=lambda job: weight(job.turn))
+        if weight(last.turn) <= weight(turn):
+            return False
+        del self._waiting[last]
+        if not last.done.called:
+            last.done.errback(Unavailable("Too many logins at once."))
+        return True
 
     def _start(self) -> None:
-        while self._running < self._settings.hash_threads and self._lanes:
-            lane, queue = self._lanes.popitem(last=False)
-            job = queue.popleft()
-            if queue:
-                self._lanes[lane] = queue  # its next turn comes after everybody else's
-            self._waiting -= 1
+        while self._running < self._settings.hash_threads and self._waiting:
+            job = min(self._waiting, key=lambda each: (not each.turn.known, self._burden(each.turn)))
+            del self._waiting[job]
             if job.done.called:  # cancelled while it waited
                 continue
             self._running += 1
-            self._workers.run(job.work, *job.args).addBoth(self._finished, job.done)
+            self._charge(job.turn, 1)
+            self._workers.run(job.work, *job.args).addBoth(self._finished, job)
 
-    def _finished(self, result: Any, done: Deferred[Any]) -> None:
+    def _finished(self, result: Any, job: _Job) -> None:
         self._running -= 1
+        if result is True:
+            self._charge(job.turn, -1)
+        else:
+            self._vain.append(job.turn)
+            if len(self._vain) > self.REMEMBERED:
+                self._charge(self._vain.popleft(), -1)
         self._start()
-        done.callback(result)  # a Failure makes it fail
+        job.done.callback(result)  # a Failure makes it fail
+
+    def _burden(self, turn: Turn) -> int:
+        return sum(self._burdens[name] for name in _names(turn))
+
+    def _charge(self, turn: Turn, amount: int) -> None:
+        for name in _names(turn):
+            self._burdens[name] += amount
+            if not self._burdens[name]:
+                del self._burdens[name]
+
+
+def _names(turn: Turn) -> tuple[tuple[str, str], tuple[str, str]]:
+    return ("address", turn.address), ("client", turn.client_id)

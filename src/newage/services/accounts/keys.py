@@ -1,9 +1,8 @@
-"""Keys of clients: issued once in clear, kept as bcrypt hashes, several live at once (contract 2.8, A5, A7, B6)."""
+"""Keys of clients: issued once in clear, kept as bcrypt hashes and keyed digests, several live at once (contract 2.8,
+A5, A7, B6, B7)."""
 
 from __future__ import annotations
 
-import hmac
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import inf
@@ -13,14 +12,16 @@ from attrs import define, evolve, field, frozen
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
+from newage.domain.key_form import KEY_ID_CHARS, RANDOM_BYTES, has_hub_form, labelled_key, shown_key_id
 from newage.domain.model import KeyRecord, Rank, Scope
 from newage.errors import Unavailable
 from newage.ports import IKeyStore
-from newage.services.accounts.hashing import HashService, encoded
+from newage.services.accounts.digests import KeyDigests
+from newage.services.accounts.hashing import HashService, Turn, encoded
 from newage.services.accounts.limits import AuthSettings
 from newage.services.world import World
 
-KEY_ID_CHARS = 8
+NEW_KEYS = "new keys"  # in place of an address: logins go before keys that are made
 
 
 @frozen(kw_only=True)
@@ -33,6 +34,7 @@ class Grant:
     made_by: str = ""
     seconds: float | None = None  # how long it is good for; None: until it is revoked
     key_id: str = ""  # one of ``new_key_id``, for a maker who wants to know it
+    labelled: bool = False  # the key shows its id; else it has the reference server's form (B7)
 
 
 @define
@@ -50,7 +52,7 @@ class _Making:
 class KeyService:
     """All keys, in memory as in the store.
 
-    :param secret: random bytes of this process: what verified keys are remembered under.
+    :param random: so many random bytes, which nobody can foretell.
     """
 
     _log: ClassVar[Logger] = Logger()
@@ -59,18 +61,17 @@ class KeyService:
     _hashes: HashService
     _world: World
     _settings: AuthSettings
-    _secret: bytes = field(repr=False)
+    _digests: KeyDigests
+    _random: Callable[[int], bytes]
     _keys: dict[str, tuple[KeyRecord, ...]] = field(factory=dict, init=False)  # oldest first
     _ends: dict[tuple[str, str], float] = field(factory=dict, init=False)  # (client, hash) -> by the monotonic clock
     _noted: dict[tuple[str, str], float] = field(factory=dict, init=False)  # when its last use was
-    _verified: OrderedDict[bytes, tuple[str, str, float]] = field(
-        factory=OrderedDict, init=False
-    )  # client, hash, until
     _checks: dict[bytes, list[Deferred[KeyRecord | None]]] = field(factory=dict, init=False)  # who waits for each
     _making: dict[str, _Making] = field(factory=dict, init=False)  # by client; only while a key of it is being made
 
     async def load(self) -> None:
-        """Read the store; once, before anybody asks."""
+        """Read the store, and the home's secret, which blocks; once, before anybody asks."""
+        self._digests.load()
         for record in await self._store.load_keys():
             self._keys[record.client_id] = (*self._keys.get(record.client_id, ()), record)
             self._note_end(record)
@@ -142,9 +143,11 @@ class KeyService:
             if len(self._keys) + newcomers >= self._settings.max_client_keys:
                 raise Unavailable("Too many client keys.")
         with self._one_more(client_id) as check:
-            key = self._world.new_id()
-            hashed = await self._hashes.hash(key.encode(), f"new key of {client_id}")
-            record = self._record(client_id, hashed, grant, local=local)
+            key_id = grant.key_id or self.new_key_id()
+            key = labelled_key(key_id, self._random(RANDOM_BYTES)) if grant.labelled else self._world.new_id()
+            hashed = await self._hashes.hash(key.encode(), Turn(client_id, NEW_KEYS))
+            record = self._record(client_id, hashed, evolve(grant, key_id=key_id), local=local)
+            record = self._digests.noted(record, key.encode())
             check()
             self._superfluous(record)
             await self._store.add_key(record)
@@ -159,7 +162,7 @@ class KeyService:
             hash=hashed,
             created_at=now,
             local=local,
-            key_id=grant.key_id or self.new_key_id(),
+            key_id=grant.key_id,
             name=grant.name,
             rank=grant.rank,
             scope=grant.scope,
@@ -252,86 +255,98 @@ class KeyService:
 
     # --------------------------------------------------------------------------------------------------- verification
 
-    def verified(self, client_id: str, key: object) -> KeyRecord | None:
-        """The key's record if this key was verified lately and is still live; takes microseconds."""
+    def verified(self, client_id: str, key: object, address: str = "") -> KeyRecord | None:
+        """The key's record if its digest tells that it is right; takes microseconds.
+
+        :param address: where it was shown, for the record.
+        """
         raw = encoded(key)
-        return None if raw is None else self._remembered(self._tag(client_id, raw))
+        record = None if raw is None else self._recognised(client_id, raw)
+        if record is not None:
+            self._note_use(record, address)
+        return record
 
     def is_checking(self, client_id: str, key: object) -> bool:
         """Whether this very key is being verified now, so that one more ``verify`` costs nothing."""
-        raw = encoded(key)
-        return raw is not None and self._tag(client_id, raw) in self._checks
+        return self.digest(client_id, key) in self._checks
 
-    def verify(self, client_id: str, key: object, lane: str) -> Deferred[KeyRecord | None]:
-        """Check a key against every live hash of the client, newest first; same keys at the same time share one check.
+    def digest(self, client_id: str, secret: object) -> bytes:
+        """Tells one secret of a client from another; it says nothing about them."""
+        return self._digests.of(b"guess", client_id.encode(), encoded(secret) or b"")
 
-        :param lane: whose turn it takes, see ``HashService``.
+    def verify(self, client_id: str, key: object, turn: Turn) -> Deferred[KeyRecord | None]:
+        """Check a key: by its digest, or against every live hash that has none, newest first; same keys at the same
+        time share one check. What has the form of the hub's keys costs a hash only where a key without a digest is left
+        that it could be.
+
+        :param turn: whose turn it takes, see ``HashService``.
         :return: fires with the record, or None: wrong, unknown id, not a key at all. Fails with Unavailable when too
             many hashes are waiting.
         """
+        record = self.verified(client_id, key, turn.address)
+        if record is not None:
+            return succeed(record)
         raw = encoded(key)
-        tag = self._tag(client_id, raw or b"")
-        remembered = self._remembered(tag)
-        if remembered is not None:
-            return succeed(remembered)
+        open_ones = self._undecided(client_id, raw)
+        if not open_ones and raw is not None and has_hub_form(raw.decode()):
+            return succeed(None)
+        tag = self.digest(client_id, key)
         waiting: Deferred[KeyRecord | None] = Deferred()
         if tag in self._checks:
             self._checks[tag].append(waiting)
             return waiting
         self._checks[tag] = [waiting]
-        Deferred.fromCoroutine(self._compare(client_id, raw, tag, lane)).addBoth(self._checked, tag)
+        Deferred.fromCoroutine(self._compare(open_ones, raw, turn)).addBoth(self._checked, tag)
         return waiting
 
-    async def _compare(self, client_id: str, raw: bytes | None, tag: bytes, lane: str) -> KeyRecord | None:
-        records = self.records(client_id)
+    def _recognised(self, client_id: str, raw: bytes) -> KeyRecord | None:
+        return next((each for each in self.records(client_id) if self._digests.fits(each, raw)), None)
+
+    def _undecided(self, client_id: str, raw: bytes | None) -> tuple[KeyRecord, ...]:
+        """The keys of the client of which only bcrypt can tell whether this is one."""
+        if raw is None:
+            return ()
+        key_id = shown_key_id(raw.decode())
+        return tuple(
+            each
+            for each in self.records(client_id)
+            if key_id in (None, each.key_id) and not self._digests.decides(each)
+        )
+
+    async def _compare(self, records: tuple[KeyRecord, ...], raw: bytes | None, turn: Turn) -> KeyRecord | None:
         if raw is None or not records:
-            await self._hashes.waste(raw or b"nothing", lane)
+            await self._hashes.waste(raw or b"nothing", turn)
             return None
         for record in reversed(records):
-            if await self._hashes.compare(raw, record.hash, lane):
+            if await self._hashes.compare(raw, record.hash, turn):
                 # It may have been removed while the hash was computed.
-                live = self._live(client_id, record.hash)
-                if live is not None:
-                    self._remember(tag, live)
-                    self._note_use(live)
-                return live
+                live = self._live(record.client_id, record.hash)
+                return None if live is None else self._proved(live, raw, turn.address)
         return None
 
     def _live(self, client_id: str, hashed: str) -> KeyRecord | None:
         return next((record for record in self.records(client_id) if record.hash == hashed), None)
 
-    def _note_use(self, record: KeyRecord) -> None:
-        """Beside the login, which does not wait for it; not more often than somebody who reads it cares."""
+    def _proved(self, record: KeyRecord, raw: bytes, address: str) -> KeyRecord:
+        """bcrypt said that it is right: from now on its digest does."""
+        record = self._digests.noted(record, raw)
+        self._noted[record.client_id, record.hash] = self._world.clock.seconds()
+        return self._keep(evolve(record, last_used=self._world.wall(), last_address=address))
+
+    def _note_use(self, record: KeyRecord, address: str) -> None:
+        """Not more often than somebody who reads it cares."""
         place, now = (record.client_id, record.hash), self._world.clock.seconds()
         if now - self._noted.get(place, -inf) >= self._settings.key_use_note_seconds:
             self._noted[place] = now
-            noted = Deferred.fromCoroutine(self._replace(evolve(record, last_used=self._world.wall())))
-            noted.addErrback(lambda failure: self._log.warn("a key's use was not noted: {why}", why=str(failure.value)))
+            self._keep(evolve(record, last_used=self._world.wall(), last_address=address))
+
+    def _keep(self, record: KeyRecord) -> KeyRecord:
+        """Beside the login, which does not wait for it."""
+        noted = Deferred.fromCoroutine(self._replace(record))
+        noted.addErrback(lambda failure: self._log.warn("a key's use was not noted: {why}", why=str(failure.value)))
+        return record
 
     def _checked(self, result: KeyRecord | None, tag: bytes) -> None:
         for waiting in self._checks.pop(tag):
             if not waiting.called:
                 waiting.callback(result)  # a Failure makes it fail
-
-    # -------------------------------------------------------------------------------------------------- verified keys
-
-    def _tag(self, client_id: str, raw: bytes) -> bytes:
-        return hmac.digest(self._secret, client_id.encode() + b"\0" + raw, "sha256")
-
-    def _remember(self, tag: bytes, record: KeyRecord) -> None:
-        until = self._world.clock.seconds() + self._settings.key_cache_seconds
-        self._verified[tag] = (record.client_id, record.hash, until)
-        self._verified.move_to_end(tag)
-        while len(self._verified) > self._settings.key_cache_entries:
-            self._verified.popitem(last=False)
-
-    def _remembered(self, tag: bytes) -> KeyRecord | None:
-        entry = self._verified.get(tag)
-        if entry is None:
-            return None
-        client_id, hashed, until = entry
-        record = self._live(client_id, hashed)
-        if until <= self._world.clock.seconds() or record is None:
-            del self._verified[tag]
-            return None
-        return record

@@ -23,8 +23,6 @@ class AuthSettings:
     hash_threads: int = limit(2, "threads that compute hashes")
     hash_queue_limit: int = limit(1024, "hashes that may wait in all; beyond, logins are refused")
     hash_lane_limit: int = limit(16, "hashes that may wait for one address and client id")
-    key_cache_seconds: float = limit(600.0, "seconds a verified key is remembered, as a keyed hash", least=0)
-    key_cache_entries: int = limit(20_000, "verified keys remembered at once")
     max_keys_per_client: int = limit(8, "live keys of one client id; the oldest goes when one more is made")
     key_use_note_seconds: float = limit(3600.0, "seconds between two notes of when a key was last used", least=0)
     max_client_keys: int = limit(10_000, "client ids that may have keys")
@@ -33,9 +31,15 @@ class AuthSettings:
     trust_rescan_seconds: float = limit(2.0, "seconds between two looks at settings/ for an unknown id", least=0)
     trust_refresh_seconds: float = limit(30.0, "seconds after which settings/ is read again for a known id", least=0)
     max_client_files: int = limit(10_000, "files of settings/ that are read")
-    max_failed_attempts: int = limit(10, "failed logins of one address and client id per window")
-    attempt_window_seconds: float = limit(60.0, "seconds in which failed logins are counted together", least=0)
-    attempt_lock_seconds: float = limit(60.0, "seconds of refusal after too many failed logins", least=0)
-    attempt_entries: int = limit(10_000, "addresses and client ids whose failures are remembered")
+    max_failed_attempts: int = limit(
+        10, "wrong passwords and keys of foreign form, of one client id and address, per window"
+    )
+    attempt_window_seconds: float = limit(60.0, "seconds in which these are counted together", least=0)
+    attempt_lock_seconds: float = limit(
+        60.0, "seconds in which nothing of that kind is looked at after too many", least=0
+    )
+    max_failed_attempts_per_id: int = limit(50, "the same of one client id from all addresses that never were right")
+    attempt_per_id_seconds: float = limit(30.0, "seconds after which one of those is forgotten", least=0.001)
+    attempt_entries: int = limit(10_000, "addresses and client ids of which failures, or rightness, are remembered")
     max_html_chars: int = limit(4096, "characters kept of a client's html", least=0)
     max_desc_chars: int = limit(1024, "characters kept of a client's desc", least=0)

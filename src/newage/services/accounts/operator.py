@@ -89,7 +89,7 @@ class OperatorService:
             emit("client.trust", "CLIENT_ADDED", OK, {}, {"client": client_id})
         rank, scope = _AS.get(wanted) or (self._trust.rank(client_id, network_safe=False), Scope.ALL)
         key_id = self._keys.new_key_id()
-        grant = Grant(rank=rank, scope=scope, name=name, made_by=MADE_BY, seconds=seconds, key_id=key_id)
+        grant = Grant(rank=rank, scope=scope, name=name, made_by=MADE_BY, seconds=seconds, key_id=key_id, labelled=True)
         key = await self._keys.generate(client_id, local=True, grant=grant)
         (record,) = (record for record in self._keys.all_records() if record.key_id == key_id)  # it may be over
         return operator.made(record, key, live=self._is_live(record))
