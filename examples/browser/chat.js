@@ -23,6 +23,7 @@ const answers = new Map(); // outputId -> paragraph
 
 socket.on("connect", () => { state.textContent = `connected as ${clientId}`; });
 socket.on("disconnect", (reason) => { state.textContent = `disconnected: ${reason}`; });
+socket.on("connect_error", (error) => { state.textContent = `no hub: ${error.message}; trying again`; });
 socket.on("ERROR", (error) => paragraph("error", error.message));
 
 socket.on("SERVER_STREAM_DATA", (chunk) => {

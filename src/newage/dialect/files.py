@@ -291,4 +291,5 @@ def log_page(page: LogPage) -> Body:
         "page": page.page,
         "pageSize": page.page_size,
         "level": page.level,
+        **({"truncated": True} if page.truncated else {}),
     }

@@ -42,10 +42,11 @@ class LogQuery:
 
 @frozen(kw_only=True)
 class LogPage:
-    """Whole entries, ``total`` of which fit the query."""
+    """Whole entries, ``total`` of which fit the query. ``truncated``: only the end of the file was looked at."""
 
     lines: tuple[str, ...]
     total: int
     page: int
     page_size: int
     level: str
+    truncated: bool = False

@@ -62,7 +62,7 @@ class Diagnostics:
     async def read_log(self, actor: Caller, query: LogQuery) -> LogPage:
         """Raises as ``LogReader.read``."""
         self._check(actor)
-        return await self._logs.read(query)
+        return await self._logs.read(actor.identity, query)
 
     def _check(self, actor: Caller) -> None:
         if not may_operate(actor):
