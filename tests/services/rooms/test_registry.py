@@ -572,6 +572,7 @@ class RoomsMachine(RuleBasedStateMachine):
         else:
             result_of(outcome)
             self.rooms[name][who] = role
+            self.succeed(name)
             self.emptied.pop(name, None)
 
     @rule(name=names, who=people)
@@ -585,13 +586,16 @@ class RoomsMachine(RuleBasedStateMachine):
             result_of(outcome)
             members = self.rooms[name]
             del members[who]
-            if Role.MASTER not in members.values():
-                here = [other for other in members if other in self.online]
-                best = sorted(here, key=lambda other: -members[other])
-                if best:
-                    members[best[0]] = Role.MASTER
+            self.succeed(name)
             if not members:
                 self.emptied[name] = self.kit.clock.seconds()
+
+    def succeed(self, name: str) -> None:
+        """A room in which somebody is has a master (contract 4.2): of those who are here, the highest."""
+        members = self.rooms[name]
+        here = [other for other in members if other in self.online]
+        if here and Role.MASTER not in members.values():
+            members[max(here, key=lambda other: members[other])] = Role.MASTER
 
     @rule(name=names)
     def delete(self, name: str) -> None:
@@ -612,6 +616,8 @@ class RoomsMachine(RuleBasedStateMachine):
         else:
             self.kit.connect(who)
             self.online.add(who)
+            for name in self.rooms:
+                self.succeed(name)
 
     @rule(seconds=st.sampled_from([1, 30, 61]))
     def wait(self, seconds: int) -> None:
