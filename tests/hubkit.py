@@ -48,7 +48,14 @@ from newage.services.sessions.names import Names
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
 from newage.settings import Live
-from newage.storage.memory import MemoryKeyStore, MemoryMarkStore, MemoryMessageStore, MemoryRoomStore, MemoryStateStore
+from newage.storage.memory import (
+    MemoryKeyStore,
+    MemoryMarkStore,
+    MemoryMessageStore,
+    MemoryResidentStore,
+    MemoryRoomStore,
+    MemoryStateStore,
+)
 from newage.storage.state import NamedValues
 from newage.storage.stores import Stores
 
@@ -477,6 +484,9 @@ class Kit:
             MemoryStateStore() if with_stores_of is None else with_stores_of.state_store
         )
         self.mark_store = MemoryMarkStore(self.room_store) if with_stores_of is None else with_stores_of.mark_store
+        self.resident_store: MemoryResidentStore = (
+            MemoryResidentStore() if with_stores_of is None else with_stores_of.resident_store
+        )
         self._born = EPOCH if with_stores_of is None else with_stores_of.wall()
         self.sessions = SessionService(self.world, self.outbox, live.sessions)
         self.chances: list[float] = []  # drawn in order, then 0
@@ -492,6 +502,7 @@ class Kit:
                 GatedMessageStore(self.message_store, self.gate),
                 GatedStateStore(self.state_store, self.state_gate),
                 GatedMarkStore(self.mark_store, self.mark_gate),
+                self.resident_store,
             ),
             hash_workers=InlineWorkers(),
             file_workers=InlineWorkers(),
@@ -507,6 +518,7 @@ class Kit:
         )
         self.rooms = talk.rooms
         self.room_service = talk.room_service
+        self.residents = talk.residents
         self.retention = talk.retention
         self.default_mode = talk.default_mode
         self.mutes = talk.mutes

@@ -190,6 +190,7 @@ NO_SETTINGS = {
     "last_used",
     "last_address",
     "digest_secret",
+    "vacant_since",
 }
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from newage.domain.forwarded import ForwardedRequest
     from newage.domain.model import Caller, ConnectionPolicy, KeyRecord, Message, Peer, RequestMode, Role, Room, Session
     from newage.domain.request import Request
+    from newage.domain.resident import Resident
     from newage.domain.state import HubState, ManualAssignments
     from newage.protocol.engine_packet import SharedPacket
 
@@ -179,6 +180,9 @@ class IClusterAdapter(Interface):
 
 class ISessionListener(Interface):
     """Told synchronously, in this order, what happens to sessions."""
+
+    def session_coming(session: Session) -> None:
+        """Its first socket is to be let in: nothing has happened yet. :raises Unavailable: there is no place for it."""
 
     def session_appeared(session: Session) -> None:
         """First socket of a session, or the first after its grace ran out."""
@@ -373,7 +377,7 @@ class IRoomStore(Interface):
         """All rooms in order of creation."""
 
     def save_room(room: Room) -> Deferred[None]:
-        """Insert or replace the room of that id with its members and mutes; its ``seq`` never goes back.
+        """Insert or replace the room of that id with its members and mutes; its ``seq`` never goes back, nor ``said``.
 
         Another room of that name, with all that is in it, is gone by that.
         """
@@ -390,6 +394,8 @@ class IMessageStore(Interface):
 
     def add_message(message: Message, keep: int, beside: Sequence[str] = ()) -> Deferred[None]:
         """Store a message and evict the oldest beyond ``keep`` messages of that room.
+
+        What is no system message also makes the stored room one in which somebody has ``said`` something.
 
         An answer that is ``selected`` takes the place of all others to its question, except those with the response
         ids ``beside``, be they stored already or not.
@@ -451,6 +457,19 @@ class IMarkStore(Interface):
         """Replace all marks of an identity; rooms that do not exist are left out. Empty forgets it."""
 
 
+class IResidentStore(Interface):
+    """Who is kept for long, and since when it is away."""
+
+    def load_residents() -> Deferred[dict[str, Resident]]:
+        """By identity."""
+
+    def save_resident(identity: str, resident: Resident) -> Deferred[None]:
+        """Insert or replace."""
+
+    def remove_resident(identity: str) -> Deferred[None]:
+        """Absent is fine."""
+
+
 class IStateStore(Interface):
     """What the hub remembers of itself. Each Deferred fires after the commit."""
 
@@ -468,6 +487,9 @@ class IStateStore(Interface):
 
     def save_assignments_by_name(assignments: ManualAssignments) -> Deferred[None]:
         """Replace all manual assignments of rooms that are told by their name."""
+
+    def save_running_seconds(seconds: float) -> Deferred[None]:
+        """How long the hub has run in all its runs together."""
 
     def save_keys_imported(at: str) -> Deferred[None]:
         """The keys of another installation were taken over at that time."""

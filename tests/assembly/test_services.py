@@ -16,6 +16,7 @@ def told(service: Any) -> list[str]:
 def test_whom_rooms_tell() -> None:
     """Notices go out before system messages."""
     assert told(Kit(load=False).rooms) == [
+        "Residents",
         "RoomRetention",
         "Mutes",
         "RoomNotices",
@@ -36,6 +37,8 @@ def test_whom_sessions_tell(tmp_path: Path) -> None:
     """Rooms exist before anything is said of them."""
     assert told(Gatehouse(tmp_path).sessions) == ["SessionAudit", "ClientListService"]
     assert told(Kit(load=False).sessions) == [
+        "Places",
+        "Residents",
         "RoomRetention",
         "AssignmentService",
         "ActivityService",

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newage.domain.membership import (
+    returned,
     role_is_open,
     tidy,
+    vacated,
     valid_room_name,
     with_master,
     with_member,
@@ -142,3 +144,26 @@ def test_a_group_room_with_somebody_in_it_has_one_master(
         room = without_member(room, who, everybody, forget_mute=False)
         assert who not in room.members
         assert len(room.with_role(MAS)) == 1
+
+
+def test_a_master_that_is_the_last_to_leave_inherits_at_return() -> None:
+    room = Room(name="lounge", members={"ann": Role.MASTER})
+    empty = vacated(evolve(room, members={}), room, "ann")
+    assert empty.heir == "ann"
+    kept = evolve(empty, members={"bob": Role.MASTER}, vacant_since=7.0)
+    assert returned(kept, "bob") == evolve(kept, vacant_since=None), "he keeps the place"
+    back = returned(evolve(kept, members={"bob": Role.MASTER, "ann": Role.GUEST}), "ann")
+    assert dict(back.members) == {"bob": Role.MANAGER, "ann": Role.MASTER}
+    assert (back.heir, back.vacant_since) == (None, None)
+
+
+def test_a_guest_that_is_the_last_to_leave_leaves_the_heir_as_he_is() -> None:
+    room = Room(name="lounge", members={"bob": Role.GUEST}, heir="ann")
+    assert vacated(evolve(room, members={}), room, "bob").heir == "ann"
+
+
+def test_nobody_inherits_what_has_members_or_an_owner() -> None:
+    room = Room(name="lounge", members={"ann": Role.MASTER, "bob": Role.GUEST})
+    assert vacated(evolve(room, members={"bob": Role.GUEST}), room, "ann").heir is None
+    own = Room(name="ann", kind=RoomKind.PERSONAL, members={"ann": Role.MASTER})
+    assert vacated(evolve(own, members={}), own, "ann").heir is None

@@ -64,6 +64,9 @@ def test_nobody_is_forgotten_and_nothing_deleted(lounge: Kit, step: float) -> No
 def test_absence_lasts_as_long_as_it_lasts(lounge: Kit) -> None:
     lounge.step(-50 * YEAR)
     lounge.clock.pump([3600] * 25)
+    assert "away" in lounge.rooms.require("lounge").members, "it has said something"
+    lounge.clock.advance(400 * 86_400)
+    lounge.clock.advance(60)
     assert "away" not in lounge.rooms.require("lounge").members
     assert lounge.rooms.get("away") is None
 

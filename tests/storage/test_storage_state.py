@@ -19,6 +19,7 @@ def test_the_names_are_those_of_stores_that_exist() -> None:
         "roomAssignments": {"id-1": ["X"]},
         "manualAssignments": {"lounge": ["Y", "Z"]},
         "imported.keys/clients.json": "2023-11-14T22:13:20.000Z",
+        "runningSeconds": 12.5,
         "of another version": {"a": 1},
     }
     assert state_of(stored) == HubState(
@@ -27,6 +28,7 @@ def test_the_names_are_those_of_stores_that_exist() -> None:
         assignments={"id-1": ("X",)},
         assignments_by_name={"lounge": ("Y", "Z")},
         keys_imported="2023-11-14T22:13:20.000Z",
+        running_seconds=12.5,
     )
 
 
@@ -52,3 +54,8 @@ def test_what_is_an_assignment_among_others_is_kept() -> None:
 @pytest.mark.parametrize("value", [None, 7, True, {}])
 def test_an_import_without_a_time_was_none(value: Any) -> None:
     assert state_of({"imported.keys/clients.json": value}).keys_imported == ""
+
+
+@pytest.mark.parametrize("value", [None, "7", -1, {}, 1e400])
+def test_a_running_time_that_is_none(value: Any) -> None:
+    assert state_of({"runningSeconds": value}).running_seconds == 0.0

@@ -23,9 +23,10 @@ from newage.domain.model import (
     Scope,
     Term,
 )
+from newage.domain.resident import Resident
 from newage.domain.state import HubState
 from newage.errors import BadParameter, NotFound, RoomMissing
-from newage.ports import IKeyStore, IMarkStore, IMessageStore, IRoomStore, IStateStore
+from newage.ports import IKeyStore, IMarkStore, IMessageStore, IResidentStore, IRoomStore, IStateStore
 from newage.storage.stores import Stores
 
 
@@ -442,12 +443,14 @@ class TestState:
         assert value(state.save_assignments({"id-1": ("X", "Y"), "id-2": ()})) is None
         assert value(state.save_assignments_by_name({"lounge": ("X",)})) is None
         assert value(state.save_keys_imported("2023-11-14T22:13:20.000Z")) is None
+        assert value(state.save_running_seconds(86_400.5)) is None
         assert value(state.load_state()) == HubState(
             policy=ConnectionPolicy.MANUAL,
             default_mode=RequestMode.SEPARATE,
             assignments={"id-1": ("X", "Y"), "id-2": ()},
             assignments_by_name={"lounge": ("X",)},
             keys_imported="2023-11-14T22:13:20.000Z",
+            running_seconds=86_400.5,
         )
 
     def test_replaces(self, stores: Stores) -> None:
@@ -484,3 +487,38 @@ class TestMarks:
         value(lobby.marks.save_marks("ann", {LOBBY: 3}))
         value(lobby.rooms.delete_room(LOBBY))
         assert value(lobby.marks.load_marks()) == {}
+
+
+class TestWhatLasts:
+    """A42."""
+
+    def test_a_room_keeps_its_heir_and_since_when_it_is_empty(self, stores: Stores) -> None:
+        vacant = room("lobby", said=True, heir="ann", vacant_since=12.5)
+        value(stores.rooms.save_room(vacant))
+        assert value(stores.rooms.load_rooms()) == (vacant,)
+        value(stores.rooms.save_room(room("lobby", said=True, members={"ann": Role.MASTER})))
+        (back,) = value(stores.rooms.load_rooms())
+        assert (back.heir, back.vacant_since) == (None, None)
+
+    def test_what_somebody_says_makes_it_a_room_where_something_was_said(self, lobby: Stores) -> None:
+        value(lobby.messages.add_message(message(1, role="system"), 10))
+        assert not value(lobby.rooms.load_rooms())[0].said
+        value(lobby.messages.add_message(message(2), 10))
+        value(lobby.messages.add_message(message(3, role="system"), 10))
+        assert value(lobby.rooms.load_rooms())[0].said
+        value(lobby.rooms.save_room(room("lobby", created_at=1.0)))
+        assert value(lobby.rooms.load_rooms())[0].said, "who saves it may not know yet"
+
+    def test_provides_the_port(self, stores: Stores) -> None:
+        assert verifyObject(IResidentStore, stores.residents)
+
+    def test_residents_come_back_as_they_were(self, stores: Stores) -> None:
+        residents = stores.residents
+        assert value(residents.load_residents()) == {}
+        value(residents.save_resident("ann-1", Resident("ann")))
+        value(residents.save_resident("bob", Resident("bob", 3.5)))
+        assert value(residents.load_residents()) == {"ann-1": Resident("ann"), "bob": Resident("bob", 3.5)}
+        value(residents.save_resident("bob", Resident("bob")))
+        value(residents.remove_resident("ann-1"))
+        value(residents.remove_resident("ann-1"))
+        assert value(residents.load_residents()) == {"bob": Resident("bob")}

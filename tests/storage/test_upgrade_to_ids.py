@@ -72,6 +72,7 @@ def test_rooms_get_ids_of_their_own_and_keep_all_they_had(upgraded: Callable[...
         muted=lobby.muted,
         seq=9,
         created_at=11.0,
+        said=True,
     )
     assert den == Room(name="den", id=den.id, kind=RoomKind.PERSONAL, created_at=12.0)
     assert lobby.id != den.id

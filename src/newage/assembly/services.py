@@ -41,7 +41,9 @@ from newage.services.rooms.default_mode import DefaultMode
 from newage.services.rooms.moderation import ModerationService
 from newage.services.rooms.mutes import Mutes
 from newage.services.rooms.notices import MuteNotices, RoomNotices
+from newage.services.rooms.places import Places
 from newage.services.rooms.registry import RoomRegistry
+from newage.services.rooms.residents import Residents
 from newage.services.rooms.retention import RoomRetention
 from newage.services.rooms.rooms import RoomService
 from newage.services.sessions.client_list import ClientListService
@@ -103,7 +105,9 @@ class Talk:
 
     rooms: RoomRegistry
     room_service: RoomService
+    residents: Residents
     retention: RoomRetention
+    places: Places
     default_mode: DefaultMode
     mutes: Mutes
     moderation: ModerationService
@@ -154,8 +158,26 @@ def make_talk(
         default_mode=default_mode,
         settings=live.rooms,
     )
-    retention = RoomRetention(world, sessions, rooms, live.rooms)
-    room_service = RoomService(world, sessions, rooms, live.rooms)
+    residents = Residents(world, sessions, stores.residents, stores.state)
+    retention = RoomRetention(
+        world=world,
+        sessions=sessions,
+        rooms=rooms,
+        residents=residents,
+        trusted=names.is_of_client,
+        settings=live.rooms,
+    )
+    places = Places(
+        world=world,
+        sessions=sessions,
+        rooms=rooms,
+        retention=retention,
+        trusted=names.is_of_client,
+        settings=live.rooms,
+    )
+    room_service = RoomService(
+        world=world, sessions=sessions, rooms=rooms, residents=residents, places=places, settings=live.rooms
+    )
     mutes = Mutes(world, rooms)
     moderation = ModerationService(world, rooms, mutes, default_mode)
     notices = RoomNotices(outbox, sessions, aliases=aliases)
@@ -235,11 +257,13 @@ def make_talk(
         overwritten=streams.overwritten,
         max_bytes=lambda: live.requests.value.max_request_bytes,
     )
-    message_events.add(activity)
+    for message_listener in (residents, activity):
+        message_events.add(message_listener)
     # Rooms exist before anything is said of them; notices go out before system messages.
-    for session_listener in (retention, assignments, activity, downstream, desks, streams, missed):
+    for session_listener in (places, residents, retention, assignments, activity, downstream, desks, streams, missed):
         sessions.add_listener(session_listener)
     for room_listener in (
+        residents,
         retention,
         mutes,
         notices,
@@ -258,7 +282,9 @@ def make_talk(
     return Talk(
         rooms=rooms,
         room_service=room_service,
+        residents=residents,
         retention=retention,
+        places=places,
         default_mode=default_mode,
         mutes=mutes,
         moderation=moderation,
@@ -289,6 +315,7 @@ async def load_talk(talk: Talk) -> None:
     """Read rooms and what belongs to them."""
     await talk.default_mode.load()
     await talk.rooms.load()
+    await talk.residents.load()
     talk.retention.load()
     await talk.missed.load()
     await talk.assignments.load()
@@ -308,6 +335,7 @@ def close_talk(talk: Talk) -> None:
         talk.pages,
         talk.assignments,
         talk.retention,
+        talk.residents,
     ):
         service.close()
 

@@ -71,6 +71,25 @@ def without_member(room: Room, identity: str, online: Callable[[str], bool], *, 
     return with_master(tidy(evolve(room, members=members, muted=muted)), online)
 
 
+def vacated(room: Room, before: Room, identity: str) -> Room:
+    """The room after its last member, if it was that, went by itself: a master inherits it at return (A42).
+
+    :param before: the room with that member.
+    """
+    if room.members or room.kind is not RoomKind.GROUP:
+        return room
+    return evolve(room, heir=identity if before.master == identity else before.heir)
+
+
+def returned(room: Room, identity: str) -> Room:
+    """The room, occupied again by this member: its heir is its master, and who kept the place is a manager (A42)."""
+    occupied = evolve(room, vacant_since=None)
+    if room.heir != identity:
+        return occupied
+    members = {who: Role.MANAGER if role is Role.MASTER else role for who, role in room.members.items()}
+    return evolve(occupied, heir=None, members={**members, identity: Role.MASTER})
+
+
 def with_role(room: Room, identity: str, role: Role, online: Callable[[str], bool]) -> Room | None:
     """The room after that member got this role: there is one master, and a group room that lost its own has another.
 

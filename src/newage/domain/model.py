@@ -247,6 +247,9 @@ class Room:
 
     ``id`` (UUIDv4) is what refers to it for longer than one turn: a room made again under its name is another room.
     ``clients`` tells the clientId of members and muted ones, as far as it is known (A16).
+    ``said``: somebody has said something in it; what the hub notes by itself does not count (A42).
+    ``heir``: of a group room without members, who was its master last and did not have to go.
+    ``vacant_since``: when it lost its last member, in the hub's running time (``Residents.now``).
     """
 
     name: str
@@ -258,6 +261,9 @@ class Room:
     clients: Mapping[str, str] = field(factory=dict, converter=read_only)
     seq: int = 0  # of the last history mutation
     created_at: float = 0.0  # seconds since the epoch
+    said: bool = False
+    heir: str | None = None
+    vacant_since: float | None = None
 
     @property
     def master(self) -> str | None:

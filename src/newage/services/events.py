@@ -16,6 +16,9 @@ from newage.ports import IMessageListener, IRequestListener, IRoomListener, ISes
 
 @implementer(ISessionListener)
 class SessionListener:
+    def session_coming(self, session: Session) -> None:
+        pass
+
     def session_appeared(self, session: Session) -> None:
         pass
 
@@ -83,6 +86,10 @@ class SessionEvents:
 
     def add(self, listener: ISessionListener) -> None:
         self._listeners.append(listener)
+
+    def session_coming(self, session: Session) -> None:
+        for listener in self._listeners:
+            listener.session_coming(session)
 
     def session_appeared(self, session: Session) -> None:
         for listener in self._listeners:

@@ -12,8 +12,9 @@ from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
 from newage.domain.model import KeyRecord, Message, Room
+from newage.domain.resident import Resident
 from newage.errors import BadParameter, NotFound, RoomMissing
-from newage.ports import IKeyStore, IMarkStore, IMessageStore, IRoomStore
+from newage.ports import IKeyStore, IMarkStore, IMessageStore, IResidentStore, IRoomStore
 from newage.storage.state import NamedValues
 
 
@@ -111,7 +112,8 @@ class MemoryRoomStore:
         self._ids[room.name] = room.id
         clients = {who: client for who, client in room.clients.items() if who in room.members or who in room.muted}
         stored = self.rooms.setdefault(room.id, _StoredRoom(room))
-        stored.room = evolve(room, clients=clients, seq=max(room.seq, stored.room.seq))
+        said, seq = room.said or stored.room.said, max(room.seq, stored.room.seq)
+        stored.room = evolve(room, clients=clients, said=said, seq=seq)
         return succeed(None)
 
     def delete_room(self, room_id: str) -> Deferred[None]:
@@ -141,6 +143,7 @@ class MemoryMessageStore:
         stored.messages[message.message_id] = message
         insort(stored.order, (message.seq, message.message_id))
         stored.raise_seq(message.seq)
+        stored.room = evolve(stored.room, said=stored.room.said or not message.is_system)
         for _, message_id in stored.order[: max(0, len(stored.order) - keep)]:
             stored.drop(message_id)
         return succeed(None)
@@ -265,6 +268,23 @@ class MemoryMarkStore:
 
     def _existing(self, marks: Mapping[str, int]) -> dict[str, int]:
         return {room_id: seq for room_id, seq in marks.items() if room_id in self._store.rooms}
+
+
+@implementer(IResidentStore)
+@define(eq=False)
+class MemoryResidentStore:
+    _residents: dict[str, Resident] = field(factory=dict, init=False)
+
+    def load_residents(self) -> Deferred[dict[str, Resident]]:
+        return succeed(dict(self._residents))
+
+    def save_resident(self, identity: str, resident: Resident) -> Deferred[None]:
+        self._residents[identity] = resident
+        return succeed(None)
+
+    def remove_resident(self, identity: str) -> Deferred[None]:
+        self._residents.pop(identity, None)
+        return succeed(None)
 
 
 @define(eq=False)

@@ -41,14 +41,18 @@ SAVE_STATE: Final = (
 
 # ------------------------------------------------------------------------------------------------------------- rooms
 
-LOAD_ROOMS: Final = "SELECT id, name, uuid, kind, mode, seq, created_at FROM room ORDER BY id"
+LOAD_ROOMS: Final = """
+    SELECT id, name, uuid, kind, mode, seq, created_at, said, heir, vacant_since FROM room ORDER BY id
+"""
 LOAD_MEMBERS: Final = "SELECT room_id, identity, role, client_id FROM member ORDER BY room_id, position"
 LOAD_MUTES: Final = "SELECT room_id, identity, until, seconds, client_id FROM mute ORDER BY room_id, identity"
 DELETE_NAMESAKES: Final = "DELETE FROM room WHERE name = ? AND uuid <> ?"
 SAVE_ROOM: Final = """
-    INSERT INTO room (name, uuid, kind, mode, seq, created_at) VALUES (?, ?, ?, ?, ?, ?)
+    INSERT INTO room (name, uuid, kind, mode, seq, created_at, said, heir, vacant_since)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (uuid) DO UPDATE SET kind = excluded.kind, mode = excluded.mode,
-        seq = max(seq, excluded.seq), created_at = excluded.created_at
+        seq = max(seq, excluded.seq), created_at = excluded.created_at, said = max(said, excluded.said),
+        heir = excluded.heir, vacant_since = excluded.vacant_since
     RETURNING id
 """
 CLEAR_MEMBERS: Final = "DELETE FROM member WHERE room_id = ?"
@@ -58,6 +62,10 @@ ADD_MUTE: Final = "INSERT INTO mute (room_id, identity, until, seconds, client_i
 DELETE_ROOM: Final = "DELETE FROM room WHERE uuid = ?"
 ROOM_ID: Final = "SELECT id FROM room WHERE uuid = ?"
 RAISE_SEQ: Final = "UPDATE room SET seq = max(seq, ?) WHERE id = ?"
+
+LOAD_RESIDENTS: Final = "SELECT identity, client_id, since FROM resident"
+SAVE_RESIDENT: Final = "INSERT OR REPLACE INTO resident (identity, client_id, since) VALUES (?, ?, ?)"
+REMOVE_RESIDENT: Final = "DELETE FROM resident WHERE identity = ?"
 
 LOAD_MARKS: Final = "SELECT identity, room.uuid, mark.seq FROM mark JOIN room ON room.id = mark.room_id"
 CLEAR_MARKS: Final = "DELETE FROM mark WHERE identity = ?"
@@ -71,7 +79,9 @@ ADD_MESSAGE: Final = """
         selected)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-COUNT_IN: Final = "UPDATE room SET seq = max(seq, ?), messages = messages + 1 WHERE id = ? RETURNING messages"
+COUNT_IN: Final = """
+    UPDATE room SET seq = max(seq, ?), said = max(said, ?), messages = messages + 1 WHERE id = ? RETURNING messages
+"""
 COUNT_OUT: Final = "UPDATE room SET seq = max(seq, ?), messages = messages - ? WHERE id = ?"
 EVICT: Final = """
     DELETE FROM message WHERE id IN (SELECT id FROM message WHERE room_id = ? ORDER BY seq LIMIT ?)

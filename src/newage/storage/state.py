@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from enum import Enum
+from math import inf
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -22,6 +23,7 @@ POLICY = "connectionPolicy"
 DEFAULT_MODE = "messageRequestMode"
 ASSIGNMENTS = "roomAssignments"
 ASSIGNMENTS_BY_NAME = "manualAssignments"
+RUNNING = "runningSeconds"
 KEYS_IMPORTED = "imported.keys/clients.json"
 
 
@@ -52,6 +54,9 @@ class NamedValues(ABC):
     def save_assignments_by_name(self, assignments: ManualAssignments) -> Deferred[None]:
         return self.save_value(ASSIGNMENTS_BY_NAME, _lists(assignments))
 
+    def save_running_seconds(self, seconds: float) -> Deferred[None]:
+        return self.save_value(RUNNING, seconds)
+
     def save_keys_imported(self, at: str) -> Deferred[None]:
         return self.save_value(KEYS_IMPORTED, at)
 
@@ -64,6 +69,7 @@ def state_of(values: Mapping[str, Any]) -> HubState:
         default_mode=_member(RequestMode, values.get(DEFAULT_MODE), "request mode"),
         assignments=_assignments(values.get(ASSIGNMENTS)),
         assignments_by_name=_assignments(values.get(ASSIGNMENTS_BY_NAME)),
+        running_seconds=_seconds(values.get(RUNNING)),
         keys_imported=imported if isinstance(imported, str) else "",
     )
 
@@ -75,6 +81,10 @@ def _member(kind: type[_E], value: object, what: str) -> _E | None:
     if found is None:
         _log.warn("the stored {what} is none: {value}", what=what, value=value)
     return found
+
+
+def _seconds(value: object) -> float:
+    return float(value) if isinstance(value, int | float) and 0 <= value < inf else 0.0
 
 
 def _assignments(value: object) -> dict[str, tuple[str, ...]]:

@@ -13,8 +13,9 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from newage.domain.model import KeyRecord, Message, RequestMode, Role, Room, RoomKind, Term
+from newage.domain.resident import Resident
 from newage.errors import BadParameter, NotFound, RoomMissing
-from newage.ports import IKeyStore, IMarkStore, IMessageStore, IRoomStore, IStateStore
+from newage.ports import IKeyStore, IMarkStore, IMessageStore, IResidentStore, IRoomStore, IStateStore
 from newage.storage import memory, sql
 from newage.storage.database import Database
 from newage.storage.state import NamedValues
@@ -29,6 +30,7 @@ class Stores:
     messages: IMessageStore
     state: IStateStore
     marks: IMarkStore
+    residents: IResidentStore
 
 
 def sql_stores(database: Database) -> Stores:
@@ -39,6 +41,7 @@ def sql_stores(database: Database) -> Stores:
         SqlMessageStore(database),
         SqlStateStore(database),
         SqlMarkStore(database),
+        SqlResidentStore(database),
     )
 
 
@@ -51,6 +54,7 @@ def memory_stores() -> Stores:
         memory.MemoryMessageStore(rooms),
         memory.MemoryStateStore(),
         memory.MemoryMarkStore(rooms),
+        memory.MemoryResidentStore(),
     )
 
 
@@ -199,6 +203,23 @@ class SqlMarkStore:
         return self._database.write(save)
 
 
+@implementer(IResidentStore)
+@define(eq=False)
+class SqlResidentStore:
+    _database: Database
+
+    def load_residents(self) -> Deferred[dict[str, Resident]]:
+        return self._database.read(
+            lambda c: {identity: Resident(*known) for identity, *known in c.execute(sql.LOAD_RESIDENTS)}
+        )
+
+    def save_resident(self, identity: str, resident: Resident) -> Deferred[None]:
+        return self._database.write(lambda c: _done(c.execute(sql.SAVE_RESIDENT, (identity, *resident))))
+
+    def remove_resident(self, identity: str) -> Deferred[None]:
+        return self._database.write(lambda c: _done(c.execute(sql.REMOVE_RESIDENT, (identity,))))
+
+
 def _within(rows: sqlite3.Cursor, max_bytes: int | None) -> list[Message]:
     """The first ones that fit, one always does; what does not fit is not even read."""
     found: list[Message] = []
@@ -244,14 +265,18 @@ def _load_rooms(connection: sqlite3.Connection) -> tuple[Room, ...]:
             clients=clients.get(room_id, {}),
             seq=seq,
             created_at=created_at,
+            said=bool(said),
+            heir=heir,
+            vacant_since=vacant_since,
         )
-        for room_id, name, uuid, kind, mode, seq, created_at in rooms
+        for room_id, name, uuid, kind, mode, seq, created_at, said, heir, vacant_since in rooms
     )
 
 
 def _save_room(connection: sqlite3.Connection, room: Room) -> None:
     connection.execute(sql.DELETE_NAMESAKES, (room.name, room.id))  # one of before that could not be deleted
-    values = (room.name, room.id, room.kind.value, room.mode.value, room.seq, room.created_at)
+    lasting = (room.said, room.heir, room.vacant_since)
+    values = (room.name, room.id, room.kind.value, room.mode.value, room.seq, room.created_at, *lasting)
     ((room_id,),) = connection.execute(sql.SAVE_ROOM, values).fetchall()
     connection.execute(sql.CLEAR_MEMBERS, (room_id,))
     connection.executemany(
@@ -284,7 +309,7 @@ def _add_message(connection: sqlite3.Connection, message: Message, keep: int, be
     if message.selected and message.question_id is not None:
         others = orjson.dumps(beside).decode()
         connection.execute(sql.DESELECT, (row, message.question_id, message.message_id, others))
-    ((count,),) = connection.execute(sql.COUNT_IN, (message.seq, row)).fetchall()
+    ((count,),) = connection.execute(sql.COUNT_IN, (message.seq, not message.is_system, row)).fetchall()
     if count > keep:
         evicted = connection.execute(sql.EVICT, (row, count - keep)).rowcount
         connection.execute(sql.COUNT_OUT, (message.seq, evicted, row))

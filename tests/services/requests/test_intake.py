@@ -203,7 +203,7 @@ def test_the_server_answers_no_prompts(kit: Kit, link: Link, sid: str) -> None:
 
 
 def test_a_message_that_cannot_be_stored_is_no_request(kit: Kit, link: Link, sid: str) -> None:
-    result_of(kit.rooms.ensure_stored(kit.room_id("web1-a")))
+    result_of(kit.rooms.ensure_stored(kit.room_id("web1-a"), said=True))
     kit.gate.broken = True
     assert refused(kit, sid) == (NewAgeError, "Failed to record request message.")
     assert link.forwarded == []

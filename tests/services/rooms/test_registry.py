@@ -78,17 +78,17 @@ def in_room(kit: Kit, sid: str, name: str) -> bool:
 def test_a_personal_room_is_stored_with_its_first_message_only(kit: Kit) -> None:
     kit.connect("web1")
     assert stored_members(kit, "web1") is None
-    result_of(kit.rooms.ensure_stored(kit.room_id("web1")))
+    result_of(kit.rooms.ensure_stored(kit.room_id("web1"), said=True))
     assert stored_members(kit, "web1") == {"web1": Role.MASTER}
-    result_of(kit.rooms.ensure_stored(kit.room_id("web1")))
+    result_of(kit.rooms.ensure_stored(kit.room_id("web1"), said=True))
 
 
 def test_a_room_that_could_not_be_stored_is_tried_again(kit: Kit) -> None:
     kit.connect("web1")
     kit.gate.broken = True
-    result_of(kit.rooms.ensure_stored(kit.room_id("web1")))
+    result_of(kit.rooms.ensure_stored(kit.room_id("web1"), said=True))
     kit.gate.broken = False
-    result_of(kit.rooms.ensure_stored(kit.room_id("web1")))
+    result_of(kit.rooms.ensure_stored(kit.room_id("web1"), said=True))
     assert stored_members(kit, "web1") == {"web1": Role.MASTER}
 
 
@@ -426,7 +426,7 @@ def test_a_join_under_way_when_the_room_is_deleted_does_not_revive_it(kit: Kit, 
 
 def test_an_owner_who_returns_while_his_room_is_deleted_gets_a_new_one(kit: Kit) -> None:
     kit.connect("web1")
-    result_of(kit.rooms.ensure_stored(kit.room_id("web1")))
+    result_of(kit.rooms.ensure_stored(kit.room_id("web1"), said=True))
     kit.disconnect_all("web1")
     kit.clock.advance(2)
     kit.gate.shut = True
@@ -498,7 +498,7 @@ def test_rooms_outlive_a_restart(make_kit: Callable[..., Kit]) -> None:
     before.connect("ann")
     before.connect("bob")
     before.group("lounge", "ann", RequestMode.SEPARATE, bob=Role.MANAGER)
-    result_of(before.rooms.ensure_stored(before.room_id("ann")))
+    result_of(before.rooms.ensure_stored(before.room_id("ann"), said=True))
     kit = make_kit(with_stores_of=before)
     room = kit.rooms.require("lounge")
     assert (room.mode, dict(room.members)) == (RequestMode.SEPARATE, {"ann": Role.MASTER, "bob": Role.MANAGER})

@@ -57,7 +57,7 @@ class HistoryService(RoomListener):
         """
         room_id = draft.room_id or self._rooms.require(draft.room).id
         seq = self._rooms.next_seq(room_id)
-        self._rooms.ensure_stored(room_id)
+        self._rooms.ensure_stored(room_id, said=not draft.is_system)
         message = evolve(draft, room_id=room_id, seq=seq, timestamp=draft.timestamp or self._world.timestamp())
         await self._store.add_message(message, self.settings.value.max_messages_per_room, beside)
         self._show(room_id, messages.added(message), alias=self._aliases)

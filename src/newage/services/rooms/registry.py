@@ -16,8 +16,10 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.logger import Logger
 
 from newage.domain.membership import (
+    returned,
     role_is_open,
     tidy,
+    vacated,
     valid_room_name,
     with_master,
     with_member,
@@ -37,6 +39,7 @@ from newage.services.world import World
 from newage.settings import Live
 
 STAYS_MASTER = "Failed to set member role: nobody else is here to be master of this room."
+BY_ITSELF = ("leave", "disconnect")  # reasons of an end of membership that nobody else wanted
 
 
 class RoomRegistry:
@@ -232,18 +235,21 @@ class RoomRegistry:
             raise AlreadyMember("Already a member of this room.")
         if len(room.members) >= self._settings.value.max_members_per_room:
             raise Unavailable("Failed to join room")
-        entered = with_member(room, identity, role, self.client_of(identity))
+        entered = returned(with_member(room, identity, role, self.client_of(identity)), identity)
         changed = with_master(entered, self._sessions.is_online)
         await self._commit(room, changed)
         self._transport.enter(name, identity)
         self.events.member_joined(changed, identity, changed.members[identity])
+        for who, has in room.members.items():
+            if changed.members[who] is not has:
+                self.events.role_changed(changed, who, changed.members[who])
         return changed
 
     def add_silently(self, name: str, identity: str, role: Role) -> None:
         """Without a word in the history, and without storing it; a member already is fine."""
         room = self._rooms[name]
         if identity not in room.members:
-            self._put(with_member(room, identity, role, self.client_of(identity)))
+            self._put(returned(with_member(room, identity, role, self.client_of(identity)), identity))
             self._transport.enter(name, identity)
             self.events.member_came(self._rooms[name], identity, False)
 
@@ -260,6 +266,8 @@ class RoomRegistry:
             raise NotMember("Not a member of this room.")
         forget_mute = self._forgets_mute(room, identity, reason)
         changed = without_member(room, identity, self._sessions.is_online, forget_mute=forget_mute)
+        if reason in BY_ITSELF:
+            changed = vacated(changed, room, identity)
         await self._commit(room, changed)
         self._transport.leave(name, identity)
         self.events.member_left(changed, identity, reason)
@@ -305,6 +313,8 @@ class RoomRegistry:
         changed = with_role(room, identity, role, self._sessions.is_online)
         if changed is None:
             raise RoomDenied(STAYS_MASTER)
+        if role is Role.MASTER:
+            changed = evolve(changed, heir=None)
         await self._commit(room, changed)
         for who, has in changed.members.items():
             if room.members[who] is not has:
@@ -348,9 +358,14 @@ class RoomRegistry:
         self._rooms[room.name] = evolve(room, seq=room.seq + 1)
         return room.seq + 1
 
-    def ensure_stored(self, room_id: str) -> Deferred[None]:
-        """Store a room that was only in memory, before its first message."""
+    def ensure_stored(self, room_id: str, *, said: bool = False) -> Deferred[None]:
+        """Store a room that was only in memory, before its first message, or before it is referred to.
+
+        :param said: somebody says it: the room is kept for long from then on (A42), the store knows it by the message.
+        """
         room = self._rooms[self._names[room_id]]
+        if said and not room.said:
+            room = self._rooms[room.name] = evolve(room, said=True)
         if room.id in self._stored:
             return succeed(None)
         self._stored.add(room.id)

@@ -15,7 +15,9 @@ from newage.domain.policy import (
 )
 from newage.errors import InvalidRequest, NewAgeError, NotAuthorised, NotMember, RoomDenied, RoomMissing, Unavailable
 from newage.services.rooms.limits import RoomSettings
+from newage.services.rooms.places import Places
 from newage.services.rooms.registry import RoomRegistry
+from newage.services.rooms.residents import Residents
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
 from newage.settings import Live
@@ -29,9 +31,18 @@ class RoomService:
     """``NotAuthorised`` is raised wherever the actor has no right to what it wants; nothing has happened then."""
 
     def __init__(
-        self, world: World, sessions: SessionService, rooms: RoomRegistry, settings: Live[RoomSettings]
+        self,
+        *,
+        world: World,
+        sessions: SessionService,
+        rooms: RoomRegistry,
+        residents: Residents,
+        places: Places,
+        settings: Live[RoomSettings],
     ) -> None:
         self._world = world
+        self._residents = residents
+        self._places = places
         self._sessions = sessions
         self._rooms = rooms
         self._settings = settings
@@ -58,6 +69,7 @@ class RoomService:
         """A group room whose master the actor is; raises as ``RoomRegistry.create``."""
         if not may_create_rooms(actor, clients_may=self._settings.value.clients_may_create_rooms):
             raise NotAuthorised("Unauthorized")
+        self._places.in_rooms(name)
         return await self._rooms.create(name, actor.session)
 
     async def delete(self, actor: Caller, name: str) -> None:
@@ -123,6 +135,8 @@ class RoomService:
                 room = await self._rooms.add(name, identity, role)
         except NewAgeError as error:
             raise RoomDenied(NOT_ADDED) from error
+        if identity != actor.identity:
+            self._residents.settle(identity, self._rooms.client_of(identity))
         return identity, room.members[identity]
 
     async def remove(self, actor: Caller, name: str, subject: str | None) -> None:

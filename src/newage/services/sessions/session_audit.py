@@ -24,6 +24,9 @@ class SessionAudit:
     _last: dict[str, Caller] = field(factory=dict, init=False)  # identity -> its newest socket; bounded by sessions
     _addresses: dict[str, set[str]] = field(factory=dict, init=False)
 
+    def session_coming(self, session: Session) -> None:
+        """Who is refused is the door's to record."""
+
     def session_appeared(self, session: Session) -> None:
         """Its first socket follows at once and says from where."""
 

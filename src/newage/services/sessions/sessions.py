@@ -54,8 +54,13 @@ class SessionService:
         """Count one more socket; the first registers the session (contract 2.10).
 
         :param link: how to forward to this extension; only for ``/llm`` sockets of extension kind.
-        :raises Unavailable: too many sessions, or too many sockets of this one.
+        :raises Unavailable: too many sessions, too many sockets of this one, or no place for another one.
         """
+        if caller.identity not in self._by_identity:
+            self.events.session_coming(caller.session)
+        self._attach(caller, link)
+
+    def _attach(self, caller: Caller, link: IExtensionLink | None) -> None:
         live = self._by_identity.get(caller.identity)
         appeared = live is None
         if live is None:
@@ -96,10 +101,18 @@ class SessionService:
             grace = self.settings.value.session_grace_ms / 1000
             live.grace = self._world.clock.callLater(grace, self._gone, live)
 
+    def end_grace(self, identity: str) -> None:
+        """Nobody waits any longer for it to come back; not waiting is fine."""
+        live = self._by_identity.get(identity)
+        if live is not None and live.grace is not None:
+            live.grace.cancel()
+            self._gone(live)
+
     def attach_extension(self, session: Session, link: IExtensionLink, capacity: int = 0) -> str:
         sid = self._world.new_id()
         peer = Peer("in-process", local=True)
-        self.attach(Caller(sid=sid, namespace="/llm", session=session, peer=peer, capacity=capacity), link)
+        caller = Caller(sid=sid, namespace="/llm", session=session, peer=peer, capacity=capacity)
+        self._attach(caller, link)  # the hub's own finds a place where strangers do not
         return sid
 
     def detach_extension(self, sid: str) -> None:
@@ -143,6 +156,20 @@ class SessionService:
 
     def is_online(self, identity: str) -> bool:
         return identity in self._by_identity
+
+    @property
+    def count(self) -> int:
+        """How many sessions there are."""
+        return len(self._by_identity)
+
+    def lingering(self, client_id: str) -> tuple[str, ...]:
+        """Identities of a client that have no socket left and are in their grace."""
+        sessions = self._by_client.get(client_id, {}).items()
+        return tuple(identity for identity, live in sessions if live.grace is not None)
+
+    def of_client(self, client_id: str) -> int:
+        """How many sessions a client has."""
+        return len(self._by_client.get(client_id, ()))
 
     def named(self, identity: str, client_id: str | None = None) -> Session:
         """Its session; of who is away one that says whose it is.

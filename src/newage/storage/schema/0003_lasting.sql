@@ -11,3 +11,26 @@ CREATE INDEX message_question ON message (room_id, question_id) WHERE question_i
 -- Which secret `client_key.digest` was made with (B7), and from where a key was last used.
 ALTER TABLE client_key ADD COLUMN digest_secret TEXT NOT NULL DEFAULT '';
 ALTER TABLE client_key ADD COLUMN last_address TEXT NOT NULL DEFAULT '';
+
+-- People come back (A42). `said`: somebody has said something in the room; `heir`: who was master of a group room that
+-- has lost its last member; `vacant_since`, `since`: when that was, or somebody went, in seconds of the hub's running
+-- time (`runningSeconds` of `state`), no time of day; NULL: at the next start.
+ALTER TABLE room ADD COLUMN said INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE room ADD COLUMN heir TEXT;
+ALTER TABLE room ADD COLUMN vacant_since REAL;
+UPDATE room SET said = EXISTS (SELECT 1 FROM message m WHERE m.room_id = room.id AND m.role <> 'system');
+
+-- Who has put down roots: said something, was added, or has a role that others gave.
+CREATE TABLE resident (
+    identity TEXT PRIMARY KEY,
+    client_id TEXT NOT NULL,
+    since REAL
+) WITHOUT ROWID;
+INSERT INTO resident (identity, client_id)
+    SELECT identity, max(client_id) FROM (
+        SELECT identity, client_id FROM message
+        WHERE role <> 'system' AND identity IN (SELECT identity FROM member)
+        UNION ALL
+        SELECT m.identity, coalesce(m.client_id, m.identity) FROM member m JOIN room ON room.id = m.room_id
+        WHERE m.role > 0 AND room.kind = 'group'
+    ) GROUP BY identity;
