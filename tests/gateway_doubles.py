@@ -55,6 +55,9 @@ class FakeSink:
     def pending_bytes(self) -> int:
         return self.queued if self.stuck else 0
 
+    def drained(self) -> bool:
+        return not self.pending_bytes()
+
     def pause_reading(self) -> None:
         self.paused = True
 

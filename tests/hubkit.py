@@ -308,6 +308,9 @@ class RecordingOutbox:
     def transport(self, sid: str) -> str:
         return self._sockets[sid].transport if sid in self._sockets else ""
 
+    def drained(self, sid: str) -> bool:
+        return sid in self._sockets and self._sockets[sid].waiting is None
+
     def _checked(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """A copy as the wire would carry it: later changes of the original do not reach it."""
         try:
@@ -402,6 +405,12 @@ class GatedMessageStore:
     ) -> Deferred[tuple[Message, ...]]:
         return self._gate.passed(partial(self._store.last_messages, selected=selected), room_id, limit, max_bytes)
 
+    def messages_before(
+        self, room_id: str, seq: int | None, limit: int, max_bytes: int | None = None, *, selected: bool = False
+    ) -> Deferred[tuple[tuple[Message, ...], bool]]:
+        work = partial(self._store.messages_before, selected=selected)
+        return self._gate.passed(work, room_id, seq, limit, max_bytes)
+
     def messages_after(
         self, room_id: str, seq: int, limit: int, max_bytes: int | None = None
     ) -> Deferred[tuple[Message, ...]]:
@@ -410,8 +419,8 @@ class GatedMessageStore:
     def message_weights(self, room_id: str) -> Deferred[tuple[int, ...]]:
         return self._gate.passed(self._store.message_weights, room_id)
 
-    def count_messages(self, room_id: str, after_seq: int, *, selected: bool = False) -> Deferred[int]:
-        return self._gate.passed(partial(self._store.count_messages, selected=selected), room_id, after_seq)
+    def count_messages(self, room_id: str, after_seq: int) -> Deferred[int]:
+        return self._gate.passed(self._store.count_messages, room_id, after_seq)
 
 
 @implementer(IMarkStore)
@@ -527,6 +536,7 @@ class Kit:
         self.history = talk.history
         self.pages = talk.pages
         self.snapshots = talk.snapshots
+        self.pushing = talk.pushing
         self.activity = talk.activity
         self.desks = talk.desks
         self.pacer = talk.pacer

@@ -27,6 +27,7 @@ DOCUMENTS = (
     "docs/security.md",
     "docs/functions.md",
 )
+EXAMPLES = ("browser/chat.js", "node/chat.mjs", "python/bot.py")
 TWISTD = {"-n", "--pidfile", "--logfile", "--help"}
 
 
@@ -140,6 +141,17 @@ def test_the_table_of_members_is_true_and_names_all_special_ones() -> None:
         assert re.findall(r"`([\w.]+)`", targets) == [f"{table}.{key}" for table, key, _ in known[member]]
         for _, key, divisor in known[member]:
             assert divisor == (1000 if unit == "ms" and key.endswith("_seconds") else 1)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["README.md", "docs/api.md", "static/connection.js", *sorted(f"examples/{n}" for n in EXAMPLES)],
+)
+def test_clients_of_ours_ask_for_no_history_again_and_again(name: str) -> None:
+    """Contract A34: wherever a client of ``/llm`` says who it is, it declares ``sync``."""
+    handshakes = [text(name)[at.start() : at.end() + 250] for at in re.finditer(r"clientType[\"']?: ", text(name))]
+    assert handshakes
+    assert [each for each in handshakes if "incremental" not in each] == []
 
 
 def test_the_console_is_where_the_readme_says() -> None:

@@ -53,6 +53,11 @@ class IFrameSink(Interface):
     def pending_bytes() -> int:
         """Bytes accepted and not yet taken by the kernel (WebSocket) or a GET (polling, which also counts packets)."""
 
+    def drained() -> bool:
+        """Whether the peer has, as far as can be seen, got all that was sent: no byte of a WebSocket waits here or, not
+        sent yet, in the kernel; a polling client has fetched all and come back for more.
+        """
+
     def pause_reading() -> None:
         """Stop taking bytes from the peer until ``resume_reading``; idempotent."""
 
@@ -162,6 +167,9 @@ class IOutbox(Interface):
 
     def transport(sid: str) -> str:
         """'websocket', 'polling', or '' if unknown."""
+
+    def drained(sid: str) -> bool:
+        """``IFrameSink.drained`` of the socket's transport; False if unknown."""
 
 
 class IChannel(Interface):
@@ -435,6 +443,13 @@ class IMessageStore(Interface):
         A message weighs what its text, its data and its further members take in the store.
         """
 
+    def messages_before(
+        room_id: str, seq: int | None, limit: int, max_bytes: int | None = None, *, selected: bool = False
+    ) -> Deferred[tuple[tuple[Message, ...], bool]]:
+        """The newest ``limit`` with a lesser seq (None: of all), oldest first, and whether there are older ones;
+        ``max_bytes`` and ``selected`` as in ``last_messages``.
+        """
+
     def messages_after(
         room_id: str, seq: int, limit: int, max_bytes: int | None = None
     ) -> Deferred[tuple[Message, ...]]:
@@ -443,8 +458,8 @@ class IMessageStore(Interface):
     def message_weights(room_id: str) -> Deferred[tuple[int, ...]]:
         """The weight of each message in bytes, oldest first."""
 
-    def count_messages(room_id: str, after_seq: int, *, selected: bool = False) -> Deferred[int]:
-        """How many have a greater seq; ``selected`` as in ``last_messages``."""
+    def count_messages(room_id: str, after_seq: int) -> Deferred[int]:
+        """How many have a greater seq."""
 
 
 class IMarkStore(Interface):

@@ -46,4 +46,6 @@ def test_whom_sessions_tell(tmp_path: Path) -> None:
         "Desks",
         "UpstreamService",
         "MissedService",
+        "Pushing",
+        "Snapshots",
     ]

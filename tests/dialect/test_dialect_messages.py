@@ -227,10 +227,20 @@ def test_pages_repeat_what_the_ack_said() -> None:
 
 
 def test_a_snapshot() -> None:
-    assert messages.snapshot(LOUNGE, [NOTE], truncated=True) == Event(
+    assert messages.snapshot(LOUNGE, [NOTE], 1_000, truncated=True) == Event(
         "UPDATE_CONTEXT",
         {"roomName": "lounge", "context": [messages.body(NOTE)], "truncated": True, "seq": 9},
     )
+    none = {"roomName": "lounge", "context": [], "truncated": False, "seq": 9}
+    assert messages.snapshot(LOUNGE, [], 1_000, truncated=False) == Event("UPDATE_CONTEXT", none)
+
+
+def test_a_snapshot_holds_the_newest_that_fit_and_says_so() -> None:
+    size = len(dumps(messages.body(NOTE))) + 1
+    event = messages.snapshot(LOUNGE, [ASKED, NOTE], size, truncated=False)
+    assert event is not None
+    assert (event.body["context"], event.body["truncated"]) == ([messages.body(NOTE)], True)
+    assert messages.snapshot(LOUNGE, [ASKED, NOTE], size - 1, truncated=False) is None, "not even the newest fits"
 
 
 # ------------------------------------------------------------------------------------------------------------- missed

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import queue
 from typing import Any
 
 import pytest
 import socketio
-from harness import ALL_TRANSPORTS, PATIENCE, POLLING, WEBSOCKET, Daemon, Hub, request
+from harness import ALL_TRANSPORTS, PATIENCE, POLLING, WEBSOCKET, Hub, request
 from relay import Relay
 
 CANONICAL = "SERVER_STREAM_DATA"
@@ -17,22 +18,33 @@ CANONICAL = "SERVER_STREAM_DATA"
 class RawPoller:
     """A polling session by hand: nothing is fetched unless told."""
 
-    def __init__(self, daemon: Daemon, auth: dict[str, Any]) -> None:
-        self._daemon = daemon
+    def __init__(self, port: int, auth: dict[str, Any]) -> None:
+        self._port = port
+        self.fetched = 0  # bytes
         self._url = "/socket.io/?EIO=4&transport=polling"
-        self._url += "&sid=" + json.loads(daemon.get(self._url).body[1:])["sid"]
+        self._url += "&sid=" + json.loads(self._request("GET")[1:])["sid"]
         self.post(f"40/llm,{json.dumps(auth)}")
         assert self.fetch()[0].startswith("40/llm,")
 
     def post(self, body: str) -> None:
-        answer = self._daemon.get(self._url, {"Content-Type": "text/plain"}, "POST", body.encode())
-        assert (answer.status, answer.body) == (200, b"ok")
+        assert self._request("POST", body.encode()) == b"ok"
+
+    def _request(self, method: str, body: bytes | None = None) -> bytes:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)
+        try:
+            connection.request(method, self._url, body, {} if body is None else {"Content-Type": "text/plain"})
+            answer = connection.getresponse()
+            found = answer.read()
+        finally:
+            connection.close()
+        assert answer.status == 200, found
+        return found
 
     def fetch(self) -> list[str]:
         """The packets of one answer; a PING among them is answered."""
-        answer = self._daemon.get(self._url)
-        assert answer.status == 200, answer.body
-        packets = answer.body.decode().split("\x1e")
+        answer = self._request("GET")
+        self.fetched += len(answer)
+        packets = answer.decode().split("\x1e")
         if "2" in packets:
             self.post("3")
         return packets
@@ -64,7 +76,7 @@ def test_who_does_not_poll_for_a_while_finds_everything(hub: Hub) -> None:
     texts = [f"{n} " for n in range(1_500)]
     extension = hub.extension(kind="docs", chunks=texts).start_quickly()
     me = hub.new_id("stalled")
-    poller = RawPoller(hub.daemon, {"clientId": me, "clientType": "web-app"})
+    poller = RawPoller(hub.daemon.port, {"clientId": me, "clientType": "web-app"})
     poller.post("42/llm," + json.dumps(["LLM_REQUEST", request(me, extension.client_id)]))
     poller.fetch()
     extension.wait("@answered", timeout=PATIENCE)
@@ -121,3 +133,34 @@ def test_a_client_that_forces_base64(hub: Hub, transports: tuple[str, ...]) -> N
     client.emit("LLM_REQUEST", request(me, extension.client_id))
     assert client.wait("@end").args[1] == "one two three"
     assert client.transport() == transports[0]
+
+
+def test_an_answer_does_not_wait_behind_history(hub: Hub) -> None:
+    """8 KB/s, a room of 60 turns of 2 KB: what comes until the answer is there takes less than two seconds (A34)."""
+    long = hub.extension(kind="message", text="x" * 2_000).start_quickly()
+    short = hub.extension(kind="message", text="yes").start_quickly()
+    room = hub.new_id("history")
+    talkers, readers = [hub.new_id("talker") for _ in range(3)], [hub.new_id("slow") for _ in range(2)]
+    admin = hub.monitor("/rooms")
+    admin.call("CREATE_ROOM", {"roomName": room})
+    admin.call("SET_ROOM_MESSAGE_REQUEST_MODE", {"roomName": room, "mode": "Immediate"})
+    for name in (*talkers, *readers):
+        assert hub.client(name, "/rooms").call("JOIN_ROOM", {"roomName": room})["status"] == "ok"
+    sockets = [hub.client(name, auth={"sync": "incremental", "streamMode": "plain"}) for name in talkers]
+    for turn in range(60):
+        talker, asked = sockets[turn % 3], f"{room}-{turn}"
+        talker.emit("LLM_REQUEST", request(asked, long.client_id, targetRoom=room))
+        talker.wait("LLM_RESPONSE", lambda body, asked=asked: body["requestId"] == asked)
+    for name, declared in zip(readers, ({}, {"sync": "incremental"}), strict=True):
+        with Relay(hub.daemon.port, 0, bytes_per_second=8_192) as relay:
+            poller = RawPoller(relay.port, {"clientId": name, "clientType": "web-app", **declared})
+            poller.post('42/llm,["GET_FULL_CONTEXT",' + json.dumps({"roomName": room}) + "]")
+            poller.fetch_until("UPDATE_CONTEXT_PAGE")
+            poller.post("42/llm," + json.dumps(["LLM_REQUEST", request(name, short.client_id, targetRoom=room)]))
+            before = poller.fetched
+            seen = poller.fetch_until("LLM_RESPONSE")
+            assert [body["message"] for body in seen["LLM_RESPONSE"]] == ["yes"]
+            assert poller.fetched - before < 2 * 8_192
+            if not declared:
+                context = poller.fetch_until("UPDATE_CONTEXT")["UPDATE_CONTEXT"][-1]["context"]
+                assert context[-1]["message"] == "yes"

@@ -66,8 +66,9 @@ def test_the_history_comes_in_pages_that_fit(kit: Kit, room: str) -> None:
 
 
 def test_a_snapshot_shows_the_newest_that_fit_and_says_so(kit: Kit, room: str) -> None:
+    kit.change("history", context_push_bytes=3_500)  # as JSON, and each text is in it twice
     say(kit, "x" * 300)
-    kit.clock.advance(0.2)
+    kit.clock.advance(1)
     snapshot = kit.outbox.bodies(sid_of(kit, "bob"), "UPDATE_CONTEXT")[-1]
     assert (firsts(snapshot["context"]), snapshot["truncated"]) == ("89x", True)
 

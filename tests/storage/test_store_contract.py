@@ -294,7 +294,8 @@ class TestMessages:
             value(lobby.messages.add_message(stored, 10, beside))
         assert self.chosen(lobby) == {2: False, 4: True, 5: False, 6: True}
         assert [m.seq for m in value(lobby.messages.last_messages(LOBBY, 3, selected=True))] == [3, 4, 6]
-        assert [value(lobby.messages.count_messages(LOBBY, 1, selected=only)) for only in (False, True)] == [5, 3]
+        pages = [value(lobby.messages.messages_before(LOBBY, None, 3, selected=only)) for only in (False, True)]
+        assert [([m.seq for m in page], more) for page, more in pages] == [([4, 5, 6], True), ([3, 4, 6], True)]
         value(lobby.messages.update_message(message(2, response_id="a2", selected=True, text="new", **answers), 7))
         assert self.chosen(lobby)[2] is False
 
@@ -404,6 +405,17 @@ class TestMessages:
         assert [m.seq for m in value(messages.messages_after(LOBBY, 2, 3))] == [3, 4, 5]
         assert [m.seq for m in value(messages.messages_after(LOBBY, 7, 3))] == []
         assert value(messages.count_messages(LOBBY, 4)) == 3
+        for before, limit, seqs, more in (
+            (None, 3, [5, 6, 7], True),
+            (5, 3, [2, 3, 4], True),
+            (4, 3, [1, 2, 3], False),
+            (2, 3, [1], False),
+            (1, 3, [], False),
+            (99, 7, [1, 2, 3, 4, 5, 6, 7], False),
+        ):
+            page, older = value(messages.messages_before(LOBBY, before, limit))
+            assert ([m.seq for m in page], older) == (seqs, more)
+        assert value(messages.messages_before(DEN, None, 3)) == ((), False)
 
     def test_reads_no_more_than_fits_but_always_one(self, lobby: Stores) -> None:
         """A weight is text, data and further members; a room of long messages must not be read whole."""

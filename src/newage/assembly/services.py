@@ -25,6 +25,7 @@ from newage.services.history.editing import EditingService
 from newage.services.history.log import HistoryService
 from newage.services.history.missed import MissedService
 from newage.services.history.pages import ContextPages
+from newage.services.history.pushing import Pushing
 from newage.services.history.snapshots import Snapshots
 from newage.services.home.static_routes import StaticRoutes
 from newage.services.requests.desks import Desks
@@ -116,6 +117,7 @@ class Talk:
     message_events: MessageEvents
     history: HistoryService
     pages: ContextPages
+    pushing: Pushing
     snapshots: Snapshots
     activity: ActivityService
     desks: Desks
@@ -190,23 +192,6 @@ def make_talk(
         settings=config.relations,
         choose=choose,
     )
-    pages = ContextPages(
-        world=world, outbox=outbox, sessions=sessions, rooms=rooms, store=stores.messages, settings=live.history
-    )
-    snapshots = Snapshots(
-        world=world, outbox=outbox, sessions=sessions, rooms=rooms, store=stores.messages, settings=live.history
-    )
-    history = HistoryService(
-        world=world,
-        outbox=outbox,
-        rooms=rooms,
-        store=stores.messages,
-        snapshots=snapshots,
-        serving=assignments.assigned,
-        listener=message_events,
-        settings=live.history,
-        aliases=aliases,
-    )
     activity = ActivityService(
         world=world,
         outbox=outbox,
@@ -219,6 +204,36 @@ def make_talk(
     pacer = Pacer(desks)
     forwarder = Forwarder(outbox, sessions, activity, pacer)
     ledger = RequestLedger(world, desks, forwarder, live.requests, request_ends)
+    pushing = Pushing(world=world, outbox=outbox, rooms=rooms, answering=ledger.is_answering, settings=live.history)
+    pages = ContextPages(
+        world=world,
+        outbox=outbox,
+        sessions=sessions,
+        rooms=rooms,
+        store=stores.messages,
+        pushing=pushing,
+        settings=live.history,
+    )
+    snapshots = Snapshots(
+        world=world,
+        outbox=outbox,
+        sessions=sessions,
+        rooms=rooms,
+        store=stores.messages,
+        pushing=pushing,
+        settings=live.history,
+    )
+    history = HistoryService(
+        world=world,
+        outbox=outbox,
+        rooms=rooms,
+        store=stores.messages,
+        snapshots=snapshots,
+        serving=assignments.assigned,
+        listener=message_events,
+        settings=live.history,
+        aliases=aliases,
+    )
     requests = RequestService(
         world=world,
         sessions=sessions,
@@ -247,7 +262,11 @@ def make_talk(
         choose=choose,
     )
     missed = MissedService(
-        outbox=outbox, rooms=rooms, messages=stores.messages, store=stores.marks, settings=live.history
+        outbox=outbox,
+        rooms=rooms,
+        messages=stores.messages,
+        store=stores.marks,
+        pushing=pushing,
     )
     editing = EditingService(
         rooms=rooms,
@@ -260,7 +279,19 @@ def make_talk(
     for message_listener in (residents, activity):
         message_events.add(message_listener)
     # Rooms exist before anything is said of them; notices go out before system messages.
-    for session_listener in (places, residents, retention, assignments, activity, downstream, desks, streams, missed):
+    for session_listener in (
+        places,
+        residents,
+        retention,
+        assignments,
+        activity,
+        downstream,
+        desks,
+        streams,
+        missed,
+        pushing,
+        snapshots,
+    ):
         sessions.add_listener(session_listener)
     for room_listener in (
         residents,
@@ -293,6 +324,7 @@ def make_talk(
         message_events=message_events,
         history=history,
         pages=pages,
+        pushing=pushing,
         snapshots=snapshots,
         activity=activity,
         desks=desks,

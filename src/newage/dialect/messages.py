@@ -211,9 +211,28 @@ def page(update: Update, number: int, messages: Sequence[Message], seq: int) -> 
     return Event("UPDATE_CONTEXT_PAGE", found)
 
 
-def snapshot(room: Room, newest: Sequence[Message], *, truncated: bool) -> Event:
-    """UPDATE_CONTEXT. :param truncated: there are older ones."""
-    found = {"roomName": room.name, "context": bodies(newest), "truncated": truncated, "seq": room.seq}
+def snapshot(room: Room, newest: Sequence[Message], max_bytes: int, *, truncated: bool) -> Event | None:
+    """UPDATE_CONTEXT with as many of the newest messages as take so many bytes of JSON.
+
+    :param truncated: there are older ones.
+    :return: None where not even the newest fits: a view without it would be wrong.
+    """
+    context: list[Body] = []
+    left = max_bytes
+    for message in reversed(newest):
+        each = body(message)
+        left -= len(dumps(each)) + 1
+        if left < 0:
+            break
+        context.append(each)
+    if newest and not context:
+        return None
+    found: Body = {
+        "roomName": room.name,
+        "context": context[::-1],
+        "truncated": truncated or len(context) < len(newest),
+        "seq": room.seq,
+    }
     return Event("UPDATE_CONTEXT", found)
 
 

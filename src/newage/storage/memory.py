@@ -209,6 +209,13 @@ class MemoryMessageStore:
             newest = self._sorted(room_id, newest=limit)
         return succeed(tuple(reversed(_within(reversed(newest), max_bytes))))
 
+    def messages_before(
+        self, room_id: str, seq: int | None, limit: int, max_bytes: int | None = None, *, selected: bool = False
+    ) -> Deferred[tuple[tuple[Message, ...], bool]]:
+        older = [m for m in self._sorted(room_id, before=seq) if not selected or m.selected is not False]
+        found = _within(reversed(older[-limit:]), max_bytes)
+        return succeed((tuple(reversed(found)), len(older) > len(found)))
+
     def messages_after(
         self, room_id: str, seq: int, limit: int, max_bytes: int | None = None
     ) -> Deferred[tuple[Message, ...]]:
@@ -217,18 +224,20 @@ class MemoryMessageStore:
     def message_weights(self, room_id: str) -> Deferred[tuple[int, ...]]:
         return succeed(tuple(_weight(message) for message in self._sorted(room_id)))
 
-    def count_messages(self, room_id: str, after_seq: int, *, selected: bool = False) -> Deferred[int]:
-        counted = self._sorted(room_id, after=after_seq)
-        return succeed(sum(1 for message in counted if not selected or message.selected is not False))
+    def count_messages(self, room_id: str, after_seq: int) -> Deferred[int]:
+        return succeed(len(self._sorted(room_id, after=after_seq)))
 
-    def _sorted(self, room_id: str, *, after: int = 0, newest: int | None = None) -> tuple[Message, ...]:
+    def _sorted(
+        self, room_id: str, *, after: int = 0, before: int | None = None, newest: int | None = None
+    ) -> tuple[Message, ...]:
         stored = self._store.rooms.get(room_id)
         if stored is None:
             return ()
         start = bisect_right(stored.order, (after + 1, ""))
         if newest is not None:
             start = max(start, len(stored.order) - newest)
-        return tuple(stored.messages[message_id] for _, message_id in stored.order[start:])
+        end = len(stored.order) if before is None else bisect_right(stored.order, (before, ""))
+        return tuple(stored.messages[message_id] for _, message_id in stored.order[start:end])
 
 
 def _weight(message: Message) -> int:

@@ -73,6 +73,8 @@ ADD_MARK: Final = "INSERT INTO mark (identity, room_id, seq) SELECT ?, id, ? FRO
 
 # ---------------------------------------------------------------------------------------------------------- messages
 
+BEYOND_ALL: Final = 2**63 - 1  # greater than any seq
+
 ADD_MESSAGE: Final = """
     INSERT INTO message (room_id, seq, message_id, identity, client_id, role, text, data, timestamp, request_id,
         response_id, output_id, asker, question_id, target, request_type, streamed, failed, last_edited, extra,
@@ -123,6 +125,8 @@ FIND_QUESTION: Final = (
 )
 LAST_MESSAGES: Final = _SELECT + "m.seq >= 0 ORDER BY m.seq DESC LIMIT ?"
 LAST_SELECTED: Final = _SELECT + "m.selected IS NOT 0 ORDER BY m.seq DESC LIMIT ?"
+MESSAGES_BEFORE: Final = _SELECT + "m.seq < ? ORDER BY m.seq DESC LIMIT ?"
+BEFORE_SELECTED: Final = _SELECT + "m.seq < ? AND m.selected IS NOT 0 ORDER BY m.seq DESC LIMIT ?"
 MESSAGES_AFTER: Final = _SELECT + "m.seq > ? ORDER BY m.seq LIMIT ?"
 WEIGHTS: Final = """
     SELECT length(CAST(m.text AS BLOB)) + coalesce(length(m.data), 0) + coalesce(length(m.extra), 0)
@@ -130,7 +134,6 @@ WEIGHTS: Final = """
 """
 COUNT_MESSAGES: Final = """
     SELECT count(*) FROM message m JOIN room ON room.id = m.room_id WHERE room.uuid = ? AND m.seq > ?
-        AND (NOT ? OR m.selected IS NOT 0)
 """
 
 

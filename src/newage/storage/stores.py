@@ -149,22 +149,33 @@ class SqlMessageStore:
     ) -> Deferred[tuple[Message, ...]]:
         statement = sql.LAST_SELECTED if selected else sql.LAST_MESSAGES
         return self._database.read(
-            lambda c: tuple(reversed(_within(c.execute(statement, (room_id, limit)), max_bytes)))
+            lambda c: tuple(reversed(_within(c.execute(statement, (room_id, limit)), max_bytes)[0]))
         )
+
+    def messages_before(
+        self, room_id: str, seq: int | None, limit: int, max_bytes: int | None = None, *, selected: bool = False
+    ) -> Deferred[tuple[tuple[Message, ...], bool]]:
+        statement = sql.BEFORE_SELECTED if selected else sql.MESSAGES_BEFORE
+        values = (room_id, sql.BEYOND_ALL if seq is None else seq, limit + 1)
+
+        def read(connection: sqlite3.Connection) -> tuple[tuple[Message, ...], bool]:
+            found, more = _within(connection.execute(statement, values), max_bytes, limit)
+            return tuple(reversed(found)), more
+
+        return self._database.read(read)
 
     def messages_after(
         self, room_id: str, seq: int, limit: int, max_bytes: int | None = None
     ) -> Deferred[tuple[Message, ...]]:
         return self._database.read(
-            lambda c: tuple(_within(c.execute(sql.MESSAGES_AFTER, (room_id, seq, limit)), max_bytes))
+            lambda c: tuple(_within(c.execute(sql.MESSAGES_AFTER, (room_id, seq, limit)), max_bytes)[0])
         )
 
     def message_weights(self, room_id: str) -> Deferred[tuple[int, ...]]:
         return self._database.read(lambda c: tuple(weight for (weight,) in c.execute(sql.WEIGHTS, (room_id,))))
 
-    def count_messages(self, room_id: str, after_seq: int, *, selected: bool = False) -> Deferred[int]:
-        values = (room_id, after_seq, selected)
-        return self._database.read(lambda c: int(c.execute(sql.COUNT_MESSAGES, values).fetchone()[0]))
+    def count_messages(self, room_id: str, after_seq: int) -> Deferred[int]:
+        return self._database.read(lambda c: int(c.execute(sql.COUNT_MESSAGES, (room_id, after_seq)).fetchone()[0]))
 
 
 @define(eq=False)
@@ -220,17 +231,20 @@ class SqlResidentStore:
         return self._database.write(lambda c: _done(c.execute(sql.REMOVE_RESIDENT, (identity,))))
 
 
-def _within(rows: sqlite3.Cursor, max_bytes: int | None) -> list[Message]:
-    """The first ones that fit, one always does; what does not fit is not even read."""
+def _within(rows: sqlite3.Cursor, max_bytes: int | None, limit: int | None = None) -> tuple[list[Message], bool]:
+    """The first ones that fit, one always does, and whether there are more; what does not fit is not even read.
+
+    :param limit: how many at most.
+    """
     found: list[Message] = []
     weight = 0
     with closing(rows):
         for row in rows:
             weight += sql.weight_of(row)
-            if found and max_bytes is not None and weight > max_bytes:
-                break
+            if len(found) == limit or (found and max_bytes is not None and weight > max_bytes):
+                return found, True
             found.append(sql.message_of(row))
-    return found
+    return found, False
 
 
 def _done(_: sqlite3.Cursor) -> None:

@@ -163,7 +163,17 @@ def test_unknown_sids_are_ignored(site: Site) -> None:
     site.hub.subscribe("nobody", ROOM)
     site.hub.unsubscribe("nobody", ROOM)
     assert site.hub.transport("nobody") == ""
+    assert not site.hub.drained("nobody")
     assert site.hub._groups == {}
+
+
+def test_whether_all_has_left(site: Site) -> None:
+    site.namespace()
+    connection, sink = site.open(FakeSink())
+    connection.text_received(b"40")
+    assert site.hub.drained("s2")
+    sink.stuck = True
+    assert not site.hub.drained("s2")
 
 
 def test_what_a_transport_is(site: Site) -> None:

@@ -71,6 +71,9 @@ class ListSink:
     def pending_bytes(self) -> int:
         return 0
 
+    def drained(self) -> bool:
+        return True
+
     def pause_reading(self) -> None:
         """Nothing is ever read ahead."""
 

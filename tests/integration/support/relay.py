@@ -1,4 +1,4 @@
-"""A TCP relay that brings everything later: a server far away, for clients that know nothing of it."""
+"""A TCP relay that brings everything later, or slowly: a server far away, for clients that know nothing of it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,27 @@ from types import TracebackType
 
 
 class Relay:
-    """Forwards connections to a port of this machine; each direction is ``seconds`` late. Listens while entered."""
+    """Forwards connections to a port of this machine; each direction is ``seconds`` late. Listens while entered.
 
-    def __init__(self, port: int, seconds: float) -> None:
+    :param bytes_per_second: that pass towards the client; None: as many as there are.
+    """
+
+    def __init__(self, port: int, seconds: float, bytes_per_second: int | None = None) -> None:
         self._target = port
         self._seconds = seconds
+        self._rate = bytes_per_second
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
 
     @property
+    def port(self) -> int:
+        found: int = self._listener.getsockname()[1]
+        return found
+
+    @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        return f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Relay:
         self._start(self._accept)
@@ -51,10 +60,10 @@ class Relay:
                 near, _ = self._listener.accept()
                 far = socket.create_connection(("127.0.0.1", self._target))
                 self._open += [near, far]
-                for source, sink in ((near, far), (far, near)):
+                for source, sink, rate in ((near, far, None), (far, near, self._rate)):
                     late: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
                     self._start(self._read, source, late)
-                    self._start(self._write, sink, late)
+                    self._start(self._write, sink, late, rate)
 
     def _read(self, source: socket.socket, late: queue.SimpleQueue[tuple[float, bytes]]) -> None:
         data = b"begin"
@@ -65,7 +74,9 @@ class Relay:
                 data = b""
             late.put((time.monotonic() + self._seconds, data))
 
-    def _write(self, sink: socket.socket, late: queue.SimpleQueue[tuple[float, bytes]]) -> None:
+    def _write(
+        self, sink: socket.socket, late: queue.SimpleQueue[tuple[float, bytes]], bytes_per_second: int | None
+    ) -> None:
         with contextlib.suppress(OSError):
             while True:
                 due, data = late.get()
@@ -73,4 +84,6 @@ class Relay:
                 if not data:
                     sink.shutdown(socket.SHUT_WR)
                     return
+                if bytes_per_second is not None:
+                    time.sleep(len(data) / bytes_per_second)
                 sink.sendall(data)

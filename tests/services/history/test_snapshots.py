@@ -94,5 +94,5 @@ def test_a_snapshot_that_cannot_be_read_is_left_out(kit: Kit, sid: str) -> None:
     kit.clock.advance(0.15)
     kit.gate.broken = False
     say(kit, "ho")
-    kit.clock.advance(0.15)
+    kit.clock.advance(1)
     assert [texts(s["context"]) for s in kit.outbox.bodies(sid, "UPDATE_CONTEXT")] == [["hi", "ho"]]

@@ -18,7 +18,7 @@ from zope.interface import directlyProvides
 from framekit import client_frame, server_frames
 from newage.protocol.engine_packet import SharedPacket
 from newage.protocol.websocket_frames import binary_frame, text_frame
-from newage.web.transports.outgoing import direct_sender
+from newage.web.transports.outgoing import direct_sender, unsent_bytes
 
 
 class CountingTransport(MemoryTransport):
@@ -365,3 +365,36 @@ def test_only_plain_tcp_is_written_to_directly() -> None:
         assert right.recv(10) == b"hello"
         directlyProvides(server, ISSLTransport)
         assert direct_sender(server) is None
+
+
+def test_it_is_drained_when_nothing_waits_here_or_there() -> None:
+    ours = open_socket()
+    assert ours.sink.drained()
+    ours.sink.send_text(b"4one")
+    assert not ours.sink.drained(), "this turn's frames have not left"
+    ours.clock.advance(0)
+    assert ours.sink.drained()
+    tcp = tcp_socket(0)
+    tcp.ours.sink.send_text(b"4late")
+    tcp.reactor.advance(0)
+    assert not tcp.ours.sink.drained()
+    tcp.take()
+    assert tcp.ours.sink.drained()
+
+
+def test_what_the_kernel_has_not_sent_yet_counts() -> None:
+    """A real connection whose reader does not read."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    reader = socket.create_connection(listener.getsockname())
+    near, _ = listener.accept()
+    near.setblocking(False)
+    transport = make_server(near, MemoryReactorClock())
+    assert unsent_bytes(transport) == 0
+    with pytest.raises(BlockingIOError):
+        while True:
+            near.send(bytes(65_536))
+    assert unsent_bytes(transport) > 0
+    for each in (listener, reader, near):
+        each.close()
+    assert unsent_bytes(transport) == 0
+    assert unsent_bytes(MemoryTransport()) == 0

@@ -91,6 +91,20 @@ def test_a_get_is_not_parked_for_ever() -> None:
     assert line.ask(url.replace("polling", "polling"), "POST", b"4x").summary == OK
 
 
+def test_it_is_drained_when_all_is_fetched_and_it_came_for_more() -> None:
+    house = House()
+    url = house.open_polling()
+    sink = polling_sink_of(house)
+    assert not sink.drained(), "who knows whether it has got what it fetched"
+    line = house.line()
+    line.request(url)
+    assert sink.drained()
+    connection_of(house).send_text(b"4one")
+    assert not sink.drained()
+    assert [response.body for response in line.responses()] == [b"4one"]
+    assert not sink.drained()
+
+
 def test_polling_goes_on_over_one_connection() -> None:
     house = House()
     url = house.open_polling()

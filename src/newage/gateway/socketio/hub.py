@@ -103,6 +103,10 @@ class Hub:
         socket = self._sockets.get(sid)
         return "" if socket is None else socket.connection.sink.name
 
+    def drained(self, sid: str) -> bool:
+        socket = self._sockets.get(sid)
+        return socket is not None and socket.connection.sink.drained()
+
     # --------------------------------------------------------------------------------------------------- for sockets
 
     def add(self, socket: ServerSocket) -> None:

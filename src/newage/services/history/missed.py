@@ -19,9 +19,8 @@ from newage.domain.times import iso
 from newage.errors import BadParameter, NotMember, RoomMissing
 from newage.ports import IMarkStore, IMessageStore, IOutbox
 from newage.services.events import RoomListener, SessionListener
-from newage.services.history.limits import HistorySettings
+from newage.services.history.pushing import Pushing
 from newage.services.rooms.registry import RoomRegistry
-from newage.settings import Live
 
 LOOK_BACK = 2000  # messages searched for a point in time; what a room keeps at most
 
@@ -40,7 +39,7 @@ class MissedService(SessionListener, RoomListener):
     _rooms: RoomRegistry
     _messages: IMessageStore
     _store: IMarkStore
-    _settings: Live[HistorySettings]
+    _pushing: Pushing
     _marks: dict[str, dict[str, int]] = field(factory=dict, init=False)  # identity -> room id -> seq
     _stored: set[str] = field(factory=set, init=False)  # identities that have marks in the store
     _here: dict[str, int] = field(factory=dict, init=False)  # identity -> number of its sockets on /llm
@@ -73,7 +72,7 @@ class MissedService(SessionListener, RoomListener):
         if not may_read(caller, room):
             raise NotMember(f"You are not a member of room {name}.")
         seq = await self._seq_of(caller.identity, room.id, since)
-        page = await self._messages.messages_after(room.id, seq, limit, self._settings.value.context_max_bytes)
+        page = await self._messages.messages_after(room.id, seq, *self._pushing.page(caller.sid, limit))
         more = bool(page) and await self._messages.count_messages(room.id, page[-1].seq) > 0
         return Missed(room=name, messages=page, since=seq, more=more, seq=room.seq)
 

@@ -18,6 +18,7 @@ from newage.errors import NotMember, RoomMissing
 from newage.ports import IMessageStore, IOutbox
 from newage.services.events import RoomListener
 from newage.services.history.limits import HistorySettings
+from newage.services.history.pushing import LOOK_SECONDS, Pushing
 from newage.services.rooms.registry import RoomRegistry
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
@@ -28,7 +29,9 @@ from newage.settings import Live
 class ContextPages(RoomListener):
     """Whoever joins a room is sent its history, too.
 
-    Sends at most ``max_page_pushes`` histories at once; then the oldest is given up for the next."""
+    Sends at most ``max_page_pushes`` histories at once; then the oldest is given up for the next. The next page goes to
+    who has got all that was sent before, so that nothing waits long behind them (A34).
+    """
 
     _log: ClassVar[Logger] = Logger()
 
@@ -37,6 +40,7 @@ class ContextPages(RoomListener):
     _sessions: SessionService
     _rooms: RoomRegistry
     _store: IMessageStore
+    _pushing: Pushing
     _settings: Live[HistorySettings]
     _pushes: dict[tuple[str, str], Deferred[None]] = field(factory=dict, init=False)  # (sid, room id) -> being sent
 
@@ -61,7 +65,7 @@ class ContextPages(RoomListener):
         if not may_read(caller, room):
             raise NotMember(f"You are not a member of room {name}.")
         weights = await self._store.message_weights(room.id)
-        pages = paged(weights, self._settings.value.context_page_size, self._settings.value.context_max_bytes)
+        pages = paged(weights, *self._pushing.page(caller.sid, self._settings.value.context_page_size))
         update = Update(update_id=self._world.new_id(), room=name, pages=pages, messages=len(weights))
         self._start(caller.sid, room, update)
         return update
@@ -85,13 +89,20 @@ class ContextPages(RoomListener):
         after = 0
         for number, count in enumerate(update.pages, start=1):
             await self._pause(self._settings.value.context_send_delay / 1000 if number > 1 else 0)
+            while (caller := self._reader(sid, begun)) and not self._pushing.is_ready(caller):
+                await self._pause(LOOK_SECONDS)
             page = await self._store.messages_after(begun.id, after, count)
-            caller, room = self._sessions.caller(sid), self._rooms.current(begun)
-            if caller is None or room is None or not may_read(caller, room):
+            room = self._rooms.current(begun)
+            if room is None or self._reader(sid, begun) is None:
                 return
             after = page[-1].seq if page else after
             event = messages.page(update, number, page, room.seq)
             self._outbox.emit(sid, event.name, event.body)
+
+    def _reader(self, sid: str, begun: Room) -> Caller | None:
+        """Who is on that socket, if it may still read the room."""
+        caller, room = self._sessions.caller(sid), self._rooms.current(begun)
+        return caller if caller is not None and room is not None and may_read(caller, room) else None
 
     def _pause(self, seconds: float) -> Deferred[None]:
         d: Deferred[None] = Deferred(lambda _: call.cancel())

@@ -66,6 +66,10 @@ class RequestLedger:
         """The requests of a room, those in their tail included, oldest first."""
         return [request for request in self._requests if request.room_id == room_id]
 
+    def is_answering(self, room_id: str) -> bool:
+        """Is an answer on its way into that room?"""
+        return any(r.given and r.live for r in self._requests if r.room_id == room_id)
+
     def unsent(self) -> list[Request]:
         """Live ones that wait for their turn at all of their extensions."""
         return [request for request in self._requests if request.live and request.targets and not request.sent]

@@ -8,8 +8,10 @@ themselves when they have enough. Bytes never change their order.
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from fcntl import ioctl
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from twisted.internet.interfaces import IPullProducer, IPushProducer, ISSLTransport
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 _EARLY_FLUSH_BYTES: Final = 65_536  # a queue this long does not wait for the end of the turn
 _PIECE_BYTES: Final = 65_536  # of a backlog, given to the transport at a time
+_SIOCOUTQNSD: Final = 0x894B  # tcp(7): asks a socket for its unsent bytes
 
 Send = Callable[[bytes], int]
 
@@ -160,6 +163,20 @@ def direct_sender(transport: object) -> Send | None:
     return None
 
 
+def unsent_bytes(transport: object) -> int:
+    """What the kernel took of a plain TCP transport and did not send yet, as its peer or the way to it is slow.
+
+    0 where that cannot be asked: for TLS, for what is no socket, and outside of Linux.
+    """
+    if not isinstance(transport, TCPConnection) or ISSLTransport.providedBy(transport):
+        return 0
+    try:
+        found = ioctl(transport.getHandle().fileno(), _SIOCOUTQNSD, bytes(4))
+    except (OSError, ValueError):  # ValueError: it is closed
+        return 0
+    return int.from_bytes(found, sys.byteorder)
+
+
 class FrameWriter(ABC):
     """The way out of one WebSocket. Who inherits it says how it ends when too much waits.
 
@@ -226,6 +243,9 @@ class FrameWriter(ABC):
         """Bytes of this turn, and those that wait."""
         backlog = self._backlog
         return sum(map(len, self._queue)) + (backlog.waiting if backlog is not None else 0)
+
+    def drained(self) -> bool:
+        return not (self.is_held_up() or self.pending_bytes() or unsent_bytes(self._transport))
 
     def is_held_up(self) -> bool:
         """Whether what is sent now has to wait for what the peer did not take yet."""

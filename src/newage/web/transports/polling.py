@@ -330,6 +330,9 @@ class PollingSink:
     def pending_bytes(self) -> int:
         return self._queue.bytes
 
+    def drained(self) -> bool:
+        return self._parked is not None and not self._queue
+
     def pause_reading(self) -> None:
         self._paused = True
 
