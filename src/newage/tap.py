@@ -15,6 +15,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, ClassVar
 
+import attrs
 from twisted.internet.base import ReactorBase
 from twisted.python import usage
 from twisted.web.client import Agent
@@ -26,6 +27,7 @@ from newage.assembly.life import Life
 from newage.assembly.reload import Reloader
 from newage.config import Config, Key, load
 from newage.daemon.control import Control
+from newage.daemon.descriptors import DescriptorLimit, connections
 from newage.daemon.home import Home, check_home, static_folder
 from newage.daemon.listening import Listener, Sockets, bind, expand, url
 from newage.daemon.manhole import Manhole
@@ -217,8 +219,9 @@ def build(config: Config, reactor: Any, read: Callable[[], Config], twistd: Mapp
         port=lambda: sockets.port,
     )
     life = Life(core, reactor)
+    web = attrs.evolve(config.web, max_connections=connections(config.web.max_connections))
     site = make_site(
-        config.web,
+        web,
         core.engines,
         reactor,
         static_dir=static_folder(),
@@ -230,6 +233,7 @@ def build(config: Config, reactor: Any, read: Callable[[], Config], twistd: Mapp
     stages = [
         signals,
         home,
+        DescriptorLimit(config.web.max_connections, web.max_connections),
         life,
         Control(reactor, config.control, folder, core.accounts.operator.handle),
         Manhole(reactor, config.manhole, config.home, Inspection(core).namespace, BANNER),

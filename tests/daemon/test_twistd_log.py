@@ -140,6 +140,12 @@ class TestWhereItGoes:
         self.log({"nodaemon": True, "logfile": "-"})(event("again"))
         assert capsys.readouterr().out.count("[here#info]") == 2
 
+    def test_a_flood_is_counted_not_written(self, capsys: pytest.CaptureFixture[str]) -> None:
+        log = self.log({"nodaemon": True}, entries_per_second=3)
+        for _ in range(100):
+            log(event("hello"))
+        assert 3 <= capsys.readouterr().out.count("hello") <= 6  # a second may end meanwhile
+
     def test_syslog_is_told_clean(self, monkeypatch: pytest.MonkeyPatch) -> None:
         from twisted.python import syslog
 

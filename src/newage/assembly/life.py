@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from newage.assembly.accounts import load_accounts
 from newage.assembly.core import Core
@@ -13,6 +12,7 @@ from newage.assembly.pools import at_once
 from newage.assembly.services import close_talk, load_talk
 from newage.config import Config
 from newage.functions.installed import installed, report
+from newage.storage.database import Database
 
 STREAM_PATIENCE = 4.0  # seconds that a stop waits for answers in progress
 FLUSH_SECONDS = 0.1  # for the last frames to leave
@@ -28,7 +28,7 @@ class Life(Service):
         self._core = core
         self._clock = clock
         self._config = core.basis.config
-        self._looking: LoopingCall | None = None
+        self._next_look: IDelayedCall | None = None
 
     def startService(self) -> None:
         """Open, migrate and read the stores.
@@ -48,16 +48,23 @@ class Life(Service):
             core.database.open()
         at_once(load(core))
         core.pools.go()
-        if core.database is not None:
-            self._looking = LoopingCall(core.database.look)
-            self._looking.clock = self._clock
-            self._looking.start(core.database.look_seconds, now=False)
+        self._look_later()
         core.watch.start()
         core.talk.requests.start()
         core.talk.thinking.start()
         if core.demo is not None:
             core.demo.attach(core.people.sessions)
         core.plugins.start(each for each in usable if each.is_plugin)
+
+    def _look_later(self) -> None:
+        """Whether the database is still in its place is found out also while nobody writes."""
+        database = self._core.database
+        if database is not None:
+            self._next_look = self._clock.callLater(database.look_seconds, self._look, database)
+
+    def _look(self, database: Database) -> None:
+        self._look_later()
+        database.look()
 
     def reload(self, config: Config) -> Deferred[None]:
         """Take over the tables that are live (config/live.py) and read the settings folder again.
@@ -93,9 +100,8 @@ class Life(Service):
         close_talk(core.talk)
         core.people.client_list.close()
         core.people.sessions.close()
-        if self._looking is not None:
-            self._looking.stop()
-            self._looking = None
+        if self._next_look is not None:
+            self._next_look.cancel()
         if core.database is not None:
             await core.database.close()
         for pool in (core.pools.hashes, core.pools.files):

@@ -10,13 +10,14 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from time import monotonic
 from typing import Any, TextIO
 
 from twisted.logger import ILogObserver, LegacyLogObserverWrapper, LogEvent, eventAsText, formatEventAsClassicLogText
 from twisted.python.components import Componentized
 from zope.interface import implementer
 
-from newage.telemetry.logs import LogFile, LogSettings, clean_lines
+from newage.telemetry.logs import LogFile, LogSettings, Pace, clean_lines
 from newage.telemetry.metrics import Counters
 
 DEFAULT = "twistd.log"
@@ -25,14 +26,19 @@ _KEPT = ("log_time", "log_level", "log_namespace")
 
 @implementer(ILogObserver)
 class CleanText:
-    """Entries as twistd writes them, clean. :param write: takes a whole entry; may not raise."""
+    """Entries as twistd writes them, clean.
 
-    def __init__(self, write: Callable[[str], object]) -> None:
+    :param write: takes a whole entry; may not raise.
+    :param allows_one: whether there may be one more now.
+    """
+
+    def __init__(self, write: Callable[[str], object], allows_one: Callable[[], bool] = lambda: True) -> None:
         self._write = write
+        self._allows_one = allows_one
 
     def __call__(self, event: LogEvent) -> None:
         text = formatEventAsClassicLogText(event)
-        if text is not None:
+        if text is not None and self._allows_one():
             self._write(clean_lines(text))
 
 
@@ -84,12 +90,13 @@ def observer(
         return CleanEvents(LegacyLogObserverWrapper(to_syslog))
     if name == "-" and not foreground:
         return None  # which refuses
+    pace = Pace(settings, counters, monotonic)
     if foreground and name in {"", "-"}:
-        return CleanText(to_stream(sys.stdout, counters))
+        return CleanText(to_stream(sys.stdout, counters), pace.allows_one)
     file = LogFile(Path(name or DEFAULT).absolute(), settings, counters, append=True)
     if signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL:
         signal.signal(signal.SIGUSR1, lambda number, frame: call_from_thread(file.rotate))
-    return CleanText(lambda text: file.write(text.encode("utf-8")))
+    return CleanText(lambda text: file.write(text.encode("utf-8")), pace.allows_one)
 
 
 def install(application: object, made: ILogObserver | None) -> None:

@@ -134,6 +134,27 @@ class LogFile:
             self._counters.add("log_entries_lost")
 
 
+class Pace:
+    """So many entries a second; further ones are only counted."""
+
+    def __init__(self, settings: LogSettings, counters: Counters, now: Callable[[], float]) -> None:
+        self._settings = settings
+        self._counters = counters
+        self._now = now
+        self._second = 0
+        self._in_second = 0
+
+    def allows_one(self) -> bool:
+        second = int(self._now())
+        if second != self._second:
+            self._second, self._in_second = second, 0
+        self._in_second += 1
+        if self._in_second <= self._settings.entries_per_second:
+            return True
+        self._counters.add("log_entries_dropped")
+        return False
+
+
 @implementer(ILogObserver)
 class LogFiles:
     """Writes ``combined.log`` and one file per level; each entry is flushed, so that a crash loses none.
@@ -154,11 +175,9 @@ class LogFiles:
         now: Callable[[], float] = monotonic,
     ) -> None:
         self._debug = debug
-        self._now = now
         self._settings = settings
         self._counters = counters
-        self._second = 0
-        self._in_second = 0
+        self._pace = Pace(settings, counters, now)
         self._files = {name: LogFile(folder / f"{name}.log", settings, counters) for name in FILES}
 
     def __call__(self, event: LogEvent) -> None:
@@ -166,8 +185,7 @@ class LogFiles:
         if level == "debug" and not self._debug():
             return
         self._counters.add(f"log_{level}")
-        if not self._room_for_one(int(self._now())):
-            self._counters.add("log_entries_dropped")
+        if not self._pace.allows_one():
             return
         entry = entry_of(event, level).encode("utf-8", "backslashreplace")
         if len(entry) > self._settings.entry_bytes:
@@ -175,12 +193,6 @@ class LogFiles:
         self._files["combined"].write(entry)
         if level in self._files:
             self._files[level].write(entry)
-
-    def _room_for_one(self, second: int) -> bool:
-        if second != self._second:
-            self._second, self._in_second = second, 0
-        self._in_second += 1
-        return self._in_second <= self._settings.entries_per_second
 
     def close(self) -> None:
         for each in self._files.values():

@@ -145,7 +145,7 @@ def test_a_folder_that_cannot_be_looked_at_is_said_once_until_it_can(watched: Wa
 
     look_in_vain()
     look_in_vain()
-    assert logged() == ["the settings folder could not be looked at"]
+    assert logged() == ["the settings folder cannot be looked at; what it said before stays: Too busy."]
     watched.look()
     look_in_vain()
     assert len(logged()) == 2

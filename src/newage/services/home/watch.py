@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
@@ -17,6 +17,7 @@ from newage.services.home.files import HomeFiles, Stamp
 from newage.services.home.server_file import PARTS, ServerFile
 from newage.services.world import World
 from newage.settings import Live, limit
+from newage.telemetry.trouble import Trouble
 
 MAX_FILES = 10_000  # of the settings folder; changes of further ones are noticed when somebody unknown connects
 
@@ -50,6 +51,7 @@ class SettingsWatch:
     _looking: bool = field(default=False, init=False)
     _closed: bool = field(default=False, init=False)
     _blind: bool = field(default=False, init=False)  # the last look failed, which was said
+    _trouble: Trouble = field(init=False, default=Factory(lambda self: Trouble(self._log), takes_self=True))
 
     def __attrs_post_init__(self) -> None:
         self.settings.on_change(self._changed)
@@ -121,4 +123,4 @@ class SettingsWatch:
         """Said once, until it works again."""
         if not self._blind and not self._closed:
             self._blind = True
-            self._log.failure("the settings folder could not be looked at", failure)
+            self._trouble.say("the settings folder cannot be looked at; what it said before stays", failure)
