@@ -30,7 +30,7 @@ def parse_log_query(payload: Any) -> LogQuery:
 def _whole(value: Any, default: int) -> int:
     if value is None:
         return default
-    return value if type(value) is int else 0
+    return value if type(value) is int and value <= wire.MAX_NUMBER else 0
 
 
 @frozen(kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from attrs import frozen
@@ -10,6 +11,7 @@ from newage.dialect import Body, messages, requests
 from newage.domain.model import Caller, Role
 from newage.domain.request import Ask
 from newage.domain.text import well_formed
+from newage.domain.times import iso
 from newage.errors import BadParameter, InvalidRequest
 from newage.namespaces import wire
 from newage.ports import IOutbox
@@ -25,6 +27,7 @@ from newage.telemetry.audit import Recorder
 MAX_TARGETS = 64
 AGAIN = ("regenerateMessage", "regenerate", "swipe")  # words for one more answer to the same question (A19)
 MAX_OFFLINE = 500  # messages in one answer to GET_OFFLINE_MESSAGES
+NO_POINT = "since must be a seq or an ISO-8601 time."
 
 
 # ---------------------------------------------------------------------------------------------------------------- parse
@@ -83,21 +86,45 @@ def _targets(value: Any) -> tuple[str, ...] | None:
 
 @frozen
 class Missed:
+    """``since`` is a seq, a time as messages have it, or None for when the caller went."""
+
     room: str | None
-    since: Any
+    since: int | str | None
     limit: int
 
 
 def parse_missed(payload: Any) -> Missed:
-    """GET_OFFLINE_MESSAGES; ``since`` is checked where it is looked up."""
+    """GET_OFFLINE_MESSAGES."""
     body = wire.members_or_room(payload)
-    limit = body.get("limit", 50)
-    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_OFFLINE:
-        raise BadParameter(f"limit must be a whole number from 1 to {MAX_OFFLINE}.")
-    since = body.get("since")
-    if isinstance(since, bool) or not isinstance(since, str | int | float | None):
-        raise BadParameter("since must be a seq or an ISO-8601 time.")
-    return Missed(wire.room_name(body), since, limit)
+    limit = wire.whole_number(body.get("limit", 50), "limit", 1, MAX_OFFLINE)
+    return Missed(wire.room_name(body), parse_since(body.get("since")), limit)
+
+
+def parse_since(value: Any) -> int | str | None:
+    """Where to begin to read: see ``Missed``.
+
+    :raises BadParameter: it is neither a seq nor an ISO-8601 time, or no number that a seq could be.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return int(value) if value.isascii() and value.isdigit() and len(value) < 16 else _moment(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= wire.MAX_NUMBER:
+        raise BadParameter(NO_POINT)
+    return max(0, int(value))
+
+
+def _moment(text: str) -> str:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadParameter(NO_POINT) from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    try:
+        return iso(max(0.0, moment.timestamp()))  # years of three digits do not compare as texts
+    except (OverflowError, OSError, ValueError):
+        raise BadParameter(NO_POINT) from None
 
 
 @frozen

@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from newage.dialect import Body, Event, acks
 from newage.domain.model import Caller
 from newage.domain.text import well_formed
-from newage.errors import InvalidRequest, NewAgeError, NotAuthorised
+from newage.errors import BadParameter, InvalidRequest, NewAgeError, NotAuthorised
 from newage.gateway.socketio.dispatch import Handler
 from newage.ports import ISocket
 from newage.telemetry.audit import OK, WARNING, Recorder
@@ -32,6 +32,7 @@ INVALID = "Invalid request data."
 HOSTILE_KEYS = frozenset({"__proto__", "constructor", "prototype"})
 ROOM = ("roomName", "targetRoom", "room")  # what a payload may call a room (contract 1.8)
 MAX_ID = 128  # characters of an id made by a client (C11)
+MAX_NUMBER = 2**53 - 1  # a whole number that JSON carries exactly to every client, and that fits every store
 UNREAD = object()  # stands for a request that could not be read
 
 
@@ -193,6 +194,13 @@ def identifier(value: Any) -> str | None:
     if isinstance(value, str) and 0 < len(value) <= MAX_ID:
         return well_formed(value)
     return None
+
+
+def whole_number(value: Any, name: str, low: int, high: int = MAX_NUMBER) -> int:
+    """:raises BadParameter: it is no whole number, or out of range."""
+    if type(value) is not int or not low <= value <= high:
+        raise BadParameter(f"{name} must be a whole number from {low} to {high}.")
+    return value
 
 
 def members_or_room(payload: Any) -> Body:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from math import isfinite
 from typing import ClassVar
 
 from attrs import define, field
@@ -15,8 +13,7 @@ from newage.dialect import messages
 from newage.domain.history import Missed
 from newage.domain.model import Caller, Kind, Role, Room, Session
 from newage.domain.policy import may_read
-from newage.domain.times import iso
-from newage.errors import BadParameter, NotMember, RoomMissing
+from newage.errors import NotMember, RoomMissing
 from newage.ports import IMarkStore, IMessageStore, IOutbox
 from newage.services.events import RoomListener, SessionListener
 from newage.services.history.pushing import Pushing
@@ -60,11 +57,11 @@ class MissedService(SessionListener, RoomListener):
 
     # --------------------------------------------------------------------------------------------------------- asking
 
-    async def missed(self, caller: Caller, name: str, since: object, limit: int) -> Missed:
+    async def missed(self, caller: Caller, name: str, since: int | str | None, limit: int) -> Missed:
         """The messages after ``since``, oldest first; reading them changes nothing.
 
-        :param since: a seq, an ISO-8601 time, or None for the moment this identity went offline.
-        :raises NotMember: no member. :raises RoomMissing: no such room. :raises BadParameter: ``since`` is neither.
+        :param since: a seq, a time as messages have it, or None for the moment this identity went offline.
+        :raises NotMember: no member. :raises RoomMissing: no such room.
         """
         room = self._rooms.get(name)
         if room is None:
@@ -76,17 +73,14 @@ class MissedService(SessionListener, RoomListener):
         more = bool(page) and await self._messages.count_messages(room.id, page[-1].seq) > 0
         return Missed(room=name, messages=page, since=seq, more=more, seq=room.seq)
 
-    async def _seq_of(self, identity: str, room_id: str, since: object) -> int:
+    async def _seq_of(self, identity: str, room_id: str, since: int | str | None) -> int:
         if since is None:
             return self._marks.get(identity, {}).get(room_id, 0)
-        if isinstance(since, str) and not (since.isascii() and since.isdigit() and len(since) < 16):
-            moment = _timestamp(since)
+        if isinstance(since, str):
             recent = await self._messages.last_messages(room_id, LOOK_BACK)
             older = recent[0].seq - 1 if recent else 0  # what is not looked through is older still
-            return max((m.seq for m in recent if m.timestamp <= moment), default=older)
-        if isinstance(since, int | float | str) and isfinite(float(since)):
-            return max(0, int(since))
-        raise BadParameter("since must be a seq or an ISO-8601 time.")
+            return max((m.seq for m in recent if m.timestamp <= since), default=older)
+        return since
 
     # ------------------------------------------------------------------------------------------------------ listening
 
@@ -163,20 +157,3 @@ class MissedService(SessionListener, RoomListener):
 
     def _failed(self, failure: Failure, what: str) -> None:
         self._log.failure("{what} failed", failure, what=what)
-
-
-def _timestamp(text: str) -> str:
-    """An ISO-8601 time in the form of stored timestamps, which compare as texts.
-
-    :raises BadParameter: it is none.
-    """
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise BadParameter("since must be a seq or an ISO-8601 time.") from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    try:
-        return iso(max(0.0, moment.timestamp()))  # years of three digits do not compare as texts
-    except (OverflowError, OSError, ValueError):
-        raise BadParameter("since must be a seq or an ISO-8601 time.") from None
