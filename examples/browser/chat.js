@@ -30,7 +30,7 @@ socket.on("SERVER_STREAM_DATA", (chunk) => {
   if (!answers.has(chunk.outputId)) answers.set(chunk.outputId, paragraph("answer"));
   answers.get(chunk.outputId).append(chunk.data);
 });
-socket.on("SERVER_STREAM_END", (end) => answers.delete(end.outputId));
+socket.on("SERVER_STREAM_END", (end) => answers.get(end.outputId)?.replaceChildren(end.data)); // it may go on
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();

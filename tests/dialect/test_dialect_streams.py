@@ -40,20 +40,24 @@ ABOUT = {
 
 
 def test_a_reader_of_the_library_is_told_what_the_stream_is() -> None:
-    assert streams.meta(OUTPUT) == {**{k: v for k, v in HEAD.items() if k != "type"}, "clientId": "X"}
+    assert streams.meta(OUTPUT, reopened=False) == {**{k: v for k, v in HEAD.items() if k != "type"}, "clientId": "X"}
+    assert streams.meta(OUTPUT, reopened=True)["reopened"] is True
     assert streams.placeholder("id") == {"$stream": "id"}
 
 
 def test_plain_events_have_a_head_in_common_that_is_not_changed() -> None:
     head = streams.head(OUTPUT)
     assert streams.chunk(head, 3, "x") == {**HEAD, "chunkIndex": 3, "data": "x"}
-    assert streams.end(head, 4, "whole", failed=True) == {
-        **HEAD,
-        "type": 3,
-        "chunks": 4,
-        "data": "whole",
+    whole = {**HEAD, "type": 3, "chunks": 4, "data": "whole", "failed": False, "stored": True}
+    assert streams.end(head, 4, "whole", failed=False, stored=True, reopened=False) == whole
+    assert streams.end(head, 4, "whole", failed=True, stored=False, reopened=True) == {
+        **whole,
         "failed": True,
+        "stored": False,
+        "partial": True,
+        "reopened": True,
     }
+    assert "partial" not in streams.end(head, 0, "", failed=True, stored=False, reopened=False)
     assert head == HEAD
 
 

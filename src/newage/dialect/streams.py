@@ -21,9 +21,12 @@ OVER, BROKEN = "$stream-end", "$stream-error"
 BYTES, TEXT = "buffer", "utf8"  # how the content of a write is meant
 
 
-def meta(output: ShownOutput) -> Body:
-    """The second argument of a reader of ``$stream`` (contract 5.7.3)."""
-    return {
+def meta(output: ShownOutput, *, reopened: bool) -> Body:
+    """The second argument of a reader of ``$stream`` (contract 5.7.3).
+
+    :param reopened: there was one of this output before, whose text comes again.
+    """
+    found: Body = {
         "streamId": output.stream_id,
         "outputId": output.output_id,
         "requestId": output.request_id,
@@ -32,6 +35,7 @@ def meta(output: ShownOutput) -> Body:
         "clientId": output.client_id,
         "identity": output.identity,
     }
+    return {**found, "reopened": True} if reopened else found
 
 
 def placeholder(stream_id: str) -> Body:
@@ -57,12 +61,18 @@ def chunk(head: Body, index: int, text: str) -> Body:
     return {**head, "chunkIndex": index, "data": text}
 
 
-def end(head: Body, chunks: int, text: str, *, failed: bool) -> Body:
+def end(head: Body, chunks: int, text: str, *, failed: bool, stored: bool, reopened: bool) -> Body:
     """SERVER_STREAM_END.
 
-    :param chunks: how many its receivers got. :param text: the whole.
+    :param chunks: how many its receivers got. :param text: the whole. :param stored: it is kept.
+    :param reopened: it has ended before.
     """
-    return {**head, "type": 3, "chunks": chunks, "data": text, "failed": failed}
+    body: Body = {**head, "type": 3, "chunks": chunks, "data": text, "failed": failed, "stored": stored}
+    if failed and text:
+        body["partial"] = True
+    if reopened:
+        body["reopened"] = True
+    return body
 
 
 def answered(request_id: str, message: Message, text: str) -> Event:

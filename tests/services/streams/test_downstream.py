@@ -173,7 +173,7 @@ def test_declared_plain_gets_exactly_plain_events(kit: Kit) -> None:
         {"type": 2, **head, "chunkIndex": 0, "data": "a"},
         {"type": 2, **head, "chunkIndex": 1, "data": "b"},
     ]
-    assert web.ends == [{"type": 3, **head, "chunks": 2, "data": "ab", "failed": False}]
+    assert web.ends == [{"type": 3, **head, "chunks": 2, "data": "ab", "failed": False, "stored": False}]
     nothing_left(kit)
 
 

@@ -126,7 +126,7 @@ def test_segments_are_stored_in_order_however_slow_the_store(hub: Kit, answers: 
     said(it, " two")
     answers.streamed(it)
     said(it, " three")
-    answers.failed(it)
+    answers.failed(it, "why")
     waiting = Deferred.fromCoroutine(answers.drain())
     assert not waiting.called
     while hub.gate.waiting:
@@ -137,7 +137,7 @@ def test_segments_are_stored_in_order_however_slow_the_store(hub: Kit, answers: 
 
 
 def test_what_there_is_of_a_failed_answer_is_kept_and_marked(hub: Kit, answers: AnswerService) -> None:
-    answers.failed(output(hub, "unfinis"))
+    answers.failed(output(hub, "unfinis"), "why")
     drained(answers)
     (stored,) = hub.responses("lounge")
     assert (stored.text, stored.streamed, stored.failed) == ("unfinis", True, True)
@@ -169,8 +169,10 @@ def test_an_extension_that_has_gone_is_named_by_its_identity(hub: Kit, answers: 
 def test_an_answer_that_cannot_be_stored_fails_the_request(hub: Kit, answers: AnswerService, how: str) -> None:
     hub.gate.broken = True
     it = output(hub)
-    assert len(faults(lambda: getattr(answers, how)(it))) == 1
+    words = ("why",) if how == "failed" else ()
+    assert [line["why"] for line in faults(lambda: getattr(answers, how)(it, *words))] == ["The disk is full."]
     drained(answers)
+    assert (it.output.ended, it.output.stored) == (True, False)
     assert hub.responses("lounge") == []
     assert hub.statuses(sid(hub, "web1-a")) == ["failed"]
     error = hub.outbox.bodies(sid(hub, "web1-a"), "ERROR")[0]

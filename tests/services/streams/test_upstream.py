@@ -158,8 +158,38 @@ def test_an_answer_resumed_after_its_end_is_an_edit(kit: Kit, sid: str) -> None:
     assert kit.outbox.names(sid).count("NEW_MESSAGE") == kit.outbox.names(sid).count("LLM_RESPONSE") == 1
     update = kit.outbox.bodies(sid, "MESSAGE_UPDATED")[0]
     assert (update["message"]["message"], update["message"]["data"]) == ("one two", "one two")
-    assert ends(kit, sid) == [("one", False), (" two", False)]
+    assert ends(kit, sid) == [("one", False), ("one two", False)]
+    assert [b["chunkIndex"] for b in kit.outbox.bodies(sid, "SERVER_STREAM_DATA")] == list(range(7))
+    assert [b.get("reopened") for b in kit.outbox.bodies(sid, "SERVER_STREAM_END")] == [None, True]
     assert kit.statuses(sid) == ["completed"]
+
+
+def test_what_goes_on_before_it_is_stored_has_not_ended_to_its_readers(kit: Kit, sid: str) -> None:
+    kit.gate.shut = True
+    kit.token("one", "o1")
+    kit.clock.pump([0.25] * 9)
+    kit.token(" two", "o1")
+    kit.gate.open()
+    assert ends(kit, sid) == []
+    kit.clock.pump([0.25] * 9)
+    assert ends(kit, sid) == [("one two", False)]
+    (end,) = kit.outbox.bodies(sid, "SERVER_STREAM_END")
+    assert (end["stored"], end.get("reopened")) == (True, None)
+
+
+def test_what_is_not_stored_says_so_at_its_end_and_the_next_one_is_stored_again(kit: Kit, sid: str) -> None:
+    kit.gate.broken = True
+    docs_stream(kit, "lost")
+    kit.gate.broken = False
+    kit.submit(sid, "again", "r2")
+    docs_stream(kit, "kept", "s2", "o2")
+    assert [(b["data"], b["failed"], b["stored"]) for b in kit.outbox.bodies(sid, "SERVER_STREAM_END")] == [
+        ("lost", False, False),
+        ("kept", False, True),
+    ]
+    assert texts(kit) == ["kept"]
+    assert kit.statuses(sid, "r1")[-1] == "failed"
+    assert [body["message"] for body in kit.outbox.bodies(sid, "ERROR")] == ["The answer could not be stored."]
 
 
 def test_an_answer_resumed_before_it_is_stored_is_in_order(kit: Kit, sid: str) -> None:
@@ -946,10 +976,11 @@ def test_draining_fails_what_is_cut_off_and_waits_for_the_store(kit: Kit, sid: s
     draining = Deferred.fromCoroutine(kit.streams.drain())
     done: list[object] = []
     draining.addCallback(done.append)
-    assert ends(kit, sid) == [("half an answer", True)]
-    assert done == []
+    assert kit.statuses(sid) == ["failed"]
+    assert (done, ends(kit, sid)) == ([], []), "the end tells whether it is stored"
     kit.gate.open()
     assert done == [None]
+    assert ends(kit, sid) == [("half an answer", True)]
     assert texts(kit) == ["half an answer"]
 
 

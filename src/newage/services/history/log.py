@@ -46,13 +46,16 @@ class HistoryService(RoomListener):
 
     # ------------------------------------------------------------------------------------------------------- writing
 
-    async def add(self, draft: Message, beside: Sequence[str] = ()) -> Message:
+    async def add(
+        self, draft: Message, beside: Sequence[str] = (), on_stored: Callable[[], None] | None = None
+    ) -> Message:
         """Number, date and store a message, then show it to the room (NEW_MESSAGE).
 
         Messages of a room are numbered in the order of the calls, and shown in that order.
 
         :param draft: with the ``room_id`` of the room that is meant, or "" for the one that has the name now.
         :param beside: as in ``IMessageStore.add_message``.
+        :param on_stored: called before anybody is shown it.
         :raises RoomMissing: that room is gone.
         """
         room_id = draft.room_id or self._rooms.require(draft.room).id
@@ -60,19 +63,26 @@ class HistoryService(RoomListener):
         self._rooms.ensure_stored(room_id, said=not draft.is_system)
         message = evolve(draft, room_id=room_id, seq=seq, timestamp=draft.timestamp or self._world.timestamp())
         await self._store.add_message(message, self.settings.value.max_messages_per_room, beside)
+        if on_stored is not None:
+            on_stored()
         self._show(room_id, messages.added(message), alias=self._aliases)
         self._listener.message_added(message)
         return message
 
-    async def replace(self, message: Message, was: Message) -> Message | None:
+    async def replace(
+        self, message: Message, was: Message, on_stored: Callable[[], None] | None = None
+    ) -> Message | None:
         """Store a changed message under its old number and show the change (MESSAGE_UPDATED).
 
         :param was: what it was made from; None is the result, and nothing changes, when it is another one by now.
+        :param on_stored: called before anybody is shown it.
         """
         seq = self._rooms.next_seq(message.room_id)
         changed = evolve(message, last_edited=self._world.timestamp())
         if not await self._store.update_message(changed, seq, was):
             return None
+        if on_stored is not None:
+            on_stored()
         self._show(changed.room_id, messages.updated(changed, seq))
         return changed
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar
 
 from attrs import define, evolve, field
@@ -19,6 +19,7 @@ from newage.ports import IOutbox
 from newage.services.history.log import HistoryService
 from newage.services.requests.ledger import RequestLedger
 from newage.services.sessions.sessions import SessionService
+from newage.services.streams.form import Form
 from newage.services.streams.output_text import OutputText
 from newage.services.world import World
 from newage.telemetry.quota import LogQuota
@@ -26,12 +27,17 @@ from newage.telemetry.quota import LogQuota
 
 @define(eq=False)
 class Answer:
-    """What becomes of one output. ``whole`` is how much of it is over, in bytes: it may be going on already."""
+    """What becomes of one output. ``whole`` is how much of it is over, in bytes: it may be going on already.
+
+    ``turn`` counts how often it was over or went on: what is stored of it says so to the readers of that turn only.
+    """
 
     identity: str
     output_id: str  # as the room knows it
     request: Request
     output: OutputText = field(factory=OutputText)
+    form: Form | None = None  # in which it was shown last
+    turn: int = 0
     whole: int = 0
     message: Message | None = None  # as stored
     overwritten: bool = False  # somebody changed or deleted that since
@@ -40,6 +46,14 @@ class Answer:
     def is_over(self) -> None:
         """What there is of it now can be stored."""
         self.whole = len(self.output.text.buffer)
+        self.turn += 1
+
+    def goes_on(self) -> bool:
+        """There is more of it. :return: whether its readers were told that it is over."""
+        self.turn += 1
+        told = self.output.ended
+        self.output.go_on()
+        return told
 
     @property
     def text(self) -> str:
@@ -73,15 +87,18 @@ class AnswerService:
 
     def streamed(self, answer: Answer) -> None:
         """A stream is over: its text becomes the response, or replaces it when the output went on."""
-        self._soon(answer, self._store_stream(answer))
+        self._soon(answer, self._store_stream(answer, self._end(answer, None, stored=True)))
 
-    def failed(self, answer: Answer) -> None:
+    def failed(self, answer: Answer, reason: str) -> None:
         """What there is of a failed one is kept."""
-        self._soon(answer, self._store_failed(answer))
+        if answer.whole:
+            self._soon(answer, self._store_failed(answer, self._end(answer, reason, stored=True)), reason)
+        else:
+            answer.output.end(reason)
 
     def answered(self, answer: Answer) -> None:
         """An answer in one piece."""
-        self._soon(answer, self._store_answer(answer))
+        self._soon(answer, self._store_answer(answer, self._end(answer, None, stored=True)))
 
     def overwritten(self, answer: Answer) -> None:
         """Somebody changed or deleted what is stored of it: it is nobody's any more."""
@@ -91,24 +108,51 @@ class AnswerService:
         """An answer in one piece for an output that was streamed: shown, not stored again."""
         self._soon(answer, self._show_answer(answer, text))
 
-    def _soon(self, answer: Answer, storing: Coroutine[Deferred[Any], Any, None]) -> None:
+    def _soon(self, answer: Answer, storing: Coroutine[Deferred[Any], Any, None], reason: str | None = None) -> None:
+        """:param reason: why it failed, if it did."""
+        not_stored = self._end(answer, reason, stored=False)
         if answer.request.gone:
             storing.close()
             self._room_is_gone(answer)
+            not_stored()
             return
         d: Deferred[None] = answer.lock.run(lambda: Deferred.fromCoroutine(storing))
         self._storing.add(d)
 
         def done(result: object) -> None:
             self._storing.discard(d)
+            not_stored()
             if isinstance(result, Failure) and answer.request.gone:
                 self._room_is_gone(answer)
             elif isinstance(result, Failure):
-                self._log.failure("the answer of {identity} could not be stored", result, identity=answer.identity)
-                lost = NewAgeError("The answer could not be stored.")
-                self._requests.lost_by(answer.request, answer.identity, lost)
+                self._could_not_be_stored(answer, result)
 
         d.addBoth(done)
+
+    def _end(self, answer: Answer, reason: str | None, *, stored: bool) -> Callable[[], None]:
+        """Tells its readers that it is over, once, and only if it does not go on meanwhile."""
+        turn = answer.turn
+
+        def end() -> None:
+            if answer.turn == turn and not answer.output.ended:
+                answer.output.end(reason, stored=stored)
+
+        return end
+
+    def _could_not_be_stored(self, answer: Answer, failure: Failure) -> None:
+        """A disk that is full or a locked file is told once in a while; what should not happen, in full."""
+        if not isinstance(failure.value, NewAgeError):
+            self._log.failure("the answer of {identity} could not be stored", failure, identity=answer.identity)
+        elif (unsaid := self._quota.take()) is not None:
+            self._log.error(
+                "an answer of {identity} in room {room} could not be stored: {why}{more}",
+                identity=answer.identity,
+                room=answer.request.room,
+                why=str(failure.value),
+                more=f" ({unsaid} before were not logged)" if unsaid else "",
+            )
+        lost = NewAgeError("The answer could not be stored.")
+        self._requests.lost_by(answer.request, answer.identity, lost)
 
     def _room_is_gone(self, answer: Answer) -> None:
         """An answer to people who are not there any more; whoever has the room's name now did not ask."""
@@ -120,37 +164,39 @@ class AnswerService:
                 more=f" ({unsaid} before were not logged)" if unsaid else "",
             )
 
-    async def _store_stream(self, answer: Answer) -> None:
+    async def _store_stream(self, answer: Answer, stored: Callable[[], None]) -> None:
         if answer.message is not None:
-            await self._replace(answer, failed=False)
+            await self._replace(answer, stored, failed=False)
             return
-        answer.message = message = await self._add(answer, self._draft(answer, streamed=True))
+        answer.message = message = await self._add(answer, self._draft(answer, streamed=True), stored)
         self._announce(answer, message)
 
-    async def _store_failed(self, answer: Answer) -> None:
+    async def _store_failed(self, answer: Answer, stored: Callable[[], None]) -> None:
         if answer.message is not None:
-            await self._replace(answer, failed=True)
+            await self._replace(answer, stored, failed=True)
         else:
-            answer.message = await self._add(answer, evolve(self._draft(answer, streamed=True), failed=True))
+            draft = evolve(self._draft(answer, streamed=True), failed=True)
+            answer.message = await self._add(answer, draft, stored)
 
-    async def _replace(self, answer: Answer, *, failed: bool) -> None:
+    async def _replace(self, answer: Answer, stored: Callable[[], None], *, failed: bool) -> None:
         """It went on after it was stored. What somebody changed or deleted meanwhile stays as that left it (A23)."""
         was = answer.message
         if was is not None and not answer.overwritten:
             text = answer.text
-            answer.message = await self._history.replace(evolve(was, text=text, data=text, failed=failed), was) or was
+            changed = evolve(was, text=text, data=text, failed=failed)
+            answer.message = await self._history.replace(changed, was, stored) or was
 
-    async def _store_answer(self, answer: Answer) -> None:
-        answer.message = message = await self._add(answer, self._draft(answer, streamed=False))
+    async def _store_answer(self, answer: Answer, stored: Callable[[], None]) -> None:
+        answer.message = message = await self._add(answer, self._draft(answer, streamed=False), stored)
         await self._show_answer(answer, answer.text)
         self._announce(answer, message)
 
-    async def _add(self, answer: Answer, draft: Message) -> Message:
+    async def _add(self, answer: Answer, draft: Message, stored: Callable[[], None]) -> Message:
         """To a question that was asked again it is the one that counts from now on, unless it failed (A19)."""
         if not answer.request.again:
-            return await self._history.add(draft)
+            return await self._history.add(draft, on_stored=stored)
         beside = () if draft.failed else answer.request.draft(draft.response_id or "")
-        return await self._history.add(evolve(draft, selected=not draft.failed), beside)
+        return await self._history.add(evolve(draft, selected=not draft.failed), beside, stored)
 
     async def _show_answer(self, answer: Answer, text: str) -> None:
         """``message`` of type 0 to the room."""

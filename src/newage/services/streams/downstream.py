@@ -49,13 +49,18 @@ class DownstreamService(SessionListener, RoomListener):
     def open_forms(self) -> int:
         return sum(len(there) for there in self._receivers.values())
 
-    def show(self, output: OutputText, room_id: str, about: ShownOutput) -> None:
-        """Show what comes of an output from now on to every ``/llm`` socket of the room's online members."""
-        receivers = Receivers(Form(output, about), room_id, self._means, self._forget)
+    def show(self, output: OutputText, room_id: str, about: ShownOutput, before: Form | None = None) -> Form:
+        """Show what comes of an output from now on to every ``/llm`` socket of the room's online members.
+
+        :param before: what was returned before its last end, when it goes on.
+        """
+        form = Form(output, about, before)
+        receivers = Receivers(form, room_id, self._means, self._forget)
         self._receivers[room_id].append(receivers)
         for identity in self._members(room_id):
             for caller in self._sessions.callers(identity, "/llm"):
                 receivers.add(caller, self._socket(caller))
+        return form
 
     def known_names(self, sid: str) -> frozenset[str] | None:
         """The stream names that a socket reads, none for a plain listener, None while that is unknown."""

@@ -1,35 +1,47 @@
-"""What receivers are shown of an output at one stretch: the downstream form of contract 5.6 and 5.7.6."""
+"""What receivers are shown of an output up to an end of it: the downstream form of contract 5.6 and 5.7.6."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 from newage.dialect import Body, streams
 from newage.domain.shown import ShownOutput
 from newage.services.streams.output_text import OutputText
 
 
-class Form:
-    """An output from where it began, or went on after its end, to where it ended. Receivers count from its start.
+class Had(NamedTuple):
+    """What a plain receiver got before an end: so many chunks, as it counts them, and bytes of text."""
 
-    ``start`` and ``first`` are the byte and the chunk of the output's text with which it begins; ``head`` is common to
-    all plain events.
+    chunks: int = 0
+    size: int = 0
+
+
+class Form:
+    """An output up to where it ended. One that goes on after that has a form more, which begins where the text does.
+
+    ``head`` is common to all plain events. ``had`` is what plain receivers got of it by its ends, by sid: to these it
+    goes on (A33).
+
+    :param before: the form that ended, of an output that goes on.
     """
 
-    __slots__ = ("_chunks", "_size", "about", "first", "head", "output", "over", "start", "text")
+    __slots__ = ("_chunks", "_size", "_stored", "about", "had", "head", "output", "over", "reopened", "text")
 
-    def __init__(self, output: OutputText, about: ShownOutput) -> None:
+    def __init__(self, output: OutputText, about: ShownOutput, before: Form | None = None) -> None:
         self.output = output
         self.text = output.text
         self.about = about
-        self.start = len(self.text.buffer)
-        self.first = self.text.chunks
+        self.reopened = before is not None
+        self.had: dict[str, Had] = {} if before is None else before.had
         self.head = streams.head(about)
         self.over = False
         self._chunks = self._size = 0  # once it is over
+        self._stored = False
 
     @property
     def chunks(self) -> int:
         """How many there are so far."""
-        return self._chunks if self.over else self.text.chunks - self.first
+        return self._chunks if self.over else self.text.chunks
 
     @property
     def size(self) -> int:
@@ -38,7 +50,7 @@ class Form:
 
     def close(self) -> None:
         """What comes of the output from now on does not belong to it."""
-        self._chunks, self._size, self.over = self.chunks, self.size, True
+        self._chunks, self._size, self._stored, self.over = self.chunks, self.size, self.output.stored, True
 
     def chunk(self, index: int, start: int, end: int) -> Body:
         """The body of one plain event with what is between these bytes, which are ends of chunks."""
@@ -46,4 +58,9 @@ class Form:
 
     def end(self, chunks: int, *, failed: bool) -> Body:
         """The body of the end. :param chunks: how many its receivers got."""
-        return streams.end(self.head, chunks, self.text.text(self.start, self.size), failed=failed)
+        text = self.text.text(0, self.size)
+        return streams.end(self.head, chunks, text, failed=failed, stored=self._stored, reopened=self.reopened)
+
+    def meta(self) -> Body:
+        """What the reader of a ``$stream`` is told of it."""
+        return streams.meta(self.about, reopened=self.reopened)

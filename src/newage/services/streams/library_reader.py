@@ -119,7 +119,7 @@ class LibraryReader:
         self._outbox = outbox
         self._settings = settings
         self._permit = False
-        self._position = form.start
+        self._position = 0
         self._cut = False  # what it wrote became wrong: no more text
         self._over = False
         self._failure: str | None = None
@@ -128,8 +128,8 @@ class LibraryReader:
         """Offer it to the socket."""
         self.socket.open[self.stream_id] = self
         self._form.output.add(self)
-        placeholder, meta = streams.placeholder(self.stream_id), streams.meta(self._form.about)
-        self._outbox.emit(self.socket.sid, streams.OPENED, self.name, placeholder, meta)
+        placeholder = streams.placeholder(self.stream_id)
+        self._outbox.emit(self.socket.sid, streams.OPENED, self.name, placeholder, self._form.meta())
 
     @property
     def pending(self) -> int:
@@ -160,7 +160,7 @@ class LibraryReader:
             self._check_lag(lag)
 
     def was_cut(self, part: GrowingText) -> None:
-        if part is self._text and self._position > self._form.start:
+        if part is self._text and self._position:
             self._cut = True
             self._form.output.remove(self)
 

@@ -95,7 +95,7 @@ class OutputText:
     then are not told.
     """
 
-    __slots__ = ("_first", "_hungry", "_others", "_readers", "ended", "failure", "reasoning", "rev", "text")
+    __slots__ = ("_first", "_hungry", "_others", "_readers", "ended", "failure", "reasoning", "rev", "stored", "text")
 
     def __init__(self) -> None:
         self.text = GrowingText(TextKind.TEXT)
@@ -103,6 +103,7 @@ class OutputText:
         self.rev = 0
         self.ended = False
         self.failure: str | None = None
+        self.stored = False  # what it was at its end is kept
         self._readers: tuple[IOutputReader, ...] = ()  # in the order in which they came
         self._feed(())
 
@@ -136,12 +137,12 @@ class OutputText:
                 reader.was_cut(part)
         return True
 
-    def end(self, failure: str | None = None) -> None:
+    def end(self, failure: str | None = None, *, stored: bool = False) -> None:
         """No more comes, unless it goes on. Tell the readers, and have none.
 
-        :param failure: why it failed, if it did.
+        :param failure: why it failed, if it did. :param stored: what there is of it is kept.
         """
-        self.ended, self.failure = True, failure
+        self.ended, self.failure, self.stored = True, failure, stored
         self._feed(())
         while self._readers:
             reader, *others = self._readers
@@ -150,7 +151,7 @@ class OutputText:
 
     def go_on(self) -> None:
         """It was over and is not."""
-        self.ended, self.failure = False, None
+        self.ended, self.failure, self.stored = False, None, False
 
     def add(self, reader: IOutputReader, *, hungry: bool = True) -> None:
         """Tell it from now on; when the output is over, that is all there is to tell.

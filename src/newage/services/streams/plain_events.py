@@ -8,7 +8,7 @@ from zope.interface import implementer
 
 from newage.dialect import Body, streams
 from newage.ports import IChannel, IOutbox
-from newage.services.streams.form import Form
+from newage.services.streams.form import Form, Had
 from newage.services.streams.output_text import GrowingText, IOutputReader
 
 DATA, DATA_ALIAS = streams.DATA, streams.ALIASES[streams.DATA]
@@ -18,14 +18,13 @@ DATA, DATA_ALIAS = streams.DATA, streams.ALIASES[streams.DATA]
 class PlainEvents:
     """Hungry as long as it has somebody to tell. ``grew`` is the path of each token."""
 
-    __slots__ = ("_alias_channel", "_aliased", "_channel", "_first", "_form", "_head", "_outbox", "_silent", "_text")
+    __slots__ = ("_alias_channel", "_aliased", "_channel", "_form", "_head", "_outbox", "_silent", "_text")
 
     def __init__(self, form: Form, outbox: IOutbox) -> None:
         self._form = form
         self._outbox = outbox
         self._text = form.text
         self._head = form.head
-        self._first = form.first
         self._aliased: dict[str, bool] = {}  # sid -> also under the alias names
         self._silent: set[str] = set()  # whose text became wrong: they are told the end only
         self._channel: IChannel | None = None
@@ -34,11 +33,10 @@ class PlainEvents:
     def __contains__(self, sid: str) -> bool:
         return sid in self._aliased
 
-    def add(self, sid: str, ends: Sequence[int], *, alias: bool) -> None:
-        """One more. The text so far comes in pieces up to these ``ends``, the last one as the last chunk."""
+    def add(self, sid: str, ends: Sequence[int], *, alias: bool, start: int = 0) -> None:
+        """One more. The text from ``start`` comes in pieces up to these ``ends``, the last one as the last chunk."""
         self._aliased[sid] = alias
         self._rebuild()
-        start = self._form.start
         for index, end in enumerate(ends, self._form.chunks - len(ends)):
             body = self._form.chunk(index, start, end)
             self._outbox.emit(sid, DATA, body)
@@ -55,8 +53,7 @@ class PlainEvents:
     def grew(self, part: GrowingText, text: str) -> None:
         if part is not self._text or self._channel is None:
             return
-        index = part.chunks
-        body = streams.chunk(self._head, index - self._first if self._first else index, text)
+        body = streams.chunk(self._head, part.chunks, text)
         self._channel.emit(DATA, body)
         if self._alias_channel is not None:
             self._alias_channel.emit(DATA_ALIAS, body)
@@ -70,6 +67,7 @@ class PlainEvents:
         body = self._form.end(self._form.chunks, failed=failure is not None)
         for alias in (True, False):
             tell_end(self._outbox, [sid for sid, also in self._aliased.items() if also is alias], body, alias=alias)
+        self._form.had.update(dict.fromkeys(self._aliased, Had(self._form.chunks, self._form.size)))
         self._aliased.clear()
         self._silent.clear()
         self._rebuild()

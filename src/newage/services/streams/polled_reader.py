@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from newage.dialect import streams
 from newage.ports import IOutbox
-from newage.services.streams.form import Form
+from newage.services.streams.form import Form, Had
 from newage.services.streams.output_text import GrowingText, IOutputReader
 from newage.services.streams.plain_events import tell_end
 
@@ -23,21 +23,24 @@ NAMES = streams.LIBRARY_NAMES  # the event, and its alias
 
 @implementer(IOutputReader)
 class PolledReader:
-    """Gets the text of ``form`` from its start.
+    """Gets the text of ``form`` from its start, or what it has not had before.
 
     :param ends: the text so far comes in pieces up to these bytes, the last one as the last chunk.
     :param alias: also under the alias name.
+    :param had: what it got of the output before; its chunks are counted on from there.
     """
 
     __slots__ = ("_end", "_form", "_index", "_names", "_outbox", "_sid", "_start", "_waiting")
 
-    def __init__(self, form: Form, outbox: IOutbox, sid: str, ends: Sequence[int], *, alias: bool) -> None:
+    def __init__(
+        self, form: Form, outbox: IOutbox, sid: str, ends: Sequence[int], *, alias: bool, had: Had | None = None
+    ) -> None:
         self._form = form
         self._outbox = outbox
         self._sid = sid
-        self._index = form.chunks - len(ends)  # of its next chunk
+        self._index = form.chunks - len(ends) if had is None else had.chunks  # of its next chunk
         self._names = NAMES if alias else NAMES[:1]
-        self._start = self._end = form.start  # what was drawn, and up to where it may be
+        self._start = self._end = 0 if had is None else had.size  # what was drawn, and up to where it may be
         self._waiting = False  # to be drawn
         for end in ends:
             self._advance(end)
@@ -54,6 +57,7 @@ class PolledReader:
     def ended(self, failure: str | None) -> None:
         chunks = self._index + self._waiting  # when all that waits is drawn
         body = self._form.end(chunks, failed=failure is not None)
+        self._form.had[self._sid] = Had(chunks, self._end)
         tell_end(self._outbox, [self._sid], body, alias=self._names is NAMES)
 
     def _advance(self, end: int) -> None:

@@ -90,7 +90,10 @@ class Receivers:
     # ------------------------------------------------------------------------------------------- coming and going
 
     def add(self, caller: Caller, socket: StreamSocket) -> None:
-        """One more receiver, now or in the middle: it gets the text from its start, in one form."""
+        """One more receiver, now or in the middle: it gets the text from its start, in one form.
+
+        To who has got it up to an earlier end as plain events these go on; a ``$stream`` has ended and begins anew.
+        """
         sid, alias = caller.sid, self._settings.value.alias_events
         if sid in self._plain or sid in self._polled or sid in self._streams:
             return
@@ -134,17 +137,19 @@ class Receivers:
 
     def _catch_up(self, sid: str, *, alias: bool) -> None:
         """A plain receiver from now on; what it missed comes as one event under the index of the last chunk."""
-        size = self._form.size
-        self._admit(sid, [size] if size > self._form.start else [], alias=alias)
+        size, had = self._form.size, self._form.had.get(sid)
+        self._admit(sid, [size] if size > (0 if had is None else had.size) else [], alias=alias)
 
     def _admit(self, sid: str, ends: Sequence[int], *, alias: bool) -> None:
         """A plain receiver. The text so far comes in pieces up to these ``ends``, the last one being the last chunk."""
-        if self._outbox.transport(sid) == "polling":
-            reader = self._polled[sid] = PolledReader(self._form, self._outbox, sid, ends, alias=alias)
+        had = self._form.had.get(sid)
+        counts_apart = had is not None and had.chunks != self._form.chunks - len(ends)
+        if counts_apart or self._outbox.transport(sid) == "polling":
+            reader = self._polled[sid] = PolledReader(self._form, self._outbox, sid, ends, alias=alias, had=had)
             if not self._form.over:
                 self._form.output.add(reader)
         else:
-            self._plain.add(sid, ends, alias=alias)
+            self._plain.add(sid, ends, alias=alias, start=0 if had is None else had.size)
 
     # ---------------------------------------------------------------------------------------------------- probing
 

@@ -290,8 +290,7 @@ class UpstreamService(SessionListener):
         if verdict.again:
             self._requests.resumed(output.request, extension.identity)
         answer = extension.answers.get(output) or self._new_answer(extension, output)
-        if not verdict.unheard:
-            answer.output.go_on()
+        if not verdict.unheard and (answer.goes_on() or answer.form is None):
             self._show(answer, verdict.stream_id)
         self._requests.heard_from(output.request, extension.identity)
 
@@ -304,13 +303,12 @@ class UpstreamService(SessionListener):
             client_id=self._sessions.named(answer.identity).client_id,
             identity=answer.identity,
         )
-        self._downstream.show(answer.output, answer.request.room_id, about)
+        answer.form = self._downstream.show(answer.output, answer.request.room_id, about, answer.form)
 
     def _finished(self, extension: _Extension, verdict: Finished) -> None:
         answer = extension.answers[verdict.output]
         if verdict.rest:
             answer.output.push(verdict.rest)
-        answer.output.end()
         answer.is_over()
         self._over(answer)
         if not verdict.output.failed:
@@ -322,12 +320,11 @@ class UpstreamService(SessionListener):
         if verdict.text:
             answer.output.push(verdict.text)
         if verdict.first:
-            answer.output.end(str(verdict.reason))
             answer.is_over()
         self._requests.failed_by(answer.request, answer.identity, verdict.reason)
         self._over(answer)
-        if verdict.first and answer.whole:
-            self._answers.failed(answer)
+        if verdict.first:
+            self._answers.failed(answer, str(verdict.reason))
 
     def _answered(self, extension: _Extension, verdict: Answered) -> None:
         if verdict.repeated:
@@ -336,7 +333,6 @@ class UpstreamService(SessionListener):
         answer = self._new_answer(extension, verdict.output)
         if verdict.text:
             answer.output.push(verdict.text)
-        answer.output.end()
         answer.is_over()
         self._over(answer)
         self._answers.answered(answer)
