@@ -253,6 +253,9 @@ class IRoomListener(Interface):
     def mode_changed(room: Room, by: str) -> None:
         """The room has another request mode."""
 
+    def access_changed(room: Room, by: str) -> None:
+        """The room is open now, or for invited ones (A41)."""
+
 
 class IMessageListener(Interface):
     """Told synchronously what is said. Never raises."""

@@ -19,6 +19,7 @@ def test_whom_rooms_tell() -> None:
         "Residents",
         "RoomRetention",
         "Mutes",
+        "Bars",
         "RoomNotices",
         "AssignmentService",
         "RequestService",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 
 from newage.dialect import Body, Event, clients, rooms
-from newage.domain.membership import Member
-from newage.domain.model import ConnectionPolicy, RequestMode, Role, Room, Session, Term
+from newage.domain.membership import Member, Roster
+from newage.domain.model import PERMANENT, Bar, ConnectionPolicy, RequestMode, Role, Room, Session, Term
 
 BOB = Session(client_id="bob", identity="bob-1")
 LOUNGE = Room(
@@ -79,6 +81,7 @@ def test_rooms_are_listed_with_their_details() -> None:
         "managers": ["bob-1"],
         "memberCount": 3,
         "mode": "Separate",
+        "access": "open",
         "createdAt": "1970-01-01T00:00:01.500Z",
         "kind": "group",
     }
@@ -87,9 +90,20 @@ def test_rooms_are_listed_with_their_details() -> None:
 
 def test_members_are_clients_and_more() -> None:
     member = Member(session=BOB, role=Role.MANAGER, online=False, muted=True)
-    assert rooms.members_ack(LOUNGE, [member]) == {
+    known = {
         "roomId": "id",
         "clients": [{**clients.info(BOB), "role": "manager", "online": False, "muted": True}],
+    }
+    assert rooms.members_ack(Roster(room=LOUNGE, members=(member,))) == known
+    bars = {"gus": Bar(Term(1.5, 1), "gus-1", "ann", "noise"), "eve": Bar(Term(PERMANENT, inf), "eve", "ann")}
+    ever = {"barredUntil": "9999-12-31T23:59:59.999Z", "duration": "permanent"}
+    once = {"barredUntil": "1970-01-01T00:00:01.500Z", "duration": 1}
+    assert rooms.members_ack(Roster(room=LOUNGE, members=(member,), barred=bars)) == {
+        **known,
+        "barred": [
+            {"clientId": "gus", "identity": "gus-1", "barredBy": "ann", **once, "reason": "noise"},
+            {"clientId": "eve", "identity": "eve", "barredBy": "ann", **ever},
+        ],
     }
 
 

@@ -23,7 +23,7 @@ def refuse(*args: Any) -> None:
 
 def make(kit: Kit) -> Namespace:
     namespace = Namespace("/rooms", connect=refuse, disconnected=refuse)
-    events = AssignmentEvents(rooms=kit.rooms, assignments=kit.assignments)
+    events = AssignmentEvents(assignments=kit.assignments)
     namespace.add(events.room_query())
     namespace.add(events.handlers())
     return namespace
@@ -263,7 +263,7 @@ def test_the_assignments_of_one_room(
 
 def test_the_room_query_is_offered_on_llm_too(kit: Kit) -> None:
     llm = Namespace("/llm", connect=refuse, disconnected=refuse)
-    llm.add(AssignmentEvents(rooms=kit.rooms, assignments=kit.assignments).room_query())
+    llm.add(AssignmentEvents(assignments=kit.assignments).room_query())
     assert set(llm.handlers) == {"GET_ASSIGNMENTS_FOR_ROOM"}
 
 

@@ -64,7 +64,7 @@ def levels() -> list[bool]:
 def diagnostics(kit: Kit, tmp_path: Path, levels: list[bool]) -> Diagnostics:
     (tmp_path / "combined.log").write_text(LOG)
     reader = LogReader(tmp_path, InlineWorkers(), Live(LogReaderSettings()))
-    return Diagnostics(outbox=kit.outbox, status=lambda: STATUS, logs=reader, set_debug=levels.append)
+    return Diagnostics(outbox=kit.outbox, status=lambda actor: STATUS, logs=reader, set_debug=levels.append)
 
 
 @pytest.fixture

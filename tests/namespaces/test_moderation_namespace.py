@@ -20,6 +20,8 @@ EVENTS = (
     "REMOVE_CLIENT_FROM_ROOM",
     "SET_MEMBER_ROLE",
     "KICK_MEMBER",
+    "LIFT_BAR",
+    "SET_ROOM_ACCESS",
     "MUTE_MEMBER",
     "UNMUTE_MEMBER",
     "SET_ROOM_MESSAGE_REQUEST_MODE",
@@ -293,8 +295,88 @@ def test_only_four_roles_exist(kit: Kit, rooms: Namespace, people: dict[str, Han
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_a_kick_is_acked(kit: Kit, rooms: Namespace, people: dict[str, HandSocket], subject: dict[str, str]) -> None:
     ack = handled(rooms, people["man"], "KICK_MEMBER", {**subject, "roomName": "lounge", "reason": "noise"})
-    assert ack == {**OK, "roomName": "lounge"}
+    assert ack == {**OK, "roomName": "lounge", "barredUntil": "2023-11-14T22:18:20.000Z", "duration": 300}
     assert "gue" not in members(kit)
+    (bar,) = kit.rooms.require("lounge").barred.values()
+    assert (bar.identity, bar.by, bar.reason) == (me("gue"), me("man"), "noise")
+
+
+@pytest.mark.parametrize(
+    ("duration", "told"),
+    [
+        (0, {}),
+        ("0", {}),
+        (-1, {"barredUntil": "9999-12-31T23:59:59.999Z", "duration": "permanent"}),
+        ("permanent", {"barredUntil": "9999-12-31T23:59:59.999Z", "duration": "permanent"}),
+        (1e300, {"barredUntil": "9999-12-31T23:59:59.999Z", "duration": "permanent"}),
+        (60, {"barredUntil": "2023-11-14T22:14:20.000Z", "duration": 60}),
+        (None, {"barredUntil": "2023-11-14T22:18:20.000Z", "duration": 300}),
+    ],
+)
+def test_how_long_a_kick_lasts(
+    rooms: Namespace, people: dict[str, HandSocket], duration: object, told: dict[str, object]
+) -> None:
+    payload = {"identity": me("gue"), "roomName": "lounge", "duration": duration}
+    assert handled(rooms, people["man"], "KICK_MEMBER", payload) == {**OK, "roomName": "lounge", **told}
+
+
+@pytest.mark.parametrize("duration", [True, "soon", [], {}, "nan"])
+def test_a_slip_in_how_long_kicks_nobody(
+    kit: Kit, rooms: Namespace, people: dict[str, HandSocket], duration: object
+) -> None:
+    payload = {"identity": me("gue"), "roomName": "lounge", "duration": duration}
+    assert handled(rooms, people["man"], "KICK_MEMBER", payload)["message"] == "Invalid request data."
+    assert "gue" in members(kit)
+
+
+def test_a_bar_is_lifted(kit: Kit, rooms: Namespace, people: dict[str, HandSocket]) -> None:
+    kick = {"identity": me("gue"), "roomName": "lounge", "duration": -1}
+    handled(rooms, people["man"], "KICK_MEMBER", kick)
+    for lifted in (["client-gue"], []):
+        ack = handled(rooms, people["man"], "LIFT_BAR", {"roomName": "lounge", "identity": me("gue")})
+        assert ack == {**OK, "roomName": "lounge", "lifted": lifted}
+    assert dict(kit.rooms.require("lounge").barred) == {}
+
+
+@pytest.mark.parametrize(
+    ("payload", "words"),
+    [
+        ({"roomName": "lounge"}, "Invalid request data."),
+        ({"roomName": "lounge", "identity": []}, "Invalid request data."),
+        ({"identity": me("gue")}, "Invalid room name"),
+        ({"identity": me("gue"), "roomName": "nowhere"}, "Room not found"),
+    ],
+)
+def test_a_bar_that_cannot_be_lifted(
+    rooms: Namespace, people: dict[str, HandSocket], payload: dict[str, object], words: str
+) -> None:
+    assert handled(rooms, people["man"], "LIFT_BAR", payload)["message"] == words
+
+
+@pytest.mark.parametrize(
+    ("payload", "words"),
+    [
+        ({"roomName": "lounge"}, "Invalid access. It is one of: open, invited"),
+        ({"roomName": "lounge", "access": []}, "Invalid access. It is one of: open, invited"),
+        ({"access": "open"}, "Invalid room name"),
+        ({"access": "open", "roomName": "nowhere"}, "Room not found"),
+        ({"access": "invited", "roomName": me("mas")}, "Invalid operation"),
+    ],
+)
+def test_an_access_that_cannot_be_set(
+    rooms: Namespace, people: dict[str, HandSocket], payload: dict[str, object], words: str
+) -> None:
+    assert handled(rooms, people["mas"], "SET_ROOM_ACCESS", payload)["message"] == words
+
+
+def test_its_master_opens_and_closes_a_room(kit: Kit, rooms: Namespace, people: dict[str, HandSocket]) -> None:
+    payload = {"roomName": "lounge", "access": "invited"}
+    assert handled(rooms, people["man"], "SET_ROOM_ACCESS", payload)["message"] == "Unauthorized"
+    for _ in range(2):
+        assert handled(rooms, people["mas"], "SET_ROOM_ACCESS", payload) == {**OK, **payload}
+    told = {**payload, "roomId": kit.room_id("lounge"), "setter": me("mas")}
+    assert kit.outbox.bodies(people["gue"].sid, "ROOM_ACCESS_CHANGED") == [told]
+    assert handled(rooms, people["mas"], "SET_ROOM_ACCESS", {**payload, "access": "open"})["access"] == "open"
 
 
 @pytest.mark.parametrize(

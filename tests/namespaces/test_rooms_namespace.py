@@ -165,6 +165,7 @@ def test_rooms_are_listed_with_details(kit: Kit, rooms: Namespace, ann: HandSock
         "managers": ["bob"],
         "memberCount": 2,
         "mode": "Default",
+        "access": "open",
         "createdAt": "2023-11-14T22:13:20.000Z",
         "kind": "group",
     }

@@ -9,7 +9,7 @@ import pytest
 
 from hubkit import OPERATOR, Kit, failure_of, result_of
 from newage.domain.history import Change
-from newage.domain.model import Caller, ConnectionPolicy, Message, RequestMode, Role
+from newage.domain.model import Access, Caller, ConnectionPolicy, Message, RequestMode, Role
 from newage.errors import NewAgeError, NotAuthorised
 from newage.services.history.editing import EditingService
 from newage.services.history.missed import MissedService
@@ -38,6 +38,8 @@ REFUSED: dict[str, Act] = {
     "RoomService.remove": lambda kit, who: kit.room_service.remove(who, "lounge", "gue"),
     "ModerationService.set_role": lambda kit, who: kit.moderation.set_role(who, "lounge", "gue", Role.MANAGER),
     "ModerationService.kick": lambda kit, who: kit.moderation.kick(who, "lounge", "gue"),
+    "ModerationService.lift_bar": lambda kit, who: kit.moderation.lift_bar(who, "lounge", "gue"),
+    "ModerationService.set_access": lambda kit, who: kit.moderation.set_access(who, "lounge", Access.INVITED),
     "ModerationService.mute": lambda kit, who: kit.moderation.mute(who, "lounge", "gue", 5),
     "ModerationService.unmute": lambda kit, who: kit.moderation.unmute(who, "lounge", "gue"),
     "ModerationService.set_mode": lambda kit, who: kit.moderation.set_mode(who, "lounge", RequestMode.IMMEDIATE),
@@ -60,6 +62,10 @@ REFUSED: dict[str, Act] = {
 LOOKS = {  # anybody may, or it sees for itself what the actor may see
     "AssignmentService.taking_part",  # tests/services/rooms/test_assignments.py
     "AssignmentService.visible_to",
+    "AssignmentService.client_rooms",
+    "AssignmentService.served",
+    "AssignmentService.serving",
+    "RoomService.members",  # tests/services/rooms/test_private_rooms.py
     "RequestService.submit",  # tests/services/requests
 }
 SERVICES = (

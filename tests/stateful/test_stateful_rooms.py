@@ -38,6 +38,7 @@ def refuse(*args: Any) -> None:
 class ModelRoom:
     members: dict[str, str]  # identity -> role, in order of joining
     muted: dict[str, float] = field(factory=dict)  # identity -> end
+    barred: dict[str, float] = field(factory=dict)  # the same
 
     @property
     def master(self) -> str | None:
@@ -162,6 +163,9 @@ class RoomsAndRoles(RuleBasedStateMachine):
             assert outcome == ("error", "Room not found")
         elif self.role(name, actor) is not None:
             assert outcome[0] == "warning"
+        elif actor in self.model[name].barred:
+            assert outcome[0] == "error"
+            assert outcome[1].startswith("Failed to join room: you were kicked")
         else:
             assert outcome[0] == "ok"
             self.enter(name, actor, "guest")
@@ -169,6 +173,7 @@ class RoomsAndRoles(RuleBasedStateMachine):
     def enter(self, name: str, who: str, role: str) -> None:
         room = self.model[name]
         room.members[who] = role
+        room.barred.pop(who, None)
         self.emptied.pop(name, None)
         self.fill_throne(room)
 
@@ -203,13 +208,18 @@ class RoomsAndRoles(RuleBasedStateMachine):
             assert outcome == failed
         elif not self.is_staff(name, actor) and whom != actor:
             assert outcome == ("error", "Unauthorized")
-        elif not known or self.role(name, whom) is not None or (high and not crowned):
+        elif not known or (high and not crowned):
+            assert outcome == failed
+        elif whom in self.model[name].barred and not self.is_staff(name, actor):
+            assert outcome[1].startswith("Failed to join room: you were kicked")
+        elif self.role(name, whom) is not None:
             assert outcome == failed
         else:
             assert outcome[0] == "ok"
             given = role if self.is_staff(name, actor) else "guest"
             if given == "master":
-                self.model[name].members[whom] = given = "manager"
+                self.model[name].members[whom] = "manager"
+                self.model[name].barred.pop(whom, None)
                 self.crown(name, whom)
             else:
                 self.enter(name, whom, given)
@@ -233,10 +243,10 @@ class RoomsAndRoles(RuleBasedStateMachine):
             self.take_out(name, whom)
 
     @precondition(lambda self: self.online)
-    @rule(data=st.data(), name=names, whom=people)
-    def kick(self, data: st.DataObject, name: str, whom: str) -> None:
+    @rule(data=st.data(), name=names, whom=people, seconds=st.sampled_from((-1, 0, 5, 100)))
+    def kick(self, data: st.DataObject, name: str, whom: str, seconds: int) -> None:
         actor = self.somebody(data)
-        outcome = self.send(actor, "KICK_MEMBER", roomName=name, identity=whom)
+        outcome = self.send(actor, "KICK_MEMBER", roomName=name, identity=whom, duration=seconds)
         if self.role(name, whom) is None:
             assert outcome == ("error", "Failed to kick member")
         elif not self.commands(name, actor, whom):
@@ -246,6 +256,8 @@ class RoomsAndRoles(RuleBasedStateMachine):
         else:
             assert outcome[0] == "ok"
             self.take_out(name, whom)
+            if seconds:
+                self.model[name].barred[whom] = self.kit.clock.seconds() + seconds if seconds > 0 else FOREVER
 
     @precondition(lambda self: self.online)
     @rule(data=st.data(), name=names, whom=people, role=roles)
@@ -270,6 +282,19 @@ class RoomsAndRoles(RuleBasedStateMachine):
         demoted = whom if room.master == whom else None
         room.members[whom] = role
         self.fill_throne(room, but=demoted)
+
+    @precondition(lambda self: self.online)
+    @rule(data=st.data(), name=names, whom=people)
+    def lift(self, data: st.DataObject, name: str, whom: str) -> None:
+        actor = self.somebody(data)
+        outcome = self.send(actor, "LIFT_BAR", roomName=name, identity=whom)
+        if name not in self.model:
+            assert outcome == ("error", "Room not found")
+        elif not self.is_staff(name, actor):
+            assert outcome == ("error", "Unauthorized")
+        else:
+            assert outcome[0] == "ok"
+            self.model[name].barred.pop(whom, None)
 
     # ------------------------------------------------------------------------------------------------ mutes
 
@@ -322,6 +347,7 @@ class RoomsAndRoles(RuleBasedStateMachine):
             self.gone_at[gone] = now
         for room in self.model.values():
             room.muted = {who: until for who, until in room.muted.items() if until > now}
+            room.barred = {who: until for who, until in room.barred.items() if until > now}
         for name, since in list(self.emptied.items()):
             if now - since >= GRACE:
                 del self.model[name], self.emptied[name]
@@ -342,6 +368,9 @@ class RoomsAndRoles(RuleBasedStateMachine):
         assert members == {name: list(room.members.items()) for name, room in self.model.items()}
         assert {name: set(room.muted) for name, room in found.items()} == {
             name: set(room.muted) for name, room in self.model.items()
+        }
+        assert {name: set(room.barred) for name, room in found.items()} == {
+            name: set(room.barred) for name, room in self.model.items()
         }
 
     @invariant()

@@ -12,6 +12,8 @@ from zope.interface.verify import verifyObject
 from deferreds import value
 from newage.domain.model import (
     PERMANENT,
+    Access,
+    Bar,
     ConnectionPolicy,
     KeyRecord,
     Message,
@@ -171,6 +173,11 @@ class TestRooms:
                 members={"zoe": Role.MASTER, "ann": Role.GUEST, "bob": Role.SPECIAL, "kim": Role.MANAGER},
                 muted={"ann": Term(1e9 + 0.5, 60.25), "bob": Term(PERMANENT, math.inf), "gone": Term(2e9, 5.0)},
                 clients={"zoe": "z", "bob": "b", "gone": "g"},
+                barred={
+                    "cid": Bar(Term(1e9 + 0.5, 60.25), "cid-1", "zoe", "noise"),
+                    "eve": Bar(Term(PERMANENT, math.inf), "eve"),
+                },
+                access=Access.INVITED,
                 created_at=11.0,
             ),
             room("empty"),
@@ -182,9 +189,17 @@ class TestRooms:
         assert list(loaded[1].members) == ["zoe", "ann", "bob", "kim"]
 
     def test_saving_replaces_members_and_mutes_and_keeps_the_place(self, stores: Stores) -> None:
-        value(stores.rooms.save_room(room("one", members={"ann": Role.MASTER, "bob": Role.GUEST})))
+        bars = {"cid": Bar(Term(1.0, 2.0), "cid"), "eve": Bar(Term(1.0, 2.0), "eve")}
+        first = room("one", members={"ann": Role.MASTER, "bob": Role.GUEST}, barred=bars, access=Access.INVITED)
+        value(stores.rooms.save_room(first))
         value(stores.rooms.save_room(room("two")))
-        changed = room("one", mode=RequestMode.IMMEDIATE, members={"bob": Role.MASTER}, muted={"bob": Term(5.0, 4.0)})
+        changed = room(
+            "one",
+            mode=RequestMode.IMMEDIATE,
+            members={"bob": Role.MASTER},
+            muted={"bob": Term(5.0, 4.0)},
+            barred={"eve": Bar(Term(3.0, 4.0), "eve-2", "bob", "more")},
+        )
         value(stores.rooms.save_room(changed))
         assert value(stores.rooms.load_rooms()) == (changed, room("two"))
 

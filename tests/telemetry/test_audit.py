@@ -212,7 +212,7 @@ def test_debug_mode_is_a_fact(tmp_path: Path, logged: Logged) -> None:
     house = Gatehouse(tmp_path)
     switched: list[bool] = []
 
-    def nothing() -> HubStatus:
+    def nothing(actor: Caller) -> HubStatus:
         raise AssertionError("nobody asks")
 
     logs = LogReader(None, InlineWorkers(), Live(LogReaderSettings()))

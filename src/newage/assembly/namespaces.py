@@ -106,7 +106,7 @@ def _rooms(door: Door, talk: Talk) -> Namespace:
 
 
 def _assignment_events(talk: Talk) -> assignments.AssignmentEvents:
-    return assignments.AssignmentEvents(rooms=talk.rooms, assignments=talk.assignments)
+    return assignments.AssignmentEvents(assignments=talk.assignments)
 
 
 def _moderation_events(talk: Talk) -> moderation.ModerationEvents:

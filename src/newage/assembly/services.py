@@ -38,6 +38,7 @@ from newage.services.requests.slots import Pacer
 from newage.services.requests.thinking import ThinkingService
 from newage.services.rooms.activity import ActivityService
 from newage.services.rooms.assignments import AssignmentService
+from newage.services.rooms.bars import Bars
 from newage.services.rooms.default_mode import DefaultMode
 from newage.services.rooms.moderation import ModerationService
 from newage.services.rooms.mutes import Mutes
@@ -111,6 +112,7 @@ class Talk:
     places: Places
     default_mode: DefaultMode
     mutes: Mutes
+    bars: Bars
     moderation: ModerationService
     notices: RoomNotices
     assignments: AssignmentService
@@ -181,7 +183,10 @@ def make_talk(
         world=world, sessions=sessions, rooms=rooms, residents=residents, places=places, settings=live.rooms
     )
     mutes = Mutes(world, rooms)
-    moderation = ModerationService(world, rooms, mutes, default_mode)
+    bars = Bars(world, rooms)
+    moderation = ModerationService(
+        world=world, rooms=rooms, mutes=mutes, bars=bars, default_mode=default_mode, settings=live.rooms
+    )
     notices = RoomNotices(outbox, sessions, aliases=aliases)
     assignments = AssignmentService(
         world=world,
@@ -297,6 +302,7 @@ def make_talk(
         residents,
         retention,
         mutes,
+        bars,
         notices,
         assignments,
         requests,
@@ -318,6 +324,7 @@ def make_talk(
         places=places,
         default_mode=default_mode,
         mutes=mutes,
+        bars=bars,
         moderation=moderation,
         notices=notices,
         assignments=assignments,
@@ -352,6 +359,7 @@ async def load_talk(talk: Talk) -> None:
     await talk.missed.load()
     await talk.assignments.load()
     talk.mutes.load()
+    talk.bars.load()
 
 
 def close_talk(talk: Talk) -> None:
@@ -362,6 +370,7 @@ def close_talk(talk: Talk) -> None:
         talk.requests,
         talk.thinking,
         talk.mutes,
+        talk.bars,
         talk.activity,
         talk.snapshots,
         talk.pages,

@@ -10,6 +10,8 @@ from attrs import define, field
 
 from newage import __version__
 from newage.assembly.services import Talk
+from newage.domain.model import Caller
+from newage.domain.policy import may_see
 from newage.domain.status import HubStatus
 from newage.services.home.server_file import ServerFile
 from newage.services.sessions.sessions import SessionService
@@ -34,7 +36,8 @@ class Status:
     def __attrs_post_init__(self) -> None:
         self._wall, self._clock = self._world.wall(), self._world.clock.seconds()
 
-    def __call__(self) -> HubStatus:
+    def __call__(self, actor: Caller | None = None) -> HubStatus:
+        """:param actor: who asks over the wire; None is the operator, who sees all rooms."""
         talk = self._talk
         return HubStatus(
             port=self._port(),
@@ -45,7 +48,7 @@ class Status:
             version=__version__,
             clients=len(self._sessions.online_sessions()),
             extensions=talk.assignments.extensions(),
-            rooms=sum(1 for _ in talk.rooms.all()),
+            rooms=sum(1 for room in talk.rooms.all() if actor is None or may_see(actor, room)),
             live_requests=talk.requests.live_count,
             open_outputs=talk.streams.open_outputs,
             policy=talk.assignments.policy,

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from newage.dialect import Body, Event, clients
-from newage.domain.membership import Member
-from newage.domain.model import ConnectionPolicy, RequestMode, Role, Room, Session, Term
+from newage.domain.membership import Member, Roster
+from newage.domain.model import Access, Bar, ConnectionPolicy, RequestMode, Role, Room, Session, Term
 from newage.domain.times import iso
 
 NOTICES = ("/", "/rooms")
@@ -73,6 +73,10 @@ def mode_changed(room: Room, by: str) -> Event:
     return Event("ROOM_MODE_CHANGED", {**_named(room), "mode": room.mode.value, "setter": by}, EVERYWHERE)
 
 
+def access_changed(room: Room, by: str) -> Event:
+    return Event("ROOM_ACCESS_CHANGED", {**_named(room), "access": room.access.value, "setter": by}, EVERYWHERE)
+
+
 def muted(room: Room, who: Session, term: Term, by: str) -> Event:
     return Event("MEMBER_MUTED", {**_who(room, who), "mutedBy": by, **muted_ack(term)})
 
@@ -114,13 +118,22 @@ def _details(room: Room) -> Body:
         "managers": list(room.with_role(Role.MANAGER)),
         "memberCount": len(room.members),
         "mode": room.mode.value,
+        "access": room.access.value,
         "createdAt": iso(room.created_at),
         "kind": room.kind.value,
     }
 
 
-def members_ack(room: Room, members: Sequence[Member]) -> Body:
-    return {"roomId": room.id, "clients": [_member(member) for member in members]}
+def members_ack(roster: Roster) -> Body:
+    body: Body = {"roomId": roster.room.id, "clients": [_member(member) for member in roster.members]}
+    if roster.barred is not None:
+        body["barred"] = [_barred(client_id, bar) for client_id, bar in roster.barred.items()]
+    return body
+
+
+def _barred(client_id: str, bar: Bar) -> Body:
+    told = {"clientId": client_id, "identity": bar.identity, "barredBy": bar.by, **barred_ack(bar.term)}
+    return {**told, "reason": bar.reason} if bar.reason else told
 
 
 def _member(member: Member) -> Body:
@@ -156,6 +169,24 @@ def role_ack(name: str, role: Role) -> Body:
 def muted_ack(term: Term) -> Body:
     """How long a mute holds; in its notice, too."""
     return {"mutedUntil": iso(term.until), "duration": "permanent" if term.permanent else term.seconds}
+
+
+def kicked_ack(name: str, term: Term | None) -> Body:
+    return {"roomName": name, **({} if term is None else barred_ack(term))}
+
+
+def barred_ack(term: Term) -> Body:
+    """How long a bar holds."""
+    return {"barredUntil": iso(term.until), "duration": "permanent" if term.permanent else term.seconds}
+
+
+def lifted_ack(name: str, lifted: Sequence[str]) -> Body:
+    """Which clients are barred no more."""
+    return {"roomName": name, "lifted": list(lifted)}
+
+
+def access_ack(name: str, access: Access) -> Body:
+    return {"roomName": name, "access": access.value}
 
 
 def mode_ack(mode: RequestMode) -> Body:

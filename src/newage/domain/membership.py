@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from unicodedata import is_normalized
 
 from attrs import evolve, frozen
 
-from newage.domain.model import RESERVED_IDS, Role, Room, RoomKind, Session
+from newage.domain.model import RESERVED_IDS, Bar, Role, Room, RoomKind, Session
 from newage.domain.policy import successor
 
 
@@ -19,6 +19,15 @@ class Member:
     role: Role
     online: bool
     muted: bool
+
+
+@frozen(kw_only=True)
+class Roster:
+    """Who belongs to a room, as one of those who ask sees it."""
+
+    room: Room
+    members: tuple[Member, ...]
+    barred: Mapping[str, Bar] | None = None  # by clientId; None: not for this one to see
 
 
 def valid_room_name(name: str) -> bool:
@@ -49,10 +58,33 @@ def tidy(room: Room) -> Room:
     return evolve(room, clients={w: c for w, c in room.clients.items() if w in room.members or w in room.muted})
 
 
+def claimed(room: Room, identity: str, client_id: str) -> Room:
+    """The room that knows whose identity this is; what bars it, bars its client from now on (A16)."""
+    if identity not in room.clients and (identity in room.members or identity in room.muted):
+        room = evolve(room, clients={**room.clients, identity: client_id})
+    bar = room.barred.get(identity)
+    if bar is not None and bar.identity == identity and client_id not in room.barred:
+        others = {who: other for who, other in room.barred.items() if who != identity}
+        room = evolve(room, barred={**others, client_id: bar})
+    return room
+
+
 def with_member(room: Room, identity: str, role: Role, client_id: str | None) -> Room:
     """:param client_id: whose identity it is, where that is known."""
     clients = room.clients if client_id is None else {**room.clients, identity: client_id}
-    return evolve(room, members={**room.members, identity: role}, clients=clients)
+    barred = room.barred
+    if gone := room.bars_of(identity, client_id or room.clients.get(identity)):  # whoever adds somebody wants him there
+        barred = {who: bar for who, bar in barred.items() if who not in gone}
+    return evolve(room, members={**room.members, identity: role}, clients=clients, barred=barred)
+
+
+def others_of_client(room: Room, client_id: str, identity: str, spared: Callable[[str], bool]) -> tuple[str, ...]:
+    """The other members of that client, which a kick that lasts takes out with this one (A16).
+
+    :param spared: who stays: whom the kicker may not kick. So does whoever the room is named after.
+    """
+    same = (who for who in room.of_client(client_id) if who in room.members and who not in (identity, room.name))
+    return tuple(who for who in same if not spared(who))
 
 
 def with_master(room: Room, online: Callable[[str], bool]) -> Room:

@@ -143,6 +143,22 @@ class Term(NamedTuple):
         return self.seconds if self.permanent else min(max(0.0, self.until - wall), self.seconds)
 
 
+class Bar(NamedTuple):
+    """A kick that lasts: this client does not come back into that room by itself (A16)."""
+
+    term: Term
+    identity: str  # who was kicked
+    by: str = ""  # the identity that did it
+    reason: str = ""
+
+
+class Access(Enum):
+    """Whom a group room lets in, and who sees that there is one (A41)."""
+
+    OPEN = "open"
+    INVITED = "invited"  # whom staff or an administrator adds; nobody else hears of it
+
+
 class Agent(IntEnum):
     """What sends a peer's requests, as far as their headers show; the greater, the less it may do (contract B2)."""
 
@@ -246,7 +262,8 @@ class Room:
     """One room with its members in the order they joined (contract 4.1).
 
     ``id`` (UUIDv4) is what refers to it for longer than one turn: a room made again under its name is another room.
-    ``clients`` tells the clientId of members and muted ones, as far as it is known (A16).
+    ``clients`` tells the clientId of members and muted ones, as far as it is known; ``barred`` goes by clientId, and by
+    identity where that is not known (A16).
     ``said``: somebody has said something in it; what the hub notes by itself does not count (A42).
     ``heir``: of a group room without members, who was its master last and did not have to go.
     ``vacant_since``: when it lost its last member, in the hub's running time (``Residents.now``).
@@ -259,6 +276,8 @@ class Room:
     members: Mapping[str, Role] = field(factory=dict, converter=read_only)
     muted: Mapping[str, Term] = field(factory=dict, converter=read_only)  # who is in it is muted
     clients: Mapping[str, str] = field(factory=dict, converter=read_only)
+    barred: Mapping[str, Bar] = field(factory=dict, converter=read_only)
+    access: Access = Access.OPEN
     seq: int = 0  # of the last history mutation
     created_at: float = 0.0  # seconds since the epoch
     said: bool = False
@@ -286,6 +305,12 @@ class Room:
     def is_muted(self, identity: str, client_id: str | None = None) -> bool:
         """Does a mute hold for this one, see ``mutes_of``? Timers end mutes: nobody compares times (A29)."""
         return bool(self.muted) and bool(self.mutes_of(identity, client_id))
+
+    def bars_of(self, identity: str, client_id: str | None) -> tuple[str, ...]:
+        """What bars this one is named by in ``barred``; as with mutes, nobody compares times."""
+        if not self.barred:
+            return ()
+        return tuple(who for who in dict.fromkeys((client_id, identity)) if who is not None and who in self.barred)
 
     def role_of(self, identity: str, outsider: Role = Role.GUEST) -> Role:
         """:param outsider: what who is no member counts as."""

@@ -9,7 +9,7 @@ from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 
-from newage.domain.model import Agent, Caller, ConnectionPolicy, Kind, Peer, RequestMode, Role, Room, RoomKind
+from newage.domain.model import Access, Agent, Caller, ConnectionPolicy, Kind, Peer, RequestMode, Role, Room, RoomKind
 
 # ------------------------------------------------------------------------------------------------------ request modes
 
@@ -173,9 +173,19 @@ def may_delete_room(actor: Caller, room: Room) -> bool:
     return administers(actor) or room.master == actor.identity
 
 
+def may_set_access(actor: Caller, room: Room) -> bool:
+    """As deleting it."""
+    return may_delete_room(actor, room)
+
+
+def may_see(actor: Caller, room: Room) -> bool:
+    """That there is such a room: an invited one is as if it did not exist, but for members and administrators (A41)."""
+    return room.access is Access.OPEN or may_read(actor, room)
+
+
 def may_join(room: Room) -> bool:
-    """Only group rooms are open; into the others staff or an administrator adds (contract 3.5)."""
-    return room.kind is RoomKind.GROUP
+    """Only open group rooms; into the others staff or an administrator adds (contract 3.5, A41)."""
+    return room.kind is RoomKind.GROUP and room.access is Access.OPEN
 
 
 def may_enter(actor: Caller, room: Room) -> bool:

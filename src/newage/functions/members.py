@@ -127,8 +127,8 @@ class Member:
         if self.identity not in room.members:
             try:
                 await self.plugins.entering.join(self.caller, name)
-            except NotAuthorised as error:
-                raise RoomDenied(str(error)) from error
+            except (NotAuthorised, RoomMissing) as error:  # nobody enters it by himself, or hears of it
+                raise RoomDenied("Failed to join room") from error
             except AlreadyMember:  # it was asked for twice at once
                 pass
         return True

@@ -11,7 +11,6 @@ from newage.domain.model import Caller, ConnectionPolicy
 from newage.errors import InvalidRequest
 from newage.namespaces import wire
 from newage.services.rooms.assignments import AssignmentService
-from newage.services.rooms.registry import RoomRegistry
 from newage.telemetry.audit import Recorder
 
 MAX_EXTENSIONS = 256
@@ -47,7 +46,6 @@ def parse_assignment(payload: Any) -> Assignment:
 
 @frozen(kw_only=True)
 class AssignmentEvents:
-    rooms: RoomRegistry
     assignments: AssignmentService
 
     async def set_policy(self, caller: Caller, policy: ConnectionPolicy) -> Body:
@@ -66,14 +64,13 @@ class AssignmentEvents:
 
     def of_room(self, caller: Caller, ref: wire.RoomRef) -> Body:
         """An unknown room has none."""
-        name = self.rooms.meant(caller, ref.name)
-        return rooms.serving_ack(name, self.assignments.assigned(name))
+        return rooms.serving_ack(*self.assignments.serving(caller, ref.name))
 
     def extensions(self, caller: Caller, request: None) -> Body:
-        return rooms.extensions_ack(self.assignments.extension_sessions(), self.assignments.served())
+        return rooms.extensions_ack(self.assignments.extension_sessions(), self.assignments.served(caller))
 
     def client_rooms(self, caller: Caller, request: None) -> Body:
-        return rooms.client_rooms_ack(self.assignments.client_rooms())
+        return rooms.client_rooms_ack(self.assignments.client_rooms(caller))
 
     def room_query(self) -> wire.Handlers:
         """On ``/llm`` too, where clients ask before they send (contract 3.3)."""

@@ -9,7 +9,8 @@ from typing import Any
 from attrs import frozen
 
 from newage.dialect import Body, rooms
-from newage.domain.model import Caller, RequestMode, Role
+from newage.domain.model import Access, Caller, RequestMode, Role
+from newage.domain.text import well_formed
 from newage.errors import InvalidRequest, RoomDenied
 from newage.namespaces import wire
 from newage.services.rooms.moderation import ModerationService
@@ -17,6 +18,7 @@ from newage.services.rooms.rooms import RoomService
 from newage.telemetry.audit import Recorder
 
 SUBJECT = ("targetIdentity", "identity", "targetClientId", "clientId")
+MAX_REASON_CHARS = 500
 MODES = tuple(mode.value for mode in RequestMode)
 
 
@@ -41,6 +43,56 @@ def parse_subject(words: str) -> Callable[[Any], Subject]:
         return Subject(room, who, duration=_duration(wire.first(body, "duration", "durationSeconds")))
 
     return parse
+
+
+@frozen
+class Kick:
+    """``duration``: seconds, None as the hub has it, 0 none, less until it is lifted."""
+
+    room: str
+    who: str
+    duration: float | None
+    reason: str
+
+
+def parse_kick(payload: Any) -> Kick:
+    subject = parse_subject("Failed to kick member")(payload)
+    body = wire.members(payload)
+    given = wire.first(body, "duration", "durationSeconds")
+    duration = None if given is None else -1.0 if given == "permanent" else subject.duration
+    reason = wire.text(body.get("reason"), MAX_REASON_CHARS)
+    return Kick(subject.room, subject.who or "", duration, well_formed(reason))
+
+
+@frozen
+class Barred:
+    room: str
+    who: str
+
+
+def parse_barred(payload: Any) -> Barred:
+    """Whoever was kicked: an identity or a clientId."""
+    body = wire.members(payload)
+    room, who = wire.room_name(body), wire.identifier(wire.first(body, *SUBJECT))
+    if room is None:
+        raise InvalidRequest("Invalid room name")
+    if who is None:
+        raise InvalidRequest(wire.INVALID)
+    return Barred(room, who)
+
+
+@frozen
+class RoomAccess:
+    room: str
+    access: Access
+
+
+def parse_room_access(payload: Any) -> RoomAccess:
+    body = wire.members(payload)
+    room = wire.room_name(body)
+    if room is None:
+        raise InvalidRequest("Invalid room name")
+    return RoomAccess(room, wire.access(body.get("access")))
 
 
 def _duration(value: Any) -> float:
@@ -134,9 +186,16 @@ class ModerationEvents:
         await self.moderation.set_role(caller, request.room, request.who or "", request.role)
         return rooms.role_ack(request.room, request.role)
 
-    async def kick(self, caller: Caller, request: Subject) -> Body:
-        await self.moderation.kick(caller, request.room, request.who or "")
-        return rooms.room_ack(request.room)
+    async def kick(self, caller: Caller, request: Kick) -> Body:
+        term = await self.moderation.kick(caller, request.room, request.who, request.duration, request.reason)
+        return rooms.kicked_ack(request.room, term)
+
+    async def lift_bar(self, caller: Caller, request: Barred) -> Body:
+        return rooms.lifted_ack(request.room, await self.moderation.lift_bar(caller, request.room, request.who))
+
+    async def room_access(self, caller: Caller, request: RoomAccess) -> Body:
+        await self.moderation.set_access(caller, request.room, request.access)
+        return rooms.access_ack(request.room, request.access)
 
     async def mute(self, caller: Caller, request: Subject) -> Body:
         term = await self.moderation.mute(caller, request.room, request.who or "", request.duration)
@@ -168,13 +227,17 @@ class ModerationEvents:
         added = _noted("add", "MEMBER_JOINED", role="role")
         removed = _noted("remove", "MEMBER_LEFT")
         changed = _noted("role", "MEMBER_ROLE_CHANGED", role="role")
-        kicked = _noted("kick", "MEMBER_KICKED")
+        kicked = _noted("kick", "MEMBER_KICKED", seconds="duration")
+        lifted = _noted("unbar", "MEMBER_BAR_LIFTED")
+        access = Recorder("room.access", "ROOM_ACCESS_CHANGED", "ROOM_ERROR", room="room", access="access")
         modes = Recorder("mode.set", "MESSAGE_REQUEST_MODE_SET", "ROOM_ERROR", room="room", mode="mode")
         return {
             "ADD_CLIENT_TO_ROOM": wire.answer(parse_add, self.add, audit=added),
             "REMOVE_CLIENT_FROM_ROOM": wire.answer(parse_maybe_self, self.remove, audit=removed),
             "SET_MEMBER_ROLE": wire.answer(parse_role, self.set_role, audit=changed),
-            "KICK_MEMBER": wire.answer(parse_subject("Failed to kick member"), self.kick, audit=kicked),
+            "KICK_MEMBER": wire.answer(parse_kick, self.kick, audit=kicked),
+            "LIFT_BAR": wire.answer(parse_barred, self.lift_bar, audit=lifted),
+            "SET_ROOM_ACCESS": wire.answer(parse_room_access, self.room_access, audit=access),
             "SET_ROOM_MESSAGE_REQUEST_MODE": wire.answer(parse_room_mode, self.room_mode, audit=modes),
             "SET_MESSAGE_REQUEST_MODE": wire.answer(parse_mode, self.mode, audit=modes),
         }

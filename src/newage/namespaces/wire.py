@@ -15,7 +15,7 @@ from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
 from newage.dialect import Body, Event, acks
-from newage.domain.model import Caller
+from newage.domain.model import Access, Caller
 from newage.domain.text import well_formed
 from newage.errors import BadParameter, InvalidRequest, NewAgeError, NotAuthorised
 from newage.gateway.socketio.dispatch import Handler
@@ -229,6 +229,16 @@ def room_name(payload: Any) -> str | None:
     if isinstance(payload, str):
         return identifier(payload)
     return identifier(first(members(payload), *ROOM))
+
+
+def access(value: Any) -> Access:
+    """Whom a group room is for.
+
+    :raises InvalidRequest: it is neither.
+    """
+    if value == Access.OPEN.value or value == Access.INVITED.value:
+        return Access(value)
+    raise InvalidRequest("Invalid access. It is one of: open, invited")
 
 
 def text(value: Any, limit: int) -> str:

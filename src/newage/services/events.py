@@ -76,6 +76,9 @@ class RoomListener:
     def mode_changed(self, room: Room, by: str) -> None:
         pass
 
+    def access_changed(self, room: Room, by: str) -> None:
+        pass
+
 
 @implementer(ISessionListener)
 class SessionEvents:
@@ -203,3 +206,7 @@ class RoomEvents:
     def mode_changed(self, room: Room, by: str) -> None:
         for listener in self._listeners:
             listener.mode_changed(room, by)
+
+    def access_changed(self, room: Room, by: str) -> None:
+        for listener in self._listeners:
+            listener.access_changed(room, by)

@@ -42,15 +42,15 @@ SAVE_STATE: Final = (
 # ------------------------------------------------------------------------------------------------------------- rooms
 
 LOAD_ROOMS: Final = """
-    SELECT id, name, uuid, kind, mode, seq, created_at, said, heir, vacant_since FROM room ORDER BY id
+    SELECT id, name, uuid, kind, mode, access, seq, created_at, said, heir, vacant_since FROM room ORDER BY id
 """
 LOAD_MEMBERS: Final = "SELECT room_id, identity, role, client_id FROM member ORDER BY room_id, position"
 LOAD_MUTES: Final = "SELECT room_id, identity, until, seconds, client_id FROM mute ORDER BY room_id, identity"
 DELETE_NAMESAKES: Final = "DELETE FROM room WHERE name = ? AND uuid <> ?"
 SAVE_ROOM: Final = """
-    INSERT INTO room (name, uuid, kind, mode, seq, created_at, said, heir, vacant_since)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (uuid) DO UPDATE SET kind = excluded.kind, mode = excluded.mode,
+    INSERT INTO room (name, uuid, kind, mode, access, seq, created_at, said, heir, vacant_since)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (uuid) DO UPDATE SET kind = excluded.kind, mode = excluded.mode, access = excluded.access,
         seq = max(seq, excluded.seq), created_at = excluded.created_at, said = max(said, excluded.said),
         heir = excluded.heir, vacant_since = excluded.vacant_since
     RETURNING id
@@ -59,6 +59,13 @@ CLEAR_MEMBERS: Final = "DELETE FROM member WHERE room_id = ?"
 ADD_MEMBER: Final = "INSERT INTO member (room_id, position, identity, role, client_id) VALUES (?, ?, ?, ?, ?)"
 CLEAR_MUTES: Final = "DELETE FROM mute WHERE room_id = ?"
 ADD_MUTE: Final = "INSERT INTO mute (room_id, identity, until, seconds, client_id) VALUES (?, ?, ?, ?, ?)"
+LOAD_BARS: Final = (
+    'SELECT room_id, client_id, until, seconds, identity, "by", reason FROM bar ORDER BY room_id, client_id'
+)
+CLEAR_BARS: Final = "DELETE FROM bar WHERE room_id = ?"
+ADD_BAR: Final = """
+    INSERT INTO bar (room_id, client_id, until, seconds, identity, "by", reason) VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
 DELETE_ROOM: Final = "DELETE FROM room WHERE uuid = ?"
 ROOM_ID: Final = "SELECT id FROM room WHERE uuid = ?"
 RAISE_SEQ: Final = "UPDATE room SET seq = max(seq, ?) WHERE id = ?"

@@ -12,7 +12,7 @@ from attrs import define, frozen
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from newage.domain.model import KeyRecord, Message, RequestMode, Role, Room, RoomKind, Term
+from newage.domain.model import Access, Bar, KeyRecord, Message, RequestMode, Role, Room, RoomKind, Term
 from newage.domain.resident import Resident
 from newage.errors import BadParameter, NotFound, RoomMissing
 from newage.ports import IKeyStore, IMarkStore, IMessageStore, IResidentStore, IRoomStore, IStateStore
@@ -255,7 +255,8 @@ def _load_rooms(connection: sqlite3.Connection) -> tuple[Room, ...]:
     members: dict[int, dict[str, Role]] = {}
     mutes: dict[int, dict[str, Term]] = {}
     clients: dict[int, dict[str, str]] = {}
-    connection.execute("BEGIN")  # one snapshot for the three
+    bars: dict[int, dict[str, Bar]] = {}
+    connection.execute("BEGIN")  # one snapshot for the four
     try:
         rooms = connection.execute(sql.LOAD_ROOMS).fetchall()
         for room_id, identity, role, client_id in connection.execute(sql.LOAD_MEMBERS):
@@ -266,6 +267,8 @@ def _load_rooms(connection: sqlite3.Connection) -> tuple[Room, ...]:
             mutes.setdefault(room_id, {})[identity] = Term(until, seconds)
             if client_id is not None:
                 clients.setdefault(room_id, {})[identity] = client_id
+        for room_id, client_id, until, seconds, *told in connection.execute(sql.LOAD_BARS):
+            bars.setdefault(room_id, {})[client_id] = Bar(Term(until, seconds), *told)
     finally:
         connection.execute("COMMIT")
     return tuple(
@@ -277,20 +280,23 @@ def _load_rooms(connection: sqlite3.Connection) -> tuple[Room, ...]:
             members=members.get(room_id, {}),
             muted=mutes.get(room_id, {}),
             clients=clients.get(room_id, {}),
+            barred=bars.get(room_id, {}),
+            access=Access(access),
             seq=seq,
             created_at=created_at,
             said=bool(said),
             heir=heir,
             vacant_since=vacant_since,
         )
-        for room_id, name, uuid, kind, mode, seq, created_at, said, heir, vacant_since in rooms
+        for room_id, name, uuid, kind, mode, access, seq, created_at, said, heir, vacant_since in rooms
     )
 
 
 def _save_room(connection: sqlite3.Connection, room: Room) -> None:
     connection.execute(sql.DELETE_NAMESAKES, (room.name, room.id))  # one of before that could not be deleted
     lasting = (room.said, room.heir, room.vacant_since)
-    values = (room.name, room.id, room.kind.value, room.mode.value, room.seq, room.created_at, *lasting)
+    kind = (room.kind.value, room.mode.value, room.access.value)
+    values = (room.name, room.id, *kind, room.seq, room.created_at, *lasting)
     ((room_id,),) = connection.execute(sql.SAVE_ROOM, values).fetchall()
     connection.execute(sql.CLEAR_MEMBERS, (room_id,))
     connection.executemany(
@@ -303,6 +309,10 @@ def _save_room(connection: sqlite3.Connection, room: Room) -> None:
     connection.execute(sql.CLEAR_MUTES, (room_id,))
     connection.executemany(
         sql.ADD_MUTE, [(room_id, who, *term, room.clients.get(who)) for who, term in room.muted.items()]
+    )
+    connection.execute(sql.CLEAR_BARS, (room_id,))
+    connection.executemany(
+        sql.ADD_BAR, [(room_id, client_id, *bar.term, *bar[1:]) for client_id, bar in room.barred.items()]
     )
 
 

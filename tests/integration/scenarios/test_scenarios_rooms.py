@@ -184,6 +184,46 @@ def test_scenario_35_kick(hub: Hub) -> None:
     assert target.me not in owner.roles(room)
 
 
+def test_a_private_room_a_kick_that_lasts_and_who_comes_back(hub: Hub) -> None:
+    """Bars (A16), rejoining (A26) and invited rooms (A41) together, as real clients see them."""
+    owner, member, stranger = boss(hub), person(hub, "member"), person(hub, "stranger")
+    target = person(hub, "target", suffix="-tab")
+    twin = Person(hub, {**target.auth, "identity": target.client_id})
+    room = room_of(owner, member, target)
+    assert owner.does("SET_ROOM_ACCESS", {"roomName": room, "access": "invited"})["access"] == "invited"
+    changed = {**owner.named(room), "access": "invited", "setter": owner.me}
+    assert member.llm.payload("ROOM_ACCESS_CHANGED", lambda body: body["roomName"] == room) == changed
+    assert room in member.does("GET_ROOMS", None)["rooms"]
+    for nobody in (stranger, twin):
+        assert room not in nobody.does("GET_ROOMS", None)["rooms"]
+        assert nobody.fails("JOIN_ROOM", room) == nobody.fails("GET_CLIENTS_IN_ROOM", room) == "Room not found"
+    member.leave()
+    went = owner.rooms.payload("MEMBER_LEFT", about(member.me, room))
+    assert went["reason"] == "disconnect"
+    member.enter()
+    back = owner.rooms.payload("MEMBER_JOINED", lambda body: about(member.me, room)(body) and "rejoin" in body)
+    assert back == {
+        **owner.named(room),
+        "clientId": member.client_id,
+        "identity": member.me,
+        "role": "guest",
+        "rejoin": True,
+    }
+    kicked = owner.does("KICK_MEMBER", {"identity": target.me, "roomName": room, "duration": -1, "reason": "noise"})
+    assert kicked["duration"] == "permanent"
+    assert target.fails("JOIN_ROOM", room) == "Room not found", "it is nobody's to know of any more"
+    owner.does("SET_ROOM_ACCESS", {"roomName": room, "access": "open"})
+    for somebody in (target, twin):
+        refused = somebody.rooms.call("JOIN_ROOM", room)
+        assert refused["message"] == "Failed to join room: you were kicked, until that is lifted."
+        assert refused["barredUntil"] == FOREVER
+    (bar,) = owner.does("GET_CLIENTS_IN_ROOM", room)["barred"]
+    assert (bar["clientId"], bar["identity"], bar["reason"]) == (target.client_id, target.me, "noise")
+    assert "barred" not in member.does("GET_CLIENTS_IN_ROOM", room)
+    assert owner.does("LIFT_BAR", {"roomName": room, "identity": target.me})["lifted"] == [target.client_id]
+    assert twin.does("JOIN_ROOM", room)["role"] == "guest"
+
+
 def test_scenario_35_who_may_kick_whom(hub: Hub) -> None:
     owner, manager, second, guest, outsider = boss(hub), *(person(hub) for _ in range(4))
     room = room_of(owner, manager, second, guest, roles={manager.me: "manager", second.me: "manager"})

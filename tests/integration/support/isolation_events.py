@@ -159,6 +159,15 @@ def room_events() -> list[Event]:
         ),
         Event("/rooms", "SET_MEMBER_ROLE", does, role, (*who_where, "role"), allowed=staff),
         Event("/rooms", "KICK_MEMBER", does, about("guest", reason="x"), who_where, loose=("reason",), allowed=staff),
+        Event("/rooms", "LIFT_BAR", does, about("guest", "identity"), ("roomName", "identity"), allowed=staff),
+        Event(
+            "/rooms",
+            "SET_ROOM_ACCESS",
+            does,
+            body(roomName=ROOM, access="open"),
+            ("roomName", "access"),
+            allowed=ADMIN | {"master"},
+        ),
         Event(
             "/rooms",
             "SET_ROOM_MESSAGE_REQUEST_MODE",

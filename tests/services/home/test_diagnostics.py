@@ -28,7 +28,7 @@ def levels() -> list[bool]:
 def diagnostics(kit: Kit, tmp_path: Path, levels: list[bool]) -> Diagnostics:
     (tmp_path / "combined.log").write_text("2026-01-02 03:04:05 [info] [llm-server]: one\n")
     logs = LogReader(tmp_path, InlineWorkers(), Live(LogReaderSettings()))
-    return Diagnostics(outbox=kit.outbox, status=lambda: STATUS, logs=logs, set_debug=levels.append)
+    return Diagnostics(outbox=kit.outbox, status=lambda actor: STATUS, logs=logs, set_debug=levels.append)
 
 
 def test_staff_sees_and_switches(diagnostics: Diagnostics, levels: list[bool]) -> None:

@@ -39,24 +39,24 @@ def test_client_rooms_are_personal_rooms_of_clients_in_order_of_registration(kit
     kit.extension("SillyTavern-1")
     kit.connect("monitor", client_type="monitor")
     kit.connect("web1")
-    assert kit.assignments.client_rooms() == ("web2", "web1")
+    assert kit.assignments.client_rooms(OPERATOR) == ("web2", "web1")
     assert kit.assignments.extensions() == ("SillyTavern-1",)
 
 
 def test_group_rooms_count_while_a_client_is_there(kit: Kit) -> None:
     kit.connect("monitor", client_type="monitor")
     kit.group("lounge", "monitor")
-    assert kit.assignments.client_rooms() == ()
+    assert kit.assignments.client_rooms(OPERATOR) == ()
     kit.connect("web1")
     result_of(kit.rooms.add("lounge", "web1"))
-    assert kit.assignments.client_rooms() == ("web1", "lounge")
+    assert kit.assignments.client_rooms(OPERATOR) == ("web1", "lounge")
     kit.disconnect_all("web1")
     kit.clock.advance(2)
-    assert kit.assignments.client_rooms() == ()
+    assert kit.assignments.client_rooms(OPERATOR) == ()
     kit.connect("web1")
-    assert set(kit.assignments.client_rooms()) == {"web1", "lounge"}
+    assert set(kit.assignments.client_rooms(OPERATOR)) == {"web1", "lounge"}
     result_of(kit.rooms.remove("lounge", "web1", "leave"))
-    assert kit.assignments.client_rooms() == ("web1",)
+    assert kit.assignments.client_rooms(OPERATOR) == ("web1",)
     result_of(kit.rooms.delete("lounge"))
     assert kit.assignments.assigned("lounge") == ()
 
@@ -132,7 +132,7 @@ def test_free_shares_no_list(kit: Kit, crowd: dict[str, str]) -> None:
     kit.extension("Z")
     kit.settle()
     assert assigned(kit) == {"a": "XYZ", "b": "XYZ", "c": "XYZ"}
-    assert kit.assignments.served()["Z"] == ("a", "b", "c")
+    assert kit.assignments.served(OPERATOR)["Z"] == ("a", "b", "c")
 
 
 # -------------------------------------------------------------------------------------------------------------- manual
@@ -343,9 +343,9 @@ def test_a_master_who_inherits_changes_no_list(kit: Kit) -> None:
 def test_a_session_that_turns_out_to_be_an_extension_is_no_client_room(kit: Kit) -> None:
     """The reference extension logs in with another clientType before it comes as an extension."""
     kit.connect("SillyTavern-1", namespace="/auth", client_type="extension_loginSocket")
-    assert kit.assignments.client_rooms() == ("SillyTavern-1",)
+    assert kit.assignments.client_rooms(OPERATOR) == ("SillyTavern-1",)
     kit.extension("SillyTavern-1")
-    assert kit.assignments.client_rooms() == ()
+    assert kit.assignments.client_rooms(OPERATOR) == ()
     assert kit.assignments.extensions() == ("SillyTavern-1",)
 
 

@@ -19,7 +19,7 @@ from newage.domain.policy import MUTED
 from newage.errors import NewAgeError, NotAuthorised, NotMember, RoomDenied, RoomMissing
 from newage.ports import IRoomListener, Said
 from newage.services.rooms.moderation import MODES_AT_ONCE
-from newage.services.rooms.mutes import LONGEST_TIMER, RETRY_SECONDS
+from newage.services.rooms.terms import LONGEST_TIMER, RETRY_SECONDS
 
 FOREVER = "9999-12-31T23:59:59.999Z"
 ROLES = {"mas": Role.MASTER, "man": Role.MANAGER, "mate": Role.MANAGER, "spe": Role.SPECIAL, "gue": Role.GUEST}
@@ -66,7 +66,7 @@ def set_role(kit: Kit, actor: str, target: str, new: Role, room: str = "lounge")
     return Deferred.fromCoroutine(kit.moderation.set_role(caller(kit, actor), room, target, new))
 
 
-def kick(kit: Kit, actor: str, target: str, room: str = "lounge") -> Deferred[None]:
+def kick(kit: Kit, actor: str, target: str, room: str = "lounge") -> Deferred[Term | None]:
     return Deferred.fromCoroutine(kit.moderation.kick(caller(kit, actor), room, target))
 
 

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from hubkit import Kit, failure_of, result_of
 from newage.domain.model import Role, Room, Term
 from newage.services.events import RoomListener
-from newage.services.rooms.mutes import LONGEST_TIMER
+from newage.services.rooms.terms import LONGEST_TIMER
 
 
 class Diary(RoomListener):

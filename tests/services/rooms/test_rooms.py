@@ -71,8 +71,9 @@ def test_members_are_shown_with_those_who_are_away(kit: Kit) -> None:
     kit.mute("lounge", "bob", 60)
     kit.disconnect_all("bob")
     kit.clock.advance(2)
-    room, (ann, bob) = kit.room_service.members("lounge")
-    assert room.name == "lounge"
+    roster = kit.room_service.members(OPERATOR, "lounge")
+    ann, bob = roster.members
+    assert roster.room.name == "lounge"
     assert (ann.session.identity, ann.role, ann.online, ann.muted) == ("ann", Role.MASTER, True, False)
     assert (bob.session.client_id, bob.role, bob.online, bob.muted) == ("bob", Role.SPECIAL, False, True)
 

@@ -42,7 +42,7 @@ class EditingService:
         :raises Unavailable: it is changed again and again meanwhile.
         """
         words = "Failed to edit message. It might not exist."
-        room = self._rooms.get(name)
+        room = self._rooms.seen(actor, name)
         if room is None:
             raise NotFound(words)
         if room.is_muted(actor.identity, actor.client_id):
@@ -70,7 +70,7 @@ class EditingService:
 
         :return: the message ids really deleted.
         """
-        room = self._rooms.get(name)
+        room = self._rooms.seen(actor, name)
         found: dict[str, Message] = {}
         if room is None:
             return ()
@@ -90,7 +90,7 @@ class EditingService:
 
     async def clear(self, actor: Caller, name: str, requests: bool, responses: bool) -> int:
         """:return: how many messages went. :raises NotAuthorised: neither staff nor administrator."""
-        room = self._rooms.get(name)
+        room = self._rooms.seen(actor, name)
         if room is None or not governs(actor, room):
             raise NotAuthorised("Permission denied to clear messages.")
         count = await self._history.clear(room, requests, responses)

@@ -63,7 +63,7 @@ class MissedService(SessionListener, RoomListener):
         :param since: a seq, a time as messages have it, or None for the moment this identity went offline.
         :raises NotMember: no member. :raises RoomMissing: no such room.
         """
-        room = self._rooms.get(name)
+        room = self._rooms.seen(caller, name)
         if room is None:
             raise RoomMissing(f"Could not retrieve context for room {name}.")
         if not may_read(caller, room):

@@ -59,7 +59,7 @@ class ContextPages(RoomListener):
 
         :raises RoomMissing: no such room. :raises NotMember: not the caller's to read.
         """
-        room = self._rooms.get(name)
+        room = self._rooms.seen(caller, name)
         if room is None:
             raise RoomMissing(f"Could not retrieve context for room {name}.")
         if not may_read(caller, room):

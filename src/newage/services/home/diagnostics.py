@@ -22,12 +22,12 @@ from newage.telemetry.audit import OK, emit, of_caller
 class Diagnostics:
     """``NotAuthorised`` is raised for whoever is no extension or administrator with sensitive rights.
 
-    :param status: the hub's state as it is now.
+    :param status: the hub's state as it is now, as far as the actor may see it.
     :param set_debug: raises or lowers the level of the logs.
     """
 
     _outbox: IOutbox
-    _status: Callable[[], HubStatus]
+    _status: Callable[[Caller], HubStatus]
     _logs: LogReader
     _set_debug: Callable[[bool], object]
     _debug_mode: bool = field(default=False)
@@ -57,7 +57,7 @@ class Diagnostics:
 
     def status(self, actor: Caller) -> HubStatus:
         self._check(actor)
-        return self._status()
+        return self._status(actor)
 
     async def read_log(self, actor: Caller, query: LogQuery) -> LogPage:
         """Raises as ``LogReader.read``."""

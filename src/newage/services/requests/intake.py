@@ -133,7 +133,7 @@ class RequestService(RoomListener):
         if self._stopping:
             raise Unavailable("The server is stopping.")
         name = ask.room if ask.room is not None and ask.room != caller.client_id else caller.identity
-        room = self._rooms.get(name)
+        room = self._rooms.seen(caller, name)
         if room is not None and room.is_muted(caller.identity, caller.client_id):
             raise NotAuthorised(MUTED)
         if room is None or not may_read(caller, room):

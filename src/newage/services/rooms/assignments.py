@@ -89,8 +89,14 @@ class AssignmentService(SessionListener, RoomListener):
         """Identities of the available extensions, earliest first."""
         return tuple(self._extensions)
 
-    def client_rooms(self) -> tuple[str, ...]:
-        return tuple(self._client_rooms)
+    def client_rooms(self, actor: Caller) -> tuple[str, ...]:
+        """Those that the actor may know of."""
+        return tuple(room for room in self._client_rooms if self._rooms.seen(actor, room) is not None)
+
+    def serving(self, actor: Caller, name: str | None) -> tuple[str, tuple[str, ...]]:
+        """The room that is meant, and who serves it, if the actor may know of it."""
+        room = self._rooms.meant(actor, name)
+        return room, self.assigned(room) if self._rooms.seen(actor, room) is not None else ()
 
     def assigned(self, room: str) -> tuple[str, ...]:
         """The extensions that serve a room; empty for what is no client room."""
@@ -125,11 +131,11 @@ class AssignmentService(SessionListener, RoomListener):
         """The available extensions by identity, earliest first."""
         return {identity: self._sessions.by_identity(identity) for identity in self._extensions}
 
-    def served(self) -> dict[str, tuple[str, ...]]:
-        """The rooms that each available extension serves."""
+    def served(self, actor: Caller) -> dict[str, tuple[str, ...]]:
+        """The rooms that each available extension serves, of those that the actor may know of."""
         found: dict[str, list[str]] = {identity: [] for identity in self._extensions}
         for room, extensions in self.all().items():
-            for identity in extensions:
+            for identity in extensions if self._rooms.seen(actor, room) is not None else ():
                 found[identity].append(room)
         return {identity: tuple(served) for identity, served in found.items()}
 

@@ -19,6 +19,10 @@ class RoomSettings:
     keyless_identities: int = limit(10_000, "identities of all client ids together that are not trusted")
     max_members_per_room: int = limit(500, "members of one room")
     joins_per_minute: int = limit(20, "rooms an identity may enter by itself in a minute; each leaves a message there")
+    kick_bar_seconds: int = limit(300, "how long who was kicked does not come back by himself", zero="he may at once")
+    max_bars_per_room: int = limit(
+        1000, "clients that are kept out of one room; beyond, a kick that would last is refused"
+    )
     member_retention_days: float = limit(
         400.0, "days of the hub's running time that who said something, was added or is trusted may be away"
     )

@@ -60,6 +60,9 @@ class RoomNotices(RoomListener):
     def mode_changed(self, room: Room, by: str) -> None:
         self._publish(rooms.mode_changed(room, by), Audience.room(room.name))
 
+    def access_changed(self, room: Room, by: str) -> None:
+        self._publish(rooms.access_changed(room, by), Audience.room(room.name))
+
     def _who(self, room: Room, identity: str) -> Session:
         return self._sessions.named(identity, room.clients.get(identity))
 

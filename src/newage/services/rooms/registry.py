@@ -9,13 +9,14 @@ stored is taken back. Personal rooms are stored with their first message, not wi
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.logger import Logger
 
 from newage.domain.membership import (
+    claimed,
     returned,
     role_is_open,
     tidy,
@@ -26,7 +27,8 @@ from newage.domain.membership import (
     with_role,
     without_member,
 )
-from newage.domain.model import MONITOR_ROOM, Caller, Kind, RequestMode, Role, Room, RoomKind, Session
+from newage.domain.model import MONITOR_ROOM, Access, Bar, Caller, Kind, RequestMode, Role, Room, RoomKind, Session
+from newage.domain.policy import may_see
 from newage.errors import AlreadyMember, InvalidRequest, NotMember, RoomDenied, RoomExists, RoomMissing, Unavailable
 from newage.ports import IOutbox, IRoomListener, IRoomStore
 from newage.services.events import RoomEvents
@@ -70,7 +72,7 @@ class RoomRegistry:
         self._names: dict[str, str] = {}  # id -> name
         self._of: defaultdict[str, dict[str, None]] = defaultdict(dict)  # identity -> its rooms, in order of joining
         self._stored: set[str] = set()
-        self._old_mutes: defaultdict[str, list[str]] = defaultdict(list)  # identity of unknown client -> rooms
+        self._unclaimed: defaultdict[str, list[str]] = defaultdict(list)  # identity of unknown client -> rooms
         self._groups = 0
 
     def add_listener(self, listener: IRoomListener) -> None:
@@ -83,7 +85,10 @@ class RoomRegistry:
             self._put(room)
             for identity in room.muted:
                 if identity not in room.clients:
-                    self._old_mutes[identity].append(room.name)
+                    self._unclaimed[identity].append(room.name)
+            for client_id, bar in room.barred.items():
+                if client_id == bar.identity:
+                    self._unclaimed[client_id].append(room.name)
         if MONITOR_ROOM not in self._rooms:
             monitors = Room(
                 name=MONITOR_ROOM, id=self._world.new_id(), kind=RoomKind.MONITOR, created_at=self._world.wall()
@@ -101,6 +106,22 @@ class RoomRegistry:
         if room is None:
             raise RoomMissing("Room not found")
         return room
+
+    def seen(self, actor: Caller, name: str) -> Room | None:
+        """The room of that name, if this one may know that there is one (A41)."""
+        room = self._rooms.get(name)
+        return room if room is not None and may_see(actor, room) else None
+
+    def require_seen(self, actor: Caller, name: str) -> Room:
+        """:raises RoomMissing: there is none that the actor may know of."""
+        room = self.seen(actor, name)
+        if room is None:
+            raise RoomMissing("Room not found")
+        return room
+
+    def all_seen(self, actor: Caller) -> tuple[Room, ...]:
+        """All rooms that the actor may know of."""
+        return tuple(room for room in self._rooms.values() if may_see(actor, room))
 
     def meant(self, actor: Caller, name: str | None) -> str:
         """The room somebody means: none and the own clientId are the personal room (contract 5.1, 6.4)."""
@@ -154,7 +175,7 @@ class RoomRegistry:
 
     # ------------------------------------------------------------------------------------------------------- changes
 
-    async def create(self, name: str, creator: Session) -> Room:
+    async def create(self, name: str, creator: Session, access: Access = Access.OPEN) -> Room:
         """A group room with its creator as master (contract 3.5).
 
         :raises InvalidRequest: the name is not allowed or somebody's id. :raises RoomExists: it is taken.
@@ -170,6 +191,7 @@ class RoomRegistry:
             name=name,
             id=self._world.new_id(),
             mode=self._default_mode.mode,
+            access=access,
             members={creator.identity: Role.MASTER},
             clients={creator.identity: creator.client_id},
             created_at=self._world.wall(),
@@ -264,16 +286,33 @@ class RoomRegistry:
             raise InvalidRequest("Invalid operation")
         if identity not in room.members:
             raise NotMember("Not a member of this room.")
-        forget_mute = self._forgets_mute(room, identity, reason)
-        changed = without_member(room, identity, self._sessions.is_online, forget_mute=forget_mute)
-        if reason in BY_ITSELF:
-            changed = vacated(changed, room, identity)
-        await self._commit(room, changed)
-        self._transport.leave(name, identity)
-        self.events.member_left(changed, identity, reason)
-        if changed.master is not None and changed.master != room.master:
-            self.events.master_changed(changed, changed.master)
-        return changed
+        return await self._remove(room, room, (identity,), reason)
+
+    async def kick(self, room: Room, identities: Sequence[str], client_id: str, bar: Bar | None) -> Room:
+        """End these memberships of one client at once, and bar it (A16).
+
+        :param client_id: whose they are, or the one identity where that is not known.
+        :param bar: None: it may come back.
+        """
+        before = room
+        if bar is not None:
+            room = evolve(room, barred={**room.barred, client_id: bar})
+            if self.client_of(client_id) is None and room.name not in self._unclaimed[client_id]:
+                self._unclaimed[client_id].append(room.name)
+        return await self._remove(before, room, identities, "kick")
+
+    async def _remove(self, before: Room, room: Room, identities: Sequence[str], reason: str) -> Room:
+        for identity in identities:
+            forget_mute = self._forgets_mute(room, identity, reason)
+            left = without_member(room, identity, self._sessions.is_online, forget_mute=forget_mute)
+            room = vacated(left, room, identity) if reason in BY_ITSELF else left
+        await self._commit(before, room)
+        for identity in identities:
+            self._transport.leave(room.name, identity)
+            self.events.member_left(room, identity, reason)
+        if room.master is not None and room.master != before.master:
+            self.events.master_changed(room, room.master)
+        return room
 
     def came_back(self, name: str, identity: str) -> None:
         """A member is there again: if the room has no master, he is it (A25)."""
@@ -321,6 +360,11 @@ class RoomRegistry:
                 self.events.role_changed(changed, who, has)
         self.events.role_set(changed, identity, role)
         return changed
+
+    async def set_access(self, room: Room, access: Access, by: str) -> None:
+        """:raises RoomMissing: the room is gone."""
+        if room.access is not access:
+            self.events.access_changed(await self.change(room, access=access), by)
 
     async def set_mode(self, room: Room, mode: RequestMode, by: str) -> None:
         """:raises RoomMissing: the room is gone."""
@@ -382,14 +426,13 @@ class RoomRegistry:
         self.not_stored(failure, room.name)
 
     def claim(self, session: Session) -> None:
-        """Memberships and mutes of before do not say whose they are: from now on they do (A16)."""
+        """Memberships, mutes and bars of before do not say whose they are: from now on they do (A16)."""
         identity = session.identity
-        unclaimed = [*self.rooms_of(identity), *self._old_mutes.pop(identity, ())]
+        unclaimed = [*self.rooms_of(identity), *self._unclaimed.pop(identity, ())]
         for room in (self._rooms.get(name) for name in dict.fromkeys(unclaimed)):
-            if room is not None and identity not in room.clients:
-                claimed = evolve(room, clients={**room.clients, identity: session.client_id})
-                d = Deferred.fromCoroutine(self._commit(room, claimed))
-                d.addErrback(self.not_stored, room.name)
+            if room is None or (changed := claimed(room, identity, session.client_id)) is room:
+                continue
+            Deferred.fromCoroutine(self._commit(room, changed)).addErrback(self.not_stored, room.name)
 
     def enter_socket(self, caller: Caller) -> None:
         """A new socket hears what is said in all rooms of its identity."""

@@ -98,16 +98,20 @@ class RoomRetention(SessionListener, RoomListener):
             self._rooms.make_own(session)
         else:  # it may have been away so long that only its guests were kept
             self._rooms.add_silently(own.name, session.identity, Role.MASTER)
-        if session.kind is Kind.ADMIN:
-            self._rooms.add_silently(MONITOR_ROOM, session.identity, Role.MANAGER)
+        self._enter_monitors(session)
         self._rooms.claim(session)
         for name in remembered:
             self._rooms.came_back(name, session.identity)
 
     def socket_attached(self, caller: Caller) -> None:
-        if caller.kind is Kind.ADMIN:  # a session may turn out to be one with a later socket
-            self._rooms.add_silently(MONITOR_ROOM, caller.identity, Role.MANAGER)
+        self._enter_monitors(caller.session)  # a session may turn out to be an administrator's with a later socket
         self._rooms.enter_socket(caller)
+
+    def _enter_monitors(self, session: Session) -> None:
+        """An administrator is in the monitors' room, unless another one has kicked him out for a while (A16)."""
+        room = self._rooms.require(MONITOR_ROOM)
+        if session.kind is Kind.ADMIN and not room.bars_of(session.identity, session.client_id):
+            self._rooms.add_silently(MONITOR_ROOM, session.identity, Role.MANAGER)
 
     def session_gone(self, session: Session) -> None:
         self.absences.begin(session.identity, session.client_id, self._residents.now())

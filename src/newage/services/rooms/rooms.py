@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from newage.domain.membership import Member, role_is_open
-from newage.domain.model import Caller, Role, Room
+from newage.dialect import rooms
+from newage.domain.membership import Member, Roster, role_is_open
+from newage.domain.model import Access, Caller, Role, Room
 from newage.domain.policy import (
     governs,
     may_appoint,
@@ -12,7 +13,9 @@ from newage.domain.policy import (
     may_enter,
     may_join,
     may_remove,
+    may_see,
 )
+from newage.domain.times import iso
 from newage.errors import InvalidRequest, NewAgeError, NotAuthorised, NotMember, RoomDenied, RoomMissing, Unavailable
 from newage.services.rooms.limits import RoomSettings
 from newage.services.rooms.places import Places
@@ -24,6 +27,8 @@ from newage.settings import Live
 
 JOIN_WINDOW = 60.0  # seconds
 NOT_ADDED = "Failed to add client to room"
+BARRED = "Failed to join room: you were kicked, and may come back at {}."
+BARRED_FOR_EVER = "Failed to join room: you were kicked, until that is lifted."
 NOT_REMOVED = "Failed to remove client from room"
 
 
@@ -49,13 +54,14 @@ class RoomService:
         self._joins: dict[str, list[float]] = {}  # identity -> when it entered rooms by itself in the last minutes
         self._looked = -JOIN_WINDOW  # when old entries of these were last thrown away
 
-    def members(self, name: str) -> tuple[Room, list[Member]]:
-        """Who belongs to a room, those who are away included; anybody may ask.
+    def members(self, actor: Caller, name: str) -> Roster:
+        """Who belongs to a room, those who are away included; anybody may ask who sees the room. Its staff also learns
+        who is barred from it.
 
         :raises RoomMissing: there is none.
         """
-        room = self._rooms.require(name)
-        return room, [
+        room = self._rooms.require_seen(actor, name)
+        members = tuple(
             Member(
                 session=self._sessions.named(identity),
                 role=role,
@@ -63,18 +69,22 @@ class RoomService:
                 muted=room.is_muted(identity, self._rooms.client_of(identity)),
             )
             for identity, role in room.members.items()
-        ]
+        )
+        return Roster(room=room, members=members, barred=room.barred if governs(actor, room) else None)
 
-    async def create(self, actor: Caller, name: str) -> Room:
+    async def create(self, actor: Caller, name: str, access: Access = Access.OPEN) -> Room:
         """A group room whose master the actor is; raises as ``RoomRegistry.create``."""
         if not may_create_rooms(actor, clients_may=self._settings.value.clients_may_create_rooms):
             raise NotAuthorised("Unauthorized")
+        taken = self._rooms.get(name)
+        if taken is not None and not may_see(actor, taken):
+            raise InvalidRequest("Invalid room name")  # as if it were the id of somebody who is away
         self._places.in_rooms(name)
-        return await self._rooms.create(name, actor.session)
+        return await self._rooms.create(name, actor.session, access)
 
     async def delete(self, actor: Caller, name: str) -> None:
         """With its history, for its master and administrators; raises as ``RoomRegistry.delete``."""
-        if not may_delete_room(actor, self._rooms.require(name)):
+        if not may_delete_room(actor, self._rooms.require_seen(actor, name)):
             raise NotAuthorised("Unauthorized")
         await self._rooms.delete(name)
 
@@ -82,9 +92,12 @@ class RoomService:
         """Enter an open room.
 
         :raises AlreadyMember: it is one. :raises Unavailable: too often, or the room is full.
+        :raises RoomDenied: it was kicked, and does not come back yet (A16).
         """
-        if not may_enter(actor, self._rooms.require(name)):
+        room = self._rooms.require_seen(actor, name)
+        if not may_enter(actor, room):
             raise NotAuthorised("Failed to join room")
+        self._check_bars(actor, room)
         return await self._join(name, actor.identity)
 
     async def _join(self, name: str, identity: str) -> Room:
@@ -100,6 +113,15 @@ class RoomService:
         self._joins[identity] = [*lately, now]
         return room
 
+    def _check_bars(self, actor: Caller, room: Room) -> None:
+        """A bar keeps out whoever comes by himself, and nobody who is in."""
+        for bar in room.bars_of(actor.identity, actor.client_id):
+            if actor.identity not in room.members:
+                term = room.barred[bar].term
+                error = RoomDenied(BARRED_FOR_EVER if term.permanent else BARRED.format(iso(term.until)))
+                error.add(rooms.barred_ack(term))
+                raise error
+
     async def leave(self, actor: Caller, name: str) -> None:
         """:raises RoomMissing: no such room, or no member of it. :raises InvalidRequest: it is the own one."""
         try:
@@ -114,7 +136,7 @@ class RoomService:
         :return: who was added, and as what.
         :raises RoomDenied: no such room or person, a role that is not open to it, a full room.
         """
-        room, identity = self._rooms.get(name), self._somebody(actor, subject)
+        room, identity = self._rooms.seen(actor, name), self._somebody(actor, subject)
         if room is None:
             raise RoomDenied(NOT_ADDED)
         staff = governs(actor, room)
@@ -122,7 +144,9 @@ class RoomService:
             raise NotAuthorised("Unauthorized")
         if identity is None or not may_appoint(actor, room, role):
             raise RoomDenied(NOT_ADDED)
-        role = role if staff else Role.GUEST
+        if not staff:
+            role = Role.GUEST
+            self._check_bars(actor, room)
         if role is Role.MASTER and not role_is_open(room, identity, role):
             raise RoomDenied(NOT_ADDED)
         try:
@@ -146,7 +170,7 @@ class RoomService:
         :raises RoomDenied: no such room or member, or one of the actor's role or above.
         :raises InvalidRequest: a room's owner stays in it.
         """
-        room = self._rooms.get(name)
+        room = self._rooms.seen(actor, name)
         if room is None:
             raise RoomDenied(NOT_REMOVED)
         identity = actor.identity if subject is None else self._rooms.member(room, subject)

@@ -34,3 +34,15 @@ INSERT INTO resident (identity, client_id)
         SELECT m.identity, coalesce(m.client_id, m.identity) FROM member m JOIN room ON room.id = m.room_id
         WHERE m.role > 0 AND room.kind = 'group'
     ) GROUP BY identity;
+
+-- Kicks that last (A16): `until` and `seconds` as in `mute`; `client_id` is the identity where its client is not known.
+CREATE TABLE bar (
+    room_id INTEGER NOT NULL REFERENCES room (id) ON DELETE CASCADE,
+    client_id TEXT NOT NULL,
+    until REAL NOT NULL,
+    seconds REAL NOT NULL,
+    identity TEXT NOT NULL,
+    "by" TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (room_id, client_id)
+) WITHOUT ROWID;
