@@ -12,6 +12,12 @@ from newage.web.channel import ConnectionCount
 POLLING = "/socket.io/?EIO=4&transport=polling"
 
 
+REFUSED = (
+    b"\r\nContent-Length: 0\r\nConnection: close\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
+    b"Cross-Origin-Resource-Policy: same-origin\r\n\r\n"
+)
+
+
 def settled(line: Line) -> bytes:
     """What was sent, after a turn."""
     line.house.clock.advance(0)
@@ -127,7 +133,7 @@ def test_a_chunked_body_beyond_the_limit_in_one_piece() -> None:
         f"POST {url} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
         "b\r\n4xxxxxxxxxx\r\n1\r\nx\r\n0\r\n\r\n".encode()
     )
-    assert settled(line) == b"HTTP/1.1 413 Payload Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    assert settled(line) == b"HTTP/1.1 413 Payload Too Large" + REFUSED
     assert house.messages == []
 
 
@@ -208,7 +214,7 @@ def test_malformed_requests_get_one_400_and_nothing_after_it(data: bytes) -> Non
     house = House()
     line = house.line()
     line.send(data + b"GET /lib/constants.js HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    assert settled(line) == b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    assert settled(line) == b"HTTP/1.1 400 Bad Request" + REFUSED
     assert line.transport.half_closed
 
 

@@ -10,7 +10,7 @@ from attrs import evolve
 from newage.domain.model import Agent, Peer
 from newage.errors import ConfigError
 from newage.web.claims import Claims
-from newage.web.peer import Judgement, PeerJudge, is_near, parse_address, split_host
+from newage.web.peer import FOREIGN_HOST, Judgement, PeerJudge, is_near, parse_address, split_host
 from newage.web.settings import WebSettings
 
 REMOTE = Peer("203.0.113.7")
@@ -464,20 +464,24 @@ def test_host_docker_internal_needs_key_but_is_no_403(host: str) -> None:
     found = judge().judge(Claims(HERE, hosts=(host,), origins=(f"http://{host}",)))
     assert not found.refusal
     assert not found.peer.local
-    assert judge().claimed(Claims(HERE, hosts=(host,)))
+    assert not judge().judge(Claims(HERE, hosts=(host,))).refusal
 
 
-def test_files_and_mounts_know_the_same_hosts() -> None:
+def test_which_hosts_are_refused() -> None:
     known = judge(allowed_hosts=["hub.example"], trusted_networks=["10.0.0.0/8"])
+
+    def refused(known: PeerJudge, address: str, *hosts: str, **more: Any) -> bool:
+        return known.judge(Claims(address, hosts=hosts, **more)).refusal == FOREIGN_HOST
+
     for address in (HERE, "10.0.0.7"):
-        assert known.claimed(Claims(address, hosts=("hub.example",)))
-        assert not known.claimed(Claims(address, hosts=("evil.example",)))
-        assert not known.claimed(Claims(address, hosts=("localhost", "localhost")))
-        assert known.claimed(Claims(address))
-        assert known.claimed(Claims(address, hosts=("evil.example",), forwarding=("Via",)))
-    assert known.claimed(Claims(AWAY, hosts=("evil.example",)))
-    assert known.claimed(Claims("", hosts=("evil.example",)))
-    assert judge(cors_origins="*").claimed(Claims(HERE, hosts=("evil.example",)))
+        assert not refused(known, address, "hub.example")
+        assert refused(known, address, "evil.example")
+        assert refused(known, address, "localhost", "localhost")
+        assert refused(known, address)
+        assert not refused(known, address, "evil.example", forwarding=("Via",))
+    assert not refused(known, AWAY, "evil.example")
+    assert not refused(known, "", "evil.example")
+    assert not refused(judge(cors_origins="*"), HERE, "evil.example")
 
 
 def test_no_origin_is_accepted() -> None:

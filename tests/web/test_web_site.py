@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from web_doubles import House, with_settings
@@ -71,6 +72,85 @@ def test_a_rebound_host_gets_no_file(house: House, target: str) -> None:
     assert house.ask(target, Host="192.168.1.5:4000").status != 403
     assert house.ask(target, Host="host.docker.internal:4000").status != 403
     assert house.line("203.0.113.7").ask(target, Host="hub.example").status != 403
+
+
+FOREIGN: dict[str, Any] = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "no-cors", "Sec_Fetch_Dest": "image"}
+OPENED: dict[str, Any] = {**FOREIGN, "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"}
+
+
+@pytest.mark.parametrize("target", ["/", "/app.js", "/public/digits.txt", "/exampleClient/monitor/monitor.html", "/no"])
+def test_other_sites_embed_nothing_and_may_link(house: House, target: str) -> None:
+    """B4: one gate, for files as for Engine.IO."""
+    status = house.ask(target).status
+    assert house.ask(target, **FOREIGN).status == 403
+    assert house.ask(target, **{**OPENED, "Sec_Fetch_Dest": "iframe"}).status == 403
+    assert house.ask(target, **FOREIGN, Origin="http://evil.example").status == 403
+    assert house.ask(target, **OPENED).status == status
+    assert house.ask(target, "POST", b"x", **OPENED, Origin="null").status == 403
+    assert house.ask(target, **FOREIGN, Origin="http://localhost:8000").status == status
+    assert house.ask(target, **{**FOREIGN, "Sec_Fetch_Site": "same-site"}).status == status
+    assert house.line("203.0.113.7").ask(target, **FOREIGN).status == 403
+    assert house.ask(target, **OPENED, Host="evil.example").status == 403, "rebound"
+
+
+@pytest.mark.parametrize("target", ["/socket.io/socket.io.js", "/lib/constants.js", "/lib/own.js"])
+def test_any_page_may_load_the_client_and_the_modules(house: House, target: str) -> None:
+    assert house.ask(target, **FOREIGN).status == 200
+    assert house.ask(target, **FOREIGN, Origin="http://evil.example").status == 200
+
+
+def test_a_client_bundle_may_be_embedded_everywhere_and_read_by_accepted_pages(house: House) -> None:
+    bundle = "/socket.io/socket.io.esm.min.js"
+    assert house.ask(bundle).headers["cross-origin-resource-policy"] == "cross-origin"
+    accepted = house.ask(bundle, Origin="http://localhost:8000").headers
+    assert (accepted["access-control-allow-origin"], accepted["vary"]) == ("http://localhost:8000", "Origin")
+    assert "access-control-allow-origin" not in house.ask(bundle, Origin="http://evil.example").headers
+
+
+@pytest.mark.parametrize(
+    ("target", "method"),
+    [
+        ("/", "GET"),
+        ("/app.js", "GET"),
+        ("/nothing", "GET"),
+        ("/client", "GET"),
+        ("/", "POST"),
+        ("*", "OPTIONS"),
+        ("/healthz", "GET"),
+        ("/socket.io/?EIO=4&transport=polling", "GET"),
+        ("/socket.io/?EIO=4&transport=polling", "OPTIONS"),
+        ("/socket.io/?EIO=3&transport=polling", "GET"),
+        ("/lib/constants.js", "HEAD"),
+    ],
+)
+def test_every_answer_has_the_same_policies_and_no_banner(house: House, target: str, method: str) -> None:
+    headers = house.ask(target, method).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert not {"server", "x-powered-by", "set-cookie"} & set(headers)
+    policy = headers.get("content-security-policy", "default-src 'none'")
+    assert "unsafe" not in policy
+    assert headers.get("content-type", "").startswith("text/html") <= ("content-security-policy" in headers)
+
+
+RESERVED = [
+    *("/admin", "/admin/", "/i/x", "/v1/models", "/api", "/docs/a.txt", "/newage-extension/info/refs"),
+    *("/newage-extension.zip", "/newage-extension-2", "/healthz/x", "/readyz/", "/metrics", "/.well-known/x"),
+    *("/static/a.txt", "/Admin", "//admin", "/%61dmin", "/./admin"),
+]
+
+
+@pytest.mark.parametrize("target", RESERVED)
+def test_nothing_shadows_a_reserved_path(house: House, target: str) -> None:
+    """A43, B21: whatever a mapping says, what is the hub's own is answered by the hub."""
+    greedy = House(extra_lookup=lambda path: pytest.fail("it was asked for"))
+    assert greedy.ask(target).summary == (404, b"Not Found")
+
+
+def test_options_of_no_path_are_answered_and_other_methods_not(house: House) -> None:
+    assert house.ask("*", "OPTIONS").summary == (204, b"")
+    assert house.ask("*").status in (400, 404)
 
 
 def test_other_peoples_pages_do_not(house: House) -> None:

@@ -9,15 +9,16 @@ MAX_ADDRESSES = 256  # with a quota at a time; beyond, the address that was quie
 
 
 class LogQuota:
-    """So many lines a second.
+    """So many lines a second, or in ``seconds``.
 
     :param now: a clock in seconds.
     """
 
-    __slots__ = ("_now", "_per_second", "_second", "_taken", "_unsaid")
+    __slots__ = ("_now", "_per_second", "_second", "_seconds", "_taken", "_unsaid")
 
-    def __init__(self, per_second: int, now: Callable[[], float]) -> None:
+    def __init__(self, per_second: int, now: Callable[[], float], *, seconds: int = 1) -> None:
         self._per_second = per_second
+        self._seconds = seconds
         self._now = now
         self._second = 0
         self._taken = 0
@@ -25,7 +26,7 @@ class LogQuota:
 
     def take(self) -> int | None:
         """:return: how many lines were not said since the last one; None if this one shall not be said either."""
-        second = int(self._now())
+        second = int(self._now() // self._seconds)
         if second != self._second:
             self._second, self._taken = second, 0
         if self._taken >= self._per_second:

@@ -9,23 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from attrs import frozen
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.http import HTTPChannel
+from twisted.web.http import HTTPChannel, datetimeToString
 from twisted.web.server import Request
 
-from newage.web.responses import HTML, answer
+from newage.web.responses import EVERYWHERE, HTML, answer
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
+    from twisted.web.http_headers import Headers
     from twisted.web.server import Site
 
     from newage.web.settings import WebSettings
 
 _log = Logger()
+
+_EVERYWHERE: Final = b"".join(name + b": " + value + b"\r\n" for name, value in EVERYWHERE) + b"\r\n"
 
 
 class ConnectionCount:
@@ -72,6 +75,9 @@ class BodyRules(Protocol):
     def body_too_large(self, request: HardenedRequest, command: bytes, target: bytes) -> None:
         """The body was refused for its size."""
 
+    def refused(self, address: str, status: bytes) -> None:
+        """A request was refused with this status before it was read."""
+
 
 class HardenedRequest(Request):
     """One request. ``alone``: nothing else may come over its connection while it is being answered."""
@@ -84,6 +90,18 @@ class HardenedRequest(Request):
 
     channel: Any
     content: Any
+
+    def process(self) -> None:
+        """Have it answered. As twisted's, but for the banner; and every answer has ``EVERYWHERE``."""
+        self.site = self.channel.site
+        headers: Headers = self.responseHeaders
+        headers.setRawHeaders(b"Date", [datetimeToString()])
+        for name, value in EVERYWHERE:
+            headers.setRawHeaders(name, [value])
+        try:
+            self.render(self.site.getResourceFor(self))
+        except Exception:
+            self.processingFailed(Failure())
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         self._arriving = False
@@ -184,6 +202,7 @@ class HardenedChannel(HTTPChannel):
         self.rules = rules
         self._settings = settings
         self._connections = connections
+        self._address = address
         self._counted: str | None = address
         self._idle = True  # between two requests
         self._answered = False  # something was written
@@ -251,7 +270,8 @@ class HardenedChannel(HTTPChannel):
         if self.refused or self.transport is None:
             return
         self.refused = True
-        self.transport.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        self.rules.refused(self._address, status)
+        self.transport.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n" + _EVERYWHERE)
         self._end()
 
     def _end(self) -> None:

@@ -206,7 +206,6 @@ def _negotiate(request: Request, body: _Body) -> _Part | None:
     request.setHeader("ETag", body.etag)
     request.setHeader("Last-Modified", formatdate(body.modified, usegmt=True))
     request.setHeader("Accept-Ranges", "bytes")
-    request.setHeader("X-Content-Type-Options", "nosniff")
     if _is_fresh(request, body):
         request.setResponseCode(304)
         request.finish()

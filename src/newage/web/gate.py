@@ -7,9 +7,10 @@ from functools import lru_cache, partial
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Final
 
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 
 from newage.telemetry.quota import LogQuota
+from newage.telemetry.refusals import Refusals
 from newage.web.claims import Claims, claims_of
 from newage.web.owner import OwnerLookup, Ownership, is_open, system_lookup
 from newage.web.peer import FOREIGN_HOST, Judgement, PeerJudge
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 _log = Logger()
 
 _MAX_JUDGED: Final = 256  # characters of the headers whose judgement is remembered
-_LINES_PER_SECOND: Final = 5
+_LINES_PER_SECOND: Final = 5  # of local sockets whose peers count as remote
+_NAVIGATES: Final = (b"navigate", b"document")  # Sec-Fetch-Mode and -Dest of a page that is opened in a tab
 PROBE: Final = "newage-self"  # the query key of the hub's question to itself (selfcheck.py)
 
 
@@ -31,11 +33,18 @@ class Gate:
 
     :param now: a clock in seconds, for the number of lines in the log.
     :param lookup: tells whose a loopback connection is.
+    :param refusals: tells who was turned away, and why.
     """
 
-    def __init__(self, judge: PeerJudge, now: Callable[[], float], lookup: OwnerLookup | None = None) -> None:
+    def __init__(
+        self,
+        judge: PeerJudge,
+        now: Callable[[], float],
+        lookup: OwnerLookup | None = None,
+        refusals: Refusals | None = None,
+    ) -> None:
         self._lookup = lookup or system_lookup()
-        self._refusals = LogQuota(_LINES_PER_SECOND, now)
+        self.refusals = refusals or Refusals(now)
         self._dissents = LogQuota(_LINES_PER_SECOND, now)
         self._expected: tuple[bytes, Callable[[bool], None]] | None = None
         self._use(judge)
@@ -49,9 +58,11 @@ class Gate:
         self._use(self._judge.behind_proxy())
 
     def judge(self, request: Request) -> Judgement:
-        """Who sent this request, and whether it may come in."""
+        """Who sent this request for Engine.IO, and whether it may come in."""
         claims = claims_of(request)
-        judgement = self._remembered(claims) if claims.size <= _MAX_JUDGED else self._judge.judge(claims)
+        judgement = self._judged(claims)
+        if not judgement.refusal and (why := self._judge.refuses_session(claims)):
+            judgement = judgement._replace(refusal=why)
         if judgement.refusal:
             self._refused(claims, judgement.refusal)
         elif judgement.loopback:
@@ -60,6 +71,37 @@ class Gate:
             owned = Ownership((ours.host, ours.port), (theirs.host, theirs.port), self._lookup, still)
             return judgement._replace(peer=judgement.peer._replace(owned=owned))
         return judgement
+
+    def admits(self, request: Request, *, module: bool = False) -> bool:
+        """Whether a request for anything else may come in: one rule with Engine.IO's, and two exceptions.
+
+        Any page may send a visitor to one of ours, and may load what is meant to be loaded; its Host has to be ours all
+        the same. Who sends no Host, as HTTP/1.0 permits, is no browser and cannot be rebound.
+
+        :param module: it asks for a client bundle, or for a module under ``/lib``.
+        """
+        claims = claims_of(request)
+        why = self._judged(claims).refusal
+        if (
+            not why
+            or (why is FOREIGN_HOST and not claims.hosts)
+            or (why is not FOREIGN_HOST and (module or _opens_page(request)))
+        ):
+            return True
+        self._refused(claims, why)
+        return False
+
+    def share(self, request: Request) -> None:
+        """Let the page that sent a request, which was let in, read the answer (CORS)."""
+        headers = request.responseHeaders
+        headers.setRawHeaders(b"Vary", [b"Origin"])
+        claims = claims_of(request)
+        origin = self._judge.names(claims)
+        if origin is not None and not self._judged(claims).refusal:
+            headers.setRawHeaders(b"Access-Control-Allow-Origin", [origin])
+
+    def _judged(self, claims: Claims) -> Judgement:
+        return self._remembered(claims) if claims.size <= _MAX_JUDGED else self._judge.judge(claims)
 
     def followed(self, before: Peer, judgement: Judgement) -> Peer:
         """The peer of one more request of a session; the owner is asked of whichever of its sockets is open."""
@@ -103,24 +145,14 @@ class Gate:
         told(judgement.peer.local and not direct)
         return True
 
-    def names_us(self, request: Request) -> bool:
-        """Whether the Host of a request for a file is ours: one rule with Socket.IO, against DNS rebinding."""
-        claims = claims_of(request)
-        if self._judge.claimed(claims):
-            return True
-        self._refused(claims, FOREIGN_HOST)
-        return False
-
     def _refused(self, claims: Claims, why: str) -> None:
-        unsaid = self._refusals.take()
-        if unsaid is not None:
-            _log.warn(
-                "a request of {address} for {host} was refused (403): {why}{unsaid}",
-                address=claims.address,
-                host=", ".join(claims.hosts)[:100],
-                why=why,
-                unsaid=_more(unsaid),
-            )
+        self.refusals.tell("403", claims.address, why, of=", ".join(claims.hosts), level=LogLevel.warn)
+
+
+def _opens_page(request: Request) -> bool:
+    headers = request.requestHeaders
+    said = tuple((headers.getRawHeaders(name) or [b""])[0] for name in (b"Sec-Fetch-Mode", b"Sec-Fetch-Dest"))
+    return request.method in (b"GET", b"HEAD") and said == _NAVIGATES
 
 
 def _more(unsaid: int) -> str:

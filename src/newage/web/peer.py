@@ -32,12 +32,20 @@ _PRIVATE: tuple[Network, ...] = tuple(
 # How containers call the machine they run on.
 _CONTAINER_HOSTS = frozenset({"host.docker.internal", "host.containers.internal"})
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
+# Of an Origin that is judged by its host: the web's, and those of native shells around a page.
+_SCHEMES = frozenset({*_DEFAULT_PORTS, "capacitor", "ionic", "tauri", "app"})
+# What Sec-Fetch-Site may say of who needs no Origin to be known; anything else is a page of somebody else's.
+_NEAR_SITES = frozenset({"same-origin", "same-site", "none"})
+_OWN_SITES = frozenset({"same-origin", "none"})
 # A parameter of RFC 7239 and what ends it; a quoted value may hold what a guest wrote into Host, commas included.
 _PARAMETER = re.compile(r'\s*(?:([^\s=;,"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*)))?\s*([;,]|\Z)')
 _HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,252})\Z")
 _PORT = re.compile(r"[0-9]{1,5}\Z")
 ANY = "any"  # in admin_addresses
 FOREIGN_HOST = "its Host is no name of this hub; allowed_hosts lists further names"
+FOREIGN_ORIGIN = "its page is of a foreign origin; cors_origins lists those that may come"
+FOREIGN_SITE = "a page of another site sent it, and no Origin says which; cors_origins lists those that may come"
+NO_CLIENT = "a page of another origin sent it, and not as a Socket.IO client does: such a one names its Origin"
 
 
 def parse_address(text: str) -> Address | None:
@@ -172,7 +180,7 @@ class PeerJudge:
         """Judge one request."""
         socket = parse_address(claims.address)
         host = split_host(claims.hosts[0]) if len(claims.hosts) == 1 else None
-        origin = claims.origins[0].strip().lower() if len(claims.origins) == 1 else None
+        origin = _normal(claims.origins[0]) if len(claims.origins) == 1 else None
         agent = self._agent(claims, origin)
         if socket is None:
             return Judgement(Peer(claims.address, agent=agent), refusal=self._refusal(claims, None, host))
@@ -242,10 +250,11 @@ class PeerJudge:
                 if address.is_loopback
                 else "Host is no name of this hub"
             )
-        cross_site = "cross-site" in claims.fetch_sites
         if claims.origins and not (origin is not None and self._is_local_origin(origin, claims.hosts)):
             return "Origin is neither of this machine nor listed in cors_origins"
-        return "Sec-Fetch-Site says cross-site, and no Origin says whose" if cross_site and not claims.origins else ""
+        if _is_nameless(claims, _NEAR_SITES):
+            return "Sec-Fetch-Site says cross-site, and no Origin says whose"
+        return ""
 
     def _is_local_origin(self, origin: str, hosts: Sequence[str]) -> bool:
         host = _origin_host(origin)
@@ -267,13 +276,16 @@ class PeerJudge:
         container's name of this machine, ``server_address`` or ``allowed_hosts``."""
         return host in self._own_hosts or host in _CONTAINER_HOSTS or is_near(host) or parse_address(host) is not None
 
-    def claimed(self, claims: Claims) -> bool:
-        """Whether a file may be served under this ``Host``: over a local socket, directly, it has to be ours (A3).
+    def names(self, claims: Claims) -> bytes | None:
+        """The Origin that a CORS answer to a request that was let in has to name; None if it has none."""
+        return claims.origins[0].strip().encode("latin-1") if len(claims.origins) == 1 else None
 
-        Who sends none, as HTTP/1.0 permits, is no browser and cannot be rebound.
+    def refuses_session(self, claims: Claims) -> str:
+        """Why a request that was let in may yet not speak Engine.IO, in words; nothing if it may.
+
+        A client in a page of another origin always says which; images, scripts, forms and links do not.
         """
-        host = split_host(claims.hosts[0]) if len(claims.hosts) == 1 else None
-        return not claims.hosts or self._is_claimed(claims, parse_address(claims.address), host)
+        return "" if self._any_origin or not _is_nameless(claims, _OWN_SITES) else NO_CLIENT
 
     def _is_claimed(self, claims: Claims, socket: Address | None, host: str | None) -> bool:
         if self._any_origin or claims.forwarding or socket is None:
@@ -289,12 +301,12 @@ class PeerJudge:
         if not self._is_claimed(claims, socket, host):
             # a name of somebody else's that resolves to this machine: DNS rebinding
             return FOREIGN_HOST
-        if not claims.origins or (len(claims.origins) == 1 and self._origin_permitted(claims.origins[0], host)):
-            return ""
-        return "its page is of a foreign origin; cors_origins lists those that may come"
+        if claims.origins:
+            permitted = len(claims.origins) == 1 and self._origin_permitted(_normal(claims.origins[0]), host)
+            return "" if permitted else FOREIGN_ORIGIN
+        return FOREIGN_SITE if _is_nameless(claims, _NEAR_SITES) else ""
 
     def _origin_permitted(self, origin: str, host: str | None) -> bool:
-        origin = origin.strip().lower()
         if origin in self._origins:
             return True
         origin_host = _origin_host(origin)
@@ -306,12 +318,22 @@ class PeerJudge:
 
 
 def _origins(texts: Iterable[str]) -> frozenset[str]:
-    return frozenset(text.strip().lower().rstrip("/") for text in texts)
+    return frozenset(_normal(text) for text in texts)
+
+
+def _normal(origin: str) -> str:
+    """An origin as it is compared; ``file://`` and ``app://./`` are written with and without what follows."""
+    return origin.strip().lower().rstrip("/")
+
+
+def _is_nameless(claims: Claims, sites: frozenset[str]) -> bool:
+    """Whether a page sent it that is on none of these sites, and no Origin says whose."""
+    return not claims.origins and any(site.strip().lower() not in sites for site in claims.fetch_sites)
 
 
 def _origin_host(origin: str) -> str | None:
     scheme, separator, authority = origin.partition("://")
-    return split_host(authority) if separator and scheme in _DEFAULT_PORTS else None
+    return split_host(authority) if separator and scheme in _SCHEMES else None
 
 
 def _host_and_port(authority: str, scheme: str) -> tuple[str, str] | None:

@@ -11,6 +11,15 @@ TEXT: Final = b"text/plain; charset=UTF-8"
 HTML: Final = b"text/html; charset=utf-8"
 JSON: Final = b"application/json"
 
+# What every answer has, errors and redirects included (contract 9.1, B21).
+EVERYWHERE: Final = (
+    (b"X-Content-Type-Options", b"nosniff"),
+    (b"Referrer-Policy", b"no-referrer"),
+    (b"Cross-Origin-Resource-Policy", b"same-origin"),
+)
+
+_WORDS_ALONE: Final = b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
 TRANSPORT_UNKNOWN: Final = 0
 SESSION_UNKNOWN: Final = 1
 BAD_HANDSHAKE_METHOD: Final = 2
@@ -34,6 +43,11 @@ def header_text(request: Request, name: bytes) -> str | None:
     return None if value is None else value.decode("latin-1")
 
 
+def address_of(request: Request) -> str:
+    """The address of the socket that a request came by."""
+    return getattr(request.client, "host", "")
+
+
 def answer(request: Request, status: int, body: bytes, content_type: bytes) -> None:
     """Send one whole response; nothing happens when the peer is gone already."""
     if request.finished or request._disconnected:
@@ -42,6 +56,8 @@ def answer(request: Request, status: int, body: bytes, content_type: bytes) -> N
     headers = request.responseHeaders
     if body or status not in (204, 304):
         headers.setRawHeaders(b"Content-Type", [content_type])
+        if content_type == HTML:
+            headers.setRawHeaders(b"Content-Security-Policy", [_WORDS_ALONE])
     headers.setRawHeaders(b"Content-Length", [b"%d" % len(body)])
     request.write(body)
     request.finish()

@@ -3,35 +3,37 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes
 
 from attrs import evolve
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IReactorTime
-from twisted.logger import Logger
 from twisted.web.http import parse_qs
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
-from newage.telemetry.quota import LogQuota
+from newage.domain.urls import is_reserved, segments
+from newage.telemetry.metrics import Counters
+from newage.telemetry.refusals import Refusals
 from newage.web.channel import ConnectionCount, HardenedChannel, HardenedRequest
 from newage.web.files import MemoryFile, exists_beneath, method_allowed, serve_beneath, serve_memory
 from newage.web.gate import Gate
+from newage.web.health import PATHS as HEALTH_PATHS
+from newage.web.health import HealthResource, Obstacle
 from newage.web.modules import client_bundles, virtual_modules
 from newage.web.owner import OwnerLookup
 from newage.web.peer import PeerJudge
-from newage.web.responses import FORBIDDEN, header_text, not_found, refuse
+from newage.web.responses import FORBIDDEN, TEXT, answer, header_text, not_found, refuse
 from newage.web.settings import WebSettings
 from newage.web.transports.engine import EngineResource
 from newage.web.transports.flushes import FlushList
 
 if TYPE_CHECKING:
     from newage.gateway.engineio.engines import EngineServer
-
-_log = Logger()
 
 # A URL path that no route knows -> (folder, what to serve below it), or None. Consulted before the 404 (contract 7.6).
 Lookup = Callable[[str], tuple[Path, str] | None]
@@ -40,8 +42,15 @@ _HOME_FOLDERS: Final = ("lib", "dist", "exampleClient", "public", "client", "Cli
 # An installation of the reference server has its compiled server in dist/ (contract 9.3: no server code).
 _NOT_FROM_DIST: Final = (".js", ".mjs", ".cjs", ".ts", ".map", ".json")
 _HOST: Final = re.compile(r"[A-Za-z0-9.:\[\]_-]{1,255}\Z")
-_REFUSALS_PER_SECOND: Final = 5  # lines of log
 _NO_HEADERS: Final[Mapping[str, str]] = {}
+_FOR_EVERYBODY: Final = {"Cross-Origin-Resource-Policy": "cross-origin"}  # client bundles
+# What keeps a request from being read, and what helps, by status.
+_UNREAD: Final = {
+    b"400": "it is no HTTP/1.1 as RFC 9112 has it, or its headers are too long; a proxy in front may have changed it",
+    b"408": "it did not arrive in time: header_timeout_seconds and body_timeout_seconds say how long it may take",
+    b"413": "its body is too large: max_http_buffer_bytes bounds one of Socket.IO, max_other_body_bytes any other",
+}
+_FULL: Final = "there are too many connections; max_connections and max_connections_per_address in [web] say how many"
 
 
 class FileResource(Resource):
@@ -57,10 +66,13 @@ class FileResource(Resource):
         static_dir: Path | None,
         home: Path | None,
         extra_lookup: Lookup | None,
+        bundles: Container[str],
         gate: Gate,
     ) -> None:
+        """:param bundles: what of ``memory`` any page may load."""
         super().__init__()
         self._gate = gate
+        self._bundles = bundles
         self._clock = clock
         self._stall = settings.send_timeout_seconds
         self._memory = memory
@@ -69,11 +81,16 @@ class FileResource(Resource):
         self._extra_lookup = extra_lookup
 
     def render(self, request: HardenedRequest) -> int:
-        if not self._gate.names_us(request):
+        path = _decoded_path(request.path)
+        bundle = path in self._bundles
+        if not self._gate.admits(request, module=bundle or segments(path or "")[:1] == ["lib"]):
             refuse(request, FORBIDDEN)
             return NOT_DONE_YET
-        path = _decoded_path(request.path)
-        if path is None or not self._find(request, path):
+        if bundle:
+            self._gate.share(request)
+        if request.path == b"*" and request.method == b"OPTIONS":
+            answer(request, 204, b"", TEXT)  # RFC 9110, 9.3.7: a question whether anybody is there
+        elif path is None or is_reserved(path) or not self._find(request, path):
             not_found(request)
         return NOT_DONE_YET
 
@@ -82,7 +99,7 @@ class FileResource(Resource):
         file = self._memory.get(path)
         if file is not None:
             if method_allowed(request):
-                serve_memory(request, file, _NO_HEADERS)
+                serve_memory(request, file, _FOR_EVERYBODY if path in self._bundles else _NO_HEADERS)
             return True
         parts = path[1:].split("/")
         if path == "/":
@@ -118,7 +135,9 @@ class NewAgeSite(Site):
         clock: IReactorTime,
         engines: Mapping[bytes, EngineResource],
         files: IResource,
+        health: IResource,
         gate: Gate,
+        counters: Counters,
     ) -> None:
         super().__init__(
             files,
@@ -132,7 +151,8 @@ class NewAgeSite(Site):
         self.gate = gate
         self._engines = engines
         self._files = files
-        self._refusals = LogQuota(_REFUSALS_PER_SECOND, clock.seconds)
+        self._health = health
+        self._counters = counters
 
     # ------------------------------------------------------------------------------------------------------- factory
 
@@ -152,21 +172,27 @@ class NewAgeSite(Site):
         """One channel, or None: too many connections, and the port closes this one."""
         address = getattr(addr, "host", "")
         if not self.connections.take(address):
-            unsaid = self._refusals.take()
-            if unsaid is not None:
-                _log.info("{address} has too many connections ({unsaid} more refused)", address=address, unsaid=unsaid)
+            self.gate.refusals.tell("connection", address, _FULL)
             return None
         return HardenedChannel(self, self, self.settings, self.reactor, self.connections, address)
 
     # ------------------------------------------------------------------------------------------------------ requests
 
     def getResourceFor(self, request: Any) -> IResource:
-        request.responseHeaders.setRawHeaders(b"Server", [b"newage"])
+        """Whatever answers it asks the gate first, but for the health of the hub."""
+        self._counters.add("http_requests")
+        if request.path in HEALTH_PATHS:
+            return self._health
         engine = self._engines.get(request.path)
         if engine is None:
             return self._files
         request.have_connection_alone()
         return engine
+
+    def refused(self, address: str, status: bytes) -> None:
+        """``BodyRules``: said in the log."""
+        code = status[:3]
+        self.gate.refusals.tell(code.decode(), address, _UNREAD.get(code, _UNREAD[b"400"]))
 
     def body_limit(self, request: HardenedRequest, command: bytes, target: bytes) -> int:
         """``BodyRules``: Engine.IO's own limit, or the one for everything else."""
@@ -189,6 +215,10 @@ class NewAgeSite(Site):
             engine.body_too_large(parse_qs(query, True))
 
 
+def _nothing_in_the_way() -> Deferred[str]:
+    return succeed("")
+
+
 def make_site(
     settings: WebSettings,
     engines: EngineServer | Mapping[str, EngineServer],
@@ -198,6 +228,8 @@ def make_site(
     home: Path | None = None,
     extra_lookup: Lookup | None = None,
     owner_lookup: OwnerLookup | None = None,
+    obstacle: Obstacle = _nothing_in_the_way,
+    counters: Counters | None = None,
 ) -> NewAgeSite:
     """Put the web layer together.
 
@@ -206,20 +238,24 @@ def make_site(
     :param home: whose ``lib``, ``dist``, ``exampleClient``, ``public``, ``client`` and ``Client`` are served.
     :param extra_lookup: consulted before the 404: URL path -> (folder, path below it) or None.
     :param owner_lookup: tells whose a loopback connection is; the system's way by default.
+    :param obstacle: what keeps the hub from serving, for ``/readyz``.
+    :param counters: of requests and refusals.
     :return: a factory to listen with.
     """
     by_path = engines if isinstance(engines, Mapping) else {settings.socket_io_path: engines}
     flushes = FlushList(clock)
-    gate = Gate(PeerJudge.of(settings), clock.seconds, owner_lookup)
+    counters = counters or Counters()
+    gate = Gate(PeerJudge.of(settings), clock.seconds, owner_lookup, Refusals(clock.seconds, counters))
     resources: dict[bytes, EngineResource] = {}
-    memory = virtual_modules()
+    bundles: dict[str, MemoryFile] = {}
     for path, server in by_path.items():
         plain = "/" + path.strip("/")
         resource = EngineResource(server, evolve(settings, socket_io_path=plain), clock, flushes, gate)
         resources[plain.encode()] = resources[plain.encode() + b"/"] = resource
-        memory |= client_bundles(plain)
-    files = FileResource(settings, clock, memory, static_dir, home, extra_lookup, gate)
-    return NewAgeSite(settings, clock, resources, files, gate)
+        bundles |= client_bundles(plain)
+    memory = virtual_modules() | bundles
+    files = FileResource(settings, clock, memory, static_dir, home, extra_lookup, bundles, gate)
+    return NewAgeSite(settings, clock, resources, files, HealthResource(obstacle), gate, counters)
 
 
 def _exempt(judge: PeerJudge) -> Callable[[str], bool]:
@@ -250,5 +286,4 @@ def _page_headers(request: HardenedRequest) -> dict[str, str]:
             f"default-src 'self'; connect-src 'self'{sockets}; base-uri 'none'; object-src 'none'; "
             "form-action 'none'; frame-ancestors 'none'"
         ),
-        "Referrer-Policy": "no-referrer",
     }

@@ -59,12 +59,12 @@ CODES = {
 def test_wrong_requests_and_their_answers(method: str, query: str, code: int) -> None:
     house = House()
     line = house.line()
-    line.request(f"/socket.io/?{query}", method)
+    line.request(f"/socket.io/?{query}", method, headers={"Origin": "http://localhost"})
     (response,) = line.responses(head=method == "HEAD")
     expected = CODES[code]
     assert response.summary == (expected[0], b"" if method == "HEAD" else expected[1])
     assert response.headers["content-type"] == "application/json"
-    assert response.headers["access-control-allow-origin"] == "*"
+    assert response.headers["access-control-allow-origin"] == "http://localhost"
     assert len(house.engines) == 0
 
 
@@ -160,9 +160,18 @@ def test_below_the_path_is_nothing() -> None:
 def test_cors_on_answers() -> None:
     house = House()
     response = house.ask(POLLING, Origin="http://127.0.0.1:8000")
-    assert response.headers["access-control-allow-origin"] == "*"
-    assert response.headers["access-control-allow-credentials"] == "true"
-    assert "vary" not in response.headers
+    assert response.headers["access-control-allow-origin"] == "http://127.0.0.1:8000"
+    assert "access-control-allow-credentials" not in response.headers
+    assert response.headers["vary"] == "Origin"
+    response = house.ask(POLLING)
+    assert "access-control-allow-origin" not in response.headers
+    assert response.headers["vary"] == "Origin", "a cache must not give this answer to a page"
+
+
+@pytest.mark.parametrize("origin", ["https://any.example", "null", "file://"])
+def test_the_accepted_origin_is_named_where_all_are(origin: str) -> None:
+    response = House(with_settings(cors_origins="*")).ask(POLLING, Origin=origin)
+    assert response.headers["access-control-allow-origin"] == origin
 
 
 def test_preflight() -> None:
@@ -175,17 +184,18 @@ def test_preflight() -> None:
     )
     assert response.summary == (204, b"")
     headers = response.headers
-    assert headers["access-control-allow-origin"] == "*"
-    assert headers["access-control-allow-credentials"] == "true"
+    assert headers["access-control-allow-origin"] == "http://127.0.0.1:8000"
+    assert "access-control-allow-credentials" not in headers
     assert headers["access-control-allow-methods"] == "GET,POST"
     assert headers["access-control-allow-headers"] == "content-type,x-own"
-    assert headers["vary"] == "Access-Control-Request-Headers"
+    assert headers["vary"] == "Origin, Access-Control-Request-Headers"
 
 
 def test_no_cors_on_static_routes() -> None:
     house = House()
-    for target in ("/lib/constants.js", "/nothing", "/socket.io/socket.io.js"):
-        assert not [name for name in house.ask(target).headers if name.startswith("access-control")]
+    for target in ("/lib/constants.js", "/nothing", "/healthz"):
+        answer = house.ask(target, Origin="http://127.0.0.1:8000")
+        assert not [name for name in answer.headers if name.startswith("access-control")]
     assert house.ask("/lib/constants.js", "OPTIONS").status == 405
 
 
@@ -208,6 +218,74 @@ def test_foreign_origins_are_refused_on_upgrade() -> None:
     line.upgrade("/socket.io/?EIO=4&transport=websocket", Origin="http://evil.example")
     assert [response.summary for response in line.responses()] == [CODES[4]]
     assert len(house.engines) == 0
+
+
+@pytest.mark.parametrize("scheme", ["http", "https", "capacitor", "ionic", "tauri", "app"])
+def test_schemes_of_native_shells_are_judged_by_their_host(scheme: str) -> None:
+    """Contract 2.12."""
+    for host, status in (("localhost", 200), ("192.168.1.7:8100", 200), ("evil.example", 403), (".", 403)):
+        assert House().ask(POLLING, Origin=f"{scheme}://{host}").status == status, host
+    listed = House(with_settings(cors_origins=[f"{scheme}://app.example"]))
+    assert listed.ask(POLLING, Origin=f"{scheme}://app.example").status == 200
+    assert listed.ask(POLLING, Origin=f"{scheme}://192.168.1.9").status == 403
+
+
+@pytest.mark.parametrize("origin", ["null", "file://", "chrome-extension://abc", "app://.", "moz-extension://a-b"])
+def test_origins_without_a_host_of_the_web_are_accepted_if_listed_alone(origin: str) -> None:
+    assert House().ask(POLLING, Origin=origin).status == 403
+    for written in (origin, f"{origin}/", origin.upper()):
+        house = House(with_settings(cors_origins=["local", written]))
+        assert house.ask(POLLING, Origin=origin).status == 200, written
+
+
+@pytest.mark.parametrize("mode", ["no-cors", "navigate", "cors", "websocket"])
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "something-new"])
+@pytest.mark.parametrize("address", ["127.0.0.1", "203.0.113.7"])
+def test_what_a_page_sends_without_its_origin_opens_no_session(address: str, site: str, mode: str) -> None:
+    """Images, scripts, forms and links: a client of Socket.IO in a page of another origin names it."""
+    house = House()
+    for dest in ("empty", "script", "image", "iframe", "document"):
+        seen = house.line(address).ask(POLLING, Sec_Fetch_Site=site, Sec_Fetch_Mode=mode, Sec_Fetch_Dest=dest)
+        assert seen.summary == CODES[4]
+    assert len(house.engines) == 0
+    url = house.open_polling()
+    assert house.ask(url, "POST", b"4x", Sec_Fetch_Site=site).status == 403
+    assert house.messages == []
+
+
+@pytest.mark.parametrize("site", ["same-origin", "none"])
+def test_the_hubs_own_page_needs_no_origin(site: str) -> None:
+    assert House().ask(POLLING, Sec_Fetch_Site=site, Sec_Fetch_Mode="cors").status == 200
+
+
+def test_a_page_of_another_site_comes_in_by_its_accepted_origin() -> None:
+    assert House().ask(POLLING, Origin="http://127.0.0.1:8000", Sec_Fetch_Site="cross-site").status == 200
+    assert House(with_settings(cors_origins="*")).ask(POLLING, Sec_Fetch_Site="cross-site").status == 200
+
+
+@pytest.mark.parametrize(
+    ("request_line", "words"),
+    [
+        (("/socket.io/?EIO=3&transport=polling", "GET", {}), "socket.io-client 3 or newer"),
+        (("/socket.io/?EIO=4", "GET", {}), "neither polling nor websocket"),
+        (("/socket.io/?EIO=4&transport=polling", "POST", {}), "begins with a GET"),
+        (("/socket.io/?EIO=4&transport=websocket", "GET", {}), "pass Upgrade on"),
+        ((f"{POLLING}&sid=gone", "GET", {}), "restarted meanwhile"),
+        ((POLLING, "GET", {"Origin": "http://evil.example"}), "cors_origins"),
+        ((POLLING, "GET", {"Sec-Fetch-Site": "cross-site"}), "no Origin says which"),
+        ((POLLING, "GET", {"X-Odd": "a\x0bb"}), "ends lines"),
+    ],
+)
+def test_every_refusal_names_its_cause_and_cure(request_line: Any, words: str, logged: Logged) -> None:
+    target, method, headers = request_line
+    house = House()
+    for _ in range(20):
+        line = house.line()
+        line.request(target, method, headers=headers)
+        assert 400 <= line.responses()[0].status < 500
+    lines = [said for said in logged() if words in said]
+    assert 0 < len(lines) <= 3
+    assert "127.0.0.1" in lines[0]
 
 
 def test_near_origins_and_none_may_upgrade() -> None:
@@ -333,7 +411,7 @@ def test_a_full_server_does_not_fill_its_log(logged: Logged) -> None:
     for engine in set(house.site._engines.values()):
         engine._engines = FullEngines()
     assert {house.ask(POLLING).status for _ in range(20)} == {503}
-    assert 0 < len([line for line in logged() if line.startswith("a connection was not taken")]) <= 5
+    assert 0 < len([line for line in logged() if line.endswith("[gateway] say how many it takes.")]) <= 5
 
 
 def test_several_servers_on_one_site() -> None:

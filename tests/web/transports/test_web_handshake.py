@@ -33,7 +33,9 @@ def test_refused_without_an_echo() -> None:
     given = answer(HANDSHAKE.replace(b"dGhlIHNhbXBsZSBub25jZQ==", b"<script>alert(1)</script>"))
     assert not given.accepted
     assert given.response == (
-        b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 34\r\nConnection: close\r\n\r\n"
+        b"HTTP/1.1 400 Bad Request\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
+        b"Cross-Origin-Resource-Policy: same-origin\r\nContent-Type: application/json\r\n"
+        b"Content-Length: 34\r\nConnection: close\r\n\r\n"
         b'{"code":3,"message":"Bad request"}'
     )
 

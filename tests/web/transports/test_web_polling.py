@@ -14,6 +14,7 @@ from framekit import client_frame
 from newage.gateway.engineio.connection import Connection
 from newage.ports import IPollingSink
 from newage.protocol.engine_packet import SharedPacket
+from newage.telemetry.refusals import Refusals
 from newage.web.settings import WebSettings
 from newage.web.transports.flushes import FlushList
 from newage.web.transports.polling import PollingSink
@@ -37,7 +38,9 @@ def polling_sink_of(house: House) -> PollingSink:
 
 def test_is_a_polling_sink() -> None:
     clock = Clock()
-    assert verifyObject(IPollingSink, PollingSink(WebSettings(), clock, FlushList(clock), lambda sink: None))
+    assert verifyObject(
+        IPollingSink, PollingSink(WebSettings(), clock, FlushList(clock), lambda sink: None, Refusals(clock.seconds))
+    )
 
 
 # -------------------------------------------------------------------------------------------------- open, send, receive
@@ -346,7 +349,9 @@ def test_packets_wait_bounded_by_bytes() -> None:
 @pytest.mark.parametrize("end", [PollingSink.close, PollingSink.abort])
 def test_who_ends_a_session_that_overflowed_is_not_told_of_it(end: Callable[[PollingSink, str], None]) -> None:
     clock = Clock()
-    sink = PollingSink(evolve(WebSettings(), poll_max_bytes=1_000), clock, FlushList(clock), lambda sink: None)
+    sink = PollingSink(
+        evolve(WebSettings(), poll_max_bytes=1_000), clock, FlushList(clock), lambda sink: None, Refusals(clock.seconds)
+    )
     recorder = Recorder()
     sink.bind(recorder)
     sink.send_binary(b"x" * 2_000)
@@ -678,7 +683,7 @@ def test_abort_drops_what_waits() -> None:
 def test_a_closed_sink_swallows() -> None:
     clock = Clock()
     recorder = Recorder()
-    sink = PollingSink(WebSettings(), clock, FlushList(clock), lambda sink: None)
+    sink = PollingSink(WebSettings(), clock, FlushList(clock), lambda sink: None, Refusals(clock.seconds))
     sink.bind(recorder)
     sink.abort("x")
     sink.abort("x")
@@ -743,7 +748,7 @@ def test_what_waits_moves_to_the_websocket_in_order() -> None:
 
 def test_a_get_that_is_parked_at_the_switch_is_released() -> None:
     clock = Clock()
-    sink = PollingSink(WebSettings(), clock, FlushList(clock), lambda sink: None)
+    sink = PollingSink(WebSettings(), clock, FlushList(clock), lambda sink: None, Refusals(clock.seconds))
     house = House()
     url = house.open_polling()
     line = house.line()

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from newage.errors import Unavailable
-from newage.telemetry.quota import LogQuota
 from newage.web.gate import Gate
 from newage.web.peer import Judgement, PeerJudge
 from newage.web.responses import (
@@ -21,6 +19,7 @@ from newage.web.responses import (
     SESSION_UNKNOWN,
     TRANSPORT_UNKNOWN,
     UNSUPPORTED_VERSION,
+    address_of,
     answer,
     refuse,
 )
@@ -36,14 +35,28 @@ if TYPE_CHECKING:
     from newage.gateway.engineio.engines import EngineServer
     from newage.web.transports.websocket import EngineWebSocket
 
-_log = Logger()
-
 # Control characters that end lines for somebody (contract 16.2.1); Node refuses them, too. Bytes from 0x80 on are text.
 _LINE_ENDS: Final = b"\x00\r\n\x0b\x0c\x1c\x1d\x1e"
 _PROTOCOL: Final = b"4"
 _MAX_LINGERING: Final = 1_000  # sessions that wait for their last GET
 _MAX_LAST_WORDS_BYTES: Final = 65_536  # of each of them
-_LOGGED_PER_SECOND: Final = 5  # refusals for want of room
+_TOO_MUCH: Final = b'{"code":3,"message":"Service unavailable"}'
+# Why a request is refused, and what helps.
+_LINE_END: Final = "a header of it holds a character that ends lines for some; no client of ours sends such"
+_NO_TRANSPORT: Final = "it names neither polling nor websocket as its transport; Socket.IO clients do"
+_NO_SESSION: Final = "its session has ended, or the hub was restarted meanwhile; a client begins a new one by itself"
+_NO_GET: Final = "a session begins with a GET; Socket.IO clients know that"
+_BAD_UPGRADE: Final = (
+    "its transport and its Upgrade header do not fit together; a proxy in front has to pass Upgrade on"
+)
+_BAD_HANDSHAKE: Final = (
+    "it asks for a WebSocket in a way that is none; a proxy in front has to speak HTTP/1.1 and pass it on"
+)
+_OLD_CLIENT: Final = (
+    "it speaks another Engine.IO than version 4: use socket.io-client 3 or newer, python-socketio 5.2 or newer"
+)
+_OTHER_TRANSPORT: Final = "its session has another transport by now; a client knows which"
+_NO_METHOD: Final = "Engine.IO has GET and POST alone"
 
 
 class EngineResource(Resource):
@@ -67,10 +80,10 @@ class EngineResource(Resource):
         self._settings = settings
         self._clock = clock
         self._flushes = flushes or FlushList(clock)
-        self._websockets = WebSockets(settings, clock, self._flushes)
         self._lingering: dict[str, PollingSink] = {}
-        self._refusals = LogQuota(_LOGGED_PER_SECOND, clock.seconds)
         self._gate = gate or Gate(PeerJudge.of(settings), clock.seconds)
+        self._refusals = self._gate.refusals
+        self._websockets = WebSockets(settings, clock, self._flushes, self._refusals)
 
     # ------------------------------------------------------------------------------------------------------ requests
 
@@ -81,7 +94,7 @@ class EngineResource(Resource):
             for _, values in headers.getAllRawHeaders()
             for value in values
         ):
-            refuse(request, BAD_REQUEST)
+            self._refuse(request, BAD_REQUEST, _LINE_END)
             return NOT_DONE_YET
         judgement = self._gate.judge(request)
         if self._gate.recognises(request, judgement):
@@ -90,9 +103,7 @@ class EngineResource(Resource):
         if judgement.refusal:
             refuse(request, FORBIDDEN)
             return NOT_DONE_YET
-        response = request.responseHeaders
-        response.setRawHeaders(b"Access-Control-Allow-Origin", [b"*"])
-        response.setRawHeaders(b"Access-Control-Allow-Credentials", [b"true"])
+        self._gate.share(request)
         if request.method == b"OPTIONS":
             _preflight(request)
         else:
@@ -106,15 +117,15 @@ class EngineResource(Resource):
         upgrade = _wants_websocket(request)
         sid = _single(args, b"sid")
         if transport not in (b"polling", b"websocket"):
-            refuse(request, TRANSPORT_UNKNOWN)
+            self._refuse(request, TRANSPORT_UNKNOWN, _NO_TRANSPORT)
         elif sid:
             self._follow_up(request, sid.decode("latin-1"), transport, upgrade, judgement)
         elif request.method != b"GET":
-            refuse(request, BAD_HANDSHAKE_METHOD)
+            self._refuse(request, BAD_HANDSHAKE_METHOD, _NO_GET)
         elif upgrade != (transport == b"websocket") or any(args.get(b"sid", ())):
-            refuse(request, BAD_REQUEST)
+            self._refuse(request, BAD_REQUEST, _BAD_UPGRADE)
         elif _single(args, b"EIO") != _PROTOCOL:
-            refuse(request, UNSUPPORTED_VERSION)
+            self._refuse(request, UNSUPPORTED_VERSION, _OLD_CLIENT)
         else:
             self._gate.opened(judgement)
             (self._open_websocket if upgrade else self._open_polling)(request, judgement)
@@ -130,17 +141,17 @@ class EngineResource(Resource):
                 _uncached(request)
                 lingering.last_poll(request)
             else:
-                refuse(request, SESSION_UNKNOWN)
+                self._refuse(request, SESSION_UNKNOWN, _NO_SESSION)
         elif _single(request.args, b"EIO") != _PROTOCOL:
-            refuse(request, BAD_REQUEST)
+            self._refuse(request, BAD_REQUEST, _OLD_CLIENT)
         elif upgrade:
             handshake = _handshake(request) if transport == b"websocket" else None
             if handshake is None:
-                refuse(request, BAD_REQUEST)
+                self._refuse(request, BAD_REQUEST, _BAD_HANDSHAKE)
             else:
                 self._websockets.take_over(request, handshake, connection.start_probe, base64=_wants_base64(request))
         elif transport != b"polling" or not isinstance(connection.sink, PollingSink):
-            refuse(request, BAD_REQUEST)
+            self._refuse(request, BAD_REQUEST, _OTHER_TRANSPORT)
         elif request.method == b"GET":
             _uncached(request)
             connection.sink.poll(request)
@@ -149,18 +160,18 @@ class EngineResource(Resource):
             content: Any = request.content
             connection.sink.post(request, content.read())
         else:
-            refuse(request, BAD_REQUEST)
+            self._refuse(request, BAD_REQUEST, _NO_METHOD)
 
     def _open_polling(self, request: Request, judgement: Judgement) -> None:
         def linger(sink: PollingSink) -> None:
             self._linger(connection.sid, sink)
 
-        sink = PollingSink(self._settings, self._clock, self._flushes, linger)
+        sink = PollingSink(self._settings, self._clock, self._flushes, linger, self._refusals)
         try:
             connection = self._engines.open(sink, judgement.peer)
         except Unavailable as error:
-            self._not_taken(error)
-            answer(request, 503, b'{"code":3,"message":"Service unavailable"}', JSON)
+            self._refusals.tell("503", judgement.peer.address, _not_taken(error))
+            answer(request, 503, _TOO_MUCH, JSON)
             return
         _uncached(request)
         sink.poll(request)
@@ -168,22 +179,21 @@ class EngineResource(Resource):
     def _open_websocket(self, request: Request, judgement: Judgement) -> None:
         handshake = _handshake(request)
         if handshake is None:
-            refuse(request, BAD_REQUEST)
+            self._refuse(request, BAD_REQUEST, _BAD_HANDSHAKE)
             return
 
         def opened(sink: EngineWebSocket) -> None:
             try:
                 self._engines.open(sink, judgement.peer)
             except Unavailable as error:
-                self._not_taken(error)
+                self._refusals.tell("503", judgement.peer.address, _not_taken(error))
                 sink.close("unavailable")
 
         self._websockets.take_over(request, handshake, opened, base64=_wants_base64(request))
 
-    def _not_taken(self, error: Unavailable) -> None:
-        unsaid = self._refusals.take()
-        if unsaid is not None:
-            _log.info("a connection was not taken: {reason} ({unsaid} more)", reason=str(error), unsaid=unsaid)
+    def _refuse(self, request: Request, code: int, why: str) -> None:
+        self._refusals.tell("400", address_of(request), why)
+        refuse(request, code)
 
     # ----------------------------------------------------------------------------------------------- bodies to come
 
@@ -209,6 +219,10 @@ class EngineResource(Resource):
         if len(self._lingering) < _MAX_LINGERING and sink.pending_bytes() <= _MAX_LAST_WORDS_BYTES:
             self._lingering[sid] = sink
             self._clock.callLater(self._settings.poll_linger_seconds, self._lingering.pop, sid, None)
+
+
+def _not_taken(error: Unavailable) -> str:
+    return f"{error} max_connections and max_connections_per_address in [gateway] say how many it takes."
 
 
 def _wants_base64(request: Request) -> bool:
@@ -245,7 +259,7 @@ def _preflight(request: Request) -> None:
     headers: Any = request.responseHeaders
     headers.setRawHeaders(b"Access-Control-Allow-Methods", [b"GET,POST"])
     asked = request.requestHeaders.getRawHeaders(b"Access-Control-Request-Headers")
-    headers.setRawHeaders(b"Vary", [b"Access-Control-Request-Headers"])
+    headers.setRawHeaders(b"Vary", [b"Origin, Access-Control-Request-Headers"])
     if asked:
         headers.setRawHeaders(b"Access-Control-Allow-Headers", [b",".join(asked)])
     answer(request, 204, b"", JSON)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.protocols.policies import ProtocolWrapper
 
+from newage.telemetry.refusals import Refusals
 from newage.web.channel import release
+from newage.web.responses import address_of
 from newage.web.transports.flushes import FlushList
 from newage.web.transports.handshake import Handshakes
 from newage.web.transports.masking import frame_rules
@@ -20,10 +22,14 @@ if TYPE_CHECKING:
     from newage.web.settings import WebSettings
 
 
+_NO_HANDSHAKE: Final = "it asks for a WebSocket that RFC 6455 does not know, by version, key or extension"
+
+
 class WebSockets:
     """Makes the WebSockets of one site."""
 
-    def __init__(self, settings: WebSettings, clock: IReactorTime, flushes: FlushList) -> None:
+    def __init__(self, settings: WebSettings, clock: IReactorTime, flushes: FlushList, refusals: Refusals) -> None:
+        self._refusals = refusals
         rules = frame_rules(settings.max_http_buffer_bytes, settings.max_fragments)
         self._surroundings = Surroundings(settings, rules, clock, flushes)
         self._handshakes = Handshakes(clock)
@@ -39,6 +45,8 @@ class WebSockets:
         :param base64: binary packets go out as text.
         """
         answer = self._handshakes.answer(handshake)
+        if not answer.accepted:
+            self._refusals.tell("400", address_of(request), _NO_HANDSHAKE)
         released = release(request)
         sink = EngineWebSocket(
             self._surroundings,

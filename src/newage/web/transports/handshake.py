@@ -16,6 +16,8 @@ from attrs import frozen
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from twisted.logger import Logger
 
+from newage.web.responses import EVERYWHERE
+
 if TYPE_CHECKING:
     from autobahn.websocket.types import ConnectionRequest
     from twisted.internet.interfaces import IReactorTime
@@ -135,6 +137,7 @@ class _Server(WebSocketServerProtocol):
         """A refusal, told as Engine.IO tells it; the reason would repeat what the peer sent."""
         lines = [b"HTTP/1.1 %d Bad Request" % code]
         lines += [f"{name}: {value}".encode() for name, value in responseHeaders or ()]
+        lines += [name + b": " + value for name, value in EVERYWHERE]
         lines += [b"Content-Type: application/json", b"Content-Length: %d" % len(_REFUSAL), b"Connection: close"]
         self.transport.write(b"\r\n".join([*lines, b"", _REFUSAL]))
 

@@ -23,8 +23,9 @@ from zope.interface import implementer
 from newage.errors import ProtocolError
 from newage.ports import IPollingSink, IReceiver
 from newage.protocol.engine_packet import CLOSE, NOOP, PING, decode_payload, encode_payload
+from newage.telemetry.refusals import Refusals
 from newage.web.channel import HardenedRequest
-from newage.web.responses import BAD_REQUEST, TEXT, answer, refuse
+from newage.web.responses import BAD_REQUEST, TEXT, address_of, answer, refuse
 from newage.web.settings import WebSettings
 from newage.web.transports.flushes import SHARE_SECONDS, FlushList
 from newage.web.transports.nobody import NOBODY
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 _log = Logger()
 _NOT_PACKETS: Final = b"application/octet-stream"  # binary packets of older protocols; the reference refuses it, too
 _NO_MORE: Final = b""
+_ENDED: Final = "its session has just ended; a client begins a new one by itself"
+_SECOND: Final = "a session has one GET and one POST at a time, and ends at a second; each client has to open its own"
+_NOT_READ: Final = "its body is no Engine.IO, and ends its session; a client of Socket.IO 3 or newer sends such"
 
 
 def _is_python(request: Request) -> bool:
@@ -78,6 +82,7 @@ class PollingSink:
         "_post",
         "_queue",
         "_receiver",
+        "_refusals",
         "_settings",
         "_state",
         "_upgrading",
@@ -85,12 +90,18 @@ class PollingSink:
     name = "polling"
 
     def __init__(
-        self, settings: WebSettings, clock: IReactorTime, flushes: FlushList, linger: Callable[[PollingSink], None]
+        self,
+        settings: WebSettings,
+        clock: IReactorTime,
+        flushes: FlushList,
+        linger: Callable[[PollingSink], None],
+        refusals: Refusals,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._flushes = flushes
         self._linger = linger
+        self._refusals = refusals
         self._receiver: IReceiver = NOBODY
         self._queue = PollQueue()  # what no GET took yet
         self._merge_after = settings.poll_merge_packets
@@ -114,10 +125,10 @@ class PollingSink:
         settings = self._settings
         self._merge_after = settings.poll_python_max_packets if _is_python(request) else settings.poll_merge_packets
         if self._state is not _State.OPEN:
-            refuse(request, BAD_REQUEST)
+            self._refuse(request, _ENDED)
         elif self._parked is not None:
             self._end("transport error")
-            refuse(request, BAD_REQUEST)
+            self._refuse(request, _SECOND)
         elif self._queue or self._upgrading:
             self._respond(request)
         else:
@@ -144,20 +155,24 @@ class PollingSink:
         Delivery pauses with the receiver, and while much waits for a GET.
         """
         if self._state is not _State.OPEN:
-            refuse(request, BAD_REQUEST)
+            self._refuse(request, _ENDED)
             return
         if self._post is not request and not self.reserve_post(request):
             self._end("transport error")
-            refuse(request, BAD_REQUEST)
+            self._refuse(request, _SECOND)
             return
         try:
             self._inbox = self._decode(request, body)
             self._packet = next(self._inbox)
         except ProtocolError as error:
-            _log.debug("a polling body was refused: {reason}", reason=str(error))
+            self._refusals.tell("400", address_of(request), _NOT_READ, of=str(error))
             self._end("transport error")
             return
         self._deliver()
+
+    def _refuse(self, request: Request, why: str) -> None:
+        self._refusals.tell("400", address_of(request), why)
+        refuse(request, BAD_REQUEST)
 
     def cut(self) -> None:
         """End at once, by a fault (a POST beyond the limit, for one); the receiver learns of it."""
