@@ -208,7 +208,10 @@ class ISessionListener(Interface):
         """An extension's first ``/llm`` link appeared."""
 
     def extension_lost(session: Session) -> None:
-        """An extension's last ``/llm`` link went."""
+        """An extension's last ``/llm`` link went. It may be back soon: a tab that is loaded again."""
+
+    def extension_gone(session: Session) -> None:
+        """It was lost, and has not come back within its grace; at the latest now nobody waits for it."""
 
 
 class IRoomListener(Interface):

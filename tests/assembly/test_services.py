@@ -46,6 +46,8 @@ def test_whom_sessions_tell(tmp_path: Path) -> None:
         "DownstreamService",
         "Desks",
         "UpstreamService",
+        "Returns",
+        "RequestService",
         "MissedService",
         "Pushing",
         "Snapshots",

@@ -91,3 +91,10 @@ def make_daemon(tmp_path: Path, driver: Driver) -> Iterator[Callable[..., Daemon
         daemon.end()
     faults = driver.faults()
     assert not faults, "a client library threw:\n" + "\n".join(faults)
+
+
+@pytest.fixture
+def hasty_hub(make_daemon: Callable[..., Daemon], driver: Driver, monkeypatch: pytest.MonkeyPatch) -> Hub:
+    """A daemon of the test's own that waits for half a second for an extension that has just gone."""
+    monkeypatch.setenv("NEWAGE_SESSIONS_EXTENSION_GRACE_MS", "500")
+    return Hub(make_daemon("--ephemeral"), driver)

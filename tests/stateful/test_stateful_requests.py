@@ -11,6 +11,7 @@ from hubkit import Kit, Link, failure_of, result_of
 from newage.domain.model import RequestMode, Role
 from newage.ports import Said
 from newage.services.requests.limits import RequestSettings
+from newage.services.sessions.sessions import SessionSettings
 
 X = "SillyTavern-8000"
 RANK = {"mas": 3, "man": 2, "spe": 1, "gue": 0, "pal": 0}
@@ -61,7 +62,7 @@ class QueueAndModes(RuleBasedStateMachine):
             request_rate=10_000,
             max_live_requests_per_identity=10_000,
         )
-        self.kit = kit = Kit(requests=limits)
+        self.kit = kit = Kit(requests=limits, sessions=SessionSettings(extension_grace_ms=0))
         self.sids = {who: kit.connect(who, incremental=True) for who in RANK}
         self.boss = kit.connect("mon", "/rooms", client_type="monitor")
         kit.group("room", "mas", man=Role.MANAGER, spe=Role.SPECIAL, gue=Role.GUEST, pal=Role.GUEST)

@@ -33,8 +33,10 @@ from newage.services.requests.forwarding import Forwarder
 from newage.services.requests.intake import RequestService
 from newage.services.requests.ledger import RequestLedger
 from newage.services.requests.questions import Questions
+from newage.services.requests.returns import Returns
 from newage.services.requests.sending import Sender
 from newage.services.requests.slots import Pacer
+from newage.services.requests.targets import Targets
 from newage.services.requests.thinking import ThinkingService
 from newage.services.rooms.activity import ActivityService
 from newage.services.rooms.assignments import AssignmentService
@@ -127,6 +129,7 @@ class Talk:
     request_ends: RequestEnds
     ledger: RequestLedger
     requests: RequestService
+    returns: Returns
     downstream: DownstreamService
     streams: UpstreamService
     processing: ProcessingService
@@ -243,13 +246,16 @@ def make_talk(
         world=world,
         sessions=sessions,
         rooms=rooms,
-        assignments=assignments,
+        targets=Targets(sessions, assignments, forwarder),
         history=history,
         questions=Questions(stores.messages),
         ledger=ledger,
         sender=Sender(rooms, history, desks, forwarder, ledger),
         forwarder=forwarder,
         settings=live.requests,
+    )
+    returns = Returns(
+        world=world, sessions=sessions, desks=desks, ledger=ledger, forwarder=forwarder, settings=live.requests
     )
     downstream = DownstreamService(world, outbox, sessions, rooms.members_of, live.downstream)
     answers = AnswerService(world, outbox, sessions, ledger, history)
@@ -293,6 +299,8 @@ def make_talk(
         downstream,
         desks,
         streams,
+        returns,
+        requests,
         missed,
         pushing,
         snapshots,
@@ -339,6 +347,7 @@ def make_talk(
         request_ends=request_ends,
         ledger=ledger,
         requests=requests,
+        returns=returns,
         downstream=downstream,
         streams=streams,
         processing=ProcessingService(
@@ -368,6 +377,7 @@ def close_talk(talk: Talk) -> None:
         talk.streams,
         talk.downstream,
         talk.requests,
+        talk.returns,
         talk.thinking,
         talk.mutes,
         talk.bars,

@@ -32,6 +32,7 @@ class Nobody(Enum):
     NOTHING_ASKED = "nothing of it is unanswered"
     SEVERAL_ROOMS = "requests of several rooms are unanswered and it names none of them"
     UNNAMED = "it names no request of this extension, which does name them"
+    TWICE = "it was asked again when the extension came back, and is answered already"
     OVER = "its request is over, or its output is or never belonged to any"
 
 
@@ -62,6 +63,8 @@ class Desk:
     _asked: dict[Request, _Asked] = field(factory=dict, init=False)  # oldest first
     _names: dict[str, Request] = field(factory=dict, init=False)  # requestIds as this extension knows them
     _used: dict[str, None] = field(factory=dict, init=False)  # every id it was given lately
+    _lost: set[Request] = field(factory=set, init=False)  # asked before it went, and not since
+    _repeated: dict[Request, bool] = field(factory=dict, init=False)  # asked again since: was one answer begun?
     _over: dict[str, Request | None] = field(factory=dict, init=False)  # outputIds that are no more, and whose
 
     @property
@@ -81,6 +84,7 @@ class Desk:
     def left(self) -> None:
         """It went: nothing that it was working on goes on, and what it can do is to be seen when it comes back."""
         self.declared = self.answered = self._labelled = False
+        self._lost.update(request for request, asked in self._asked.items() if asked.given_up is None)
         self._asked.clear()
         self._over.clear()
 
@@ -106,12 +110,22 @@ class Desk:
         known = next((name for name, named in self._names.items() if named is request), None)
         name = known or (new_id() if request.request_id in self._used else request.request_id)
         self._names[name] = request
+        if request in self._lost:
+            self._lost.discard(request)
+            self._repeated[request] = False
         _remember(self._used, name, None)
         self._asked[request] = _Asked(now, now)
         return name
 
+    def runs(self, request: Request) -> bool:
+        """Is it at work on this one, as far as is known?"""
+        return request in self._asked
+
     def heard(self, request: Request, now: float) -> None:
-        """A sign that it is at work on this one."""
+        """A sign that it is at work on this one: still, if it was asked before it went."""
+        if request in self._lost:
+            self._lost.discard(request)
+            self._asked[request] = _Asked(now, now)
         asked = self._asked.get(request)
         if asked is not None:
             asked.signs, asked.heard_at = True, now
@@ -132,6 +146,7 @@ class Desk:
     def done(self, request: Request) -> None:
         """It answered this request, or said that it failed."""
         self._asked.pop(request, None)
+        self._lost.discard(request)
 
     def given_up(self, request: Request, now: float) -> None:
         """The request ended without that: an answer may still come."""
@@ -161,6 +176,8 @@ class Desk:
     def forget(self, request: Request) -> None:
         """Its tail is over; nothing belongs to it any more."""
         self._names = {name: named for name, named in self._names.items() if named is not request}
+        self._lost.discard(request)
+        self._repeated.pop(request, None)
 
     def output_over(self, output_id: str, request: Request | None = None) -> None:
         """The tail of an output is over: what still comes of it belongs to no request, least of all to a newer one.
@@ -190,7 +207,7 @@ class Desk:
         patience: Patience,
         over: Collection[Request] = (),
     ) -> Request | Nobody:
-        """The request that a packet of an answer belongs to.
+        """The request that a packet of an answer belongs to. What was asked a second time is answered once (A22).
 
         :param bound: the request of that output, if it is open or in its tail.
         :param over: requests whose answers end by this packet.
@@ -200,7 +217,7 @@ class Desk:
             self._labelled = self.answered = True
             if output_id is not None and label is self._over.get(output_id):
                 return Nobody.OVER
-            return label
+            return self._once(label, bound) if self._repeated else label
         if bound is not None:
             return bound
         if self.labels:
@@ -216,7 +233,16 @@ class Desk:
             return Nobody.SEVERAL_ROOMS if rooms else Nobody.NOTHING_ASKED
         self.answered = True
         since = now - patience.silence
-        return next((request for request in unanswered if self._asked[request].heard_at > since), unanswered[-1])
+        found = next((request for request in unanswered if self._asked[request].heard_at > since), unanswered[-1])
+        return self._once(found, bound)
+
+    def _once(self, found: Request | Nobody, bound: Request | None) -> Request | Nobody:
+        """Of what was asked a second time one output counts."""
+        if isinstance(found, Request) and found is not bound and found in self._repeated:
+            if self._repeated[found]:
+                return Nobody.TWICE
+            self._repeated[found] = True
+        return found
 
     def _forget_unanswered(self, now: float, patience: Patience) -> None:
         """What was given up so long ago will not be answered any more."""

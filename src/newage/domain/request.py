@@ -44,7 +44,8 @@ class Ask:
 
 @frozen(kw_only=True)
 class Waiting:
-    """What a request waits for before it is sent (A18): ``host``, that somebody submits the queue, or its ``turn``.
+    """What a request waits for before it is sent (A18): ``host``, that somebody submits the queue; its ``turn``; the
+    ``extension``, which has just gone and may be back soon (A22).
 
     ``position`` is its place in that queue; the first is 1.
     """
@@ -72,7 +73,8 @@ class Request:
     What was said is not in it: it is the message ``message_id`` as stored, "" where there is none (A18). ``given`` says
     that an extension has been told it.
     ``room_id`` says which room of that name it is of: nothing of it reaches another one; ``gone`` when that is deleted.
-    ``targets`` are the identities it is for, ``sent`` those that were given it. Each ends in ``failed``, or in
+    ``targets`` are the identities it is for, ``sent`` those that were given it, ``begun`` those that have begun to
+    answer. Each ends in ``failed``, or in
     ``finished`` when its output is whole and in ``answered`` when that is stored. ``merged`` lists the requests that
     were merged into this one. ``again``: ``message_id`` was asked before, ``thread`` says by whom (A19); ``drafts`` are
     the response ids of its answers, stored or about to be. Times are those of a clock that never jumps, in seconds;
@@ -93,6 +95,7 @@ class Request:
     state: str = "recorded"
     targets: tuple[str, ...] = ()
     sent: set[str] = field(factory=set)
+    begun: set[str] = field(factory=set)
     finished: set[str] = field(factory=set)
     answered: set[str] = field(factory=set)
     failed: set[str] = field(factory=set)
@@ -159,6 +162,14 @@ class Request:
     def heard(self, now: float) -> None:
         """There was a sign that somebody is at work on it."""
         self.active_at = max(self.active_at, now)
+
+    def begin(self, extension: str) -> None:
+        """There is something of its answer."""
+        self.begun.add(extension)
+
+    def lacks_answer_of(self, extension: str) -> bool:
+        """Was it sent there in vain until now?"""
+        return extension in self.sent and self.awaits(extension) and extension not in self.begun
 
     def finish(self, extension: str) -> None:
         """Its output is whole."""

@@ -37,6 +37,9 @@ class SessionListener:
     def extension_lost(self, session: Session) -> None:
         pass
 
+    def extension_gone(self, session: Session) -> None:
+        pass
+
 
 @implementer(IRoomListener)
 class RoomListener:
@@ -117,6 +120,10 @@ class SessionEvents:
     def extension_lost(self, session: Session) -> None:
         for listener in self._listeners:
             listener.extension_lost(session)
+
+    def extension_gone(self, session: Session) -> None:
+        for listener in self._listeners:
+            listener.extension_gone(session)
 
 
 @implementer(IMessageListener)

@@ -157,14 +157,18 @@ def test_scenario_14_without_its_llm_socket_an_extension_is_not_available(hub: H
         assert not getattr(extension, label).all("@disconnect"), label
 
 
-def test_scenario_14_a_request_to_it_fails(hub: Hub) -> None:
-    extension = hub.extension()
+def test_scenario_14_a_request_to_it_fails(hasty_hub: Hub) -> None:
+    """It may be back in seconds: after its grace."""
+    extension = hasty_hub.extension()
     extension.start()
     extension.llm.disconnect()
     extension.auth.call("GET_SILLYTAVERN_EXTENSION", {})
-    reply = hub.client(hub.new_id()).call("LLM_REQUEST", request("r14", extension.client_id))
-    assert reply["status"] == "error"
-    assert reply["message"] == f"Target client not found: {extension.client_id}"
+    web = hasty_hub.client(hasty_hub.new_id())
+    web.call("LLM_REQUEST", request("r14", extension.client_id))
+    error = web.payload("ERROR")
+    assert (error["message"], error["errorCode"]) == (f"Target client not found: {extension.client_id}", 401)
+    reply = web.call("LLM_REQUEST", request("r14b", extension.client_id))
+    assert (reply["status"], reply["message"]) == ("error", error["message"])
 
 
 def test_scenario_15_leaving_sillytavern_after_identify_changes_nothing(hub: Hub) -> None:

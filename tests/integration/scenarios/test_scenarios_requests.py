@@ -299,12 +299,33 @@ def test_scenario_54_an_extension_that_dies_mid_stream(hub: Hub, flavour: str) -
     assert extension.client_id not in listed["extensions"]
 
 
-def test_a_dead_extension_fails_its_requests_at_once(hub: Hub) -> None:
-    extension: Extension = hub.extension(kind="silent")
+def test_a_dead_extension_fails_its_requests_after_its_grace(hasty_hub: Hub) -> None:
+    extension: Extension = hasty_hub.extension(kind="silent")
     extension.start_quickly()
-    web = hub.client(hub.new_id())
+    web = hasty_hub.client(hasty_hub.new_id())
     web.call("LLM_REQUEST", request("r54b", extension.client_id))
     extension.llm.wait("LLM_REQUEST")
     extension.llm.close_engine()
     assert web.payload("ERROR")["message"] == "SillyTavern extension disconnected."
     wait_status(web, "r54b", "failed")
+
+
+def test_amendment_22_a_question_during_a_reload_is_answered(hub: Hub) -> None:
+    """The page of the unmodified extension is loaded again: one question was asked before, one meanwhile."""
+    first = hub.extension(kind="silent").start_quickly()
+    web = hub.client(hub.new_id(), auth={"streamMode": "plain"})
+    before, meanwhile = hub.new_id("before"), hub.new_id("meanwhile")
+    web.call("LLM_REQUEST", request(before, first.client_id, "one"))
+    first.llm.wait("LLM_REQUEST")
+    first.stop()
+    assert wait_status(web, before, "queued")["waitsFor"] == "extension"
+    reply = web.call("LLM_REQUEST", request(meanwhile, first.client_id, "two"))
+    assert (reply["status"], reply["state"], reply["waitsFor"]) == ("ok", "queued", "extension")
+    again = hub.extension(
+        first.client_id.removeprefix("SillyTavern-"), kind="message", text="here I am"
+    ).start_quickly()
+    for request_id in (before, meanwhile):
+        wait_status(web, request_id, "completed")
+    asked = [each.args[0]["requestId"] for each in again.llm.all("LLM_REQUEST")]
+    assert sorted(set(asked), key=asked.index) == [before, meanwhile]
+    assert web.all("ERROR") == []

@@ -416,6 +416,7 @@ def test_without_a_queue_nothing_is_merged(kit: Kit, link: Link, lounge: dict[st
 def test_a_submission_nobody_can_take_leaves_the_queue_alone(kit: Kit, link: Link, lounge: dict[str, str]) -> None:
     say(kit, lounge, "g1", "one")
     kit.disconnect_all(X)
+    kit.clock.advance(10)
     failure_of(kit.ask(lounge["mas"], "two", room="lounge"))
     link = kit.extension(X)
     say(kit, lounge, "mas", "three")
@@ -742,9 +743,12 @@ def test_a_lost_extension_fails_what_it_owed(kit: Kit, link: Link, sid: str) -> 
     kit.submit(sid, "hi", "r1")
     kit.submit(sid, "hi", "r2")
     kit.disconnect_all(X)
+    kit.clock.advance(9.9)
+    assert errors(kit, sid) == []
+    kit.clock.advance(0.1)
     assert errors(kit, sid) == ["SillyTavern extension disconnected."] * 2
     assert {body["errorCode"] for body in kit.outbox.bodies(sid, "ERROR")} == {11}
-    assert kit.statuses(sid, "r1") == kit.statuses(sid, "r2") == ["forwarded", "failed"]
+    assert kit.statuses(sid, "r1") == kit.statuses(sid, "r2") == ["forwarded", "queued", "failed"]
 
 
 def test_the_requester_may_go_and_find_the_answer_later(kit: Kit, link: Link, sid: str) -> None:

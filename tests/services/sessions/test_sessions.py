@@ -48,6 +48,9 @@ class Diary:
     def extension_lost(self, session: Session) -> None:
         self.told.append(("lost", session.identity))
 
+    def extension_gone(self, session: Session) -> None:
+        self.told.append(("given up", session.identity))
+
 
 @pytest.fixture
 def diary(kit: Kit) -> Diary:
@@ -193,6 +196,20 @@ def test_an_extension_that_comes_back_within_its_grace_is_available_again(kit: K
     kit.disconnect(kit.connect("SillyTavern-1", client_type="extension", link=Link()))
     kit.connect("SillyTavern-1", client_type="extension", link=Link())
     assert [what for what, _ in diary.told if what in ("available", "lost")] == ["available", "lost", "available"]
+
+
+@pytest.mark.parametrize(("features", "seconds"), [((), 10), (("accept", "resume"), 30)])
+def test_an_extension_that_stays_away_is_given_up(
+    kit: Kit, diary: Diary, features: tuple[str, ...], seconds: float
+) -> None:
+    kit.extension("SillyTavern-1", features=features)
+    kit.disconnect_all("SillyTavern-1")
+    assert [session.identity for session in kit.sessions.absent_extensions()] == ["SillyTavern-1"]
+    kit.clock.pump([1] * (int(seconds) - 1))
+    assert ("given up", "SillyTavern-1") not in diary.told
+    kit.clock.advance(1)
+    assert diary.told[-1] == ("given up", "SillyTavern-1")
+    assert kit.sessions.absent_extensions() == ()
 
 
 def test_an_extension_in_process_is_one_like_any_other(kit: Kit, diary: Diary) -> None:

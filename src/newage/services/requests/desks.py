@@ -13,6 +13,8 @@ from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
 from newage.settings import Live
 
+NEVER = float("-inf")
+
 
 class Desks(SessionListener):
     """Times are the clock's, never the wall's.
@@ -31,6 +33,7 @@ class Desks(SessionListener):
         self._world = world
         self._sessions = sessions
         self._desks: dict[str, Desk] = {}
+        self._settles: dict[str, float] = {}  # extensions that have just come back, and until when they get nothing
         self._settings = settings
         self._patience = settings.value.patience  # asked at every token of the real extension
         settings.on_change(self._changed)
@@ -43,7 +46,7 @@ class Desks(SessionListener):
     def admits(self, extension: str, request: Request) -> bool:
         """May it be sent now? Never while the extension is away."""
         caller = self._sessions.answering(extension)
-        if caller is None:
+        if caller is None or self._settles.get(extension, NEVER) > self._world.clock.seconds():
             return False
         limit = caller.capacity or self._settings.value.extension_max_in_flight
         return self._desk(extension).admits(request, limit, self._world.clock.seconds(), self._patience)
@@ -57,9 +60,20 @@ class Desks(SessionListener):
         request.send_to(extension, now)
         return self._desk(extension).ask(request, now, self._world.new_id)
 
+    def runs(self, extension: str, request: Request) -> bool:
+        """As ``Desk.runs``."""
+        desk = self._desks.get(extension)
+        return desk is not None and desk.runs(request)
+
     def heard(self, extension: str, request: Request) -> None:
         if (desk := self._desks.get(extension)) is not None:
             desk.heard(request, self._world.clock.seconds())
+            if desk.runs(request):
+                request.sent.add(extension)
+
+    def settle(self, extension: str, seconds: float) -> None:
+        """It has just come back: for so long it gets nothing, so that what it says of before is heard first."""
+        self._settles[extension] = self._world.clock.seconds() + seconds
 
     def resumed(self, extension: str, request: Request) -> list[Request]:
         """As ``Desk.resumed``."""
@@ -133,6 +147,7 @@ class Desks(SessionListener):
             self._desk(caller.identity).declare()
 
     def extension_lost(self, session: Session) -> None:
+        self._settles.pop(session.identity, None)
         desk = self._desks.get(session.identity)
         if desk is not None:
             desk.left()

@@ -88,7 +88,7 @@ class Forwarder:
             self._pacer.send_all()
 
     def put_back(self, extension: str, dropped: list[Request]) -> None:
-        """The extension dropped these: they are asked again."""
+        """The extension dropped these, or came back without them: they are asked again."""
         self._pacer.put_back(extension, dropped)
 
     def report(self, request: Request, error: NewAgeError, extension: str | None = None, detail: object = None) -> None:

@@ -13,12 +13,11 @@ from twisted.python.failure import Failure
 
 from newage.dialect import requests
 from newage.dialect.messages import carried_bytes
-from newage.domain.model import Caller, Message, RequestMode, Role, Room
+from newage.domain.model import Caller, Message, RequestMode, Role, Room, Session
 from newage.domain.policy import (
     MUTED,
     Verdict,
     administers,
-    default_targets,
     effective_role,
     may_read,
 )
@@ -32,7 +31,7 @@ from newage.errors import (
     RoomMissing,
     Unavailable,
 )
-from newage.services.events import RoomListener
+from newage.services.events import RoomListener, SessionListener
 from newage.services.history.log import HistoryService
 from newage.services.requests.forwarding import Forwarder
 from newage.services.requests.ledger import RequestLedger
@@ -40,17 +39,15 @@ from newage.services.requests.limits import RequestSettings
 from newage.services.requests.questions import Questions
 from newage.services.requests.rates import RequestRates
 from newage.services.requests.sending import Sender
-from newage.services.rooms.assignments import AssignmentService
+from newage.services.requests.targets import Targets
 from newage.services.rooms.registry import RoomRegistry
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
 from newage.settings import Live
 
-NO_EXTENSION = "No connected SillyTavern extensions."
-
 
 @define(eq=False, kw_only=True)
-class RequestService(RoomListener):
+class RequestService(RoomListener, SessionListener):
     """How requests get in, and what becomes of those that wait for their host; the account of all is the ledger's.
 
     :param sender: lets them wait for their turn at an extension.
@@ -62,7 +59,7 @@ class RequestService(RoomListener):
     _world: World
     _sessions: SessionService
     _rooms: RoomRegistry
-    _assignments: AssignmentService
+    _targets: Targets
     _history: HistoryService
     _questions: Questions
     _ledger: RequestLedger
@@ -71,6 +68,7 @@ class RequestService(RoomListener):
     settings: Live[RequestSettings]
     _rates: RequestRates = field(init=False)
     _queues: dict[str, RoomQueue] = field(factory=dict, init=False)  # room id -> what waits for its host
+    _held: dict[Request, bool] = field(factory=dict, init=False)  # for an extension that went; may it be any?
     _sweep: IDelayedCall | None = field(default=None, init=False)
     _stopping: bool = field(default=False, init=False)
 
@@ -246,9 +244,24 @@ class RequestService(RoomListener):
         elif verdict is not Verdict.FORWARD and not request.again:
             self._ledger.end(request, verdict.value)
         else:
-            await self._forward_with_queue(caller, request, room)
-            if request.live and not request.given:
-                return self._waits(request, "turn", self._forwarder.position(request))
+            return await self._go_on(request, room, exempt=administers(caller))
+        return None
+
+    async def _go_on(self, request: Request, room: Room, *, exempt: bool) -> Waiting | None:
+        """To its extensions; while they are away for a moment it waits for them (A22).
+
+        :raises NewAgeError: there is none, or what would be sent cannot be read.
+        """
+        try:
+            await self._forward_with_queue(request, room, exempt=exempt)
+        except ClientMissing:
+            if not self._targets.may_return(request, room.name, exempt=exempt):
+                raise
+            self._held[request] = exempt
+            before = sum(1 for other in self._held if other.room_id == room.id)
+            return self._waits(request, "extension", before)
+        if request.live and not request.given:
+            return self._waits(request, "turn", self._forwarder.position(request))
         return None
 
     def _waits(self, request: Request, what: str, position: int) -> Waiting:
@@ -261,9 +274,9 @@ class RequestService(RoomListener):
     def _new_queue(self) -> RoomQueue:
         return RoomQueue(self.settings.value.queue_size, self.settings.value.queue_size_per_identity)
 
-    async def _forward_with_queue(self, caller: Caller, request: Request, room: Room) -> None:
+    async def _forward_with_queue(self, request: Request, room: Room, *, exempt: bool) -> None:
         """Forward, in Default mode merged with what waits in the queue (contract 5.4)."""
-        targets = self._targets(request, room.name, exempt=administers(caller))
+        targets = self._targets.of(request, room.name, exempt=exempt)
         waiting: list[Request] = []
         hosted = room.mode in (RequestMode.DEFAULT, RequestMode.HOST_SUBMIT)
         if hosted and not request.again and room.id in self._queues:
@@ -274,31 +287,6 @@ class RequestService(RoomListener):
         await self._sender.enter(request)
         if request.gone:
             raise RoomMissing("Room not found")  # deleted meanwhile
-
-    def _targets(self, request: Request, room: str, *, exempt: bool) -> tuple[str, ...]:
-        """Steps 5 and 6 of contract 5.2: live extensions, assigned to the room."""
-        assigned = self._assignments.assigned(room)
-        if request.ask.targets is None:
-            candidates = assigned or (self._assignments.extensions() if exempt else ())
-            chosen = default_targets(self._assignments.policy, candidates)
-            if not chosen:
-                raise ClientMissing(NO_EXTENSION)
-            return chosen
-        found: dict[str, None] = {}
-        missing: list[str] = []
-        for target in request.ask.targets:
-            session = self._sessions.resolve_extension(target)
-            if session is None:
-                missing.append(target)
-            elif session.identity not in assigned and not exempt:
-                raise NotAuthorised(f"Client {request.client_id} is not allowed to send messages to room {target}.")
-            else:
-                found[session.identity] = None
-        if not found:
-            raise ClientMissing(f"Target client not found: {', '.join(missing)}")
-        if missing:
-            self._forwarder.warn(request, f"Target client not found: {', '.join(missing)}")
-        return tuple(found)
 
     # ------------------------------------------------------------------------------------------------- rooms' changes
 
@@ -353,18 +341,42 @@ class RequestService(RoomListener):
                 continue
             request.decide(room.mode)
             try:
-                request.route(self._targets(request, room.name, exempt=False))
-                await self._sender.enter(request)
+                await self._go_on(request, room, exempt=False)
             except NewAgeError as error:
-                self._forwarder.report(request, error)
-                self._sender.unsend(request)
-                self._ledger.end(request, "failed", str(error))
-                continue
-            if request.live and not request.given:
-                self._waits(request, "turn", self._forwarder.position(request))
+                self._fails(request, error)
+
+    def _fails(self, request: Request, error: NewAgeError) -> None:
+        """Its ack has been given: who asked is told by an event."""
+        self._forwarder.report(request, error)
+        self._sender.unsend(request)
+        self._ledger.end(request, "failed", str(error))
 
     def _release_failed(self, failure: Failure) -> None:
         self._log.failure("a queue could not be forwarded", failure)
+
+    # ------------------------------------------------------------------------------------- extensions that come and go
+
+    def extension_available(self, session: Session) -> None:
+        self._look_at_held()
+
+    def extension_gone(self, session: Session) -> None:
+        self._look_at_held()
+
+    def _look_at_held(self) -> None:
+        """Who waits for an extension may find one now, or has none to wait for any more."""
+        held, self._held = self._held, {}
+        d = Deferred.fromCoroutine(self._try_held(held))
+        d.addErrback(self._release_failed)
+
+    async def _try_held(self, held: dict[Request, bool]) -> None:
+        for request, exempt in held.items():
+            room = self._rooms.with_id(request.room_id)
+            if not request.live or room is None:
+                continue
+            try:
+                await self._go_on(request, room, exempt=exempt)
+            except NewAgeError as error:
+                self._fails(request, error)
 
     # ------------------------------------------------------------------------------------------------------ internals
 

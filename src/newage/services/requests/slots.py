@@ -39,7 +39,7 @@ class Pacer:
         self._forget_ended(extension)
 
     def put_back(self, extension: str, dropped: list[Request]) -> None:
-        """The extension dropped these: they are the next again."""
+        """The extension dropped these, or came back without them: they are the next again."""
         sent = self._sent.get(extension, {})
         waiting = self._waiting.setdefault(extension, Turns())
         for request in reversed(dropped):
@@ -72,7 +72,7 @@ class Pacer:
             return None
         for one in list(waiting):
             request, _ = one
-            if not request.live or not request.awaits(extension):
+            if not request.live or not request.awaits(extension) or self._desks.runs(extension, request):
                 waiting.leave(request.identity, one)
             elif self._desks.admits(extension, request):
                 waiting.take(request.identity, one)

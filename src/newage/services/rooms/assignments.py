@@ -103,6 +103,20 @@ class AssignmentService(SessionListener, RoomListener):
         self._recompute()
         return self._assignments.get(room, ())
 
+    def would_serve(self, room: str, extensions: Sequence[str]) -> tuple[str, ...]:
+        """Those of these that would be assigned to a room if they alone were here."""
+        rooms, manual = tuple(self._client_rooms), self._manual_by_name()
+        dealt = assign(
+            self.policy,
+            rooms,
+            tuple(extensions),
+            manual=manual,
+            previous=self.all(),
+            fresh=False,
+            choose=lambda among: among[0],
+        )
+        return dealt.get(room, ())
+
     def all(self) -> Mapping[str, tuple[str, ...]]:
         self._recompute()
         return self._assignments

@@ -49,3 +49,6 @@ class SessionAudit:
 
     def extension_lost(self, session: Session) -> None:
         self._lost.done(self._last[session.identity], namespace="/llm")
+
+    def extension_gone(self, session: Session) -> None:
+        """That it was lost has been said."""

@@ -20,6 +20,12 @@ from newage.settings import Live, limit
 @frozen(kw_only=True)
 class SessionSettings:
     session_grace_ms: int = limit(2000, "how long a session outlives its last socket")
+    extension_grace_ms: int = limit(
+        10_000, "how long requests wait for an extension that has just gone", zero="not at all"
+    )
+    extension_resume_grace_ms: int = limit(
+        30_000, "the same for one that can go on with an answer (feature resume)", zero="not at all"
+    )
     max_sessions: int = limit(20_000, "sessions at once; further ones are refused")
     max_sockets_per_session: int = limit(256, "sockets of one session in all namespaces")
 
@@ -43,6 +49,7 @@ class SessionService:
         self._by_identity: dict[str, _Live] = {}
         self._by_client: dict[str, dict[str, _Live]] = {}  # clientId -> identity -> session
         self._by_sid: dict[str, _Live] = {}
+        self._absent: dict[str, tuple[Session, IDelayedCall]] = {}  # extensions that have just gone, by identity
         self.events = SessionEvents()
 
     def add_listener(self, listener: ISessionListener) -> None:
@@ -85,6 +92,7 @@ class SessionService:
         if link is not None:
             live.links[caller.sid] = link
             if len(live.links) == 1:
+                self._is_back(live.session.identity)
                 self.events.extension_available(live.session)
 
     def detach(self, sid: str) -> None:
@@ -96,7 +104,10 @@ class SessionService:
         had_link = live.links.pop(sid, None) is not None
         self.events.socket_detached(caller)
         if had_link and not live.links:
+            self._await_return(live.session, caller)
             self.events.extension_lost(live.session)
+            if live.session.identity not in self._absent:
+                self.events.extension_gone(live.session)
         if not live.callers:
             grace = self.settings.value.session_grace_ms / 1000
             live.grace = self._world.clock.callLater(grace, self._gone, live)
@@ -118,8 +129,32 @@ class SessionService:
     def detach_extension(self, sid: str) -> None:
         self.detach(sid)
 
+    def _await_return(self, session: Session, caller: Caller) -> None:
+        """Whoever has been away longest is given up when there are too many."""
+        settings = self.settings.value
+        grace = settings.extension_resume_grace_ms if "resume" in caller.features else settings.extension_grace_ms
+        if not grace:
+            return
+        if len(self._absent) >= settings.max_sessions:
+            self._give_up(next(iter(self._absent)))
+        timer = self._world.clock.callLater(grace / 1000, self._give_up, session.identity)
+        self._absent[session.identity] = (session, timer)
+
+    def _give_up(self, identity: str) -> None:
+        session = self._is_back(identity)
+        if session is not None:
+            self.events.extension_gone(session)
+
+    def _is_back(self, identity: str) -> Session | None:
+        session, timer = self._absent.pop(identity, (None, None))
+        if timer is not None and timer.active():
+            timer.cancel()
+        return session
+
     def close(self) -> None:
         """Cancel all timers."""
+        for identity in list(self._absent):
+            self._is_back(identity)
         for live in self._by_identity.values():
             if live.grace is not None:
                 live.grace.cancel()
@@ -204,6 +239,14 @@ class SessionService:
     def available_extensions(self) -> tuple[Session, ...]:
         """Extensions with a live link, in order of their sessions' appearance."""
         return tuple(live.session for live in self._by_identity.values() if live.links)
+
+    def absent_extensions(self) -> tuple[Session, ...]:
+        """Extensions that have just gone and may be back soon, in the order in which they went."""
+        return tuple(session for session, _ in self._absent.values())
+
+    def may_return(self, identity: str) -> bool:
+        """Is it one of these?"""
+        return identity in self._absent
 
     def is_available(self, identity: str) -> bool:
         live = self._by_identity.get(identity)

@@ -212,8 +212,6 @@ class UpstreamService(SessionListener):
 
     def extension_lost(self, session: Session) -> None:
         gone = PeerGone("SillyTavern extension disconnected.")
-        for request in self._requests.awaited_of(session.identity):
-            self._requests.failed_by(request, session.identity, gone)
         extension = self._extensions.get(session.identity)
         if extension is not None:
             self._apply(extension, extension.outputs.lost(gone, self._world.clock.seconds()))
@@ -292,6 +290,7 @@ class UpstreamService(SessionListener):
         answer = extension.answers.get(output) or self._new_answer(extension, output)
         if not verdict.unheard and (answer.goes_on() or answer.form is None):
             self._show(answer, verdict.stream_id)
+        output.request.begin(extension.identity)
         self._requests.heard_from(output.request, extension.identity)
 
     def _show(self, answer: Answer, stream_id: str) -> None:

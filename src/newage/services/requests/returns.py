@@ -1,0 +1,86 @@
+"""Requests whose extension went before it began to answer: it is asked again when it comes back (contract 5.8, A22)."""
+
+from __future__ import annotations
+
+from attrs import define, field
+from twisted.internet.interfaces import IDelayedCall
+
+from newage.dialect import requests
+from newage.domain.model import Session
+from newage.domain.request import Request, Waiting
+from newage.errors import PeerGone
+from newage.services.events import SessionListener
+from newage.services.requests.desks import Desks
+from newage.services.requests.forwarding import Forwarder
+from newage.services.requests.ledger import RequestLedger
+from newage.services.requests.limits import RequestSettings
+from newage.services.sessions.sessions import SessionService
+from newage.services.world import World
+from newage.settings import Live
+
+DISCONNECTED = "SillyTavern extension disconnected."
+
+
+@define(eq=False, kw_only=True)
+class Returns(SessionListener):
+    """A tab that is loaded again costs no question. What it has begun to answer is the streams' to keep.
+
+    The one that comes back may be the page that was asked, whose line was down: so it is asked only when it has been
+    silent on that request for ``extension_settle_ms``, and of what it is asked a second time one answer counts.
+    """
+
+    _world: World
+    _sessions: SessionService
+    _desks: Desks
+    _ledger: RequestLedger
+    _forwarder: Forwarder
+    settings: Live[RequestSettings]
+    _lost: dict[str, list[Request]] = field(factory=dict, init=False)  # extension -> what it was sent in vain
+    _settling: dict[str, IDelayedCall] = field(factory=dict, init=False)
+
+    def extension_lost(self, session: Session) -> None:
+        """Nothing fails yet: who asked is told that it waits."""
+        extension = session.identity
+        self._wait_no_longer(extension)
+        if not self._sessions.may_return(extension):
+            return
+        lost = [r for r in self._ledger.awaited_of(extension) if r.lacks_answer_of(extension)]
+        before = self._lost.pop(extension, [])
+        self._lost[extension] = [*before, *(request for request in lost if request not in before)]
+        for position, request in enumerate(self._lost[extension], start=1):
+            request.unsend(extension)
+            if not (request.sent or request.answered):
+                request.queue()
+                waiting = Waiting(what="extension", position=position)
+                self._forwarder.tell(request, requests.status(request, request.state, waiting=waiting))
+
+    def extension_available(self, session: Session) -> None:
+        extension = session.identity
+        lost = [r for r in self._lost.pop(extension, []) if r.live and r.awaits(extension)]
+        if not lost:
+            self._forwarder.send_next(extension)
+            return
+        seconds = self.settings.value.extension_settle_ms / 1000
+        self._desks.settle(extension, seconds)
+        self._forwarder.put_back(extension, lost)
+        self._settling[extension] = self._world.clock.callLater(seconds, self._settled, extension)
+
+    def extension_gone(self, session: Session) -> None:
+        self._lost.pop(session.identity, None)
+        gone = PeerGone(DISCONNECTED)
+        for request in self._ledger.awaited_of(session.identity):
+            if session.identity not in request.begun:
+                self._ledger.failed_by(request, session.identity, gone)
+
+    def close(self) -> None:
+        for extension in list(self._settling):
+            self._wait_no_longer(extension)
+
+    def _settled(self, extension: str) -> None:
+        del self._settling[extension]
+        self._forwarder.send_next(extension)
+
+    def _wait_no_longer(self, extension: str) -> None:
+        timer = self._settling.pop(extension, None)
+        if timer is not None:
+            timer.cancel()
