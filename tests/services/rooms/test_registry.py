@@ -540,6 +540,7 @@ class RoomsMachine(RuleBasedStateMachine):
         self.online: set[str] = set()
         self.sids = count()
         self.emptied: dict[str, float] = {}
+        self.heirs: dict[str, str] = {}  # of rooms without members: who was their master last
         for who in self.PEOPLE:
             self.kit.connect(who)
             self.online.add(who)
@@ -571,8 +572,14 @@ class RoomsMachine(RuleBasedStateMachine):
             assert isinstance(failure_of(outcome), Unavailable)
         else:
             result_of(outcome)
-            self.rooms[name][who] = role
+            members = self.rooms[name]
+            members[who] = role
             self.succeed(name)
+            if self.heirs.get(name) == who:
+                del self.heirs[name]
+                for other in members:
+                    members[other] = Role.MANAGER if members[other] is Role.MASTER else members[other]
+                members[who] = Role.MASTER
             self.emptied.pop(name, None)
 
     @rule(name=names, who=people)
@@ -585,8 +592,10 @@ class RoomsMachine(RuleBasedStateMachine):
         else:
             result_of(outcome)
             members = self.rooms[name]
-            del members[who]
+            was = members.pop(who)
             self.succeed(name)
+            if not members and was is Role.MASTER:
+                self.heirs[name] = who
             if not members:
                 self.emptied[name] = self.kit.clock.seconds()
 
@@ -606,6 +615,7 @@ class RoomsMachine(RuleBasedStateMachine):
             result_of(outcome)
             del self.rooms[name]
             self.emptied.pop(name, None)
+            self.heirs.pop(name, None)
 
     @rule(who=people)
     def come_or_go(self, who: str) -> None:
@@ -628,6 +638,7 @@ class RoomsMachine(RuleBasedStateMachine):
         for name, since in list(self.emptied.items()):
             if self.kit.clock.seconds() - since >= 60:
                 del self.rooms[name], self.emptied[name]
+                self.heirs.pop(name, None)
         found = {room.name: dict(room.members) for room in self.kit.rooms.all() if room.kind is RoomKind.GROUP}
         assert found == self.rooms
         assert all(list(found[name]) == list(self.rooms[name]) for name in found)
