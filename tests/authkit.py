@@ -35,6 +35,7 @@ from newage.services.accounts.limits import AuthSettings
 from newage.services.calls.calls import CallSettings
 from newage.services.home.files import FileSettings
 from newage.services.home.static_routes import StaticSettings
+from newage.services.sessions.rates import EventRates
 from newage.services.sessions.sessions import SessionSettings
 from newage.services.world import World
 from newage.storage.memory import MemoryKeyStore, MemoryStateStore
@@ -118,7 +119,7 @@ class Gatehouse:
         self.functions = made.file_functions
         self.static = made.static
 
-        self.door = Door(self.auth, self.sessions)
+        self.door = Door(self.auth, self.sessions, EventRates(basis.world, basis.live.rates))
 
     def auth_namespace(self) -> Namespace:
         events = AuthEvents(auth=self.auth, administration=self.administration, sessions=self.sessions)

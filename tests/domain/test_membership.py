@@ -147,7 +147,7 @@ def test_a_group_room_with_somebody_in_it_has_one_master(
 
 
 def test_a_master_that_is_the_last_to_leave_inherits_at_return() -> None:
-    room = Room(name="lounge", members={"ann": Role.MASTER})
+    room = Room(name="lounge", members={"ann": Role.MASTER}, said=True)
     empty = vacated(evolve(room, members={}), room, "ann")
     assert empty.heir == "ann"
     kept = evolve(empty, members={"bob": Role.MASTER}, vacant_since=7.0)
@@ -158,12 +158,14 @@ def test_a_master_that_is_the_last_to_leave_inherits_at_return() -> None:
 
 
 def test_a_guest_that_is_the_last_to_leave_leaves_the_heir_as_he_is() -> None:
-    room = Room(name="lounge", members={"bob": Role.GUEST}, heir="ann")
+    room = Room(name="lounge", members={"bob": Role.GUEST}, heir="ann", said=True)
     assert vacated(evolve(room, members={}), room, "bob").heir == "ann"
 
 
 def test_nobody_inherits_what_has_members_or_an_owner() -> None:
-    room = Room(name="lounge", members={"ann": Role.MASTER, "bob": Role.GUEST})
+    room = Room(name="lounge", members={"ann": Role.MASTER, "bob": Role.GUEST}, said=True)
     assert vacated(evolve(room, members={"bob": Role.GUEST}), room, "ann").heir is None
-    own = Room(name="ann", kind=RoomKind.PERSONAL, members={"ann": Role.MASTER})
+    silent = Room(name="lounge", members={"ann": Role.MASTER})
+    assert vacated(evolve(silent, members={}), silent, "ann").heir is None
+    own = Room(name="ann", kind=RoomKind.PERSONAL, members={"ann": Role.MASTER}, said=True)
     assert vacated(evolve(own, members={}), own, "ann").heir is None

@@ -39,7 +39,7 @@ def make_dispatcher(
     calls: CallService,
     diagnostics: Diagnostics,
 ) -> Dispatcher:
-    door = Door(people.auth, people.sessions)
+    door = Door(people.auth, people.sessions, talk.rates)
     own_key = auth.AuthEvents(auth=people.auth, administration=people.administration, sessions=people.sessions)
     client_events = clients.ClientEvents(administration=people.administration, clients=people.client_list)
     extension = sillytavern.SillyTavernEvents(

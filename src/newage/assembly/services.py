@@ -52,6 +52,7 @@ from newage.services.rooms.retention import RoomRetention
 from newage.services.rooms.rooms import RoomService
 from newage.services.sessions.client_list import ClientListService
 from newage.services.sessions.names import Names
+from newage.services.sessions.rates import EventRates
 from newage.services.sessions.session_audit import SessionAudit
 from newage.services.sessions.sessions import SessionService
 from newage.services.streams.answers import AnswerService
@@ -112,6 +113,7 @@ class Talk:
     residents: Residents
     retention: RoomRetention
     places: Places
+    rates: EventRates
     default_mode: DefaultMode
     mutes: Mutes
     bars: Bars
@@ -182,8 +184,15 @@ def make_talk(
         trusted=names.is_of_client,
         settings=live.rooms,
     )
+    rates = EventRates(world, live.rates)
     room_service = RoomService(
-        world=world, sessions=sessions, rooms=rooms, residents=residents, places=places, settings=live.rooms
+        world=world,
+        sessions=sessions,
+        rooms=rooms,
+        residents=residents,
+        places=places,
+        rates=rates,
+        settings=live.rooms,
     )
     mutes = Mutes(world, rooms)
     bars = Bars(world, rooms)
@@ -206,6 +215,7 @@ def make_talk(
         sessions=sessions,
         rooms=rooms,
         assignments=assignments,
+        rates=rates,
         settings=live.presence,
     )
     desks = Desks(world, sessions, live.requests, make_desk)
@@ -239,6 +249,7 @@ def make_talk(
         snapshots=snapshots,
         serving=assignments.assigned,
         listener=message_events,
+        rates=rates,
         settings=live.history,
         aliases=aliases,
     )
@@ -252,6 +263,7 @@ def make_talk(
         ledger=ledger,
         sender=Sender(rooms, history, desks, forwarder, ledger),
         forwarder=forwarder,
+        event_rates=rates,
         settings=live.requests,
     )
     returns = Returns(
@@ -286,6 +298,7 @@ def make_talk(
         taken_back=requests.taken_back,
         overwritten=streams.overwritten,
         max_bytes=lambda: live.requests.value.max_request_bytes,
+        rates=rates,
     )
     for message_listener in (residents, activity):
         message_events.add(message_listener)
@@ -330,6 +343,7 @@ def make_talk(
         residents=residents,
         retention=retention,
         places=places,
+        rates=rates,
         default_mode=default_mode,
         mutes=mutes,
         bars=bars,
@@ -382,6 +396,7 @@ def close_talk(talk: Talk) -> None:
         talk.mutes,
         talk.bars,
         talk.activity,
+        talk.history,
         talk.snapshots,
         talk.pages,
         talk.assignments,

@@ -15,6 +15,7 @@ from newage.services.requests.limits import RequestSettings
 from newage.services.requests.thinking import ConversationSettings
 from newage.services.rooms.activity import ActivitySettings
 from newage.services.rooms.limits import RoomSettings
+from newage.services.sessions.rates import RateSettings
 from newage.services.sessions.sessions import SessionSettings
 from newage.services.streams.limits import DownstreamSettings
 from newage.settings import Live
@@ -25,6 +26,7 @@ class LiveTables:
     """One cell for each of these tables of ``Config``, under its name. A service is given the cell of its table."""
 
     sessions: Live[SessionSettings]
+    rates: Live[RateSettings]
     presence: Live[ActivitySettings]
     rooms: Live[RoomSettings]
     history: Live[HistorySettings]

@@ -34,6 +34,7 @@ from newage.services.rooms.activity import ActivitySettings
 from newage.services.rooms.assignments import AssignmentSettings
 from newage.services.rooms.limits import RoomSettings
 from newage.services.sessions.client_list import ClientListSettings
+from newage.services.sessions.rates import RateSettings
 from newage.services.sessions.sessions import SessionSettings
 from newage.services.streams.limits import DownstreamSettings
 from newage.settings import limit, switch, text, texts
@@ -99,6 +100,7 @@ class Config:
     gateway: GatewaySettings = field(factory=GatewaySettings)
     auth: AuthSettings = field(factory=AuthSettings)
     sessions: SessionSettings = field(factory=SessionSettings)
+    rates: RateSettings = field(factory=RateSettings)
     presence: ActivitySettings = field(factory=ActivitySettings)
     rooms: RoomSettings = field(factory=RoomSettings)
     history: HistorySettings = field(factory=HistorySettings)

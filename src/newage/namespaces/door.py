@@ -19,8 +19,10 @@ from newage.errors import NewAgeError
 from newage.gateway.socketio.dispatch import Handler, Namespace
 from newage.namespaces import wire
 from newage.namespaces.handshake import parse_handshake
+from newage.namespaces.pacing import paced
 from newage.ports import IExtensionLink, ISocket
 from newage.services.accounts.auth import ANYBODY, AuthService, HandshakeRequest
+from newage.services.sessions.rates import EventRates
 from newage.services.sessions.sessions import SessionService
 from newage.telemetry.audit import outcome_of, plain
 from newage.telemetry.quota import AddressQuotas
@@ -50,9 +52,10 @@ def connect_quota(now: Callable[[], float] = monotonic) -> AddressQuotas:
 class Door:
     """Opens namespaces, all in the same way."""
 
-    def __init__(self, auth: AuthService, sessions: SessionService) -> None:
+    def __init__(self, auth: AuthService, sessions: SessionService, rates: EventRates) -> None:
         self._auth = auth
         self._sessions = sessions
+        self._rates = rates
 
     def open(
         self,
@@ -75,7 +78,7 @@ class Door:
         entrance = _Entrance(self._auth, self._sessions, gate, link, entered, quota or connect_quota())
         namespace = Namespace(path, connect=entrance.connect, disconnected=entrance.disconnected)
         for table in (*tables, {"CLIENT_DISCONNECTED": _leave}):
-            namespace.add(table)
+            namespace.add(paced(self._rates, table))
         return namespace
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -165,3 +166,66 @@ def test_typing_elsewhere_goes_on(kit: Kit, ann: str) -> None:
     kit.activity.show_typing(kit.rooms.require("ann"), "ann")
     kit.submit(ann, room="lounge")
     assert kit.activity.typing_in("ann") == ("ann",)
+
+
+# ---------------------------------------------------------------------------------------------------------- its rate
+
+
+def toggle(kit: Kit, who: str, times: int) -> None:
+    caller = kit.caller(kit.sessions.sids(who, "/llm")[0])
+    for _ in range(times):
+        kit.activity.start_typing(caller, "lounge")
+        kit.activity.stop_typing(caller, "lounge")
+
+
+def test_who_toggles_all_the_time_is_shown_twice_a_second(kit: Kit, ann: str) -> None:
+    for _ in range(50):
+        toggle(kit, "cid", 5)
+        kit.clock.advance(0.1)
+    assert 10 <= len(shown(kit, ann)) <= 13
+    kit.clock.advance(1)
+    assert shown(kit, ann)[-1] == ("cid", "idle"), "the last state always arrives"
+    statuses = [status for _, status in shown(kit, ann)]
+    assert all(one != two for one, two in pairwise(statuses))
+
+
+def test_typing_that_began_too_soon_is_shown_late(kit: Kit, ann: str) -> None:
+    toggle(kit, "cid", 1)
+    caller = kit.caller(kit.sessions.sids("cid", "/llm")[0])
+    kit.activity.start_typing(caller, "lounge")
+    assert shown(kit, ann) == [("cid", "typing"), ("cid", "idle")]
+    kit.clock.advance(0.5)
+    assert shown(kit, ann)[2:] == [("cid", "typing")]
+    kit.clock.advance(14)
+    assert len(shown(kit, ann)) == 3
+    kit.clock.advance(1)
+    assert shown(kit, ann)[3:] == [("cid", "idle")]
+
+
+def test_what_is_said_ends_it_at_once_however_often_it_changed(kit: Kit, ann: str) -> None:
+    kit.extension()
+    toggle(kit, "ann", 1)
+    kit.activity.start_typing(kit.caller(ann), "lounge")
+    kit.clock.advance(0.5)
+    kit.activity.stop_typing(kit.caller(ann), "lounge")  # waits to be shown
+    kit.outbox.clear()
+    kit.submit(ann, room="lounge")
+    assert ("ann", "idle") in shown(kit, ann)
+    kit.clock.advance(5)
+    assert [status for who, status in shown(kit, ann) if who == "ann"] == ["idle"]
+
+
+@pytest.mark.parametrize("how", ["leaves", "goes", "room deleted"])
+def test_nothing_is_shown_late_of_who_is_gone(kit: Kit, ann: str, how: str) -> None:
+    toggle(kit, "cid", 1)
+    kit.activity.start_typing(kit.caller(kit.sessions.sids("cid", "/llm")[0]), "lounge")
+    if how == "leaves":
+        result_of(kit.rooms.remove("lounge", "cid", "leave"))
+    elif how == "goes":
+        kit.disconnect_all("cid")
+        kit.sessions.end_grace("cid")
+    else:
+        result_of(kit.rooms.delete("lounge"))
+    kit.clock.advance(20)
+    assert ("cid", "typing") not in shown(kit, ann)[2:]
+    assert kit.activity.typing_in("cid") == ()

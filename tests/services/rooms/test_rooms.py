@@ -54,7 +54,7 @@ def test_who_came_and_went_long_ago_is_not_remembered(kit: Kit) -> None:
         result_of(kit.room_service.join(here(kit, f"guest-{number}"), "lounge"))
     kit.clock.advance(61)
     result_of(kit.room_service.join(here(kit, "guest-5"), "lounge"))
-    assert set(kit.room_service._joins) == {"guest-5"}
+    assert set(kit.room_service._joins) == {("identity", "guest-5"), ("client", "guest-5")}
 
 
 def test_the_own_room_is_not_left(kit: Kit) -> None:

@@ -7,13 +7,14 @@ from collections.abc import Callable, Collection, Sequence
 from attrs import define
 
 from newage.dialect.messages import carried_bytes
-from newage.domain.history import Change
+from newage.domain.history import UNNAMED, Change
 from newage.domain.model import Caller, Message, Room
 from newage.domain.policy import MUTED, governs, may_read
 from newage.errors import InvalidRequest, NotAuthorised, NotFound, NotMember, Unavailable
 from newage.ports import IMessageStore
 from newage.services.history.log import HistoryService
 from newage.services.rooms.registry import RoomRegistry
+from newage.services.sessions.rates import EventRates
 
 TRIES = 5  # of an edit whose message is changed by another one between its reading and its writing
 
@@ -32,6 +33,7 @@ class EditingService:
     _taken_back: Callable[[Room, Collection[str] | None], None]
     _overwritten: Callable[[Room, Collection[str] | None], None]
     _max_bytes: Callable[[], int]
+    _rates: EventRates
 
     async def edit(self, actor: Caller, name: str, any_id: str, change: Change | None) -> Message:
         """Change a message's text or further members; what identifies it stays.
@@ -39,7 +41,7 @@ class EditingService:
         :param change: None: the edit names nothing to be changed.
         :raises NotFound: no such room or message. :raises NotAuthorised: muted, or not the actor's to change.
         :raises InvalidRequest: nothing to change, or it would become too large.
-        :raises Unavailable: it is changed again and again meanwhile.
+        :raises Unavailable: it is changed again and again meanwhile, or the actor has told others too much lately.
         """
         words = "Failed to edit message. It might not exist."
         room = self._rooms.seen(actor, name)
@@ -47,7 +49,7 @@ class EditingService:
             raise NotFound(words)
         if room.is_muted(actor.identity, actor.client_id):
             raise NotAuthorised(MUTED)
-        for _ in range(TRIES):
+        for tried in range(TRIES):
             message = await self._store.find_message(room.id, any_id)
             if message is None:
                 raise NotFound(words)
@@ -59,7 +61,9 @@ class EditingService:
             grown = carried_bytes(changed.text, changed.data, changed.extra)
             if grown > max(self._max_bytes(), carried_bytes(message.text, message.data, message.extra)):
                 raise InvalidRequest("The message would be too large.")
-            stored = await self._history.replace(changed, message)
+            if not tried:
+                self._rates.tell(actor, _said(change), "an edit")
+            stored = await self._history.replace(changed, message, by=actor)
             if stored is not None:
                 self._overwritten(room, [stored.message_id])
                 return stored
@@ -83,6 +87,7 @@ class EditingService:
             return ()
         if not self._may_change(actor, room, list(found.values())):
             raise NotAuthorised("Permission denied to delete these messages.")
+        self._rates.tell(actor, sum(map(len, found)), "a deletion")
         deleted = await self._history.remove(room, list(found))
         self._taken_back(room, deleted)
         self._overwritten(room, deleted)
@@ -111,3 +116,8 @@ class EditingService:
         if actor.identity not in room.members:
             return False  # who was kicked has no more say, not even in what he said
         return all(actor.identity in (m.identity, m.asker) for m in messages)
+
+
+def _said(change: Change) -> int:
+    """Bytes of what an edit says."""
+    return carried_bytes(change.text or "", None if change.data is UNNAMED else change.data, change.extra)

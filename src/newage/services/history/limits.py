@@ -19,6 +19,7 @@ class HistorySettings:
     context_push_poll_bytes: int = limit(16_384, "the same for a client that polls, or reads slowly")
     context_push_interval_ms: int = limit(1000, "milliseconds between two UPDATE_CONTEXT for one socket")
     context_push_poll_seconds: float = limit(30.0, "seconds between them for a client that polls, or reads slowly")
+    update_coalesce_ms: int = limit(500, "changes of one message within it share a MESSAGE_UPDATED, after the first")
     context_forward_limit: int = limit(50, "messages of context given to an extension")
     max_messages_per_room: int = limit(2000, "stored messages of a room; older ones go")
     context_max_bytes: int = limit(

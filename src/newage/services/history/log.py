@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from attrs import define, evolve
+from attrs import define, evolve, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from newage.dialect import Event, messages
 from newage.domain.delivery import Audience
-from newage.domain.model import Message, Role, Room, RoomKind
+from newage.domain.model import Caller, Message, Role, Room, RoomKind
 from newage.ports import IMessageListener, IMessageStore, IOutbox
 from newage.services.events import RoomListener
 from newage.services.history.limits import HistorySettings
 from newage.services.history.snapshots import Snapshots
+from newage.services.history.updates import Updates
 from newage.services.rooms.registry import RoomRegistry
+from newage.services.sessions.rates import EventRates
 from newage.services.world import World
 from newage.settings import Live
 
@@ -42,7 +44,17 @@ class HistoryService(RoomListener):
     _serving: Callable[[str], Sequence[str]]
     _listener: IMessageListener
     settings: Live[HistorySettings]
+    _rates: EventRates
     _aliases: bool = True
+    _updates: Updates = field(init=False)
+
+    @_updates.default
+    def _make_updates(self) -> Updates:
+        return Updates(self._world, self._show, self._rates, self.settings)
+
+    def close(self) -> None:
+        """No timer of its is left."""
+        self._updates.close()
 
     # ------------------------------------------------------------------------------------------------------- writing
 
@@ -70,10 +82,15 @@ class HistoryService(RoomListener):
         return message
 
     async def replace(
-        self, message: Message, was: Message, on_stored: Callable[[], None] | None = None
+        self,
+        message: Message,
+        was: Message,
+        by: Caller | None = None,
+        on_stored: Callable[[], None] | None = None,
     ) -> Message | None:
         """Store a changed message under its old number and show the change (MESSAGE_UPDATED).
 
+        :param by: who has a rate at which others are shown what it changes.
         :param was: what it was made from; None is the result, and nothing changes, when it is another one by now.
         :param on_stored: called before anybody is shown it.
         """
@@ -83,7 +100,7 @@ class HistoryService(RoomListener):
             return None
         if on_stored is not None:
             on_stored()
-        self._show(changed.room_id, messages.updated(changed, seq))
+        self._updates.changed(changed, seq, by)
         return changed
 
     async def remove(self, room: Room, message_ids: Sequence[str]) -> tuple[str, ...]:
@@ -94,6 +111,7 @@ class HistoryService(RoomListener):
         seq = self._rooms.next_seq(room.id)
         deleted = await self._store.delete_messages(room.id, message_ids, seq)
         if deleted:
+            self._updates.gone(room.id, lambda each: each.message_id in deleted)
             self._show(room.id, messages.deleted(room, deleted, seq))
         return deleted
 
@@ -105,6 +123,7 @@ class HistoryService(RoomListener):
         seq = self._rooms.next_seq(room.id)
         count = await self._store.clear_messages(room.id, requests, responses, seq)
         if count:
+            self._updates.gone(room.id, lambda each: responses if each.is_response else requests)
             self._show(room.id, messages.cleared(room, seq, requests=requests, responses=responses))
         return count
 
@@ -137,6 +156,9 @@ class HistoryService(RoomListener):
         return {m.message_id: m for m in await self._store.find_messages(room_id, message_ids)}
 
     # ------------------------------------------------------------------------------------------------- rooms' changes
+
+    def room_deleted(self, room: Room) -> None:
+        self._updates.gone(room.id, lambda each: True)
 
     def member_joined(self, room: Room, identity: str, role: Role) -> None:
         if room.kind is RoomKind.GROUP or len(room.members) > 1:

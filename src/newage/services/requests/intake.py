@@ -41,6 +41,7 @@ from newage.services.requests.rates import RequestRates
 from newage.services.requests.sending import Sender
 from newage.services.requests.targets import Targets
 from newage.services.rooms.registry import RoomRegistry
+from newage.services.sessions.rates import EventRates
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
 from newage.settings import Live
@@ -66,6 +67,7 @@ class RequestService(RoomListener, SessionListener):
     _sender: Sender
     _forwarder: Forwarder
     settings: Live[RequestSettings]
+    _event_rates: EventRates
     _rates: RequestRates = field(init=False)
     _queues: dict[str, RoomQueue] = field(factory=dict, init=False)  # room id -> what waits for its host
     _held: dict[Request, bool] = field(factory=dict, init=False)  # for an extension that went; may it be any?
@@ -74,7 +76,7 @@ class RequestService(RoomListener, SessionListener):
 
     @_rates.default
     def _make_rates(self) -> RequestRates:
-        return RequestRates(self.settings)
+        return RequestRates(self.settings, self._event_rates)
 
     @property
     def live_count(self) -> int:
@@ -146,18 +148,18 @@ class RequestService(RoomListener, SessionListener):
             raise InvalidRequest("Duplicate requestId.")
         if ask.targets is not None and "server" in ask.targets:
             raise InvalidRequest("LLM requests should not be sent to the server directly.")
-        self._check_limits(caller.identity, size)
+        self._check_limits(caller, size)
         return room
 
-    def _check_limits(self, identity: str, size: int) -> None:
+    def _check_limits(self, caller: Caller, size: int) -> None:
         now, settings = self._world.clock.seconds(), self.settings.value
         if (
-            not self._rates.admits(identity, size, now)
+            not self._rates.admits(caller, size, now)
             or self._ledger.live_count >= settings.max_live_requests
-            or self._ledger.live_of(identity) >= settings.max_live_requests_per_identity
+            or self._ledger.live_of(caller.identity) >= settings.max_live_requests_per_identity
         ):
             raise Unavailable("Too many requests.")
-        self._rates.count(identity, size, now)
+        self._rates.count(caller, size, now)
 
     def _role(self, caller: Caller, room: Room, ask: Ask) -> Role:
         outsider = Role.MANAGER if administers(caller) else Role.GUEST

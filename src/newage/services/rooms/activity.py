@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from attrs import frozen
 from twisted.internet.interfaces import IDelayedCall
 from zope.interface import implementer
@@ -13,6 +15,7 @@ from newage.ports import IMessageListener, IOutbox
 from newage.services.events import RoomListener, SessionListener
 from newage.services.rooms.assignments import AssignmentService
 from newage.services.rooms.registry import RoomRegistry
+from newage.services.sessions.rates import EventRates, Pace
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
 from newage.settings import Live, limit
@@ -21,6 +24,9 @@ from newage.settings import Live, limit
 @frozen(kw_only=True)
 class ActivitySettings:
     typing_idle_seconds: int = limit(15, "typing without a further sign ends after it")
+
+
+_Sign: TypeAlias = "tuple[str, str]"  # identity, room id
 
 
 @implementer(IMessageListener)
@@ -33,20 +39,25 @@ class ActivityService(SessionListener, RoomListener):
         sessions: SessionService,
         rooms: RoomRegistry,
         assignments: AssignmentService,
+        rates: EventRates,
         settings: Live[ActivitySettings],
     ) -> None:
+        self._rates = rates
         self._world = world
         self._outbox = outbox
         self._sessions = sessions
         self._rooms = rooms
         self._assignments = assignments
         self.settings = settings
-        self._typing: dict[tuple[str, str], IDelayedCall] = {}  # (identity, room id); gone with either
+        self._typing: dict[_Sign, IDelayedCall] = {}  # until it ends by itself; gone with identity or room
+        self._shown: set[_Sign] = set()  # whom others see typing
+        self._late: dict[_Sign, IDelayedCall] = {}  # until others may see what has changed
 
     def close(self) -> None:
-        for call in self._typing.values():
-            call.cancel()
-        self._typing.clear()
+        for calls in (self._typing, self._late):
+            for call in calls.values():
+                call.cancel()
+            calls.clear()
 
     def show(self, room: str, identity: str, status: str, *, room_id: str | None = None) -> None:
         """Tell a room what one identity is doing.
@@ -67,8 +78,9 @@ class ActivityService(SessionListener, RoomListener):
     def stop_typing(self, actor: Caller, name: str | None) -> None:
         """:param name: None: wherever it types. :raises NotMember: as ``AssignmentService.taking_part``."""
         where = self.typing_in(actor.identity) if name is None else (self._assignments.taking_part(actor, name).name,)
-        for room in where:
-            self.end_typing(room, actor.identity)
+        for room in map(self._rooms.require, where):
+            _cancel(self._typing, (actor.identity, room.id))
+            self._changed((actor.identity, room.id), actor.client_id)
 
     def show_typing(self, room: Room, identity: str) -> None:
         """Shown once; each further call only prolongs it."""
@@ -78,21 +90,41 @@ class ActivityService(SessionListener, RoomListener):
             return
         delay = self.settings.value.typing_idle_seconds
         self._typing[identity, room.id] = self._world.clock.callLater(delay, self.end_typing, room.name, identity)
-        self.show(room.name, identity, "typing")
+        self._changed((identity, room.id), self._rooms.client_of(identity) or identity)
 
     def end_typing(self, name: str, identity: str) -> None:
-        """Not typing is fine."""
+        """At once: something else has ended it. Not typing is fine."""
         room = self._rooms.get(name)
-        running = self._typing.pop((identity, room.id), None) if room is not None else None
-        if running is None:
-            return
-        if running.active():
-            running.cancel()
-        self.show(name, identity, "idle")
+        if room is not None:
+            sign = (identity, room.id)
+            _cancel(self._typing, sign)
+            _cancel(self._late, sign)
+            if sign in self._shown:
+                self._shown.discard(sign)
+                self.show(name, identity, "idle")
 
     def typing_in(self, identity: str) -> tuple[str, ...]:
         rooms = (self._rooms.with_id(room_id) for who, room_id in self._typing if who == identity)
         return tuple(room.name for room in rooms if room is not None)
+
+    def _changed(self, sign: _Sign, client_id: str) -> None:
+        """Show it; soon, if it changes too often: what is shown then is how it is by then (A39)."""
+        types = sign in self._typing
+        if sign in self._late or types == (sign in self._shown):
+            return
+        identity, room_id = sign
+        wait = self._rates.wait(identity, client_id, Pace.TYPING)
+        if wait > 0:
+            self._late[sign] = self._world.clock.callLater(wait, self._late_enough, sign, client_id)
+            return
+        self._shown.symmetric_difference_update((sign,))
+        room = self._rooms.with_id(room_id)
+        if room is not None:
+            self.show(room.name, identity, "typing" if types else "idle")
+
+    def _late_enough(self, sign: _Sign, client_id: str) -> None:
+        del self._late[sign]
+        self._changed(sign, client_id)
 
     def message_added(self, message: Message) -> None:
         """Who has said something types it no more."""
@@ -110,10 +142,10 @@ class ActivityService(SessionListener, RoomListener):
         self.show(room.name, identity, "idle")
 
     def room_deleted(self, room: Room) -> None:
-        for key in [key for key in self._typing if key[1] == room.id]:
-            running = self._typing.pop(key)
-            if running.active():
-                running.cancel()
+        for sign in [sign for sign in (*self._typing, *self._late, *self._shown) if sign[1] == room.id]:
+            _cancel(self._typing, sign)
+            _cancel(self._late, sign)
+            self._shown.discard(sign)
 
     def session_appeared(self, session: Session) -> None:
         for room in self._rooms.rooms_of(session.identity):
@@ -121,10 +153,16 @@ class ActivityService(SessionListener, RoomListener):
                 self.show(room, session.identity, "online")
 
     def session_gone(self, session: Session) -> None:
-        for typed in self.typing_in(session.identity):
-            self.end_typing(typed, session.identity)
         for name in self._rooms.rooms_of(session.identity):
             room = self._rooms.require(name)
+            self.end_typing(name, session.identity)
             if len(room.members) > 1:
                 self._outbox.publish(*rooms.left(room, session, "disconnect").to(Audience.room(name)))
                 self.show(name, session.identity, "offline")
+
+
+def _cancel(calls: dict[_Sign, IDelayedCall], sign: _Sign) -> None:
+    """It is not there any more; its running out is what calls, maybe."""
+    call = calls.pop(sign, None)
+    if call is not None and call.active():
+        call.cancel()

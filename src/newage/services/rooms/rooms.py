@@ -16,11 +16,21 @@ from newage.domain.policy import (
     may_see,
 )
 from newage.domain.times import iso
-from newage.errors import InvalidRequest, NewAgeError, NotAuthorised, NotMember, RoomDenied, RoomMissing, Unavailable
+from newage.errors import (
+    AlreadyMember,
+    InvalidRequest,
+    NewAgeError,
+    NotAuthorised,
+    NotMember,
+    RoomDenied,
+    RoomMissing,
+    Unavailable,
+)
 from newage.services.rooms.limits import RoomSettings
 from newage.services.rooms.places import Places
 from newage.services.rooms.registry import RoomRegistry
 from newage.services.rooms.residents import Residents
+from newage.services.sessions.rates import EventRates
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
 from newage.settings import Live
@@ -43,15 +53,18 @@ class RoomService:
         rooms: RoomRegistry,
         residents: Residents,
         places: Places,
+        rates: EventRates,
         settings: Live[RoomSettings],
     ) -> None:
         self._world = world
         self._residents = residents
         self._places = places
+        self._rates = rates
         self._sessions = sessions
         self._rooms = rooms
         self._settings = settings
-        self._joins: dict[str, list[float]] = {}  # identity -> when it entered rooms by itself in the last minutes
+        # Identity or client -> when it entered rooms by itself in the last minutes.
+        self._joins: dict[tuple[str, str], list[float]] = {}
         self._looked = -JOIN_WINDOW  # when old entries of these were last thrown away
 
     def members(self, actor: Caller, name: str) -> Roster:
@@ -98,20 +111,24 @@ class RoomService:
         if not may_enter(actor, room):
             raise NotAuthorised("Failed to join room")
         self._check_bars(actor, room)
-        return await self._join(name, actor.identity)
+        return await self._join(name, actor)
 
-    async def _join(self, name: str, identity: str) -> Room:
+    async def _join(self, name: str, actor: Caller) -> Room:
         """Not too often: who comes and goes all the time washes the history away."""
+        if actor.identity in self._rooms.require(name).members:
+            raise AlreadyMember("Already a member of this room.")
         now = self._world.clock.seconds()
         if now - self._looked >= JOIN_WINDOW:
             self._looked = now
             self._joins = {who: times for who, times in self._joins.items() if times[-1] > now - JOIN_WINDOW}
-        lately = [at for at in self._joins.get(identity, ()) if at > now - JOIN_WINDOW]
-        if len(lately) >= self._settings.value.joins_per_minute:
-            raise Unavailable("Failed to join room")
-        room = await self._rooms.add(name, identity)
-        self._joins[identity] = [*lately, now]
-        return room
+        counted: dict[tuple[str, str], list[float]] = {}
+        for account, times in self._rates.shares(actor.identity, actor.client_id):
+            lately = [at for at in self._joins.get(account, ()) if at > now - JOIN_WINDOW]
+            if len(lately) >= times * self._settings.value.joins_per_minute:
+                raise Unavailable("Failed to join room")
+            counted[account] = [*lately, now]
+        self._joins.update(counted)
+        return await self._rooms.add(name, actor.identity)
 
     def _check_bars(self, actor: Caller, room: Room) -> None:
         """A bar keeps out whoever comes by himself, and nobody who is in."""
@@ -151,7 +168,7 @@ class RoomService:
             raise RoomDenied(NOT_ADDED)
         try:
             if not staff:
-                room = await self._join(name, identity)
+                room = await self._join(name, actor)
             elif role is Role.MASTER:
                 room = await self._rooms.add(name, identity, Role.MANAGER)
                 room = await self._rooms.give_role(self._rooms.current(room) or room, identity, role)

@@ -184,7 +184,7 @@ class AnswerService:
         if was is not None and not answer.overwritten:
             text = answer.text
             changed = evolve(was, text=text, data=text, failed=failed)
-            answer.message = await self._history.replace(changed, was, stored) or was
+            answer.message = await self._history.replace(changed, was, on_stored=stored) or was
 
     async def _store_answer(self, answer: Answer, stored: Callable[[], None]) -> None:
         answer.message = message = await self._add(answer, self._draft(answer, streamed=False), stored)
