@@ -288,13 +288,14 @@ class Said(NamedTuple):
     """What a packet of an answer names, as its extension names it. It is made for each token.
 
     ``extension`` is the extension's identity; ``stream`` its streamId, "" where it names none; ``output`` and
-    ``request`` its outputId and requestId, None where it names none.
+    ``request`` its outputId and requestId, None where it names none; ``socket`` the sid it came by, "" in process.
     """
 
     extension: str
     stream: str = ""
     output: str | None = None
     request: str | None = None
+    socket: str = ""
 
 
 class IUpstream(Interface):

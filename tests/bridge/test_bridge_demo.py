@@ -61,7 +61,7 @@ class Hub:
             self.on_event(what)
 
     def text(self, request_id: str | None) -> str:
-        return "".join(t[6] for t in self.told if t[0] == "data" and t[4] == request_id)
+        return "".join(t[7] for t in self.told if t[0] == "data" and t[4] == request_id)
 
     def names(self) -> list[str]:
         return [t[0] for t in self.told]
@@ -131,12 +131,12 @@ def test_answers_in_one_stream_token_by_token(demo: DemoExtension, clock: Clock,
     clock.advance(0.04)
     assert hub.names() == ["started", "data", "data"]
     run_out(clock)
-    assert hub.told[0] == ("started", IDENTITY, "id-1", "id-2", "r1")
-    assert hub.told[-1] == ("ended", IDENTITY, "id-1", "id-2", "r1", True)
+    assert hub.told[0] == ("started", IDENTITY, "id-1", "id-2", "r1", "")
+    assert hub.told[-1] == ("ended", IDENTITY, "id-1", "id-2", "r1", "", True)
     data = [t for t in hub.told if t[0] == "data"]
     assert {t[1:5] for t in data} == {(IDENTITY, "id-1", "id-2", "r1")}
     assert [t[5] for t in data] == list(range(len(data)))
-    assert all(t[6] for t in data)
+    assert all(t[7] for t in data)
     assert hub.text("r1") == answer_to("Tell me about <b>bold</b> things", again=False, quote_chars=160)
     assert demo.answering == 0
 
@@ -197,7 +197,7 @@ def test_any_text_is_answered(demo: DemoExtension, clock: Clock, hub: Hub, text:
     demo.forward(ask("r", text))
     run_out(clock)
     assert hub.names()[-1] == "ended"
-    said = "".join(t[6] for t in hub.told if t[0] == "data")
+    said = "".join(t[7] for t in hub.told if t[0] == "data")
     assert CONFESSION in said
     said.encode("utf-8")
 

@@ -81,8 +81,10 @@ class Machine:
         self.now = 100.0
         self.shown = ""
 
-    def start(self, stream: str = "s1", output: str | None = "o1", request_id: str | None = None) -> list[Verdict]:
-        return self.outputs.started(stream, output, request_id, self.now)
+    def start(
+        self, stream: str = "s1", output: str | None = "o1", request_id: str | None = None, socket: str = ""
+    ) -> list[Verdict]:
+        return self.outputs.started(stream, output, request_id, self.now, socket)
 
     def data(self, text: str, stream: str = "s1", index: int | None = None, request_id: str | None = None) -> str:
         found = self.outputs.find(stream, request_id)
@@ -132,8 +134,10 @@ def failure(verdicts: list[Verdict]) -> str:
     return why
 
 
-def opened(machine: Machine, stream: str = "s1", output: str = "o1", request_id: str | None = None) -> Output:
-    return only(Opened, machine.start(stream, output, request_id)).output
+def opened(
+    machine: Machine, stream: str = "s1", output: str = "o1", request_id: str | None = None, socket: str = ""
+) -> Output:
+    return only(Opened, machine.start(stream, output, request_id, socket)).output
 
 
 # --------------------------------------------------------------------------------------------------- a stream per token
@@ -505,13 +509,88 @@ def test_stopping_completes_what_is_open_of_a_request_of_a_room_or_at_all() -> N
     assert kinds(it.outputs.stopped(None, None, it.now)) == [(Finished, "o3"), (Finished, "o4")]
 
 
-def test_an_extension_that_goes_fails_all_and_a_hub_that_goes_what_is_in_the_middle() -> None:
-    for leaving, end_of_first in ((Outputs.lost, Failed), (Outputs.cut_off, Finished)):
-        it = Machine("r1", "r2")
-        opened(it, "s1", "o1", "r1")
-        opened(it, "s2", "o2", "r2")
-        it.end("s1", final=False)
-        assert kinds(leaving(it.outputs, GONE, it.now)) == [(end_of_first, "o1"), (Failed, "o2")]
+def test_a_hub_that_goes_fails_all_that_may_not_be_complete() -> None:
+    it = Machine("r1", "r2", "r3")
+    opened(it, "s1", "o1", "r1")
+    it.end("s1", final=False)
+    assert kinds(it.start("s2", "o2", "r2")) == [(Finished, "o1"), (Opened, "o2")]
+    it.end("s2", final=False)
+    it.now += 1.9
+    assert kinds(it.outputs.cut_off(GONE, it.now)) == [(Failed, "o2")]
+    late = Machine("r1")
+    opened(late)
+    late.end(final=False)
+    late.now += 2
+    assert kinds(late.outputs.cut_off(GONE, late.now)) == [(Finished, "o1")]
+
+
+# ------------------------------------------------------------------------------------------------------ sockets that go
+
+GRACE = 10.0
+
+
+def test_what_came_by_a_socket_that_went_fails_after_the_grace_however_it_looked() -> None:
+    it = Machine("r1", "r2", "r3")
+    opened(it, "s1", "o1", "r1", socket="tab1")
+    it.end("s1", "o1", "r1", final=False)
+    it.outputs.socket_lost("tab1", it.now, GRACE)
+    it.now += 1
+    opened(it, "s2", "o2", "r2", socket="tab2")  # the START of another output does not complete it
+    it.end("s2", "o2", "r2", final=False)
+    it.outputs.socket_lost("tab1", it.now, GRACE)  # once
+    assert kinds(it.outputs.stopped(None, None, it.now)) == [(Finished, "o2")]
+    assert kinds(it.answer("whole", "o3", "r1")) == [(Answered, "o3")]
+    assert it.wait(8.9) == []
+    verdicts = it.wait(0.1)
+    assert kinds(verdicts) == [(Failed, "o1")]
+    assert failure(verdicts) == "SillyTavern extension disconnected."
+
+
+def test_an_extension_that_is_not_waited_for_any_longer_fails_all() -> None:
+    it = Machine("r1", "r2")
+    opened(it, "s1", "o1", "r1")
+    opened(it, "s2", "o2", "r2")
+    it.end("s1", final=False)
+    assert kinds(it.outputs.gone(GONE, it.now)) == [(Failed, "o1"), (Failed, "o2")]
+
+
+def test_what_goes_on_by_another_socket_within_the_grace_lives() -> None:
+    it = Machine("r1", "r2")
+    opened(it, "s1", "o1", "r1", socket="before")
+    opened(it, "s2", "o2", "r2", socket="before")
+    it.outputs.socket_lost("before", it.now, GRACE)
+    it.now += 5
+    it.start("s3", "o1", "r1", "after")
+    it.data("more", "s2", request_id="r2")
+    assert {kind for kind, _ in kinds(it.wait(60))} <= {Heard}
+    assert it.outputs.open_count == 2
+    it.end("s3", "o1", "r1", final=False)
+    assert kinds(it.wait(2)) == [(Finished, "o1")]
+
+
+def test_a_gap_after_a_loss_says_that_something_is_missing() -> None:
+    it = Machine("r1")
+    opened(it, socket="before")
+    it.data("a", index=0)
+    it.data("c", index=2)
+    it.outputs.socket_lost("before", it.now, GRACE)
+    it.now += 1
+    it.data("b", index=1)
+    it.data("d", index=3)
+    assert only(Heard, it.wait(0))
+    it.data("f", index=5)
+    assert failure(it.wait(0)) == "Part of the answer was lost on the way."
+
+
+def test_who_says_that_it_is_complete_is_believed() -> None:
+    for request_id in ("r1", None):
+        it = Machine("r1")
+        opened(it, request_id="r1", socket="before")
+        it.outputs.socket_lost("before", it.now, GRACE)
+        request = it.asked.requests["r1"] if request_id else None
+        assert kinds(it.outputs.stopped(request, None, it.now)) == ([(Finished, "o1")] if request_id else [])
+    it.now += 1
+    assert kinds(it.end("s9", final=True)) == [(Finished, "o1")]
 
 
 # ------------------------------------------------------------------------------------------------- answers in one piece
@@ -658,7 +737,11 @@ class OutputsMachine(RuleBasedStateMachine):
         for output in list(self.state)[which : which + 1]:
             self.obey(self.outputs.overwritten(output, GONE, self.now))
 
-    @rule(how=st.sampled_from([Outputs.lost, Outputs.cut_off]))
+    @rule(grace=st.sampled_from([0.0, 3.0]))
+    def lose_sockets(self, grace: float) -> None:
+        self.outputs.socket_lost("", self.now, grace)
+
+    @rule(how=st.sampled_from([Outputs.gone, Outputs.cut_off]))
     def leave(self, how: Callable[..., list[Verdict]]) -> None:
         self.obey(how(self.outputs, GONE, self.now))
         assert self.outputs.open_count == 0

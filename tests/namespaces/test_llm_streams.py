@@ -179,7 +179,7 @@ class Heard:
         self.told: list[tuple[Any, ...]] = []
 
     def __getattr__(self, name: str) -> Any:
-        return lambda *what: self.told.append((name, *what))
+        return lambda said, *what: self.told.append((name, said._replace(socket=""), *what))
 
 
 @pytest.fixture

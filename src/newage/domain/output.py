@@ -34,12 +34,13 @@ from newage.domain.verdicts import (
     StreamKey,
     Verdict,
 )
-from newage.errors import CallFailed, NewAgeError
+from newage.errors import CallFailed, NewAgeError, PeerGone
 from newage.settings import Live, limit
 
 TOO_LARGE = "The answer is too large."
 TOO_MANY_OUTPUTS = "Too many answers at once."
 TOO_MANY_STREAMS = "Too many streams at once."
+LOST = "Part of the answer was lost on the way."
 TOO_MANY_GAPS = "Too many chunks are missing."
 SIGN_SECONDS = 1.0  # so often the traffic of an output is reported as a sign of life
 
@@ -112,14 +113,19 @@ class Outputs:
         stream.label = request_id  # so the next packet is found at once
         return stream
 
-    def started(self, stream_id: str, output_id: str | None, request_id: str | None, now: float) -> list[Verdict]:
-        """CLIENT_STREAM_START; or data of an unknown stream, which is one where it names an output."""
+    def started(
+        self, stream_id: str, output_id: str | None, request_id: str | None, now: float, socket: str = ""
+    ) -> list[Verdict]:
+        """CLIENT_STREAM_START; or data of an unknown stream, which is one where it names an output.
+
+        :param socket: from which it comes; with that goes what is in the middle of an answer.
+        """
         if self.find(stream_id, request_id) is not None:
             return []
         if output_id is None:
             return [Refused("data for an unknown stream", 71)]
         settings = self._settings.value
-        over = [o for o in self._open if o.waits_since is not None and o.given_id != output_id]
+        over = [o for o in self._open if o.waits_since is not None and o.given_id != output_id and not o.astray]
         found = self._output(output_id, request_id, over, now)  # before another request may be sent
         verdicts = [verdict for each in over for verdict in self._finish(each, now)]
         if isinstance(found, Refused):
@@ -136,9 +142,12 @@ class Outputs:
             verdicts.append(Heard(found))
         if refused is not None:
             return [*verdicts, *self._fail(found, CallFailed(refused), now)]
+        if found.lost_at is not None:  # its streams of before will not be ended
+            self._drop_streams(found)
         found.open_streams += 1
         found.waits_since = None
         found.active_at = now
+        found.socket, found.lost_at = socket, None
         key = (stream_id, found.request) if stream_id in self._streams else stream_id
         self._streams[key] = Stream(key, found, request_id, now, ChunkOrder(settings.max_chunk_gaps))
         return verdicts
@@ -153,10 +162,12 @@ class Outputs:
         order, output = stream.order, stream.output
         if index == order.next:  # as nearly always
             order.next += 1
-        elif not order.accept(index):
-            return ""
-        elif order.overfull:
-            output.fault, self.deadline = TOO_MANY_GAPS, now
+        else:
+            skips = index is not None and index > order.next
+            if not order.accept(index):
+                return ""
+            if order.overfull or (skips and output.was_lost):
+                output.fault, self.deadline = TOO_MANY_GAPS if order.overfull else LOST, now
         output.active_at = now
         if text.isascii() and not output.joiner.held:
             output.size += len(text)
@@ -216,7 +227,8 @@ class Outputs:
         known = self._of(output_id, request)
         if known is not None:
             return [*self._finish(known, now), Answered(known, well_formed(text), repeated=True)]
-        verdicts = [v for each in list(self._open) if each.request is request for v in self._finish(each, now)]
+        streamed = [each for each in self._open if each.request is request and not each.astray]
+        verdicts = [verdict for each in streamed for verdict in self._finish(each, now)]
         output = self._add(output_id or new_id(), request, now)
         whole = well_formed(text)
         encoded, limit = whole.encode(), self._settings.value.max_output_bytes
@@ -231,25 +243,36 @@ class Outputs:
         return [v for each in list(self._open) if each.request is request for v in self._fail(each, reason, now)]
 
     def stopped(self, request: Request | None, room: str | None, now: float) -> list[Verdict]:
-        """STOP_PROCESSING: what is open of that request is complete; without one, of that room; of neither, all is."""
+        """STOP_PROCESSING: what is open of that request is complete; without one, of that room; of neither, all is.
+
+        What is astray is so only where its request is named: another tab may have said it.
+        """
         return [
             verdict
             for each in list(self._open)
-            if (each.request is request if request is not None else room in (None, each.request.room))
+            if (
+                each.request is request
+                if request is not None
+                else room in (None, each.request.room) and not each.astray
+            )
             for verdict in self._finish(each, now)
         ]
 
-    def lost(self, reason: NewAgeError, now: float) -> list[Verdict]:
-        """The extension went."""
+    def socket_lost(self, socket: str, now: float, grace: float) -> None:
+        """A socket of the extension went. What came by it fails unless it goes on within so many seconds (A33)."""
+        for each in self._open:
+            if each.socket == socket and not each.astray:
+                each.was_lost, each.lost_at, each.lost_until = True, now, now + grace
+                self._due(each.lost_until)
+
+    def gone(self, reason: NewAgeError, now: float) -> list[Verdict]:
+        """The extension went and is not waited for any longer."""
         return [verdict for each in list(self._open) for verdict in self._fail(each, reason, now)]
 
     def cut_off(self, reason: NewAgeError, now: float) -> list[Verdict]:
-        """Nothing more will be heard. What is in the middle of a stream fails; what is between two is complete."""
-        return [
-            verdict
-            for each in list(self._open)
-            for verdict in (self._fail(each, reason, now) if each.open_streams else self._finish(each, now))
-        ]
+        """Nothing more will be heard. What has not been quiet for long enough to be complete fails (A33)."""
+        due = self.tick(now)
+        return [*due, *(verdict for each in list(self._open) for verdict in self._fail(each, reason, now))]
 
     def overwritten(self, output: Output, reason: NewAgeError, now: float) -> list[Verdict]:
         """Somebody changed or deleted what was stored of it: that stays so, and nobody hears what still comes."""
@@ -264,7 +287,9 @@ class Outputs:
         for output in list(self._open):
             if output.size > output.limit or output.fault:
                 verdicts += self._fail(output, CallFailed(output.fault or TOO_LARGE), now)
-            elif output.waits_since is not None and now >= _idle_until(output.waits_since, settings):
+            elif output.astray and now >= output.lost_until:
+                verdicts += self._fail(output, PeerGone("SillyTavern extension disconnected."), now)
+            elif output.waits_since is not None and not output.astray and now >= _idle_until(output, settings):
                 verdicts += self._finish(output, now)
             elif now >= output.active_at + settings.output_idle_seconds:
                 verdicts += self._fail(output, CallFailed("The extension fell silent."), now)
@@ -278,8 +303,10 @@ class Outputs:
         self.deadline = NEVER
         for output in self._open:
             self._due(output.active_at + settings.output_idle_seconds)
-            if output.waits_since is not None:
-                self._due(_idle_until(output.waits_since, settings))
+            if output.astray:
+                self._due(output.lost_until)
+            elif output.waits_since is not None:
+                self._due(_idle_until(output, settings))
         for output in self._ended:
             self._due(output.ended_at + settings.output_tail_seconds)
             break  # the others are later
@@ -344,7 +371,7 @@ class Outputs:
         if output.failed:
             output.size = 0
         output.limit = settings.max_output_bytes
-        output.fault = ""
+        output.fault, output.was_lost, output.lost_at = "", False, None
         output.heard_at = now
         self._due(now + settings.output_idle_seconds)
         return Opened(output, stream_id, again=output.ended_at != NEVER, unheard=output.failed)
@@ -365,13 +392,17 @@ class Outputs:
         """:return: what is forgotten for it."""
         self._open.pop(output, None)
         self._ended[output] = None
-        output.open_streams, output.waits_since, output.ended_at = 0, None, now
-        for key in [key for key, stream in self._streams.items() if stream.output is output]:
-            del self._streams[key]
+        output.waits_since, output.ended_at = None, now
+        self._drop_streams(output)
         settings = self._settings.value
         self._due(now + settings.output_tail_seconds)
         surplus = len(self._ended) - settings.max_ended_outputs_per_extension
         return [self._forget(old) for old in list(self._ended)[: max(0, surplus)]]
+
+    def _drop_streams(self, output: Output) -> None:
+        output.open_streams = 0
+        for key in [key for key, stream in self._streams.items() if stream.output is output]:
+            del self._streams[key]
 
     def _forget(self, output: Output) -> Forgotten:
         del self._ended[output]
@@ -380,6 +411,6 @@ class Outputs:
         return Forgotten(output)
 
 
-def _idle_until(waits_since: float, settings: StreamSettings) -> float:
+def _idle_until(output: Output, settings: StreamSettings) -> float:
     """Until when an output between two streams is waited for."""
-    return waits_since + settings.stream_idle_finalize_ms / 1000
+    return (output.waits_since or 0.0) + settings.stream_idle_finalize_ms / 1000

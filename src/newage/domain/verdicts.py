@@ -31,11 +31,20 @@ class Output:
     joiner: Joiner = field(factory=Joiner)
     open_streams: int = 0
     waits_since: float | None = None  # the last END, while no stream is open
+    socket: str = ""  # of its newest stream
+    was_lost: bool = False  # a socket of it went while it was open
+    lost_at: float | None = None  # when, unless a stream of it has begun since
+    lost_until: float = NEVER  # until when what follows is waited for
     ended_at: float = NEVER  # for the last time
     failed: bool = False
     size: int = 0  # UTF-8 bytes so far
     limit: int = 0  # of these
     fault: str = ""  # why it is to fail at the next tick
+
+    @property
+    def astray(self) -> bool:
+        """Its socket went and nothing came of it since: it may be in the middle, however it looked then."""
+        return self.lost_at is not None and self.active_at <= self.lost_at
 
 
 StreamKey: TypeAlias = str | tuple[str, Request]  # with the request where an extension uses a streamId for two at once

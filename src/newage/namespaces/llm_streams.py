@@ -35,7 +35,7 @@ def _said(socket: ISocket, args: list[Any]) -> Said | None:
         type(request_id) is not str or not request_id.isascii() or not 0 < len(request_id) <= wire.MAX_ID
     ):
         request_id = wire.identifier(request_id)
-    return Said(session.identity, stream_id, output_id, request_id)
+    return Said(session.identity, stream_id, output_id, request_id, socket.sid)
 
 
 def _as_text(data: Any) -> str:

@@ -20,6 +20,7 @@ from newage.domain.model import Message, Role
 from newage.domain.output import StreamSettings
 from newage.domain.text import well_formed
 from newage.ports import ISessionListener, IUpstream, Said
+from newage.services.sessions.sessions import SessionSettings
 
 X = "SillyTavern-8000"
 
@@ -744,6 +745,71 @@ def test_an_extension_that_dies_of_the_end_of_its_last_output_fails_the_next_one
     assert kit.statuses(sid, "r2")[-1] == "failed"
 
 
+# ------------------------------------------------------------------------------------------------------ sockets that go
+
+
+def tab_token(kit: Kit, tab: str, text: str, number: int, output: str = "o1") -> None:
+    """As the reference extension sends it, from one of its sockets."""
+    name = Said(X, f"{output}-{number}", output, socket=tab)
+    kit.streams.stream_started(name)
+    kit.streams.stream_data(name, 0, text)
+    kit.streams.stream_ended(name, None)
+
+
+@pytest.fixture
+def tabs(kit: Kit, sid: str) -> list[str]:
+    """The sockets of two tabs of the extension; the second was there first."""
+    kit.connect(X, client_type="SillyTavern", link=Link())
+    first, second = kit.sessions.sids(X, "/llm")
+    return [second, first]
+
+
+def test_half_an_answer_is_not_complete_when_its_tab_closes_and_another_one_stays(
+    kit: Kit, sid: str, tabs: list[str]
+) -> None:
+    tab_token(kit, tabs[0], "half", 1)
+    kit.disconnect(tabs[0])
+    kit.clock.pump([0.5] * 19)
+    assert ends(kit, sid) == []
+    kit.clock.advance(0.5)
+    (last,) = kit.outbox.bodies(sid, "SERVER_STREAM_END")
+    assert (last["data"], last["failed"], last["partial"], last["stored"]) == ("half", True, True, True)
+    assert kit.statuses(sid)[-1] == "failed"
+    assert [body["message"] for body in kit.outbox.bodies(sid, "ERROR")] == ["SillyTavern extension disconnected."]
+    assert [(m.text, m.failed) for m in kit.responses("web1")] == [("half", True)]
+
+
+def test_an_answer_that_goes_on_by_another_socket_within_the_grace_is_whole(
+    kit: Kit, sid: str, tabs: list[str]
+) -> None:
+    tab_token(kit, tabs[0], "half", 1)
+    kit.disconnect_all(X)
+    kit.clock.pump([1] * 8)
+    kit.connect(X, client_type="SillyTavern", link=Link())
+    tab_token(kit, kit.sessions.sids(X, "/llm")[0], " and half", 2)
+    kit.clock.pump([1] * 20)
+    assert ends(kit, sid) == [("half and half", False)]
+    assert kit.statuses(sid)[-1] == "completed"
+
+
+def test_an_extension_that_does_not_come_back_fails_what_it_was_at(kit: Kit, sid: str, tabs: list[str]) -> None:
+    tab_token(kit, tabs[0], "half", 1)
+    kit.disconnect_all(X)
+    kit.clock.pump([1] * 11)
+    assert ends(kit, sid) == [("half", True)]
+    assert kit.streams.open_outputs == 0
+
+
+def test_without_a_grace_what_was_in_the_middle_fails_at_once(make_kit: Callable[..., Kit]) -> None:
+    kit = make_kit(sessions=SessionSettings(extension_grace_ms=0))
+    kit.extension(X)
+    sid = kit.connect("web1", stream_mode="plain")
+    kit.submit(sid, "q", "r1")
+    tab_token(kit, kit.sessions.sids(X, "/llm")[0], "half", 1)
+    kit.disconnect_all(X)
+    assert ends(kit, sid) == [("half", True)]
+
+
 @pytest.fixture
 def answered(kit: Kit, sid: str) -> Message:
     """The answer "half" is over and stored, for what follows to go on with."""
@@ -964,9 +1030,20 @@ def test_draining_finalises_what_waits_for_its_next_stream(kit: Kit, sid: str) -
     start(kit)
     data(kit, "an answer")
     end(kit)
+    kit.clock.rightNow += 2  # and before that was looked at, the end came
     result_of(kit.streams.drain())
     assert ends(kit, sid) == [("an answer", False)]
     assert [message.failed for message in kit.responses("web1")] == [False]
+
+
+def test_draining_fails_what_may_go_on_however_its_frames_looked(kit: Kit, sid: str) -> None:
+    kit.token("half an answer", "o1")
+    kit.clock.advance(1.9)
+    result_of(kit.streams.drain())
+    (last,) = kit.outbox.bodies(sid, "SERVER_STREAM_END")
+    assert (last["data"], last["failed"], last["partial"], last["stored"]) == ("half an answer", True, True, True)
+    assert [(m.text, m.failed) for m in kit.responses("web1")] == [("half an answer", True)]
+    assert [body["message"] for body in kit.outbox.bodies(sid, "ERROR")] == ["The server is stopping."]
 
 
 def test_draining_fails_what_is_cut_off_and_waits_for_the_store(kit: Kit, sid: str) -> None:

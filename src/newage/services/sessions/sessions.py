@@ -129,15 +129,20 @@ class SessionService:
     def detach_extension(self, sid: str) -> None:
         self.detach(sid)
 
-    def _await_return(self, session: Session, caller: Caller) -> None:
-        """Whoever has been away longest is given up when there are too many."""
+    def grace_of(self, caller: Caller) -> float:
+        """How many seconds an extension is waited for whose socket this was."""
         settings = self.settings.value
         grace = settings.extension_resume_grace_ms if "resume" in caller.features else settings.extension_grace_ms
+        return grace / 1000
+
+    def _await_return(self, session: Session, caller: Caller) -> None:
+        """Whoever has been away longest is given up when there are too many."""
+        grace = self.grace_of(caller)
         if not grace:
             return
-        if len(self._absent) >= settings.max_sessions:
+        if len(self._absent) >= self.settings.value.max_sessions:
             self._give_up(next(iter(self._absent)))
-        timer = self._world.clock.callLater(grace / 1000, self._give_up, session.identity)
+        timer = self._world.clock.callLater(grace, self._give_up, session.identity)
         self._absent[session.identity] = (session, timer)
 
     def _give_up(self, identity: str) -> None:

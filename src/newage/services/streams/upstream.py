@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from newage.domain.model import Room, Session
+from newage.domain.model import Caller, Room, Session
 from newage.domain.output import Outputs, StreamSettings
 from newage.domain.shown import ShownOutput
 from newage.domain.verdicts import (
@@ -97,7 +97,7 @@ class UpstreamService(SessionListener):
     async def drain(self) -> None:
         """End everything that is open and wait until it is stored: the end of the daemon.
 
-        What an extension is in the middle of fails, and its partial text is kept as such.
+        What may not be complete fails, and its partial text is kept as such.
         """
         stopping = Unavailable("The server is stopping.")
         for extension in list(self._extensions.values()):
@@ -113,14 +113,14 @@ class UpstreamService(SessionListener):
     def stream_started(self, said: Said) -> None:
         extension = self._extensions.get(said.extension) or self._new_extension(said.extension)
         now = self._world.clock.seconds()
-        self._apply(extension, extension.outputs.started(said.stream, said.output, said.request, now))
+        self._apply(extension, extension.outputs.started(said.stream, said.output, said.request, now, said.socket))
 
     def stream_data(self, said: Said, chunk_index: int | None, text: str) -> None:
         extension = self._extensions.get(said.extension) or self._new_extension(said.extension)
         outputs, now = extension.outputs, self._world.clock.seconds()
         stream = outputs.find(said.stream, said.request)
         if stream is None:
-            self._apply(extension, outputs.started(said.stream, said.output, said.request, now))
+            self._apply(extension, outputs.started(said.stream, said.output, said.request, now, said.socket))
             stream = outputs.find(said.stream, said.request)
             if stream is None:
                 return
@@ -210,12 +210,29 @@ class UpstreamService(SessionListener):
             self._cancel_timer(extension)
             del self._extensions[extension.identity]
 
+    def socket_detached(self, caller: Caller) -> None:
+        """What came by it may go on by another one, for a while."""
+        extension = self._extensions.get(caller.identity)
+        if extension is not None:
+            self._lost(extension, caller.sid, self._sessions.grace_of(caller))
+
     def extension_lost(self, session: Session) -> None:
+        """One in the process does not come back to what it was at."""
+        extension = self._extensions.get(session.identity)
+        if extension is not None:
+            self._lost(extension, "", 0.0)
+
+    def extension_gone(self, session: Session) -> None:
         gone = PeerGone("SillyTavern extension disconnected.")
         extension = self._extensions.get(session.identity)
         if extension is not None:
-            self._apply(extension, extension.outputs.lost(gone, self._world.clock.seconds()))
+            self._apply(extension, extension.outputs.gone(gone, self._world.clock.seconds()))
             self._forget_idle(extension)
+
+    def _lost(self, extension: _Extension, socket: str, grace: float) -> None:
+        extension.outputs.socket_lost(socket, self._world.clock.seconds(), grace)
+        if extension.outputs.deadline < extension.due_at:
+            self._await_deadline(extension)
 
     # ----------------------------------------------------------------------------------------------------------- time
 
