@@ -31,6 +31,7 @@ from newage.domain.correlation import Desk
 from newage.domain.delivery import EVERYBODY, Audience, AudienceKind, Emission
 from newage.domain.forwarded import ForwardedRequest
 from newage.domain.model import Caller, ConnectionPolicy, Message, Peer, RequestMode, Role, Room, Session, Term
+from newage.domain.open_text import OpenText
 from newage.domain.request import Ask
 from newage.domain.status import HubStatus
 from newage.errors import NewAgeError, PeerGone, TimedOut
@@ -39,6 +40,7 @@ from newage.ports import (
     IExtensionLink,
     IMarkStore,
     IMessageStore,
+    IOpenOutputStore,
     IOutbox,
     IRoomStore,
     ISocket,
@@ -52,6 +54,7 @@ from newage.storage.memory import (
     MemoryKeyStore,
     MemoryMarkStore,
     MemoryMessageStore,
+    MemoryOpenOutputStore,
     MemoryResidentStore,
     MemoryRoomStore,
     MemoryStateStore,
@@ -423,6 +426,22 @@ class GatedMessageStore:
         return self._gate.passed(self._store.count_messages, room_id, after_seq)
 
 
+@implementer(IOpenOutputStore)
+class GatedOpenOutputStore:
+    def __init__(self, store: MemoryOpenOutputStore, gate: Gate) -> None:
+        self._store = store
+        self._gate = gate
+
+    def append_texts(self, texts: Sequence[OpenText]) -> Deferred[None]:
+        return self._gate.passed(self._store.append_texts, texts)
+
+    def forget_texts(self, output_id: str) -> Deferred[None]:
+        return self._gate.passed(self._store.forget_texts, output_id)
+
+    def load_texts(self) -> Deferred[tuple[Message, ...]]:
+        return self._store.load_texts()
+
+
 @implementer(IMarkStore)
 class GatedMarkStore:
     def __init__(self, store: MemoryMarkStore, gate: Gate) -> None:
@@ -487,12 +506,16 @@ class Kit:
         self.gate = Gate()  # before rooms and messages
         self.mark_gate = Gate()
         self.state_gate = Gate()
+        self.open_gate = Gate()
         self.room_store: MemoryRoomStore = MemoryRoomStore() if with_stores_of is None else with_stores_of.room_store
         self.message_store = MemoryMessageStore(self.room_store)
         self.state_store: MemoryStateStore = (
             MemoryStateStore() if with_stores_of is None else with_stores_of.state_store
         )
         self.mark_store = MemoryMarkStore(self.room_store) if with_stores_of is None else with_stores_of.mark_store
+        self.open_output_store: MemoryOpenOutputStore = (
+            MemoryOpenOutputStore() if with_stores_of is None else with_stores_of.open_output_store
+        )
         self.resident_store: MemoryResidentStore = (
             MemoryResidentStore() if with_stores_of is None else with_stores_of.resident_store
         )
@@ -512,6 +535,7 @@ class Kit:
                 GatedStateStore(self.state_store, self.state_gate),
                 GatedMarkStore(self.mark_store, self.mark_gate),
                 self.resident_store,
+                GatedOpenOutputStore(self.open_output_store, self.open_gate),
             ),
             hash_workers=InlineWorkers(),
             file_workers=InlineWorkers(),

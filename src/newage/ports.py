@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from newage.domain.delivery import Audience, Emission
     from newage.domain.forwarded import ForwardedRequest
     from newage.domain.model import Caller, ConnectionPolicy, KeyRecord, Message, Peer, RequestMode, Role, Room, Session
+    from newage.domain.open_text import OpenText
     from newage.domain.request import Request
     from newage.domain.resident import Resident
     from newage.domain.state import HubState, ManualAssignments
@@ -467,6 +468,19 @@ class IMessageStore(Interface):
 
     def count_messages(room_id: str, after_seq: int) -> Deferred[int]:
         """How many have a greater seq."""
+
+
+class IOpenOutputStore(Interface):
+    """What there is so far of answers that are not over, for the case that the hub dies (A35)."""
+
+    def append_texts(texts: Sequence[OpenText]) -> Deferred[None]:
+        """Add pieces, at most one of an output."""
+
+    def forget_texts(output_id: str) -> Deferred[None]:
+        """It is over. Having nothing of it is fine."""
+
+    def load_texts() -> Deferred[tuple[Message, ...]]:
+        """What was cut off, oldest first: responses that failed, with the text that there is."""
 
 
 class IMarkStore(Interface):

@@ -135,7 +135,7 @@ def test_answers_in_one_stream_token_by_token(demo: DemoExtension, clock: Clock,
     assert hub.told[-1] == ("ended", IDENTITY, "id-1", "id-2", "r1", "", True)
     data = [t for t in hub.told if t[0] == "data"]
     assert {t[1:5] for t in data} == {(IDENTITY, "id-1", "id-2", "r1")}
-    assert [t[5] for t in data] == list(range(len(data)))
+    assert [t[6] for t in data] == list(range(len(data)))
     assert all(t[7] for t in data)
     assert hub.text("r1") == answer_to("Tell me about <b>bold</b> things", again=False, quote_chars=160)
     assert demo.answering == 0

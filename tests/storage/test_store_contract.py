@@ -25,10 +25,11 @@ from newage.domain.model import (
     Scope,
     Term,
 )
+from newage.domain.open_text import OpenText
 from newage.domain.resident import Resident
 from newage.domain.state import HubState
 from newage.errors import BadParameter, NotFound, RoomMissing
-from newage.ports import IKeyStore, IMarkStore, IMessageStore, IResidentStore, IRoomStore, IStateStore
+from newage.ports import IKeyStore, IMarkStore, IMessageStore, IOpenOutputStore, IResidentStore, IRoomStore, IStateStore
 from newage.storage.stores import Stores
 
 
@@ -514,6 +515,46 @@ class TestMarks:
         value(lobby.marks.save_marks("ann", {LOBBY: 3}))
         value(lobby.rooms.delete_room(LOBBY))
         assert value(lobby.marks.load_marks()) == {}
+
+
+class TestOpenOutputs:
+    ANSWER = evolve(FULL, seq=0, text="", data=None, role="assistant", request_type="newMessage", target=None, extra={})
+
+    def piece(self, part: int, text: str, output: str = "o1") -> OpenText:
+        answer = evolve(self.ANSWER, output_id=output, message_id=f"of {output}") if part == 0 else None
+        return OpenText(output, part, text, answer)
+
+    def texts(self, stores: Stores) -> list[tuple[str | None, str]]:
+        return [(m.output_id, m.text) for m in value(stores.open_outputs.load_texts())]
+
+    def test_provides_the_port(self, stores: Stores) -> None:
+        assert verifyObject(IOpenOutputStore, stores.open_outputs)
+        assert value(stores.open_outputs.load_texts()) == ()
+
+    def test_pieces_are_one_text_and_whose_answer_it_is_stays_known(self, stores: Stores) -> None:
+        for part, text in enumerate(("one", " tw😀", " three")):
+            assert value(stores.open_outputs.append_texts([self.piece(part, text)])) is None
+        (found,) = value(stores.open_outputs.load_texts())
+        whole = "one tw😀 three"
+        assert found == evolve(
+            self.ANSWER,
+            output_id="o1",
+            message_id="of o1",
+            text=whole,
+            data=whole,
+            streamed=True,
+            failed=True,
+            timestamp=found.timestamp,
+            last_edited=found.last_edited,
+        )
+
+    def test_several_at_once_of_which_one_is_over_and_one_begins_anew(self, stores: Stores) -> None:
+        value(stores.open_outputs.append_texts([self.piece(0, "a", "o1"), self.piece(0, "b", "o2")]))
+        value(stores.open_outputs.append_texts([self.piece(1, "a", "o1"), self.piece(0, "c", "o3")]))
+        value(stores.open_outputs.append_texts([self.piece(0, "B", "o2")]))
+        assert value(stores.open_outputs.forget_texts("o1")) is None
+        assert value(stores.open_outputs.forget_texts("unknown")) is None
+        assert sorted(self.texts(stores), key=str) == [("o2", "B"), ("o3", "c")]
 
 
 class TestWhatLasts:

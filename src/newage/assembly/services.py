@@ -57,6 +57,7 @@ from newage.services.sessions.session_audit import SessionAudit
 from newage.services.sessions.sessions import SessionService
 from newage.services.streams.answers import AnswerService
 from newage.services.streams.downstream import DownstreamService
+from newage.services.streams.open_outputs import OpenOutputs
 from newage.services.streams.processing import ProcessingService
 from newage.services.streams.upstream import UpstreamService
 
@@ -133,6 +134,8 @@ class Talk:
     requests: RequestService
     returns: Returns
     downstream: DownstreamService
+    open_outputs: OpenOutputs
+    answers: AnswerService
     streams: UpstreamService
     processing: ProcessingService
     thinking: ThinkingService
@@ -270,7 +273,8 @@ def make_talk(
         world=world, sessions=sessions, desks=desks, ledger=ledger, forwarder=forwarder, settings=live.requests
     )
     downstream = DownstreamService(world, outbox, sessions, rooms.members_of, live.downstream)
-    answers = AnswerService(world, outbox, sessions, ledger, history)
+    open_outputs = OpenOutputs(world, stores.open_outputs)
+    answers = AnswerService(world, outbox, sessions, ledger, history, open_outputs)
     streams = UpstreamService(world, sessions, desks, ledger, answers, downstream, activity, live.streams)
     thinking = ThinkingService(
         world=world,
@@ -363,6 +367,8 @@ def make_talk(
         requests=requests,
         returns=returns,
         downstream=downstream,
+        open_outputs=open_outputs,
+        answers=answers,
         streams=streams,
         processing=ProcessingService(
             assignments=assignments, activity=activity, desks=desks, ledger=ledger, streams=streams
@@ -383,12 +389,14 @@ async def load_talk(talk: Talk) -> None:
     await talk.assignments.load()
     talk.mutes.load()
     talk.bars.load()
+    await talk.answers.recover()
 
 
 def close_talk(talk: Talk) -> None:
     """No timer of theirs is left."""
     for service in (
         talk.streams,
+        talk.open_outputs,
         talk.downstream,
         talk.requests,
         talk.returns,

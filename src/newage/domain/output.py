@@ -125,7 +125,7 @@ class Outputs:
         if output_id is None:
             return [Refused("data for an unknown stream", 71)]
         settings = self._settings.value
-        over = [o for o in self._open if o.waits_since is not None and o.given_id != output_id and not o.astray]
+        over = [o for o in self._open if o.waits_since is not None and o.given_id != output_id and not _astray(o)]
         found = self._output(output_id, request_id, over, now)  # before another request may be sent
         verdicts = [verdict for each in over for verdict in self._finish(each, now)]
         if isinstance(found, Refused):
@@ -227,7 +227,7 @@ class Outputs:
         known = self._of(output_id, request)
         if known is not None:
             return [*self._finish(known, now), Answered(known, well_formed(text), repeated=True)]
-        streamed = [each for each in self._open if each.request is request and not each.astray]
+        streamed = [each for each in self._open if each.request is request and not _astray(each)]
         verdicts = [verdict for each in streamed for verdict in self._finish(each, now)]
         output = self._add(output_id or new_id(), request, now)
         whole = well_formed(text)
@@ -253,7 +253,7 @@ class Outputs:
             if (
                 each.request is request
                 if request is not None
-                else room in (None, each.request.room) and not each.astray
+                else room in (None, each.request.room) and not _astray(each)
             )
             for verdict in self._finish(each, now)
         ]
@@ -261,7 +261,7 @@ class Outputs:
     def socket_lost(self, socket: str, now: float, grace: float) -> None:
         """A socket of the extension went. What came by it fails unless it goes on within so many seconds (A33)."""
         for each in self._open:
-            if each.socket == socket and not each.astray:
+            if each.socket == socket and not _astray(each):
                 each.was_lost, each.lost_at, each.lost_until = True, now, now + grace
                 self._due(each.lost_until)
 
@@ -287,9 +287,9 @@ class Outputs:
         for output in list(self._open):
             if output.size > output.limit or output.fault:
                 verdicts += self._fail(output, CallFailed(output.fault or TOO_LARGE), now)
-            elif output.astray and now >= output.lost_until:
+            elif _astray(output) and now >= output.lost_until:
                 verdicts += self._fail(output, PeerGone("SillyTavern extension disconnected."), now)
-            elif output.waits_since is not None and not output.astray and now >= _idle_until(output, settings):
+            elif output.waits_since is not None and not _astray(output) and now >= _idle_until(output, settings):
                 verdicts += self._finish(output, now)
             elif now >= output.active_at + settings.output_idle_seconds:
                 verdicts += self._fail(output, CallFailed("The extension fell silent."), now)
@@ -303,7 +303,7 @@ class Outputs:
         self.deadline = NEVER
         for output in self._open:
             self._due(output.active_at + settings.output_idle_seconds)
-            if output.astray:
+            if _astray(output):
                 self._due(output.lost_until)
             elif output.waits_since is not None:
                 self._due(_idle_until(output, settings))
@@ -409,6 +409,11 @@ class Outputs:
         if self._newest.get(output.given_id) is output:
             del self._newest[output.given_id]
         return Forgotten(output)
+
+
+def _astray(output: Output) -> bool:
+    """Its socket went and nothing came of it since: it may be in the middle, however it looked then."""
+    return output.lost_at is not None and output.active_at <= output.lost_at
 
 
 def _idle_until(output: Output, settings: StreamSettings) -> float:

@@ -41,11 +41,6 @@ class Output:
     limit: int = 0  # of these
     fault: str = ""  # why it is to fail at the next tick
 
-    @property
-    def astray(self) -> bool:
-        """Its socket went and nothing came of it since: it may be in the middle, however it looked then."""
-        return self.lost_at is not None and self.active_at <= self.lost_at
-
 
 StreamKey: TypeAlias = str | tuple[str, Request]  # with the request where an extension uses a streamId for two at once
 

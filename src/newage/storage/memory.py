@@ -12,9 +12,10 @@ from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
 from newage.domain.model import KeyRecord, Message, Room
+from newage.domain.open_text import OpenText
 from newage.domain.resident import Resident
 from newage.errors import BadParameter, NotFound, RoomMissing
-from newage.ports import IKeyStore, IMarkStore, IMessageStore, IResidentStore, IRoomStore
+from newage.ports import IKeyStore, IMarkStore, IMessageStore, IOpenOutputStore, IResidentStore, IRoomStore
 from newage.storage.state import NamedValues
 
 
@@ -308,6 +309,29 @@ class MemoryStateStore(NamedValues):
     def save_value(self, name: str, value: object) -> Deferred[None]:
         self._values[name] = orjson.dumps(value)
         return succeed(None)
+
+
+@implementer(IOpenOutputStore)
+@define(eq=False)
+class MemoryOpenOutputStore:
+    _kept: dict[str, Message] = field(factory=dict, init=False)
+
+    def append_texts(self, texts: Sequence[OpenText]) -> Deferred[None]:
+        for each in texts:
+            if each.answer is not None:
+                self._kept.pop(each.output_id, None)
+                self._kept[each.output_id] = evolve(each.answer, role="assistant", streamed=True, failed=True, text="")
+            kept = self._kept[each.output_id]
+            text = kept.text + each.text
+            self._kept[each.output_id] = evolve(kept, text=text, data=text)
+        return succeed(None)
+
+    def forget_texts(self, output_id: str) -> Deferred[None]:
+        self._kept.pop(output_id, None)
+        return succeed(None)
+
+    def load_texts(self) -> Deferred[tuple[Message, ...]]:
+        return succeed(tuple(self._kept.values()))
 
 
 def _content(message: Message) -> tuple[object, ...]:

@@ -78,6 +78,18 @@ LOAD_MARKS: Final = "SELECT identity, room.uuid, mark.seq FROM mark JOIN room ON
 CLEAR_MARKS: Final = "DELETE FROM mark WHERE identity = ?"
 ADD_MARK: Final = "INSERT INTO mark (identity, room_id, seq) SELECT ?, id, ? FROM room WHERE uuid = ?"
 
+# ------------------------------------------------------------------------------------------------------ open outputs
+
+FORGET_OPEN: Final = "DELETE FROM open_output WHERE output_id = ?"
+APPEND_OPEN: Final = "INSERT INTO open_output (output_id, part, request, text) VALUES (?, ?, ?, ?)"
+LOAD_OPEN: Final = """
+    SELECT first.request, (
+        SELECT group_concat(text, '') FROM (
+            SELECT text FROM open_output WHERE output_id = first.output_id AND kind = 'text' ORDER BY part
+        )
+    ) FROM open_output first WHERE first.part = 0 AND first.request IS NOT NULL ORDER BY first.rowid
+"""
+
 # ---------------------------------------------------------------------------------------------------------- messages
 
 BEYOND_ALL: Final = 2**63 - 1  # greater than any seq
@@ -180,6 +192,32 @@ def content_values(message: Message) -> tuple[Any, ...]:
     """What ``UPDATE_UNCHANGED_MESSAGE`` compares."""
     extra = to_json(dict(message.extra)) if message.extra else None
     return message.text, to_json(message.data), extra, message.last_edited
+
+
+OPEN_MEMBERS: Final = (
+    "message_id",
+    "response_id",
+    "room",
+    "room_id",
+    "identity",
+    "client_id",
+    "request_id",
+    "output_id",
+    "asker",
+    "question_id",
+    "selected",
+)
+
+
+def open_answer_value(answer: Message | None) -> bytes | None:
+    """The column ``request``."""
+    return None if answer is None else orjson.dumps({name: getattr(answer, name) for name in OPEN_MEMBERS})
+
+
+def open_answer_of(value: bytes, text: str) -> Message:
+    """What was cut off."""
+    members = orjson.loads(value)
+    return Message(seq=0, role="assistant", text=text, data=text, streamed=True, failed=True, **members)
 
 
 def weight_of(row: tuple[Any, ...]) -> int:

@@ -13,9 +13,10 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from newage.domain.model import Access, Bar, KeyRecord, Message, RequestMode, Role, Room, RoomKind, Term
+from newage.domain.open_text import OpenText
 from newage.domain.resident import Resident
 from newage.errors import BadParameter, NotFound, RoomMissing
-from newage.ports import IKeyStore, IMarkStore, IMessageStore, IResidentStore, IRoomStore, IStateStore
+from newage.ports import IKeyStore, IMarkStore, IMessageStore, IOpenOutputStore, IResidentStore, IRoomStore, IStateStore
 from newage.storage import memory, sql
 from newage.storage.database import Database
 from newage.storage.state import NamedValues
@@ -31,6 +32,7 @@ class Stores:
     state: IStateStore
     marks: IMarkStore
     residents: IResidentStore
+    open_outputs: IOpenOutputStore
 
 
 def sql_stores(database: Database) -> Stores:
@@ -42,6 +44,7 @@ def sql_stores(database: Database) -> Stores:
         SqlStateStore(database),
         SqlMarkStore(database),
         SqlResidentStore(database),
+        SqlOpenOutputStore(database),
     )
 
 
@@ -55,6 +58,7 @@ def memory_stores() -> Stores:
         memory.MemoryStateStore(),
         memory.MemoryMarkStore(rooms),
         memory.MemoryResidentStore(),
+        memory.MemoryOpenOutputStore(),
     )
 
 
@@ -229,6 +233,29 @@ class SqlResidentStore:
 
     def remove_resident(self, identity: str) -> Deferred[None]:
         return self._database.write(lambda c: _done(c.execute(sql.REMOVE_RESIDENT, (identity,))))
+
+
+@implementer(IOpenOutputStore)
+@define(eq=False)
+class SqlOpenOutputStore:
+    _database: Database
+
+    def append_texts(self, texts: Sequence[OpenText]) -> Deferred[None]:
+        rows = [(each.output_id, each.part, sql.open_answer_value(each.answer), each.text) for each in texts]
+
+        def append(connection: sqlite3.Connection) -> None:
+            connection.executemany(sql.FORGET_OPEN, [(output_id,) for output_id, part, _, _ in rows if not part])
+            connection.executemany(sql.APPEND_OPEN, rows)
+
+        return self._database.write(append)
+
+    def forget_texts(self, output_id: str) -> Deferred[None]:
+        return self._database.write(lambda c: _done(c.execute(sql.FORGET_OPEN, (output_id,))))
+
+    def load_texts(self) -> Deferred[tuple[Message, ...]]:
+        return self._database.read(
+            lambda c: tuple(sql.open_answer_of(request, text) for request, text in c.execute(sql.LOAD_OPEN))
+        )
 
 
 def _within(rows: sqlite3.Cursor, max_bytes: int | None, limit: int | None = None) -> tuple[list[Message], bool]:

@@ -116,6 +116,29 @@ def test_the_daemon_ends_in_time_with_a_stream_running(
     assert [message["failed"] for message in context if message.get("isResponse")] == [True]
 
 
+def test_half_an_answer_survives_sigkill(make_daemon: Callable[..., Daemon], driver: Driver) -> None:
+    """What there was a second before is a failed answer afterwards, for those who come back and for the model (A35)."""
+    daemon = make_daemon()
+    hub = Hub(daemon, driver)
+    hub.extension("8000", kind="docs", chunks=["tick "] * 2000, gap=10).start_quickly()
+    web = hub.client("web1", auth={"streamMode": "plain"})
+    web.call("LLM_REQUEST", request("endless", "SillyTavern-8000", "go"))
+    web.wait("SERVER_STREAM_DATA", count=150)
+    daemon.kill()
+    driver.reset()
+    for _ in range(2):  # once only
+        hub = Hub(daemon.start(), driver)
+        web = hub.client("web1")
+        web.call("GET_FULL_CONTEXT", {"roomName": "web1"})
+        page = web.payload("UPDATE_CONTEXT_PAGE")["contextPage"]
+        (answer,) = [message for message in page if message.get("isResponse")]
+        assert answer["failed"] is True
+        assert (answer["requestId"], answer["identity"]) == ("endless", "SillyTavern-8000")
+        assert 10 <= answer["message"].count("tick ") <= 2000
+        daemon.kill()
+        driver.reset()
+
+
 def test_no_new_connection_while_ending(make_daemon: Callable[..., Daemon], driver: Driver) -> None:
     daemon = make_daemon("--ephemeral")
     hub = Hub(daemon, driver)

@@ -31,7 +31,7 @@ def hub(kit: Kit) -> Kit:
 
 @pytest.fixture
 def answers(hub: Kit) -> AnswerService:
-    return AnswerService(hub.world, hub.outbox, hub.sessions, hub.ledger, hub.history)
+    return AnswerService(hub.world, hub.outbox, hub.sessions, hub.ledger, hub.history, hub.talk.open_outputs)
 
 
 def sid(kit: Kit, who: str) -> str:

@@ -17,6 +17,7 @@ from hubkit import Kit, Link, Sent, failure_of, result_of, utf16_units
 from logkit import Logged
 from newage.domain.history import Change
 from newage.domain.model import Message, Role
+from newage.domain.open_text import OpenText
 from newage.domain.output import StreamSettings
 from newage.domain.text import well_formed
 from newage.ports import ISessionListener, IUpstream, Said
@@ -743,6 +744,66 @@ def test_an_extension_that_dies_of_the_end_of_its_last_output_fails_the_next_one
     assert ends(kit, sid) == [("first", False), ("", True)]
     assert kit.streams.open_outputs == kit.downstream.open_forms == 0
     assert kit.statuses(sid, "r2")[-1] == "failed"
+
+
+# ------------------------------------------------------------------------------------------------- a hub that is killed
+
+
+def restarted(kit: Kit) -> Kit:
+    """As it is after a kill: what was on its way is lost."""
+    return Kit(with_stores_of=kit)
+
+
+def test_what_a_killed_hub_was_in_the_middle_of_is_a_failed_answer(kit: Kit, sid: str) -> None:
+    kit.token("half ", "o1")
+    kit.clock.advance(1)
+    kit.token("an answer", "o1")
+    kit.clock.advance(1)
+    kit.token(", lost", "o1")
+    for _ in range(2):  # once
+        again = restarted(kit)
+        (found,) = again.responses("web1")
+        assert (found.text, found.data, found.failed, found.streamed) == (
+            "half an answer",
+            "half an answer",
+            True,
+            True,
+        )
+        assert (found.identity, found.request_id, found.output_id, found.asker) == (X, "r1", "o1", "web1")
+        assert found.question_id == again.stored("web1")[0].message_id
+        again.close()
+
+
+def test_a_killed_hub_finds_nothing_of_what_was_over(kit: Kit, sid: str) -> None:
+    docs_stream(kit, "a whole answer")
+    start(kit, "s2", "o2")
+    kit.clock.advance(1)
+    kit.streams.stream_failed(Said(X, "s2", "o2"))
+    assert result_of(kit.open_output_store.load_texts()) == ()
+    again = restarted(kit)
+    assert [(m.text, m.failed) for m in again.responses("web1")] == [("a whole answer", False)]
+    again.close()
+
+
+@pytest.mark.parametrize(("how", "left"), [("nothing", ["half and more"]), ("edit", ["by hand"])])
+def test_an_answer_that_was_going_on_when_the_hub_was_killed(kit: Kit, sid: str, how: str, left: list[str]) -> None:
+    docs_stream(kit, "half")
+    data(kit, " and more", "s2")
+    kit.clock.advance(1)
+    kit.open_gate.shut = True  # killed before more is put right
+    if how != "nothing":
+        by_hand(kit, how, kit.responses("web1")[0].message_id, sid)
+    again = restarted(kit)
+    assert [m.text for m in again.responses("web1")] == left
+    again.close()
+
+
+def test_what_is_left_of_a_room_that_is_gone_is_no_trouble(kit: Kit) -> None:
+    answer = Message(message_id="m", room="gone", room_id="gone", seq=0, identity=X, role="assistant", output_id="o")
+    result_of(kit.open_output_store.append_texts([OpenText("o", 0, "half", answer)]))
+    again = restarted(kit)
+    assert result_of(kit.open_output_store.load_texts()) == ()
+    again.close()
 
 
 # ------------------------------------------------------------------------------------------------------ sockets that go

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, ClassVar
 
 from attrs import define, evolve, field
@@ -20,6 +21,7 @@ from newage.services.history.log import HistoryService
 from newage.services.requests.ledger import RequestLedger
 from newage.services.sessions.sessions import SessionService
 from newage.services.streams.form import Form
+from newage.services.streams.open_outputs import OpenOutputs
 from newage.services.streams.output_text import OutputText
 from newage.services.world import World
 from newage.telemetry.quota import LogQuota
@@ -37,6 +39,8 @@ class Answer:
     request: Request
     output: OutputText = field(factory=OutputText)
     form: Form | None = None  # in which it was shown last
+    message_id: str = ""  # as it will be stored, once that is known
+    response_id: str = ""
     turn: int = 0
     whole: int = 0
     message: Message | None = None  # as stored
@@ -73,6 +77,7 @@ class AnswerService:
     _sessions: SessionService
     _requests: RequestLedger
     _history: HistoryService
+    _open: OpenOutputs
     _storing: set[Deferred[None]] = field(factory=set, init=False)
     _quota: LogQuota = field(init=False)
 
@@ -85,6 +90,29 @@ class AnswerService:
         for storing in list(self._storing):
             await storing
 
+    async def recover(self) -> None:
+        """Store what the hub was in the middle of when it died (A35); once, before anybody is here."""
+        for found in await self._open.cut_off():
+            try:
+                await self._keep(found)
+            except NewAgeError as error:
+                self._log.warn(
+                    "what there was of an answer of {who} is lost: {why}", who=found.identity, why=str(error)
+                )
+            await self._open.forget(found)
+
+    async def _keep(self, found: Message) -> None:
+        """What was stored meanwhile, and perhaps changed by hand, stays so, unless this goes on with it."""
+        stored = (await self._history.said(found.room_id, [found.message_id])).get(found.message_id)
+        if stored is None:
+            await self._history.add(found)
+        elif found.text.startswith(stored.text) and found.text != stored.text:
+            await self._history.replace(evolve(stored, text=found.text, data=found.text, failed=True), stored)
+
+    def begun(self, answer: Answer) -> None:
+        """It grows from now on."""
+        self._open.begins(answer.output_id, answer.output.text, partial(self._unfinished, answer))
+
     def streamed(self, answer: Answer) -> None:
         """A stream is over: its text becomes the response, or replaces it when the output went on."""
         self._soon(answer, self._store_stream(answer, self._end(answer, None, stored=True)))
@@ -95,6 +123,7 @@ class AnswerService:
             self._soon(answer, self._store_failed(answer, self._end(answer, reason, stored=True)), reason)
         else:
             answer.output.end(reason)
+            self._open.over(answer.output_id)
 
     def answered(self, answer: Answer) -> None:
         """An answer in one piece."""
@@ -110,18 +139,24 @@ class AnswerService:
 
     def _soon(self, answer: Answer, storing: Coroutine[Deferred[Any], Any, None], reason: str | None = None) -> None:
         """:param reason: why it failed, if it did."""
-        not_stored = self._end(answer, reason, stored=False)
+        not_stored, turn = self._end(answer, reason, stored=False), answer.turn
+
+        def over() -> None:
+            not_stored()
+            if answer.turn == turn:
+                self._open.over(answer.output_id)
+
         if answer.request.gone:
             storing.close()
             self._room_is_gone(answer)
-            not_stored()
+            over()
             return
         d: Deferred[None] = answer.lock.run(lambda: Deferred.fromCoroutine(storing))
         self._storing.add(d)
 
         def done(result: object) -> None:
             self._storing.discard(d)
-            not_stored()
+            over()
             if isinstance(result, Failure) and answer.request.gone:
                 self._room_is_gone(answer)
             elif isinstance(result, Failure):
@@ -212,11 +247,18 @@ class AnswerService:
         if not answer.request.gone:
             self._outbox.publish(*event.to(Audience.room(answer.request.room)))
 
+    def _unfinished(self, answer: Answer) -> Message:
+        """What would be stored if nothing more came, without its text."""
+        draft = answer.message or self._draft(answer, streamed=True)
+        return evolve(draft, text="", data=None, failed=True, selected=False if answer.request.again else None)
+
     def _draft(self, answer: Answer, *, streamed: bool) -> Message:
         text = answer.text
+        answer.message_id = answer.message_id or self._world.new_id()
+        answer.response_id = answer.response_id or self._world.new_id()
         return Message(
-            message_id=self._world.new_id(),
-            response_id=self._world.new_id(),
+            message_id=answer.message_id,
+            response_id=answer.response_id,
             room=answer.request.room,
             room_id=answer.request.room_id,
             seq=0,

@@ -307,6 +307,8 @@ class UpstreamService(SessionListener):
         answer = extension.answers.get(output) or self._new_answer(extension, output)
         if not verdict.unheard and (answer.goes_on() or answer.form is None):
             self._show(answer, verdict.stream_id)
+        if not verdict.unheard:
+            self._answers.begun(answer)
         output.request.begin(extension.identity)
         self._requests.heard_from(output.request, extension.identity)
 

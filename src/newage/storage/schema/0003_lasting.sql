@@ -46,3 +46,14 @@ CREATE TABLE bar (
     reason TEXT NOT NULL,
     PRIMARY KEY (room_id, client_id)
 ) WITHOUT ROWID;
+
+-- Answers that are not over, as far as their text has come (A35): pieces in the order of `part`. `request` is in the
+-- first one: whose answer it is, as JSON. What is here at a start was cut off.
+CREATE TABLE open_output (
+    output_id TEXT NOT NULL,
+    request BLOB,
+    kind TEXT NOT NULL DEFAULT 'text',
+    part INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (output_id, kind, part)
+);
