@@ -38,6 +38,7 @@ class FakeSink:
         self.paused = False
         self.stuck = False
         self.queued = 0
+        self.arriving = 0
         self.receiver: IReceiver | None = None
 
     def send_text(self, packet: bytes) -> None:
@@ -58,6 +59,9 @@ class FakeSink:
     def drained(self) -> bool:
         return not self.pending_bytes()
 
+    def arriving_bytes(self) -> int:
+        return self.arriving
+
     def pause_reading(self) -> None:
         self.paused = True
 
@@ -72,6 +76,11 @@ class FakeSink:
 
     def abort(self, reason: str) -> None:
         self.ended = self.ended or ("abort", reason)
+
+    @property
+    def aborted(self) -> bool:
+        """It was closed at once, for whatever reason."""
+        return self.ended is not None and self.ended[0] == "abort"
 
     def bound(self) -> IReceiver:
         """The receiver, which has to be there."""

@@ -41,6 +41,7 @@ HOT: set[str] = {
 
 # Methods that store what they are given, as a step of a protocol.
 BINDING: set[str] = {
+    "protocol/arrival.py: Arrival.begin",
     "protocol/socket_session.py: SocketSession.expect_attachments",
     "web/channel.py: HardenedChannel._taken_over_by",
     "web/transports/polling.py: PollingSink.bind",

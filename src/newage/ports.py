@@ -59,6 +59,9 @@ class IFrameSink(Interface):
         sent yet, in the kernel; a polling client has fetched all and come back for more.
         """
 
+    def arriving_bytes() -> int:
+        """Bytes that came of a message (WebSocket) or a POST (polling) of which more is to come; 0 if none is begun."""
+
     def pause_reading() -> None:
         """Stop taking bytes from the peer until ``resume_reading``; idempotent."""
 
@@ -72,7 +75,10 @@ class IFrameSink(Interface):
         """Send what is queued, bounded in time, then close. The receiver is not told: it asked for it."""
 
     def abort(reason: str) -> None:
-        """Close at once and drop what is queued (slow reader, protocol error). The receiver is not told."""
+        """Close at once, for this reason in words, and drop what is queued (slow reader, protocol error).
+
+        The receiver is not told.
+        """
 
 
 class IPollingSink(IFrameSink):

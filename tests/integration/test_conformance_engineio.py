@@ -141,7 +141,7 @@ class TestMessages:
         with pytest.raises(HungUpError):
             wire.receive()
 
-    @pytest.mark.parametrize("body", [b"", b"abc", b"4a\x1e", b"\x1e4a", b"bA", b"b!", b"4a\x1ex", b"\xff"])
+    @pytest.mark.parametrize("body", [b"", b"abc", b"4a\x1e", b"\x1e4a", b"4a\x1ex", b"\xff"])
     def test_a_wrong_payload_closes_the_session(self, web: Http, body: bytes) -> None:
         sid = web.open()["sid"]
         assert web.post(sid, body)[0] == 400
@@ -339,7 +339,7 @@ class TestUpgrade:
             with web.websocket(sid) as second, pytest.raises(HungUpError):
                 second.receive_text()
 
-    @pytest.mark.parametrize("packet", ["5", "4hello", "2", "3probe", "abc"])
+    @pytest.mark.parametrize("packet", ["4hello", "2", "3probe", "abc"])
     def test_a_candidate_that_does_not_probe_is_closed_and_polling_goes_on(self, web: Http, packet: str) -> None:
         sid = web.open()["sid"]
         with web.websocket(sid) as websocket:

@@ -31,6 +31,8 @@ INSIDES = {
     # twisted.web.http.HTTPChannel, for channel.py: what a request says before its body came, and what ends it
     "_abortingCall": twisted.web.http,
     "_command": twisted.web.http,
+    "_failChooseTransferDecoder": twisted.web.http,
+    "_maybeChooseTransferDecoder": twisted.web.http,
     "_path": twisted.web.http,
     "_respondToBadRequestAndDisconnect": twisted.web.http,
     "_savedTimeOut": twisted.web.http,

@@ -19,9 +19,9 @@ def test_every_field_is_documented() -> None:
 def test_numbers_name_their_unit_or_what_they_count() -> None:
     for field in attrs.fields(WebSettings):
         if isinstance(field.default, float):
-            assert field.name.endswith("_seconds")
+            assert field.name.endswith(("_seconds", "_per_second"))
         elif isinstance(field.default, int) and not isinstance(field.default, bool):
-            assert field.name.startswith("max_") or field.name.endswith(("_bytes", "_packets"))
+            assert field.name.startswith("max_") or field.name.endswith(("_bytes", "_packets", "_per_second"))
 
 
 @pytest.mark.parametrize("value", ["local", ["local"], ("local",)])
@@ -41,6 +41,6 @@ def test_the_defaults_of_the_contract() -> None:
     assert settings.cors_origins == ("local",)
     assert settings.socket_io_path == "/socket.io"
     assert settings.max_http_buffer_bytes == 1_000_000
-    assert settings.max_fragments == 1_024
+    assert settings.max_empty_fragments == 1_024
     assert settings.max_connections_per_address == 20
     assert (settings.header_timeout_seconds, settings.body_timeout_seconds) == (10, 30)

@@ -248,5 +248,6 @@ def test_a_site_without_folders() -> None:
     assert house.ask("/lib/constants.js").status == 200
 
 
-def test_an_absolute_uri_is_no_path(house: House) -> None:
-    assert house.ask("http://evil.example/").status == 404
+def test_an_absolute_uri_names_its_host(house: House) -> None:
+    assert house.ask("http://evil.example/").status == 403
+    assert house.ask("http://localhost/lib/constants.js").status == 200

@@ -159,7 +159,7 @@ def open_socket(
     recorder = receiver or Recorder()
     transport = transport or MemoryTransport()
     settings = settings or WebSettings()
-    rules = frame_rules(settings.max_http_buffer_bytes, settings.max_fragments)
+    rules = frame_rules(settings.max_http_buffer_bytes, settings.max_empty_fragments)
     answer = Handshakes(clock).answer(HANDSHAKE)
     sink = EngineWebSocket(
         Surroundings(settings, rules, clock, FlushList(clock)),

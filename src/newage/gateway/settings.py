@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from newage.protocol.arrival import LEAST_BYTES_PER_SECOND
 from newage.settings import limit
 
 
@@ -15,7 +16,12 @@ class GatewaySettings:
     max_connections_per_address: int = limit(20, "engine connections of one address; local peers are exempt")
     max_namespaces: int = limit(16, "namespaces one connection may have joined or be joining")
     max_attachments: int = limit(10, "binary attachments of one packet")
-    attachment_timeout_seconds: float = limit(10.0, "seconds until the attachments of a packet must be complete")
+    least_bytes_per_second: float = limit(
+        LEAST_BYTES_PER_SECOND, "what arrives or is taken may last as long as it makes as much progress"
+    )
+    attachment_timeout_seconds: float = limit(
+        10.0, "in which the attachments of a packet are there, or came at the least rate"
+    )
     max_unauthenticated_bytes: int = limit(
         65_536, "bytes of a message that is read while no socket of the connection is admitted"
     )

@@ -49,14 +49,13 @@ class Signal(Enum):
 class EngineSession:
     """The machine. Times are seconds on the caller's clock."""
 
-    __slots__ = ("_extended", "_heartbeat", "_probe_limit", "_probed", "_settings", "awaiting_pong", "closed")
+    __slots__ = ("_extended", "_heartbeat", "_probe_limit", "_settings", "awaiting_pong", "closed")
 
     def __init__(self, settings: EngineSettings, now: float) -> None:
         self._settings = settings
         self._heartbeat = now + settings.ping_interval_seconds
         self._extended = False
         self._probe_limit = NEVER
-        self._probed = False
         self.awaiting_pong = False
         self.closed = False
 
@@ -73,6 +72,14 @@ class EngineSession:
     def wants_to_hear(self) -> bool:
         """Whether ``heard`` would change anything."""
         return self.awaiting_pong and not self._extended
+
+    def pong_overdue(self, now: float) -> bool:
+        """Whether the next ``tick`` says TIMED_OUT, unless the PONG's time starts anew."""
+        return self.awaiting_pong and now >= self._heartbeat
+
+    def probe_overdue(self, now: float) -> bool:
+        """Whether the next ``tick`` says PROBE_FAILED, unless the probe is prolonged."""
+        return now >= self._probe_limit
 
     def receive(self, packet: bytes, now: float) -> Signal:
         """Take one text packet of the session's transport.
@@ -107,7 +114,7 @@ class EngineSession:
             self._heartbeat = now + self._settings.ping_timeout_seconds
 
     def restart_pong_timeout(self, now: float) -> None:
-        """We do not read at the moment, so the peer's PONG cannot arrive: start its time anew."""
+        """The peer's PONG cannot arrive yet, for we do not read or something is before it: start its time anew."""
         if self.awaiting_pong:
             self._heartbeat = now + self._settings.ping_timeout_seconds
 
@@ -134,17 +141,22 @@ class EngineSession:
         if self.closed or self.probing:
             return False
         self._probe_limit = now + self._settings.upgrade_timeout_seconds
-        self._probed = False
         return True
 
+    def prolong_probe(self, now: float) -> None:
+        """The client has to finish what it does on the old transport first, and is at it."""
+        self._probe_limit = now + self._settings.upgrade_timeout_seconds
+
     def probe_received(self, packet: bytes, now: float) -> Signal:
-        """Take one text packet of the probing transport; anything but the two expected ones ends the probe."""
+        """Take one text packet of the probing transport; anything but the two expected ones ends the probe.
+
+        As lenient as the reference: a probe may be repeated or left out, and an upgrade may have data.
+        """
         if self.closed or not self.probing:
             return Signal.NOTHING
-        if packet == PROBE_PING and not self._probed:
-            self._probed = True
+        if packet == PROBE_PING:
             return Signal.PROBED
-        upgraded = self._probed and packet == UPGRADE
+        upgraded = packet[:1] == UPGRADE
         self.end_probe()
         return Signal.UPGRADED if upgraded else Signal.PROBE_FAILED
 

@@ -28,14 +28,17 @@ RESERVED_EVENTS: Final = frozenset(
     {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
 )
 DIGITS: Final = b"0123456789"
-MAX_ID_DIGITS: Final = 15  # what a JavaScript number holds exactly
-MAX_PATH_BYTES: Final = 256
+MAX_ID_DIGITS: Final = 15  # of an id that we gave; what a JavaScript number holds exactly
 MAX_ATTACHMENTS: Final = 10  # parsers of clients refuse more
 
 UNREAD: Final = True  # stands for a payload that is too much to be read: a JSON value that no event takes (C6)
 UNREAD_AUTH: Final = object()  # stands for such an auth
 
+_DIGITS_AND_BLANKS: Final = DIGITS + b" \t\n\r\x0b\x0c"
+_OTHER_BASE: Final = re.compile(rb"0(?:[xX][0-9a-fA-F]+|[oO][0-7]+|[bB][01]+)")
+_FLOAT: Final = re.compile(rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _MESSAGE: Final = b"4"
+_MAX_NAME: Final = 256  # of a namespace that might exist; clients may ask for longer ones, too
 _NAME: Final = re.compile(rb'\s*\[\s*("(?:[^"\\]|\\.){0,256}")')  # of an event
 _HEADS: Final = tuple(b"4%d" % kind for kind in range(BINARY_ACK + 1))
 
@@ -62,9 +65,13 @@ class Slot(NamedTuple):
     number: int
 
 
-@lru_cache(maxsize=256)
 def prefix_of(path: str) -> bytes:
     """How a namespace is written in a packet: nothing for ``/``."""
+    return _prefix_of_name(path) if len(path) <= _MAX_NAME else path.encode() + b","
+
+
+@lru_cache(maxsize=256)
+def _prefix_of_name(path: str) -> bytes:
     return b"" if path == "/" else path.encode() + b","
 
 
@@ -75,28 +82,27 @@ def decode(packet: bytes, *, read: bool = True) -> SocketPacket:
     :return: with a stand-in where the data is too much (``unread``).
     :raises ProtocolError: an unknown kind, or parts that do not fit the kind. An event's name is not judged here.
     """
-    kind = packet[1] - 0x30 if len(packet) > 1 else -1
+    kind = packet[1] - 0x30 if len(packet) > 1 else CONNECT
     if packet[:1] != _MESSAGE or not CONNECT <= kind <= BINARY_ACK:
         raise ProtocolError("unknown packet type")
     at, attachments = 2, 0
     if kind >= BINARY_EVENT:
         dash = packet.find(b"-", 2, 12)
-        attachments = _number(packet[2:dash]) if dash > 0 else 0
-        if attachments < 1:
+        attachments = _count(packet[2:dash]) if dash > 0 else -1
+        if attachments < 0:
             raise ProtocolError("illegal attachment count")
         at = dash + 1
     path, at = _path(packet, at)
     rest = packet[at:]
-    text = rest.lstrip(DIGITS)
-    ack_id = rest[: len(rest) - len(text)] or None
-    if ack_id is not None and len(ack_id) > MAX_ID_DIGITS:
-        raise ProtocolError("ack id out of range")
-    if kind in (CONNECT, DISCONNECT, CONNECT_ERROR) and ack_id is not None:
-        raise ProtocolError("illegal ack id")
+    text = rest.lstrip(_DIGITS_AND_BLANKS)
+    digits = rest[: len(rest) - len(text)].strip()
+    ack_id = digits if digits.isdigit() else None
     try:
         data = loads(text) if read and text else unread(kind, text) if text else None
     except TooMuch:
         data = unread(kind, text)
+    if data is None and not text and kind not in (CONNECT, DISCONNECT, CONNECT_ERROR):
+        data = []  # an event without a name, which nobody hears, or an ack of nothing
     if not _fits(kind, data, bool(text)):
         raise ProtocolError("invalid payload")
     return SocketPacket(kind, path, ack_id, data, attachments)
@@ -112,18 +118,22 @@ def unread(kind: int, text: bytes) -> Any:
     return Unread((loads(found.group(1)), UNREAD) if found is not None else ())
 
 
-def _number(digits: bytes) -> int:
-    """-1 if it is not a plain number."""
-    return int(digits) if digits.isdigit() else -1
+def _count(text: bytes) -> int:
+    """What JavaScript's ``Number`` makes of it, for so the reference counts; -1 if that is no count."""
+    text = text.strip()
+    if text.isdigit():
+        return int(text)
+    if _OTHER_BASE.fullmatch(text):
+        return int(text, 0)
+    number = float(text or b"0") if not text or _FLOAT.fullmatch(text) else -1.0
+    return int(number) if number.is_integer() else -1
 
 
 def _path(packet: bytes, at: int) -> tuple[str, int]:
     if packet[at : at + 1] != b"/":
         return "/", at
-    comma = packet.find(b",", at, at + MAX_PATH_BYTES + 1)
+    comma = packet.find(b",", at)
     end = comma if comma >= 0 else len(packet)
-    if end - at > MAX_PATH_BYTES:
-        raise ProtocolError("namespace too long")
     try:
         return packet[at:end].decode(), end + 1
     except UnicodeDecodeError as error:
@@ -195,10 +205,10 @@ def encode_refusal(prefix: bytes, data: Any) -> bytes:
     return b"44%b%b" % (prefix, dumps(data))
 
 
-def find_slots(data: list[Any], attachments: int) -> list[Slot]:
+def find_slots(data: list[Any], attachments: int) -> list[Slot] | None:
     """Where the attachments of a binary packet belong.
 
-    :raises ProtocolError: a placeholder's number is out of range or used twice, or an attachment has no place.
+    :return: None if a placeholder's number is out of range or used twice, or an attachment has no place.
     """
     slots: list[Slot] = []
     seen: set[int] = set()
@@ -210,11 +220,9 @@ def find_slots(data: list[Any], attachments: int) -> list[Slot]:
             if isinstance(value, dict) and value.get("_placeholder") is True:
                 number = value.get("num")
                 if type(number) is not int or not 0 <= number < attachments or number in seen:
-                    raise ProtocolError("illegal attachments")
+                    return None
                 seen.add(number)
                 slots.append(Slot(container, key, number))
             elif isinstance(value, (dict, list)):
                 pending.append(value)
-    if len(seen) != attachments:
-        raise ProtocolError("illegal attachments")
-    return slots
+    return slots if len(seen) == attachments else None

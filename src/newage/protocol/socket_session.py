@@ -21,7 +21,6 @@ from newage.protocol.socket_packet import (
     DIGITS,
     DISCONNECT,
     EVENT,
-    MAX_ID_DIGITS,
     RESERVED_EVENTS,
     UNREAD,
     Slot,
@@ -34,6 +33,7 @@ from newage.protocol.socket_packet import (
 )
 
 _EVENT = 0x32
+NO_TEXT_PACKET = "binary data without a text packet before it: is it another parser than Socket.IO's own?"
 
 Member = TypeVar("Member")
 
@@ -49,7 +49,7 @@ Received: TypeAlias = tuple[int, Any, Any, bytes | None]
 class _Partial:
     """A binary packet whose attachments are not all here; without a member they are swallowed."""
 
-    __slots__ = ("ack_id", "data", "kind", "member", "missing", "parts", "size", "slots")
+    __slots__ = ("ack_id", "data", "forgotten", "kind", "member", "missing", "parts", "size", "slots")
 
     def __init__(self, packet: SocketPacket, member: Any, slots: list[Slot], size: int) -> None:
         self.kind = EVENT if packet.kind == BINARY_EVENT else ACK
@@ -59,6 +59,7 @@ class _Partial:
         self.missing = packet.attachments
         self.slots = slots
         self.size = size
+        self.forgotten = False
         self.parts: list[bytes] = []
 
     def forget(self) -> None:
@@ -67,6 +68,7 @@ class _Partial:
             self.data = [*self.data[:1], UNREAD] if self.kind == EVENT else []
         self.slots = []
         self.parts = []
+        self.forgotten = True
 
 
 class SocketSession(Generic[Member]):
@@ -85,6 +87,11 @@ class SocketSession(Generic[Member]):
     @property
     def full(self) -> bool:
         return len(self._joined) >= self._max_namespaces
+
+    @property
+    def partial_bytes(self) -> int:
+        """Of the packet whose attachments are awaited: what is here of it."""
+        return self._partial.size if self._partial is not None else 0
 
     @property
     def members(self) -> Iterable[Member]:
@@ -112,6 +119,9 @@ class SocketSession(Generic[Member]):
 
         Data that is too much is replaced by a stand-in (``socket_packet.unread``).
 
+        What the attachments' rules forbid is refused like that, too, when they have come: a packet within the announced
+        size ends no session (contract A30).
+
         :raises ProtocolError: it cannot be parsed, is for a namespace never joined, or attachments were due.
         """
         if self._partial is not None:
@@ -120,6 +130,8 @@ class SocketSession(Generic[Member]):
             return self._receive_any(packet)
         # The way of nearly all packets. What is odd here (a bracket in a path, no data) is not found, or not a list.
         start = packet.find(b"[")
+        if start < 0:
+            return self._receive_any(packet)
         head = packet[2:start]
         ack_id = None
         member = self._joined.get(head)
@@ -129,14 +141,12 @@ class SocketSession(Generic[Member]):
             if member is None:
                 return self._receive_any(packet)
             ack_id = head[len(prefix) :]
-            if len(ack_id) > MAX_ID_DIGITS:
-                raise ProtocolError("ack id out of range")
         try:
             args = loads(packet[start:])
         except TooMuch:
             args = unread(EVENT, packet[start:])
         if type(args) is not list and type(args) is not Unread:
-            raise ProtocolError("invalid payload")
+            return self._receive_any(packet)
         if args and type(args[0]) is str and args[0] not in RESERVED_EVENTS:
             return (EVENT, member, args, ack_id)
         return None
@@ -151,8 +161,6 @@ class SocketSession(Generic[Member]):
         """Take a packet of any kind and form, decoded in full."""
         decoded = decode(packet, read=read)
         kind, path, ack_id, data, attachments = decoded
-        if attachments > self._max_attachments:
-            raise ProtocolError("too many attachments")
         prefix = prefix_of(path)
         member = self._joined.get(prefix)
         if kind == CONNECT:
@@ -162,11 +170,15 @@ class SocketSession(Generic[Member]):
         if member is None and prefix not in self._left:
             raise ProtocolError("namespace not joined")
         if attachments:
-            slots = [] if isinstance(data, Unread) else find_slots(data, attachments)
-            self._partial = partial = _Partial(decoded, member, slots, len(packet))
+            slots = find_slots(data, attachments) if attachments <= self._max_attachments else None
+            self._partial = partial = _Partial(decoded, member, slots or [], len(packet))
             if member is None or (kind == BINARY_EVENT and not _is_named(data)):
                 self._drop_parts(partial)
+            elif slots is None:
+                partial.forget()
             return (BINARY_EVENT, None, None, None)
+        if kind >= BINARY_EVENT:
+            kind -= BINARY_EVENT - EVENT  # without any attachment, as the reference takes it
         if member is None or kind == CONNECT_ERROR:
             return None
         if kind == DISCONNECT:
@@ -184,18 +196,17 @@ class SocketSession(Generic[Member]):
 
         :param limit: bytes that a packet may have with all its attachments.
         :param readable: bytes beyond which it is not read, if they are fewer.
-        :raises ProtocolError: none was due, or it is too much.
+        :return: for one that is too much, with a stand-in for its data.
+        :raises ProtocolError: none was due.
         """
         partial = self._partial
         if partial is None:
-            raise ProtocolError("binary data without a packet")
+            raise ProtocolError(NO_TEXT_PACKET)
         partial.size += len(payload)
-        if partial.size > limit:
-            raise ProtocolError("attachments too large")
         partial.missing -= 1
-        if readable is not None and partial.size > readable:
+        if partial.size > (limit if readable is None else min(limit, readable)):
             partial.forget()
-        elif partial.member is not None:
+        elif partial.member is not None and not partial.forgotten:
             partial.parts.append(payload)
         if partial.missing:
             return None

@@ -28,6 +28,7 @@ _WHOLE_TEXT: Final = 0x80 | _TEXT
 _MAX_CONTROL: Final = 125  # bytes
 _MAX_REASON: Final = _MAX_CONTROL - 2
 AT_ONCE: Final = 8  # events that a reader returns at most
+_FRAMES_AT_ONCE: Final = 256  # that it reads, be they as small as they may
 
 _number: Final = int.from_bytes
 
@@ -92,12 +93,12 @@ class FrameRules:
     """What a reader allows, and how it unmasks what is large.
 
     :param max_message_bytes: of one message, all its frames together.
-    :param max_fragments: frames of one message, empty ones included (contract 16.2.5).
+    :param max_empty_fragments: frames of one message with nothing in them (contract 16.2.5); others its size bounds.
     :param unmask_large: for payloads of ``large_bytes`` and more.
     """
 
     max_message_bytes: int
-    max_fragments: int
+    max_empty_fragments: int
     unmask_large: Callable[[bytes, bytes], bytes] = unmask
     large_bytes: int = 256
 
@@ -116,9 +117,9 @@ class FrameReader:
 
     __slots__ = (
         "_between",
+        "_empty_fragments",
         "_ended",
         "_final",
-        "_fragments",
         "_held",
         "_mask",
         "_message",
@@ -136,10 +137,15 @@ class FrameReader:
         self._ended = False  # Close or Violation was returned
         self._message = bytearray()
         self._utf8: codecs.IncrementalDecoder | None = None  # of a text message
-        self._fragments = 0
+        self._empty_fragments = 0
         self._final = False  # the present frame is the last of its message
         self._mask = b""  # of the present frame, beginning with the byte that is next
         self._missing = 0  # bytes of its payload
+
+    @property
+    def begun_bytes(self) -> int:
+        """What is here of a message that is not complete."""
+        return len(self._message) + len(self._held)
 
     def hold_data(self, data: bytes) -> None:
         """Take bytes to be read later, by ``receive_data``."""
@@ -153,7 +159,7 @@ class FrameReader:
             data = self._held + data
         start, size = 0, len(data)
         events: tuple[Event, ...] = ()
-        left = AT_ONCE
+        left, frames = AT_ONCE, _FRAMES_AT_ONCE
         while left and start < size and not self._ended:
             if self._between:
                 # Whole small text frames: nearly all there are. What is different in any way is for ``_read_frame``.
@@ -191,6 +197,9 @@ class FrameReader:
             if read == start:
                 break
             start = read
+            frames -= 1
+            if not frames:
+                left = 0
         if start < size and not self._ended:
             self._held = data[start:]
             self.more = not left
@@ -268,11 +277,11 @@ class FrameReader:
         if opcode != _CONTINUATION:
             self._between = False
             self._utf8 = codecs.getincrementaldecoder("utf-8")() if opcode == _TEXT else None
-            self._fragments = 0
-        self._fragments += 1
+            self._empty_fragments = 0
+        self._empty_fragments += not length
         total, limit = len(self._message) + length, self._rules.max_message_bytes
-        if self._fragments > self._rules.max_fragments:
-            return Violation(POLICY_VIOLATION, "too many fragments")
+        if self._empty_fragments > self._rules.max_empty_fragments:
+            return Violation(POLICY_VIOLATION, "too many empty fragments")
         if total > limit:
             return Violation(
                 TOO_BIG, f"received WebSocket message size {total} exceeds payload limit of {limit} octets"

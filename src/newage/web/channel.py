@@ -1,26 +1,31 @@
-"""twisted.web's HTTP channel and request, hardened: deadlines, body limits, connection counts (contract 16.2).
+"""twisted.web's HTTP channel and request, hardened: least rates, body limits, connection counts (contract 16.2).
 
-Twisted's idle timeout starts again with every byte; here the headers of a request and its body each have a deadline.
-Twisted reads any body; here the announced length is checked before and the real one while it comes, it stays in memory,
-and no form is parsed. A refused peer gets an answer, then half a connection, then none.
+Twisted's idle timeout starts again with every byte; here the headers of a request and its body each have to come at a
+least rate. Twisted reads any body; here the announced length is checked before and the real one while it comes, it
+stays in memory, and no form is parsed. A refused peer gets an answer, then half a connection, then none. A peer that
+closes its own half gets the answers that it has asked for, then the end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from attrs import frozen
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel, datetimeToString
 from twisted.web.server import Request
+from zope.interface import implementer
 
+from newage.protocol.arrival import Arrival
 from newage.web.responses import EVERYWHERE, HTML, answer
+from newage.web.target import Target, read_target
 
 if TYPE_CHECKING:
-    from twisted.internet.interfaces import IReactorTime
+    from twisted.internet.interfaces import IDelayedCall, IReactorTime
     from twisted.web.http_headers import Headers
     from twisted.web.server import Site
 
@@ -29,6 +34,13 @@ if TYPE_CHECKING:
 _log = Logger()
 
 _EVERYWHERE: Final = b"".join(name + b": " + value + b"\r\n" for name, value in EVERYWHERE) + b"\r\n"
+_TLS_HANDSHAKE: Final = 0x16  # the first byte of a client that was told https
+_MAX_LENGTH_DIGITS: Final = 18
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+# When somebody whose half is closed is asked whether he is there. Who has gone altogether answers the first with a
+# reset, and the kernel tells it at the second.
+_IS_THERE_SECONDS: Final = (0.0, 0.1, 1.0, 5.0)
+_MAX_LINGERS: Final = 15  # windows in which more of what was refused comes
 
 
 class ConnectionCount:
@@ -63,8 +75,11 @@ class ConnectionCount:
             del self._each[address]
 
 
-class BodyRules(Protocol):
-    """What a site says of the bodies it is sent; ``command`` and ``target`` are those of the request's first line."""
+class SiteRules(Protocol):
+    """What a site says of what it is sent; ``command`` and ``target`` are those of the request's first line."""
+
+    def tls_came(self, address: str) -> None:
+        """Somebody speaks TLS to this port, which does not."""
 
     def body_limit(self, request: HardenedRequest, command: bytes, target: bytes) -> int:
         """How large the body may be, in bytes."""
@@ -83,6 +98,7 @@ class HardenedRequest(Request):
     """One request. ``alone``: nothing else may come over its connection while it is being answered."""
 
     alone = False
+    contradicted = False  # its target and its Host header name different hosts; the target's counts
     defaultContentType = None
     _arriving = True
     _room = 0  # bytes the body may have
@@ -114,6 +130,10 @@ class HardenedRequest(Request):
     def is_arriving(self) -> bool:
         """Whether some of its body is still to come."""
         return self._arriving
+
+    def received_bytes(self) -> int:
+        """Of its body, so far."""
+        return self._received
 
     def refuse_the_rest(self) -> None:
         """Answer a request that ``is_arriving`` with 400, and read no more of it."""
@@ -175,6 +195,7 @@ class Released:
     taken_over_by: Callable[[Successor], None]
 
 
+@implementer(IHalfCloseableProtocol)
 class HardenedChannel(HTTPChannel):
     """One HTTP connection, until it ends or its transport is handed to a WebSocket."""
 
@@ -187,7 +208,7 @@ class HardenedChannel(HTTPChannel):
     def __init__(
         self,
         site: Site,
-        rules: BodyRules,
+        rules: SiteRules,
         settings: WebSettings,
         clock: IReactorTime,
         connections: ConnectionCount,
@@ -198,26 +219,53 @@ class HardenedChannel(HTTPChannel):
         self.site = self.factory = site
         self.requestFactory = site.requestFactory
         self.timeOut = settings.header_timeout_seconds  # type: ignore[assignment]
+        self._call_later = clock.callLater
         self.callLater = clock.callLater  # type: ignore[assignment,method-assign]
         self.rules = rules
         self._settings = settings
+        self._seconds = clock.seconds
         self._connections = connections
         self._address = address
         self._counted: str | None = address
         self._idle = True  # between two requests
+        self._untouched = True  # nothing was received
         self._answered = False  # something was written
         self._successor: Successor | None = None
+        self._ended = False  # the peer has closed its half: nothing more comes
+        self._is_there_call: IDelayedCall | None = None
+        # The headers, the body, or what is thrown away: bytes that came, and in how many seconds enough must have.
+        self._arrival = Arrival(settings.least_bytes_per_second)
+        self._arrived = 0
+        self._window = settings.header_timeout_seconds
+        self._lingers = 0
 
     def connectionMade(self) -> None:
         self._idle = False  # the first request's headers are due from now on
+        self._arrival.begin(0, self._seconds())
         super().connectionMade()
+
+    def _expect(self, window: float) -> None:
+        """Something begins to arrive: in so many seconds enough of it must be there, and again in as many more."""
+        self._window = window
+        self._arrived = 0
+        self._arrival.begin(0, self._seconds())
+        self.setTimeout(window)
 
     def dataReceived(self, data: bytes) -> None:
         if self.refused:
+            self._arrived += len(data)
             return
         if self._idle:
             self._idle = False
-            self.setTimeout(self._settings.header_timeout_seconds)
+            self._expect(self._settings.header_timeout_seconds)
+        if self._untouched:
+            self._untouched = False
+            if data[0] == _TLS_HANDSHAKE:
+                self.refused = True
+                self.rules.tls_came(self._address)
+                self._end()
+                return
+        self._arrived += len(data)
         # Not HTTPChannel's own, which would start the timeout again: LineReceiver's.
         super(HTTPChannel, self).dataReceived(data)
 
@@ -225,18 +273,37 @@ class HardenedChannel(HTTPChannel):
         if not self.refused:
             super().lineReceived(line)
 
+    def _maybeChooseTransferDecoder(self, header: bytes, data: bytes) -> bool:
+        if header == b"Content-Length" and len(data) > _MAX_LENGTH_DIGITS:
+            return bool(self._failChooseTransferDecoder())  # int() has a limit, too, and raises
+        return bool(super()._maybeChooseTransferDecoder(header, data))
+
     def allHeadersReceived(self) -> None:
-        headers = self.requests[-1].requestHeaders
+        request: HardenedRequest = self.requests[-1]
+        headers = request.requestHeaders
         hosts = headers.getRawHeaders(b"Host") or ()
+        codings = headers.getRawHeaders(b"Transfer-Encoding")
+        target = read_target(self._path, secure=self.isSecure())
         if len(hosts) > 1 or (not hosts and self._version == b"HTTP/1.1"):
             self.refuse(b"400 Bad Request")  # RFC 9112, 3.2
-        elif headers.hasHeader(b"Transfer-Encoding") and self.length is not None:
-            self.refuse(b"400 Bad Request")  # 'identity', which another server might read differently
+        elif codings is not None and not self._is_chunked(codings):
+            self.refuse(b"400 Bad Request")  # RFC 9112, 6.1 and 6.3: another server might read it differently
+        elif not isinstance(target, Target):
+            self.refuse(target)
+        elif target.authority is not None:
+            self._path = target.path
+            request.contradicted = bool(hosts) and hosts[0].lower() != target.authority.lower()
+            headers.setRawHeaders(b"Host", [target.authority])
         if self.refused:
             return
         super().allHeadersReceived()
         if self.length != 0 and not self.refused:
-            self.setTimeout(self._settings.body_timeout_seconds)
+            self._expect(self._settings.body_timeout_seconds)
+
+    def _is_chunked(self, codings: Sequence[bytes]) -> bool:
+        """Whether the body is chunked and no more, in a version that knows it, and no length contradicts."""
+        single = len(codings) == 1 and codings[0].lower() == b"chunked"
+        return single and self.length is None and self._version == b"HTTP/1.1"
 
     def allContentReceived(self) -> None:
         if not self.refused:
@@ -257,13 +324,50 @@ class HardenedChannel(HTTPChannel):
         self._savedTimeOut = self._settings.idle_timeout_seconds
         self._idle = True
         super().requestDone(request)
+        if self._ended and not self._is_answering():
+            self.loseConnection()
 
     def timeoutConnection(self) -> None:
         if self._idle:
             self.refused = True
             self._end()
+        elif self._arrival.goes_on(self._arrived, self._seconds()):
+            self.setTimeout(self._window)
         else:
             self.refuse(b"408 Request Timeout")
+
+    # ------------------------------------------------------------------------------------------------ half a connection
+
+    def readConnectionLost(self) -> None:
+        """The peer sends nothing more. It may wait for answers, or be gone altogether."""
+        self._ended = True
+        if self.refused or not self._is_answering():
+            self.transport.loseConnection()
+        elif self._version_of_answer() == b"HTTP/1.1":
+            self._ask_whether_it_is_there(_IS_THERE_SECONDS)
+        else:
+            self.transport.abortConnection()  # HTTP/1.0 has no way to ask
+
+    def writeConnectionLost(self) -> None:
+        """Our half is closed, as we wanted."""
+
+    def _is_answering(self) -> bool:
+        """Whether a request is complete and its answer is not."""
+        return bool(self.requests) and not self.requests[0].is_arriving()
+
+    def _version_of_answer(self) -> bytes:
+        version: bytes = self.requests[0].clientproto
+        return version
+
+    def _ask_whether_it_is_there(self, seconds: tuple[float, ...]) -> None:
+        """Say 100 Continue, which any client skips: who is gone altogether answers with a reset."""
+        self._is_there_call = None
+        if self.transport is None or not self._is_answering() or self.requests[0].startedWriting:
+            return
+        self.transport.write(_CONTINUE)
+        if len(seconds) > 1:
+            wait = seconds[1] - seconds[0]
+            self._is_there_call = self._call_later(wait, self._ask_whether_it_is_there, seconds[1:])
 
     def refuse(self, status: bytes) -> None:
         """Answer with an error without a body and close; what else the peer sends is thrown away meanwhile."""
@@ -279,13 +383,23 @@ class HardenedChannel(HTTPChannel):
         self.setTimeout(None)
         self.transport.unregisterProducer()
         if self._abortingCall is None:
-            self._abortingCall = self.callLater(self._settings.linger_seconds, self.forceAbortClient)
-        lose_half = getattr(self.transport, "loseWriteConnection", None)
+            self._arrived = 0
+            self._arrival.begin(0, self._seconds())
+            self._linger()
+        lose_half = None if self._ended else getattr(self.transport, "loseWriteConnection", None)
         (lose_half or self.transport.loseConnection)()
 
+    def _linger(self) -> None:
+        self._lingers += 1
+        self._abortingCall = self.callLater(self._settings.linger_seconds, self.forceAbortClient)
+
     def forceAbortClient(self) -> None:
+        """Abort, unless it still sends what was refused: it would lose the answer in a reset."""
         self._abortingCall = None
-        self.transport.abortConnection()
+        if self._lingers < _MAX_LINGERS and self._arrival.goes_on(self._arrived, self._seconds()):
+            self._linger()
+        else:
+            self.transport.abortConnection()
 
     def lineLengthExceeded(self, line: bytes) -> None:
         self.refuse(b"400 Bad Request")
@@ -314,6 +428,9 @@ class HardenedChannel(HTTPChannel):
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         self.refused = True
+        if self._is_there_call is not None:
+            self._is_there_call.cancel()
+            self._is_there_call = None
         if self._counted is not None:
             self._connections.give_back(self._counted)
             self._counted = None

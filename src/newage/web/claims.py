@@ -58,6 +58,7 @@ class Claims(NamedTuple):
     origins: tuple[str, ...] = ()  # none for what is no browser, or a same-origin GET
     fetch_sites: tuple[str, ...] = ()
     fetched: bool = False  # any Sec-Fetch-*
+    contradicted: bool = False  # Host is the target's, and the header said another
 
     @property
     def size(self) -> int:
@@ -91,4 +92,5 @@ def claims_of(request: Request) -> Claims:
         texts(b"Origin"),
         texts(b"Sec-Fetch-Site"),
         any(name.lower().startswith(_FETCH_METADATA) for name in names),
+        getattr(request, "contradicted", False),
     )

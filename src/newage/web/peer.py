@@ -250,6 +250,8 @@ class PeerJudge:
                 if address.is_loopback
                 else "Host is no name of this hub"
             )
+        if claims.contradicted:
+            return "its target and its Host header name different hosts"
         if claims.origins and not (origin is not None and self._is_local_origin(origin, claims.hosts)):
             return "Origin is neither of this machine nor listed in cors_origins"
         if _is_nameless(claims, _NEAR_SITES):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from newage.protocol.arrival import LEAST_BYTES_PER_SECOND
 from newage.settings import limit, switch, text, texts
 
 
@@ -34,22 +35,29 @@ class WebSettings:
         1_000_000, "one POST body or one WebSocket message; larger ones close that transport"
     )
     max_other_body_bytes: int = limit(65_536, "a request body outside the Socket.IO path", least=0)
-    header_timeout_seconds: float = limit(10.0, "from a request's first byte to its last header")
-    body_timeout_seconds: float = limit(30.0, "from the last header to the end of the body")
+    least_bytes_per_second: float = limit(
+        LEAST_BYTES_PER_SECOND, "what arrives may last as long as it brings as much, judged as the next keys say"
+    )
+    header_timeout_seconds: float = limit(10.0, "in which a request's headers are there, or came at the least rate")
+    body_timeout_seconds: float = limit(30.0, "in which a body is there, or came at the least rate")
     idle_timeout_seconds: float = limit(65.0, "a kept-alive HTTP connection between two requests")
     send_timeout_seconds: float = limit(60.0, "a file download in which the peer takes nothing")
-    linger_seconds: float = limit(2.0, "after a refusal, before the connection is aborted")
+    linger_seconds: float = limit(
+        2.0, "after a refusal, before the connection is aborted; again while the peer sends at the least rate"
+    )
     max_connections: int = limit(12_000, "TCP connections in total, HTTP and WebSocket")
     max_connections_per_address: int = limit(20, "of one address; loopback and trusted proxies are exempt")
 
     # WebSocket
-    max_fragments: int = limit(1_024, "frames of one WebSocket message")
+    max_empty_fragments: int = limit(1_024, "frames of one WebSocket message with nothing in them")
     max_control_frames_per_second: int = limit(100, "pings and pongs of one WebSocket; more close it")
     outbound_max_bytes: int = limit(
         16_777_216,
         "unsent bytes of one WebSocket beyond which the next write cuts it; a safety net: the gateway is stricter",
     )
-    close_timeout_seconds: float = limit(5.0, "to send what is queued and say goodbye, then abort")
+    close_timeout_seconds: float = limit(
+        5.0, "to send what is queued and say goodbye, then abort; again while the peer takes at the least rate"
+    )
 
     # polling
     poll_max_bytes: int = limit(

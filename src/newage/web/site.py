@@ -47,9 +47,14 @@ _FOR_EVERYBODY: Final = {"Cross-Origin-Resource-Policy": "cross-origin"}  # clie
 # What keeps a request from being read, and what helps, by status.
 _UNREAD: Final = {
     b"400": "it is no HTTP/1.1 as RFC 9112 has it, or its headers are too long; a proxy in front may have changed it",
-    b"408": "it did not arrive in time: header_timeout_seconds and body_timeout_seconds say how long it may take",
+    b"408": "it came more slowly than least_bytes_per_second within header_timeout_seconds or body_timeout_seconds",
+    b"421": "its target begins with https, and this port speaks plain HTTP: say http, or let a proxy end TLS before the hub",
     b"413": "its body is too large: max_http_buffer_bytes bounds one of Socket.IO, max_other_body_bytes any other",
 }
+_TLS: Final = (
+    "it speaks TLS, this port plain HTTP: open http:// instead of https://, or let a proxy with a certificate stand "
+    "before the hub"
+)
 _FULL: Final = "there are too many connections; max_connections and max_connections_per_address in [web] say how many"
 
 
@@ -190,25 +195,29 @@ class NewAgeSite(Site):
         return engine
 
     def refused(self, address: str, status: bytes) -> None:
-        """``BodyRules``: said in the log."""
+        """``SiteRules``: said in the log."""
         code = status[:3]
         self.gate.refusals.tell(code.decode(), address, _UNREAD.get(code, _UNREAD[b"400"]))
 
+    def tls_came(self, address: str) -> None:
+        """``SiteRules``: said in the log, for the peer understands nothing that this port could say."""
+        self.gate.refusals.tell("TLS", address, _TLS)
+
     def body_limit(self, request: HardenedRequest, command: bytes, target: bytes) -> int:
-        """``BodyRules``: Engine.IO's own limit, or the one for everything else."""
+        """``SiteRules``: Engine.IO's own limit, or the one for everything else."""
         if target.partition(b"?")[0] in self._engines:
             return self.settings.max_http_buffer_bytes
         return self.settings.max_other_body_bytes
 
     def body_expected(self, request: HardenedRequest, command: bytes, target: bytes) -> None:
-        """``BodyRules``: a POST to Engine.IO takes its place."""
+        """``SiteRules``: a POST to Engine.IO takes its place."""
         path, _, query = target.partition(b"?")
         engine = self._engines.get(path)
         if engine is not None and command == b"POST":
             engine.expect_body(request, parse_qs(query, True))
 
     def body_too_large(self, request: HardenedRequest, command: bytes, target: bytes) -> None:
-        """``BodyRules``: a POST to Engine.IO that is too large ends its session."""
+        """``SiteRules``: a POST to Engine.IO that is too large ends its session."""
         path, _, query = target.partition(b"?")
         engine = self._engines.get(path)
         if engine is not None and command == b"POST":

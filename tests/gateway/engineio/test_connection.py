@@ -70,7 +70,43 @@ class TestHeartbeat:
     def test_a_ping_from_the_peer_is_an_error(self, site: Site) -> None:
         connection, sink = site.open()
         connection.text_received(b"2")
-        assert sink.ended == ("abort", "parse error")
+        assert sink.aborted
+
+    def test_who_is_sending_something_long_answers_behind_it(self, site: Site) -> None:
+        site.namespace()
+        connection, sink = site.joined()
+        site.clock.advance(25)
+        for at in range(1, 10):
+            sink.arriving = 11_000 * at
+            site.clock.advance(20)
+        assert not connection.closed
+        site.clock.advance(20)
+        assert connection.closed
+
+    def test_a_heartbeat_that_has_not_left_is_not_answered_yet(self, site: Site) -> None:
+        site.namespace()
+        connection, sink = site.joined()
+        sink.stuck = True
+        connection.send_text(b"4" + b"a" * 60_000)
+        site.clock.advance(25)
+        for _ in range(5):
+            sink.queued -= 11_000
+            site.clock.advance(20)
+        assert not connection.closed
+        sink.queued = 0
+        site.clock.advance(20)
+        assert not connection.closed, "its time begins when it has left"
+        site.clock.advance(20)
+        assert connection.closed
+
+    def test_who_takes_nothing_is_gone_in_time(self, site: Site) -> None:
+        site.namespace()
+        connection, sink = site.joined()
+        sink.stuck = True
+        connection.send_text(b"4" + b"a" * 60_000)
+        site.clock.advance(25)
+        site.clock.advance(20)
+        assert connection.closed
 
 
 class TestEnd:
@@ -117,13 +153,13 @@ class TestEnd:
         connection.binary_received(b"x")
         assert sink.sent == []
 
-    @pytest.mark.parametrize("packet", [b"", b"abc", b"7", b"2", b"4", b"4abc", b"42{}", b'42abc["x"]', b'42["x"]'])
+    @pytest.mark.parametrize("packet", [b"", b"abc", b"7", b"2", b"4abc", b"42{}", b'42abc["x"]', b'42["x"]'])
     def test_a_broken_packet_ends_this_connection_alone(self, site: Site, packet: bytes) -> None:
         site.namespace("/other")
         other, other_sink = site.joined("/other")
         connection, sink = site.joined("/other")
         connection.text_received(packet)
-        assert sink.ended == ("abort", "parse error")
+        assert sink.aborted
         assert other_sink.ended is None
         assert site.engines.get(other.sid) is other
 
@@ -134,14 +170,18 @@ class TestEnd:
                 connection, _ = site.open()
                 connection.text_received(b"9")
             site.clock.advance(1)
-            connection, _ = site.open()
+            connection, sink = site.open()
             connection.binary_received(b"x")
         finally:
             logged.stop()
         said = "a client at 127.0.0.1 broke the protocol and is disconnected: "
         assert logged() == [said + "unknown packet kind (0 more)"] * 5 + [
-            said + "binary data without a packet (15 more)"
+            said + "binary data without a text packet before it: is it another parser than Socket.IO's own? (15 more)"
         ]
+        assert sink.ended == (
+            "abort",
+            "binary data without a text packet before it: is it another parser than Socket.IO's own?",
+        )
 
     def test_a_fault_of_ours_ends_this_connection_alone_and_is_logged(self, failures: list[Any]) -> None:
         def handler(connection: Connection, payload: bytes, binary: bool) -> None:
@@ -196,7 +236,7 @@ class TestSize:
         assert seen == [UNREAD_AUTH]
         assert sink.ended is None
         connection.text_received(b'40{"a":"' + b"x" * 1_000_000 + b'"}')
-        assert sink.ended == ("abort", "parse error")
+        assert sink.aborted
 
     @pytest.mark.parametrize("value", [b"1e999", b"[" * 65 + b"]" * 65, b"[" + b"1," * 50_000 + b"1]"])
     def test_json_that_is_too_much_is_refused_by_its_event(self, site: Site, value: bytes) -> None:
@@ -212,14 +252,14 @@ class TestSize:
         connection.text_received(b'42["' + b"x" * 999_900 + b'"]')
         assert sink.ended is None
         connection.text_received(b'42["' + b"x" * 1_000_000 + b'"]')
-        assert sink.ended == ("abort", "parse error")
+        assert sink.aborted
 
     @pytest.mark.parametrize("packet", [b"6" + b"x" * 1000, b"4" + b"x" * 1000])
     def test_the_size_is_configurable_and_counts_for_every_kind(self, packet: bytes) -> None:
         site = Site(EngineSettings(max_payload_bytes=1000), on_message=lambda *_: None)
         connection, sink = site.open()
         connection.text_received(packet)
-        assert sink.ended == ("abort", "parse error")
+        assert sink.aborted
 
     def test_binary_too(self) -> None:
         site = Site(EngineSettings(max_payload_bytes=1000), on_message=lambda *_: None)
@@ -227,7 +267,7 @@ class TestSize:
         connection.binary_received(b"x" * 1000)
         assert sink.ended is None
         connection.binary_received(b"x" * 1001)
-        assert sink.ended == ("abort", "parse error")
+        assert sink.aborted
 
 
 class TestBase64:
@@ -272,11 +312,10 @@ class TestBase64:
         plain.clock.advance(19)
         assert not connection.closed
 
-    @pytest.mark.parametrize("packet", [b"b***", b"bA", b"b" + b"A" * 1000])
-    def test_malformed_or_too_large_it_ends_the_connection(self, plain: Site, packet: bytes) -> None:
+    def test_too_large_it_ends_the_connection(self, plain: Site) -> None:
         connection, sink = plain.open()
-        connection.text_received(packet)
-        assert sink.ended == ("abort", "parse error")
+        connection.text_received(b"b" + b"A" * 1000)
+        assert sink.aborted
 
 
 class TestSlowReader:
@@ -447,7 +486,7 @@ class TestPause:
             connection.text_received(b"4" + b"x" * 499)
         assert sink.ended is None
         connection.text_received(b"4x")
-        assert sink.ended == ("abort", "parse error")
+        assert sink.aborted
         connection.resume()
 
     def test_while_we_do_not_read_nobody_times_out(self, plain: Site) -> None:
@@ -478,4 +517,4 @@ class TestPause:
             connection.text_received(packet)
         connection.resume()
         assert heard == [(b"a", False)]
-        assert sink.ended == ("abort", "parse error")
+        assert sink.aborted

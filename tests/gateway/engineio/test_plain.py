@@ -34,7 +34,7 @@ def test_messages_reach_the_handler(plain: Site, heard: Heard) -> None:
 def test_text_that_is_none_closes(plain: Site, heard: Heard) -> None:
     connection, sink = plain.open()
     connection.text_received(b"4\xff")
-    assert sink.ended == ("abort", "parse error")
+    assert sink.aborted
     connection.text_received(b"4x")
     assert heard == []
 

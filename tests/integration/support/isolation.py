@@ -74,6 +74,9 @@ class ListSink:
     def drained(self) -> bool:
         return True
 
+    def arriving_bytes(self) -> int:
+        return 0
+
     def pause_reading(self) -> None:
         """Nothing is ever read ahead."""
 

@@ -148,4 +148,4 @@ def test_nothing_is_delivered_after_the_receiver_closed_it() -> None:
     recorder.react = lambda packet: ours.sink.abort("protocol error")
     ours.feed(client_frame(b"1"), client_frame(b"2"), client_frame(b"3", 2))
     assert recorder.events == [("text", b"1")]
-    assert ours.transport.disconnecting
+    assert ours.transport.half_closed

@@ -21,6 +21,7 @@ from newage.gateway.engineio.upgrade import Probe
 from newage.gateway.engineio.upper import Upper
 from newage.gateway.settings import GatewaySettings
 from newage.ports import IFrameSink, IPollingSink, IReceiver
+from newage.protocol.arrival import Arrival, Patience
 from newage.protocol.engine_packet import MESSAGE, PING, PROBE_PONG, SharedPacket, decode_base64, is_base64
 from newage.protocol.engine_session import EngineSession, EngineSettings, Signal
 from newage.telemetry import LogQuota
@@ -71,12 +72,15 @@ class Connection:
         "_draining",
         "_inbox",
         "_inbox_bytes",
+        "_patience",
         "_pauses",
         "_probe",
         "_reader",
         "_session",
         "_slow_path",
+        "_spent",
         "_timer",
+        "_upgrading",
         "_upper",
         "closed",
         "context",
@@ -99,6 +103,9 @@ class Connection:
         self._probe: Probe | None = None
         self._inbox: deque[tuple[bool, bytes]] | None = None  # (is binary, packet): what arrived while paused
         self._inbox_bytes = 0
+        self._patience = Patience(context.limits.least_bytes_per_second)
+        self._upgrading = Arrival(context.limits.least_bytes_per_second)  # the POST that the client finishes meanwhile
+        self._spent = 0  # bytes sent, but for those since the last look at the sink's queue
         self._pauses = 0
         self._draining = False
         self._slow_path = False  # what arrives is more than a message to hand on: see ``_intercept``
@@ -138,6 +145,11 @@ class Connection:
         if len(payload) > self.context.engine.max_payload_bytes:
             raise ProtocolError("packet too large")
         self._upper.binary(payload)
+
+    @property
+    def paused(self) -> bool:
+        """Nothing is taken from the transport at the moment."""
+        return self._pauses > 0
 
     def sink_closed(self, sink: IFrameSink, reason: str) -> None:
         if sink is self.sink and not self.closed:
@@ -191,7 +203,7 @@ class Connection:
                 why=str(error),
                 unsaid=unsaid,
             )
-        self.abort(PARSE_ERROR)
+        self.abort(PARSE_ERROR, str(error))
 
     def faulty(self) -> None:
         """A mistake of ours, to be logged with the exception of the moment."""
@@ -258,6 +270,7 @@ class Connection:
     def check_outbound(self) -> None:
         """Enough was sent to look at the queue of the sink; whoever is too slow is cut, in a later turn."""
         context = self.context
+        self._spent += context.credit - self.credit
         self.credit = context.credit
         pending = self.sink.pending_bytes()
         if pending > context.limits.max_outbound_bytes and not self.closed:
@@ -284,8 +297,15 @@ class Connection:
 
     def _tick(self, now: float) -> None:
         self._timer = None
-        if self._pauses:
+        if self._pauses or (
+            self._session.pong_overdue(now)
+            and self._patience.lasts(
+                arriving=self.sink.arriving_bytes(), taken=self._queued() - self.sink.pending_bytes(), now=now
+            )
+        ):
             self._session.restart_pong_timeout(now)
+        if self._session.probe_overdue(now) and self._is_posting(now):
+            self._session.prolong_probe(now)
         try:
             if self._reader.deadline <= now:  # before more is sent, which the transport could not have written yet
                 self._judge_reader(now)
@@ -299,6 +319,14 @@ class Connection:
             self.faulty()
         self.arm()
 
+    def _is_posting(self, now: float) -> bool:
+        """Whether the client that is upgrading still sends its last POST."""
+        return self._probe is not None and self._upgrading.goes_on(self._probe.polling.arriving_bytes(), now)
+
+    def _queued(self) -> int:
+        """Bytes that were ever sent, whoever has them."""
+        return self._spent + self.context.credit - self.credit
+
     def _judge_reader(self, now: float) -> None:
         if self._reader.is_too_slow(self.sink.pending_bytes(), now):
             _log.info("a client at {address} reads too slowly and is cut", address=self.peer.address)
@@ -306,6 +334,10 @@ class Connection:
 
     def _act_on(self, signal: Signal) -> None:
         if signal is Signal.SEND_PING:
+            queued, now = self._queued(), self.context.timers.now()
+            sink = self.sink
+            taken = queued - sink.pending_bytes()
+            self._patience.pinged(arriving=sink.arriving_bytes(), taken=taken, queued=queued, now=now)
             self.send_text(PING)
             self._slow_path = True
         elif signal is Signal.TIMED_OUT:
@@ -323,6 +355,7 @@ class Connection:
             sink.close("bad upgrade")
             return
         self._probe = Probe(self, sink, polling)
+        self._upgrading.begin(polling.arriving_bytes(), self.context.timers.now())
         self.arm()
 
     def probe_received(self, probe: Probe, packet: bytes) -> None:
@@ -366,10 +399,13 @@ class Connection:
             self.sink.close(reason)
             self._end(reason)
 
-    def abort(self, reason: str) -> None:
-        """Close at once; idempotent."""
+    def abort(self, reason: str, words: str = "") -> None:
+        """Close at once; idempotent.
+
+        :param words: what the peer reads, if there is more to say than the reason.
+        """
         if not self.closed:
-            self.sink.abort(reason)
+            self.sink.abort(words or reason)
             self._end(reason)
 
     def _end(self, reason: str) -> None:

@@ -12,6 +12,7 @@ from newage.gateway.settings import GatewaySettings
 from newage.gateway.socketio.dispatch import BY_CLIENT, NO_NAMESPACE, Dispatcher
 from newage.gateway.socketio.hub import Hub
 from newage.gateway.socketio.sockets import ServerSocket
+from newage.protocol.arrival import Arrival
 from newage.protocol.engine_session import NEVER
 from newage.protocol.socket_packet import ACK, CONNECT, DISCONNECT, EVENT, encode_refusal, prefix_of
 from newage.protocol.socket_session import SocketSession
@@ -34,7 +35,19 @@ def multiplexer(
 class Multiplex:
     """Gives each packet of a connection to its socket. Raises ProtocolError to the connection, which closes then."""
 
-    __slots__ = ("_dispatcher", "_due", "_hub", "_make_sid", "_session", "cap", "connection", "settings", "timers")
+    __slots__ = (
+        "_attachments",
+        "_dispatcher",
+        "_due",
+        "_hub",
+        "_late",
+        "_make_sid",
+        "_session",
+        "cap",
+        "connection",
+        "settings",
+        "timers",
+    )
 
     def __init__(
         self,
@@ -54,6 +67,8 @@ class Multiplex:
         self._session: SocketSession[ServerSocket] = SocketSession(
             max_namespaces=settings.max_namespaces, max_attachments=settings.max_attachments
         )
+        self._attachments = Arrival(settings.least_bytes_per_second)
+        self._late: Arrival | None = None  # the message of one that should have joined by now
         engine = connection.context.engine
         self.cap = min(settings.max_unauthenticated_bytes, engine.max_payload_bytes)
         # When a connection without a socket ends: because it never joined, or because we disconnected its last one.
@@ -103,8 +118,14 @@ class Multiplex:
         elif kind == DISCONNECT:
             member.end(BY_CLIENT)
         else:
-            self._session.expect_attachments(self.timers.now() + self.settings.attachment_timeout_seconds)
+            now = self.timers.now()
+            self._attachments.begin(self._attached(), now)
+            self._session.expect_attachments(now + self.settings.attachment_timeout_seconds)
             self.connection.arm()
+
+    def _attached(self) -> int:
+        """Bytes of the packet whose attachments are awaited, as far as they are here."""
+        return self._session.partial_bytes + self.connection.sink.arriving_bytes()
 
     def _connect(self, path: str, auth: Any) -> None:
         namespace = self._dispatcher.get(path)
@@ -119,13 +140,30 @@ class Multiplex:
             socket.join(auth)
 
     def tick(self, now: float) -> None:
-        """:raises ProtocolError: attachments are overdue."""
-        self._session.tick(now)
+        """:raises ProtocolError: attachments are overdue, and come no more."""
+        session = self._session
+        if now >= session.deadline and (self.connection.paused or self._attachments.goes_on(self._attached(), now)):
+            session.expect_attachments(now + self.settings.attachment_timeout_seconds)
+        session.tick(now)
         if now >= self._due:
-            if self._session.empty:
-                self.connection.close("connect timeout")
-            else:  # still joining
+            if not session.empty:  # still joining
                 self._due = now + self.connection.context.engine.connect_timeout_seconds
+            elif self._is_coming(now):
+                self._due = now + self.settings.attachment_timeout_seconds
+            else:
+                self.connection.close("connect timeout")
+
+    def _is_coming(self, now: float) -> bool:
+        """Whether who has not joined in time is sending something, and it goes on.
+
+        Nobody can do so for ever: a message is bounded, and the next one begins at nothing.
+        """
+        arriving = self.connection.sink.arriving_bytes()
+        if self._late is None:
+            self._late = Arrival(self.settings.least_bytes_per_second)
+            self._late.begin(arriving, now)
+            return arriving > 0
+        return self._late.goes_on(arriving, now)
 
     def closed(self, reason: str) -> None:
         """The connection is gone, and so are its sockets."""

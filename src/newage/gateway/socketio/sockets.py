@@ -26,6 +26,7 @@ from newage.protocol.json_text import plain_dumps
 from newage.protocol.socket_packet import (
     ACK,
     EVENT,
+    MAX_ID_DIGITS,
     encode_arguments,
     encode_connect,
     encode_disconnect,
@@ -340,7 +341,7 @@ class ServerSocket:
 
     def acknowledged(self, ack_id: bytes | None, args: list[Any]) -> None:
         """The peer acked; what nobody awaits is ignored."""
-        if ack_id is not None and self._acks is not None:
+        if ack_id is not None and self._acks is not None and len(ack_id) <= MAX_ID_DIGITS:
             self._acks.arrived(int(ack_id), args)
 
     # ------------------------------------------------------------------------------------------------------------ end

@@ -187,7 +187,7 @@ class EngineResource(Resource):
                 self._engines.open(sink, judgement.peer)
             except Unavailable as error:
                 self._refusals.tell("503", judgement.peer.address, _not_taken(error))
-                sink.close("unavailable")
+                sink.close(str(error))
 
         self._websockets.take_over(request, handshake, opened, base64=_wants_base64(request))
 

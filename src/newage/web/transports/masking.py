@@ -50,11 +50,11 @@ if native is None:
     _log.info("Autobahn's native masking is not there; large messages take longer to read")
 
 
-def frame_rules(max_message_bytes: int, max_fragments: int) -> FrameRules:
+def frame_rules(max_message_bytes: int, max_empty_fragments: int) -> FrameRules:
     """What a reader allows, with the fastest way to unmask that there is."""
     return FrameRules(
         max_message_bytes=max_message_bytes,
-        max_fragments=max_fragments,
+        max_empty_fragments=max_empty_fragments,
         unmask_large=native or unmask,
         large_bytes=_LARGE_BYTES,
     )

@@ -179,14 +179,10 @@ class PollingSink:
         self._end("transport error")
 
     def _decode(self, request: Request, body: bytes) -> Iterator[bytes]:
-        kind = (request.getHeader(b"Content-Type") or b"").partition(b";")[0].strip().lower()
-        if kind == _NOT_PACKETS:
+        if request.getHeader(b"Content-Type") == _NOT_PACKETS:
             raise ProtocolError("a body of a wrong type")
         if not body.isascii():
-            try:
-                body.decode()
-            except UnicodeDecodeError:
-                raise ProtocolError("a body that is not UTF-8") from None
+            body = body.decode(errors="replace").encode()  # as the reference reads what is no UTF-8
         return decode_payload(body)
 
     def _deliver(self) -> None:
@@ -347,6 +343,10 @@ class PollingSink:
 
     def drained(self) -> bool:
         return self._parked is not None and not self._queue
+
+    def arriving_bytes(self) -> int:
+        post = self._post
+        return post.received_bytes() if isinstance(post, HardenedRequest) and post.is_arriving() else 0
 
     def pause_reading(self) -> None:
         self._paused = True

@@ -11,10 +11,12 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
+from twisted.internet.interfaces import IHalfCloseableProtocol, ISSLTransport
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from newage.ports import IFrameSink, IReceiver
+from newage.protocol.arrival import Arrival
 from newage.protocol.engine_packet import encode_base64
 from newage.protocol.websocket_frames import (
     NORMAL,
@@ -45,7 +47,7 @@ _log = Logger()
 class State(Enum):
     OPEN = auto()
     CLOSING = auto()  # our close frame is sent; the peer's answer is awaited
-    CLOSED = auto()  # nothing is read any more, and nothing sent but what is queued
+    CLOSED = auto()  # what comes is thrown away, and nothing sent but what is queued
 
 
 @frozen
@@ -58,7 +60,7 @@ class Surroundings:
     flushes: FlushList
 
 
-@implementer(IFrameSink)
+@implementer(IFrameSink, IHalfCloseableProtocol)
 class EngineWebSocket(FrameWriter):
     """The protocol of a transport whose handshake is answered.
 
@@ -74,6 +76,8 @@ class EngineWebSocket(FrameWriter):
         "_control_frames",
         "_control_second",
         "_failed",
+        "_going",
+        "_lingers",
         "_on_lost",
         "_paused",
         "_reader",
@@ -107,6 +111,8 @@ class EngineWebSocket(FrameWriter):
         self._stopped = False  # for one of these reasons, or the end, nothing is delivered
         self._failed = False  # it ends by a fault, the peer's or the transport's
         self._closing: IDelayedCall | None = None
+        self._going = Arrival(surroundings.settings.least_bytes_per_second)  # what is queued when it closes
+        self._lingers = 0  # bytes that came after the end
         self._control_second = -1
         self._control_frames = 0  # in that second
         self.state = State.OPEN
@@ -122,7 +128,7 @@ class EngineWebSocket(FrameWriter):
 
     def refuse(self) -> None:
         """The handshake was not accepted: close when its answer is sent."""
-        self._drop()
+        self._drop(linger=True)
 
     # --------------------------------------------------------------------------------------------------- from Twisted
 
@@ -130,6 +136,8 @@ class EngineWebSocket(FrameWriter):
         if self._stopped:
             if self.state is not State.CLOSED:
                 self._reader.hold_data(data)
+            else:
+                self._thrown_away(len(data))
             return
         events = self._reader.receive_data(data)
         match events:
@@ -148,6 +156,13 @@ class EngineWebSocket(FrameWriter):
                 return
         if self._reader.more:
             self._read_on()
+
+    def readConnectionLost(self) -> None:
+        """The peer sends nothing more, not even a goodbye: what it is owed by now goes out, then it is over."""
+        self._drop()
+
+    def writeConnectionLost(self) -> None:
+        """Our half is closed, as we wanted."""
 
     def connectionLost(self, reason: object) -> None:
         self._end()
@@ -243,21 +258,40 @@ class EngineWebSocket(FrameWriter):
             self._abort()  # it answered ours
 
     def _fail(self, code: int, reason: str) -> None:
-        """Say why in a close frame, then drop the connection; nothing more is read."""
+        """Say why in a close frame, then drop the connection; its receiver learns of it at once."""
         if self.state is State.CLOSED:
             return
         _log.debug("WebSocket failed with {code}: {reason}", code=code, reason=reason)
         self._failed = True
         if self.state is State.OPEN:
             self._enqueue(close_frame(code, reason))
-        self._drop()
+        self._drop(linger=True)
+        receiver, self._receiver = self._receiver, NOBODY
+        receiver.sink_closed(self, "transport error")
 
-    def _drop(self) -> None:
-        """Close when all that is queued is sent, in bounded time."""
+    def _drop(self, *, linger: bool = False) -> None:
+        """Close when all that is queued is sent, in bounded time.
+
+        :param linger: the peer may be sending still. What comes is thrown away until it ends, too: bytes that nobody
+            read would make the system answer with a reset, and the peer would not read why (RFC 9112, 9.6).
+        """
         self._end()
         self._end_writing()
-        self._transport.loseConnection()
+        transport = self._transport
+        lose_half = getattr(transport, "loseWriteConnection", None) if linger else None
+        if lose_half is None or ISSLTransport.providedBy(transport):
+            transport.loseConnection()
+        else:
+            lose_half()
+            transport.resumeProducing()
         self._close_in_time()
+
+    def _thrown_away(self, size: int) -> None:
+        """More of what was refused; it may go on for the size of a message."""
+        self._lingers += size
+        if self._lingers > self._surroundings.settings.max_http_buffer_bytes:
+            self._lingers = 0
+            self._abort()
 
     def _abort(self) -> None:
         self._end()
@@ -272,12 +306,18 @@ class EngineWebSocket(FrameWriter):
     def _close_in_time(self) -> None:
         """A peer that takes nothing, or never answers our close frame, is dropped."""
         if self._closing is None:
-            surroundings = self._surroundings
-            self._closing = surroundings.clock.callLater(surroundings.settings.close_timeout_seconds, self._give_up)
+            clock = self._surroundings.clock
+            self._going.begin(-self.pending_bytes(), clock.seconds())
+            self._closing = clock.callLater(self._surroundings.settings.close_timeout_seconds, self._give_up)
 
     def _give_up(self) -> None:
+        """Enough of what is queued left since last time, or it is over."""
         self._closing = None
-        self._abort()
+        clock = self._surroundings.clock
+        if self._going.goes_on(-self.pending_bytes(), clock.seconds()):
+            self._closing = clock.callLater(self._surroundings.settings.close_timeout_seconds, self._give_up)
+        else:
+            self._abort()
 
     def overflowed(self) -> None:
         """A reader that is slower than what it is sent: cut, and its receiver learns of it in a later turn."""
@@ -294,6 +334,9 @@ class EngineWebSocket(FrameWriter):
     # ---------------------------------------------------------------------------------------------------- IFrameSink
 
     # send_text, send_shared and pending_bytes: FrameWriter
+    def arriving_bytes(self) -> int:
+        return self._reader.begun_bytes
+
     def send_binary(self, payload: bytes) -> None:
         if self._base64:
             self.send_text(encode_base64(payload))
@@ -307,7 +350,7 @@ class EngineWebSocket(FrameWriter):
         self._receiver = NOBODY
         if self.state is State.OPEN:
             self.resume_reading()  # the peer's close frame has to be read
-            self._enqueue(close_frame(NORMAL))
+            self._enqueue(close_frame(NORMAL, reason))
             self.state = State.CLOSING
             self._open = False
             self._close_in_time()
