@@ -48,7 +48,7 @@ _FOR_EVERYBODY: Final = {"Cross-Origin-Resource-Policy": "cross-origin"}  # clie
 _UNREAD: Final = {
     b"400": "it is no HTTP/1.1 as RFC 9112 has it, or its headers are too long; a proxy in front may have changed it",
     b"408": "it came more slowly than least_bytes_per_second within header_timeout_seconds or body_timeout_seconds",
-    b"421": "its target begins with https, and this port speaks plain HTTP: say http, or let a proxy end TLS before the hub",
+    b"421": "its target begins with https, and this port speaks plain HTTP: say http, or let a proxy speak TLS",
     b"413": "its body is too large: max_http_buffer_bytes bounds one of Socket.IO, max_other_body_bytes any other",
 }
 _TLS: Final = (
