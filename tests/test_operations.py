@@ -91,3 +91,18 @@ def test_the_backup_is_whole_while_somebody_writes(tmp_path: Path, journal: str)
         subprocess.run([sys.executable, *words[1:3], str(source), str(target)], check=True, timeout=60)
     with sqlite3.connect(target) as copy:
         assert copy.execute("SELECT count(*), sum(x) FROM t").fetchone() == (1000, 499500)
+
+
+def test_each_row_of_what_breaks_is_a_test_and_each_test_is_a_row() -> None:
+    table = TEXT.partition("## When something breaks")[2].partition("\n## ")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| ") and not line.startswith(("| What", "|---"))]
+    assert all(re.search(r"`test_\w+`", row) for row in rows)
+    named = set(re.findall(r"`(test_\w+)`", table))
+    folder = CHECKOUT / "tests" / "integration"
+    written = {
+        path: set(re.findall(r"^def (test_\w+)", path.read_text("utf-8"), re.MULTILINE))
+        for path in folder.rglob("test_*.py")
+        if "node_modules" not in path.parts
+    }
+    assert named <= set().union(*written.values())
+    assert written[folder / "test_breakage.py"] <= named

@@ -118,10 +118,14 @@ def test_a_broken_file_is_said_once_and_the_last_values_stay(watched: Watched, l
     assert watched.server.network_safe
 
 
-def test_a_file_that_is_gone_means_the_defaults(watched: Watched) -> None:
+def test_a_file_that_is_gone_opens_no_door(watched: Watched, logged: Logged) -> None:
     watched.write("server_settings", {"networkSafe": False})
     watched.look()
     (watched.folder / "server_settings.json").unlink()
+    watched.look()
+    assert not watched.server.network_safe
+    assert logged()[-1] == "server_settings.json is gone; what it said stays until the hub starts again"
+    watched.write("server_settings", {"networkSafe": True})
     watched.look()
     assert watched.server.network_safe
 

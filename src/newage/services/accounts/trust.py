@@ -19,6 +19,7 @@ from newage.services.accounts.hashing import encoded
 from newage.services.accounts.limits import AuthSettings
 from newage.services.home.files import HomeFiles, Json
 from newage.services.world import World
+from newage.telemetry.trouble import Trouble, trouble
 
 SERVER_FILE = "server_settings.json"
 MONITOR_ID = "monitor"
@@ -50,6 +51,7 @@ class TrustService:
     _hash_password: Callable[[bytes], str]
     _world: World
     _settings: AuthSettings
+    _trouble: Trouble = trouble()
     _clients: dict[str, ClientFile] = field(factory=dict, init=False)
     _runtime: dict[str, None] = field(factory=dict, init=False)  # durable
     _self_trusted: dict[str, None] = field(factory=dict, init=False)  # in memory, networkSafe only
@@ -205,7 +207,7 @@ class TrustService:
         self._scan_done()
 
     def _scan_failed(self, failure: Any) -> None:
-        self._log.failure("settings/ could not be read", failure)
+        self._trouble.say("settings/ could not be read", failure)
         self._scan_done()
 
     def _scan_done(self) -> None:

@@ -22,6 +22,7 @@ from newage.services.rooms.registry import RoomRegistry
 from newage.services.sessions.rates import EventRates
 from newage.services.world import World
 from newage.settings import Live
+from newage.telemetry.trouble import Trouble, trouble
 
 LOOK_BACK = 8  # times ``context_max_bytes`` that are searched for the thread of one identity
 
@@ -46,6 +47,7 @@ class HistoryService(RoomListener):
     settings: Live[HistorySettings]
     _rates: EventRates
     _aliases: bool = True
+    _trouble: Trouble = trouble()
     _updates: Updates = field(init=False)
 
     @_updates.default
@@ -193,7 +195,7 @@ class HistoryService(RoomListener):
 
     def _failed(self, failure: Failure, room: str) -> None:
         if not isinstance(failure.value, CancelledError):  # else the end of the daemon
-            self._log.failure("a system message of room {room} could not be stored", failure, room=room)
+            self._trouble.say("a system message of room {room} could not be stored", failure, room=room)
 
 
 def _in_full(seconds: float) -> str:

@@ -18,6 +18,7 @@ from newage.ports import IMarkStore, IMessageStore, IOutbox
 from newage.services.events import RoomListener, SessionListener
 from newage.services.history.pushing import Pushing
 from newage.services.rooms.registry import RoomRegistry
+from newage.telemetry.trouble import Trouble, trouble
 
 LOOK_BACK = 2000  # messages searched for a point in time; what a room keeps at most
 
@@ -37,6 +38,7 @@ class MissedService(SessionListener, RoomListener):
     _messages: IMessageStore
     _store: IMarkStore
     _pushing: Pushing
+    _trouble: Trouble = trouble()
     _marks: dict[str, dict[str, int]] = field(factory=dict, init=False)  # identity -> room id -> seq
     _stored: set[str] = field(factory=set, init=False)  # identities that have marks in the store
     _here: dict[str, int] = field(factory=dict, init=False)  # identity -> number of its sockets on /llm
@@ -156,4 +158,4 @@ class MissedService(SessionListener, RoomListener):
             self._stored.discard(identity)
 
     def _failed(self, failure: Failure, what: str) -> None:
-        self._log.failure("{what} failed", failure, what=what)
+        self._trouble.say("{what} failed", failure, what=what)

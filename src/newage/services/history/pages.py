@@ -23,6 +23,7 @@ from newage.services.rooms.registry import RoomRegistry
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
 from newage.settings import Live
+from newage.telemetry.trouble import Trouble, trouble
 
 
 @define(eq=False, kw_only=True)
@@ -42,6 +43,7 @@ class ContextPages(RoomListener):
     _store: IMessageStore
     _pushing: Pushing
     _settings: Live[HistorySettings]
+    _trouble: Trouble = trouble()
     _pushes: dict[tuple[str, str], Deferred[None]] = field(factory=dict, init=False)  # (sid, room id) -> being sent
 
     def close(self) -> None:
@@ -111,7 +113,7 @@ class ContextPages(RoomListener):
 
     def _failed(self, failure: Failure, room: str) -> None:
         if not isinstance(failure.value, CancelledError):  # else superseded, or the end of the daemon
-            self._log.failure("the pages of room {room} could not be sent", failure, room=room)
+            self._trouble.say("the pages of room {room} could not be sent", failure, room=room)
 
 
 def paged(weights: Sequence[int], page_size: int, max_bytes: int) -> tuple[int, ...]:

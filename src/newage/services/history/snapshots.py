@@ -23,6 +23,7 @@ from newage.services.rooms.registry import RoomRegistry
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
 from newage.settings import Live
+from newage.telemetry.trouble import Trouble, trouble
 
 
 @define(eq=False)
@@ -59,6 +60,7 @@ class Snapshots(SessionListener, RoomListener):
     _store: IMessageStore
     _pushing: Pushing
     _settings: Live[HistorySettings]
+    _trouble: Trouble = trouble()
     _due: dict[str, _Due] = field(factory=dict, init=False)  # by the room's id
     _receivers: dict[str, _Receiver] = field(factory=dict, init=False)  # by sid
     _reading: set[Deferred[None]] = field(factory=set, init=False)  # being taken
@@ -164,4 +166,4 @@ class Snapshots(SessionListener, RoomListener):
 
     def _failed(self, failure: Failure, room: str) -> None:
         if not isinstance(failure.value, CancelledError):  # else the end of the daemon
-            self._log.failure("a snapshot of room {room} could not be sent", failure, room=room)
+            self._trouble.say("a snapshot of room {room} could not be sent", failure, room=room)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
-from attrs import Factory, define, field, frozen
+from attrs import define, field, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
@@ -17,7 +17,7 @@ from newage.services.home.files import HomeFiles, Stamp
 from newage.services.home.server_file import PARTS, ServerFile
 from newage.services.world import World
 from newage.settings import Live, limit
-from newage.telemetry.trouble import Trouble
+from newage.telemetry.trouble import Trouble, trouble
 
 MAX_FILES = 10_000  # of the settings folder; changes of further ones are noticed when somebody unknown connects
 
@@ -51,7 +51,7 @@ class SettingsWatch:
     _looking: bool = field(default=False, init=False)
     _closed: bool = field(default=False, init=False)
     _blind: bool = field(default=False, init=False)  # the last look failed, which was said
-    _trouble: Trouble = field(init=False, default=Factory(lambda self: Trouble(self._log), takes_self=True))
+    _trouble: Trouble = trouble()
 
     def __attrs_post_init__(self) -> None:
         self.settings.on_change(self._changed)
@@ -108,7 +108,8 @@ class SettingsWatch:
         try:
             content = await self._workers.run(self._files.read, PARTS)
         except FileMissing:
-            content = {}
+            self._log.warn("server_settings.json is gone; what it said stays until the hub starts again")
+            return
         except NewAgeError as error:
             self._log.error(
                 "server_settings.json cannot be read, so what it said before stays: {reason}",

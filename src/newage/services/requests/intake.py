@@ -45,6 +45,7 @@ from newage.services.sessions.rates import EventRates
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
 from newage.settings import Live
+from newage.telemetry.trouble import Trouble, trouble
 
 
 @define(eq=False, kw_only=True)
@@ -69,6 +70,7 @@ class RequestService(RoomListener, SessionListener):
     settings: Live[RequestSettings]
     _event_rates: EventRates
     _rates: RequestRates = field(init=False)
+    _trouble: Trouble = trouble()
     _queues: dict[str, RoomQueue] = field(factory=dict, init=False)  # room id -> what waits for its host
     _held: dict[Request, bool] = field(factory=dict, init=False)  # for an extension that went; may it be any?
     _sweep: IDelayedCall | None = field(default=None, init=False)
@@ -190,7 +192,7 @@ class RequestService(RoomListener, SessionListener):
             self._ledger.forget(request)
             raise
         except Exception as error:
-            self._log.failure("the message of a request could not be stored")
+            self._trouble.say("the message of a request could not be stored", error)
             self._ledger.forget(request)
             raise NewAgeError("Failed to record request message.") from error
         return request
@@ -354,7 +356,7 @@ class RequestService(RoomListener, SessionListener):
         self._ledger.end(request, "failed", str(error))
 
     def _release_failed(self, failure: Failure) -> None:
-        self._log.failure("a queue could not be forwarded", failure)
+        self._trouble.say("a queue could not be forwarded", failure)
 
     # ------------------------------------------------------------------------------------- extensions that come and go
 

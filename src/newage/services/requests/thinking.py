@@ -25,6 +25,7 @@ from newage.services.rooms.registry import RoomRegistry
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
 from newage.settings import Live, limit, text
+from newage.telemetry.trouble import Trouble, trouble
 
 THINK = "think_"
 
@@ -71,6 +72,7 @@ class ThinkingService(RoomListener):
     settings: Live[ConversationSettings]
     _chance: Callable[[], float]
     _choose: Callable[[Sequence[str]], str]
+    _trouble: Trouble = trouble()
     _due: dict[str, float] = field(factory=dict, init=False)  # room id -> when it is looked at next, on the clock
     _round: IDelayedCall | None = field(default=None, init=False)
     _later: dict[tuple[str, str], IDelayedCall] = field(factory=dict, init=False)  # (room id, extension) after unmuting
@@ -194,4 +196,4 @@ class ThinkingService(RoomListener):
         )
 
     def _failed(self, failure: Failure, room: str) -> None:
-        self._log.failure("an extension could not be asked in room {room}", failure, room=room)
+        self._trouble.say("an extension could not be asked in room {room}", failure, room=room)

@@ -21,6 +21,7 @@ from newage.services.rooms.registry import RoomRegistry
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
 from newage.settings import limit, text
+from newage.telemetry.trouble import Trouble
 
 
 @frozen(kw_only=True)
@@ -53,6 +54,7 @@ class AssignmentService(SessionListener, RoomListener):
         self._sessions = sessions
         self._rooms = rooms
         self._store = store
+        self._trouble = Trouble(self._log)
         self.settings = settings
         self._choose = choose
         self.policy = ConnectionPolicy(settings.connection_policy)
@@ -238,7 +240,7 @@ class AssignmentService(SessionListener, RoomListener):
         self._store.save_assignments_by_name(self._by_name).addErrback(self._not_stored)
 
     def _not_stored(self, failure: Failure) -> None:
-        self._log.error("manual assignments could not be stored: {failure}", failure=failure.value)
+        self._trouble.say("manual assignments could not be stored", failure)
 
     # ------------------------------------------------------------------------------------------------------- triggers
 

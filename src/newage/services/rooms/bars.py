@@ -12,6 +12,7 @@ from newage.services.events import RoomListener
 from newage.services.rooms.registry import RoomRegistry
 from newage.services.rooms.terms import RETRY_SECONDS, TermTimers
 from newage.services.world import World
+from newage.telemetry.trouble import Trouble
 
 
 class Bars(RoomListener):
@@ -22,6 +23,7 @@ class Bars(RoomListener):
     def __init__(self, world: World, rooms: RoomRegistry) -> None:
         self._world = world
         self._rooms = rooms
+        self._trouble = Trouble(self._log)
         self._timers: TermTimers[Bar] = TermTimers(world.clock, self._expire)
 
     def load(self) -> None:
@@ -79,4 +81,4 @@ class Bars(RoomListener):
 
     def _failed(self, failure: Failure, name: str) -> None:
         if not isinstance(failure.value, RoomMissing):
-            self._log.failure("a bar of room {room} could not be ended", failure, room=name)
+            self._trouble.say("a bar of room {room} could not be ended", failure, room=name)

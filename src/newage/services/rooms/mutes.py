@@ -14,6 +14,7 @@ from newage.services.events import RoomListener
 from newage.services.rooms.registry import RoomRegistry
 from newage.services.rooms.terms import BY_TIME, RETRY_SECONDS, TermTimers
 from newage.services.world import World
+from newage.telemetry.trouble import Trouble
 
 
 class Mutes(RoomListener):
@@ -24,6 +25,7 @@ class Mutes(RoomListener):
     def __init__(self, world: World, rooms: RoomRegistry) -> None:
         self._world = world
         self._rooms = rooms
+        self._trouble = Trouble(self._log)
         self._timers: TermTimers[str] = TermTimers(world.clock, self._expire)  # by identity
 
     def load(self) -> None:
@@ -90,4 +92,4 @@ class Mutes(RoomListener):
 
     def _failed(self, failure: Failure, name: str) -> None:
         if not isinstance(failure.value, RoomMissing):
-            self._log.failure("a mute in room {room} could not be ended", failure, room=name)
+            self._trouble.say("a mute in room {room} could not be ended", failure, room=name)

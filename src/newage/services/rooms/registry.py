@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from newage.domain.membership import (
     claimed,
@@ -39,6 +40,7 @@ from newage.services.sessions.names import Names
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
 from newage.settings import Live
+from newage.telemetry.trouble import Trouble
 
 STAYS_MASTER = "Failed to set member role: nobody else is here to be master of this room."
 BY_ITSELF = ("leave", "disconnect")  # reasons of an end of membership that nobody else wanted
@@ -65,6 +67,7 @@ class RoomRegistry:
         self._taken = names
         self._transport = RoomAudiences(outbox, sessions)
         self._store = store
+        self._trouble = Trouble(self._log)
         self._settings = settings
         self._default_mode = default_mode
         self.events = RoomEvents()
@@ -421,7 +424,7 @@ class RoomRegistry:
         """Will the room have this id after a restart, too, as far as is known?"""
         return room_id in self._stored
 
-    def _not_stored_yet(self, failure: object, room: Room) -> None:
+    def _not_stored_yet(self, failure: Failure, room: Room) -> None:
         self._stored.discard(room.id)  # the next message tries again
         self.not_stored(failure, room.name)
 
@@ -439,9 +442,9 @@ class RoomRegistry:
         for name in self._of.get(caller.identity, ()):
             self._transport.enter_socket(name, caller)
 
-    def not_stored(self, failure: object, name: str) -> None:
+    def not_stored(self, failure: Failure | Exception, name: str) -> None:
         """Log what nobody waits for."""
-        self._log.error("room {name} could not be stored: {failure}", name=name, failure=failure)
+        self._trouble.say("room {name} could not be stored", failure, name=name)
 
     # ------------------------------------------------------------------------------------------------------ internals
 

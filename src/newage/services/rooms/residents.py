@@ -20,6 +20,7 @@ from newage.ports import IMessageListener, IResidentStore, IStateStore
 from newage.services.events import RoomListener, SessionListener
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
+from newage.telemetry.trouble import Trouble
 
 
 @implementer(IMessageListener)
@@ -33,6 +34,7 @@ class Residents(SessionListener, RoomListener):
         self._world = world
         self._sessions = sessions
         self._store = store
+        self._trouble = Trouble(self._log)
         self._state = state
         self._residents: dict[str, Resident] = {}
         self._before = 0.0  # seconds that the hub had run when this run began
@@ -117,4 +119,4 @@ class Residents(SessionListener, RoomListener):
         d.addErrback(self._failed)
 
     def _failed(self, failure: Failure) -> None:
-        self._log.error("who is kept for long could not be stored: {reason}", reason=failure.getErrorMessage())
+        self._trouble.say("who is kept for long could not be stored", failure)

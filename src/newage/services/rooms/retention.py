@@ -9,6 +9,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
 
 from newage.domain.model import MONITOR_ROOM, Caller, Kind, Role, Room, RoomKind, Session
 from newage.errors import RoomMissing
@@ -232,7 +233,7 @@ class RoomRetention(SessionListener, RoomListener):
             else:
                 await self._rooms.remove(name, identity, "disconnect")
 
-    def _not_ended(self, failure: object, identity: str, client_id: str, since: float) -> None:
+    def _not_ended(self, failure: Failure, identity: str, client_id: str, since: float) -> None:
         if not self._sessions.is_online(identity):
             self.absences.begin(identity, client_id, since)  # the next sweep tries again
         self._rooms.not_stored(failure, identity)
