@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from newage.domain.ids import is_extension_id, is_valid_id, is_valid_identity, may_trust_itself
+from newage.domain.ids import (
+    is_extension_id,
+    is_new_id,
+    is_new_identity,
+    is_valid_id,
+    is_valid_identity,
+    may_trust_itself,
+)
 from newage.domain.model import RESERVED_IDS
 
 
@@ -81,3 +88,27 @@ def test_extension_ids() -> None:
     assert is_extension_id("SillyTavern-8000")
     assert is_extension_id("SillyTavernX")
     assert not is_extension_id("web1")
+
+
+@pytest.mark.parametrize(
+    ("name", "new"), [("ann", True), ("ann ", False), ("an\u034fn", False), ("a/b", False), (7, False)]
+)
+def test_new_ids_are_seen_whole(name: object, new: bool) -> None:
+    assert is_new_id(name) is new
+
+
+@pytest.mark.parametrize(
+    ("identity", "client_id", "new"),
+    [
+        ("ann", "ann", True),
+        ("ann-1", "ann", True),
+        ("ann ", "ann", False),
+        ("ann ", "ann ", True),  # one of before
+        ("ann -1", "ann ", True),
+        ("a\u3164-1", "a\u3164", True),
+        ("a\u3164- ", "a\u3164", False),
+        ("ann\u200d", "ann", False),
+    ],
+)
+def test_new_identities_are_as_well_whatever_their_client_is_called(identity: str, client_id: str, new: bool) -> None:
+    assert is_new_identity(identity, client_id) is new

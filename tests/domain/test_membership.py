@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newage.domain.membership import (
+    claimed,
+    others_of_client,
     returned,
     role_is_open,
     tidy,
@@ -20,7 +22,7 @@ from newage.domain.membership import (
     with_role,
     without_member,
 )
-from newage.domain.model import Role, Room, RoomKind, Term
+from newage.domain.model import Bar, Role, Room, RoomKind, Term
 
 G, S, MAN, MAS = Role.GUEST, Role.SPECIAL, Role.MANAGER, Role.MASTER
 PEOPLE = ("ann", "bob", "cid", "dan")
@@ -169,3 +171,35 @@ def test_nobody_inherits_what_has_members_or_an_owner() -> None:
     assert vacated(evolve(silent, members={}), silent, "ann").heir is None
     own = Room(name="ann", kind=RoomKind.PERSONAL, members={"ann": Role.MASTER}, said=True)
     assert vacated(evolve(own, members={}), own, "ann").heir is None
+
+
+def test_what_is_known_of_an_identity_is_claimed_once() -> None:
+    room = Room(name="r", members={"ann-1": MAS}, muted={"gone-1": Term.of(0, 5)}, clients={"ann-1": "ann"})
+    assert claimed(room, "ann-1", "other") is room
+    assert claimed(room, "who-1", "who") is room
+    assert dict(claimed(room, "gone-1", "gone").clients) == {"ann-1": "ann", "gone-1": "gone"}
+
+
+def test_the_bar_of_an_identity_becomes_its_clients() -> None:
+    bar, other = Bar(Term.of(0, 5), "bob-1"), Bar(Term.of(0, 9), "bob-2")
+    room = Room(name="r", barred={"bob-1": bar, "cid": Bar(Term.of(0, 5), "cid-1")})
+    assert set(claimed(room, "bob-1", "bob").barred) == {"cid", "bob"}
+    both = evolve(room, barred={"bob-1": bar, "bob": other})
+    assert claimed(both, "bob-1", "bob") is both
+    assert claimed(room, "cid", "cid") is room  # it is a clientId there
+
+
+def test_who_is_added_is_barred_no_more() -> None:
+    bars = {"bob": Bar(Term.of(0, 5), "bob-1"), "cid": Bar(Term.of(0, 5), "cid")}
+    room = Room(name="r", barred=bars)
+    assert room.bars_of("bob-2", "bob") == ("bob",)
+    assert room.bars_of("bob-2", None) == Room(name="r").bars_of("bob", "bob") == ()
+    assert set(with_member(room, "bob-2", G, "bob").barred) == {"cid"}
+    assert set(with_member(room, "dan", G, "dan").barred) == {"bob", "cid"}
+
+
+def test_the_others_of_a_client_but_for_the_owner_and_who_is_spared() -> None:
+    members = {"bob": G, "bob-1": MAN, "bob-2": G, "bob-3": G, "cid": G}
+    clients = {who: who.partition("-")[0] for who in (*members, "bob-4")}
+    room = Room(name="bob", kind=RoomKind.PERSONAL, members=members, clients=clients)
+    assert others_of_client(room, "bob", "bob-2", "bob-1".__eq__) == ("bob-3",)

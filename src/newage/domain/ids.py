@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from unicodedata import is_normalized
 
 from newage.domain.model import EXTENSION_PREFIX, RESERVED_IDS
+from newage.domain.names import is_clear, is_readable
 
 MAX_ID_CHARS = 128
 _SELF_TRUSTING = re.compile(r"SillyTavern-[0-9]{0,5}\Z")
@@ -14,19 +14,30 @@ _SELF_TRUSTING = re.compile(r"SillyTavern-[0-9]{0,5}\Z")
 def is_valid_id(value: object) -> bool:
     """A string of 1-128 printable characters in NFC, without ``/`` and ``\\``, not reserved.
 
-    Printable leaves out control characters, line separators, surrogates and the invisible ones that turn text around;
-    NFC keeps two ids that look the same from being different.
+    NFC keeps two ids that look the same from being different. A new one is clear as well: see ``is_new_id``.
     """
     return (
         isinstance(value, str)
         and 0 < len(value) <= MAX_ID_CHARS
-        and value.isprintable()
         and not value.isspace()
         and "/" not in value
         and "\\" not in value
         and value not in RESERVED_IDS
-        and is_normalized("NFC", value)
+        and is_readable(value)
     )
+
+
+def is_new_id(value: object) -> bool:
+    """May somebody be called so who was not called so before (A27)?"""
+    return is_valid_id(value) and isinstance(value, str) and is_clear(value)
+
+
+def is_new_identity(identity: str, client_id: str) -> bool:
+    """The same of an identity of this client, whose own id may be one of before."""
+    if identity == client_id:
+        return True
+    start = client_id if is_clear(client_id) else "x"
+    return is_clear(start + identity.removeprefix(client_id))
 
 
 def is_extension_id(client_id: str) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from unicodedata import is_normalized
 
 from attrs import evolve, frozen
 
 from newage.domain.model import RESERVED_IDS, Bar, Role, Room, RoomKind, Session
+from newage.domain.names import is_clear
 from newage.domain.policy import successor
 
 
@@ -31,17 +31,11 @@ class Roster:
 
 
 def valid_room_name(name: str) -> bool:
-    """1-128 printable characters, not reserved (contract 4.1).
+    """1-128 characters that are seen, not reserved (contract 4.1): two names that look the same shall be the same room.
 
-    In NFC and without blanks around it: two names that look the same shall be the same room.
+    Of a new room; those of before keep their names.
     """
-    return (
-        0 < len(name) <= 128
-        and name.isprintable()
-        and name == name.strip()
-        and is_normalized("NFC", name)
-        and name not in RESERVED_IDS
-    )
+    return 0 < len(name) <= 128 and is_clear(name) and name not in RESERVED_IDS
 
 
 def role_is_open(room: Room, identity: str, role: Role) -> bool:

@@ -11,7 +11,7 @@ from attrs import frozen
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from newage.domain.ids import is_valid_id
+from newage.domain.ids import is_new_id
 from newage.functions.door import Offered
 from newage.services.calls.calls import Function
 
@@ -87,7 +87,7 @@ def _another(each: EntryPoint) -> str:
 
 def _load(each: EntryPoint) -> Installed:
     what = "function" if each.group == FUNCTIONS else "plug-in"
-    if not is_valid_id(each.name) or len(each.name) > MAX_NAME_CHARS:
+    if not is_new_id(each.name) or len(each.name) > MAX_NAME_CHARS:
         return _problem(each, f"{each.value} is left out: {each.name!r} cannot be the name of a {what}")
     try:
         offered = each.load()

@@ -74,7 +74,7 @@ def test_an_administrator_makes_keys_for_anybody_who_is_thereby_trusted(house: G
         assert value(house.keys.verify(client_id, generate(house, admin(house), client_id), Turn()))
         assert house.trust.knows(client_id, network_safe=False)
     assert value(house.store.load_trusted()) == ("brand-new",)
-    for bad in ("server", "a/b", ""):
+    for bad in ("server", "a/b", "", "carl ", "carl\u3164"):
         with pytest.raises(ClientMissing):
             generate(house, admin(house), bad)
 

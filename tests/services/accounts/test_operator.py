@@ -72,6 +72,8 @@ class TestNew:
             ({}, "None cannot be a client id"),
             ({"clientId": "a/b"}, "'a/b' cannot be a client id"),
             ({"clientId": "server"}, "cannot be a client id"),
+            ({"clientId": "carl "}, "'carl ' cannot be a client id: blanks around it, or something that nobody sees"),
+            ({"clientId": "carl\u3164"}, "something that nobody sees"),
             ({"clientId": "phone", "as": "root"}, "as 'admin', as 'extension', or as what its client is"),
             ({"clientId": "phone", "as": "extension"}, "begin with SillyTavern"),
             ({"clientId": EXTENSION, "as": "admin"}, "choose another one"),

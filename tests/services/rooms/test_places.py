@@ -9,8 +9,8 @@ from twisted.logger import capturedLogs, formatEvent
 from zope.interface.verify import verifyObject
 
 from hubkit import OPERATOR, Kit, Link, result_of
-from newage.domain.model import MONITOR_ROOM, Role, Session
-from newage.errors import NewAgeError, Unavailable
+from newage.domain.model import MONITOR_ROOM, Role, Room, RoomKind, Session
+from newage.errors import AuthenticationFailed, NewAgeError, Unavailable
 from newage.ports import ISessionListener
 from newage.services.rooms.limits import RoomSettings
 
@@ -41,6 +41,40 @@ def names(kit: Kit) -> set[str]:
 
 def test_it_listens(kit: Kit) -> None:
     assert verifyObject(ISessionListener, kit.talk.places)
+
+
+# --------------------------------------------------------------------------------------------------------------- names
+
+
+@pytest.mark.parametrize("name", ["carl ", "carl\u3164", "\u2800", "ca\u034frl"])
+def test_a_newcomer_whose_name_is_not_seen_whole_is_refused(kit: Kit, name: str) -> None:
+    """A27."""
+    with pytest.raises(AuthenticationFailed, match="Invalid client id"):
+        kit.connect(name)
+    with pytest.raises(AuthenticationFailed, match="Invalid client id"):
+        kit.connect(name, identity=f"{name}-2")
+    kit.connect("ann")
+    with pytest.raises(AuthenticationFailed, match="Invalid identity"):
+        kit.connect("ann", identity=f"ann{name}")
+    assert names(kit) == {MONITOR_ROOM, "ann"}
+
+
+def test_names_of_before_stay_valid(kit: Kit) -> None:
+    """Of clients that are trusted, of identities that are members of a room, and of rooms (A27)."""
+    kit.known_clients.add("old ")
+    kit.connect("old ")
+    kit.connect("old ", identity="old -2")
+    with pytest.raises(AuthenticationFailed, match="Invalid identity"):
+        kit.connect("old ", identity="old - ")
+    hall = Room(name="hall\u3164", id="hall", members={"carl ": Role.MASTER}, created_at=1.0)
+    own = Room(name="carl ", id="own", kind=RoomKind.PERSONAL, members={"carl ": Role.MASTER}, created_at=1.0)
+    for room in (hall, own):
+        result_of(kit.room_store.save_room(room))
+    kit.close()
+    later = Kit(with_stores_of=kit)
+    later.connect("carl ", "/rooms")
+    assert later.rooms.require("hall\u3164").master == "carl "
+    later.close()
 
 
 # ----------------------------------------------------------------------------------------------- identities of a client

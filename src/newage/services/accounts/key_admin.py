@@ -12,7 +12,7 @@ from attrs import define, field
 from twisted.logger import Logger
 
 from newage.dialect.clients import HIDDEN
-from newage.domain.ids import is_extension_id, is_valid_id
+from newage.domain.ids import is_extension_id, is_new_id, is_valid_id
 from newage.domain.model import Caller, Kind, Rank
 from newage.domain.policy import may_operate
 from newage.domain.rank import may_touch
@@ -96,7 +96,8 @@ class KeyAdministration:
         trusted = await self._trust.is_trusted(client_id, network_safe=False)
         self._require_reach(actor, client_id)
         own = client_id == actor.client_id
-        if actor.kind is not Kind.ADMIN and not trusted and not own and self._is_absent(client_id):
+        unseen = not trusted and not own and self._is_absent(client_id)
+        if unseen and (actor.kind is not Kind.ADMIN or not is_new_id(client_id)):
             raise ClientMissing("Client not found.")
         rank = actor.rank if own else self._trust.rank(client_id, network_safe=False)
         key = await self._keys.generate(client_id, local=True, grant=Grant(rank=rank, made_by=actor.client_id))

@@ -12,7 +12,7 @@ from typing import Any
 from attrs import define
 
 from newage.dialect import Body, operator
-from newage.domain.ids import is_extension_id, is_valid_id
+from newage.domain.ids import is_extension_id, is_new_id, is_valid_id
 from newage.domain.model import KeyRecord, Rank, Scope
 from newage.errors import BadParameter, NewAgeError, NotFound
 from newage.services.accounts.attempts import AttemptLimiter
@@ -79,12 +79,15 @@ class OperatorService:
             raise BadParameter("a key is made as 'admin', as 'extension', or as what its client is")
         if not isinstance(client_id, str) or not is_valid_id(client_id):
             raise BadParameter(f"{client_id!r} cannot be a client id: 1-128 printable characters without / and \\")
+        trusted = await self._trust.is_trusted(client_id, network_safe=False)
+        if not trusted and not is_new_id(client_id):
+            raise BadParameter(f"{client_id!r} cannot be a client id: blanks around it, or something that nobody sees")
         if wanted == "extension" and not is_extension_id(client_id):
             raise BadParameter(f"{client_id!r} is no extension's id: these begin with SillyTavern")
         if wanted == "admin" and is_extension_id(client_id):
             raise BadParameter(f"{client_id!r} is an extension's id: choose another one for an administrator")
         name, seconds = _name(command.get("name")), _seconds(command.get("days"))
-        if not await self._trust.is_trusted(client_id, network_safe=False):
+        if not trusted:
             await self._trust.trust(client_id)
             emit("client.trust", "CLIENT_ADDED", OK, {}, {"client": client_id})
         rank, scope = _AS.get(wanted) or (self._trust.rank(client_id, network_safe=False), Scope.ALL)

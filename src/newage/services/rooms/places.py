@@ -10,8 +10,10 @@ from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from newage.domain.ids import is_new_identity
 from newage.domain.model import Session
-from newage.errors import Unavailable
+from newage.domain.names import is_clear
+from newage.errors import AuthenticationFailed, Unavailable
 from newage.services.events import SessionListener
 from newage.services.rooms.limits import RoomSettings
 from newage.services.rooms.registry import RoomRegistry
@@ -48,9 +50,16 @@ class Places(SessionListener):
         return LogQuota(LOGGED_PER_SECOND, self._world.clock.seconds)
 
     def session_coming(self, session: Session) -> None:
-        """:raises Unavailable: all places are taken by those who are here or own something."""
+        """
+        :raises AuthenticationFailed: it has a name in which something cannot be seen, and is new (A27).
+        :raises Unavailable: all places are taken by those who are here or own something.
+        """
         if self._rooms.rooms_of(session.identity):
             return
+        if not is_clear(session.client_id) and not self._trusted(session.client_id):
+            raise AuthenticationFailed("Invalid client id.")
+        if not is_new_identity(session.identity, session.client_id):
+            raise AuthenticationFailed("Invalid identity.")
         self._in_client(session)
         if not self._trusted(session.client_id):
             self._without_key(session)
