@@ -31,6 +31,21 @@ def names(database: Database) -> list[str]:
     return found
 
 
+def test_it_is_idle_when_nobody_waits_for_it(make_database: Make, writer: SteppedWorkers) -> None:
+    database = make_database(writer=writer)
+    assert database.idle
+    value_of_first, value_of_second = outcome(database.write(put("a"))), outcome(database.write(put("b")))
+    assert not database.idle
+    writer.step()
+    assert not database.idle
+    writer.step()
+    assert (database.idle, value_of_first, value_of_second) == (True, ["a"], ["b"])
+    assert names(database) == ["a", "b"]
+    failed = outcome(database.read(lambda c: c.execute("SELECT nothing")))
+    assert len(failed) == 1
+    assert database.idle
+
+
 class TestGroupCommit:
     def test_a_lone_write_waits_for_nobody_and_fires_after_commit(
         self, make_database: Make, writer: SteppedWorkers

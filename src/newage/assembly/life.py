@@ -16,6 +16,7 @@ from newage.storage.database import Database
 
 STREAM_PATIENCE = 4.0  # seconds that a stop waits for answers in progress
 FLUSH_SECONDS = 0.1  # for the last frames to leave
+QUIET_SECONDS = 1.5  # that a stop waits for what is under way in the store, once nobody is connected any more
 
 
 class Life(Service):
@@ -94,6 +95,7 @@ class Life(Service):
         await core.talk.streams.drain()
         core.engines.close_all()
         await self._pause(FLUSH_SECONDS)
+        await self._quiet()
         if core.demo is not None:
             core.demo.detach()
         core.watch.close()
@@ -102,10 +104,18 @@ class Life(Service):
         core.people.sessions.close()
         if self._next_look is not None:
             self._next_look.cancel()
+        await self._quiet()
         if core.database is not None:
             await core.database.close()
         for pool in (core.pools.hashes, core.pools.files):
             await pool.close()
+
+    async def _quiet(self) -> None:
+        """What somebody asked before he went is done to its end, as far as the time allows: each step of it begins the
+        next one at once, so it is over when the store has had nothing to do for a moment."""
+        database, until = self._core.database, self._clock.seconds() + QUIET_SECONDS
+        while database is not None and not database.idle and self._clock.seconds() < until:
+            await self._pause(0.01)
 
     def _pause(self, seconds: float) -> Deferred[None]:
         d: Deferred[None] = Deferred()

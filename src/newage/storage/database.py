@@ -96,6 +96,7 @@ class Database:
     _said: LogQuota = field(init=False)
     _queue: deque[_Write] = field(factory=deque, init=False)
     _committing: bool = field(default=False, init=False)
+    _reading: int = field(default=0, init=False)  # reads under way
     _closing: Deferred[None] | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -135,7 +136,13 @@ class Database:
         """
         if self._closing is not None or self._file is None:
             return fail(Unavailable("The store is closed."))
-        return self._readers.run(self._read, operation)
+        self._reading += 1
+        return self._readers.run(self._read, operation).addBoth(self._has_read)
+
+    @property
+    def idle(self) -> bool:
+        """Nobody waits for a read or a write."""
+        return not (self._reading or self._committing or self._queue)
 
     def look(self) -> Deferred[None]:
         """Write nothing, which finds out whether anything could be written; what was found is logged. Never fails."""
@@ -155,6 +162,10 @@ class Database:
         return waiting
 
     # ------------------------------------------------------------------------------------------------ in the reactor
+
+    def _has_read(self, result: T) -> T:
+        self._reading -= 1
+        return result
 
     def _commit_next(self) -> None:
         if self._committing or not self._queue:

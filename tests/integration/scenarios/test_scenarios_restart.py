@@ -139,6 +139,17 @@ def test_half_an_answer_survives_sigkill(make_daemon: Callable[..., Daemon], dri
         driver.reset()
 
 
+def test_a_stop_in_the_middle_of_writing_is_no_fault(make_daemon: Callable[..., Daemon], driver: Driver) -> None:
+    """Each question is several writes and reads one after the other; the store closes after the last of them."""
+    daemon = make_daemon("--demo")
+    hub = Hub(daemon, driver)
+    talkers = [hub.client(f"web{number}", auth={"streamMode": "plain"}) for number in range(10)]
+    pending = [who.post_call("LLM_REQUEST", request(f"r{n}", message=f"text {n}")) for n in range(8) for who in talkers]
+    driver.result(pending[20])
+    daemon.stop()  # looks at the log
+    driver.reset()
+
+
 def test_no_new_connection_while_ending(make_daemon: Callable[..., Daemon], driver: Driver) -> None:
     daemon = make_daemon("--ephemeral")
     hub = Hub(daemon, driver)
