@@ -185,9 +185,9 @@ class Site:
         sink.take()
         return connection, sink
 
-    def joined(self, path: str = "/", sink: FakeSink | None = None) -> tuple[Connection, FakeSink]:
+    def joined(self, path: str = "/", sink: FakeSink | None = None, peer: Peer = LOCAL) -> tuple[Connection, FakeSink]:
         """A connection that has joined a namespace, its reply taken."""
-        connection, sink = self.open(sink)
+        connection, sink = self.open(sink, peer)
         connection.text_received(b"40" if path == "/" else b"40" + path.encode())
         assert sink.take()[0].startswith(b"40")
         return connection, sink

@@ -26,7 +26,7 @@ def pinged() -> EngineSession:
 def test_the_defaults_are_the_contracts() -> None:
     assert (SETTINGS.ping_interval_seconds, SETTINGS.ping_timeout_seconds) == (25.0, 20.0)
     assert (SETTINGS.max_payload_bytes, SETTINGS.upgrade_timeout_seconds) == (1_000_000, 10.0)
-    assert SETTINGS.connect_timeout_seconds == 45.0
+    assert SETTINGS.connect_timeout_seconds == 10.0
     assert all(field.metadata["doc"] for field in fields(EngineSettings))
 
 

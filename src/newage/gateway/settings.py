@@ -14,6 +14,8 @@ class GatewaySettings:
 
     max_connections: int = limit(12_000, "engine connections at a time; more are refused")
     max_connections_per_address: int = limit(20, "engine connections of one address; local peers are exempt")
+    max_joinless: int = limit(2_000, "connections that were admitted to no namespace yet; one gives way to the next")
+    max_joinless_per_address: int = limit(1_000, "of one address, local ones included")
     max_namespaces: int = limit(16, "namespaces one connection may have joined or be joining")
     max_attachments: int = limit(10, "binary attachments of one packet")
     least_bytes_per_second: float = limit(

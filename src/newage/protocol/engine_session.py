@@ -30,7 +30,7 @@ class EngineSettings:
         1_000_000, "bytes of the largest inbound message, attachments included, and of a polling POST"
     )
     upgrade_timeout_seconds: float = limit(10.0, "seconds an upgrade from polling to WebSocket may take")
-    connect_timeout_seconds: float = limit(45.0, "seconds without joining a namespace until the connection is closed")
+    connect_timeout_seconds: float = limit(10.0, "seconds without joining a namespace until the connection is closed")
 
 
 class Signal(Enum):

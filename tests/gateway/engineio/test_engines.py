@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
+from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
 from gateway_doubles import LOCAL, FakePollingSink, FakeSink, Site
+from logkit import Logged
 from newage.domain.model import Peer
 from newage.errors import Unavailable
-from newage.gateway.engineio.engines import new_sid
+from newage.gateway.engineio.engines import EngineServer, new_sid
+from newage.gateway.engineio.plain import Plain
 from newage.gateway.settings import GatewaySettings
 from newage.ports import IReceiver
 from newage.protocol.engine_session import EngineSettings
@@ -37,8 +42,9 @@ def test_polling_may_be_upgraded_and_settings_are_told() -> None:
 
 def test_connections_are_limited() -> None:
     site = Site(settings=GatewaySettings(max_connections=2))
-    first, _ = site.open()
-    site.open()
+    site.namespace()
+    first, _ = site.joined()
+    site.joined()
     with pytest.raises(Unavailable):
         site.open()
     first.close("test")
@@ -47,8 +53,9 @@ def test_connections_are_limited() -> None:
 
 def test_connections_of_one_address_are_limited_local_ones_are_not() -> None:
     site = Site(settings=GatewaySettings(max_connections_per_address=2))
-    first, _ = site.open(peer=REMOTE)
-    second, _ = site.open(peer=REMOTE)
+    site.namespace()
+    first, _ = site.joined(peer=REMOTE)
+    second, _ = site.joined(peer=REMOTE)
     with pytest.raises(Unavailable):
         site.open(peer=REMOTE)
     for _ in range(5):
@@ -60,7 +67,8 @@ def test_connections_of_one_address_are_limited_local_ones_are_not() -> None:
 
 
 def test_a_connection_whose_time_is_up_is_not_found(site: Site) -> None:
-    connection, sink = site.open()
+    site.namespace()
+    connection, sink = site.joined()
     site.clock.advance(25)
     site.clock.rightNow += 20  # the reactor is late
     assert site.engines.get(connection.sid) is None
@@ -85,3 +93,54 @@ def test_sids_cannot_be_guessed() -> None:
     sids = {new_sid() for _ in range(1000)}
     assert len(sids) == 1000
     assert all(len(sid) == 27 for sid in sids)
+
+
+# ------------------------------------------------------------------------------------------- who has joined nothing yet
+
+
+def crowd(most: int = 4, most_of_one: int = 3, **more: int) -> Site:
+    return Site(settings=GatewaySettings(max_joinless=most, max_joinless_per_address=most_of_one, **more))
+
+
+def test_who_joined_nothing_gives_way_and_who_joined_never() -> None:
+    site = crowd()
+    site.namespace()
+    kept = [site.joined()[0] for _ in range(10)]
+    with Logged() as logged:
+        opened = [site.engines.open(FakeSink(), LOCAL, "one line") for _ in range(20)]
+    assert not any(connection.closed for connection in kept)
+    assert [connection.closed for connection in opened] == [False] * 2 + [True] * 17 + [False]
+    assert any("max_joinless" in line and "127.0.0.1" in line for line in logged())
+
+
+def test_a_client_joins_while_a_stranger_opens_sessions() -> None:
+    """Its own connection opened one; the stranger's opened many, whose newest gives way."""
+    site = crowd(most_of_one=4)
+    site.namespace()
+    for _ in range(4):
+        site.engines.open(FakeSink(), LOCAL, "stranger")
+    client = site.engines.open(FakeSink(), LOCAL, "client")
+    for _ in range(100):
+        site.engines.open(FakeSink(), LOCAL, "stranger")
+    assert not client.closed
+    client.text_received(b"40")
+    assert not client.closed
+    assert len(site.engines) == 4
+
+
+def test_a_full_address_and_a_full_server_have_room_for_who_joins() -> None:
+    site = crowd(max_connections=3, max_connections_per_address=2)
+    site.namespace()
+    first, second = (site.engines.open(FakeSink(), REMOTE, "line") for _ in range(2))
+    third = site.engines.open(FakeSink(), REMOTE, "other line")
+    assert (first.closed, second.closed, third.closed) == (False, True, False)
+    site.engines.open(FakeSink(), LOCAL)
+    site.engines.open(FakeSink(), LOCAL)
+    assert len(site.engines) == 3
+
+
+def test_plain_connections_have_nothing_to_join() -> None:
+    engines = EngineServer(
+        clock=Clock(), make_upper=partial(Plain, on_message=lambda *_: None), settings=GatewaySettings(max_joinless=1)
+    )
+    assert not any(connection.closed for connection in [engines.open(FakeSink(), LOCAL) for _ in range(5)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import partial
 from typing import Any
 
@@ -388,7 +389,7 @@ class FullEngines(EngineServer):
     def __init__(self) -> None:
         super().__init__(clock=Clock(), make_upper=partial(Plain, on_message=lambda *_: None))
 
-    def open(self, sink: IFrameSink, peer: Peer) -> Connection:
+    def open(self, sink: IFrameSink, peer: Peer, source: Hashable = None) -> Connection:
         raise Unavailable("The server takes no more connections.")
 
 

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from newage.errors import ProtocolError
+from newage.gateway.engineio.joinless import Joinless
 from newage.gateway.engineio.slow_reader import SlowReader
 from newage.gateway.engineio.timers import Timer, Timers
 from newage.gateway.engineio.upgrade import Probe
@@ -25,6 +26,7 @@ from newage.protocol.arrival import Arrival, Patience
 from newage.protocol.engine_packet import MESSAGE, PING, PROBE_PONG, SharedPacket, decode_base64, is_base64
 from newage.protocol.engine_session import EngineSession, EngineSettings, Signal
 from newage.telemetry import LogQuota
+from newage.telemetry.refusals import Refusals
 
 if TYPE_CHECKING:
     from newage.domain.model import Peer
@@ -49,6 +51,8 @@ class EngineContext:
 
     :ivar forget: told of each connection that has ended, once.
     :ivar broken: how much is logged of clients that broke the protocol.
+    :ivar joinless: those that were admitted nowhere yet.
+    :ivar refusals: tells who was turned away, and why.
     """
 
     engine: EngineSettings
@@ -57,6 +61,8 @@ class EngineContext:
     make_upper: MakeUpper
     forget: Callable[[Connection], None]
     broken: LogQuota
+    joinless: Joinless[Connection]
+    refusals: Refusals
     credit: int = field(init=False)  # bytes that may be sent until the sink's queue is looked at
 
     @credit.default
@@ -111,6 +117,11 @@ class Connection:
         self._slow_path = False  # what arrives is more than a message to hand on: see ``_intercept``
         self._timer: Timer | None = None
         self.arm()
+
+    @property
+    def has_to_join(self) -> bool:
+        """Whether it is nothing before it has joined something."""
+        return self._upper.has_to_join
 
     def seen(self, peer: Peer) -> None:
         """One more request of this session, judged like its first: it may take rights away, never add any."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING
 
@@ -10,17 +10,24 @@ from twisted.internet.interfaces import IReactorTime
 
 from newage.errors import Unavailable
 from newage.gateway.engineio.connection import Connection, EngineContext, MakeUpper
+from newage.gateway.engineio.joinless import Joinless
 from newage.gateway.engineio.timers import Timers
 from newage.gateway.settings import GatewaySettings
 from newage.ports import IFrameSink
 from newage.protocol.engine_session import EngineSettings
 from newage.telemetry import LogQuota
+from newage.telemetry.refusals import Refusals
 
 if TYPE_CHECKING:
     from newage.domain.model import Peer
 
 SHUTTING_DOWN = "server shutting down"
+GAVE_WAY = "joined nothing"
 _LOGGED_PER_SECOND = 5
+_MANY = (
+    "it had joined no namespace when another came; max_joinless, max_joinless_per_address and the connections of one "
+    "address in [gateway] say how many may"
+)
 
 
 def new_sid() -> str:
@@ -54,6 +61,9 @@ class EngineServer:
         self._engine = engine or EngineSettings()
         self._limits = settings or GatewaySettings()
         self._timers = Timers(clock)
+        self._joinless: Joinless[Connection] = Joinless(
+            self._limits.max_joinless, self._limits.max_joinless_per_address
+        )
         self._context = EngineContext(
             engine=self._engine,
             limits=self._limits,
@@ -61,30 +71,51 @@ class EngineServer:
             make_upper=make_upper,
             forget=self._forget,
             broken=LogQuota(_LOGGED_PER_SECOND, self._timers.now),
+            joinless=self._joinless,
+            refusals=Refusals(self._timers.now),
         )
 
     def __len__(self) -> int:
         return len(self._connections)
 
-    def open(self, sink: IFrameSink, peer: Peer) -> Connection:
+    def open(self, sink: IFrameSink, peer: Peer, source: Hashable = None) -> Connection:
         """Make a connection: its OPEN packet is sent through the sink, and the sink is bound to it.
 
+        One that has joined nothing yet may have to give way to it.
+
+        :param source: the connection it came by; nothing where that is not known.
         :raises Unavailable: too many connections, in all or of this address, or the server is closing.
         """
-        if self._closing or len(self._connections) >= self._limits.max_connections:
-            raise Unavailable("The server takes no more connections.")
-        if not peer.local:
-            count = self._by_address.get(peer.address, 0)
-            if count >= self._limits.max_connections_per_address:
-                raise Unavailable("Too many connections from this address.")
-            self._by_address[peer.address] = count + 1
+        self._make_room(peer)
         connection = Connection(self._make_sid(), sink, peer, self._context)
         self._connections[connection.sid] = connection
         if not peer.local:
+            self._by_address[peer.address] = self._by_address.get(peer.address, 0) + 1
             self._counted[connection.sid] = peer.address
+        if connection.has_to_join:
+            self._joinless.add(connection, peer.address, source)
         sink.bind(connection)
         sink.send_text(open_packet(connection.sid, self._engine, upgradable=sink.name == "polling"))
         return connection
+
+    def _make_room(self, peer: Peer) -> None:
+        """:raises Unavailable: there is none, and nobody who would have to give way."""
+        gives_way: Connection | None
+        if self._closing:
+            raise Unavailable("The server takes no more connections.")
+        if not peer.local and self._by_address.get(peer.address, 0) >= self._limits.max_connections_per_address:
+            gives_way = self._joinless.of(peer.address)
+            if gives_way is None:
+                raise Unavailable("Too many connections from this address.")
+        elif len(self._connections) >= self._limits.max_connections:
+            gives_way = self._joinless.any()
+            if gives_way is None:
+                raise Unavailable("The server takes no more connections.")
+        else:
+            gives_way = self._joinless.surplus(peer.address)
+        if gives_way is not None:
+            self._context.refusals.tell("session", gives_way.peer.address, _MANY)
+            gives_way.abort(GAVE_WAY)
 
     def get(self, sid: str) -> Connection | None:
         """The connection of that sid, unless it has ended; one whose time is up ends now."""
@@ -109,6 +140,7 @@ class EngineServer:
 
     def _forget(self, connection: Connection) -> None:
         self._connections.pop(connection.sid, None)
+        self._joinless.settle(connection)
         address = self._counted.pop(connection.sid, None)
         if address is None:
             return

@@ -19,6 +19,7 @@ class Plain:
 
     __slots__ = ("_connection", "_on_message", "cap")
     deadline = NEVER
+    has_to_join = False
 
     def __init__(self, connection: Connection, on_message: MessageHandler) -> None:
         self.cap = connection.context.engine.max_payload_bytes

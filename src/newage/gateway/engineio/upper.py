@@ -20,6 +20,10 @@ class Upper(Protocol):
     def deadline(self) -> float:
         """When ``tick`` is due, in seconds on the connection's clock; after a change call ``Connection.arm``."""
 
+    @property
+    def has_to_join(self) -> bool:
+        """Whether the connection serves nobody until it is told of by ``Joinless.settle``."""
+
     def text(self, packet: bytes) -> None:
         """One MESSAGE packet of at most ``cap`` bytes, its kind included."""
 

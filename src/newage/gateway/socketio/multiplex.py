@@ -32,8 +32,15 @@ def multiplexer(
     return partial(Multiplex, hub=hub, dispatcher=dispatcher, settings=limits, make_sid=make_sid)
 
 
+_TOO_MANY = "it has joined as many namespaces as one connection may: max_namespaces in [gateway]"
+_UNKNOWN = "it joins a namespace that there is not; clients of another server than this hub do so"
+_NEVER_JOINED = "it joined no namespace within connect_timeout_seconds; a Socket.IO client does so at once"
+
+
 class Multiplex:
     """Gives each packet of a connection to its socket. Raises ProtocolError to the connection, which closes then."""
+
+    has_to_join = True
 
     __slots__ = (
         "_attachments",
@@ -130,14 +137,21 @@ class Multiplex:
     def _connect(self, path: str, auth: Any) -> None:
         namespace = self._dispatcher.get(path)
         if namespace is None:
+            self._tell("namespace", _UNKNOWN)
             self.connection.send_text(encode_refusal(prefix_of(path), NO_NAMESPACE))
         elif self._session.full:
+            self._tell("namespace", _TOO_MANY)
             self.connection.send_text(encode_refusal(namespace.prefix, {"message": "Too many namespaces"}))
         else:
             socket = ServerSocket(self._make_sid(), namespace, self)
             self._session.join(path, socket)
             self._hub.add(socket)
             socket.join(auth)
+            if socket.connected and not socket.live:
+                self.connection.context.joinless.judge(self.connection, True)
+
+    def _tell(self, what: str, why: str) -> None:
+        self.connection.context.refusals.tell(what, self.connection.peer.address, why)
 
     def tick(self, now: float) -> None:
         """:raises ProtocolError: attachments are overdue, and come no more."""
@@ -151,6 +165,7 @@ class Multiplex:
             elif self._is_coming(now):
                 self._due = now + self.settings.attachment_timeout_seconds
             else:
+                self._tell("session", _NEVER_JOINED)
                 self.connection.close("connect timeout")
 
     def _is_coming(self, now: float) -> bool:
@@ -181,12 +196,15 @@ class Multiplex:
     def admitted(self, socket: ServerSocket) -> None:
         """A socket has a caller: it may send more, and gets what everybody gets."""
         self.cap = self.connection.context.engine.max_payload_bytes
+        self.connection.context.joinless.settle(self.connection)
         self._hub.admit(socket)
 
     def gone(self, socket: ServerSocket, *, by_us: bool) -> None:
         """A socket ended; the connection follows soon when we disconnected its last one (contract 2.5)."""
         self._session.leave(socket.namespace, socket)
         self._hub.remove(socket)
+        if self._session.empty:
+            self.connection.context.joinless.judge(self.connection, False)
         if by_us and self._session.empty:
             self._due = min(self._due, self.timers.now() + self.settings.empty_close_seconds)
             self.connection.arm()

@@ -168,7 +168,7 @@ class EngineResource(Resource):
 
         sink = PollingSink(self._settings, self._clock, self._flushes, linger, self._refusals)
         try:
-            connection = self._engines.open(sink, judgement.peer)
+            connection = self._engines.open(sink, judgement.peer, id(request.channel))
         except Unavailable as error:
             self._refusals.tell("503", judgement.peer.address, _not_taken(error))
             answer(request, 503, _TOO_MUCH, JSON)
@@ -182,9 +182,11 @@ class EngineResource(Resource):
             self._refuse(request, BAD_REQUEST, _BAD_HANDSHAKE)
             return
 
+        source = id(request.channel)
+
         def opened(sink: EngineWebSocket) -> None:
             try:
-                self._engines.open(sink, judgement.peer)
+                self._engines.open(sink, judgement.peer, source)
             except Unavailable as error:
                 self._refusals.tell("503", judgement.peer.address, _not_taken(error))
                 sink.close(str(error))
