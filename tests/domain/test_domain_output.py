@@ -28,6 +28,7 @@ from newage.domain.verdicts import (
     Output,
     Refused,
     Verdict,
+    Whole,
 )
 from newage.errors import CallFailed
 from newage.settings import Live
@@ -617,8 +618,35 @@ def test_an_answer_ends_what_is_streamed_for_its_request_and_may_repeat_it() -> 
     opened(it, "s2", "o2", "r2")
     assert kinds(it.answer("whole", "o3", "r1")) == [(Finished, "o1"), (Answered, "o3")]
     verdicts = it.answer("whole \ud83d", "o2", "r2")
-    assert kinds(verdicts) == [(Finished, "o2"), (Answered, "o2")]
+    assert kinds(verdicts) == [(Whole, "o2"), (Finished, "o2"), (Answered, "o2")]
+    assert kinds(it.answer("again", "o2", "r2")) == [(Answered, "o2")]
     assert verdicts[-1] == Answered(verdicts[0].output, "whole \ufffd", repeated=True)  # type: ignore[union-attr]
+
+
+def test_a_packet_that_is_too_much_fails_all_that_it_may_belong_to() -> None:
+    it = Machine("r1", "r2")
+    opened(it, "s1", "o1", "r1", socket="one")
+    opened(it, "s2", "o2", "r2", socket="other")
+    verdicts = it.outputs.unreadable("one", it.now)
+    assert kinds(verdicts) == [(Failed, "o1")]
+    assert failure(verdicts) == "Part of the answer was too much to be read."
+
+
+def test_what_may_go_on_is_not_forgotten_for_a_new_one() -> None:
+    """One that said that it is over goes first; when all may go on, the new one fails in words."""
+    it = Machine("r1", "r2", "r3", "r4", max_ended_outputs_per_extension=2)
+    for number in "12":
+        opened(it, f"s{number}", f"o{number}", f"r{number}")
+        it.end(f"s{number}", final=False)
+        assert kinds(it.wait(2)) == [(Finished, f"o{number}")]
+    verdicts = it.start("s3", "o3", "r3")
+    assert kinds(verdicts) == [(Opened, "o3"), (Failed, "o3"), (Forgotten, "o3")]
+    assert failure(verdicts) == "Too many answers in a short time."
+    assert kinds(it.start("s1", "o1", "r1")) == [(Opened, "o1")]
+    assert kinds(it.end("s1", final=True)) == [(Finished, "o1")]
+    assert kinds(it.start("s4", "o4", "r4")) == [(Opened, "o4")]
+    assert kinds(it.end("s4", final=False)) == []
+    assert kinds(it.wait(2)) == [(Finished, "o4"), (Forgotten, "o1")]
 
 
 def test_an_answer_to_nothing_is_refused() -> None:
@@ -661,6 +689,8 @@ class OutputsMachine(RuleBasedStateMachine):
                     assert self.state.get(output) == ("ended" if again else None)
                     self.state[output] = "open"
                     self.sent[output] = self.shown[output] = ""
+                case Whole(output, _):
+                    assert self.state[output] == "open"
                 case Finished(output, rest):
                     assert self.state[output] == "open"
                     self.state[output] = "ended"

@@ -11,6 +11,7 @@ from hubkit import HandSocket, Kit, handled
 from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.llm_streams import UpstreamEvents
 from newage.ports import Said
+from newage.protocol.socket_packet import UNREAD
 
 X = "SillyTavern-8000"
 
@@ -263,6 +264,13 @@ def test_only_extensions_are_heard(kit: Kit, heard: Heard) -> None:
 def test_an_index_that_is_none_is_left_out_and_data_is_a_text(kit: Kit, heard: Heard, index: object) -> None:
     say(kit, heard, "STREAM_DATA_FIRST", {**IDS, "data": "x", "chunkIndex": index})
     assert heard.told == [("stream_data", Said(X, "s", "o", "r"), None, "x")]
+
+
+def test_text_that_is_too_much_to_be_read_is_told_and_of_a_stranger_is_not(kit: Kit, heard: Heard) -> None:
+    say(kit, heard, "STREAM_DATA_MIDDLE", UNREAD)
+    say(kit, heard, "STREAM_DATA_MIDDLE", UNREAD, sid=kit.connect("web1"))
+    say(kit, heard, "STREAM_DATA_MIDDLE", "nothing")
+    assert heard.told == [("unreadable", Said(X))]
 
 
 @pytest.mark.parametrize(

@@ -33,12 +33,14 @@ from newage.domain.verdicts import (
     Stream,
     StreamKey,
     Verdict,
+    Whole,
 )
 from newage.errors import CallFailed, NewAgeError, PeerGone
 from newage.settings import Live, limit
 
 TOO_LARGE = "The answer is too large."
 TOO_MANY_OUTPUTS = "Too many answers at once."
+TOO_MANY_ENDED = "Too many answers in a short time."
 TOO_MANY_STREAMS = "Too many streams at once."
 LOST = "Part of the answer was lost on the way."
 TOO_MANY_GAPS = "Too many chunks are missing."
@@ -127,7 +129,7 @@ class Outputs:
         settings = self._settings.value
         over = [o for o in self._open if o.waits_since is not None and o.given_id != output_id and not _astray(o)]
         found = self._output(output_id, request_id, over, now)  # before another request may be sent
-        verdicts = [verdict for each in over for verdict in self._finish(each, now)]
+        verdicts = [verdict for each in over for verdict in self._finish(each, now, supposed=True)]
         if isinstance(found, Refused):
             return [found, *verdicts]
         known = found in self._open
@@ -226,7 +228,9 @@ class Outputs:
             return [Refused(f"an answer: {request.value}", 72)]
         known = self._of(output_id, request)
         if known is not None:
-            return [*self._finish(known, now), Answered(known, well_formed(text), repeated=True)]
+            whole = well_formed(text)
+            said = [Whole(known, whole)] if known in self._open and not known.failed else []
+            return [*said, *self._finish(known, now), Answered(known, whole, repeated=True)]
         streamed = [each for each in self._open if each.request is request and not _astray(each)]
         verdicts = [verdict for each in streamed for verdict in self._finish(each, now)]
         output = self._add(output_id or new_id(), request, now)
@@ -257,6 +261,11 @@ class Outputs:
             )
             for verdict in self._finish(each, now)
         ]
+
+    def unreadable(self, socket: str, now: float) -> list[Verdict]:
+        """A packet of an answer came by it that is too much to be read: which answer it was of is not known."""
+        reason = CallFailed("Part of the answer was too much to be read.")
+        return [v for each in list(self._open) if each.socket == socket for v in self._fail(each, reason, now)]
 
     def socket_lost(self, socket: str, now: float, grace: float) -> None:
         """A socket of the extension went. What came by it fails unless it goes on within so many seconds (A33)."""
@@ -290,7 +299,7 @@ class Outputs:
             elif _astray(output) and now >= output.lost_until:
                 verdicts += self._fail(output, PeerGone("SillyTavern extension disconnected."), now)
             elif output.waits_since is not None and not _astray(output) and now >= _idle_until(output, settings):
-                verdicts += self._finish(output, now)
+                verdicts += self._finish(output, now, supposed=True)
             elif now >= output.active_at + settings.output_idle_seconds:
                 verdicts += self._fail(output, CallFailed("The extension fell silent."), now)
             elif output.active_at - output.heard_at >= SIGN_SECONDS:
@@ -340,8 +349,14 @@ class Outputs:
         """Why it cannot have a stream more. What failed has places of its own: it takes none from an answer."""
         if len(self._streams) >= settings.max_streams_per_extension:
             return TOO_MANY_STREAMS
+        if output.ended_at == NEVER and self._remembers_enough(settings):
+            return TOO_MANY_ENDED
         open_now = sum(1 for each in self._open if each.failed is output.failed)
         return TOO_MANY_OUTPUTS if open_now >= settings.max_outputs_per_extension else None
+
+    def _remembers_enough(self, settings: StreamSettings) -> bool:
+        """So many may still go on that not one more can be kept: what comes late of them would be lost."""
+        return sum(1 for each in self._ended if each.supposed) >= settings.max_ended_outputs_per_extension
 
     def _of(self, output_id: str | None, request: Request) -> Output | None:
         """The output of that id and request."""
@@ -376,16 +391,17 @@ class Outputs:
         self._due(now + settings.output_idle_seconds)
         return Opened(output, stream_id, again=output.ended_at != NEVER, unheard=output.failed)
 
-    def _finish(self, output: Output, now: float) -> list[Verdict]:
+    def _finish(self, output: Output, now: float, *, supposed: bool = False) -> list[Verdict]:
         if output not in self._open:
             return []
+        output.supposed = supposed and not output.failed
         rest = output.joiner.flush()
         return [Finished(output, "" if output.failed else rest), *self._close(output, now)]
 
     def _fail(self, output: Output, reason: NewAgeError, now: float) -> list[Verdict]:
         if output not in self._open:
             return []
-        first, output.failed = not output.failed, True
+        first, output.failed, output.supposed = not output.failed, True, False
         return [Failed(output, reason, first), *self._close(output, now)]
 
     def _close(self, output: Output, now: float) -> list[Verdict]:
@@ -397,7 +413,9 @@ class Outputs:
         settings = self._settings.value
         self._due(now + settings.output_tail_seconds)
         surplus = len(self._ended) - settings.max_ended_outputs_per_extension
-        return [self._forget(old) for old in list(self._ended)[: max(0, surplus)]]
+        if surplus <= 0:
+            return []
+        return [self._forget(old) for old in [each for each in self._ended if not each.supposed][:surplus]]
 
     def _drop_streams(self, output: Output) -> None:
         output.open_streams = 0

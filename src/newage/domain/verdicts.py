@@ -37,6 +37,7 @@ class Output:
     lost_until: float = NEVER  # until when what follows is waited for
     ended_at: float = NEVER  # for the last time
     failed: bool = False
+    supposed: bool = False  # it was taken for complete, and nothing said so
     size: int = 0  # UTF-8 bytes so far
     limit: int = 0  # of these
     fault: str = ""  # why it is to fail at the next tick
@@ -75,6 +76,14 @@ class Refused:
 
     why: str
     warning_code: int
+
+
+@frozen
+class Whole:
+    """All of its text, said once more in one piece: nothing of it may be missing."""
+
+    output: Output
+    text: str
 
 
 @frozen
@@ -118,4 +127,4 @@ class Forgotten:
     output: Output
 
 
-Verdict: TypeAlias = Opened | Refused | Finished | Failed | Answered | Heard | Forgotten
+Verdict: TypeAlias = Opened | Refused | Whole | Finished | Failed | Answered | Heard | Forgotten

@@ -13,6 +13,7 @@ from newage.domain.text import well_formed
 from newage.namespaces import wire
 from newage.ports import ISocket, Said
 from newage.protocol.json_text import dumps
+from newage.protocol.socket_packet import UNREAD
 from newage.services.streams.downstream import DownstreamService
 from newage.services.streams.upstream import UpstreamService
 
@@ -67,6 +68,7 @@ class UpstreamEvents:
     def data(self, socket: ISocket, args: list[Any], wants_ack: bool) -> None:
         said = _said(socket, args)
         if said is None:
+            self._not_read(socket, args)
             return
         if not said.stream:
             said = _of_output(said)
@@ -75,6 +77,11 @@ class UpstreamEvents:
         if type(text) is not str:
             text = _as_text(text)
         self.streams.stream_data(said, index if type(index) is int else None, text)
+
+    def _not_read(self, socket: ISocket, args: list[Any]) -> None:
+        """What stands for the data of a packet that is too much."""
+        if args and args[0] is UNREAD and socket.caller.kind is Kind.EXTENSION:
+            self.streams.unreadable(Said(socket.caller.identity, socket=socket.sid))
 
     def failed(self, socket: ISocket, args: list[Any], wants_ack: bool) -> None:
         said = _said(socket, args)

@@ -477,15 +477,18 @@ def interleavings(draw: st.DrawFn) -> tuple[list[tuple[str, bool]], list[int]]:
     return outputs, draw(st.permutations(turns))
 
 
-@given(interleavings(), st.integers(1, 4), st.integers(1, 6), st.sampled_from([9, 20, 1000]))
+@given(interleavings(), st.integers(1, 4), st.integers(1, 6), st.sampled_from([9, 20, 1000]), st.integers(1, 50))
 @hypothesis_settings(max_examples=60, deadline=None)
 def test_what_is_completed_holds_all_that_was_sent(
-    sent: tuple[list[tuple[str, bool]], list[int]], outputs: int, streams: int, max_bytes: int
+    sent: tuple[list[tuple[str, bool]], list[int]], outputs: int, streams: int, max_bytes: int, ended: int
 ) -> None:
     """However many answers there are at once and however small the limits (A23)."""
     kit = Kit(
         streams=StreamSettings(
-            max_outputs_per_extension=outputs, max_streams_per_extension=streams, max_output_bytes=max_bytes
+            max_outputs_per_extension=outputs,
+            max_streams_per_extension=streams,
+            max_output_bytes=max_bytes,
+            max_ended_outputs_per_extension=ended,
         )
     )
     kit.extension(X, capacity=99)
@@ -1039,6 +1042,26 @@ def test_an_answer_ends_the_stream_of_its_output(kit: Kit, sid: str) -> None:
     assert texts(kit) == ["streamed"]
     assert kit.outbox.bodies(sid, "message")[0]["data"] == "streamed"
     assert kit.statuses(sid) == ["completed"]
+
+
+def test_an_answer_in_one_piece_completes_what_was_streamed_of_it(kit: Kit, sid: str) -> None:
+    data(kit, "half")
+    kit.streams.answered(Said(X, output="o1"), "half and half")
+    assert (texts(kit), ends(kit, sid)) == (["half and half"], [("half and half", False)])
+    assert streamed(kit, sid) == "half and half"
+    kit.streams.answered(Said(X, output="o1"), "half and half")
+    assert texts(kit) == ["half and half"]
+
+
+def test_text_that_is_too_much_to_be_read_fails_what_it_may_be_of(kit: Kit, sid: str, logged: Logged) -> None:
+    kit.streams.unreadable(Said(X, socket="tab"))
+    assert len(logged()) == 1
+    tab_token(kit, "tab", "half", 1)
+    kit.streams.unreadable(Said(X, socket="another"))
+    assert ends(kit, sid) == []
+    kit.streams.unreadable(Said(X, socket="tab"))
+    assert ends(kit, sid) == [("half", True)]
+    assert [b["message"] for b in kit.outbox.bodies(sid, "ERROR")] == ["Part of the answer was too much to be read."]
 
 
 def test_an_answer_under_another_output_ends_the_stream_and_is_a_second_response(kit: Kit, sid: str) -> None:

@@ -29,6 +29,7 @@ from newage.domain.verdicts import (
     Output,
     Refused,
     Verdict,
+    Whole,
 )
 from newage.errors import CallFailed, PeerGone, Unavailable
 from newage.ports import IUpstream, Said
@@ -169,6 +170,16 @@ class UpstreamService(SessionListener):
         if extension is not None and (request is not None or said.request is None):
             self._apply(extension, extension.outputs.stopped(request, room, self._world.clock.seconds()))
 
+    def unreadable(self, said: Said) -> None:
+        """A packet of an answer is too much to be read (A30): nothing that it may belong to is complete (A23)."""
+        extension = self._extensions.get(said.extension)
+        now = self._world.clock.seconds()
+        failed = extension.outputs.unreadable(said.socket, now) if extension is not None else []
+        if extension is not None and failed:
+            self._apply(extension, failed)
+        else:
+            self._dropped(said.extension, "a packet of an answer that is too much to be read", 71)
+
     def overwritten(self, room: Room, message_ids: Collection[str] | None) -> None:
         """Somebody changed or deleted answers: they stay so, whatever their extensions add (A23).
 
@@ -285,6 +296,8 @@ class UpstreamService(SessionListener):
         match verdict:
             case Opened():
                 self._opened(extension, verdict)
+            case Whole(output, text):
+                self._complete(extension.answers[output], text)
             case Finished():
                 self._finished(extension, verdict)
             case Failed():
@@ -322,6 +335,12 @@ class UpstreamService(SessionListener):
             identity=answer.identity,
         )
         answer.form = self._downstream.show(answer.output, answer.request.room_id, about, answer.form)
+
+    def _complete(self, answer: Answer, text: str) -> None:
+        """What an answer in one piece has beyond what was streamed of it."""
+        streamed = answer.output.text.text()
+        if text.startswith(streamed) and text != streamed:
+            answer.output.push(text[len(streamed) :])
 
     def _finished(self, extension: _Extension, verdict: Finished) -> None:
         answer = extension.answers[verdict.output]
