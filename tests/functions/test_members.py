@@ -124,6 +124,24 @@ class TestBeingThere:
         house.kit.settle()
         assert BOT not in house.kit.rooms.require("table").members
 
+    def test_it_does_not_wait_for_a_name_that_no_room_can_have(self, house: House) -> None:
+        """Somebody's id, a reserved name, one that nobody sees: the wait would never end, and nobody would know."""
+        hub = house.hub()
+        house.kit.known_clients.add("away")
+        house.kit.connect("web", identity="web-1")
+        for name in ("away", "web", "System", "hall ", ""):
+            with pytest.raises(RoomDenied, match=r"^No room can have this name\.$"):
+                value(hub.join(name))
+
+    def test_who_was_kicked_does_not_join_again(self, house: House) -> None:
+        house.table()
+        hub = house.hub()
+        value(hub.join("table"))
+        ann = house.kit.sessions.all_callers("ann")[0]
+        value(Deferred.fromCoroutine(house.kit.moderation.kick(ann, "table", BOT, -1)))
+        with pytest.raises(RoomDenied, match="you were kicked, until that is lifted"):
+            value(hub.join("table"))
+
     def test_it_waits_for_so_many_rooms(self, house: House) -> None:
         hub = house.hub()
         for name in ("a", "b", "a"):

@@ -179,8 +179,10 @@ def may_set_access(actor: Caller, room: Room) -> bool:
 
 
 def may_see(actor: Caller, room: Room) -> bool:
-    """That there is such a room: an invited one is as if it did not exist, but for members and administrators (A41)."""
-    return room.access is Access.OPEN or may_read(actor, room)
+    """That there is such a room: an invited one is as if it did not exist, but for members and administrators (A41),
+    and for who left it empty: he inherits it at his return (A42).
+    """
+    return room.access is Access.OPEN or may_read(actor, room) or room.heir == actor.identity
 
 
 def may_join(room: Room) -> bool:
@@ -189,8 +191,8 @@ def may_join(room: Room) -> bool:
 
 
 def may_enter(actor: Caller, room: Room) -> bool:
-    """By its own wish: an open room, the own one, and any for an administrator."""
-    return may_join(room) or may_read(actor, room)
+    """By its own wish: an open room, the own one, one that it inherits, and any for an administrator."""
+    return may_join(room) or may_read(actor, room) or room.heir == actor.identity
 
 
 def may_appoint(actor: Caller, room: Room, role: Role) -> bool:

@@ -80,7 +80,8 @@ class Hub:
     def join(self, room: str) -> Deferred[bool]:
         """Become a member of a group room, now or as soon as there is one of that name.
 
-        :return: fires with whether it is one now. Fails with RoomDenied (nobody joins it by himself) and Unavailable.
+        :return: fires with whether it is one now. Fails with RoomDenied (nobody joins it by himself, the plug-in was
+            kicked, or no room can have that name) and Unavailable.
         """
         return self._begin(self._member.join(room))
 

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from newage.domain import model
+from newage.domain.membership import valid_room_name
 from newage.domain.model import Caller, Peer, RequestMode, Session
 from newage.domain.policy import MUTED, administers
 from newage.domain.request import Ask, Request
@@ -120,6 +121,8 @@ class Member:
         self._check_open()
         room = self.plugins.rooms.get(name)
         if room is None:
+            if not valid_room_name(name) or self.plugins.names.holder(name) or self.plugins.names.is_of_client(name):
+                raise RoomDenied("No room can have this name.")
             if name not in self.wishes and len(self.wishes) >= self.plugins.settings.max_plugin_rooms:
                 raise Unavailable("Too many rooms.")
             self.wishes[name] = None

@@ -147,6 +147,17 @@ def test_who_is_in_it_stays_when_it_is_closed_and_anybody_comes_when_it_is_opene
     assert not any(heard.get(f"{other}/rooms") for other in ("cid", "boss"))
 
 
+def test_who_left_it_empty_finds_it_again(house: Kit) -> None:
+    """It is kept for its heir, who inherits it at his return (A42); nobody else sees it meanwhile."""
+    house.connect("ann", "/llm")
+    result_of(house.rooms.ensure_stored(house.room_id("hideout"), said=True))
+    for identity in ("bob", "ann"):
+        result_of(house.room_service.leave(who_is(house, identity), "hideout"))
+    assert house.rooms.seen(who_is(house, "bob"), "hideout") is None
+    assert "hideout" in {room.name for room in house.rooms.all_seen(who_is(house, "ann"))}
+    assert result_of(house.room_service.join(who_is(house, "ann"), "hideout")).master == "ann"
+
+
 def test_only_its_master_and_administrators_open_it(house: Kit) -> None:
     assert isinstance(
         failure_of(house.moderation.set_access(who_is(house, "bob"), "hideout", Access.OPEN)), NotAuthorised
