@@ -31,6 +31,7 @@ from newage.domain.correlation import Desk
 from newage.domain.delivery import EVERYBODY, Audience, AudienceKind, Emission
 from newage.domain.forwarded import ForwardedRequest
 from newage.domain.model import Caller, ConnectionPolicy, Message, Peer, RequestMode, Role, Room, Session, Term
+from newage.domain.open_request import Notice, OpenRequest
 from newage.domain.open_text import OpenText
 from newage.domain.request import Ask
 from newage.domain.status import HubStatus
@@ -42,6 +43,7 @@ from newage.ports import (
     IMessageStore,
     IOpenOutputStore,
     IOutbox,
+    IRequestStore,
     IRoomStore,
     ISocket,
     Said,
@@ -55,6 +57,7 @@ from newage.storage.memory import (
     MemoryMarkStore,
     MemoryMessageStore,
     MemoryOpenOutputStore,
+    MemoryRequestStore,
     MemoryResidentStore,
     MemoryRoomStore,
     MemoryStateStore,
@@ -382,8 +385,15 @@ class GatedMessageStore:
         self._store = store
         self._gate = gate
 
-    def add_message(self, message: Message, keep: int, beside: Sequence[str] = ()) -> Deferred[None]:
-        return self._gate.passed(self._store.add_message, message, keep, beside)
+    def add_message(
+        self,
+        message: Message,
+        keep: int,
+        beside: Sequence[str] = (),
+        opens: OpenRequest | None = None,
+        closes: Sequence[int] = (),
+    ) -> Deferred[None]:
+        return self._gate.passed(self._store.add_message, message, keep, beside, opens, closes)
 
     def update_message(self, message: Message, seq: int, was: Message | None = None) -> Deferred[bool]:
         return self._gate.passed(self._store.update_message, message, seq, was)
@@ -455,6 +465,34 @@ class GatedMarkStore:
         return self._gate.passed(self._store.save_marks, identity, marks)
 
 
+@implementer(IRequestStore)
+class GatedRequestStore:
+    def __init__(self, store: MemoryRequestStore, gate: Gate) -> None:
+        self._store = store
+        self._gate = gate
+
+    def load_requests(self) -> Deferred[tuple[OpenRequest, ...]]:
+        return self._store.load_requests()
+
+    def add_request(self, request: OpenRequest) -> Deferred[None]:
+        return self._gate.passed(self._store.add_request, request)
+
+    def mark_requests(self, keys: Sequence[int], state: str) -> Deferred[None]:
+        return self._gate.passed(self._store.mark_requests, keys, state)
+
+    def close_requests(self, keys: Sequence[int]) -> Deferred[None]:
+        return self._gate.passed(self._store.close_requests, keys)
+
+    def load_notices(self) -> Deferred[tuple[Notice, ...]]:
+        return self._store.load_notices()
+
+    def add_notice(self, notice: Notice, closes: Sequence[int] = ()) -> Deferred[None]:
+        return self._gate.passed(self._store.add_notice, notice, closes)
+
+    def drop_notices(self, keys: Sequence[int]) -> Deferred[None]:
+        return self._gate.passed(self._store.drop_notices, keys)
+
+
 class GatedStateStore(NamedValues):
     def __init__(self, store: MemoryStateStore, gate: Gate) -> None:
         self._store = store
@@ -507,6 +545,7 @@ class Kit:
         self.mark_gate = Gate()
         self.state_gate = Gate()
         self.open_gate = Gate()
+        self.request_gate = Gate()
         self.room_store: MemoryRoomStore = MemoryRoomStore() if with_stores_of is None else with_stores_of.room_store
         self.message_store = MemoryMessageStore(self.room_store)
         self.state_store: MemoryStateStore = (
@@ -518,6 +557,9 @@ class Kit:
         )
         self.resident_store: MemoryResidentStore = (
             MemoryResidentStore() if with_stores_of is None else with_stores_of.resident_store
+        )
+        self.request_store: MemoryRequestStore = (
+            MemoryRequestStore(self.room_store) if with_stores_of is None else with_stores_of.request_store
         )
         self._born = EPOCH if with_stores_of is None else with_stores_of.wall()
         self.sessions = SessionService(self.world, self.outbox, live.sessions)
@@ -536,6 +578,7 @@ class Kit:
                 GatedMarkStore(self.mark_store, self.mark_gate),
                 self.resident_store,
                 GatedOpenOutputStore(self.open_output_store, self.open_gate),
+                GatedRequestStore(self.request_store, self.request_gate),
             ),
             hash_workers=InlineWorkers(),
             file_workers=InlineWorkers(),

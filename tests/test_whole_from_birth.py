@@ -55,6 +55,7 @@ REGISTERED = {
     "assembly/life.py: core.demo.attach",
     "assembly/namespaces.py: dispatcher.add",
     "assembly/services.py: message_events.add",
+    "assembly/services.py: request_ends.add",
     "assembly/services.py: rooms.add_listener",
     "assembly/services.py: sessions.add_listener",
 }

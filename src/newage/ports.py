@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from newage.domain.delivery import Audience, Emission
     from newage.domain.forwarded import ForwardedRequest
     from newage.domain.model import Caller, ConnectionPolicy, KeyRecord, Message, Peer, RequestMode, Role, Room, Session
+    from newage.domain.open_request import Notice, OpenRequest
     from newage.domain.open_text import OpenText
     from newage.domain.request import Request
     from newage.domain.resident import Resident
@@ -414,8 +415,16 @@ class IMessageStore(Interface):
     A room is told by its id (a message's ``room_id``); writing fails with RoomMissing when it is not stored.
     """
 
-    def add_message(message: Message, keep: int, beside: Sequence[str] = ()) -> Deferred[None]:
+    def add_message(
+        message: Message,
+        keep: int,
+        beside: Sequence[str] = (),
+        opens: OpenRequest | None = None,
+        closes: Sequence[int] = (),
+    ) -> Deferred[None]:
         """Store a message and evict the oldest beyond ``keep`` messages of that room.
+
+        With it, in one step: the request that it opens, and no more those that it is the last answer to, by their keys.
 
         What is no system message also makes the stored room one in which somebody has ``said`` something.
 
@@ -487,6 +496,31 @@ class IOpenOutputStore(Interface):
 
     def load_texts() -> Deferred[tuple[Message, ...]]:
         """What was cut off, oldest first: responses that failed, with the text that there is."""
+
+
+class IRequestStore(Interface):
+    """Requests that are open, and notices for who is away (contract 5.3, A35). Requests go with their rooms."""
+
+    def load_requests() -> Deferred[tuple[OpenRequest, ...]]:
+        """All of them, in the order of their keys."""
+
+    def add_request(request: OpenRequest) -> Deferred[None]:
+        """One whose message is stored. Fails with RoomMissing when its room is not."""
+
+    def mark_requests(keys: Sequence[int], state: str) -> Deferred[None]:
+        """These are in that state now; absent ones are fine."""
+
+    def close_requests(keys: Sequence[int]) -> Deferred[None]:
+        """These are over; absent ones are fine."""
+
+    def load_notices() -> Deferred[tuple[Notice, ...]]:
+        """All of them, in the order of their keys."""
+
+    def add_notice(notice: Notice, closes: Sequence[int] = ()) -> Deferred[None]:
+        """Keep it; in one step with that, these requests are over."""
+
+    def drop_notices(keys: Sequence[int]) -> Deferred[None]:
+        """They have been told, or are of no use any more; absent ones are fine."""
 
 
 class IMarkStore(Interface):

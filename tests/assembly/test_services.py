@@ -48,6 +48,7 @@ def test_whom_sessions_tell(tmp_path: Path) -> None:
         "UpstreamService",
         "Returns",
         "RequestService",
+        "RequestNotices",
         "MissedService",
         "Pushing",
         "Snapshots",

@@ -25,11 +25,21 @@ from newage.domain.model import (
     Scope,
     Term,
 )
+from newage.domain.open_request import Notice, OpenRequest
 from newage.domain.open_text import OpenText
 from newage.domain.resident import Resident
 from newage.domain.state import HubState
 from newage.errors import BadParameter, NotFound, RoomMissing
-from newage.ports import IKeyStore, IMarkStore, IMessageStore, IOpenOutputStore, IResidentStore, IRoomStore, IStateStore
+from newage.ports import (
+    IKeyStore,
+    IMarkStore,
+    IMessageStore,
+    IOpenOutputStore,
+    IRequestStore,
+    IResidentStore,
+    IRoomStore,
+    IStateStore,
+)
 from newage.storage.stores import Stores
 
 
@@ -43,6 +53,18 @@ LOBBY, DEN = room("lobby").id, room("den").id
 def message(number: int, room: str = "lobby", **members: Any) -> Message:
     said: dict[str, Any] = {"message_id": f"m{number}", "room": room, "room_id": f"id of {room}", "seq": number}
     return Message(**{**said, "identity": "ann", **members})
+
+
+def opened(key: int, **members: Any) -> OpenRequest:
+    asked: dict[str, Any] = {"identity": "ann-1", "client_id": "ann", "request_id": f"r{key}", "message_id": f"m{key}"}
+    return OpenRequest(
+        **{"key": key, "room_id": LOBBY, "role": Role.GUEST, "state": "queued", "created_at": 1.5, **asked, **members}
+    )
+
+
+def notice(key: int) -> Notice:
+    events = (("ERROR", {"message": "no", "n": [1]}), ("REQUEST_STATUS_UPDATE", {"status": "failed"}))
+    return Notice(key=key, identity="ann-1", client_id="ann", events=events, term=Term(9.5, 3.0))
 
 
 FULL = Message(
@@ -332,6 +354,19 @@ class TestMessages:
         stored = value(stores.messages.last_messages(LOBBY, 99))
         return {m.seq: m.selected for m in stored if m.selected is not None}
 
+    def test_a_request_is_opened_and_closed_with_a_message(self, lobby: Stores) -> None:
+        value(lobby.messages.add_message(message(1), 9, opens=opened(4)))
+        assert value(lobby.requests.load_requests()) == (opened(4),)
+        value(lobby.messages.add_message(message(2), 9, opens=opened(5)))
+        value(lobby.messages.add_message(message(3), 9, closes=[4, 9]))
+        assert value(lobby.requests.load_requests()) == (opened(5),)
+
+    def test_a_message_that_is_not_stored_opens_nothing(self, lobby: Stores) -> None:
+        value(lobby.messages.add_message(message(1), 9))
+        with pytest.raises(BadParameter):
+            value(lobby.messages.add_message(message(1), 9, opens=opened(4)))
+        assert value(lobby.requests.load_requests()) == ()
+
     def test_finds_a_question_by_its_id_then_by_its_words(self, lobby: Stores) -> None:
         for stored in (
             message(1, text="hi", request_id="r1"),
@@ -491,6 +526,46 @@ class TestState:
         value(stores.state.save_assignments(mutable))
         mutable["id-2"] = ("Y",)
         assert value(stores.state.load_state()).assignments == {"id-1": ("X",)}
+
+
+class TestRequests:
+    def test_provides_the_port(self, stores: Stores) -> None:
+        assert verifyObject(IRequestStore, stores.requests)
+
+    def test_keeps_all_of_it_in_the_order_of_the_keys(self, lobby: Stores) -> None:
+        full = opened(
+            2,
+            role=Role.MANAGER,
+            state="forwarded",
+            targets=("a", "b"),
+            request_type="regenerateMessage",
+            action="swipe",
+            streaming=[True],
+            thread="bob",
+        )
+        for each in (opened(3), full, opened(1)):
+            value(lobby.requests.add_request(each))
+        assert value(lobby.requests.load_requests()) == (opened(1), full, opened(3))
+        value(lobby.requests.mark_requests([1, 2, 9], "forwarded"))
+        value(lobby.requests.close_requests([2, 9]))
+        assert value(lobby.requests.load_requests()) == (opened(1, state="forwarded"), opened(3))
+
+    def test_goes_with_the_room(self, lobby: Stores) -> None:
+        value(lobby.requests.add_request(opened(1)))
+        value(lobby.rooms.delete_room(LOBBY))
+        assert value(lobby.requests.load_requests()) == ()
+        with pytest.raises(RoomMissing):
+            value(lobby.requests.add_request(opened(2)))
+
+    def test_keeps_notices_until_they_are_dropped(self, lobby: Stores) -> None:
+        value(lobby.requests.add_request(opened(1)))
+        value(lobby.requests.add_request(opened(2)))
+        for key in (7, 6):
+            value(lobby.requests.add_notice(notice(key), [1] if key == 6 else []))
+        assert value(lobby.requests.load_requests()) == (opened(2),)
+        assert value(lobby.requests.load_notices()) == (notice(6), notice(7))
+        value(lobby.requests.drop_notices([6, 99]))
+        assert value(lobby.requests.load_notices()) == (notice(7),)
 
 
 class TestMarks:

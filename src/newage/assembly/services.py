@@ -32,7 +32,9 @@ from newage.services.requests.desks import Desks
 from newage.services.requests.forwarding import Forwarder
 from newage.services.requests.intake import RequestService
 from newage.services.requests.ledger import RequestLedger
+from newage.services.requests.notices import RequestNotices
 from newage.services.requests.questions import Questions
+from newage.services.requests.records import RequestRecords
 from newage.services.requests.returns import Returns
 from newage.services.requests.sending import Sender
 from newage.services.requests.slots import Pacer
@@ -130,6 +132,7 @@ class Talk:
     desks: Desks
     pacer: Pacer
     request_ends: RequestEnds
+    records: RequestRecords
     ledger: RequestLedger
     requests: RequestService
     returns: Returns
@@ -256,6 +259,17 @@ def make_talk(
         settings=live.history,
         aliases=aliases,
     )
+    records = RequestRecords(world, stores.requests)
+    request_notices = RequestNotices(
+        world=world,
+        outbox=outbox,
+        sessions=sessions,
+        store=stores.requests,
+        retention=lambda: live.rooms.value.offline_retention_seconds,
+        settings=live.requests,
+    )
+    for request_listener in (records, request_notices):
+        request_ends.add(request_listener)
     requests = RequestService(
         world=world,
         sessions=sessions,
@@ -264,7 +278,9 @@ def make_talk(
         history=history,
         questions=Questions(stores.messages),
         ledger=ledger,
-        sender=Sender(rooms, history, desks, forwarder, ledger),
+        sender=Sender(rooms, history, desks, forwarder, ledger, records),
+        records=records,
+        notices=request_notices,
         forwarder=forwarder,
         event_rates=rates,
         settings=live.requests,
@@ -274,7 +290,7 @@ def make_talk(
     )
     downstream = DownstreamService(world, outbox, sessions, rooms.members_of, live.downstream)
     open_outputs = OpenOutputs(world, stores.open_outputs)
-    answers = AnswerService(world, outbox, sessions, ledger, history, open_outputs)
+    answers = AnswerService(world, outbox, sessions, ledger, history, open_outputs, records)
     streams = UpstreamService(world, sessions, desks, ledger, answers, downstream, activity, live.streams)
     thinking = ThinkingService(
         world=world,
@@ -318,6 +334,7 @@ def make_talk(
         streams,
         returns,
         requests,
+        request_notices,
         missed,
         pushing,
         snapshots,
@@ -363,6 +380,7 @@ def make_talk(
         desks=desks,
         pacer=pacer,
         request_ends=request_ends,
+        records=records,
         ledger=ledger,
         requests=requests,
         returns=returns,
@@ -390,6 +408,7 @@ async def load_talk(talk: Talk) -> None:
     talk.mutes.load()
     talk.bars.load()
     await talk.answers.recover()
+    await talk.requests.load()
 
 
 def close_talk(talk: Talk) -> None:

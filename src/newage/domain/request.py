@@ -77,8 +77,9 @@ class Request:
     answer. Each ends in ``failed``, or in
     ``finished`` when its output is whole and in ``answered`` when that is stored. ``merged`` lists the requests that
     were merged into this one. ``again``: ``message_id`` was asked before, ``thread`` says by whom (A19); ``drafts`` are
-    the response ids of its answers, stored or about to be. Times are those of a clock that never jumps, in seconds;
-    where it began means nothing.
+    the response ids of its answers, stored or about to be. ``key`` is that of its ``OpenRequest``, 0 for what is not
+    kept, and ``kept_as`` the state of that; ``restored``: it is of before the last start (A35). Times are those of a
+    clock that never jumps, in seconds; where it began means nothing.
     """
 
     request_id: str
@@ -107,6 +108,9 @@ class Request:
     again: bool = False
     thread: str = ""
     drafts: list[str] = field(factory=list)
+    key: int = 0
+    kept_as: str = ""
+    restored: bool = False
 
     @property
     def live(self) -> bool:
@@ -180,6 +184,15 @@ class Request:
         """Its output was whole, and is lost: it may fail still."""
         self.finished.discard(extension)
 
+    def keep(self, key: int, state: str) -> None:
+        """It is stored as open, under that key and in that state."""
+        self.key, self.kept_as = key, state
+
+    def close(self) -> int:
+        """:return: the key under which it was stored: it is no more."""
+        key, self.key = self.key, 0
+        return key
+
     def draft(self, response_id: str) -> tuple[str, ...]:
         """One more answer is about to be stored.
 
@@ -221,6 +234,10 @@ class Request:
     def awaits(self, extension: str) -> bool:
         """Has this extension been asked and not yet finished or failed?"""
         return extension in self.targets and extension not in self.finished and extension not in self.failed
+
+    def expects(self, extension: str) -> bool:
+        """Is an answer of this extension still to be stored?"""
+        return extension in self.targets and extension not in self.answered and extension not in self.failed
 
     @property
     def timed(self) -> bool:

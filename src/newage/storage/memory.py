@@ -12,10 +12,19 @@ from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
 from newage.domain.model import KeyRecord, Message, Room
+from newage.domain.open_request import Notice, OpenRequest
 from newage.domain.open_text import OpenText
 from newage.domain.resident import Resident
 from newage.errors import BadParameter, NotFound, RoomMissing
-from newage.ports import IKeyStore, IMarkStore, IMessageStore, IOpenOutputStore, IResidentStore, IRoomStore
+from newage.ports import (
+    IKeyStore,
+    IMarkStore,
+    IMessageStore,
+    IOpenOutputStore,
+    IRequestStore,
+    IResidentStore,
+    IRoomStore,
+)
 from newage.storage.state import NamedValues
 
 
@@ -101,6 +110,7 @@ class _StoredRoom:
 @define(eq=False)
 class MemoryRoomStore:
     rooms: dict[str, _StoredRoom] = field(factory=dict, init=False)  # by id
+    requests: dict[int, OpenRequest] = field(factory=dict, init=False)  # open ones, by their keys
     _ids: dict[str, str] = field(factory=dict, init=False)  # name -> id
 
     def load_rooms(self) -> Deferred[tuple[Room, ...]]:
@@ -129,7 +139,14 @@ class MemoryRoomStore:
 class MemoryMessageStore:
     _store: MemoryRoomStore
 
-    def add_message(self, message: Message, keep: int, beside: Sequence[str] = ()) -> Deferred[None]:
+    def add_message(
+        self,
+        message: Message,
+        keep: int,
+        beside: Sequence[str] = (),
+        opens: OpenRequest | None = None,
+        closes: Sequence[int] = (),
+    ) -> Deferred[None]:
         stored = self._store.rooms.get(message.room_id)
         if stored is None:
             return fail(RoomMissing("Room not found"))
@@ -147,6 +164,10 @@ class MemoryMessageStore:
         stored.room = evolve(stored.room, said=stored.room.said or not message.is_system)
         for _, message_id in stored.order[: max(0, len(stored.order) - keep)]:
             stored.drop(message_id)
+        if opens is not None:
+            self._store.requests[opens.key] = opens
+        for key in closes:
+            self._store.requests.pop(key, None)
         return succeed(None)
 
     def update_message(self, message: Message, seq: int, was: Message | None = None) -> Deferred[bool]:
@@ -256,6 +277,46 @@ def _within(messages: Iterable[Message], max_bytes: int | None) -> list[Message]
             break
         found.append(message)
     return found
+
+
+@implementer(IRequestStore)
+@define(eq=False)
+class MemoryRequestStore:
+    _store: MemoryRoomStore
+    _notices: dict[int, Notice] = field(factory=dict, init=False)
+
+    def load_requests(self) -> Deferred[tuple[OpenRequest, ...]]:
+        there = [each for each in self._store.requests.values() if each.room_id in self._store.rooms]
+        return succeed(tuple(sorted(there, key=lambda each: each.key)))
+
+    def add_request(self, request: OpenRequest) -> Deferred[None]:
+        if request.room_id not in self._store.rooms:
+            return fail(RoomMissing("Room not found"))
+        self._store.requests[request.key] = request
+        return succeed(None)
+
+    def mark_requests(self, keys: Sequence[int], state: str) -> Deferred[None]:
+        for key in keys:
+            if key in self._store.requests:
+                self._store.requests[key] = evolve(self._store.requests[key], state=state)
+        return succeed(None)
+
+    def close_requests(self, keys: Sequence[int]) -> Deferred[None]:
+        for key in keys:
+            self._store.requests.pop(key, None)
+        return succeed(None)
+
+    def load_notices(self) -> Deferred[tuple[Notice, ...]]:
+        return succeed(tuple(self._notices[key] for key in sorted(self._notices)))
+
+    def add_notice(self, notice: Notice, closes: Sequence[int] = ()) -> Deferred[None]:
+        self._notices[notice.key] = notice
+        return self.close_requests(closes)
+
+    def drop_notices(self, keys: Sequence[int]) -> Deferred[None]:
+        for key in keys:
+            self._notices.pop(key, None)
+        return succeed(None)
 
 
 @implementer(IMarkStore)

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import orjson
 
-from newage.domain.model import KeyRecord, Message, Rank, Scope
+from newage.domain.model import KeyRecord, Message, Rank, Role, Scope, Term
+from newage.domain.open_request import Notice, OpenRequest
 
 # ---------------------------------------------------------------------------------------------------- keys and trust
 
@@ -89,6 +90,24 @@ LOAD_OPEN: Final = """
         )
     ) FROM open_output first WHERE first.part = 0 AND first.request IS NOT NULL ORDER BY first.rowid
 """
+
+# ---------------------------------------------------------------------------------------------------------- requests
+
+LOAD_REQUESTS: Final = """
+    SELECT r.id, room.uuid, r.identity, r.client_id, r.request_id, r.message_id, r.role, r.state, r.created_at,
+        r.targets, r.wishes
+    FROM request r JOIN room ON room.id = r.room_id ORDER BY r.id
+"""
+ADD_REQUEST: Final = """
+    INSERT INTO request (id, room_id, identity, client_id, request_id, message_id, role, state, created_at, targets,
+        wishes)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+MARK_REQUEST: Final = "UPDATE request SET state = ? WHERE id = ?"
+CLOSE_REQUEST: Final = "DELETE FROM request WHERE id = ?"
+LOAD_NOTICES: Final = "SELECT id, identity, client_id, events, until, seconds FROM notice ORDER BY id"
+ADD_NOTICE: Final = "INSERT INTO notice (id, identity, client_id, events, until, seconds) VALUES (?, ?, ?, ?, ?, ?)"
+DROP_NOTICE: Final = "DELETE FROM notice WHERE id = ?"
 
 # ---------------------------------------------------------------------------------------------------------- messages
 
@@ -255,6 +274,63 @@ def message_of(row: tuple[Any, ...]) -> Message:
         last_edited=last_edited,
         extra=from_json(extra) or {},
     )
+
+
+def request_values(request: OpenRequest, room: int) -> tuple[Any, ...]:
+    """All columns of ``ADD_REQUEST``. :param room: the row of its room."""
+    wishes = {
+        "requestType": request.request_type,
+        "action": request.action,
+        "streaming": request.streaming,
+        "thread": request.thread,
+    }
+    return (
+        request.key,
+        room,
+        request.identity,
+        request.client_id,
+        request.request_id,
+        request.message_id,
+        int(request.role),
+        request.state,
+        request.created_at,
+        to_json(request.targets),
+        to_json(wishes),
+    )
+
+
+def request_of(row: tuple[Any, ...]) -> OpenRequest:
+    """A row of ``LOAD_REQUESTS``."""
+    key, room_id, identity, client_id, request_id, message_id, role, state, created_at, targets, wishes = row
+    wished = from_json(wishes)
+    return OpenRequest(
+        key=key,
+        room_id=room_id,
+        identity=identity,
+        client_id=client_id,
+        request_id=request_id,
+        message_id=message_id,
+        role=Role(role),
+        state=state,
+        created_at=created_at,
+        targets=None if targets is None else tuple(from_json(targets)),
+        request_type=wished["requestType"],
+        action=wished["action"],
+        streaming=wished["streaming"],
+        thread=wished["thread"],
+    )
+
+
+def notice_values(notice: Notice) -> tuple[Any, ...]:
+    """All columns of ``ADD_NOTICE``."""
+    return (notice.key, notice.identity, notice.client_id, to_json(notice.events), *notice.term)
+
+
+def notice_of(row: tuple[Any, ...]) -> Notice:
+    """A row of ``LOAD_NOTICES``."""
+    key, identity, client_id, events, until, seconds = row
+    told = tuple((name, body) for name, body in from_json(events))
+    return Notice(key=key, identity=identity, client_id=client_id, events=told, term=Term(until, seconds))
 
 
 def key_values(record: KeyRecord) -> tuple[Any, ...]:

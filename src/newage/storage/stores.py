@@ -13,10 +13,20 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from newage.domain.model import Access, Bar, KeyRecord, Message, RequestMode, Role, Room, RoomKind, Term
+from newage.domain.open_request import Notice, OpenRequest
 from newage.domain.open_text import OpenText
 from newage.domain.resident import Resident
 from newage.errors import BadParameter, NotFound, RoomMissing
-from newage.ports import IKeyStore, IMarkStore, IMessageStore, IOpenOutputStore, IResidentStore, IRoomStore, IStateStore
+from newage.ports import (
+    IKeyStore,
+    IMarkStore,
+    IMessageStore,
+    IOpenOutputStore,
+    IRequestStore,
+    IResidentStore,
+    IRoomStore,
+    IStateStore,
+)
 from newage.storage import memory, sql
 from newage.storage.database import Database
 from newage.storage.state import NamedValues
@@ -33,6 +43,7 @@ class Stores:
     marks: IMarkStore
     residents: IResidentStore
     open_outputs: IOpenOutputStore
+    requests: IRequestStore
 
 
 def sql_stores(database: Database) -> Stores:
@@ -45,6 +56,7 @@ def sql_stores(database: Database) -> Stores:
         SqlMarkStore(database),
         SqlResidentStore(database),
         SqlOpenOutputStore(database),
+        SqlRequestStore(database),
     )
 
 
@@ -59,6 +71,7 @@ def memory_stores() -> Stores:
         memory.MemoryMarkStore(rooms),
         memory.MemoryResidentStore(),
         memory.MemoryOpenOutputStore(),
+        memory.MemoryRequestStore(rooms),
     )
 
 
@@ -114,8 +127,24 @@ class SqlRoomStore:
 class SqlMessageStore:
     _database: Database
 
-    def add_message(self, message: Message, keep: int, beside: Sequence[str] = ()) -> Deferred[None]:
-        return self._database.write(lambda c: _add_message(c, message, keep, tuple(beside)))
+    def add_message(
+        self,
+        message: Message,
+        keep: int,
+        beside: Sequence[str] = (),
+        opens: OpenRequest | None = None,
+        closes: Sequence[int] = (),
+    ) -> Deferred[None]:
+        others, over = tuple(beside), [(key,) for key in closes]
+
+        def add(connection: sqlite3.Connection) -> None:
+            row = _add_message(connection, message, keep, others)
+            if opens is not None:
+                connection.execute(sql.ADD_REQUEST, sql.request_values(opens, row))
+            if over:
+                connection.executemany(sql.CLOSE_REQUEST, over)
+
+        return self._database.write(add)
 
     def update_message(self, message: Message, seq: int, was: Message | None = None) -> Deferred[bool]:
         return self._database.write(lambda c: _update_message(c, message, seq, was))
@@ -258,6 +287,44 @@ class SqlOpenOutputStore:
         )
 
 
+@implementer(IRequestStore)
+@define(eq=False)
+class SqlRequestStore:
+    _database: Database
+
+    def load_requests(self) -> Deferred[tuple[OpenRequest, ...]]:
+        return self._database.read(lambda c: tuple(sql.request_of(row) for row in c.execute(sql.LOAD_REQUESTS)))
+
+    def add_request(self, request: OpenRequest) -> Deferred[None]:
+        return self._database.write(
+            lambda c: _done(c.execute(sql.ADD_REQUEST, sql.request_values(request, _row_of(c, request.room_id))))
+        )
+
+    def mark_requests(self, keys: Sequence[int], state: str) -> Deferred[None]:
+        rows = [(state, key) for key in keys]
+        return self._database.write(lambda c: _done(c.executemany(sql.MARK_REQUEST, rows)))
+
+    def close_requests(self, keys: Sequence[int]) -> Deferred[None]:
+        rows = [(key,) for key in keys]
+        return self._database.write(lambda c: _done(c.executemany(sql.CLOSE_REQUEST, rows)))
+
+    def load_notices(self) -> Deferred[tuple[Notice, ...]]:
+        return self._database.read(lambda c: tuple(sql.notice_of(row) for row in c.execute(sql.LOAD_NOTICES)))
+
+    def add_notice(self, notice: Notice, closes: Sequence[int] = ()) -> Deferred[None]:
+        values, rows = sql.notice_values(notice), [(key,) for key in closes]
+
+        def add(connection: sqlite3.Connection) -> None:
+            connection.execute(sql.ADD_NOTICE, values)
+            connection.executemany(sql.CLOSE_REQUEST, rows)
+
+        return self._database.write(add)
+
+    def drop_notices(self, keys: Sequence[int]) -> Deferred[None]:
+        rows = [(key,) for key in keys]
+        return self._database.write(lambda c: _done(c.executemany(sql.DROP_NOTICE, rows)))
+
+
 def _within(rows: sqlite3.Cursor, max_bytes: int | None, limit: int | None = None) -> tuple[list[Message], bool]:
     """The first ones that fit, one always does, and whether there are more; what does not fit is not even read.
 
@@ -350,7 +417,8 @@ def _row_of(connection: sqlite3.Connection, room_id: str) -> int:
     return int(row[0])
 
 
-def _add_message(connection: sqlite3.Connection, message: Message, keep: int, beside: tuple[str, ...]) -> None:
+def _add_message(connection: sqlite3.Connection, message: Message, keep: int, beside: tuple[str, ...]) -> int:
+    """:return: the row of its room."""
     row = _row_of(connection, message.room_id)
     values = (*sql.message_values(message), message.selected)
     try:
@@ -364,6 +432,7 @@ def _add_message(connection: sqlite3.Connection, message: Message, keep: int, be
     if count > keep:
         evicted = connection.execute(sql.EVICT, (row, count - keep)).rowcount
         connection.execute(sql.COUNT_OUT, (message.seq, evicted, row))
+    return row
 
 
 def _update_message(connection: sqlite3.Connection, message: Message, seq: int, was: Message | None) -> bool:

@@ -31,7 +31,9 @@ def hub(kit: Kit) -> Kit:
 
 @pytest.fixture
 def answers(hub: Kit) -> AnswerService:
-    return AnswerService(hub.world, hub.outbox, hub.sessions, hub.ledger, hub.history, hub.talk.open_outputs)
+    return AnswerService(
+        hub.world, hub.outbox, hub.sessions, hub.ledger, hub.history, hub.talk.open_outputs, hub.talk.records
+    )
 
 
 def sid(kit: Kit, who: str) -> str:

@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 from newage.dialect import Event, messages
 from newage.domain.delivery import Audience
 from newage.domain.model import Caller, Message, Role, Room, RoomKind
+from newage.domain.open_request import OpenRequest
 from newage.ports import IMessageListener, IMessageStore, IOutbox
 from newage.services.events import RoomListener
 from newage.services.history.limits import HistorySettings
@@ -61,14 +62,20 @@ class HistoryService(RoomListener):
     # ------------------------------------------------------------------------------------------------------- writing
 
     async def add(
-        self, draft: Message, beside: Sequence[str] = (), on_stored: Callable[[], None] | None = None
+        self,
+        draft: Message,
+        beside: Sequence[str] = (),
+        on_stored: Callable[[], None] | None = None,
+        *,
+        opens: OpenRequest | None = None,
+        closes: Sequence[int] = (),
     ) -> Message:
         """Number, date and store a message, then show it to the room (NEW_MESSAGE).
 
         Messages of a room are numbered in the order of the calls, and shown in that order.
 
         :param draft: with the ``room_id`` of the room that is meant, or "" for the one that has the name now.
-        :param beside: as in ``IMessageStore.add_message``.
+        :param beside: as in ``IMessageStore.add_message``; so are ``opens`` and ``closes``.
         :param on_stored: called before anybody is shown it.
         :raises RoomMissing: that room is gone.
         """
@@ -76,7 +83,7 @@ class HistoryService(RoomListener):
         seq = self._rooms.next_seq(room_id)
         self._rooms.ensure_stored(room_id, said=not draft.is_system)
         message = evolve(draft, room_id=room_id, seq=seq, timestamp=draft.timestamp or self._world.timestamp())
-        await self._store.add_message(message, self.settings.value.max_messages_per_room, beside)
+        await self._store.add_message(message, self.settings.value.max_messages_per_room, beside, opens, closes)
         if on_stored is not None:
             on_stored()
         self._show(room_id, messages.added(message), alias=self._aliases)

@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from newage.dialect import requests
 from newage.dialect.messages import carried_bytes
 from newage.domain.model import Caller, Message, RequestMode, Role, Room, Session
+from newage.domain.open_request import OpenRequest
 from newage.domain.policy import (
     MUTED,
     Verdict,
@@ -36,8 +37,10 @@ from newage.services.history.log import HistoryService
 from newage.services.requests.forwarding import Forwarder
 from newage.services.requests.ledger import RequestLedger
 from newage.services.requests.limits import RequestSettings
+from newage.services.requests.notices import RequestNotices
 from newage.services.requests.questions import Questions
 from newage.services.requests.rates import RequestRates
+from newage.services.requests.records import FORWARDED, QUEUED, RequestRecords
 from newage.services.requests.sending import Sender
 from newage.services.requests.targets import Targets
 from newage.services.rooms.registry import RoomRegistry
@@ -46,6 +49,8 @@ from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
 from newage.settings import Live
 from newage.telemetry.trouble import Trouble, trouble
+
+RESTARTED = "The server was restarted."
 
 
 @define(eq=False, kw_only=True)
@@ -66,6 +71,8 @@ class RequestService(RoomListener, SessionListener):
     _questions: Questions
     _ledger: RequestLedger
     _sender: Sender
+    _records: RequestRecords
+    _notices: RequestNotices
     _forwarder: Forwarder
     settings: Live[RequestSettings]
     _event_rates: EventRates
@@ -84,6 +91,61 @@ class RequestService(RoomListener, SessionListener):
     def live_count(self) -> int:
         """How many requests are live."""
         return self._ledger.live_count
+
+    async def load(self) -> None:
+        """What was open at the last stop: what an extension had been told is over, the rest waits on (A35)."""
+        await self._notices.load()
+        for stored in await self._records.load():
+            room = self._rooms.with_id(stored.room_id)
+            if room is None:
+                continue
+            request = self._restored(stored, room)
+            if stored.state == FORWARDED:
+                request.end("failed", self._world.clock.seconds())
+                self._notices.keep(request, RESTARTED, closes=stored.key)
+                continue
+            self._ledger.enter(request)
+            verdict = request.decide(room.mode)
+            if verdict is Verdict.FORWARD or request.again:
+                self._held[request] = False
+                request.queue()
+            elif verdict is Verdict.QUEUE:
+                request.queue()
+                for dropped in self._queues.setdefault(room.id, self._new_queue()).push(request):
+                    self._ledger.end(dropped, "expired")
+            else:
+                self._ledger.end(request, verdict.value)
+
+    def _restored(self, stored: OpenRequest, room: Room) -> Request:
+        """However wrong the machine's clock is, it is not older than it may become (A29)."""
+        age = min(max(0.0, self._world.wall() - stored.created_at), float(self.settings.value.queue_ttl_seconds))
+        now = self._world.clock.seconds()
+        ask = Ask(
+            request_id=stored.request_id,
+            text="",
+            targets=stored.targets,
+            request_type=stored.request_type,
+            action=stored.action,
+            streaming=stored.streaming,
+        )
+        return Request(
+            request_id=stored.request_id,
+            identity=stored.identity,
+            client_id=stored.client_id,
+            room=room.name,
+            room_id=room.id,
+            role=stored.role,
+            mode=room.mode,
+            message_id=stored.message_id,
+            ask=ask,
+            created_at=now - age,
+            active_at=now,
+            again=bool(stored.thread),
+            thread=stored.thread,
+            key=stored.key,
+            kept_as=stored.state,
+            restored=True,
+        )
 
     def start(self) -> None:
         self._sweep = self._world.clock.callLater(self.SWEEP, self._tick)
@@ -187,7 +249,7 @@ class RequestService(RoomListener, SessionListener):
         )
         request = self._enter(caller, ask, room, role, draft.message_id)
         try:
-            await self._history.add(draft)
+            await self._history.add(draft, opens=self._opening(caller, request, room))
         except CancelledError:
             self._ledger.forget(request)
             raise
@@ -196,6 +258,15 @@ class RequestService(RoomListener, SessionListener):
             self._ledger.forget(request)
             raise NewAgeError("Failed to record request message.") from error
         return request
+
+    def _opening(self, caller: Caller, request: Request, room: Room) -> OpenRequest | None:
+        """It is stored as what it will be in the usual case."""
+        verdict = request.decide(room.mode)
+        if verdict not in (Verdict.FORWARD, Verdict.QUEUE):
+            return None
+        likely = self._targets.likely(request, room.name, exempt=administers(caller))
+        sent = verdict is Verdict.FORWARD and any(self._sender.may_go(each, request) for each in likely)
+        return self._records.opening(request, FORWARDED if sent else QUEUED)
 
     def _enter(self, caller: Caller, ask: Ask, room: Room, role: Role, message_id: str) -> Request:
         assert ask.request_id is not None  # _check refused its absence
@@ -244,7 +315,7 @@ class RequestService(RoomListener, SessionListener):
             queue = self._queues.setdefault(room.id, self._new_queue())
             for dropped in queue.push(request):
                 self._ledger.end(dropped, "expired")
-            return self._waits(request, "host", len(queue))
+            return await self._waits(request, "host", len(queue))
         elif verdict is not Verdict.FORWARD and not request.again:
             self._ledger.end(request, verdict.value)
         else:
@@ -259,18 +330,24 @@ class RequestService(RoomListener, SessionListener):
         try:
             await self._forward_with_queue(request, room, exempt=exempt)
         except ClientMissing:
-            if not self._targets.may_return(request, room.name, exempt=exempt):
+            if not (request.restored or self._targets.may_return(request, room.name, exempt=exempt)):
                 raise
             self._held[request] = exempt
             before = sum(1 for other in self._held if other.room_id == room.id)
-            return self._waits(request, "extension", before)
+            return await self._waits(request, "extension", before)
         if request.live and not request.given:
-            return self._waits(request, "turn", self._forwarder.position(request))
+            return await self._waits(request, "turn", self._forwarder.position(request))
         return None
 
-    def _waits(self, request: Request, what: str, position: int) -> Waiting:
-        """It is not sent yet, and its time has not begun (A18)."""
+    async def _waits(self, request: Request, what: str, position: int) -> Waiting | None:
+        """It is not sent yet, and its time has not begun (A18); a restart finds it (A35).
+
+        :return: None: it was sent, or ended, while that was stored.
+        """
         request.queue()
+        await self._records.waits(request)
+        if not request.live or request.given:
+            return None
         waiting = Waiting(what=what, position=position)
         self._forwarder.tell(request, requests.status(request, request.state, waiting=waiting))
         return waiting
@@ -360,6 +437,9 @@ class RequestService(RoomListener, SessionListener):
 
     # ------------------------------------------------------------------------------------- extensions that come and go
 
+    def socket_attached(self, caller: Caller) -> None:
+        self._look_at_held()
+
     def extension_available(self, session: Session) -> None:
         self._look_at_held()
 
@@ -368,6 +448,8 @@ class RequestService(RoomListener, SessionListener):
 
     def _look_at_held(self) -> None:
         """Who waits for an extension may find one now, or has none to wait for any more."""
+        if not self._held:
+            return
         held, self._held = self._held, {}
         d = Deferred.fromCoroutine(self._try_held(held))
         d.addErrback(self._release_failed)
@@ -378,9 +460,17 @@ class RequestService(RoomListener, SessionListener):
             if not request.live or room is None:
                 continue
             try:
-                await self._go_on(request, room, exempt=exempt)
+                await self._forward_with_queue(request, room, exempt=exempt)
+            except ClientMissing as error:
+                if request.restored or self._targets.may_return(request, room.name, exempt=exempt):
+                    self._held[request] = exempt
+                else:
+                    self._fails(request, error)
             except NewAgeError as error:
                 self._fails(request, error)
+            else:
+                if request.live and not request.given:
+                    await self._waits(request, "turn", self._forwarder.position(request))
 
     # ------------------------------------------------------------------------------------------------------ internals
 
@@ -392,7 +482,8 @@ class RequestService(RoomListener, SessionListener):
                 self._ledger.end(request, "expired")
             if not queue:
                 del self._queues[room_id]
-        for request in self._ledger.unsent():
+        self._held = {request: exempt for request, exempt in self._held.items() if request.live}
+        for request in [*self._ledger.unsent(), *self._held]:
             if request.created_at <= now - self.settings.value.queue_ttl_seconds:
                 self._ledger.end(request, "expired")
         self._ledger.sweep()

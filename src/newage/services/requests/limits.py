@@ -12,21 +12,7 @@ from newage.settings import limit
 class RequestSettings:
     """Limits and times of requests.
 
-    All timers of an answer, each longer than what it waits for, the hub's longer than the extension's longer than the
-    model's (A32; the whole table is contract 15.2):
-
-    ==================================  =====================================  ==========================
-    waits for                           hub, seconds                           extension, seconds
-    ==================================  =====================================  ==========================
-    a host, for what is queued          ``queue_ttl_seconds`` 3600
-    a first sign, if it never answered  ``extension_first_sign_seconds`` 60    says so again after 20
-    an answer or a further sign         ``llm_request_timeout_seconds`` 600    120 to the first token
-    an answer without a label           ``llm_request_timeout_seconds``, from the end of its request on
-    the oldest of several in a room     ``extension_silence_seconds`` 180
-    the next token                      ``streams.output_idle_seconds`` 120    45
-    more after an END                   ``streams.stream_idle_finalize_ms`` 2
-    late packets                        ``request_tail_seconds``, ``streams.output_tail_seconds`` 60
-    ==================================  =====================================  ==========================
+    How the times relate to others is in ``config/timers.py``.
     """
 
     llm_request_timeout_seconds: int = limit(600, "a request without activity expires after it")
@@ -46,6 +32,8 @@ class RequestSettings:
     extension_max_in_flight: int = limit(
         1, "requests at once of an extension that declares no capacity", zero="any number"
     )
+    max_notices_per_identity: int = limit(100, "what became of requests, kept for one identity that is away")
+    max_notices: int = limit(10_000, "of these, for all together")
     queue_size: int = limit(100, "queued requests of a room in Default mode")
     queue_size_per_identity: int = limit(20, "of these, from one identity")
     queue_ttl_seconds: int = limit(3600, "a queued request expires after it")

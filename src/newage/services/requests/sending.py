@@ -17,6 +17,7 @@ from newage.services.history.log import HistoryService
 from newage.services.requests.desks import Desks
 from newage.services.requests.forwarding import Forwarder
 from newage.services.requests.ledger import RequestLedger
+from newage.services.requests.records import RequestRecords
 from newage.services.rooms.registry import RoomRegistry
 
 TAKEN_BACK = "Taken back before it was sent."
@@ -33,6 +34,7 @@ class Sender:
     _desks: Desks
     _forwarder: Forwarder
     _ledger: RequestLedger
+    _records: RequestRecords
 
     async def enter(self, request: Request) -> None:
         """Wait for a turn at each target; over when what could be sent at once has been.
@@ -55,6 +57,10 @@ class Sender:
             if isinstance(outcome, Failure):
                 outcome.raiseException()
 
+    def may_go(self, extension: str, request: Request) -> bool:
+        """Would it be sent there at once?"""
+        return self._desks.admits(extension, request)
+
     def withdraw(self, request: Request) -> None:
         """It goes to no extension any more, as far as it has not been told yet."""
         self.unsend(request)
@@ -68,6 +74,7 @@ class Sender:
             request.unsend(*request.sent)
 
     async def _send(self, request: Request, target: str, name: str) -> None:
+        await self._records.forwards(request)
         room = self._rooms.with_id(request.room_id)
         if room is None:  # it is being deleted; whoever waits is told by that
             return

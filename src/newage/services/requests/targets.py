@@ -27,6 +27,8 @@ class Targets:
         :raises ClientMissing: there is none. :raises NotAuthorised: it is there and not for this room.
         """
         assigned = self._assignments.assigned(room)
+        if request.restored and not assigned:  # nobody of the room may be here again yet
+            assigned = self._assignments.would_serve(room, self._assignments.extensions())
         if request.ask.targets is None:
             candidates = assigned or (self._assignments.extensions() if exempt else ())
             chosen = default_targets(self._assignments.policy, candidates)
@@ -48,6 +50,14 @@ class Targets:
         if missing:
             self._forwarder.warn(request, f"Target client not found: {', '.join(missing)}")
         return tuple(found)
+
+    def likely(self, request: Request, room: str, *, exempt: bool) -> tuple[str, ...]:
+        """As ``of``, without a word where there are none."""
+        if request.ask.targets is None:
+            assigned = self._assignments.assigned(room) or (self._assignments.extensions() if exempt else ())
+            return default_targets(self._assignments.policy, assigned)
+        found = (self._sessions.resolve_extension(target) for target in request.ask.targets)
+        return tuple(session.identity for session in found if session is not None)
 
     def may_return(self, request: Request, room: str, *, exempt: bool) -> bool:
         """Has one of them just gone?"""

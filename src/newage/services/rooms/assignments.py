@@ -106,8 +106,8 @@ class AssignmentService(SessionListener, RoomListener):
         return self._assignments.get(room, ())
 
     def would_serve(self, room: str, extensions: Sequence[str]) -> tuple[str, ...]:
-        """Those of these that would be assigned to a room if they alone were here."""
-        rooms, manual = tuple(self._client_rooms), self._manual_by_name()
+        """Those of these that would be assigned to a room if they alone were here, and somebody of that room."""
+        rooms, manual = tuple(dict.fromkeys([*self._client_rooms, room])), self._manual_by_name()
         dealt = assign(
             self.policy,
             rooms,

@@ -19,6 +19,7 @@ from newage.errors import NewAgeError
 from newage.ports import IOutbox
 from newage.services.history.log import HistoryService
 from newage.services.requests.ledger import RequestLedger
+from newage.services.requests.records import RequestRecords
 from newage.services.sessions.sessions import SessionService
 from newage.services.streams.form import Form
 from newage.services.streams.open_outputs import OpenOutputs
@@ -78,6 +79,7 @@ class AnswerService:
     _requests: RequestLedger
     _history: HistoryService
     _open: OpenOutputs
+    _records: RequestRecords
     _storing: set[Deferred[None]] = field(factory=set, init=False)
     _quota: LogQuota = field(init=False)
 
@@ -228,10 +230,15 @@ class AnswerService:
 
     async def _add(self, answer: Answer, draft: Message, stored: Callable[[], None]) -> Message:
         """To a question that was asked again it is the one that counts from now on, unless it failed (A19)."""
-        if not answer.request.again:
-            return await self._history.add(draft, on_stored=stored)
-        beside = () if draft.failed else answer.request.draft(draft.response_id or "")
-        return await self._history.add(evolve(draft, selected=not draft.failed), beside, stored)
+        over = [] if draft.failed else self._records.closing(answer.request, answer.identity)
+        beside: tuple[str, ...] = ()
+        if answer.request.again:
+            beside = () if draft.failed else answer.request.draft(draft.response_id or "")
+            draft = evolve(draft, selected=not draft.failed)
+        message = await self._history.add(draft, beside, stored, closes=[each.key for each in over])
+        for each in over:
+            each.close()
+        return message
 
     async def _show_answer(self, answer: Answer, text: str) -> None:
         """``message`` of type 0 to the room."""

@@ -57,3 +57,29 @@ CREATE TABLE open_output (
     text TEXT NOT NULL,
     PRIMARY KEY (output_id, kind, part)
 );
+
+-- Open requests (A35): `id` is the order of arrival, `created_at` seconds since the epoch; `state` is 'queued', or
+-- 'forwarded' from before an extension is told; `targets` and `wishes` are JSON: whom it named, and how it asked.
+CREATE TABLE request (
+    id INTEGER PRIMARY KEY,
+    room_id INTEGER NOT NULL REFERENCES room (id) ON DELETE CASCADE,
+    identity TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    role INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    targets BLOB,
+    wishes BLOB NOT NULL,
+    created_at REAL NOT NULL
+);
+
+-- What became of a request while who asked was away: `events` is JSON, names with bodies; `until`, `seconds` as in `mute`.
+CREATE TABLE notice (
+    id INTEGER PRIMARY KEY,
+    identity TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    events BLOB NOT NULL,
+    until REAL NOT NULL,
+    seconds REAL NOT NULL
+);

@@ -1,0 +1,110 @@
+"""Open requests are stored, so that a restart neither loses one nor asks it twice (contract 5.3, A35)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from attrs import define, field
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from newage.domain.open_request import OpenRequest
+from newage.domain.request import Request
+from newage.ports import IRequestListener, IRequestStore
+from newage.services.world import World
+from newage.telemetry.quota import LogQuota
+
+QUEUED, FORWARDED = "queued", "forwarded"
+LOGGED_PER_SECOND = 5
+
+
+@implementer(IRequestListener)
+@define(eq=False)
+class RequestRecords:
+    """A request is stored with its message, in the state that it will probably have at once; so the usual one costs no
+    commit more than its message and its answer do. It is stored as forwarded before the first extension is told.
+
+    What nobody waits for as a client is not kept: thoughts, and what plug-ins ask.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    _world: World
+    _store: IRequestStore
+    _last: int = field(default=0, init=False)
+    _quota: LogQuota = field(init=False)
+
+    @_quota.default
+    def _make_quota(self) -> LogQuota:
+        return LogQuota(LOGGED_PER_SECOND, self._world.clock.seconds)
+
+    async def load(self) -> tuple[OpenRequest, ...]:
+        """What was open at the last stop, in the order of arrival."""
+        found = await self._store.load_requests()
+        self._last = max((each.key for each in found), default=0)
+        return found
+
+    def opening(self, request: Request, state: str) -> OpenRequest | None:
+        """To be stored with its message; None for what is not kept.
+
+        :param state: the one that it will probably have at once.
+        """
+        if not request.message_id or "/" in request.client_id:
+            return None
+        self._last += 1
+        request.keep(self._last, state)
+        return OpenRequest(
+            key=self._last,
+            room_id=request.room_id,
+            identity=request.identity,
+            client_id=request.client_id,
+            request_id=request.request_id,
+            message_id=request.message_id,
+            role=request.role,
+            state=state,
+            created_at=self._world.wall(),
+            targets=request.ask.targets,
+            request_type=request.ask.request_type,
+            action=request.ask.action,
+            streaming=request.ask.streaming,
+            thread=request.thread,
+        )
+
+    async def waits(self, request: Request) -> None:
+        """It is queued: fires when a restart would find that."""
+        await self._as(QUEUED, [request])
+
+    async def forwards(self, request: Request) -> None:
+        """An extension is about to be told it, and what is merged into it: fires when a restart would find that."""
+        await self._as(FORWARDED, [*request.merged, request])
+
+    async def _as(self, state: str, requests: Sequence[Request]) -> None:
+        others = [each for each in requests if each.live and each.key and each.kept_as != state]
+        for each in [each for each in requests if each.live and not each.key]:
+            opening = self.opening(each, state)
+            if opening is not None:
+                await self._store.add_request(opening)
+        for each in others:
+            each.keep(each.key, state)  # what is marked after that is stored after it
+        if others:
+            await self._store.mark_requests([each.key for each in others], state)
+
+    def closing(self, request: Request, extension: str) -> list[Request]:
+        """What is over with an answer of that extension, which is about to be stored: nothing unless it is the last."""
+        if not request.live or request.remaining != 1 or not request.expects(extension):
+            return []
+        return [each for each in (*request.merged, request) if each.key]
+
+    def request_ended(self, request: Request, words: str | None) -> None:
+        key = request.close()
+        if key:
+            self._store.close_requests([key]).addErrback(self._failed)
+
+    def _failed(self, failure: Failure) -> None:
+        """At the next start it is found open, and its requester told so."""
+        unsaid = self._quota.take()
+        if unsaid is not None:
+            more = f" ({unsaid} before were not logged)" if unsaid else ""
+            self._log.error("the end of a request could not be stored: {why}{more}", why=failure.value, more=more)

@@ -1,0 +1,277 @@
+"""Open requests outlive the hub: none is lost, none is asked twice (contract 5.3, A35)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from zope.interface.verify import verifyObject
+
+from hubkit import Kit, Link, failure_of, faults, result_of
+from newage.domain.model import ConnectionPolicy, RequestMode, Role
+from newage.ports import IRequestListener, Said
+from newage.services.requests.limits import RequestSettings
+
+X = "SillyTavern-8000"
+RESTARTED = "The server was restarted."
+
+
+@pytest.fixture
+def sid(kit: Kit) -> str:
+    return kit.connect("web1")
+
+
+def open_ones(kit: Kit) -> list[tuple[str, str]]:
+    return [(each.request_id, each.state) for each in result_of(kit.request_store.load_requests())]
+
+
+def crashed(kit: Kit, make_kit: Callable[..., Kit], **settings: Any) -> Kit:
+    """A hub that comes up on what another one left when it was killed."""
+    kit.gate.shut = True
+    return make_kit(with_stores_of=kit, **settings)
+
+
+def told(kit: Kit, sid: str, request_id: str) -> list[str]:
+    return [body["message"] for body in kit.outbox.bodies(sid, "ERROR") if body["requestId"] == request_id]
+
+
+def asked(link: Link) -> list[str]:
+    return [each["requestId"] for each in link.forwarded]
+
+
+def test_it_hears_how_requests_end(kit: Kit) -> None:
+    assert verifyObject(IRequestListener, kit.talk.records)
+
+
+def test_what_is_acknowledged_is_stored_with_its_message(kit: Kit, sid: str) -> None:
+    kit.extension(X)
+    kit.gate.shut = True
+    asking = kit.ask(sid, "q", "r1")
+    assert open_ones(kit) == []
+    kit.gate.open()
+    assert result_of(asking)["state"] == "forwarded"
+    assert open_ones(kit) == [("r1", "forwarded")]
+
+
+def test_the_usual_one_costs_no_commit_of_its_own(kit: Kit, sid: str) -> None:
+    """It is stored with its message, and is no more with its answer."""
+    kit.extension(X)
+    kit.request_gate.shut = True
+    kit.submit(sid, "q", "r1")
+    kit.streams.answered(Said(X), "a")
+    assert (kit.request_gate.waiting, kit.statuses(sid)[-1], open_ones(kit)) == ([], "completed", [])
+
+
+@pytest.mark.parametrize("mode", [RequestMode.CONVERSATIONAL, RequestMode.MASTER_ONLY])
+def test_what_nobody_is_asked_is_not_kept(kit: Kit, sid: str, mode: RequestMode) -> None:
+    kit.set_mode("web1", mode)
+    kit.submit(sid, "q", "r1", role_hint=Role.GUEST)
+    assert open_ones(kit) == []
+
+
+def test_a_request_without_an_extension_is_over(kit: Kit, sid: str) -> None:
+    failure_of(kit.ask(sid, "q", "r1"))
+    assert open_ones(kit) == []
+
+
+def test_what_waits_is_kept_as_waiting_and_marked_before_it_is_sent(kit: Kit, sid: str) -> None:
+    link = kit.extension(X)
+    kit.submit(sid, "q", "r1")
+    kit.submit(sid, "q", "r2")
+    assert open_ones(kit) == [("r1", "forwarded"), ("r2", "queued")]
+    kit.request_gate.shut = True
+    kit.streams.answered(Said(X), "a")
+    assert (open_ones(kit), asked(link)) == ([("r2", "queued")], ["r1"])
+    kit.request_gate.open()
+    assert (open_ones(kit), asked(link)) == ([("r2", "forwarded")], ["r1", "r2"])
+
+
+def test_it_is_acknowledged_as_waiting_when_it_is_stored_so(kit: Kit, sid: str) -> None:
+    """It looked as if it could be sent at once, and then another one was."""
+    kit.extension(X)
+    kit.gate.shut = True
+    first, second = kit.ask(sid, "q", "r1"), kit.ask(sid, "q", "r2")
+    kit.request_gate.shut = True
+    kit.gate.open()
+    assert result_of(first)["state"] == "forwarded"
+    assert (open_ones(kit), second.called) == ([("r1", "forwarded"), ("r2", "forwarded")], False)
+    kit.request_gate.open()
+    assert result_of(second)["waitsFor"] == "turn"
+    assert open_ones(kit) == [("r1", "forwarded"), ("r2", "queued")]
+
+
+def test_what_cannot_be_marked_is_not_sent(kit: Kit, sid: str) -> None:
+    link = kit.extension(X)
+    kit.submit(sid, "q", "r1")
+    kit.submit(sid, "q", "r2")
+    kit.request_gate.broken = True
+    kit.streams.answered(Said(X), "a")
+    assert (asked(link), kit.statuses(sid, "r2")[-1]) == (["r1"], "failed")
+
+
+def test_all_targets_have_to_be_through(kit: Kit, sid: str) -> None:
+    kit.extension(X)
+    kit.extension("Y")
+    kit.assignments.policy = ConnectionPolicy.BROADCAST
+    kit.submit(sid, "q", "r1")
+    kit.streams.answered(Said(X), "a")
+    assert open_ones(kit) == [("r1", "forwarded")]
+    kit.streams.answered(Said("Y"), "b")
+    assert open_ones(kit) == []
+
+
+def test_an_answer_that_could_not_be_stored_ends_it_as_well(kit: Kit, sid: str) -> None:
+    kit.extension(X)
+    kit.submit(sid, "q", "r1")
+    kit.gate.broken = True
+    kit.streams.answered(Said(X), "a")
+    assert kit.statuses(sid)[-1] == "failed"
+    assert open_ones(kit) == []
+
+
+def test_an_end_that_cannot_be_stored_is_one_line(kit: Kit, sid: str) -> None:
+    kit.extension(X)
+    kit.submit(sid, "q", "r1")
+    kit.request_gate.broken = True
+    logged = faults(lambda: kit.streams.failed(Said(X, request="r1"), "no", None))
+    assert [event["log_format"].split(":")[0] for event in logged] == ["the end of a request could not be stored"]
+
+
+# ------------------------------------------------------------------------------------------------------------- restart
+
+
+def test_what_an_extension_had_been_told_is_dead_and_told_at_return(
+    kit: Kit, sid: str, make_kit: Callable[..., Kit]
+) -> None:
+    kit.extension(X)
+    kit.submit(sid, "q", "r1")
+    after = crashed(kit, make_kit)
+    link = after.extension(X)
+    other = after.connect("web1", identity="web1-b")
+    back = after.connect("web1")
+    after.settle()
+    assert told(after, other, "r1") == []
+    assert told(after, back, "r1") == [RESTARTED]
+    status = after.outbox.bodies(back, "REQUEST_STATUS_UPDATE")[0]
+    assert (status["status"], status["message"], status["requestId"]) == ("failed", RESTARTED, "r1")
+    assert asked(link) == []
+    assert (open_ones(after), after.ledger.live_count) == ([], 0)
+    assert told(after, after.connect("web1"), "r1") == []
+    assert after.submit(back, "", "r1", request_type="regenerateMessage")["state"] == "forwarded"
+
+
+def test_what_waited_goes_on_waiting_in_its_order(kit: Kit, sid: str, make_kit: Callable[..., Kit]) -> None:
+    kit.extension(X)
+    for number in range(1, 4):
+        kit.submit(sid, f"q{number}", f"r{number}")
+    after = crashed(kit, make_kit)
+    assert [each.request_id for each in after.ledger.of_room(after.room_id("web1"))] == ["r2", "r3"]
+    after.clock.pump([5] * 60)
+    back = after.connect("web1")
+    assert str(failure_of(after.ask(back, "q", "r2"))) == "Duplicate requestId."
+    link = after.extension(X)
+    after.streams.answered(Said(X), "a2")
+    after.streams.answered(Said(X), "a3")
+    assert [(each["requestId"], each["message"]) for each in link.forwarded] == [("r2", "q2"), ("r3", "q3")]
+    assert after.statuses(back, "r3")[-1] == "completed"
+    assert open_ones(after) == []
+
+
+def test_it_does_not_need_its_requester(kit: Kit, sid: str, make_kit: Callable[..., Kit]) -> None:
+    kit.extension(X)
+    kit.submit(sid, "q", "r1")
+    kit.submit(sid, "q", "r2")
+    after = crashed(kit, make_kit)
+    assert asked(after.extension(X)) == ["r2"]
+
+
+def test_the_queue_of_the_host_is_there_again(kit: Kit, make_kit: Callable[..., Kit]) -> None:
+    kit.extension(X)
+    mas, gue = kit.connect("mas"), kit.connect("gue")
+    kit.group("lobby", "mas", RequestMode.DEFAULT, gue=Role.GUEST)
+    for number in range(2):
+        kit.submit(gue, f"word {number}", f"g{number}", room="lobby")
+    taken = kit.submit(gue, "not this", "g2", room="lobby")["messageId"]
+    result_of(kit.editing.delete(kit.caller(gue), "lobby", [taken]))
+    after = crashed(kit, make_kit)
+    link = after.extension(X)
+    gue, mas = after.connect("gue"), after.connect("mas")
+    assert asked(link) == []
+    after.submit(mas, "go", "m1", room="lobby")
+    assert link.forwarded[0]["message"] == "word 0\n\nword 1\n\ngo"
+    assert after.statuses(gue, "g0") == ["merged"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "ends"), [(RequestMode.MASTER_ONLY, "ignored"), (RequestMode.CONVERSATIONAL, "recorded")]
+)
+def test_the_mode_may_be_another_one(kit: Kit, make_kit: Callable[..., Kit], mode: RequestMode, ends: str) -> None:
+    kit.connect("mas")
+    gue = kit.connect("gue")
+    kit.group("lobby", "mas", RequestMode.DEFAULT, gue=Role.GUEST)
+    kit.submit(gue, "q", "r1", room="lobby")
+    result_of(kit.rooms.change(kit.rooms.require("lobby"), mode=mode))
+    after = crashed(kit, make_kit)
+    assert (open_ones(after), after.ledger.live_count) == ([], 0)
+    assert [each.state for each in after.ledger.of_room(after.room_id("lobby"))] == [ends]
+
+
+def test_a_shorter_queue_drops_the_oldest(kit: Kit, make_kit: Callable[..., Kit]) -> None:
+    kit.connect("mas")
+    gue = kit.connect("gue")
+    kit.group("lobby", "mas", RequestMode.DEFAULT, gue=Role.GUEST)
+    for number in range(3):
+        kit.submit(gue, "q", f"g{number}", room="lobby")
+    after = crashed(kit, make_kit, requests=RequestSettings(queue_size=2))
+    assert [request_id for request_id, _ in open_ones(after)] == ["g1", "g2"]
+    assert told(after, after.connect("gue"), "g0") == ["The request has expired."]
+
+
+def test_asking_again_survives_as_that(kit: Kit, sid: str, make_kit: Callable[..., Kit]) -> None:
+    kit.extension(X)
+    kit.submit(sid, "q", "r1")
+    kit.streams.answered(Said(X), "bad")
+    kit.submit(sid, "p", "r2")
+    kit.submit(sid, "", "r1", request_type="regenerateMessage", action="swipe", streaming=True)
+    after = crashed(kit, make_kit)
+    link = after.extension(X)
+    (again,) = link.forwarded
+    assert (again["requestId"], again["message"], again["requestType"], again["action"]) == (
+        "r1",
+        "q",
+        "regenerateMessage",
+        "swipe",
+    )
+    after.streams.answered(Said(X), "good")
+    assert [(m.text, m.selected) for m in after.responses("web1")] == [("bad", False), ("good", True)]
+
+
+@pytest.mark.parametrize(("step", "seconds"), [(0, 3600), (-1e9, 3600), (1e9, 5), (3000, 600)])
+def test_it_waits_no_longer_than_it_may(
+    kit: Kit, sid: str, make_kit: Callable[..., Kit], step: float, seconds: int
+) -> None:
+    kit.extension(X)
+    kit.submit(sid, "q", "r1")
+    kit.submit(sid, "q", "r2")
+    kit.step(step)
+    after = crashed(kit, make_kit)
+    after.clock.pump([5] * ((seconds - 5) // 5))
+    assert (open_ones(after) == []) is (seconds == 5 and after.ledger.live_count == 0)
+    after.clock.pump([5] * 2)
+    assert open_ones(after) == []
+    assert told(after, after.connect("web1"), "r2") == ["The request has expired."]
+
+
+def test_a_stop_is_no_end(kit: Kit, sid: str, make_kit: Callable[..., Kit]) -> None:
+    kit.extension(X)
+    kit.submit(sid, "q", "r1")
+    kit.submit(sid, "q", "r2")
+    kit.requests.refuse_new()
+    result_of(kit.streams.drain())
+    for who in (X, "web1"):
+        kit.disconnect_all(who)
+    after = crashed(kit, make_kit)
+    link, back = after.extension(X), after.connect("web1")
+    assert told(after, back, "r1") == [RESTARTED]
+    assert asked(link) == ["r2"]
