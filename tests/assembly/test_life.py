@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
+from twisted.internet.defer import Deferred, succeed
 
 from corekit import ThreadedClock, ephemeral_core
 from newage.assembly.core import Core
@@ -50,6 +53,45 @@ def changed(core: Core, **tables: dict[str, object]) -> Config:
 def test_a_start_reads_the_stores_and_runs_what_runs_by_itself(running: Running) -> None:
     assert running.life.running
     assert running.clock.getDelayedCalls()
+
+
+class Busy:
+    """A store in which somebody is at work until it has been looked at so often."""
+
+    look_seconds = 60
+
+    def __init__(self, looks: float) -> None:
+        self.looks = looks
+        self.closed_at: float | None = None
+
+    def open(self) -> None:
+        pass
+
+    @property
+    def idle(self) -> bool:
+        self.looks -= 1
+        return self.looks < 0
+
+    def close(self) -> Deferred[None]:
+        self.closed_at = self.looks
+        return succeed(None)
+
+
+@pytest.mark.parametrize(("looks", "over"), [(30, True), (inf, False)])
+def test_the_store_closes_when_nobody_is_at_work_in_it_any_more_or_after_a_while(
+    tmp_path: Path, looks: float, over: bool
+) -> None:
+    clock, store = ThreadedClock(), Busy(looks)
+    unfitting: Any = store
+    life = Life(attrs.evolve(ephemeral_core(tmp_path, clock), database=unfitting), clock)
+    life.startService()
+    stopping = life.stopService()
+    clock.pump([0.01] * 20)
+    assert store.closed_at is None
+    clock.pump([0.01] * 400)
+    clock.until(stopping)
+    assert store.closed_at is not None
+    assert (store.closed_at < 0) is over
 
 
 def test_a_reload_fills_every_cell(running: Running) -> None:

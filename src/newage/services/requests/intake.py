@@ -437,9 +437,6 @@ class RequestService(RoomListener, SessionListener):
 
     # ------------------------------------------------------------------------------------- extensions that come and go
 
-    def socket_attached(self, caller: Caller) -> None:
-        self._look_at_held()
-
     def extension_available(self, session: Session) -> None:
         self._look_at_held()
 
