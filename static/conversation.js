@@ -91,7 +91,7 @@ export class Conversation extends EventTarget {
   status({ requestId, status, message, waitsFor }) {
     const entry = this.#question(requestId);
     if (!entry || typeof status !== 'string') return;
-    const state = status === 'queued' && waitsFor === 'turn' ? 'turn' : status;
+    const state = status === 'queued' && (waitsFor === 'turn' || waitsFor === 'extension') ? waitsFor : status;
     this.#change(entry, { state, note: plain(message) || entry.note });
   }
 

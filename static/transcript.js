@@ -10,6 +10,7 @@ const NOTES = {
   sending: 'Sending…',
   queued: 'Waiting until the room’s master sends',
   turn: 'Waiting for its turn',
+  extension: 'Waiting for SillyTavern to come back',
   merged: 'Sent together with others',
   ignored: 'Kept, but only the room’s master asks here',
   recorded: 'Kept',

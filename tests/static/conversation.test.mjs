@@ -72,6 +72,8 @@ test('who waits for a busy extension waits for no master', () => {
   assert.equal(entry.state, 'queued');
   conversation.status({ requestId: 'r1', status: 'queued', waitsFor: 'turn', position: 1 });
   assert.equal(entry.state, 'turn');
+  conversation.status({ requestId: 'r1', status: 'queued', waitsFor: 'extension', position: 1 });
+  assert.equal(entry.state, 'extension');
 });
 
 test('waiting lasts from forwarding to the first sign of an answer', () => {
