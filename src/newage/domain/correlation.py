@@ -143,6 +143,11 @@ class Desk:
         self._asked[request] = _Asked(now, now, signs=True)
         return dropped
 
+    def lose(self, request: Request) -> None:
+        """The page that was asked it is gone; another one of this extension is there."""
+        if self._asked.pop(request, None) is not None:
+            self._lost.add(request)
+
     def done(self, request: Request) -> None:
         """It answered this request, or said that it failed."""
         self._asked.pop(request, None)

@@ -73,8 +73,8 @@ class Request:
     What was said is not in it: it is the message ``message_id`` as stored, "" where there is none (A18). ``given`` says
     that an extension has been told it.
     ``room_id`` says which room of that name it is of: nothing of it reaches another one; ``gone`` when that is deleted.
-    ``targets`` are the identities it is for, ``sent`` those that were given it, ``begun`` those that have begun to
-    answer. Each ends in ``failed``, or in
+    ``targets`` are the identities it is for, ``sent`` those that were given it, on the socket in ``places``, ``begun``
+    those that have begun to answer. Each ends in ``failed``, or in
     ``finished`` when its output is whole and in ``answered`` when that is stored. ``merged`` lists the requests that
     were merged into this one. ``again``: ``message_id`` was asked before, ``thread`` says by whom (A19); ``drafts`` are
     the response ids of its answers, stored or about to be. ``key`` is that of its ``OpenRequest``, 0 for what is not
@@ -96,6 +96,7 @@ class Request:
     state: str = "recorded"
     targets: tuple[str, ...] = ()
     sent: set[str] = field(factory=set)
+    places: dict[str, str] = field(factory=dict)
     begun: set[str] = field(factory=set)
     finished: set[str] = field(factory=set)
     answered: set[str] = field(factory=set)
@@ -142,9 +143,10 @@ class Request:
         """What ended meanwhile is not sent with it."""
         self.merged = [each for each in self.merged if each.live]
 
-    def send_to(self, extension: str, now: float) -> None:
-        """It is this extension's turn to get it; its time begins anew."""
+    def send_to(self, extension: str, now: float, sid: str = "") -> None:
+        """It is this extension's turn to get it, on that socket; its time begins anew."""
         self.sent.add(extension)
+        self.places[extension] = sid
         self.active_at = now
 
     def unsend(self, *extensions: str) -> None:

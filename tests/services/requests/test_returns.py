@@ -55,6 +55,37 @@ def test_what_was_asked_is_asked_again_of_the_tab_that_came_back(kit: Kit, sid: 
     assert kit.outbox.bodies(sid, "ERROR") == []
 
 
+def test_where_another_tab_stays_that_one_is_asked(kit: Kit) -> None:
+    first = Link()
+    kit.extension(X)
+    going = kit.connect(X, client_type="SillyTavern", link=first)
+    sid = kit.connect("web1")
+    kit.submit(sid, "q", "r1")
+    kit.submit(sid, "q", "r2")
+    other = kit.connect(X, client_type="SillyTavern", link=(second := Link()))
+    assert (names(first), names(second)) == (["r1"], [])
+    kit.disconnect(going)
+    kit.clock.advance(0.5)
+    assert names(second) == ["r1"]
+    kit.streams.answered(Said(X), "one")
+    assert names(second) == ["r1", "r2"]
+    assert [m.text for m in kit.responses("web1")] == ["one"]
+    kit.token("half", "o1")
+    kit.disconnect(other)
+    kit.clock.advance(0.5)
+    assert names(second) == ["r1", "r2"]
+
+
+def test_a_tab_that_was_not_asked_may_go(kit: Kit) -> None:
+    going = kit.connect(X, client_type="SillyTavern", link=Link())
+    link = kit.extension(X)
+    sid = kit.connect("web1")
+    kit.submit(sid, "q", "r1")
+    kit.disconnect(going)
+    kit.clock.advance(1)
+    assert (names(link), kit.statuses(sid)) == (["r1"], ["forwarded"])
+
+
 def test_the_loss_is_shown_at_once(kit: Kit, sid: str) -> None:
     kit.settle()
     kit.disconnect_all(X)

@@ -57,7 +57,8 @@ class Desks(SessionListener):
         :return: the requestId that this extension shall know it by.
         """
         now = self._world.clock.seconds()
-        request.send_to(extension, now)
+        caller = self._sessions.answering(extension)
+        request.send_to(extension, now, caller.sid if caller is not None else "")
         return self._desk(extension).ask(request, now, self._world.new_id)
 
     def runs(self, extension: str, request: Request) -> bool:
@@ -70,6 +71,10 @@ class Desks(SessionListener):
             desk.heard(request, self._world.clock.seconds())
             if desk.runs(request):
                 request.sent.add(extension)
+
+    def lost(self, extension: str, request: Request) -> None:
+        """As ``Desk.lose``."""
+        self._desk(extension).lose(request)
 
     def settle(self, extension: str, seconds: float) -> None:
         """It has just come back: for so long it gets nothing, so that what it says of before is heard first."""

@@ -6,7 +6,7 @@ from attrs import define, field
 from twisted.internet.interfaces import IDelayedCall
 
 from newage.dialect import requests
-from newage.domain.model import Session
+from newage.domain.model import Caller, Session
 from newage.domain.request import Request, Waiting
 from newage.errors import PeerGone
 from newage.services.events import SessionListener
@@ -54,12 +54,32 @@ class Returns(SessionListener):
                 waiting = Waiting(what="extension", position=position)
                 self._forwarder.tell(request, requests.status(request, request.state, waiting=waiting))
 
+    def socket_detached(self, caller: Caller) -> None:
+        """The page that was asked went, another one of the same extension stays: that one is asked."""
+        extension = caller.identity
+        if caller.namespace != "/llm" or not self._sessions.is_available(extension):
+            return
+        lost = [
+            request
+            for request in self._ledger.awaited_of(extension)
+            if request.lacks_answer_of(extension) and request.places.get(extension) == caller.sid
+        ]
+        for request in lost:
+            self._desks.lost(extension, request)
+            request.unsend(extension)
+        if lost:
+            self._ask_again(extension, lost)
+
     def extension_available(self, session: Session) -> None:
         extension = session.identity
         lost = [r for r in self._lost.pop(extension, []) if r.live and r.awaits(extension)]
         if not lost:
             self._forwarder.send_next(extension)
             return
+        self._ask_again(extension, lost)
+
+    def _ask_again(self, extension: str, lost: list[Request]) -> None:
+        self._wait_no_longer(extension)
         seconds = self.settings.value.extension_settle_ms / 1000
         self._desks.settle(extension, seconds)
         self._forwarder.put_back(extension, lost)
