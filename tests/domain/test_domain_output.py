@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from newage.domain.correlation import Nobody
 from newage.domain.model import RequestMode, Role
-from newage.domain.output import SIGN_SECONDS, Outputs, StreamSettings
+from newage.domain.output import MAX_REFUSED, SIGN_SECONDS, Outputs, StreamSettings
 from newage.domain.request import Ask, Request
 from newage.domain.text import well_formed
 from newage.domain.verdicts import (
@@ -437,6 +437,20 @@ def test_an_output_outlives_what_is_known_of_its_request() -> None:
     assert it.start("s3", "o2", "r1") == [Refused(f"a stream: {Nobody.OVER.value}", 72)]
     it.end("s2", final=False)
     assert kinds(it.end("s9", "o1", "r1", final=True)) == [(Finished, "o1")]
+
+
+def test_what_began_for_nobody_is_not_begun_in_the_middle() -> None:
+    it = Machine("r1")
+    for number in range(MAX_REFUSED + 1):
+        it.asked.over.add("old")
+        assert only(Refused, it.start(f"s{number}", f"o{number}", "old")).warning_code == 72
+    it.now += 1.9
+    verdicts = it.start("s", f"o{MAX_REFUSED}", "r1")
+    assert kinds(verdicts) == [(Opened, f"o{MAX_REFUSED}"), (Failed, f"o{MAX_REFUSED}")]
+    assert failure(verdicts) == "The answer began without naming its request."
+    assert kinds(it.start("s0", "o0", "r1")) == [(Opened, "o0")], "forgotten"
+    it.now += 0.1
+    assert kinds(it.start("s1", "o1", "r1")) == [(Opened, "o1")], "another answer under its id"
 
 
 def test_a_stream_for_no_request_is_refused_and_ends_what_it_ends_all_the_same() -> None:

@@ -44,6 +44,8 @@ TOO_MANY_ENDED = "Too many answers in a short time."
 TOO_MANY_STREAMS = "Too many streams at once."
 LOST = "Part of the answer was lost on the way."
 TOO_MANY_GAPS = "Too many chunks are missing."
+UNBEGUN = "The answer began without naming its request."
+MAX_REFUSED = 256  # outputIds that belonged to no request; the oldest go
 SIGN_SECONDS = 1.0  # so often the traffic of an output is reported as a sign of life
 
 Label: TypeAlias = Callable[[str | None], Request | Nobody | None]  # as ``Desk.label``
@@ -75,7 +77,7 @@ class Outputs:
     :param whose: the request that a packet of an answer belongs to.
     """
 
-    __slots__ = ("_ended", "_label", "_newest", "_open", "_settings", "_streams", "_whose", "deadline")
+    __slots__ = ("_ended", "_label", "_newest", "_open", "_refused", "_settings", "_streams", "_whose", "deadline")
 
     def __init__(self, settings: Live[StreamSettings], label: Label, whose: Whose) -> None:
         self._settings = settings
@@ -85,6 +87,7 @@ class Outputs:
         self._open: dict[Output, None] = {}  # oldest first
         self._ended: dict[Output, None] = {}  # that may go on; in the order of their ends
         self._newest: dict[str, Output] = {}  # outputId -> what it was used for last
+        self._refused: dict[str, float] = {}  # outputId -> when something of it belonged to no request last
         self.deadline = NEVER
 
     @property
@@ -131,10 +134,11 @@ class Outputs:
         found = self._output(output_id, request_id, over, now)  # before another request may be sent
         verdicts = [verdict for each in over for verdict in self._finish(each, now, supposed=True)]
         if isinstance(found, Refused):
+            self._remember_refused(output_id, now)
             return [found, *verdicts]
         known = found in self._open
         full = len(self._streams) >= settings.max_streams_per_extension
-        refused = None if known and not full else self._refusal(found, settings)
+        refused = None if known and not full else self._refusal(found, now, settings)
         if refused is not None and found.failed:
             return [Refused(f"late data of a failed output: {refused}", 71), *verdicts]
         if not known:
@@ -345,12 +349,22 @@ class Outputs:
             output.label = request_id
         return output
 
-    def _refusal(self, output: Output, settings: StreamSettings) -> str | None:
+    def _remember_refused(self, output_id: str, now: float) -> None:
+        self._refused.pop(output_id, None)
+        self._refused[output_id] = now
+        if len(self._refused) > MAX_REFUSED:
+            del self._refused[next(iter(self._refused))]
+
+    def _refusal(self, output: Output, now: float, settings: StreamSettings) -> str | None:
         """Why it cannot have a stream more. What failed has places of its own: it takes none from an answer."""
         if len(self._streams) >= settings.max_streams_per_extension:
             return TOO_MANY_STREAMS
-        if output.ended_at == NEVER and self._remembers_enough(settings):
-            return TOO_MANY_ENDED
+        if output.ended_at == NEVER:
+            refused_at = self._refused.pop(output.given_id, None)
+            if refused_at is not None and now < refused_at + settings.stream_idle_finalize_ms / 1000:
+                return UNBEGUN  # it is in the middle
+            if self._remembers_enough(settings):
+                return TOO_MANY_ENDED
         open_now = sum(1 for each in self._open if each.failed is output.failed)
         return TOO_MANY_OUTPUTS if open_now >= settings.max_outputs_per_extension else None
 
