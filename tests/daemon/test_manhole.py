@@ -139,14 +139,22 @@ class TestKeys:
         place.write(place.authorized, content)
         assert "holds no public key" in place.refusal()
 
-    @pytest.mark.parametrize("content", [b"nonsense\n", b"\xff\xfe\n"])
+    @pytest.mark.parametrize("content", [b"nonsense\n", b"\xef\xbb\xbfnonsense\r\n"])
     def test_lines_that_are_no_keys_let_nobody_in(self, place: Place, content: bytes) -> None:
         place.write(place.authorized, content)
         assert "holds no public key" in place.refusal()
 
     def test_authorized_keys_with_a_damaged_key(self, place: Place) -> None:
         place.write(place.authorized, place.authorized.read_bytes() + b"ssh-ed25519 !!!\n")
-        assert "holds a line that is no public key" in place.refusal()
+        assert "line 2 of " in place.refusal()
+
+    def test_authorized_keys_that_are_no_text(self, place: Place) -> None:
+        place.write(place.authorized, place.authorized.read_bytes() + b"\xe9\n")
+        assert "line 2 is not UTF-8" in place.refusal()
+
+    def test_authorized_keys_of_any_editor(self, place: Place) -> None:
+        place.write(place.authorized, b"\xef\xbb\xbf" + place.authorized.read_bytes().replace(b"\n", b"\r\n"))
+        place.manhole().startService()
 
     def test_authorized_keys_that_others_can_change(self, place: Place) -> None:
         place.authorized.chmod(0o620)

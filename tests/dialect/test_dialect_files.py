@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from newage.config.load import judge_members, members
 from newage.dialect import files
 from newage.domain.client_file import ClientFile
 from newage.domain.logs import LogPage
@@ -21,17 +22,80 @@ def test_objects_are_merged_member_by_member() -> None:
     assert files.merged({"a": {"b": 1}}, {"a": 2}) == {"a": 2}
 
 
+def writable(given: dict[str, Any], **present: Any) -> tuple[dict[str, Any], list[str]]:
+    return files.writable(given, {**files.DEFAULTS, **present}, judge_members)
+
+
 @pytest.mark.parametrize(
     ("given", "taken"),
     [
-        ({"serverPort": " 4000 "}, {"serverPort": 4000}),
         ({"contextPageSize": 50.0}, {"contextPageSize": 50}),
-        ({"socketIOPath": "/socket.io", "networkSafe": False}, {"socketIOPath": "/socket.io", "networkSafe": False}),
+        ({"timeout": "5"}, {"timeout": 5}),
+        ({"networkSafe": False}, {"networkSafe": False}),
         ({"unknown": object}, {"unknown": object}),
     ],
 )
 def test_what_fits_is_taken(given: dict[str, Any], taken: dict[str, Any]) -> None:
-    assert files.writable(given, admin=False) == taken
+    assert writable(given) == (taken, [])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"serverPort": " 4000 ", "serverAddress": "http://localhost", "socketIOPath": "/socket.io"},
+        {"staticResouce": {}, "restrictedFiles": [], "networkSafe": True},
+    ],
+)
+def test_what_is_the_operators_and_changes_nothing_is_passed_over(given: dict[str, Any]) -> None:
+    assert writable(given) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("serverPort", 4001),
+        ("serverAddress", "http://evil.example"),
+        ("socketIOPath", "/x"),
+        ("staticResouce", {"/x": "public"}),
+        ("restrictedFiles", ["data/x"]),
+        ("bindAddress", ["0.0.0.0"]),
+        ("fileName", "/any/x.sqlite3"),
+        ("bcryptRounds", 4),
+        ("listenBacklog", 7),
+        ("enabled", True),
+        ("localAdmin", True),
+        ("behindProxy", False),
+        ("corsOrigins", ["*"]),
+        ("allowedHosts", ["evil.example"]),
+        ("trustedNetworks", ["0.0.0.0/0"]),
+        ("trustedProxies", ["0.0.0.0/0"]),
+        ("adminAddresses", ["any"]),
+        ("adminOrigins", ["http://evil.example"]),
+        ("bootstrapAddresses", ["0.0.0.0/0"]),
+        ("maxConnections", 1),
+        ("pingTimeoutMs", 1),
+        ("authorizedKeysFile", "data/web1/keys"),
+        ("home", "/tmp"),
+    ],
+)
+def test_what_is_the_operators_stays_as_it_is(name: str, value: object) -> None:
+    assert writable({name: value, "timeout": 7}) == ({"timeout": 7}, [name])
+
+
+def test_who_may_come_without_a_key_is_the_operators() -> None:
+    assert writable({"networkSafe": True}, networkSafe=False) == ({}, ["networkSafe"])
+
+
+def test_every_key_of_the_configuration_is_the_operators_unless_it_is_listed() -> None:
+    judged = judge_members(dict.fromkeys(members(), "x"))
+    assert judged.keys() == members().keys()
+    assert judged.keys() & files.OF_THE_WIRE == {
+        "connectionPolicy",
+        "contextPageSize",
+        "contextSendDelay",
+        "debugMode",
+        "defaultRoomMessageRequestMode",
+    }
 
 
 @pytest.mark.parametrize(
@@ -41,17 +105,16 @@ def test_what_fits_is_taken(given: dict[str, Any], taken: dict[str, Any]) -> Non
         ({"serverPort": "x"}, "serverPort must be a whole number from 0 to 65535"),
         ({"networkSafe": "no"}, "networkSafe must be true or false"),
         ({"socketIOPath": "here"}, "socketIOPath must be a path that begins with /"),
-        ({"localAdmin": True}, "localAdmin may only be set by an administrator"),
+        ({"contextPageSize": 10_001}, "contextPageSize must be"),
+        ({"connectionPolicy": "Sometimes"}, "connectionPolicy must be one of Free"),
+        ({"connectionPolicy": ["Free"]}, "connectionPolicy must be"),
+        ({"defaultRoomMessageRequestMode": "x"}, "defaultRoomMessageRequestMode must be"),
     ],
 )
 def test_what_does_not_fit_is_named(given: dict[str, Any], words: str) -> None:
     with pytest.raises(BadParameter) as refused:
-        files.writable(given, admin=False)
-    assert str(refused.value) == words
-
-
-def test_an_administrator_may_write_all() -> None:
-    assert files.writable({"localAdmin": True}, admin=True) == {"localAdmin": True}
+        writable(given)
+    assert str(refused.value).startswith(words)
 
 
 def test_no_key_is_ever_in_the_server_file() -> None:

@@ -101,6 +101,7 @@ class TestClientSettings:
         assert kept.of("SillyTavern-1") == {}
         assert refused(socket.ask("CLIENT_SETTINGS", {"x": "y" * 100})) == "The settings are too large."
         assert refused(socket.ask("CLIENT_SETTINGS", [1])) == "Invalid request data."
+        assert refused(socket.ask("CLIENT_SETTINGS", {"a": [{"b": b"attached"}]})) == "Invalid request data."
         assert kept.of("SillyTavern-3") == {"port": 3}
 
 

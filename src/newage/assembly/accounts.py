@@ -10,6 +10,7 @@ from attrs import evolve, frozen
 
 from newage.config import Config
 from newage.config.live import LiveTables
+from newage.config.load import judge_members
 from newage.ports import IWorkers
 from newage.services.accounts.attempts import AttemptLimiter
 from newage.services.accounts.digests import KeyDigests
@@ -66,7 +67,7 @@ def make_accounts(basis: Basis, *, read_only: bool = False, network_safe: Callab
     """:param network_safe: None: as the server file says."""
     config, world, store = basis.config, basis.world, basis.stores.keys
     files = HomeFiles(config.home, evolve(config.files, read_only=read_only or config.files.read_only))
-    server_file = ServerFile(files)
+    server_file = ServerFile(files, judge_members)
     hashes = HashService(basis.hash_workers, config.auth, basis.make_hash, basis.matches)
     digests = KeyDigests(secrets.token_bytes(32), None if config.server.ephemeral else config.home)
     keys = KeyService(store, hashes, world, config.auth, digests, secrets.token_bytes)

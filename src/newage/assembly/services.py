@@ -459,6 +459,7 @@ def make_calls(
         hash_password=basis.hash,
         network_safe=accounts.network_safe,
         rank_of=people.administration.rank_of,
+        is_published=static.is_published,
     )
     register_builtins(calls, files, static)
     return Calls(calls=calls, file_functions=files, static=static)

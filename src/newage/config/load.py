@@ -18,6 +18,7 @@ from attrs import define, field
 
 from newage.config.tables import Config, Key, ServerSettings, is_exposed, sections
 from newage.config.values import coerce, toml_value
+from newage.domain.people_text import NotText, read_text
 from newage.errors import BadParameter, ConfigError, FileReadFailed, NewAgeError
 
 ENV_PREFIX = "NEWAGE_"
@@ -96,6 +97,23 @@ def load(
     return attrs.evolve(built, pinned=frozenset(upper))
 
 
+def judge_members(content: Mapping[str, object]) -> dict[str, str]:
+    """What the next start will think of members of server_settings.json.
+
+    :return: each that sets something, and what is wrong with its value; nothing where it is right.
+    """
+    judged: dict[str, str] = {}
+    for member, targets in members().items():
+        if member not in content:
+            continue
+        loader, found = _Loader(), dict[Key, tuple[object, str]]()
+        loader.member(found, content[member], targets, member)
+        for (section, key), (value, where) in found.items():
+            loader.section(section, sections()[section], {key: (value, where)})
+        judged[member] = "; ".join(loader.mistakes)
+    return judged
+
+
 @define
 class _Loader:
     """Reads one source after the other and remembers what is wrong with each."""
@@ -123,13 +141,13 @@ class _Loader:
 
     def toml(self, path: str) -> Found:
         try:
-            tables = tomllib.loads(Path(path).read_text("utf-8"))
+            tables = tomllib.loads(read_text(Path(path).read_bytes()))
         except OSError as error:
             self.mistakes.append(
                 f"{path} cannot be read: {error.strerror}; give --config the path of a readable TOML file"
             )
             return {}
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (tomllib.TOMLDecodeError, NotText) as error:
             self.mistakes.append(f"{path} is not TOML: {error}; correct that place (conf/newage.toml shows every key)")
             return {}
         found: Found = {}
@@ -167,7 +185,7 @@ class _Loader:
     def server_settings(self, path: Path) -> Found:
         """The reference server's file (contract 8.1): unknown members are others', an unparsable file is kept."""
         try:
-            content = loads(path.read_text("utf-8-sig"))
+            content = loads(read_text(path.read_bytes()))
             if not isinstance(content, dict):
                 raise ValueError("the outermost value must be an object")
         except (FileNotFoundError, NotADirectoryError):  # the latter is for home.check to explain
@@ -181,12 +199,17 @@ class _Loader:
             return {}
         found: Found = {}
         for member, targets in members().items():
-            for section, key, divisor in targets if member in content else ():
-                value = content[member]
-                if divisor != 1 and isinstance(value, (int, float)) and not isinstance(value, bool):
-                    value = value / divisor
-                self.take(found, (section, key), value, f"{path}: {member}", lenient=True)
+            if member in content:
+                self.member(found, content[member], targets, f"{path}: {member}")
         return found
+
+    def member(self, into: Found, value: object, targets: tuple[Target, ...], where: str) -> None:
+        """One member of server_settings.json, for each field that it sets."""
+        for section, key, divisor in targets:
+            if divisor != 1 and isinstance(value, (int, float)) and not isinstance(value, bool):
+                self.take(into, (section, key), value / divisor, where, lenient=True)
+            else:
+                self.take(into, (section, key), value, where, lenient=True)
 
     def build(self, values: Mapping[Key, tuple[object, str]], home: Path) -> Config:
         built: dict[str, Any] = {}

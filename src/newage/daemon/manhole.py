@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from time import monotonic
 from typing import Any, ClassVar
@@ -31,6 +32,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from newage.domain.people_text import NotText, read_text
 from newage.errors import ConfigError
 from newage.settings import limit, switch, text
 from newage.telemetry.audit import emit
@@ -294,17 +296,21 @@ class Manhole(Service):
         try:
             if path.stat().st_mode & 0o022:
                 raise ConfigError(f"the manhole's authorized keys {path} can be changed by others; chmod 600 {path}")
-            with path.open("rb") as file:
-                keys = list(readAuthorizedKeyFile(file))
-        except ConfigError:
-            raise
+            text = read_text(path.read_bytes())
+        except NotText as error:
+            raise ConfigError(f"the manhole's authorized keys {path}: {error}") from None
         except OSError as error:
             raise ConfigError(
                 f"the manhole's authorized keys {path} cannot be read ({error.strerror}); "
                 "put the public keys of its users there, one a line"
             ) from error
-        except Exception as error:  # the parser raises what it stumbles over
-            raise ConfigError(f"{path} holds a line that is no public key; correct it or begin it with #") from error
+        keys: list[Key] = []
+        for number, line in enumerate(text.split("\n"), 1):
+            try:
+                keys += readAuthorizedKeyFile(BytesIO(line.encode()))
+            except Exception as error:  # the parser raises what it stumbles over
+                cure = f"line {number} of {path} is no public key; correct it or begin it with #"
+                raise ConfigError(cure) from error
         if not keys:
             raise ConfigError(f"{path} holds no public key; put those of the manhole's users there, one a line")
         return keys

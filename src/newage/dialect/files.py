@@ -41,21 +41,28 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
     }
 )
 
-# These decide who is trusted and from where: an extension's settings page has no business with them.
-ADMIN_ONLY = frozenset(
+# Of the members that set something, those that may come by a call (A37, B20). All others are the operator's: what
+# lowers security, names a path, or says where the hub listens and who reaches it.
+OF_THE_WIRE = frozenset(
     {
-        "bindAddress",
-        "behindProxy",
-        "corsOrigins",
-        "allowedHosts",
-        "trustedNetworks",
-        "trustedProxies",
-        "adminAddresses",
-        "adminOrigins",
-        "localAdmin",
-        "bootstrapAddresses",
+        "timeout",
+        "queryParameters",
+        "transport",
+        "Rooms",
+        "clientKeys",
+        "sillyTavernPassword",
+        "debugMode",
+        "contextPageSize",
+        "contextSendDelay",
+        "defaultRoomMessageRequestMode",
+        "connectionPolicy",
+        "reconnectAttempts",
+        "reconnectDelay",
+        "autoConnect",
+        "extensionRooms",
     }
 )
+OPERATORS = "stay as they are: the operator sets them, in settings/server_settings.json or the configuration file"
 
 
 def merged(defaults: Mapping[str, Any], values: Mapping[str, Any], depth: int = 0) -> Body:
@@ -135,14 +142,37 @@ def validated(values: Mapping[str, Any]) -> Body:
     return result
 
 
-def writable(wanted: Mapping[str, Any], *, admin: bool) -> Body:
-    """What of these members may be written, checked.
+def writable(
+    wanted: Mapping[str, Any], present: Mapping[str, Any], judge: Callable[[Mapping[str, Any]], Mapping[str, str]]
+) -> tuple[Body, list[str]]:
+    """What of these members may be written, checked as the next start will check it.
 
-    :raises BadParameter: one is wrong, or an administrator's; the text names it.
+    :param present: what is in force.
+    :param judge: tells of each member that sets something what is wrong with its value; nothing where it is right.
+    :return: what may be written, and the names of those that are the operator's and would have changed something.
+    :raises BadParameter: one is wrong; the text names it.
     """
-    if not admin and ADMIN_ONLY & wanted.keys():
-        raise BadParameter(f"{min(ADMIN_ONLY & wanted.keys())} may only be set by an administrator")
-    return validated(wanted)
+    checked = validated(wanted)
+    judged = judge(checked)
+    sets = judged.keys() | DEFAULTS.keys() | _CHECKS.keys()
+    withheld: list[str] = []
+    for name in sorted((sets - OF_THE_WIRE) & checked.keys()):
+        if name == "networkSafe" and checked[name] is False:
+            continue  # takes rights away, and gives none
+        if checked.pop(name) != _plain(present.get(name), name):
+            withheld.append(name)
+    for name in checked:
+        if judged.get(name):
+            raise BadParameter(judged[name])
+    return checked, withheld
+
+
+def _plain(value: Any, name: str) -> Any:
+    """A value that is in force, as a check would write it."""
+    try:
+        return _CHECKS[name](value) if name in _CHECKS else value
+    except BadParameter:
+        return value
 
 
 def without_keys(content: Mapping[str, Any]) -> Body:
@@ -263,9 +293,13 @@ def not_read(error: NewAgeError) -> Body:
     return {"success": False, "error": {"message": str(error), "code": code}, "result": {}}
 
 
-def saved() -> Body:
-    """The result of saveJsonToFile."""
-    return {"success": True}
+def saved(withheld: Iterable[str] = ()) -> Body:
+    """The result of saveJsonToFile.
+
+    :param withheld: members that were not written, for they are the operator's.
+    """
+    names = ", ".join(withheld)
+    return {"success": True, "warning": f"{names} {OPERATORS}"} if names else {"success": True}
 
 
 def not_saved(error: NewAgeError) -> Body:

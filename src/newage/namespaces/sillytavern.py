@@ -34,7 +34,7 @@ def parse_identify(payload: Any) -> object:
 
 
 def parse_settings(payload: Any) -> Body:
-    if not isinstance(payload, dict):
+    if not isinstance(payload, dict) or wire.holds_bytes(payload):
         raise InvalidRequest(wire.INVALID)
     clean: Body = wire.without_hostile_keys(payload)
     return clean

@@ -246,6 +246,13 @@ def text(value: Any, limit: int) -> str:
     return value[:limit] if isinstance(value, str) else ""
 
 
+def holds_bytes(value: Any) -> bool:
+    """Whether there is an attachment anywhere in it."""
+    if isinstance(value, dict):
+        return any(map(holds_bytes, value.values()))
+    return any(map(holds_bytes, value)) if isinstance(value, list) else isinstance(value, bytes)
+
+
 def without_hostile_keys(value: Any) -> Any:
     """A copy of JSON that is fit to be stored and passed on: well-formed texts (C10), and at any depth none of the keys
     that poison JavaScript objects (C8)."""

@@ -9,6 +9,7 @@ import pytest
 
 from authkit import REMOTE, Gatehouse, quick_hash
 from deferreds import value
+from newage.config.load import load
 from newage.domain.model import Caller
 from newage.errors import BadArguments, NotAuthorised
 from newage.services.home.files import FileSettings
@@ -101,7 +102,9 @@ class TestReading:
             ("settings/note.json", RESTRICTED, 202),
             ("../x", OUTSIDE, 201),
             ("settings/link.json", OUTSIDE, 201),
-            ("data/link/secret.json", OUTSIDE, 201),
+            ("data/web1/link/secret.json", OUTSIDE, 201),
+            ("data/web2/x/y.json", RESTRICTED, 202),
+            ("data/WEB1/y.json", RESTRICTED, 202),
             ("\0", "Invalid path.", 106),
             (None, "Invalid path.", 106),
             ({"a": 1}, "Invalid path.", 106),
@@ -109,7 +112,8 @@ class TestReading:
     )
     def test_refusals(self, house: Gatehouse, path: object, message: str, code: int) -> None:
         (house.home / "settings/link.json").symlink_to(house.home / "keys/clients.json")
-        (house.home / "data/link").symlink_to(house.home.parent)
+        (house.home / "data/web1").mkdir()
+        (house.home / "data/web1/link").symlink_to(house.home.parent)
         result = read(house, client(house), path)
         assert result == {"success": False, "error": {"message": message, "code": code}, "result": {}}
 
@@ -118,15 +122,45 @@ class TestReading:
         [
             "/settings/server_settings.json",
             "data/shared.json",
-            "data/web2/x/y.json",
+            "data/web1/x/y.json",
             "settings/web1.json",
             "settings/mine.json",
         ],
     )
     def test_what_a_client_may_read(self, house: Gatehouse, path: str) -> None:
+        house.write("data/web1/x/y.json", {"a": 1})
         house.write("settings/web1.json", {"no": "id"})  # its own by name
         house.write("settings/mine.json", {"clientId": "web1"})  # its own by member
         assert read(house, client(house), path)["success"] is True
+
+    def test_what_is_published_anybody_reads_and_administrators_read_all(self, house: Gatehouse) -> None:
+        house.write("data/web2/page/texts.json", {"a": 1})
+        house.write("data/web2/diary.json", {"a": 1})
+        value(house.static.add_for(client(house, "web2"), {"/page": "data/web2/page"}))
+        assert read(house, client(house), "data/web2/page/texts.json")["success"] is True
+        assert read(house, client(house), "data/web2/diary.json")["success"] is False
+        assert read(house, extension(house), "data/web2/diary.json")["success"] is False
+        assert read(house, monitor(house), "data/web2/diary.json")["success"] is True
+
+    @pytest.mark.parametrize(
+        ("content", "said"),
+        [
+            (b'{"a": ' + b"[" * 900 + b"]" * 900 + b"}", "The file is too much JSON: nested too deep."),
+            (b'{"a": [' + b"1," * 60_000 + b"1]}", "The file is too much JSON: too many values."),
+            (b'{"a": 1e999}', "The file is too much JSON: number out of range."),
+            (b'{\r\n"a": 1,\r\n"b" 2}', "The file is not valid JSON: line 3, column 5: Expecting ':' delimiter."),
+            (b'{"a":\n"caf\xe9"}', "The file is no text: line 2 is not UTF-8: save the file as UTF-8."),
+        ],
+    )
+    def test_a_file_that_cannot_be_read_is_answered_in_words(self, house: Gatehouse, content: bytes, said: str) -> None:
+        house.write("data/shared.json", content)
+        result = read(house, client(house), "data/shared.json")
+        assert result["error"]["message"] == said
+
+    def test_a_file_of_any_editor_is_read(self, house: Gatehouse) -> None:
+        for content in (b'\xef\xbb\xbf{"a":\r\n1}', b"\xff\xfe" + '{"a": 1}'.encode("utf-16-le")):
+            house.write("data/shared.json", content)
+            assert read(house, client(house), "data/shared.json")["result"] == {"a": 1}
 
     def test_a_file_of_ones_name_that_is_somebody_elses(self, house: Gatehouse) -> None:
         house.write("settings/web1.json", {"clientId": "web2"})
@@ -231,11 +265,19 @@ class TestServerSettings:
         assert saved(save(house, extension(house), "settings/server_settings.json", content)) == "ok"
         assert house.read("settings/server_settings.json") == {"clientKeys": {}, "sillyTavernPassword": {"x": "y"}}
 
-    def test_who_is_trusted_from_where_is_for_administrators(self, house: Gatehouse) -> None:
-        content = {"adminAddresses": ["0.0.0.0/0"]}
-        result = save(house, extension(house), "settings/server_settings.json", content)
-        assert result == {"success": False, "error": "adminAddresses may only be set by an administrator"}
-        assert saved(save(house, monitor(house), "settings/server_settings.json", content)) == "ok"
+    def test_what_lowers_security_is_the_operators(self, house: Gatehouse) -> None:
+        content = {"adminAddresses": ["0.0.0.0/0"], "bcryptRounds": "abc", "fileName": "/any/x.sqlite3", "timeout": 7}
+        for caller in (extension(house), monitor(house)):
+            result = save(house, caller, "settings/server_settings.json", content)
+            assert result["success"] is True
+            assert result["warning"].startswith("adminAddresses, bcryptRounds, fileName stay as they are: the operator")
+            stored = house.read("settings/server_settings.json")
+            assert stored["timeout"] == 7
+            assert content.keys() & stored.keys() == {"timeout"}
+
+    def test_the_next_start_takes_what_a_call_wrote(self, house: Gatehouse) -> None:
+        save(house, extension(house), "settings/server_settings.json", {**self.FROM_EXTENSION, "enabled": "perhaps"})
+        assert load(options={("server", "home"): str(house.home)}).auth.network_safe is False
 
     def test_rights(self, house: Gatehouse) -> None:
         content = {"timeout": 1}

@@ -9,6 +9,7 @@ import pytest
 
 from authkit import Gatehouse
 from logkit import Logged
+from newage.config.load import judge_members
 from newage.dialect.files import DEFAULTS, merged, validated
 from newage.errors import BadParameter
 from newage.services.home.files import FileSettings
@@ -23,7 +24,7 @@ def house(tmp_path: Path) -> Gatehouse:
 
 
 def load(house: Gatehouse, overrides: dict[str, Any] | None = None) -> ServerFile:
-    file = ServerFile(house.files, overrides or {})
+    file = ServerFile(house.files, judge_members, overrides or {})
     file.load(write_missing=True)
     return file
 
@@ -75,21 +76,21 @@ def test_a_stronger_source_decides(house: Gatehouse) -> None:
     house.write(NAME, {"networkSafe": True})
     file = load(house, {"networkSafe": False})
     assert file.network_safe is False
-    file.adopt(file.change({"networkSafe": True}, admin=True))
-    assert file.network_safe is False
-    assert house.read(NAME)["networkSafe"] is True
+    content, withheld = file.change({"networkSafe": True})
+    file.adopt(content)
+    assert (file.network_safe, withheld) == (False, ["networkSafe"])
 
 
 def test_listeners_hear_of_changes(house: Gatehouse) -> None:
     file = load(house)
     heard: list[object] = []
     file.add_listener(lambda values: heard.append(values["timeout"]))
-    file.adopt(file.change({"timeout": "9"}, admin=False))
+    file.adopt(file.change({"timeout": "9"})[0])
     assert heard == [9]
 
 
 def test_a_change_creates_the_file(house: Gatehouse) -> None:
-    house.server_file.change({"timeout": 9}, admin=False)
+    house.server_file.change({"timeout": 9})
     assert house.read(NAME) == {**DEFAULTS, "timeout": 9}
 
 

@@ -36,7 +36,7 @@ class Watched:
         self._times = count(1)
         world = World(clock=self.clock, wall=lambda: EPOCH + self.clock.seconds(), new_id=lambda: "")
         files = HomeFiles(home, FileSettings())
-        self.server = ServerFile(files)
+        self.server = ServerFile(files, lambda content: {})
         self.write("server_settings", {"networkSafe": True})
         self.server.load(write_missing=False)
         self.settings = Live(WatchSettings(settings_watch_seconds=seconds))

@@ -25,6 +25,7 @@ from newage.services.home.server_file import ServerFile
 class FileFunctions:
     """The two functions; everything that touches the disk runs in ``workers``.
 
+    :param is_published: whether a file can be had by a URL.
     :param rank_of: an id's rank (B6): a password is a credential, too.
     """
 
@@ -35,6 +36,7 @@ class FileFunctions:
     _hash_password: Callable[[bytes], str]
     _network_safe: Callable[[], bool]
     _rank_of: Callable[[str], Rank]
+    _is_published: Callable[[Parts], bool]
 
     # ------------------------------------------------------------------------------------------------------- the calls
 
@@ -47,7 +49,7 @@ class FileFunctions:
             parts = self._files.parts(path)
             if caller.bootstrap and parts != SERVER_PARTS and not self._is_own_settings(parts, caller):
                 raise NotAuthorised("Unauthorized")
-            self._check_readable(parts)
+            self._check_readable(parts, caller)
             content = await self._workers.run(self._files.read, parts)
             if parts[0] == "settings":
                 self._check_reader(parts, content, caller)
@@ -68,8 +70,8 @@ class FileFunctions:
         try:
             parts = self._files.parts(path)
             if parts == SERVER_PARTS:
-                await self._save_server_settings(caller, content)
-            elif self._is_own_settings(parts, caller):
+                return files.saved(await self._save_server_settings(caller, content))
+            if self._is_own_settings(parts, caller):
                 await self._save_own_settings(parts, caller, content)
             elif self._is_own_data(parts, caller):
                 self._check_listed(parts)
@@ -92,12 +94,15 @@ class FileFunctions:
 
     # ---------------------------------------------------------------------------------------------------------- rights
 
-    def _check_readable(self, parts: Parts) -> None:
+    def _check_readable(self, parts: Parts, caller: Caller) -> None:
         """The allow-list of contract 7.5.4 for reading."""
         in_settings = len(parts) == 2 and parts[0] == "settings"
         in_data = len(parts) >= 2 and parts[0] == "data"
         if not (in_settings or in_data) or not _is_plain_json(parts):
             raise PathRestricted(RESTRICTED)
+        in_folder = in_data and len(parts) > 2
+        if in_folder and not (self._is_own_data(parts, caller) or administers(caller) or self._is_published(parts)):
+            raise PathRestricted(RESTRICTED)  # another client's
         self._check_listed(parts)
 
     def _check_listed(self, parts: Parts) -> None:
@@ -136,14 +141,16 @@ class FileFunctions:
 
     # --------------------------------------------------------------------------------------------------------- writing
 
-    async def _save_server_settings(self, caller: Caller, content: Json) -> None:
+    async def _save_server_settings(self, caller: Caller, content: Json) -> list[str]:
+        """:return: the members that are the operator's, and were left as they are."""
         if caller.kind is Kind.CLIENT:
             raise PathRestricted(RESTRICTED)
         if not caller.sensitive:
             raise NotAuthorised("Unauthorized")
         self._check_listed(SERVER_PARTS)
-        change = partial(self._server_file.change, files.unredacted(content), admin=administers(caller))
-        self._server_file.adopt(await self._workers.run(change))
+        changed: tuple[Json, list[str]] = await self._workers.run(self._server_file.change, files.unredacted(content))
+        self._server_file.adopt(changed[0])
+        return changed[1]
 
     async def _save_own_settings(self, parts: Parts, caller: Caller, content: Json) -> None:
         self._check_listed(parts)

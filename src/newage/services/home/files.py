@@ -6,6 +6,7 @@ Everything here blocks: it runs in a thread. Every path is a tuple of parts belo
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -18,7 +19,17 @@ from typing import Any
 import orjson
 from attrs import define, field, frozen
 
-from newage.errors import BadPath, FileMissing, FileReadFailed, FileWriteFailed, NewAgeError, PathOutside
+from newage.domain.people_text import NotText, read_text
+from newage.errors import (
+    BadPath,
+    FileMissing,
+    FileReadFailed,
+    FileWriteFailed,
+    NewAgeError,
+    PathOutside,
+    ProtocolError,
+)
+from newage.protocol.json_text import TooMuch, loads
 from newage.services.home.openat import LinkInTheWay, folder_below, open_in
 from newage.settings import limit, switch
 
@@ -27,7 +38,6 @@ Json = dict[str, Any]
 Stamp = tuple[int, int, int]  # what changes when a file does: mtime in ns, size, inode
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_BOM = b"\xef\xbb\xbf"  # editors on Windows put it before UTF-8
 
 OUTSIDE = "Access denied: Path is outside the server directory."
 MISSING = "ENOENT: no such file or directory"
@@ -140,9 +150,13 @@ class HomeFiles:
         if len(content) > self._settings.max_file_bytes:
             raise FileReadFailed("The file is too large.")
         try:
-            value = orjson.loads(content.removeprefix(_BOM))
-        except ValueError as error:
-            raise FileReadFailed("The file is not valid JSON.") from error
+            value = loads(read_text(content).encode())
+        except TooMuch as error:
+            raise FileReadFailed(f"The file is too much JSON: {error}.") from error
+        except NotText as error:
+            raise FileReadFailed(f"The file is no text: {error}.") from error
+        except ProtocolError as error:
+            raise FileReadFailed(f"The file is not valid JSON{_place(content)}.") from error
         if not isinstance(value, dict):
             raise FileReadFailed("The file does not hold a JSON object.")
         return value
@@ -235,6 +249,17 @@ def _make_folder(folder: int, name: str) -> None:
         pass
     except OSError as error:
         raise FileWriteFailed("The folder cannot be created.") from error
+
+
+def _place(content: bytes) -> str:
+    """Where in a text that is no JSON the fault is, as far as that can be told."""
+    try:
+        json.loads(read_text(content))
+    except json.JSONDecodeError as error:
+        return f": line {error.lineno}, column {error.colno}: {error.msg}"
+    except (ValueError, RecursionError):
+        pass
+    return ""
 
 
 def _explain(error: OSError) -> NewAgeError:

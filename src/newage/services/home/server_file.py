@@ -22,12 +22,14 @@ class ServerFile:
 
     Reading happens once, at the start, and blocks; ``change`` is for a thread and ``adopt`` for the reactor after it.
 
+    :param judge: what the next start will think of members: see ``dialect.files.writable``.
     :param overrides: members that a stronger source than the file decides (options, environment, TOML).
     """
 
     _log: ClassVar[Logger] = Logger()
 
     _files: HomeFiles
+    _judge: Callable[[Mapping[str, Any]], Mapping[str, str]]
     _overrides: Mapping[str, Any] = field(factory=dict)
     values: Json = field(factory=lambda: merged(DEFAULTS, {}), init=False)
     _listeners: list[Callable[[Mapping[str, Any]], None]] = field(factory=list, init=False)
@@ -85,15 +87,15 @@ class ServerFile:
         for listener in self._listeners:
             listener(self.values)
 
-    def change(self, wanted: Mapping[str, Any], *, admin: bool) -> Json:
-        """Merge members into the file; blocks.
+    def change(self, wanted: Mapping[str, Any]) -> tuple[Json, list[str]]:
+        """Merge members that came by a call into the file; blocks.
 
-        :return: what the file now holds, for ``adopt``.
+        :return: what the file now holds, for ``adopt``; the names of members that are the operator's and stay.
         :raises BadParameter, FileWriteFailed: nothing was written.
         """
-        checked = files.writable(wanted, admin=admin)
+        checked, withheld = files.writable(wanted, self.values, self._judge)
 
         def apply(present: Json | None) -> Json:
             return files.without_keys({**(merged(DEFAULTS, {}) if present is None else present), **checked})
 
-        return self._files.update(PARTS, apply, create_folders=True)
+        return self._files.update(PARTS, apply, create_folders=True), withheld

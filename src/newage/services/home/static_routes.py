@@ -55,6 +55,10 @@ class StaticRoutes:
                 return (*route.parts, *segments[length:])
         return None
 
+    def is_published(self, parts: Parts) -> bool:
+        """Whether some URL leads to this file."""
+        return any(parts[: len(route.parts)] == route.parts for route in self._routes.values())
+
     def lookup(self, url: str) -> tuple[Path, str] | None:
         """``find`` for the web layer: the home and the path below it, which ends as the URL does."""
         parts = self.find(url)

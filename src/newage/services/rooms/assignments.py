@@ -26,7 +26,11 @@ from newage.telemetry.trouble import Trouble
 
 @frozen(kw_only=True)
 class AssignmentSettings:
-    connection_policy: str = text("Free", "policy of a fresh home: Free, Manual, Balanced, Broadcast, Random")
+    connection_policy: str = text(
+        "Free",
+        "policy of a fresh home: Free, Manual, Balanced, Broadcast, Random",
+        among=(policy.value for policy in ConnectionPolicy),
+    )
     max_manual_assignments: int = limit(1000, "rooms with a stored manual assignment")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from newage.domain.model import RequestMode
 from newage.settings import limit, switch, text
 
 
@@ -34,4 +35,6 @@ class RoomSettings:
     empty_room_grace_seconds: int = limit(60, "how long any other empty group room is kept")
     sweep_seconds: int = limit(60, "how often expired memberships are looked for")
     clients_may_create_rooms: bool = switch(False, "open CREATE_ROOM to client kind; off: administrators only")
-    default_room_message_request_mode: str = text("Default", "request mode of new rooms (contract 5.4)")
+    default_room_message_request_mode: str = text(
+        "Default", "request mode of new rooms (contract 5.4)", among=(mode.value for mode in RequestMode)
+    )
