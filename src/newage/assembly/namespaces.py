@@ -55,7 +55,7 @@ def make_dispatcher(
         door.open("/auth", own_key.handlers(), entered=own_key.entered),
         door.open("/clients", client_events.handlers()),
         door.open("/sillytavern", extension.handlers(), gate=EXTENSIONS),
-        door.open("/function_call", function_call.CallEvents(calls=calls).handlers()),
+        door.open("/function_call", function_call.CallEvents(calls=calls).handlers(), binary=function_call.BINARY),
         _llm(door, basis, hub, talk),
         _rooms(door, talk),
         door.open("/debug", DebugEvents(diagnostics=diagnostics).handlers(), gate=STAFF),

@@ -152,7 +152,7 @@ class Runner:
     def _checked(self, result: Any, max_bytes: int) -> Any:
         """:raises CallFailed: it cannot be sent."""
         try:
-            size = len(dumps(result))
+            size = len(dumps([[[[[[[[result]]]]]]]])) - 16  # as deep as it lies in an ack
         except Exception as error:  # TypeError; whatever the methods of a subclass raise
             self.warn(f"returned what is no JSON: {error}")
             raise CallFailed(UNKNOWN_FAULT) from None

@@ -5,7 +5,7 @@ A refusal is never a CONNECT_ERROR: the CONNECT completes, then come ``ERROR`` a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -65,6 +65,7 @@ class Door:
         link: Callable[[Caller], IExtensionLink | None] = lambda caller: None,
         entered: Callable[[ISocket, Caller, HandshakeRequest], object] | None = None,
         quota: AddressQuotas | None = None,
+        binary: Collection[str] = (),
     ) -> Namespace:
         """Make a namespace.
 
@@ -72,11 +73,18 @@ class Door:
         :param gate: the kinds it is for: ``ANYBODY``, ``STAFF``, ``EXTENSIONS``.
         :param link: makes the link of an extension's socket; None for what is no extension.
         :param entered: called with an admitted socket right after its CONNECT reply; must not raise.
+        :param binary: the events that take attachments; what is stored or shown is text.
         :param quota: how much of its connects is logged.
         :raises ValueError: two tables have the same event.
         """
         entrance = _Entrance(self._auth, self._sessions, gate, link, entered, quota or connect_quota())
-        namespace = Namespace(path, connect=entrance.connect, disconnected=entrance.disconnected)
+        namespace = Namespace(
+            path,
+            connect=entrance.connect,
+            disconnected=entrance.disconnected,
+            binary=binary,
+            fault=[acks.failure(NewAgeError())],
+        )
         for table in (*tables, {"CLIENT_DISCONNECTED": _leave}):
             namespace.add(paced(self._rates, table))
         return namespace

@@ -28,6 +28,7 @@ from newage.services.home.static_routes import StaticRoutes
 from newage.telemetry.audit import FAILED, OK, Recorder
 
 MAX_NAME_CHARS = 128
+BINARY = (CALL,)  # arguments may hold attachments, which a client gets as they are
 BUILTINS = ("readJsonFromFile", "saveJsonToFile", "addStaticResources", "add")  # nobody else's can have these names
 
 

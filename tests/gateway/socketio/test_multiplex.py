@@ -184,6 +184,18 @@ class TestAttachments:
         connection.binary_received(b"data")
         assert heard == [[b"data"]]
 
+    def test_an_event_that_takes_none_is_handed_on_unread(self, site: Site) -> None:
+        heard: list[list[Any]] = []
+        namespace = site.namespace()
+        namespace.binary = ("data",)
+        for event in ("x", "data"):
+            namespace.on(event, lambda socket, args, wanted: heard.append(args))
+        connection, _ = site.joined()
+        for name in (b"x", b"data"):
+            connection.text_received(b'451-["%b",%b]' % (name, ONE))
+            connection.binary_received(b"data")
+        assert heard == [[UNREAD], [b"data"]]
+
     def test_they_complete_an_ack(self, site: Site, heard: list[list[Any]]) -> None:
         connection, sink = site.joined()
         answer = site.sockets[0].call("ask", [], 5.0)

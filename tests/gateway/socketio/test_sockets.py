@@ -27,6 +27,9 @@ def error_of(deferred: Deferred[list[Any]]) -> BaseException | None:
     return found[0].value if found and isinstance(found[0], Failure) else None
 
 
+FAULT = b'431[{"message":"Internal error"}]'  # an ack where something of ours broke
+
+
 class TestHandlers:
     def test_a_handler_gets_the_arguments_and_its_list_is_the_ack(self, site: Site) -> None:
         seen: list[Any] = []
@@ -75,7 +78,7 @@ class TestHandlers:
         connection.text_received(b"427" + args)
         assert (sink.take(), sink.ended) == ([], None)
 
-    def test_a_fault_is_logged_and_closes_nothing(self, site: Site, failures: list[Any]) -> None:
+    def test_a_fault_is_logged_and_answered_and_closes_nothing(self, site: Site, failures: list[Any]) -> None:
         namespace = site.namespace()
         namespace.on("x", lambda socket, args, wanted: 1 / 0)
         namespace.on("y", lambda socket, args, wanted: fail(KeyError()))
@@ -85,25 +88,25 @@ class TestHandlers:
         connection, sink = site.joined()
         for event in (b"x", b"y", b"z", b"cancelled", b"ok"):
             connection.text_received(b'421["%b"]' % event)
-        assert (sink.take(), sink.ended) == ([b'431["fine"]'], None)
+        assert (sink.take(), sink.ended) == ([FAULT] * 3 + [b'431["fine"]'], None)
         assert failures == [ZeroDivisionError, KeyError, ValueError]
         failures.clear()
 
     @pytest.mark.parametrize("result", ["text", {"a": 1}, 5, ("x",)])
-    def test_a_result_of_a_wrong_kind_is_not_sent(self, site: Site, result: object) -> None:
+    def test_instead_of_a_result_of_a_wrong_kind_a_fault_is_sent(self, site: Site, result: object) -> None:
         namespace = site.namespace()
         namespace.on("now", lambda socket, args, wanted: result)
         namespace.on("soon", lambda socket, args, wanted: succeed(result))
         connection, sink = site.joined()
         connection.text_received(b'421["now"]')
         connection.text_received(b'421["soon"]')
-        assert (sink.take(), sink.ended) == ([], None)
+        assert (sink.take(), sink.ended) == ([FAULT] * 2, None)
 
-    def test_an_ack_that_cannot_be_encoded_is_not_sent(self, site: Site, failures: list[Any]) -> None:
+    def test_instead_of_an_ack_that_cannot_be_encoded_a_fault_is_sent(self, site: Site, failures: list[Any]) -> None:
         site.namespace().on("x", lambda socket, args, wanted: [object()])
         connection, sink = site.joined()
         connection.text_received(b'421["x"]')
-        assert (sink.take(), sink.ended) == ([], None)
+        assert (sink.take(), sink.ended) == ([FAULT], None)
         assert failures == [TypeError]
         failures.clear()
 

@@ -5,7 +5,7 @@ The gateway knows Socket.IO, not the contract's dialect: a handler gets argument
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from inspect import iscoroutine
 from typing import Any, TypeAlias
 
@@ -68,6 +68,8 @@ class Namespace:
     A socket whose ``caller`` is None after its connect handler is not admitted: nothing else of it is handled.
 
     :param unknown: handles the events that have no handler; without it they are ignored.
+    :param fault: the arguments of an ack where a handler raised, or returned what cannot be sent.
+    :param binary: the events that take attachments; None: all. Others are handed on unread, so that they are refused.
     """
 
     def __init__(
@@ -77,6 +79,8 @@ class Namespace:
         connect: ConnectHandler,
         disconnected: DisconnectHandler,
         unknown: UnknownHandler | None = None,
+        binary: Collection[str] | None = None,
+        fault: Sequence[Any] = (INTERNAL_ERROR,),
     ) -> None:
         if not path.startswith("/") or "," in path:
             raise ValueError(f"{path!r} is not a namespace")
@@ -86,6 +90,8 @@ class Namespace:
         self.connect = connect
         self.disconnected = disconnected
         self.unknown = unknown
+        self.binary = binary
+        self.fault = list(fault)
         self.handlers: dict[str, Handler] = {}
 
     def on(self, event: str, handler: Handler) -> None:

@@ -111,7 +111,7 @@ class Multiplex:
         if received is not None:
             kind, member, data, ack_id = received
             if kind == EVENT:
-                member.receive(data, ack_id)
+                member.receive_attached(data, ack_id)
             else:
                 member.acknowledged(ack_id, data)
 

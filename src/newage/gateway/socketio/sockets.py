@@ -27,6 +27,7 @@ from newage.protocol.socket_packet import (
     ACK,
     EVENT,
     MAX_ID_DIGITS,
+    UNREAD,
     encode_arguments,
     encode_connect,
     encode_disconnect,
@@ -201,7 +202,7 @@ class ServerSocket:
             text, attachments = encode_arguments(ACK, self._namespace.prefix, result, ack_id)
         except TypeError:
             _log.failure("an ack on {path} cannot be encoded", path=self.namespace)
-            return
+            text, attachments = self._namespace.ack_head + ack_id + plain_dumps(self._namespace.fault), []
         self.connection.send_text(text)
         for attachment in attachments:
             self.connection.send_binary(attachment)
@@ -271,6 +272,11 @@ class ServerSocket:
             self._paused = True
             self.connection.pause()
 
+    def receive_attached(self, args: list[Any], ack_id: bytes | None) -> None:
+        """Take one event that came with attachments; unread, where it takes none (contract C6)."""
+        binary = self._namespace.binary
+        self.receive(args if binary is None or args[0] in binary else [args[0], UNREAD], ack_id)
+
     def _run(self, args: list[Any], ack_id: bytes | None) -> None:
         handler = self._handlers.get(args[0])
         if self.caller is None:
@@ -285,6 +291,7 @@ class ServerSocket:
                 return
         except Exception:
             _log.failure("a handler of {path} broke", path=self.namespace)
+            self._answer(ack_id, self._namespace.fault)
             return
         if result is None:
             return
@@ -293,7 +300,9 @@ class ServerSocket:
         elif isawaitable(result):
             self._await(result, ack_id)
         elif isinstance(result, Later):
-            as_deferred(result.result).addCallback(partial(self._finish, ack_id)).addErrback(self._handler_failed)
+            as_deferred(result.result).addCallback(partial(self._finish, ack_id)).addErrback(
+                self._handler_failed, ack_id
+            )
         else:
             self._finish(ack_id, result)
 
@@ -303,6 +312,7 @@ class ServerSocket:
             self._answer(ack_id, result)
         elif result is not None:
             _log.error("a handler of {path} returned {kind}", path=self.namespace, kind=type(result).__name__)
+            self._answer(ack_id, self._namespace.fault)
 
     def _await(self, result: Awaitable[Any], ack_id: bytes | None) -> None:
         if self._backlog is None:
@@ -310,12 +320,13 @@ class ServerSocket:
         self._awaiting = True
         outcome = as_deferred(result)
         outcome.addCallback(partial(self._finish, ack_id))
-        outcome.addErrback(self._handler_failed)
+        outcome.addErrback(self._handler_failed, ack_id)
         outcome.addBoth(self._next)
 
-    def _handler_failed(self, failure: Failure) -> None:
+    def _handler_failed(self, failure: Failure, ack_id: bytes | None) -> None:
         if not isinstance(failure.value, CancelledError):
             _log.failure("a handler of {path} broke", failure, path=self.namespace)
+            self._answer(ack_id, self._namespace.fault)
 
     def _next(self, _: object) -> None:
         """Nothing is awaited any more: go on with the backlog, in a loop however deep it is."""
