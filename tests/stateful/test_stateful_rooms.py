@@ -64,6 +64,7 @@ class RoomsAndRoles(RuleBasedStateMachine):
         self.model: dict[str, ModelRoom] = {}
         self.online: dict[str, HandSocket] = {}
         self.gone_at: dict[str, float] = {}  # of whom something is kept
+        self.rooted: set[str] = set()  # who was added or given a role: he is kept for longer than any of this lasts
         self.emptied: dict[str, float] = {}
         self.next_sweep = float(SWEEP)
         self.views: dict[tuple[str, str], set[str]] = {}  # (socket, room) -> who is there, as the events say
@@ -224,6 +225,8 @@ class RoomsAndRoles(RuleBasedStateMachine):
             else:
                 self.enter(name, whom, given)
             self.emptied.pop(name, None)
+            if actor != whom or given == "master":
+                self.rooted.add(whom)
 
     @precondition(lambda self: self.online)
     @rule(data=st.data(), name=names, whom=people)
@@ -276,6 +279,8 @@ class RoomsAndRoles(RuleBasedStateMachine):
             assert outcome == ("error", "Failed to set member role: nobody else is here to be master of this room.")
             return
         assert outcome[0] == "ok"
+        if role != "guest":
+            self.rooted.add(whom)
         if role == "master":
             self.crown(name, whom)
             return
@@ -354,7 +359,7 @@ class RoomsAndRoles(RuleBasedStateMachine):
         if now >= self.next_sweep:
             self.next_sweep = now + SWEEP
             for who, since in list(self.gone_at.items()):
-                if now - since >= RETENTION:
+                if now - since >= RETENTION and who not in self.rooted:
                     del self.gone_at[who]
                     for name in [name for name, room in self.model.items() if who in room.members]:
                         self.take_out(name, who, forgotten=True)
