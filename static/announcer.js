@@ -1,5 +1,7 @@
 // For those who listen instead of look: whole messages once they are whole, never single tokens.
 
+import { authorOf } from './conversation.js';
+
 const KEPT = 5; // announcements left in the document
 const SPOKEN_CHARS = 2_000; // of one message; the rest is in the conversation
 
@@ -12,7 +14,7 @@ export class Announcer {
   }
 
   say(entry) {
-    this.#tell(entry.kind === 'system' ? entry.text : `${entry.author}: ${entry.text}`);
+    this.#tell(entry.kind === 'system' ? entry.text : `${authorOf(entry)}: ${entry.text}`);
   }
 
   /** A failed question, once however often the hub tells it. */

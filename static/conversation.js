@@ -11,6 +11,7 @@ function entryOf(kind, fields) {
   return {
     kind,
     author: '',
+    name: '', // what the author wants to be called; never shown without the author
     text: '',
     timestamp: '',
     seq: null,
@@ -26,6 +27,9 @@ function entryOf(kind, fields) {
     ...fields,
   };
 }
+
+/** Names are anybody's to choose, and two may look alike: whose it is stands beside it (A40). */
+export const authorOf = ({ author, name }) => (name && name !== author ? `${name} (${author})` : author);
 
 const plain = (value) => (typeof value === 'string' ? value : value == null ? '' : JSON.stringify(value));
 
@@ -206,6 +210,7 @@ export class Conversation extends EventTarget {
   #fieldsOf(message, entry) {
     return {
       author: plain(message.identity),
+      name: typeof message.name === 'string' ? message.name.slice(0, 64) : '',
       text: plain(message.message),
       timestamp: message.timestamp ?? entry.timestamp,
       seq: entry.seq ?? message.seq ?? null,

@@ -1,5 +1,6 @@
 // The conversation as the reader sees it. Model and user text become text nodes, never markup.
 
+import { authorOf } from './conversation.js';
 import { isDemo } from './extensions.js';
 
 const NEAR_PX = 56; // this close to the end counts as reading the newest
@@ -99,7 +100,7 @@ export class Transcript {
     item.toggleAttribute('data-streaming', entry.streaming);
     item.toggleAttribute('data-failed', entry.failed || REPEATABLE.has(entry.state));
     item.setAttribute('aria-busy', String(entry.streaming));
-    item.querySelector('.author').textContent = entry.kind === 'mine' ? 'You' : entry.author;
+    item.querySelector('.author').textContent = entry.kind === 'mine' ? 'You' : authorOf(entry);
     item.querySelector('.badge').hidden = !(entry.kind === 'answer' && isDemo(entry.author));
     paintTime(item.querySelector('time'), entry.timestamp);
     const note = noteOf(entry);

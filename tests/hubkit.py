@@ -661,6 +661,7 @@ class Kit:
         transport: str = "websocket",
         desc: str = "",
         html: str = "",
+        name: str = "",
         **caller: Any,
     ) -> str:
         """One more socket; returns its sid."""
@@ -671,6 +672,7 @@ class Kit:
             client_type=client_type,
             desc=desc,
             html=html,
+            name=name,
             connected_at=self.wall(),
         )
         self.outbox.open(sid, namespace, transport)

@@ -435,7 +435,7 @@ class IMessageStore(Interface):
     def update_message(message: Message, seq: int, was: Message | None = None) -> Deferred[bool]:
         """Replace the message of that ``message_id``; ``seq`` is the room's new seq.
 
-        The message keeps its own ``seq``, and whether it is ``selected``.
+        The message keeps its own ``seq`` and ``name``, and whether it is ``selected``.
 
         :param was: it must still have this content, else nothing is changed.
         :return: whether it was replaced. Without ``was`` fails with NotFound where there is none.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from attrs import evolve
+
 from newage.dialect import clients
 from newage.domain.model import Session
 from newage.errors import NotAuthorised
@@ -79,3 +81,9 @@ def test_a_new_key_comes_under_both_names() -> None:
         "what to do",
         False,
     )
+
+
+def test_a_name_is_shown_where_one_was_declared() -> None:
+    session = Session(client_id="ann", identity="ann-1")
+    assert "name" not in clients.info(session)
+    assert clients.info(evolve(session, name="Ann")) == {**clients.info(session), "name": "Ann"}

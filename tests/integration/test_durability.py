@@ -48,6 +48,11 @@ llm_request_timeout_seconds = 5
 [rooms]
 clients_may_create_rooms = true
 max_group_rooms = 100000
+[rates]
+event_rate = 100000
+event_burst = 100000
+edit_rate = 100000
+told_bytes_rate = 1000000000
 [history]
 max_messages_per_room = 100000
 """

@@ -93,3 +93,30 @@ class TestParsing:
     @pytest.mark.parametrize("mode", ["SS", "", None, [], {}, 1])
     def test_a_strange_stream_mode_is_none(self, mode: object) -> None:
         assert parse_handshake({"clientId": "a", "streamMode": mode}, AuthSettings()).stream_mode == ""
+
+
+@pytest.mark.parametrize("name", ["Ann", "Zoë Ångström", "a" * 64, "O'Brien (she)", "山田太郎"])
+def test_a_person_has_a_name(name: str) -> None:
+    assert parse_handshake({"clientId": "a", "name": name}, AuthSettings()).name == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        None,
+        "",
+        7,
+        ["Ann"],
+        "a" * 65,
+        " Ann",
+        "Ann ",
+        "An\u200bn",
+        "Ann\n",
+        "\u202eAnn",
+        "A\ud800",
+        "Zoe\u0308",
+        "\u3164",
+    ],
+)
+def test_what_cannot_be_a_name_is_none_and_keeps_nobody_out(name: object) -> None:
+    assert parse_handshake({"clientId": "a", "name": name}, AuthSettings()).name == ""

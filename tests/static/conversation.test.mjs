@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-const { Conversation } = await import(`${process.env.STATIC}/conversation.js`);
+const { Conversation, authorOf } = await import(`${process.env.STATIC}/conversation.js`);
 
 const ME = 'web-1';
 const EXT = 'SillyTavern-8000';
@@ -263,4 +263,13 @@ test('an entry taken back is taken back once', () => {
   conversation.clear();
   conversation.clear();
   assert.equal(told.filter(([type]) => type === 'removed').length, 1);
+});
+
+test('a name never stands without whose it is', () => {
+  const { conversation, told } = make();
+  conversation.stored(question(1, { identity: 'bob', name: 'Ann' }));
+  conversation.stored(question(2, { identity: 'ann' }));
+  conversation.stored(question(3, { identity: 'cid', name: { toString: 'Ann' } }));
+  conversation.stored(question(4, { identity: 'dan', name: 'dan' }));
+  assert.deepEqual(told.map(([, entry]) => authorOf(entry)), ['Ann (bob)', 'ann', 'cid', 'dan']);
 });

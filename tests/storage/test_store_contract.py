@@ -90,6 +90,7 @@ FULL = Message(
     failed=True,
     last_edited="2026-01-02T03:04:06.000Z",
     extra={"temperature": 0.5, "stop": ["\n"]},
+    name="Anna \N{SLIGHTLY SMILING FACE}",
 )
 
 
@@ -391,7 +392,11 @@ class TestMessages:
         for number in (1, 7, 8):
             value(lobby.messages.add_message(message(number), 9))
         value(lobby.messages.update_message(evolve(FULL, seq=999), 12))
-        assert value(lobby.messages.last_messages(LOBBY, 9)) == (message(1), evolve(FULL, selected=None), message(8))
+        assert value(lobby.messages.last_messages(LOBBY, 9)) == (
+            message(1),
+            evolve(FULL, selected=None, name=None),
+            message(8),
+        )
         assert value(lobby.rooms.load_rooms())[0].seq == 12
 
     @pytest.mark.parametrize("changed", [{"text": "b"}, {"data": 5}, {"extra": {"a": 1}}, {"last_edited": "now"}])
@@ -593,7 +598,9 @@ class TestMarks:
 
 
 class TestOpenOutputs:
-    ANSWER = evolve(FULL, seq=0, text="", data=None, role="assistant", request_type="newMessage", target=None, extra={})
+    ANSWER = evolve(
+        FULL, seq=0, text="", data=None, role="assistant", request_type="newMessage", target=None, extra={}, name=None
+    )
 
     def piece(self, part: int, text: str, output: str = "o1") -> OpenText:
         answer = evolve(self.ANSWER, output_id=output, message_id=f"of {output}") if part == 0 else None

@@ -15,7 +15,7 @@ HIDDEN = "***"  # in place of a hash that is not for the reader
 
 def info(session: Session) -> Body:
     """The superset that all readers understand; never any key material."""
-    return {
+    found: Body = {
         "id": session.client_id,
         "clientId": session.client_id,
         "identity": session.identity,
@@ -27,6 +27,9 @@ def info(session: Session) -> Body:
         "clientHTML": session.html,
         "connectedAt": iso(session.connected_at),
     }
+    if session.name:
+        found["name"] = session.name
+    return found
 
 
 def infos(sessions: Sequence[Session], max_chars: int) -> list[Body]:

@@ -89,6 +89,8 @@ def body(message: Message) -> Body:
         found.update(target=message.target, targetRoom=message.room, requestType=message.request_type)
     if message.last_edited is not None:
         found["lastEdited"] = message.last_edited
+    if message.name is not None:  # whatever the request may have called itself besides
+        found["name"] = message.name
     return found
 
 
@@ -138,6 +140,8 @@ def added(message: Message) -> Event:
         "fromClient": not (message.is_response or message.is_system),
         "fromLlm": message.is_response,
     }
+    if message.name is not None:
+        found["name"] = message.name
     if message.request_id is not None:
         found["requestId"] = message.request_id
     if message.response_id is not None:

@@ -214,6 +214,7 @@ class Session:
     client_type: str = "client"
     desc: str = ""
     html: str = ""
+    name: str = ""  # of a person, to be shown; gives no right (A40)
     connected_at: float = 0.0  # seconds since the epoch
     # Told by client_type; less where that says more than the peer may be (B2). Asked for with every token.
     kind: Kind = field(repr=False, eq=False)
@@ -351,6 +352,7 @@ class Message:
     failed: bool = False
     last_edited: str | None = None
     extra: Mapping[str, Any] = field(factory=dict, converter=read_only)
+    name: str | None = None  # of who said it, as it was then (A40)
 
     @property
     def is_response(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from newage.domain.ids import is_valid_id
+from newage.domain.names import is_clear
 from newage.errors import AuthenticationFailed, InvalidRequest
 from newage.namespaces import wire
 from newage.protocol.socket_packet import UNREAD_AUTH
@@ -14,6 +15,7 @@ from newage.services.accounts.limits import AuthSettings
 STREAM_MODES = frozenset({"ss", "plain", "output", "token"})
 MAX_CLIENT_TYPE_CHARS = 64
 MAX_CAPACITY = 16
+MAX_NAME_CHARS = 64
 MAX_FEATURES, MAX_FEATURE_CHARS = 32, 32
 
 
@@ -49,7 +51,13 @@ def parse_handshake(payload: Any, settings: AuthSettings) -> HandshakeRequest:
         incremental=payload.get("sync") == "incremental",
         capacity=_capacity(payload.get("capacity")),
         features=_features(payload.get("features")),
+        name=_name(payload.get("name")),
     )
+
+
+def _name(value: object) -> str:
+    """What a person is called (A40); "" where that cannot be a name: nobody is kept out by it."""
+    return value if isinstance(value, str) and 0 < len(value) <= MAX_NAME_CHARS and is_clear(value) else ""
 
 
 def _capacity(value: object) -> int:

@@ -179,7 +179,7 @@ class MemoryMessageStore:
             return succeed(False)
         if old is None:
             return fail(NotFound("Message not found"))
-        stored.messages[message.message_id] = evolve(message, seq=old.seq, selected=old.selected)
+        stored.messages[message.message_id] = evolve(message, seq=old.seq, selected=old.selected, name=old.name)
         stored.raise_seq(seq)
         return succeed(True)
 

@@ -116,8 +116,8 @@ BEYOND_ALL: Final = 2**63 - 1  # greater than any seq
 ADD_MESSAGE: Final = """
     INSERT INTO message (room_id, seq, message_id, identity, client_id, role, text, data, timestamp, request_id,
         response_id, output_id, asker, question_id, target, request_type, streamed, failed, last_edited, extra,
-        selected)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        selected, name)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 COUNT_IN: Final = """
     UPDATE room SET seq = max(seq, ?), said = max(said, ?), messages = messages + 1 WHERE id = ? RETURNING messages
@@ -150,7 +150,7 @@ CLEAR_MESSAGES: Final = """
 _SELECT: Final = """
     SELECT room.name, room.uuid, m.seq, m.message_id, m.identity, m.client_id, m.role, m.text, m.data, m.timestamp,
         m.request_id, m.response_id, m.output_id, m.asker, m.question_id, m.target, m.request_type, m.streamed,
-        m.failed, m.last_edited, m.extra, m.selected
+        m.failed, m.last_edited, m.extra, m.selected, m.name
     FROM message m JOIN room ON room.id = m.room_id WHERE room.uuid = ? AND
 """
 FIND_MESSAGE: Final = _SELECT + "m.message_id = ?"
@@ -249,7 +249,7 @@ def message_of(row: tuple[Any, ...]) -> Message:
     """A row of the ``SELECT``s above."""
     room, room_id, seq, message_id, identity, client_id, role, text, data, timestamp = row[:10]
     request_id, response_id, output_id, asker, question_id, target, request_type = row[10:17]
-    streamed, failed, last_edited, extra, selected = row[17:]
+    streamed, failed, last_edited, extra, selected, name = row[17:]
     return Message(
         message_id=message_id,
         room=room,
@@ -273,6 +273,7 @@ def message_of(row: tuple[Any, ...]) -> Message:
         failed=bool(failed),
         last_edited=last_edited,
         extra=from_json(extra) or {},
+        name=name,
     )
 
 

@@ -420,7 +420,7 @@ def _row_of(connection: sqlite3.Connection, room_id: str) -> int:
 def _add_message(connection: sqlite3.Connection, message: Message, keep: int, beside: tuple[str, ...]) -> int:
     """:return: the row of its room."""
     row = _row_of(connection, message.room_id)
-    values = (*sql.message_values(message), message.selected)
+    values = (*sql.message_values(message), message.selected, message.name)
     try:
         connection.execute(sql.ADD_MESSAGE, (row, message.seq, message.message_id, *values))
     except sqlite3.IntegrityError as error:

@@ -880,3 +880,29 @@ class QueueMachine(RuleBasedStateMachine):
 
 QueueMachine.TestCase.settings = hypothesis_settings(max_examples=30, stateful_step_count=25, deadline=None)
 TestQueueMachine = QueueMachine.TestCase
+
+
+def test_what_a_person_says_keeps_the_name_of_then(kit: Kit, link: Link) -> None:
+    sid = kit.connect("ann", name="Ann")
+    kit.submit(sid, "one", "a1")
+    kit.connect("ann", "/rooms", name="Anna")
+    kit.connect("ann", "/clients")  # says nothing: it is called as before
+    kit.submit(sid, "two", "a2")
+    assert [message.name for message in kit.stored("ann") if not message.is_response] == ["Ann", "Anna"]
+    heard = kit.outbox.bodies(sid, "NEW_MESSAGE")
+    assert [(body["name"], body["message"]["name"]) for body in heard] == [("Ann", "Ann"), ("Anna", "Anna")]
+    assert kit.stored("ann")[0].identity == "ann"
+
+
+def test_who_declares_no_name_says_what_it_always_said(kit: Kit, link: Link) -> None:
+    sid = kit.connect("bob")
+    kit.submit(sid, "one", "b1")
+    kit.submit(sid, "two", "b2", extra={"name": "whatever"})
+    one, two = kit.outbox.bodies(sid, "NEW_MESSAGE")
+    assert "name" not in one
+    assert "name" not in one["message"]
+    assert "name" not in two
+    assert two["message"]["name"] == "whatever", "a member that it passes on"
+    named = kit.connect("ann", name="Ann")
+    kit.submit(named, "three", "a1", extra={"name": "bob"})
+    assert kit.outbox.bodies(named, "NEW_MESSAGE")[0]["message"]["name"] == "Ann"

@@ -73,6 +73,7 @@ class HandshakeRequest:
     incremental: bool = False
     capacity: int = 0
     features: frozenset[str] = frozenset()
+    name: str = ""
 
     @property
     def kind(self) -> Kind:
@@ -346,6 +347,7 @@ class AuthService:
             kind=kind,
             desc=request.desc,
             html=request.html,
+            name=request.name,
             connected_at=self._world.wall(),
         )
         return Caller(

@@ -239,6 +239,7 @@ class RequestService(RoomListener, SessionListener):
             seq=0,
             identity=caller.identity,
             client_id=caller.client_id,
+            name=self._sessions.named(caller.identity).name or None,
             role=role.wire,
             text=ask.text,
             data=ask.data,

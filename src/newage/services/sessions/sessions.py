@@ -182,6 +182,7 @@ class SessionService:
             kind=seen.kind,
             desc=seen.desc or live.session.desc,
             html=seen.html or live.session.html,
+            name=seen.name or live.session.name,
         )
 
     # -------------------------------------------------------------------------------------------------------- lookup

@@ -83,3 +83,6 @@ CREATE TABLE notice (
     until REAL NOT NULL,
     seconds REAL NOT NULL
 );
+
+-- What who said it was called then (A40). NULL: by no name.
+ALTER TABLE message ADD COLUMN name TEXT;
