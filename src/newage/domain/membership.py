@@ -98,11 +98,11 @@ def without_member(room: Room, identity: str, online: Callable[[str], bool], *, 
 
 
 def vacated(room: Room, before: Room, identity: str) -> Room:
-    """The room after its last member, if it was that, went by itself: a master inherits what was said at return (A42).
+    """The room after its last member, if it was that, went by itself: a master inherits it at return (A42).
 
     :param before: the room with that member.
     """
-    if room.members or room.kind is not RoomKind.GROUP or not room.said:
+    if room.members or room.kind is not RoomKind.GROUP:
         return room
     return evolve(room, heir=identity if before.master == identity else before.heir)
 
