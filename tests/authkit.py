@@ -106,12 +106,17 @@ class Gatehouse:
         self.hashes = accounts.hashes
         self.keys = accounts.keys
         self.trust = accounts.trust
+        self.accounts = accounts
         self.limiter = accounts.limiter
+        self.revocation = accounts.revocation
+        self.operator = accounts.operator
         people = make_people(basis, self.outbox, accounts)
         self.sessions = people.sessions
         self.names = people.names
         self.auth = people.auth
         self.administration = people.administration
+        self.admissions = people.admissions
+        self.expulsion = people.expulsion
         self.client_list = people.client_list
         self.extensions: dict[str, tuple[str, ...]] = {}
         made = make_calls(basis, self.outbox, accounts, people, lambda who: self.extensions.get(who, ()))
@@ -119,14 +124,19 @@ class Gatehouse:
         self.functions = made.file_functions
         self.static = made.static
 
-        self.door = Door(self.auth, self.sessions, EventRates(basis.world, basis.live.rates))
+        self.door = Door(self.auth, self.sessions, people.admissions, EventRates(basis.world, basis.live.rates))
 
     def auth_namespace(self) -> Namespace:
-        events = AuthEvents(auth=self.auth, administration=self.administration, sessions=self.sessions)
+        events = AuthEvents(
+            auth=self.auth,
+            administration=self.administration,
+            sessions=self.sessions,
+            admissions=self.admissions,
+        )
         return self.door.open("/auth", events.handlers(), entered=events.entered)
 
     def clients_namespace(self) -> Namespace:
-        events = ClientEvents(administration=self.administration, clients=self.client_list)
+        events = ClientEvents(administration=self.administration, expulsion=self.expulsion, clients=self.client_list)
         return self.door.open("/clients", events.handlers())
 
     def sillytavern_namespace(self, kept: ExtensionSettings) -> Namespace:
@@ -213,7 +223,7 @@ class FakeSocket:
         self.emitted: list[tuple[Any, ...]] = []
         self._house = house
         self._namespace = namespace
-        house.outbox.open(self.sid, namespace.path)
+        house.outbox.open(self.sid, namespace.path, end=self.disconnect)
 
     def emit(self, event: str, *args: Any) -> None:
         self.emitted.append((event, *args))

@@ -152,6 +152,7 @@ class _Socket:
     namespace: str
     transport: str
     waiting: list[Sent | Draw] | None = None  # for a polling client that is away
+    end: Callable[[], object] = lambda: None
 
 
 @implementer(IChannel)
@@ -185,8 +186,11 @@ class RecordingOutbox:
 
     # ---------------------------------------------------------------------------------------------------- for tests
 
-    def open(self, sid: str, namespace: str, transport: str = "websocket") -> None:
-        self._sockets[sid] = _Socket(namespace, transport)
+    def open(
+        self, sid: str, namespace: str, transport: str = "websocket", end: Callable[[], object] = lambda: None
+    ) -> None:
+        """:param end: called when the hub ends the socket."""
+        self._sockets[sid] = _Socket(namespace, transport, end=end)
 
     def away(self, sid: str) -> None:
         """A polling client that is behind: what it is sent waits until ``fetch``, what is offered is drawn then."""
@@ -235,6 +239,10 @@ class RecordingOutbox:
         call.answer.callback(list(answer))
 
     # ----------------------------------------------------------------------------------------------------- IOutbox
+
+    def disconnect(self, sid: str) -> None:
+        if sid in self._sockets:
+            self._sockets[sid].end()
 
     def publish(self, *emissions: Emission) -> None:
         for emission in emissions:

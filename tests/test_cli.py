@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from newage.assembly import operate
 from newage.cli import main
 from newage.daemon.control import FOLDER, SOCKET
 from newage.daemon.home import HomeLock, prepare_home
+from newage.domain.model import KeyRecord, Rank
+from newage.storage.sql import ADD_KEY, key_values
 
 KEY = re.compile(r"sk-newage-[0-9a-f]{8}-[a-z2-7]{26}\n")
 
@@ -76,6 +79,18 @@ def test_a_key_goes_to_stdout_alone_and_nothing_else_does(home: Path, said: Said
     assert (record["clientId"], record["name"], record["live"]) == ("phone", "in the hall", True)
     assert out.strip() not in "".join(path.read_text("utf-8", "replace") for path in (home / "logs").iterdir())
     assert [fact["action"] for fact in facts(home)] == ["client.trust", "key.generate"]
+
+
+def test_revoking_shows_what_the_revoked_one_had_made(home: Path, said: Said) -> None:
+    """B10: administrators and extensions make them over the wire."""
+    left = KeyRecord(client_id="bob", hash="h", created_at=1.0, key_id="0badcafe", rank=Rank.CLIENT, made_by="anna")
+    said("keys", "new", "anna")
+    with closing(sqlite3.connect(home / "data" / "newage.sqlite3")) as database, database:
+        database.execute(ADD_KEY, key_values(left))
+    code, out, err = said("keys", "revoke", "anna")
+    assert (code, out) == (0, "revoked 1 key of anna\n")
+    assert "it made key 0badcafe of bob (client), which goes on working: `newage keys revoke 0badcafe`" in err
+    assert said("keys", "revoke", "0badcafe")[0] == 0
 
 
 def test_as_json(home: Path, said: Said) -> None:

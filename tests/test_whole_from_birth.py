@@ -56,6 +56,7 @@ REGISTERED = {
     "assembly/namespaces.py: dispatcher.add",
     "assembly/services.py: message_events.add",
     "assembly/services.py: request_ends.add",
+    "assembly/services.py: accounts.events.add",
     "assembly/services.py: rooms.add_listener",
     "assembly/services.py: sessions.add_listener",
 }

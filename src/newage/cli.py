@@ -101,8 +101,8 @@ def parser() -> ArgumentParser:
     revoke = verbs.add_parser(
         "revoke",
         help="revoke the keys of a client, or one key",
-        description="Revoke all keys of a client and the trust that one of them brought, or one key by its id. Sockets "
-        "that are connected stay until they reconnect.",
+        description="Revoke all keys of a client and the trust that one of them brought, or one key by its id. Who "
+        "came in by them is disconnected.",
     )
     revoke.add_argument("subject", metavar="CLIENT_ID|KEY_ID", type=_text, help="as `newage keys list` shows them")
     revoke.set_defaults(run=_revoke)
@@ -164,9 +164,17 @@ def _revoke(said: Namespace, ask: Ask, running: bool) -> Body:
     if not said.json:
         count = len(answer["keyIds"])
         _print(f"revoked {count} key{'' if count == 1 else 's'} of {answer['clientId']}")
+        for each in answer["made"]:
+            _remark(f"it made {_made(each)}: `newage keys revoke {each['keyId']}` ends it, too")
+        if answer["more"]:
+            _remark(f"and {answer['more']} more; `newage --json keys list` tells by `madeBy`")
         if answer["trusted"]:
             _remark(f"{answer['clientId']} is still trusted: a new key would let it in")
     return answer
+
+
+def _made(key: Body) -> str:
+    return f"key {key['keyId']} of {key['clientId']} ({key['rank']}), which goes on working"
 
 
 def _unlock(said: Namespace, ask: Ask, running: bool) -> Body:

@@ -173,6 +173,9 @@ class IOutbox(Interface):
     def channel(sids: Iterable[str]) -> IChannel:
         """A fixed set of receivers for many events: the token path."""
 
+    def disconnect(sid: str) -> None:
+        """End one socket, after what it was sent; see ``ISocket.disconnect``. Unknown sids are ignored."""
+
     def transport(sid: str) -> str:
         """'websocket', 'polling', or '' if unknown."""
 
@@ -220,6 +223,19 @@ class ISessionListener(Interface):
 
     def extension_gone(session: Session) -> None:
         """It was lost, and has not come back within its grace; at the latest now nobody waits for it."""
+
+    def session_put_out(session: Session) -> None:
+        """Its last sockets were taken from it, for it is not wanted any more (A14); before ``session_gone``."""
+
+
+class IAccountListener(Interface):
+    """Told synchronously what credentials are worth no more (A14). Never raises."""
+
+    def keys_revoked(client_id: str, key_id: str | None) -> None:
+        """The key of that id was revoked; None: all that the client has, and ever had."""
+
+    def trust_changed() -> None:
+        """Whom the hub trusts, or as what, is not as it was."""
 
 
 class IRoomListener(Interface):

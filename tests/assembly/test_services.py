@@ -52,4 +52,5 @@ def test_whom_sessions_tell(tmp_path: Path) -> None:
         "MissedService",
         "Pushing",
         "Snapshots",
+        "RequestService",
     ]

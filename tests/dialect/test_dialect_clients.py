@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import evolve
 
 from newage.dialect import clients
-from newage.domain.model import Session
+from newage.domain.model import KeyRecord, Rank, Session
 from newage.errors import NotAuthorised
 
 WEB = Session(client_id="web1", identity="web1-a", client_type="web-app", desc="d", html="<b>")
@@ -67,7 +67,16 @@ def test_keys() -> None:
         "keys": {"a": {"key": "hash", "rooms": []}, "b": {"key": "***", "rooms": []}}
     }
     assert clients.key_ack("a", None) == {"key": None, "clientId": "a"}
-    assert clients.client_ack("a") == {"clientId": "a"}
+    assert clients.disconnected_ack(2) == {"sockets": 2}
+
+
+def test_keys_that_were_removed_and_what_is_left_of_their_making() -> None:
+    made = [
+        KeyRecord(client_id=who, hash="h", created_at=0.0, key_id=f"k{who}", name="n", rank=Rank.CLIENT) for who in "bc"
+    ]
+    assert clients.removed_ack("a", (), 1) == {"clientId": "a"}
+    told = {"clientId": "b", "keyId": "kb", "name": "n", "rank": "client", "madeAt": "1970-01-01T00:00:00.000Z"}
+    assert clients.removed_ack("a", made, 1) == {"clientId": "a", "made": [told], "more": 1}
 
 
 def test_a_new_key_comes_under_both_names() -> None:

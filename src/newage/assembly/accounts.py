@@ -18,7 +18,9 @@ from newage.services.accounts.hashing import HashService, make_hash, matches
 from newage.services.accounts.key_import import import_keys
 from newage.services.accounts.keys import KeyService
 from newage.services.accounts.operator import OperatorService
+from newage.services.accounts.revocation import Revocation
 from newage.services.accounts.trust import TrustService
+from newage.services.events import AccountEvents
 from newage.services.home.files import HomeFiles
 from newage.services.home.server_file import ServerFile
 from newage.services.world import World
@@ -60,6 +62,8 @@ class Accounts:
     keys: KeyService
     trust: TrustService
     limiter: AttemptLimiter
+    events: AccountEvents
+    revocation: Revocation
     operator: OperatorService
 
 
@@ -71,8 +75,10 @@ def make_accounts(basis: Basis, *, read_only: bool = False, network_safe: Callab
     hashes = HashService(basis.hash_workers, config.auth, basis.make_hash, basis.matches)
     digests = KeyDigests(secrets.token_bytes(32), None if config.server.ephemeral else config.home)
     keys = KeyService(store, hashes, world, config.auth, digests, secrets.token_bytes)
-    trust = TrustService(files, store, basis.file_workers, basis.hash, world, config.auth)
+    events = AccountEvents()
+    trust = TrustService(files, store, basis.file_workers, basis.hash, world, config.auth, events)
     limiter = AttemptLimiter(world.clock.seconds, config.auth)
+    revocation = Revocation(keys, trust, limiter, events)
     return Accounts(
         files=files,
         server_file=server_file,
@@ -81,7 +87,9 @@ def make_accounts(basis: Basis, *, read_only: bool = False, network_safe: Callab
         keys=keys,
         trust=trust,
         limiter=limiter,
-        operator=OperatorService(keys, trust, limiter, world),
+        events=events,
+        revocation=revocation,
+        operator=OperatorService(keys, trust, limiter, world, revocation),
     )
 
 

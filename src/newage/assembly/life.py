@@ -101,6 +101,7 @@ class Life(Service):
         core.watch.close()
         close_talk(core.talk)
         core.people.client_list.close()
+        core.people.admissions.close()
         core.people.sessions.close()
         if self._next_look is not None:
             self._next_look.cancel()

@@ -39,9 +39,16 @@ def make_dispatcher(
     calls: CallService,
     diagnostics: Diagnostics,
 ) -> Dispatcher:
-    door = Door(people.auth, people.sessions, talk.rates)
-    own_key = auth.AuthEvents(auth=people.auth, administration=people.administration, sessions=people.sessions)
-    client_events = clients.ClientEvents(administration=people.administration, clients=people.client_list)
+    door = Door(people.auth, people.sessions, people.admissions, talk.rates)
+    own_key = auth.AuthEvents(
+        auth=people.auth,
+        administration=people.administration,
+        sessions=people.sessions,
+        admissions=people.admissions,
+    )
+    client_events = clients.ClientEvents(
+        administration=people.administration, expulsion=people.expulsion, clients=people.client_list
+    )
     extension = sillytavern.SillyTavernEvents(
         auth=people.auth,
         administration=people.administration,

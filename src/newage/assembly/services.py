@@ -17,6 +17,7 @@ from newage.functions.members import PluginService
 from newage.namespaces.function_call import register_builtins
 from newage.ports import IOutbox, IWorkers
 from newage.services.accounts.auth import AuthService
+from newage.services.accounts.expulsion import Expulsion
 from newage.services.accounts.key_admin import KeyAdministration
 from newage.services.calls.calls import CallService
 from newage.services.calls.file_functions import FileFunctions
@@ -52,6 +53,7 @@ from newage.services.rooms.registry import RoomRegistry
 from newage.services.rooms.residents import Residents
 from newage.services.rooms.retention import RoomRetention
 from newage.services.rooms.rooms import RoomService
+from newage.services.sessions.admissions import Admissions
 from newage.services.sessions.client_list import ClientListService
 from newage.services.sessions.names import Names
 from newage.services.sessions.rates import EventRates
@@ -71,8 +73,10 @@ class People:
     """Who is here, and the gate."""
 
     sessions: SessionService
+    admissions: Admissions
     names: Names
     administration: KeyAdministration
+    expulsion: Expulsion
     auth: AuthService
     client_list: ClientListService
 
@@ -86,10 +90,16 @@ def make_people(basis: Basis, outbox: IOutbox, accounts: Accounts) -> People:
     sessions.add_listener(SessionAudit())
     sessions.add_listener(client_list)
     names = Names(sessions, lambda name: accounts.trust.knows(name, network_safe=True))
+    admissions = Admissions(basis.world, outbox, sessions)
+    administration = KeyAdministration(accounts.keys, accounts.trust, sessions, accounts.revocation)
+    expulsion = Expulsion(admissions, accounts.keys, accounts.trust, administration)
+    accounts.events.add(expulsion)
     return People(
         sessions=sessions,
+        admissions=admissions,
         names=names,
-        administration=KeyAdministration(accounts.keys, accounts.trust, sessions),
+        administration=administration,
+        expulsion=expulsion,
         auth=AuthService(
             keys=accounts.keys,
             trust=accounts.trust,
@@ -338,6 +348,7 @@ def make_talk(
         missed,
         pushing,
         snapshots,
+        requests,
     ):
         sessions.add_listener(session_listener)
     for room_listener in (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from newage.dialect import Body, Event, acks
-from newage.domain.model import Kind, Session
+from newage.domain.model import KeyRecord, Kind, Rank, Session
 from newage.domain.times import iso
 from newage.errors import NewAgeError
 
@@ -83,8 +83,28 @@ def key_ack(client_id: str, key: str | None) -> Body:
     return {"key": key, "clientId": client_id}
 
 
-def client_ack(client_id: str) -> Body:
-    return {"clientId": client_id}
+def removed_ack(client_id: str, made: Sequence[KeyRecord], most: int) -> Body:
+    """Whose keys were revoked; if that client made keys for others that still open something, which they are (B10).
+
+    :param most: keys that are named; the others are counted as ``more``.
+    """
+    if not made:
+        return {"clientId": client_id}
+    named = [
+        {
+            "clientId": each.client_id,
+            "keyId": each.key_id,
+            "name": each.name,
+            "rank": (each.rank or Rank.CLIENT).wire,
+            "madeAt": iso(each.created_at),
+        }
+        for each in made[:most]
+    ]
+    return {"clientId": client_id, "made": named, "more": max(0, len(made) - most)}
+
+
+def disconnected_ack(sockets: int) -> Body:
+    return {"sockets": sockets}
 
 
 def assigned(client_id: str, key: str) -> tuple[Event, Event]:

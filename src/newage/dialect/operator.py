@@ -41,9 +41,18 @@ def made(record: KeyRecord, key: str, *, live: bool) -> Body:
     return {**shown(record, live=live), "keyIds": [record.key_id], "key": key}
 
 
-def revoked(client_id: str, records: Sequence[KeyRecord], *, trusted: bool) -> Body:
-    """``trusted``: the client is still trusted, by a settings file."""
-    return {"clientId": client_id, "keyIds": [record.key_id for record in records], "trusted": trusted}
+def revoked(
+    client_id: str, records: Sequence[KeyRecord], made: Sequence[KeyRecord], more: int, *, trusted: bool
+) -> Body:
+    """``trusted``: the client is still trusted, by a settings file. ``made``: keys that it made for others and that
+    still open something (B10), and how many ``more`` of them there are."""
+    return {
+        "clientId": client_id,
+        "keyIds": [record.key_id for record in records],
+        "trusted": trusted,
+        "made": [shown(record, live=True) for record in made],
+        "more": more,
+    }
 
 
 def unlocked(logins: Sequence[tuple[str, str]], most: int) -> Body:

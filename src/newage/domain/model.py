@@ -239,6 +239,9 @@ class Caller:
     capacity: int = 0  # handshake capacity of an extension: requests at once; 0 = it said nothing
     features: frozenset[str] = frozenset()  # handshake features of an extension
     credential: str = ""  # what it was let in by: the id of its key, 'password', or nothing
+    keyless: bool = False  # nothing was asked of it, so losing keys and trust does not concern it (A14)
+    scope: Scope | None = None  # of its key
+    until: float = inf  # when its key ends, by the monotonic clock
     rank: Rank = field()  # of that credential; where none was asked for, of its kind (B6)
 
     @rank.default
@@ -256,6 +259,11 @@ class Caller:
     @property
     def kind(self) -> Kind:
         return self.session.kind
+
+    @property
+    def by_key(self) -> bool:
+        """Whether a key let it in."""
+        return self.scope is not None
 
 
 @frozen(kw_only=True)

@@ -15,6 +15,7 @@ from newage.namespaces import wire
 from newage.ports import ISocket
 from newage.services.accounts.auth import AuthService, HandshakeRequest
 from newage.services.accounts.key_admin import KeyAdministration
+from newage.services.sessions.admissions import Admissions
 from newage.services.sessions.sessions import SessionService
 from newage.telemetry.audit import Recorder
 
@@ -57,6 +58,7 @@ class AuthEvents:
     auth: AuthService
     administration: KeyAdministration
     sessions: SessionService
+    admissions: Admissions
     _issued: Recorder = field(factory=lambda: Recorder("key.generate", "CLIENT_KEY_ASSIGNED"), init=False)
     _logins: Recorder = field(
         factory=lambda: Recorder("password.login", "CLIENT_AUTHENTICATED", "CLIENT_AUTH_FAILED", client="client_id"),
@@ -121,6 +123,8 @@ class AuthEvents:
         if before.bootstrap and socket.connected:
             self.sessions.attach(after)
         socket.caller = after
+        if socket.connected:
+            self.admissions.entered(after)
         self._logins.done(before, login)
         _detached(self.deliver(socket, after))
 

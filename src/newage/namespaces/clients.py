@@ -8,11 +8,16 @@ from attrs import frozen
 
 from newage.dialect import Body, clients
 from newage.domain.model import Caller
+from newage.errors import InvalidRequest
 from newage.namespaces import wire
 from newage.namespaces.auth import parse_client_id, parse_own_id
+from newage.services.accounts.expulsion import Expulsion
 from newage.services.accounts.key_admin import KeyAdministration
 from newage.services.sessions.client_list import ClientListService
 from newage.telemetry.audit import Recorder
+
+MAX_MADE = 500  # keys that REMOVE_CLIENT_KEY names
+MAX_REASON_CHARS = 512
 
 
 def parse_subject(payload: Any) -> str | None:
@@ -20,9 +25,29 @@ def parse_subject(payload: Any) -> str | None:
     return parse_client_id(payload, "targetClientId", "clientId")
 
 
+@frozen
+class Disconnect:
+    """DISCONNECT_CLIENT; without an ``identity`` all of the client's are meant."""
+
+    client_id: str
+    identity: str | None
+    reason: str
+
+    @classmethod
+    def parse(cls, payload: Any) -> Disconnect:
+        """:raises InvalidRequest: no client is named, or an identity or a reason is no such thing."""
+        body = wire.members(payload)
+        client_id = parse_subject(body)
+        identity, reason = parse_client_id(body, "identity"), wire.first(body, "reason")
+        if client_id is None or not (reason is None or (isinstance(reason, str) and len(reason) <= MAX_REASON_CHARS)):
+            raise InvalidRequest(wire.INVALID)
+        return cls(client_id, identity, wire.without_hostile_keys(reason or ""))
+
+
 @frozen(kw_only=True)
 class ClientEvents:
     administration: KeyAdministration
+    expulsion: Expulsion
     clients: ClientListService
 
     def all_keys(self, caller: Caller, _: None) -> Body:
@@ -35,7 +60,12 @@ class ClientEvents:
         return clients.key_ack(*await self.administration.generate(caller, subject))
 
     async def remove(self, caller: Caller, subject: str | None) -> Body:
-        return clients.client_ack(await self.administration.remove(caller, subject))
+        revoked = await self.administration.remove(caller, subject)
+        return clients.removed_ack(revoked.client_id, revoked.made, MAX_MADE)
+
+    def disconnect(self, caller: Caller, wanted: Disconnect) -> Body:
+        sockets = self.expulsion.disconnect(caller, wanted.client_id, wanted.identity, wanted.reason)
+        return clients.disconnected_ack(sockets)
 
     def client_list(self, caller: Caller, _: None) -> Body:
         return clients.list_ack(self.clients.clients())
@@ -43,11 +73,13 @@ class ClientEvents:
     def handlers(self) -> wire.Handlers:
         generated = Recorder("key.generate", "CLIENT_KEY_GENERATED", client="")
         removed = Recorder("key.remove", "CLIENT_KEY_REMOVED", client="")
+        disconnected = Recorder("client.disconnect", "CLIENT_DISCONNECTED", client="client_id", instance="identity")
         return {
             "GET_ALL_CLIENT_KEYS": wire.answer(wire.nothing, self.all_keys, query=True),
             "GET_CLIENT_KEY": wire.answer(parse_own_id, self.key_hash, query=True),
             "GENERATE_CLIENT_KEY": wire.answer(parse_subject, self.generate, audit=generated),
             "REMOVE_CLIENT_KEY": wire.answer(parse_subject, self.remove, audit=removed),
+            "DISCONNECT_CLIENT": wire.answer(Disconnect.parse, self.disconnect, audit=disconnected),
             "GET_CLIENT_LIST": wire.answer(wire.nothing, self.client_list, query=True),
             "UPDATE_CONNECTED_CLIENTS": wire.answer(wire.nothing, self.client_list, query=True),
         }

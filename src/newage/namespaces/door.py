@@ -22,6 +22,7 @@ from newage.namespaces.handshake import parse_handshake
 from newage.namespaces.pacing import paced
 from newage.ports import IExtensionLink, ISocket
 from newage.services.accounts.auth import ANYBODY, AuthService, HandshakeRequest
+from newage.services.sessions.admissions import Admissions
 from newage.services.sessions.rates import EventRates
 from newage.services.sessions.sessions import SessionService
 from newage.telemetry.audit import outcome_of, plain
@@ -52,9 +53,10 @@ def connect_quota(now: Callable[[], float] = monotonic) -> AddressQuotas:
 class Door:
     """Opens namespaces, all in the same way."""
 
-    def __init__(self, auth: AuthService, sessions: SessionService, rates: EventRates) -> None:
+    def __init__(self, auth: AuthService, sessions: SessionService, admissions: Admissions, rates: EventRates) -> None:
         self._auth = auth
         self._sessions = sessions
+        self._admissions = admissions
         self._rates = rates
 
     def open(
@@ -77,7 +79,9 @@ class Door:
         :param quota: how much of its connects is logged.
         :raises ValueError: two tables have the same event.
         """
-        entrance = _Entrance(self._auth, self._sessions, gate, link, entered, quota or connect_quota())
+        entrance = _Entrance(
+            self._auth, self._sessions, self._admissions, gate, link, entered, quota or connect_quota()
+        )
         namespace = Namespace(
             path,
             connect=entrance.connect,
@@ -101,6 +105,7 @@ class _Entrance:
 
     auth: AuthService
     sessions: SessionService
+    admissions: Admissions
     gate: frozenset[Kind]
     link: Callable[[Caller], IExtensionLink | None]
     entered: Callable[[ISocket, Caller, HandshakeRequest], object] | None
@@ -124,10 +129,12 @@ class _Entrance:
         if not caller.bootstrap:
             _log_claim(self.quota, socket, caller)
         socket.caller = caller
+        self.admissions.entered(caller)
         return None if self.entered is None else partial(self.entered, socket, caller, request)
 
     def disconnected(self, socket: ISocket, reason: str) -> None:
         """Its session loses this socket."""
+        self.admissions.left(socket.sid, socket.caller.client_id)
         self.sessions.detach(socket.sid)
 
 

@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from newage.domain.model import Caller, Message, Role, Room, Session
 from newage.domain.request import Request
-from newage.ports import IMessageListener, IRequestListener, IRoomListener, ISessionListener
+from newage.ports import IAccountListener, IMessageListener, IRequestListener, IRoomListener, ISessionListener
 
 
 @implementer(ISessionListener)
@@ -38,6 +38,9 @@ class SessionListener:
         pass
 
     def extension_gone(self, session: Session) -> None:
+        pass
+
+    def session_put_out(self, session: Session) -> None:
         pass
 
 
@@ -124,6 +127,29 @@ class SessionEvents:
     def extension_gone(self, session: Session) -> None:
         for listener in self._listeners:
             listener.extension_gone(session)
+
+    def session_put_out(self, session: Session) -> None:
+        for listener in self._listeners:
+            listener.session_put_out(session)
+
+
+@implementer(IAccountListener)
+class AccountEvents:
+    """Tells its listeners, in the order they were added."""
+
+    def __init__(self) -> None:
+        self._listeners: list[IAccountListener] = []
+
+    def add(self, listener: IAccountListener) -> None:
+        self._listeners.append(listener)
+
+    def keys_revoked(self, client_id: str, key_id: str | None) -> None:
+        for listener in self._listeners:
+            listener.keys_revoked(client_id, key_id)
+
+    def trust_changed(self) -> None:
+        for listener in self._listeners:
+            listener.trust_changed()
 
 
 @implementer(IMessageListener)

@@ -321,6 +321,15 @@ EVENTS = [
         allowed=SENSITIVE,
         optional=True,
     ),
+    Event(
+        "/clients",
+        "DISCONNECT_CLIENT",
+        Does.CHANGE,
+        body(targetClientId="guest"),
+        ("targetClientId",),
+        ("identity", "reason"),
+        allowed=ADMIN,
+    ),
     unread("/clients", "GET_CLIENT_LIST"),
     unread("/clients", "UPDATE_CONNECTED_CLIENTS"),
     Event(

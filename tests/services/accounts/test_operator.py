@@ -15,7 +15,7 @@ from newage.domain.model import KeyRecord, Rank, Scope
 from newage.errors import BadParameter, NewAgeError, NotFound, Unavailable
 from newage.services.accounts.attempts import Guess, Place
 from newage.services.accounts.hashing import Turn
-from newage.services.accounts.operator import MADE_BY, PAGE, OperatorService
+from newage.services.accounts.operator import MADE_BY, PAGE
 
 EXTENSION = "SillyTavern-8000"
 
@@ -28,7 +28,7 @@ def house(tmp_path: Path) -> Gatehouse:
 
 
 def told(house: Gatehouse, do: str, **members: Any) -> dict[str, Any]:
-    operator = OperatorService(house.keys, house.trust, house.limiter, house.world)
+    operator = house.operator
     answer: dict[str, Any] = value(operator.handle({"do": do, **members}))
     return answer
 

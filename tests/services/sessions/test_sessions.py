@@ -51,6 +51,9 @@ class Diary:
     def extension_gone(self, session: Session) -> None:
         self.told.append(("given up", session.identity))
 
+    def session_put_out(self, session: Session) -> None:
+        self.told.append(("put out", session.identity))
+
 
 @pytest.fixture
 def diary(kit: Kit) -> Diary:

@@ -99,6 +99,11 @@ class Hub:
         groups = [Group(self, namespace, sockets) for namespace, sockets in by_namespace.items()]
         return groups[0] if len(groups) == 1 else Channel(groups)
 
+    def disconnect(self, sid: str) -> None:
+        socket = self._sockets.get(sid)
+        if socket is not None:
+            socket.disconnect()
+
     def transport(self, sid: str) -> str:
         socket = self._sockets.get(sid)
         return "" if socket is None else socket.connection.sink.name

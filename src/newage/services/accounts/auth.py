@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum, auto
+from math import inf
 from typing import ClassVar, TypeVar
 
 from attrs import define, evolve, field, frozen
@@ -358,6 +359,9 @@ class AuthService:
             sensitive=sensitive,
             bootstrap=shown.proof is Proof.BOOTSTRAP,
             credential=shown.credential,
+            keyless=shown.proof is Proof.LOCAL,
+            scope=None if shown.key is None else shown.key.scope,
+            until=inf if shown.key is None else self._keys.end_of(shown.key),
             rank=self._rank(shown, request.client_id, kind, peer),
             stream_mode=request.stream_mode,
             incremental=request.incremental,

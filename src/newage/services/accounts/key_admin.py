@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.logger import Logger
 
 from newage.dialect.clients import HIDDEN
@@ -18,6 +18,7 @@ from newage.domain.policy import may_operate
 from newage.domain.rank import may_touch
 from newage.errors import ClientMissing, NotAuthorised
 from newage.services.accounts.keys import Grant, KeyService
+from newage.services.accounts.revocation import Revocation, Revoked
 from newage.services.accounts.trust import TrustService
 from newage.services.sessions.sessions import SessionService
 from newage.telemetry.audit import Recorder
@@ -40,6 +41,7 @@ class KeyAdministration:
     _keys: KeyService
     _trust: TrustService
     _sessions: SessionService
+    _revocation: Revocation
     _trusted: Recorder = field(factory=lambda: Recorder("client.trust", "CLIENT_ADDED"), init=False)
     _making_first: bool = field(default=False, init=False)  # the first administrator's key is being hashed
 
@@ -106,23 +108,22 @@ class KeyAdministration:
             self._trusted.done(actor, client=client_id)
         return client_id, key
 
-    async def remove(self, actor: Caller, subject: str | None) -> str:
+    async def remove(self, actor: Caller, subject: str | None) -> Revoked:
         """Revoke all keys of oneself or of somebody below, and the trust that a key of ours had brought; idempotent.
 
-        Sockets that are connected stay until they reconnect.
+        Sockets that they let in are ended.
 
         :param subject: as for ``generate``.
-        :return: whose they were.
+        :return: whose they were, and what of theirs is left that the actor may revoke, too.
         :raises NotAuthorised: not for this actor.
         """
         self._require(actor)
         client_id = actor.client_id if subject is None else subject
         self._require_reach(actor, client_id)
-        removed = await self._keys.remove(client_id)
-        await self._trust.distrust(client_id)
-        if not removed:
+        revoked = await self._revocation.of_client(client_id)
+        if not revoked.records:
             self._log.warn("no key of {client_id} to remove", client_id=client_id, warning_code=REMOVING_ABSENT_KEY)
-        return client_id
+        return evolve(revoked, made=tuple(each for each in revoked.made if self._may_touch(actor, each.client_id)))
 
     # ------------------------------------------------------------------------------------------------- for oneself
 

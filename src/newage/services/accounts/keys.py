@@ -37,15 +37,13 @@ class Grant:
     labelled: bool = False  # the key shows its id; else it has the reference server's form (B7)
 
 
-@define
+@define(eq=False)
 class _Making:
-    """Keys of one client that are being made.
+    """A key that is being made; ``void``: whom it is for, or who makes it, has lost his meanwhile."""
 
-    ``generation`` goes up when the client's keys are removed: what was begun before belongs to those.
-    """
-
-    keys: int = 0
-    generation: int = 0
+    client_id: str
+    made_by: str
+    void: bool = False
 
 
 @define(eq=False)
@@ -67,7 +65,7 @@ class KeyService:
     _ends: dict[tuple[str, str], float] = field(factory=dict, init=False)  # (client, hash) -> by the monotonic clock
     _noted: dict[tuple[str, str], float] = field(factory=dict, init=False)  # when its last use was
     _checks: dict[bytes, list[Deferred[KeyRecord | None]]] = field(factory=dict, init=False)  # who waits for each
-    _making: dict[str, _Making] = field(factory=dict, init=False)  # by client; only while a key of it is being made
+    _making: dict[_Making, None] = field(factory=dict, init=False)
 
     async def load(self) -> None:
         """Read the store, and the home's secret, which blocks; once, before anybody asks."""
@@ -86,7 +84,7 @@ class KeyService:
     def records(self, client_id: str) -> tuple[KeyRecord, ...]:
         """The live keys of a client, oldest first."""
         records = self._keys.get(client_id, ())
-        return tuple(filter(self._is_live, records)) if self._ends else records
+        return tuple(filter(self.is_live, records)) if self._ends else records
 
     def all_records(self) -> tuple[KeyRecord, ...]:
         """Every key, those that are over included."""
@@ -106,11 +104,15 @@ class KeyService:
 
     def has_administrator(self) -> bool:
         """Whether any live key is an administrator's."""
-        return any(record.rank is Rank.ADMIN and self._is_live(record) for record in self.all_records())
+        return any(record.rank is Rank.ADMIN and self.is_live(record) for record in self.all_records())
 
-    def _is_live(self, record: KeyRecord) -> bool:
-        end = self._ends.get((record.client_id, record.hash))
-        return end is None or self._world.clock.seconds() < end
+    def is_live(self, record: KeyRecord) -> bool:
+        """Whether it is not over yet."""
+        return self._world.clock.seconds() < self.end_of(record)
+
+    def end_of(self, record: KeyRecord) -> float:
+        """When it ends, by the monotonic clock; infinity for never."""
+        return self._ends.get((record.client_id, record.hash), inf)
 
     def _note_end(self, record: KeyRecord) -> None:
         """The stored end is wall time; within a run what is left of it is monotonic, and never more than all (A29)."""
@@ -138,11 +140,11 @@ class KeyService:
             to drop.
         """
         grant = grant or Grant()
-        if client_id not in self._keys and client_id not in self._making:
-            newcomers = sum(1 for client in self._making if client not in self._keys)
-            if len(self._keys) + newcomers >= self._settings.max_client_keys:
-                raise Unavailable("Too many client keys.")
-        with self._one_more(client_id) as check:
+        newcomers = {each.client_id for each in self._making} - self._keys.keys()
+        known = client_id in self._keys or client_id in newcomers
+        if not known and len(self._keys) + len(newcomers) >= self._settings.max_client_keys:
+            raise Unavailable("Too many client keys.")
+        with self._one_more(client_id, grant.made_by) as check:
             key_id = grant.key_id or self.new_key_id()
             key = labelled_key(key_id, self._random(RANDOM_BYTES)) if grant.labelled else self._world.new_id()
             hashed = await self._hashes.hash(key.encode(), Turn(client_id, NEW_KEYS))
@@ -172,7 +174,7 @@ class KeyService:
 
     async def add(self, record: KeyRecord) -> None:
         """Take over a key whose hash is known; fires when it is durable."""
-        with self._one_more(record.client_id) as check:
+        with self._one_more(record.client_id, record.made_by) as check:
             await self._store.add_key(record)
             check()
         await self._take(record)
@@ -213,31 +215,32 @@ class KeyService:
             await self._store.update_key(record)
 
     @contextmanager
-    def _one_more(self, client_id: str) -> Iterator[Callable[[], None]]:
+    def _one_more(self, client_id: str, made_by: str) -> Iterator[Callable[[], None]]:
         """Around the making of a key.
 
-        :return: a check that raises Unavailable when the client's keys have been removed since.
+        :return: a check that raises Unavailable when keys of its client, or of its maker, have been revoked since.
         """
-        making = self._making.setdefault(client_id, _Making())
-        making.keys += 1
-        begun = making.generation
+        making = _Making(client_id, made_by)
+        self._making[making] = None
 
         def check() -> None:
-            if making.generation != begun:
+            if making.void:
                 raise Unavailable("The keys of this client were removed meanwhile.")
 
         try:
             yield check
         finally:
-            making.keys -= 1
-            if not making.keys:
-                del self._making[client_id]
+            del self._making[making]
+
+    def stop_making(self, client_id: str) -> None:
+        """What is being made for this client, or by it, becomes no key."""
+        for making in self._making:
+            making.void = making.void or client_id in (making.client_id, making.made_by)
 
     async def remove(self, client_id: str) -> int:
         """Drop all keys of a client; from now on none of them is accepted. Fires with how many there were."""
         dropped = self._keys.pop(client_id, ())
-        if client_id in self._making:
-            self._making[client_id].generation += 1
+        self.stop_making(client_id)
         for record in dropped:
             self._forget(record)
         await self._store.remove_keys(client_id)
@@ -245,6 +248,7 @@ class KeyService:
 
     async def remove_one(self, record: KeyRecord) -> None:
         """Drop one key; idempotent."""
+        self.stop_making(record.client_id)
         left = tuple(each for each in self._keys.get(record.client_id, ()) if each.hash != record.hash)
         if left:
             self._keys[record.client_id] = left

@@ -13,10 +13,11 @@ from attrs import define
 
 from newage.dialect import Body, operator
 from newage.domain.ids import is_extension_id, is_new_id, is_valid_id
-from newage.domain.model import KeyRecord, Rank, Scope
+from newage.domain.model import Rank, Scope
 from newage.errors import BadParameter, NewAgeError, NotFound
 from newage.services.accounts.attempts import AttemptLimiter
 from newage.services.accounts.keys import Grant, KeyService
+from newage.services.accounts.revocation import Revocation, Revoked
 from newage.services.accounts.trust import TrustService
 from newage.services.world import World
 from newage.telemetry.audit import FAILED, OK, emit
@@ -40,6 +41,7 @@ class OperatorService:
     _trust: TrustService
     _limiter: AttemptLimiter
     _world: World
+    _revocation: Revocation
 
     async def handle(self, command: Mapping[str, Any]) -> Body:
         """Carry out one command: ``{"do": "keys.new" | "keys.list" | "keys.revoke" | "unlock", ...}``.
@@ -95,7 +97,7 @@ class OperatorService:
         grant = Grant(rank=rank, scope=scope, name=name, made_by=MADE_BY, seconds=seconds, key_id=key_id, labelled=True)
         key = await self._keys.generate(client_id, local=True, grant=grant)
         (record,) = (record for record in self._keys.all_records() if record.key_id == key_id)  # it may be over
-        return operator.made(record, key, live=self._is_live(record))
+        return operator.made(record, key, live=self._keys.is_live(record))
 
     def list_keys(self, command: Mapping[str, Any]) -> Body:
         """Every key, without what could open anything, a page at a time.
@@ -105,7 +107,7 @@ class OperatorService:
         after = command.get("after")
         start = after if isinstance(after, int) and after > 0 else 0
         records = self._keys.all_records()
-        page = [operator.shown(record, live=self._is_live(record)) for record in records[start : start + PAGE]]
+        page = [operator.shown(record, live=self._keys.is_live(record)) for record in records[start : start + PAGE]]
         return {"keys": page, "next": start + PAGE if start + PAGE < len(records) else None}
 
     async def revoke(self, command: Mapping[str, Any]) -> Body:
@@ -114,24 +116,19 @@ class OperatorService:
         of_client = [record for record in self._keys.all_records() if record.client_id == subject]
         if of_client or (isinstance(subject, str) and self._trust.is_runtime_trusted(subject)):
             assert isinstance(subject, str)
-            await self._keys.remove(subject)
-            await self._trust.distrust(subject)
-            return self._revoked(subject, of_client)
+            return self._revoked(await self._revocation.of_client(subject))
         named = [record for record in self._keys.all_records() if record.key_id == subject]
         if not named:
             raise NotFound(f"there is no key of {subject!r}: `newage keys list` shows clients and keys")
         if len(named) > 1:
             clients = ", ".join(record.client_id for record in named)
             raise BadParameter(f"{subject!r} is the id of several keys: revoke those of a client ({clients})")
-        await self._keys.remove_one(named[0])
-        return self._revoked(named[0].client_id, named)
+        return self._revoked(await self._revocation.of_key(named[0]))
 
-    def _revoked(self, client_id: str, records: list[KeyRecord]) -> Body:
-        trusted = self._trust.knows(client_id, network_safe=False)
-        return operator.revoked(client_id, records, trusted=trusted)
-
-    def _is_live(self, record: KeyRecord) -> bool:
-        return record in self._keys.records(record.client_id)
+    def _revoked(self, revoked: Revoked) -> Body:
+        trusted = self._trust.knows(revoked.client_id, network_safe=False)
+        made, more = revoked.made[:PAGE], max(0, len(revoked.made) - PAGE)
+        return operator.revoked(revoked.client_id, revoked.records, made, more, trusted=trusted)
 
     # ------------------------------------------------------------------------------------------------------- unlock
 

@@ -17,6 +17,7 @@ from newage.errors import NewAgeError, Unavailable
 from newage.ports import IKeyStore, IWorkers
 from newage.services.accounts.hashing import encoded
 from newage.services.accounts.limits import AuthSettings
+from newage.services.events import AccountEvents
 from newage.services.home.files import HomeFiles, Json
 from newage.services.world import World
 from newage.telemetry.trouble import Trouble, trouble
@@ -51,6 +52,7 @@ class TrustService:
     _hash_password: Callable[[bytes], str]
     _world: World
     _settings: AuthSettings
+    _events: AccountEvents
     _trouble: Trouble = trouble()
     _clients: dict[str, ClientFile] = field(factory=dict, init=False)
     _runtime: dict[str, None] = field(factory=dict, init=False)  # durable
@@ -203,7 +205,9 @@ class TrustService:
         for _, client in found.values():
             if client is not None:
                 clients[client.client_id] = client.joined(clients.get(client.client_id))
-        self._clients = clients
+        changed, self._clients = clients != self._clients, clients
+        if changed:
+            self._events.trust_changed()
         self._scan_done()
 
     def _scan_failed(self, failure: Any) -> None:

@@ -384,6 +384,13 @@ class RequestService(RoomListener, SessionListener):
         """What waits of it goes to no model any more (A18)."""
         self._withdraw(room, lambda request: request.identity == identity)
 
+    def session_put_out(self, session: Session) -> None:
+        """As ``member_left``, in all rooms."""
+        for room_id in {request.room_id for request in self._ledger.waiting_of(session.identity)}:
+            room = self._rooms.with_id(room_id)
+            if room is not None:
+                self._withdraw(room, lambda request: request.identity == session.identity)
+
     def member_muted(self, room: Room, identity: str, by: str) -> None:
         """As ``member_left``, for all who are muted now."""
         self._withdraw(room, lambda request: room.is_muted(request.identity, request.client_id))

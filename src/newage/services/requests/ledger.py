@@ -70,6 +70,10 @@ class RequestLedger:
         """Is an answer on its way into that room?"""
         return any(r.given and r.live for r in self._requests if r.room_id == room_id)
 
+    def waiting_of(self, identity: str) -> list[Request]:
+        """The live requests of this identity that no extension was given yet."""
+        return [each for each in self._requests if each.identity == identity and each.live and not each.given]
+
     def unsent(self) -> list[Request]:
         """Live ones that wait for their turn at all of their extensions."""
         return [request for request in self._requests if request.live and request.targets and not request.sent]

@@ -47,6 +47,9 @@ class SessionAudit:
     def extension_available(self, session: Session) -> None:
         self._ready.done(self._last[session.identity], namespace="/llm")
 
+    def session_put_out(self, session: Session) -> None:
+        """Why, another line says; its end comes as ``session_gone``."""
+
     def extension_lost(self, session: Session) -> None:
         self._lost.done(self._last[session.identity], namespace="/llm")
 
