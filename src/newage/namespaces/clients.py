@@ -38,7 +38,7 @@ class Disconnect:
         """:raises InvalidRequest: no client is named, or an identity or a reason is no such thing."""
         body = wire.members(payload)
         client_id = parse_subject(body)
-        identity, reason = parse_client_id(body, "identity"), wire.first(body, "reason")
+        identity, reason = parse_client_id(body, "identity", "targetIdentity"), wire.first(body, "reason")
         if client_id is None or not (reason is None or (isinstance(reason, str) and len(reason) <= MAX_REASON_CHARS)):
             raise InvalidRequest(wire.INVALID)
         return cls(client_id, identity, wire.without_hostile_keys(reason or ""))

@@ -327,6 +327,7 @@ EVENTS = [
         Does.CHANGE,
         body(targetClientId="guest"),
         ("targetClientId",),
+        (),
         ("identity", "reason"),
         allowed=ADMIN,
     ),
