@@ -20,6 +20,8 @@ from isolation_events import ALIASES, ANYBODY, EVENTS, KEYLESS, Does, Event
 from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogPublisher
 from zope.interface import implementer
 
+from newage.services.accounts.expulsion import REVOKED, SENT_AWAY
+
 NOTHING = object()
 DEEP: Any = {"a": [{"b": {"c": [None, {"d": [[]]}]}}], "__proto__": {"x": 1}}
 for _ in range(20):  # more than 64 levels are not read
@@ -154,6 +156,9 @@ def dialects(reply: list[Any]) -> bool:
     return False
 
 
+ENDS = (REVOKED, SENT_AWAY)  # of a socket that asked for its own end, which is no refusal
+
+
 class Trial:
     """One packet, and what became of it."""
 
@@ -174,7 +179,8 @@ class Trial:
     def refused(self) -> bool:
         """Check the answer, and that a refusal is nobody else's business; was it one?"""
         acks = [packet for packet in self.own if packet.kind == "3"]
-        errors = [packet for packet in self.own if packet.data[:1] == ["ERROR"]]
+        told = [packet for packet in self.own if packet.data[:1] == ["ERROR"]]
+        errors = [packet for packet in told if packet.data[1]["message"] not in ENDS]
         assert len(acks) == self._ack, self.label
         success = dialects(acks[0].data) if self._ack else not errors
         if self._event.does is Does.TELL and not self._ack:
