@@ -25,6 +25,7 @@ HEARD: Final[Mapping[str, Pace]] = {
             "CREATE_ROOM",
             "DELETE_MESSAGE",
             "DELETE_ROOM",
+            "DISCONNECT_CLIENT",
             "JOIN_ROOM",
             "KICK_MEMBER",
             "LEAVE_ROOM",
