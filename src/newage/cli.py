@@ -164,9 +164,9 @@ def _revoke(said: Namespace, ask: Ask, running: bool) -> Body:
     if not said.json:
         count = len(answer["keyIds"])
         _print(f"revoked {count} key{'' if count == 1 else 's'} of {answer['clientId']}")
-        for each in answer["made"]:
+        for each in answer.get("made", ()):
             _remark(f"it made {_made(each)}: `newage keys revoke {each['keyId']}` ends it, too")
-        if answer["more"]:
+        if answer.get("more"):
             _remark(f"and {answer['more']} more; `newage --json keys list` tells by `madeBy`")
         if answer["trusted"]:
             _remark(f"{answer['clientId']} is still trusted: a new key would let it in")

@@ -41,7 +41,7 @@ def test_a_new_key_is_told_once() -> None:
 
 def test_keys_that_were_revoked() -> None:
     answer = operator.revoked("phone", [RECORD], [], 0, trusted=False)
-    assert answer == {"clientId": "phone", "keyIds": ["k1"], "trusted": False, "made": [], "more": 0}
+    assert answer == {"clientId": "phone", "keyIds": ["k1"], "trusted": False}
     assert operator.revoked("a", [], [RECORD], 2, trusted=True)["made"] == [SHOWN]
 
 

@@ -45,14 +45,9 @@ def revoked(
     client_id: str, records: Sequence[KeyRecord], made: Sequence[KeyRecord], more: int, *, trusted: bool
 ) -> Body:
     """``trusted``: the client is still trusted, by a settings file. ``made``: keys that it made for others and that
-    still open something (B10), and how many ``more`` of them there are."""
-    return {
-        "clientId": client_id,
-        "keyIds": [record.key_id for record in records],
-        "trusted": trusted,
-        "made": [shown(record, live=True) for record in made],
-        "more": more,
-    }
+    still open something (B10), if there are any, and how many ``more`` of them."""
+    gone = {"clientId": client_id, "keyIds": [record.key_id for record in records], "trusted": trusted}
+    return {**gone, "made": [shown(record, live=True) for record in made], "more": more} if made else gone
 
 
 def unlocked(logins: Sequence[tuple[str, str]], most: int) -> Body:
