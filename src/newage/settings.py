@@ -49,15 +49,25 @@ def switch(default: bool, doc: str) -> bool:
     return made
 
 
-def text(default: str, doc: str, *, empty: bool = True, among: Iterable[str] | None = None) -> str:
+def text(
+    default: str,
+    doc: str,
+    *,
+    empty: bool = True,
+    among: Iterable[str] | None = None,
+    check: Callable[[str], None] | None = None,
+) -> str:
     """:param empty: whether it may be empty.
     :param among: what it may be, and nothing else.
+    :param check: raises ValueError naming what is wrong.
     """
     choices = None if among is None else tuple(among)
 
     def checked(_instance: object, _attribute: object, value: str) -> None:
         if choices is not None and value not in choices:
             raise ValueError(f"must be one of {', '.join(choices)}, not {value[:60]!r}")
+        if check is not None:
+            check(value)
 
     made: str = _field(default, doc, validator=checked if empty else [checked, validators.min_len(1)])
     return made

@@ -24,6 +24,7 @@ from newage import __version__
 from newage.assembly.core import make_core
 from newage.assembly.inspection import BANNER, Inspection
 from newage.assembly.life import Life
+from newage.assembly.readiness import Readiness
 from newage.assembly.reload import Reloader
 from newage.config import Config, Key, load
 from newage.daemon.control import Control
@@ -227,6 +228,8 @@ def build(config: Config, reactor: Any, read: Callable[[], Config], twistd: Mapp
         static_dir=static_folder(),
         home=folder,
         extra_lookup=core.calls.static.lookup,
+        obstacle=Readiness(lambda: bool(life.running), core.database, reactor),
+        counters=counters,
     )
     systemd = Systemd(reactor, os.environ)
     signals = Signals(reactor)

@@ -44,3 +44,9 @@ def test_the_defaults_of_the_contract() -> None:
     assert settings.max_empty_fragments == 1_024
     assert settings.max_connections_per_address == 20
     assert (settings.header_timeout_seconds, settings.body_timeout_seconds) == (10, 30)
+
+
+@pytest.mark.parametrize("path", ["/admin", "v1", "/static/socket", "/NEWAGE-extension"])
+def test_socket_io_takes_no_path_of_the_hubs_own(path: str) -> None:
+    with pytest.raises(ValueError, match="of the hub's own"):
+        WebSettings(socket_io_path=path)

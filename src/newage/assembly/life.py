@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
 
 from newage.assembly.accounts import load_accounts
 from newage.assembly.core import Core
@@ -13,6 +14,8 @@ from newage.assembly.services import close_talk, load_talk
 from newage.config import Config
 from newage.functions.installed import installed, report
 from newage.storage.database import Database
+
+_log = Logger()
 
 STREAM_PATIENCE = 4.0  # seconds that a stop waits for answers in progress
 FLUSH_SECONDS = 0.1  # for the last frames to leave
@@ -138,5 +141,10 @@ async def load(core: Core) -> None:
     config = core.basis.config
     read_server_file(core, config)
     await load_accounts(core.basis, core.accounts, take_keys_over=not config.server.ephemeral)
-    await core.calls.static.load(core.accounts.server_file.mounts)
+    wrong = await core.calls.static.load(core.accounts.server_file.mounts)
+    if wrong:
+        _log.warn(
+            "staticResouce in settings/server_settings.json: {urls} not served",
+            urls="; ".join(f"{url} ({why})" for url, why in wrong.items())[:1_000],
+        )
     await load_talk(core.talk)

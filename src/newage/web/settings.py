@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from newage.domain.urls import is_reserved
 from newage.protocol.arrival import LEAST_BYTES_PER_SECOND
 from newage.settings import limit, switch, text, texts
+
+
+def _not_reserved(path: str) -> None:
+    if is_reserved(path):
+        raise ValueError(f"{path!r} is a path of the hub's own; choose another")
 
 
 @frozen(kw_only=True)
@@ -30,7 +36,7 @@ class WebSettings:
     bootstrap_addresses: tuple[str, ...] = texts((), "addresses or networks that may fetch a first key")
 
     # HTTP
-    socket_io_path: str = text("/socket.io", "where Socket.IO lives")
+    socket_io_path: str = text("/socket.io", "where Socket.IO lives", check=_not_reserved)
     max_http_buffer_bytes: int = limit(
         1_000_000, "one POST body or one WebSocket message; larger ones close that transport"
     )

@@ -148,3 +148,10 @@ def test_the_servers_settings(house: Gatehouse) -> None:
     wrong = value(house.static.load({"/app": "public/app", "/keys": "keys", "/d": "data/web1/pic.png", "/x": 7}))
     assert set(wrong) == {"/keys", "/d", "/x"}
     assert house.static.find("/app") == ("public", "app")
+
+
+@pytest.mark.parametrize("url", ["/admin", "/v1/models", "/Newage-extension-x", "/static/a", "/healthz", "//api"])
+def test_what_is_the_hubs_own_is_refused_in_words(house: Gatehouse, url: str) -> None:
+    """Contract 7.6, A43, B21."""
+    wrong = value(house.static.load({url: "public/app", "/app": "public/app"}))
+    assert wrong == {url: "This URL is the hub's own; choose another."}

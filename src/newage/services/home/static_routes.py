@@ -10,6 +10,7 @@ from attrs import define, field, frozen
 from newage.dialect import Body, files
 from newage.dialect.files import PUBLIC_FOLDERS, RESTRICTED
 from newage.domain.model import Caller, Kind
+from newage.domain.urls import is_reserved
 from newage.errors import BadArguments, BadPath, NewAgeError, NotAuthorised, PathRestricted, Unavailable
 from newage.ports import IWorkers
 from newage.services.home.files import HomeFiles, Parts
@@ -116,6 +117,8 @@ def _place(url: object) -> str:
     """
     if not isinstance(url, str) or not _URL.match(url):
         raise BadPath("Invalid URL.")
+    if is_reserved(url):
+        raise BadPath("This URL is the hub's own; choose another.")
     segments = [segment for segment in url.split("/") if segment]
     if not segments or segments[0] in OWN_URLS or any(segment.startswith(".") for segment in segments):
         raise BadPath("Invalid URL.")
