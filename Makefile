@@ -50,6 +50,7 @@ unit: $(VENV)/developer
 
 nightly: $(VENV)/developer $(NODE_TESTS)/node_modules/.package-lock.json
 	NEWAGE_NIGHTLY=1 $(BIN)/python -m pytest -s tests/integration/test_durability.py $(PYTEST)
+	NEWAGE_NIGHTLY=1 $(BIN)/python -m pytest -s tests/integration/test_locality_pages.py -k foreign_page
 
 ranks: $(VENV)/developer
 	PYTHONPATH=src:tests:tests/integration/support $(BIN)/python -m ranks

@@ -12,6 +12,8 @@ import { Identity, uuid } from './identity.js';
 import { Line } from './line.js';
 import { Transcript } from './transcript.js';
 
+const SLOW_MS = 15_000; // after which a question that waits for its answer is said to wait
+
 const part = (id) => document.getElementById(id);
 
 function storage() {
@@ -127,6 +129,19 @@ onHub('problem', ({ message, requestId }) => {
   if (!conversation.refused(requestId, message)) notify(message);
 });
 
+let slow = null; // counts from when a question waits for its answer
+
+conversation.addEventListener('waiting', () => {
+  if (conversation.waiting) {
+    slow ??= setTimeout(() => {
+      part('slow').hidden = false;
+    }, SLOW_MS);
+    return;
+  }
+  clearTimeout(slow);
+  slow = null;
+  part('slow').hidden = true;
+});
 conversation.addEventListener('finished', ({ detail: { entry } }) => announcer.say(entry));
 conversation.addEventListener('changed', ({ detail: { entry } }) => {
   if (entry.kind === 'mine' && entry.state === 'failed') announcer.fail(entry);

@@ -59,18 +59,20 @@ export class Connection extends EventTarget {
       socket.on(this.#names.ERROR, (error) => this.#problem(socket, error));
     }
     llm.on(this.#names.WARNING, (warning) => this.#tell('problem', { message: messageOf(warning) }));
+    // One namespace shows the key; the others follow when the hub has let us in (askForHistory): a wrong key is shown once.
+    llm.on('disconnect', () => {
+      for (const socket of [auth, clients]) socket.disconnect();
+    });
     auth.on('connect', () => this.askForExtensions());
     clients.on(this.#names.UPDATE_CONNECTED_CLIENTS, () => this.askForExtensions());
-    for (const socket of this.#sockets) socket.connect();
+    llm.connect();
   }
 
   /** Join again after a refusal, perhaps with a key now. */
   retry() {
     this.#become({ state: 'connecting', message: '' });
-    for (const socket of this.#sockets) {
-      socket.auth = this.#handshake();
-      if (!socket.connected) socket.connect();
-    }
+    for (const socket of this.#sockets) socket.auth = this.#handshake();
+    if (!this.#sockets[0].connected) this.#sockets[0].connect();
   }
 
   /** Tells 'extensions'; an answer that does not come is asked for again with the next push. */
@@ -90,9 +92,16 @@ export class Connection extends EventTarget {
     }
   }
 
-  /** The room's history, as 'page' events. */
-  askForHistory(roomName) {
-    this.#sockets[0].emit(this.#names.GET_FULL_CONTEXT, { roomName });
+  /** The room's history, as 'page' events. The hub answers nothing of whom it refused: what answers, has let us in. */
+  async askForHistory(roomName) {
+    const [llm, ...others] = this.#sockets;
+    try {
+      await llm.timeout(ACK_MS).emitWithAck(this.#names.GET_FULL_CONTEXT, { roomName });
+    } catch {
+      // no answer in time, or the line was cut
+    }
+    if (!llm.connected) return;
+    for (const socket of others) if (!socket.connected) socket.connect();
   }
 
   /** Resolves with the hub's ack, whatever it says; rejects when none comes. */
@@ -159,7 +168,7 @@ export class Connection extends EventTarget {
     this.#become({ state: 'reconnecting', attempt: 0 });
     clearTimeout(this.#rejoin.timer);
     this.#rejoin.timer = setTimeout(() => {
-      for (const socket of this.#sockets) if (!socket.connected) socket.connect();
+      if (!this.#sockets[0].connected) this.#sockets[0].connect();
     }, this.#rejoin.delay);
     this.#rejoin.delay = Math.min(this.#rejoin.delay * 2, REJOIN_MAX_MS);
   }

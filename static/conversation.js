@@ -1,5 +1,5 @@
 // What has been said in one room, in order: a model without DOM or sockets. Views listen to its events:
-// 'added' {entry, before}, 'changed' {entry}, 'appended' {entry, text}, 'removed' {entry}, 'finished' {entry} (it is whole and new), 'waiting' {}.
+// 'added' {entry, before}, 'moved' {entry, before}, 'changed' {entry}, 'appended' {entry, text}, 'removed' {entry}, 'finished' {entry} (it is whole and new), 'waiting' {}.
 
 const LIMIT = 500; // entries kept; older ones are dropped from the page, not from the hub
 
@@ -18,6 +18,11 @@ function entryOf(kind, fields) {
     messageId: null,
     earlierIds: [], // message ids of the same question before it was asked again
     requestId: null,
+    asked: null, // request id that it was asked by first: its answers have it, too
+    question: null, // of an answer: the entry it answers, if that is here
+    after: null, // of what the hub has not stored: the seq of what was last when it came
+    number: 0, // in the order of arrival
+    fresh: false, // it came since the line is up: a history that was read before it says nothing of it
     outputId: null,
     state: '',
     note: '',
@@ -33,12 +38,31 @@ export const authorOf = ({ author, name }) => (name && name !== author ? `${name
 
 const plain = (value) => (typeof value === 'string' ? value : value == null ? '' : JSON.stringify(value));
 
+/** What decides the place of an entry; compared from the left. */
+function rank(entry) {
+  const { question } = entry;
+  if (question !== null) return [...rank(question), entry.seq ?? Infinity, entry.number];
+  if (entry.seq !== null) return [entry.seq, 0];
+  return [entry.after === null ? Infinity : entry.after + 0.5, entry.number];
+}
+
+function precedes(one, other) {
+  const [mine, theirs] = [rank(one), rank(other)];
+  for (let at = 0; at < mine.length; at += 1) {
+    if (at >= theirs.length) return false;
+    if (mine[at] !== theirs[at]) return mine[at] < theirs[at];
+  }
+  return mine.length < theirs.length;
+}
+
 export class Conversation extends EventTarget {
   #entries = [];
   #me;
   #limit;
   #now;
   #sync = null;
+  #known = false; // the history is here
+  #count = 0;
 
   /** `me` is this page's identity; `now` gives an ISO time for what has none yet. */
   constructor(me, { limit = LIMIT, now = () => new Date().toISOString() } = {}) {
@@ -65,7 +89,10 @@ export class Conversation extends EventTarget {
   // ---- questions of this page
 
   ask(requestId, text) {
-    return this.#add(entryOf('mine', { author: this.#me, text, requestId, state: 'sending', timestamp: this.#now() }));
+    const after = this.#known ? Math.max(0, ...this.#entries.map((entry) => entry.seq ?? 0)) : null;
+    return this.#add(
+      entryOf('mine', { author: this.#me, text, requestId, after, fresh: true, state: 'sending', timestamp: this.#now() }),
+    );
   }
 
   /** The same question once more under a new request id. */
@@ -105,7 +132,7 @@ export class Conversation extends EventTarget {
     if (typeof data !== 'string' || outputId == null) return;
     let entry = this.#answer(outputId);
     if (!entry) {
-      entry = entryOf('answer', { author: plain(identity), outputId, requestId, streaming: true, timestamp: this.#now() });
+      entry = entryOf('answer', { author: plain(identity), outputId, requestId, streaming: true, fresh: true, timestamp: this.#now() });
       this.#add(entry);
     } else if (!entry.streaming) {
       entry.nextChunk = 0; // resumed after its end: its numbers are whatever they are
@@ -136,7 +163,11 @@ export class Conversation extends EventTarget {
 
   /** The line is cut: nothing streams until it is back, and then history tells what was missed. */
   interrupted() {
-    for (const entry of this.#entries) if (entry.streaming) this.#change(entry, { streaming: false });
+    this.#known = false;
+    for (const entry of this.#entries) {
+      entry.fresh = false;
+      if (entry.streaming) this.#change(entry, { streaming: false });
+    }
   }
 
   // ---- what the hub has stored
@@ -148,6 +179,7 @@ export class Conversation extends EventTarget {
     if (known?.earlierIds.includes(message.messageId)) return;
     if (known) {
       this.#change(known, this.#fieldsOf(message, known));
+      this.#settle(known);
       return;
     }
     const asked = this.#askedBefore(message);
@@ -183,10 +215,12 @@ export class Conversation extends EventTarget {
       this.stored(message);
     }
     if (!isLastPage) return;
+    this.#known = true;
     const { ids } = this.#sync;
     this.#sync = null;
     this.#remove(
       (entry) =>
+        !entry.fresh &&
         entry.messageId !== null &&
         entry.seq !== null &&
         entry.seq <= (seq ?? 0) &&
@@ -196,6 +230,7 @@ export class Conversation extends EventTarget {
 
   clear() {
     this.#sync = null;
+    this.#known = false;
     this.#remove(() => true);
   }
 
@@ -259,14 +294,49 @@ export class Conversation extends EventTarget {
   }
 
   #add(entry) {
-    const at = entry.seq === null ? -1 : this.#entries.findIndex((other) => other.seq !== null && other.seq > entry.seq);
-    const before = at < 0 ? null : this.#entries[at];
-    if (before) this.#entries.splice(at, 0, entry);
-    else this.#entries.push(entry);
+    entry.number = ++this.#count;
+    entry.asked ??= entry.requestId;
+    this.#link(entry);
+    const at = this.#place(entry);
+    const before = this.#entries[at] ?? null;
+    this.#entries.splice(at, 0, entry);
     this.#tell('added', { entry, before });
+    if (entry.kind === 'mine' || entry.kind === 'theirs') this.#settleAnswers(entry);
     if (this.#entries.length > this.#limit) this.#tell('removed', { entry: this.#entries.shift() });
     this.#tell('waiting', {});
     return entry;
+  }
+
+  /** An answer finds its question, or a question its answers. */
+  #link(entry) {
+    if (entry.asked === null) return;
+    const questions = (other) => (other.kind === 'mine' || other.kind === 'theirs') && other.asked === entry.asked;
+    if (entry.kind === 'answer') entry.question ??= this.#entries.findLast(questions) ?? null;
+    else if (entry.kind !== 'system')
+      for (const other of this.#entries)
+        if (other.kind === 'answer' && other.asked === entry.asked) other.question ??= entry;
+  }
+
+  /** Where it belongs: an answer below its question, the rest in the order of the hub; what it has not stored yet last. */
+  #place(entry) {
+    let at = this.#entries.length;
+    while (at > 0 && precedes(entry, this.#entries[at - 1])) at -= 1;
+    return at;
+  }
+
+  /** Something about its place became known: move it there. */
+  #settle(entry) {
+    const from = this.#entries.indexOf(entry);
+    if (from < 0) return;
+    this.#entries.splice(from, 1);
+    const to = this.#place(entry);
+    this.#entries.splice(to, 0, entry);
+    if (to !== from) this.#tell('moved', { entry, before: this.#entries[to + 1] ?? null });
+    if (entry.kind !== 'answer') this.#settleAnswers(entry);
+  }
+
+  #settleAnswers(question) {
+    for (const entry of this.#entries.filter((other) => other.question === question)) this.#settle(entry);
   }
 
   #change(entry, fields) {

@@ -39,6 +39,7 @@ export class Transcript {
     this.#askAgain = askAgain;
     const on = (type, react) => conversation.addEventListener(type, (event) => react.call(this, event.detail));
     on('added', this.#added);
+    on('moved', this.#moved);
     on('changed', this.#changed);
     on('appended', this.#appended);
     on('removed', this.#removed);
@@ -70,6 +71,11 @@ export class Transcript {
     this.#parts.list.insertBefore(item, before ? this.#items.get(before).item : null);
     this.#paint(entry, item);
     if (entry.kind === 'mine' && entry.state === 'sending') this.#following = true;
+    this.#later();
+  }
+
+  #moved({ entry, before }) {
+    this.#parts.list.insertBefore(this.#items.get(entry).item, before ? this.#items.get(before).item : null);
     this.#later();
   }
 

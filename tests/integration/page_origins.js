@@ -54,6 +54,62 @@ const questions = {
     return { identified: identified.status, keys: keys.status, made: made.status, saved: saved.result };
   },
 
+  /** Whatever a page can try without being a client, again and again; what it could read, and how often it tried. */
+  async foreign({ hub, seconds }) {
+    const read = [];
+    const soon = (begin) =>
+      new Promise((done) => {
+        setTimeout(done, 500, 'silent');
+        begin(done);
+      });
+    const tag = (name, fields) =>
+      soon((done) => {
+        const element = Object.assign(document.createElement(name), fields);
+        element.onload = element.onerror = done;
+        document.body.append(element);
+      }).then(() => document.querySelectorAll(name).forEach((element) => element.remove()));
+    const form = (method, action) =>
+      soon((done) => {
+        const frame = Object.assign(document.createElement('iframe'), { name: 'frame', onload: done });
+        const sent = Object.assign(document.createElement('form'), { method, action, target: 'frame' });
+        document.body.append(frame, sent);
+        sent.submit();
+      }).then(() => document.querySelectorAll('iframe, form').forEach((element) => element.remove()));
+    const polling = `${hub}/socket.io/?EIO=4&transport=polling`;
+    const ways = (url) => [
+      fetch(url, { mode: 'no-cors' }).then((answer) => answer.text(), () => '').then((text) => text && read.push(text)),
+      fetch(url).then((answer) => answer.text(), () => '').then((text) => text && read.push(text)),
+      fetch(url, { method: 'POST', mode: 'no-cors', body: '40' }).catch(() => {}),
+      tag('script', { src: url }),
+      tag('img', { src: url }),
+      tag('link', { rel: 'stylesheet', href: url }),
+      tag('iframe', { src: url }),
+      form('get', url),
+      form('post', url),
+      soon((done) => {
+        const source = new EventSource(url);
+        source.onmessage = source.onopen = () => read.push('EventSource');
+        source.onerror = () => {
+          source.close();
+          done();
+        };
+      }),
+      soon((done) => {
+        const socket = new WebSocket(url.replace('http', 'ws').replace('=polling', '=websocket'));
+        socket.onopen = () => read.push('WebSocket');
+        socket.onerror = socket.onclose = done;
+      }),
+    ];
+    let tried = 0;
+    for (const end = Date.now() + seconds * 1000; Date.now() < end; ) {
+      for (const url of [polling, `${hub}/`, `${hub}/app.js`, `${hub}/public/note.txt`]) {
+        await Promise.all(ways(url));
+        tried += 11;
+      }
+    }
+    return { read, tried };
+  },
+
   /** What the monitor page of the reference server does, with its stale key. */
   async monitor({ hub }) {
     const auth = { clientType: 'monitor', clientId: 'monitor', key: `$2b$10$${'x'.repeat(53)}`, streamMode: 'plain' };

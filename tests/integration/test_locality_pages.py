@@ -6,6 +6,7 @@ Each test is named for a row of the table in docs/security.md. The browser belon
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import threading
@@ -74,7 +75,7 @@ def ask(page: str, question: str, hub: str, **given: Any) -> Any:
     assert node, "Node 20 is needed for the tests of pages"
     assert browser, f"none of {', '.join(BROWSERS)} is installed; .ci/packages installs one"
     command = [node, str(HERE / "page_origins.js"), browser, RULES, page, question, hub, json.dumps(given)]
-    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=90, check=False)
+    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=150, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -161,3 +162,23 @@ def test_the_unmodified_monitor_page_goes_on_asking_and_reading(hub: Daemon) -> 
     found = ask(localhost(hub), "monitor", localhost(hub))
     assert (found["extensions"], found["asked"]) == (["SillyTavern-demo"], "ok")
     assert "demo" in found["text"]
+
+
+def test_whatever_a_foreign_page_tries_it_opens_no_session_and_reads_nothing(tmp_path: Path, elsewhere: int) -> None:
+    """Contract 2.12; a minute of it in ``make nightly``. A session that joined nothing would be told in the log."""
+    (tmp_path / "home" / "public").mkdir(parents=True)
+    (tmp_path / "home" / "public" / "note.txt").write_text("secret", "utf-8")
+    (tmp_path / "newage.toml").write_text("[engine]\nconnect_timeout_seconds = 0.2\n", "utf-8")
+    hub = Daemon(tmp_path / "home", "--config", str(tmp_path / "newage.toml")).start()
+    seconds = 60 if os.environ.get("NEWAGE_NIGHTLY") else 2
+    try:
+        found = ask(f"http://evil.example:{elsewhere}", "foreign", localhost(hub), seconds=seconds)
+    finally:
+        hub.end()
+    lines = [line for line in hub.output().splitlines() if "was refused" in line]
+    assert found["read"] == []
+    assert found["tried"] >= 44
+    assert not [line for line in lines if "(403)" not in line]
+    causes = {line.partition("(403): ")[2].partition(" (")[0] for line in lines}
+    assert causes, "somebody was turned away"
+    assert len(lines) <= len(causes) * 3 * (2 + seconds / 10)

@@ -175,6 +175,20 @@ def test_page_shows_history_after_a_reload(demo: str) -> None:
     assert scene.problems == []
 
 
+def test_page_that_is_loaded_again_amid_an_answer_shows_it_below_its_question(tmp_path: Path) -> None:
+    daemon = paced(tmp_path, 14)
+    try:
+        scene = Scene(daemon.url, "reloadAmid", questions=["Hello there", "Tell me a story, please"])
+    finally:
+        daemon.end()
+    seen = scene.seen
+    for entries in seen.values():
+        assert [entry["kind"] for entry in entries] == ["mine", "answer"] * 2
+        assert [entry["text"] for entry in entries[::2]] == ["Hello there", "Tell me a story, please"]
+    assert seen["again"] == seen["after"]
+    assert scene.problems == []
+
+
 def test_page_leaves_a_reader_who_scrolled_up_alone(tmp_path: Path) -> None:
     daemon = paced(tmp_path, 60)  # time to do things while the answer grows
     try:

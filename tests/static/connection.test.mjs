@@ -20,6 +20,7 @@ class FakeSocket {
   connected = false;
   active = true;
   connects = 0;
+  disconnects = 0;
   sent = [];
   answer = { status: 'ok' };
   #ears = new EventEmitter();
@@ -51,6 +52,11 @@ class FakeSocket {
     this.connects += 1;
   }
 
+  disconnect() {
+    this.connected = false;
+    this.disconnects += 1;
+  }
+
   hear(event, ...args) {
     if (event === 'connect') this.connected = true;
     if (event === 'disconnect') this.connected = false;
@@ -74,8 +80,10 @@ function make(identity = { clientId: 'web-1' }) {
 
 const settled = () => new Promise((done) => setImmediate(done));
 
-test('three namespaces are joined with the handshake of contract 2.2 and A9', () => {
-  const { llm, auth, clients } = make();
+test('three namespaces are joined with the handshake of contract 2.2 and A9', async () => {
+  const { connection, llm, auth, clients } = make();
+  llm.hear('connect');
+  await connection.askForHistory('web-1');
   for (const socket of [llm, auth, clients]) {
     assert.equal(socket.connects, 1);
     assert.deepEqual(socket.auth, {
@@ -118,7 +126,27 @@ test('a refusal is told and not hammered against; a retry brings the new key', (
   identity.key = 'right';
   const { connection } = make(identity);
   connection.retry();
-  assert.equal(auth.connects, 1);
+  assert.equal(auth.connects, 0);
+});
+
+test('a key is shown by one namespace until the hub has let it in', async () => {
+  const { connection, llm, auth, clients } = make({ clientId: 'web-1', key: 'wrong' });
+  llm.answer = new Error('refused: nothing is answered');
+  for (let tries = 0; tries < 3; tries += 1) {
+    llm.hear('connect');
+    const asked = connection.askForHistory('web-1');
+    llm.hear('ERROR', { message: 'Invalid key.', errorCode: 5 });
+    llm.hear('disconnect', 'io server disconnect');
+    await asked;
+    connection.retry();
+  }
+  assert.deepEqual([auth.connects, clients.connects], [0, 0]);
+  llm.answer = { status: 'ok' };
+  llm.hear('connect');
+  await connection.askForHistory('web-1');
+  assert.deepEqual([auth.connects, clients.connects], [1, 1]);
+  llm.hear('disconnect', 'transport close');
+  assert.deepEqual([auth.disconnects > 0, clients.disconnects > 0], [true, true], 'they wait for it again');
 });
 
 test('retry joins with the key that is known then', () => {

@@ -273,3 +273,84 @@ test('a name never stands without whose it is', () => {
   conversation.stored(question(4, { identity: 'dan', name: 'dan' }));
   assert.deepEqual(told.map(([, entry]) => authorOf(entry)), ['Ann (bob)', 'ann', 'cid', 'dan']);
 });
+
+const page = (contextPage, seq) => ({ updateId: 'u', contextPage, isLastPage: true, seq });
+const shown = (conversation) => conversation.entries.map(({ kind, text }) => `${kind} ${text}`);
+
+test('an answer that grows while the page is loaded again stands below its question, not above all history', () => {
+  const { conversation } = make();
+  conversation.streamed(chunk(0, 'half', { outputId: 'o9', requestId: 'r5' }));
+  conversation.page(page([question(1), response(1), question(3), response(3), question(5)], 5));
+  const expected = ['mine question 1', 'answer answer 1', 'mine question 3', 'answer answer 3', 'mine question 5', 'answer half'];
+  assert.deepEqual(shown(conversation), expected);
+  conversation.stored(response(5, { outputId: 'o9', message: 'half', seq: 6 }), { live: true });
+  assert.deepEqual(shown(conversation), expected);
+});
+
+test('an answer without a known question grows after all history', () => {
+  const { conversation } = make();
+  conversation.streamed(chunk(0, 'half', { requestId: null }));
+  conversation.page(page([question(1), question(2)], 2));
+  assert.deepEqual(shown(conversation), ['mine question 1', 'mine question 2', 'answer half']);
+});
+
+test('two questions asked at once have their answers below them, live and after a reload', () => {
+  const live = make().conversation;
+  live.page(page([], 0));
+  live.ask('r1', 'question 1');
+  live.ask('r2', 'question 2');
+  live.stored(question(1), { live: true });
+  live.stored(question(2), { live: true });
+  live.streamed(chunk(0, 'answer 2', { outputId: 'o2', requestId: 'r2' }));
+  live.streamed(chunk(0, 'answer 1', { outputId: 'o1', requestId: 'r1' }));
+  const expected = ['mine question 1', 'answer answer 1', 'mine question 2', 'answer answer 2'];
+  assert.deepEqual(shown(live), expected);
+  live.stored(response(2, { seq: 3 }), { live: true });
+  live.stored(response(1, { seq: 4 }), { live: true });
+  assert.deepEqual(shown(live), expected);
+  const again = make().conversation;
+  again.page(page([question(1), question(2), response(2, { seq: 3 }), response(1, { seq: 4 })], 4));
+  assert.deepEqual(shown(again), expected);
+});
+
+test('what the hub did not take stays where it was asked', () => {
+  const { conversation } = make();
+  conversation.page(page([question(1)], 1));
+  conversation.ask('lost', 'lost');
+  conversation.refused('lost', 'No.');
+  conversation.stored(question(2), { live: true });
+  assert.deepEqual(shown(conversation), ['mine question 1', 'mine lost', 'mine question 2']);
+});
+
+test('who is moved is told to the view', () => {
+  const { conversation } = make();
+  const moved = [];
+  conversation.addEventListener('moved', ({ detail }) => moved.push([detail.entry.text, detail.before?.text ?? null]));
+  conversation.streamed(chunk(0, 'half'));
+  conversation.stored(question(7, { requestId: 'r7' }));
+  conversation.stored(question(1));
+  assert.deepEqual(moved, [['half', 'question 7']]);
+  assert.deepEqual(shown(conversation), ['mine question 1', 'answer half', 'mine question 7']);
+});
+
+test('who waits for an extension waits for no master', () => {
+  const { conversation } = make();
+  const entry = conversation.ask('r1', 'x');
+  conversation.status({ requestId: 'r1', status: 'queued', waitsFor: 'extension' });
+  assert.equal(entry.state, 'extension');
+  conversation.status({ requestId: 'r1', status: 'failed', message: 'The extension said nothing.' });
+  assert.deepEqual([entry.state, entry.note], ['failed', 'The extension said nothing.']);
+});
+
+test('a history that was read before a question was stored does not take it away', () => {
+  const { conversation } = make();
+  conversation.page(page([question(1)], 1));
+  conversation.interrupted();
+  conversation.ask('r2', 'question 2');
+  conversation.stored(question(2), { live: true });
+  conversation.page({ ...page([question(1)], 2), updateId: 'v' });
+  assert.deepEqual(shown(conversation), ['mine question 1', 'mine question 2']);
+  conversation.interrupted();
+  conversation.page({ ...page([question(1)], 2), updateId: 'w' });
+  assert.deepEqual(shown(conversation), ['mine question 1'], 'what was deleted meanwhile goes');
+});
