@@ -27,9 +27,10 @@ def test_anybody_may_ask(target: str, headers: dict[str, Any], logged: Logged) -
     assert counters.snapshot()["http_requests"] == 1
 
 
-def test_a_probe_needs_no_host() -> None:
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+def test_a_probe_needs_no_host(version: bytes) -> None:
     line = House().line()
-    line.send(b"GET /readyz HTTP/1.0\r\n\r\n")
+    line.send(b"GET /readyz HTTP/" + version + b"\r\n\r\n")
     (response,) = line.responses()
     assert response.summary == (200, b"ok")
 

@@ -21,6 +21,7 @@ from twisted.web.server import Request
 from zope.interface import implementer
 
 from newage.protocol.arrival import Arrival
+from newage.web.health import PATHS as HEALTH_PATHS
 from newage.web.responses import EVERYWHERE, HTML, answer
 from newage.web.target import Target, read_target
 
@@ -284,7 +285,8 @@ class HardenedChannel(HTTPChannel):
         hosts = headers.getRawHeaders(b"Host") or ()
         codings = headers.getRawHeaders(b"Transfer-Encoding")
         target = read_target(self._path, secure=self.isSecure())
-        if len(hosts) > 1 or (not hosts and self._version == b"HTTP/1.1"):
+        probes = self._path.partition(b"?")[0] in HEALTH_PATHS  # supervisors may be as terse as they like
+        if len(hosts) > 1 or (not hosts and self._version == b"HTTP/1.1" and not probes):
             self.refuse(b"400 Bad Request")  # RFC 9112, 3.2
         elif codings is not None and not self._is_chunked(codings):
             self.refuse(b"400 Bad Request")  # RFC 9112, 6.1 and 6.3: another server might read it differently
