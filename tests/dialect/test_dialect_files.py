@@ -42,12 +42,13 @@ def test_what_fits_is_taken(given: dict[str, Any], taken: dict[str, Any]) -> Non
 @pytest.mark.parametrize(
     "given",
     [
-        {"serverPort": " 4000 ", "serverAddress": "http://localhost", "socketIOPath": "/socket.io"},
+        {"serverPort": 4000, "serverAddress": "http://localhost", "socketIOPath": "/socket.io"},
         {"staticResouce": {}, "restrictedFiles": [], "networkSafe": True},
     ],
 )
-def test_what_is_the_operators_and_changes_nothing_is_passed_over(given: dict[str, Any]) -> None:
-    assert writable(given) == ({}, [])
+def test_what_is_the_operators_and_changes_nothing_is_taken(given: dict[str, Any]) -> None:
+    assert writable(given) == (given, [])
+    assert writable({"serverPort": " 4000 "}, serverPort="4000") == ({"serverPort": 4000}, [])
 
 
 @pytest.mark.parametrize(

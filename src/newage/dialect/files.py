@@ -159,7 +159,8 @@ def writable(
     for name in sorted((sets - OF_THE_WIRE) & checked.keys()):
         if name == "networkSafe" and checked[name] is False:
             continue  # takes rights away, and gives none
-        if checked.pop(name) != _plain(present.get(name), name):
+        if checked[name] != _plain(present.get(name), name):
+            del checked[name]
             withheld.append(name)
     for name in checked:
         if judged.get(name):
