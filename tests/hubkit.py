@@ -30,6 +30,7 @@ from newage.dialect import requests
 from newage.domain.correlation import Desk
 from newage.domain.delivery import EVERYBODY, Audience, AudienceKind, Emission
 from newage.domain.forwarded import ForwardedRequest
+from newage.domain.history import Behind
 from newage.domain.model import Caller, ConnectionPolicy, Message, Peer, RequestMode, Role, Room, Session, Term
 from newage.domain.open_request import Notice, OpenRequest
 from newage.domain.open_text import OpenText
@@ -400,11 +401,16 @@ class GatedMessageStore:
         beside: Sequence[str] = (),
         opens: OpenRequest | None = None,
         closes: Sequence[int] = (),
+        *,
+        keep_bytes: int | None = None,
     ) -> Deferred[None]:
-        return self._gate.passed(self._store.add_message, message, keep, beside, opens, closes)
+        work = partial(self._store.add_message, keep_bytes=keep_bytes)
+        return self._gate.passed(work, message, keep, beside, opens, closes)
 
-    def update_message(self, message: Message, seq: int, was: Message | None = None) -> Deferred[bool]:
-        return self._gate.passed(self._store.update_message, message, seq, was)
+    def update_message(
+        self, message: Message, seq: int, was: Message | None = None, *, keep_bytes: int | None = None
+    ) -> Deferred[bool]:
+        return self._gate.passed(partial(self._store.update_message, keep_bytes=keep_bytes), message, seq, was)
 
     def delete_messages(self, room_id: str, message_ids: Sequence[str], seq: int) -> Deferred[tuple[str, ...]]:
         return self._gate.passed(self._store.delete_messages, room_id, message_ids, seq)
@@ -439,6 +445,12 @@ class GatedMessageStore:
 
     def message_weights(self, room_id: str) -> Deferred[tuple[int, ...]]:
         return self._gate.passed(self._store.message_weights, room_id)
+
+    def behind(self, room_id: str, seq: int) -> Deferred[Behind]:
+        return self._gate.passed(self._store.behind, room_id, seq)
+
+    def last_seq(self, room_id: str, timestamp: str) -> Deferred[int]:
+        return self._gate.passed(self._store.last_seq, room_id, timestamp)
 
     def count_messages(self, room_id: str, after_seq: int) -> Deferred[int]:
         return self._gate.passed(self._store.count_messages, room_id, after_seq)
@@ -612,6 +624,7 @@ class Kit:
         self.pages = talk.pages
         self.snapshots = talk.snapshots
         self.pushing = talk.pushing
+        self.earlier = talk.earlier
         self.activity = talk.activity
         self.desks = talk.desks
         self.pacer = talk.pacer

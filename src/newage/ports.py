@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from newage.domain.delivery import Audience, Emission
     from newage.domain.forwarded import ForwardedRequest
+    from newage.domain.history import Behind
     from newage.domain.model import Caller, ConnectionPolicy, KeyRecord, Message, Peer, RequestMode, Role, Room, Session
     from newage.domain.open_request import Notice, OpenRequest
     from newage.domain.open_text import OpenText
@@ -437,8 +438,10 @@ class IMessageStore(Interface):
         beside: Sequence[str] = (),
         opens: OpenRequest | None = None,
         closes: Sequence[int] = (),
+        *,
+        keep_bytes: int | None = None,
     ) -> Deferred[None]:
-        """Store a message and evict the oldest beyond ``keep`` messages of that room.
+        """Store a message and evict the oldest others beyond ``keep`` messages or ``keep_bytes`` of that room.
 
         With it, in one step: the request that it opens, and no more those that it is the last answer to, by their keys.
 
@@ -448,8 +451,11 @@ class IMessageStore(Interface):
         ids ``beside``, be they stored already or not.
         """
 
-    def update_message(message: Message, seq: int, was: Message | None = None) -> Deferred[bool]:
-        """Replace the message of that ``message_id``; ``seq`` is the room's new seq.
+    def update_message(
+        message: Message, seq: int, was: Message | None = None, *, keep_bytes: int | None = None
+    ) -> Deferred[bool]:
+        """Replace the message of that ``message_id``, and evict the oldest others beyond ``keep_bytes`` of that room;
+        ``seq`` is the room's new seq.
 
         The message keeps its own ``seq`` and ``name``, and whether it is ``selected``.
 
@@ -496,6 +502,13 @@ class IMessageStore(Interface):
 
     def message_weights(room_id: str) -> Deferred[tuple[int, ...]]:
         """The weight of each message in bytes, oldest first."""
+
+    def behind(room_id: str, seq: int) -> Deferred[Behind]:
+        """What somebody has missed who has seen the room up to ``seq``. Of edits and deletions the newest
+        ``KEPT_CHANGES`` are remembered."""
+
+    def last_seq(room_id: str, timestamp: str) -> Deferred[int]:
+        """The greatest seq of a message of that time or before; 0 where there is none."""
 
     def count_messages(room_id: str, after_seq: int) -> Deferred[int]:
         """How many have a greater seq."""

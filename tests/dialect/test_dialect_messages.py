@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
 from newage.dialect import Event, messages
-from newage.domain.history import UNNAMED, Change, Missed, Update
+from newage.domain.history import UNNAMED, Behind, Change, Earlier, Missed, Update
 from newage.domain.model import Message, Room
 from newage.protocol.json_text import dumps
 
@@ -248,7 +249,9 @@ def test_a_snapshot_holds_the_newest_that_fit_and_says_so() -> None:
 
 def test_what_was_missed_is_hinted_at_then_asked_for() -> None:
     hint = {"roomName": "lounge", "count": 3, "messages": [], "hasMore": True, "since": 5}
-    assert messages.missed_hint(LOUNGE, 5, 3) == Event("OFFLINE_MESSAGES", hint)
+    assert messages.missed_hint(LOUNGE, 5, Behind(3, False, True)) == Event("OFFLINE_MESSAGES", hint)
+    changed = {**hint, "count": 0, "hasMore": False, "changed": True}
+    assert messages.missed_hint(LOUNGE, 5, Behind(0, True, False)) == Event("OFFLINE_MESSAGES", changed)
 
 
 def test_a_page_of_what_was_missed_differs_between_ack_and_event() -> None:
@@ -262,6 +265,14 @@ def test_a_page_of_what_was_missed_differs_between_ack_and_event() -> None:
     }
     assert messages.missed(page) == Event("OFFLINE_MESSAGES", {**both, "since": 2})
     assert messages.missed_ack(page) == {**both, "seq": 9}
+    more = evolve(page, changed=True, truncated=True)
+    assert messages.missed_ack(more) == {**both, "seq": 9, "changed": True, "truncated": True}
+    assert messages.missed(more).body == {**both, "since": 2, "changed": True, "truncated": True}
+
+
+def test_a_page_backwards() -> None:
+    page = Earlier(messages=(ASKED,), more=True, seq=9)
+    assert messages.earlier_ack(page) == {"messages": messages.bodies([ASKED]), "hasMore": True, "seq": 9}
 
 
 def test_after_an_empty_page_one_goes_on_where_one_was() -> None:

@@ -40,6 +40,7 @@ def llm(kit: Kit) -> Namespace:
         requests=kit.requests,
         pages=kit.pages,
         missed=kit.missed,
+        earlier=kit.earlier,
     )
     activity = ActivityEvents(activity=kit.activity, processing=kit.talk.processing)
     upstream = UpstreamEvents(streams=kit.streams, new_id=kit.world.new_id)

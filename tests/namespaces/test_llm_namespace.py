@@ -216,6 +216,7 @@ PAYLOADS: list[tuple[Any, ...]] = [
 EVENTS = [
     "LLM_REQUEST",
     "GET_FULL_CONTEXT",
+    "GET_MESSAGES",
     "GET_OFFLINE_MESSAGES",
     "START_TYPING",
     "STOP_TYPING",

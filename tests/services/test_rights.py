@@ -11,6 +11,7 @@ from hubkit import OPERATOR, Kit, failure_of, result_of
 from newage.domain.history import Change
 from newage.domain.model import Access, Caller, ConnectionPolicy, Message, RequestMode, Role
 from newage.errors import NewAgeError, NotAuthorised
+from newage.services.history.earlier import EarlierMessages
 from newage.services.history.editing import EditingService
 from newage.services.history.missed import MissedService
 from newage.services.history.pages import ContextPages
@@ -57,6 +58,7 @@ REFUSED: dict[str, Act] = {
     "EditingService.delete": lambda kit, who: kit.editing.delete(who, "lounge", ["m1"]),
     "EditingService.clear": lambda kit, who: kit.editing.clear(who, "lounge", requests=True, responses=True),
     "ContextPages.push": lambda kit, who: kit.pages.push(who, "lounge"),
+    "EarlierMessages.before": lambda kit, who: kit.earlier.before(who, "lounge", None, 10),
     "MissedService.missed": lambda kit, who: kit.missed.missed(who, "lounge", None, 10),
 }
 LOOKS = {  # anybody may, or it sees for itself what the actor may see
@@ -76,6 +78,7 @@ SERVICES = (
     AssignmentService,
     EditingService,
     ContextPages,
+    EarlierMessages,
     MissedService,
     RequestService,
 )

@@ -79,6 +79,7 @@ def _llm(door: Door, basis: Basis, hub: Hub, talk: Talk) -> Namespace:
         requests=talk.requests,
         pages=talk.pages,
         missed=talk.missed,
+        earlier=talk.earlier,
     )
     activity = llm.ActivityEvents(activity=talk.activity, processing=talk.processing)
     return door.open(

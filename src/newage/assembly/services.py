@@ -22,6 +22,7 @@ from newage.services.accounts.key_admin import KeyAdministration
 from newage.services.calls.calls import CallService
 from newage.services.calls.file_functions import FileFunctions
 from newage.services.events import MessageEvents, RequestEnds
+from newage.services.history.earlier import EarlierMessages
 from newage.services.history.editing import EditingService
 from newage.services.history.log import HistoryService
 from newage.services.history.missed import MissedService
@@ -137,6 +138,7 @@ class Talk:
     history: HistoryService
     pages: ContextPages
     pushing: Pushing
+    earlier: EarlierMessages
     snapshots: Snapshots
     activity: ActivityService
     desks: Desks
@@ -320,6 +322,7 @@ def make_talk(
         messages=stores.messages,
         store=stores.marks,
         pushing=pushing,
+        shown=history.shown,
     )
     editing = EditingService(
         rooms=rooms,
@@ -386,6 +389,7 @@ def make_talk(
         history=history,
         pages=pages,
         pushing=pushing,
+        earlier=EarlierMessages(rooms=rooms, store=stores.messages, pushing=pushing),
         snapshots=snapshots,
         activity=activity,
         desks=desks,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from newage.dialect import Body, Event
-from newage.domain.history import UNNAMED, Change, Missed, Update
+from newage.domain.history import UNNAMED, Behind, Change, Earlier, Missed, Update
 from newage.domain.model import Message, Room
 from newage.protocol.json_text import dumps
 
@@ -243,9 +243,17 @@ def snapshot(room: Room, newest: Sequence[Message], max_bytes: int, *, truncated
 # ------------------------------------------------------------------------------------------------------------- missed
 
 
-def missed_hint(room: Room, since: int, count: int) -> Event:
-    """OFFLINE_MESSAGES on return: how many there are, to be asked for."""
-    found = {"roomName": room.name, "count": count, "messages": [], "hasMore": True, "since": since}
+def missed_hint(room: Room, since: int, behind: Behind) -> Event:
+    """OFFLINE_MESSAGES on return: how many there are, to be asked for, and whether older ones are not as they were."""
+    found: Body = {
+        "roomName": room.name,
+        "count": behind.count,
+        "messages": [],
+        "hasMore": behind.count > 0,
+        "since": since,
+    }
+    if behind.changed:
+        found["changed"] = True
     return Event("OFFLINE_MESSAGES", found)
 
 
@@ -258,6 +266,7 @@ def missed(page: Missed) -> Event:
         "since": page.since,
         "hasMore": page.more,
         "nextSince": page.next_since,
+        **_what_else(page),
     }
     return Event("OFFLINE_MESSAGES", found)
 
@@ -270,4 +279,15 @@ def missed_ack(page: Missed) -> Body:
         "hasMore": page.more,
         "nextSince": page.next_since,
         "seq": page.seq,
+        **_what_else(page),
     }
+
+
+def _what_else(page: Missed) -> Body:
+    """``changed``: what was seen is not as it was; ``truncated``: older ones that were missed are gone (A26)."""
+    return {name: True for name, is_so in (("changed", page.changed), ("truncated", page.truncated)) if is_so}
+
+
+def earlier_ack(page: Earlier) -> Body:
+    """GET_MESSAGES."""
+    return {"messages": bodies(page.messages), "hasMore": page.more, "seq": page.seq}

@@ -10,6 +10,7 @@ from attrs import evolve, field, frozen
 from newage.domain.model import Message, read_only
 from newage.domain.text import well_formed
 
+KEPT_CHANGES: Final = 1_000  # edits and deletions of a room that are remembered for who was away
 UNNAMED: Final = object()  # the data of an edit that does not mention them
 
 
@@ -30,11 +31,29 @@ class Change:
         return evolve(message, text=well_formed(text), data=data, extra={**message.extra, **self.extra})
 
 
+@frozen
+class Behind:
+    """How far somebody is behind who has seen a room up to some seq."""
+
+    count: int  # messages said since then, as far as they are still there
+    changed: bool  # of what he has seen, something was edited or deleted; or that is not known any more
+    truncated: bool  # of what was said since then, something is gone because the room held too much
+
+
+@frozen(kw_only=True)
+class Earlier:
+    """A page backwards: the newest messages before some seq, oldest first; ``more``: there are older ones."""
+
+    messages: tuple[Message, ...]
+    more: bool
+    seq: int  # of the room, now
+
+
 @frozen(kw_only=True)
 class Missed:
     """What was said in a room after ``since``, a seq: the oldest ``messages`` of it.
 
-    ``seq`` is the room's now; ``more``: there is more after these.
+    ``seq`` is the room's now; ``more``: there is more after these; ``changed`` and ``truncated`` as in ``Behind``.
     """
 
     room: str
@@ -42,6 +61,8 @@ class Missed:
     since: int
     more: bool
     seq: int
+    changed: bool = False
+    truncated: bool = False
 
     @property
     def next_since(self) -> int:

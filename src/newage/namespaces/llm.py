@@ -15,6 +15,7 @@ from newage.domain.times import iso
 from newage.errors import BadParameter, InvalidRequest
 from newage.namespaces import wire
 from newage.ports import IOutbox
+from newage.services.history.earlier import EarlierMessages
 from newage.services.history.missed import MissedService
 from newage.services.history.pages import ContextPages
 from newage.services.requests.intake import RequestService
@@ -27,6 +28,7 @@ from newage.telemetry.audit import Recorder
 MAX_TARGETS = 64
 AGAIN = ("regenerateMessage", "regenerate", "swipe")  # words for one more answer to the same question (A19)
 MAX_OFFLINE = 500  # messages in one answer to GET_OFFLINE_MESSAGES
+MAX_EARLIER = 200  # messages in one answer to GET_MESSAGES
 NO_POINT = "since must be a seq or an ISO-8601 time."
 
 
@@ -100,6 +102,26 @@ def parse_missed(payload: Any) -> Missed:
     return Missed(wire.room_name(body), parse_since(body.get("since")), limit)
 
 
+@frozen
+class EarlierOnes:
+    """``before`` is a seq, None for the newest."""
+
+    room: str | None
+    before: int | None
+    limit: int
+
+
+def parse_earlier(payload: Any) -> EarlierOnes:
+    """GET_MESSAGES."""
+    body = wire.members_or_room(payload)
+    before, limit = body.get("before"), wire.first(body, "limit")
+    return EarlierOnes(
+        wire.room_name(body),
+        None if before is None else wire.whole_number(before, "before", 0),
+        50 if limit is None else wire.whole_number(limit, "limit", 1, MAX_EARLIER),
+    )
+
+
 def parse_since(value: Any) -> int | str | None:
     """Where to begin to read: see ``Missed``.
 
@@ -151,6 +173,7 @@ class RequestEvents:
     requests: RequestService
     pages: ContextPages
     missed: MissedService
+    earlier: EarlierMessages
 
     async def submit(self, caller: Caller, ask: Ask) -> Body:
         return requests.accepted(await self.requests.submit(caller, ask))
@@ -167,6 +190,10 @@ class RequestEvents:
         self.world.clock.callLater(0, self.outbox.emit, caller.sid, event.name, event.body)
         return messages.missed_ack(page)
 
+    async def read_earlier(self, caller: Caller, request: EarlierOnes) -> Body:
+        room = self.rooms.meant(caller, request.room)
+        return messages.earlier_ack(await self.earlier.before(caller, room, request.before, request.limit))
+
     def handlers(self) -> wire.Handlers:
         asked = Recorder(
             "llm.request",
@@ -179,6 +206,7 @@ class RequestEvents:
         return {
             "LLM_REQUEST": wire.answer(parse_ask, self.submit, always_error=True, audit=asked),
             "GET_FULL_CONTEXT": wire.answer(wire.parse_room_ref, self.full_context, always_error=True),
+            "GET_MESSAGES": wire.answer(parse_earlier, self.read_earlier, always_error=True),
             "GET_OFFLINE_MESSAGES": wire.answer(parse_missed, self.read_missed, always_error=True),
         }
 

@@ -61,6 +61,7 @@ ANSWERED: Final = frozenset(
         "GET_CONNECTED_EXTENSIONS",
         "GET_CONNECTION_POLICY",
         "GET_FULL_CONTEXT",
+        "GET_MESSAGES",
         "GET_OFFLINE_MESSAGES",
         "GET_ROOMS",
         "GET_SILLYTAVERN_EXTENSION",

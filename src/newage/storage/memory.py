@@ -11,6 +11,7 @@ from attrs import define, evolve, field
 from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
+from newage.domain.history import KEPT_CHANGES, Behind
 from newage.domain.model import KeyRecord, Message, Room
 from newage.domain.open_request import Notice, OpenRequest
 from newage.domain.open_text import OpenText
@@ -85,6 +86,25 @@ class _StoredRoom:
     room: Room
     messages: dict[str, Message] = field(factory=dict)
     order: list[tuple[int, str]] = field(factory=list)
+    bytes: int = 0
+    evicted: int = 0  # the greatest seq of a message that went because there were too many
+    changes: list[tuple[int, int]] = field(factory=list)  # seq of an edit or deletion, least seq that it touched
+    forgotten: int = 0  # of those up to this seq nothing is known any more
+
+    def evict(self, spared: str, messages: int, size: int) -> None:
+        """The oldest go, but for one, until so many messages and so many bytes have gone."""
+        for seq, message_id in [each for each in self.order if each[1] != spared] if max(messages, size) > 0 else ():
+            if messages <= 0 and size <= 0:
+                break
+            size -= _weight(self.drop(message_id))
+            messages -= 1
+            self.evicted = max(self.evicted, seq)
+
+    def note_change(self, seq: int, touched: int) -> None:
+        insort(self.changes, (seq, touched))
+        for gone, _ in self.changes[:-KEPT_CHANGES]:
+            self.forgotten = max(self.forgotten, gone)
+        del self.changes[:-KEPT_CHANGES]
 
     def raise_seq(self, seq: int) -> None:
         if seq > self.room.seq:
@@ -93,6 +113,7 @@ class _StoredRoom:
     def drop(self, message_id: str) -> Message:
         gone = self.messages.pop(message_id)
         self.order.remove((gone.seq, message_id))
+        self.bytes -= _weight(gone)
         return gone
 
     def answers(self, question_id: str | None) -> list[Message]:
@@ -146,6 +167,8 @@ class MemoryMessageStore:
         beside: Sequence[str] = (),
         opens: OpenRequest | None = None,
         closes: Sequence[int] = (),
+        *,
+        keep_bytes: int | None = None,
     ) -> Deferred[None]:
         stored = self._store.rooms.get(message.room_id)
         if stored is None:
@@ -162,15 +185,18 @@ class MemoryMessageStore:
         insort(stored.order, (message.seq, message.message_id))
         stored.raise_seq(message.seq)
         stored.room = evolve(stored.room, said=stored.room.said or not message.is_system)
-        for _, message_id in stored.order[: max(0, len(stored.order) - keep)]:
-            stored.drop(message_id)
+        stored.bytes += _weight(message)
+        excess = 0 if keep_bytes is None else stored.bytes - keep_bytes
+        stored.evict(message.message_id, len(stored.order) - keep, excess)
         if opens is not None:
             self._store.requests[opens.key] = opens
         for key in closes:
             self._store.requests.pop(key, None)
         return succeed(None)
 
-    def update_message(self, message: Message, seq: int, was: Message | None = None) -> Deferred[bool]:
+    def update_message(
+        self, message: Message, seq: int, was: Message | None = None, *, keep_bytes: int | None = None
+    ) -> Deferred[bool]:
         stored = self._store.rooms.get(message.room_id)
         if stored is None:
             return fail(RoomMissing("Room not found"))
@@ -180,7 +206,10 @@ class MemoryMessageStore:
         if old is None:
             return fail(NotFound("Message not found"))
         stored.messages[message.message_id] = evolve(message, seq=old.seq, selected=old.selected, name=old.name)
+        stored.bytes += _weight(message) - _weight(old)
         stored.raise_seq(seq)
+        stored.note_change(seq, old.seq)
+        stored.evict(message.message_id, 0, 0 if keep_bytes is None else stored.bytes - keep_bytes)
         return succeed(True)
 
     def delete_messages(self, room_id: str, message_ids: Sequence[str], seq: int) -> Deferred[tuple[str, ...]]:
@@ -188,11 +217,14 @@ class MemoryMessageStore:
         if stored is None:
             return fail(RoomMissing("Room not found"))
         deleted = tuple(any_id for any_id in dict.fromkeys(message_ids) if any_id in stored.messages)
+        touched = [stored.messages[message_id].seq for message_id in deleted]
         for message_id in deleted:
             gone = stored.drop(message_id)
             if gone.selected:
                 stored.select_again(gone.question_id)
         stored.raise_seq(seq)
+        if touched:
+            stored.note_change(seq, min(touched))
         return succeed(deleted)
 
     def clear_messages(self, room_id: str, requests: bool, responses: bool, seq: int) -> Deferred[int]:
@@ -200,9 +232,10 @@ class MemoryMessageStore:
         if stored is None:
             return fail(RoomMissing("Room not found"))
         cleared = [m.message_id for m in stored.messages.values() if (responses if m.is_response else requests)]
-        for message_id in cleared:
-            stored.drop(message_id)
+        touched = [stored.drop(message_id).seq for message_id in cleared]
         stored.raise_seq(seq)
+        if touched:
+            stored.note_change(seq, min(touched))
         return succeed(len(cleared))
 
     def find_message(self, room_id: str, any_id: str) -> Deferred[Message | None]:
@@ -245,6 +278,16 @@ class MemoryMessageStore:
 
     def message_weights(self, room_id: str) -> Deferred[tuple[int, ...]]:
         return succeed(tuple(_weight(message) for message in self._sorted(room_id)))
+
+    def behind(self, room_id: str, seq: int) -> Deferred[Behind]:
+        stored = self._store.rooms.get(room_id)
+        if stored is None:
+            return succeed(Behind(0, changed=False, truncated=False))
+        changed = seq > 0 and (stored.forgotten > seq or any(at > seq >= low for at, low in stored.changes))
+        return succeed(Behind(len(self._sorted(room_id, after=seq)), changed, stored.evicted > seq))
+
+    def last_seq(self, room_id: str, timestamp: str) -> Deferred[int]:
+        return succeed(max((m.seq for m in self._sorted(room_id) if m.timestamp <= timestamp), default=0))
 
     def count_messages(self, room_id: str, after_seq: int) -> Deferred[int]:
         return succeed(len(self._sorted(room_id, after=after_seq)))

@@ -69,7 +69,6 @@ ADD_BAR: Final = """
 """
 DELETE_ROOM: Final = "DELETE FROM room WHERE uuid = ?"
 ROOM_ID: Final = "SELECT id FROM room WHERE uuid = ?"
-RAISE_SEQ: Final = "UPDATE room SET seq = max(seq, ?) WHERE id = ?"
 
 LOAD_RESIDENTS: Final = "SELECT identity, client_id, since FROM resident"
 SAVE_RESIDENT: Final = "INSERT OR REPLACE INTO resident (identity, client_id, since) VALUES (?, ?, ?)"
@@ -116,24 +115,36 @@ BEYOND_ALL: Final = 2**63 - 1  # greater than any seq
 ADD_MESSAGE: Final = """
     INSERT INTO message (room_id, seq, message_id, identity, client_id, role, text, data, timestamp, request_id,
         response_id, output_id, asker, question_id, target, request_type, streamed, failed, last_edited, extra,
-        selected, name)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        weight, selected, name)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    RETURNING weight
 """
 COUNT_IN: Final = """
-    UPDATE room SET seq = max(seq, ?), said = max(said, ?), messages = messages + 1 WHERE id = ? RETURNING messages
+    UPDATE room SET seq = max(seq, ?), said = max(said, ?), messages = messages + 1, bytes = bytes + ? WHERE id = ?
+    RETURNING messages, bytes
 """
-COUNT_OUT: Final = "UPDATE room SET seq = max(seq, ?), messages = messages - ? WHERE id = ?"
-EVICT: Final = """
-    DELETE FROM message WHERE id IN (SELECT id FROM message WHERE room_id = ? ORDER BY seq LIMIT ?)
+COUNT_CHANGE: Final = "UPDATE room SET seq = max(seq, ?), bytes = bytes + ? WHERE id = ? RETURNING messages, bytes"
+COUNT_OUT: Final = "UPDATE room SET seq = max(seq, ?), messages = messages - ?, bytes = bytes - ? WHERE id = ?"
+OLDEST: Final = "SELECT id, seq, weight FROM message WHERE room_id = ? AND seq <> ? ORDER BY seq"
+EVICT: Final = "DELETE FROM message WHERE id = ?"
+COUNT_EVICTED: Final = """
+    UPDATE room SET messages = messages - ?, bytes = bytes - ?, evicted = max(evicted, ?) WHERE id = ?
 """
+ADD_CHANGE: Final = "INSERT OR REPLACE INTO change (room_id, seq, touched) VALUES (?, ?, ?)"
+OLD_CHANGE: Final = "SELECT seq FROM change WHERE room_id = ? ORDER BY seq DESC LIMIT 1 OFFSET ?"
+FORGET_CHANGES: Final = "DELETE FROM change WHERE room_id = ? AND seq <= ?"
+COUNT_FORGOTTEN: Final = "UPDATE room SET forgotten = max(forgotten, ?) WHERE id = ?"
+WEIGHT_OF: Final = "SELECT seq, weight FROM message WHERE room_id = ? AND message_id = ?"
 UPDATE_MESSAGE: Final = """
     UPDATE message SET identity = ?, client_id = ?, role = ?, text = ?, data = ?, timestamp = ?, request_id = ?,
         response_id = ?, output_id = ?, asker = ?, question_id = ?, target = ?, request_type = ?, streamed = ?,
-        failed = ?, last_edited = ?, extra = ?
+        failed = ?, last_edited = ?, extra = ?, weight = ?
     WHERE room_id = ? AND message_id = ?
 """
 UPDATE_UNCHANGED_MESSAGE: Final = UPDATE_MESSAGE + " AND text IS ? AND data IS ? AND extra IS ? AND last_edited IS ?"
-DELETE_MESSAGE: Final = "DELETE FROM message WHERE room_id = ? AND message_id = ? RETURNING selected, question_id"
+DELETE_MESSAGE: Final = """
+    DELETE FROM message WHERE room_id = ? AND message_id = ? RETURNING selected, question_id, seq, weight
+"""
 DESELECT: Final = """
     UPDATE message SET selected = 0 WHERE room_id = ? AND question_id = ? AND role = 'assistant' AND message_id <> ?
         AND coalesce(response_id, '') NOT IN (SELECT value FROM json_each(?))
@@ -146,6 +157,7 @@ RESELECT: Final = """
 """
 CLEAR_MESSAGES: Final = """
     DELETE FROM message WHERE room_id = ? AND ((role = 'assistant' AND ?) OR (role <> 'assistant' AND ?))
+    RETURNING seq, weight
 """
 _SELECT: Final = """
     SELECT room.name, room.uuid, m.seq, m.message_id, m.identity, m.client_id, m.role, m.text, m.data, m.timestamp,
@@ -167,8 +179,19 @@ MESSAGES_BEFORE: Final = _SELECT + "m.seq < ? ORDER BY m.seq DESC LIMIT ?"
 BEFORE_SELECTED: Final = _SELECT + "m.seq < ? AND m.selected IS NOT 0 ORDER BY m.seq DESC LIMIT ?"
 MESSAGES_AFTER: Final = _SELECT + "m.seq > ? ORDER BY m.seq LIMIT ?"
 WEIGHTS: Final = """
-    SELECT length(CAST(m.text AS BLOB)) + coalesce(length(m.data), 0) + coalesce(length(m.extra), 0)
-    FROM message m JOIN room ON room.id = m.room_id WHERE room.uuid = ? ORDER BY m.seq
+    SELECT m.weight FROM message m JOIN room ON room.id = m.room_id WHERE room.uuid = ? ORDER BY m.seq
+"""
+BEHIND: Final = """
+    SELECT (SELECT count(*) FROM message m WHERE m.room_id = room.id AND m.seq > ?2),
+        ?2 > 0 AND (forgotten > ?2 OR EXISTS (
+            SELECT 1 FROM change c WHERE c.room_id = room.id AND c.seq > ?2 AND c.touched <= ?2
+        )),
+        evicted > ?2
+    FROM room WHERE uuid = ?1
+"""
+LAST_SEQ: Final = """
+    SELECT coalesce(max(m.seq), 0) FROM message m JOIN room ON room.id = m.room_id
+    WHERE room.uuid = ? AND m.timestamp <= ?
 """
 COUNT_MESSAGES: Final = """
     SELECT count(*) FROM message m JOIN room ON room.id = m.room_id WHERE room.uuid = ? AND m.seq > ?
@@ -185,13 +208,14 @@ def from_json(value: bytes | None) -> Any:
 
 
 def message_values(message: Message) -> tuple[Any, ...]:
-    """The columns after ``room_id, seq, message_id``."""
+    """The columns after ``room_id, seq, message_id``, but for ``selected`` and ``name``."""
+    data, extra = to_json(message.data), to_json(dict(message.extra)) if message.extra else None
     return (
         message.identity,
         message.client_id,
         message.role,
         message.text,
-        to_json(message.data),
+        data,
         message.timestamp,
         message.request_id,
         message.response_id,
@@ -203,7 +227,8 @@ def message_values(message: Message) -> tuple[Any, ...]:
         message.streamed,
         message.failed,
         message.last_edited,
-        to_json(dict(message.extra)) if message.extra else None,
+        extra,
+        len(message.text.encode()) + len(data or b"") + len(extra or b""),
     )
 
 

@@ -12,6 +12,7 @@ from attrs import define, frozen
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from newage.domain.history import KEPT_CHANGES, Behind
 from newage.domain.model import Access, Bar, KeyRecord, Message, RequestMode, Role, Room, RoomKind, Term
 from newage.domain.open_request import Notice, OpenRequest
 from newage.domain.open_text import OpenText
@@ -134,11 +135,13 @@ class SqlMessageStore:
         beside: Sequence[str] = (),
         opens: OpenRequest | None = None,
         closes: Sequence[int] = (),
+        *,
+        keep_bytes: int | None = None,
     ) -> Deferred[None]:
         others, over = tuple(beside), [(key,) for key in closes]
 
         def add(connection: sqlite3.Connection) -> None:
-            row = _add_message(connection, message, keep, others)
+            row = _add_message(connection, message, keep, keep_bytes, others)
             if opens is not None:
                 connection.execute(sql.ADD_REQUEST, sql.request_values(opens, row))
             if over:
@@ -146,8 +149,10 @@ class SqlMessageStore:
 
         return self._database.write(add)
 
-    def update_message(self, message: Message, seq: int, was: Message | None = None) -> Deferred[bool]:
-        return self._database.write(lambda c: _update_message(c, message, seq, was))
+    def update_message(
+        self, message: Message, seq: int, was: Message | None = None, *, keep_bytes: int | None = None
+    ) -> Deferred[bool]:
+        return self._database.write(lambda c: _update_message(c, message, seq, was, keep_bytes))
 
     def delete_messages(self, room_id: str, message_ids: Sequence[str], seq: int) -> Deferred[tuple[str, ...]]:
         wanted = tuple(dict.fromkeys(message_ids))
@@ -206,6 +211,16 @@ class SqlMessageStore:
 
     def message_weights(self, room_id: str) -> Deferred[tuple[int, ...]]:
         return self._database.read(lambda c: tuple(weight for (weight,) in c.execute(sql.WEIGHTS, (room_id,))))
+
+    def behind(self, room_id: str, seq: int) -> Deferred[Behind]:
+        def read(connection: sqlite3.Connection) -> Behind:
+            row = connection.execute(sql.BEHIND, (room_id, seq)).fetchone()
+            return Behind(0, False, False) if row is None else Behind(row[0], bool(row[1]), bool(row[2]))
+
+        return self._database.read(read)
+
+    def last_seq(self, room_id: str, timestamp: str) -> Deferred[int]:
+        return self._database.read(lambda c: int(c.execute(sql.LAST_SEQ, (room_id, timestamp)).fetchone()[0]))
 
     def count_messages(self, room_id: str, after_seq: int) -> Deferred[int]:
         return self._database.read(lambda c: int(c.execute(sql.COUNT_MESSAGES, (room_id, after_seq)).fetchone()[0]))
@@ -417,26 +432,55 @@ def _row_of(connection: sqlite3.Connection, room_id: str) -> int:
     return int(row[0])
 
 
-def _add_message(connection: sqlite3.Connection, message: Message, keep: int, beside: tuple[str, ...]) -> int:
+def _add_message(
+    connection: sqlite3.Connection, message: Message, keep: int, keep_bytes: int | None, beside: tuple[str, ...]
+) -> int:
     """:return: the row of its room."""
     row = _row_of(connection, message.room_id)
     values = (*sql.message_values(message), message.selected, message.name)
     try:
-        connection.execute(sql.ADD_MESSAGE, (row, message.seq, message.message_id, *values))
+        ((weight,),) = connection.execute(sql.ADD_MESSAGE, (row, message.seq, message.message_id, *values)).fetchall()
     except sqlite3.IntegrityError as error:
         raise BadParameter("A message of that id or seq exists.") from error
     if message.selected and message.question_id is not None:
         others = orjson.dumps(beside).decode()
         connection.execute(sql.DESELECT, (row, message.question_id, message.message_id, others))
-    ((count,),) = connection.execute(sql.COUNT_IN, (message.seq, not message.is_system, row)).fetchall()
-    if count > keep:
-        evicted = connection.execute(sql.EVICT, (row, count - keep)).rowcount
-        connection.execute(sql.COUNT_OUT, (message.seq, evicted, row))
+    counted = (message.seq, not message.is_system, weight, row)
+    ((count, size),) = connection.execute(sql.COUNT_IN, counted).fetchall()
+    _evict(connection, row, message.seq, count - keep, 0 if keep_bytes is None else size - keep_bytes)
     return row
 
 
-def _update_message(connection: sqlite3.Connection, message: Message, seq: int, was: Message | None) -> bool:
+def _evict(connection: sqlite3.Connection, row: int, spared: int, messages: int, size: int) -> None:
+    """The oldest go, but for the one with the seq ``spared``, until so many messages and so many bytes have gone."""
+    gone: list[tuple[int]] = []
+    freed = last = 0
+    if messages > 0 or size > 0:
+        with closing(connection.execute(sql.OLDEST, (row, spared))) as oldest:
+            for message_id, seq, weight in oldest:
+                gone.append((message_id,))
+                freed, last = freed + weight, seq
+                if len(gone) >= messages and freed >= size:
+                    break
+    if gone:
+        connection.executemany(sql.EVICT, gone)
+        connection.execute(sql.COUNT_EVICTED, (len(gone), freed, last, row))
+
+
+def _note_change(connection: sqlite3.Connection, row: int, seq: int, touched: int) -> None:
+    """:param touched: the least seq of a message that was edited or deleted."""
+    connection.execute(sql.ADD_CHANGE, (row, seq, touched))
+    old = connection.execute(sql.OLD_CHANGE, (row, KEPT_CHANGES)).fetchone()
+    if old is not None:
+        connection.execute(sql.FORGET_CHANGES, (row, old[0]))
+        connection.execute(sql.COUNT_FORGOTTEN, (old[0], row))
+
+
+def _update_message(
+    connection: sqlite3.Connection, message: Message, seq: int, was: Message | None, keep_bytes: int | None
+) -> bool:
     row = _row_of(connection, message.room_id)
+    before = connection.execute(sql.WEIGHT_OF, (row, message.message_id)).fetchone()
     values = (*sql.message_values(message), row, message.message_id)
     statement = sql.UPDATE_MESSAGE
     if was is not None:
@@ -445,7 +489,10 @@ def _update_message(connection: sqlite3.Connection, message: Message, seq: int, 
         if was is not None:
             return False
         raise NotFound("Message not found")
-    connection.execute(sql.RAISE_SEQ, (seq, row))
+    ((place, weight),) = connection.execute(sql.WEIGHT_OF, (row, message.message_id)).fetchall()
+    ((_, size),) = connection.execute(sql.COUNT_CHANGE, (seq, weight - before[1], row)).fetchall()
+    _note_change(connection, row, seq, place)
+    _evict(connection, row, place, 0, 0 if keep_bytes is None else size - keep_bytes)
     return True
 
 
@@ -453,19 +500,25 @@ def _delete_messages(
     connection: sqlite3.Connection, room_id: str, wanted: tuple[str, ...], seq: int
 ) -> tuple[str, ...]:
     row = _row_of(connection, room_id)
-    deleted = []
+    deleted: dict[str, int] = {}  # id -> seq
+    freed = 0
     for message_id in wanted:
         gone = connection.execute(sql.DELETE_MESSAGE, (row, message_id)).fetchall()
-        for selected, question_id in gone:
-            deleted.append(message_id)
+        for selected, question_id, place, weight in gone:
+            deleted[message_id] = place
+            freed += weight
             if selected:
                 connection.execute(sql.RESELECT, (row, question_id))
-    connection.execute(sql.COUNT_OUT, (seq, len(deleted), row))
+    connection.execute(sql.COUNT_OUT, (seq, len(deleted), freed, row))
+    if deleted:
+        _note_change(connection, row, seq, min(deleted.values()))
     return tuple(deleted)
 
 
 def _clear_messages(connection: sqlite3.Connection, room_id: str, requests: bool, responses: bool, seq: int) -> int:
     row = _row_of(connection, room_id)
-    cleared = connection.execute(sql.CLEAR_MESSAGES, (row, responses, requests)).rowcount
-    connection.execute(sql.COUNT_OUT, (seq, cleared, row))
-    return cleared
+    cleared = connection.execute(sql.CLEAR_MESSAGES, (row, responses, requests)).fetchall()
+    connection.execute(sql.COUNT_OUT, (seq, len(cleared), sum(weight for _, weight in cleared), row))
+    if cleared:
+        _note_change(connection, row, seq, min(place for place, _ in cleared))
+    return len(cleared)

@@ -230,6 +230,17 @@ def llm_events() -> list[Event]:
         ),
         Event(
             "/llm",
+            "GET_MESSAGES",
+            Does.TELL,
+            body(roomName=ROOM, limit=5, before=9),
+            typed=("limit", "before"),
+            loose=("roomName",),
+            allowed=readers,
+            string=True,
+            optional=True,
+        ),
+        Event(
+            "/llm",
             "GET_OFFLINE_MESSAGES",
             Does.PUSH,
             body(roomName=ROOM, limit=5, since=0),

@@ -7,17 +7,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from attrs import evolve
+from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
 from hubkit import EPOCH, Kit, failure_of, faults, result_of
 from newage.dialect import messages
 from newage.domain.history import Missed
-from newage.domain.model import RequestMode, Role
+from newage.domain.model import Message, RequestMode, Role
 from newage.errors import BadParameter, NotMember, RoomMissing
 from newage.namespaces.llm import parse_since
 from newage.ports import IRoomListener, ISessionListener
 from newage.services.history.limits import HistorySettings
-from newage.services.history.missed import LOOK_BACK
 
 AWAY = 2.0  # seconds until a session without sockets is gone
 
@@ -61,7 +62,7 @@ def texts(page: dict[str, Any]) -> list[str]:
 def hints(kit: Kit, sid: str) -> list[tuple[str, int]]:
     found = []
     for body in kit.outbox.bodies(sid, "OFFLINE_MESSAGES"):
-        assert (body["messages"], body["hasMore"]) == ([], True)
+        assert (body["messages"], body["hasMore"]) == ([], body["count"] > 0)
         found.append((body["roomName"], body["count"]))
     return found
 
@@ -210,6 +211,97 @@ def test_a_mark_that_cannot_be_stored_is_logged_and_kept(hub: Kit) -> None:
     assert hints(hub, back(hub)) == [("lounge", 1)]
 
 
+# ------------------------------------------------------------------------------------------------ edits and deletions
+
+
+def changes(kit: Kit, sid: str) -> list[tuple[int, bool]]:
+    return [(body["count"], body.get("changed", False)) for body in kit.outbox.bodies(sid, "OFFLINE_MESSAGES")]
+
+
+def edit(kit: Kit, text: str, to: str) -> None:
+    (message,) = [m for m in kit.stored("lounge") if m.text == text]
+    assert result_of(kit.history.replace(evolve(message, text=to, data=to), message)) is not None
+
+
+def delete(kit: Kit, text: str) -> None:
+    gone = [m.message_id for m in kit.stored("lounge") if m.text == text]
+    assert result_of(kit.history.remove(kit.rooms.require("lounge"), gone))
+
+
+@pytest.mark.parametrize("seconds", [0.1, 5.0])
+def test_who_has_seen_what_changed_is_told_that_it_did(hub: Kit, seconds: float) -> None:
+    say(hub, "wrong number", "password")
+    leave(hub, seconds=seconds)
+    edit(hub, "wrong number", "right number")
+    sid = back(hub)
+    assert changes(hub, sid) == [(0, True)]
+    (hint,) = hub.outbox.bodies(sid, "OFFLINE_MESSAGES")
+    page = missed(hub, sid, hint["since"])
+    assert (page["changed"], page["messages"], page["hasMore"]) == (True, [], False)
+    leave(hub, seconds=seconds)
+    delete(hub, "password")
+    say(hub, "new")
+    assert changes(hub, back(hub)) == [(1, True)]
+    leave(hub, seconds=seconds)
+    result_of(hub.history.clear(hub.rooms.require("lounge"), True, True))
+    assert changes(hub, back(hub)) == [(0, True)]
+
+
+def test_what_changed_and_was_never_seen_is_no_change(hub: Kit) -> None:
+    say(hub, "seen")
+    leave(hub)
+    say(hub, "one", "two")
+    edit(hub, "one", "eins")
+    delete(hub, "two")
+    sid = back(hub)
+    assert changes(hub, sid) == [(1, False)]
+    page = missed(hub, sid)
+    assert texts(page) == ["eins"]
+    assert "changed" not in page
+
+
+def test_changes_outlive_a_restart(make_kit: Callable[..., Kit], hub: Kit) -> None:
+    say(hub, "wrong")
+    leave(hub)
+    edit(hub, "wrong", "right")
+    after = restarted(make_kit, hub)
+    assert changes(after, back(after)) == [(0, True)]
+
+
+def test_what_is_gone_of_what_was_missed_is_said(make_kit: Callable[..., Kit]) -> None:
+    kit = make_kit(history=HistorySettings(max_messages_per_room=3))
+    kit.connect("mas", incremental=True)
+    kit.connect("web", incremental=True)
+    kit.group("lounge", "mas", RequestMode.MASTER_ONLY, web=Role.GUEST)
+    leave(kit)
+    say(kit, "1", "2", "3")
+    assert "truncated" not in missed(kit, back(kit)), "only what was seen is gone"
+    leave(kit)
+    say(kit, "4", "5", "6", "7")
+    page = missed(kit, back(kit))
+    assert (texts(page), page["truncated"]) == (["5", "6", "7"], True)
+
+
+def test_an_edit_that_was_put_off_as_one_went_is_told(hub: Kit) -> None:
+    say(hub, "one")
+    edit(hub, "one", "two")
+    edit(hub, "two", "three")  # is shown a little later, together with what follows
+    hub.disconnect_all("web")
+    assert changes(hub, back(hub)) == [(0, True)]
+
+
+def test_what_was_being_stored_as_one_went_is_missed(hub: Kit) -> None:
+    """It had its number, and nobody had seen it: an absence of no time at all lost it."""
+    say(hub, "seen")
+    hub.gate.shut = True
+    said = Message(message_id="m", room="lounge", seq=0, identity="mas", text="in between")
+    saying = Deferred.fromCoroutine(hub.history.add(said))
+    hub.disconnect_all("web")
+    hub.gate.open()
+    result_of(saying)
+    assert hints(hub, back(hub)) == [("lounge", 1)]
+
+
 # -------------------------------------------------------------------------------------------------------------- cursor
 
 
@@ -291,14 +383,14 @@ def test_what_is_neither_is_refused(since: object) -> None:
         parse_since(since)
 
 
-def test_a_time_before_what_is_looked_through_gives_no_older_ones(make_kit: Callable[..., Kit]) -> None:
-    kit = make_kit(history=HistorySettings(max_messages_per_room=LOOK_BACK + 10))
+def test_a_time_is_found_in_all_of_a_long_history(kit: Kit) -> None:
     sid = kit.connect("web", incremental=True)
-    for n in range(LOOK_BACK + 5):
+    for n in range(3_000):
         kit.history.note("web", f"note {n}")
         kit.clock.advance(1)
     page = missed(kit, sid, "2023-11-14T22:13:21.000Z", room="web")
-    assert page["messages"][0]["message"] == "note 5", "the oldest that is looked through, none before"
+    assert page["messages"][0]["message"] == "note 2"
+    assert missed(kit, sid, "2023-11-14T22:13:19.000Z", room="web")["messages"][0]["message"] == "note 0"
 
 
 def test_only_members_and_administrators_read(hub: Kit) -> None:

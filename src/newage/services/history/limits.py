@@ -21,7 +21,10 @@ class HistorySettings:
     context_push_poll_seconds: float = limit(30.0, "seconds between them for a client that polls, or reads slowly")
     update_coalesce_ms: int = limit(500, "changes of one message within it share a MESSAGE_UPDATED, after the first")
     context_forward_limit: int = limit(50, "messages of context given to an extension")
-    max_messages_per_room: int = limit(2000, "stored messages of a room; older ones go")
+    max_messages_per_room: int = limit(20_000, "stored messages of a room; older ones go")
+    max_room_bytes: int = limit(
+        67_108_864, "bytes of text, data and further members of a room's messages; older messages go"
+    )
     context_max_bytes: int = limit(
         524_288, "bytes of text and data in a page, an answer or a forwarded context; one message always fits"
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import ClassVar
 
 from attrs import define, evolve, field
@@ -25,7 +26,8 @@ from newage.services.world import World
 from newage.settings import Live
 from newage.telemetry.trouble import Trouble, trouble
 
-LOOK_BACK = 8  # times ``context_max_bytes`` that are searched for the thread of one identity
+# What is searched for the thread of one identity: so many messages, and so many times ``context_max_bytes``.
+LOOK_BACK_MESSAGES, LOOK_BACK = 2_000, 8
 
 
 @define(eq=False, kw_only=True)
@@ -50,6 +52,7 @@ class HistoryService(RoomListener):
     _aliases: bool = True
     _trouble: Trouble = trouble()
     _updates: Updates = field(init=False)
+    _coming: dict[str, set[int]] = field(factory=dict, init=False)  # room id -> seqs that are not shown yet
 
     @_updates.default
     def _make_updates(self) -> Updates:
@@ -58,6 +61,11 @@ class HistoryService(RoomListener):
     def close(self) -> None:
         """No timer of its is left."""
         self._updates.close()
+
+    def shown(self, room: Room) -> int:
+        """The seq up to which all is shown to who is there: what is being stored, or put off, is not."""
+        coming = [*self._coming.get(room.id, ()), *self._updates.unshown(room.id)]
+        return min(coming) - 1 if coming else room.seq
 
     # ------------------------------------------------------------------------------------------------------- writing
 
@@ -80,13 +88,21 @@ class HistoryService(RoomListener):
         :raises RoomMissing: that room is gone.
         """
         room_id = draft.room_id or self._rooms.require(draft.room).id
-        seq = self._rooms.next_seq(room_id)
-        self._rooms.ensure_stored(room_id, said=not draft.is_system)
-        message = evolve(draft, room_id=room_id, seq=seq, timestamp=draft.timestamp or self._world.timestamp())
-        await self._store.add_message(message, self.settings.value.max_messages_per_room, beside, opens, closes)
-        if on_stored is not None:
-            on_stored()
-        self._show(room_id, messages.added(message), alias=self._aliases)
+        settings = self.settings.value
+        with self._numbered(room_id) as seq:
+            self._rooms.ensure_stored(room_id, said=not draft.is_system)
+            message = evolve(draft, room_id=room_id, seq=seq, timestamp=draft.timestamp or self._world.timestamp())
+            await self._store.add_message(
+                message,
+                settings.max_messages_per_room,
+                beside,
+                opens,
+                closes,
+                keep_bytes=settings.max_room_bytes,
+            )
+            if on_stored is not None:
+                on_stored()
+            self._show(room_id, messages.added(message), alias=self._aliases)
         self._listener.message_added(message)
         return message
 
@@ -103,13 +119,14 @@ class HistoryService(RoomListener):
         :param was: what it was made from; None is the result, and nothing changes, when it is another one by now.
         :param on_stored: called before anybody is shown it.
         """
-        seq = self._rooms.next_seq(message.room_id)
         changed = evolve(message, last_edited=self._world.timestamp())
-        if not await self._store.update_message(changed, seq, was):
-            return None
-        if on_stored is not None:
-            on_stored()
-        self._updates.changed(changed, seq, by)
+        with self._numbered(message.room_id) as seq:
+            keep_bytes = self.settings.value.max_room_bytes
+            if not await self._store.update_message(changed, seq, was, keep_bytes=keep_bytes):
+                return None
+            if on_stored is not None:
+                on_stored()
+            self._updates.changed(changed, seq, by)
         return changed
 
     async def remove(self, room: Room, message_ids: Sequence[str]) -> tuple[str, ...]:
@@ -117,11 +134,11 @@ class HistoryService(RoomListener):
 
         :raises RoomMissing: the room is gone.
         """
-        seq = self._rooms.next_seq(room.id)
-        deleted = await self._store.delete_messages(room.id, message_ids, seq)
-        if deleted:
-            self._updates.gone(room.id, lambda each: each.message_id in deleted)
-            self._show(room.id, messages.deleted(room, deleted, seq))
+        with self._numbered(room.id) as seq:
+            deleted = await self._store.delete_messages(room.id, message_ids, seq)
+            if deleted:
+                self._updates.gone(room.id, lambda each: each.message_id in deleted)
+                self._show(room.id, messages.deleted(room, deleted, seq))
         return deleted
 
     async def clear(self, room: Room, requests: bool, responses: bool) -> int:
@@ -129,11 +146,11 @@ class HistoryService(RoomListener):
 
         :raises RoomMissing: the room is gone.
         """
-        seq = self._rooms.next_seq(room.id)
-        count = await self._store.clear_messages(room.id, requests, responses, seq)
-        if count:
-            self._updates.gone(room.id, lambda each: responses if each.is_response else requests)
-            self._show(room.id, messages.cleared(room, seq, requests=requests, responses=responses))
+        with self._numbered(room.id) as seq:
+            count = await self._store.clear_messages(room.id, requests, responses, seq)
+            if count:
+                self._updates.gone(room.id, lambda each: responses if each.is_response else requests)
+                self._show(room.id, messages.cleared(room, seq, requests=requests, responses=responses))
         return count
 
     def note(self, room: str, text: str) -> None:
@@ -153,9 +170,7 @@ class HistoryService(RoomListener):
         limit, max_bytes = self.settings.value.context_forward_limit, self.settings.value.context_max_bytes
         if only is None:
             return await self._store.last_messages(room.id, limit, max_bytes, selected=True)
-        recent = await self._store.last_messages(
-            room.id, self.settings.value.max_messages_per_room, LOOK_BACK * max_bytes, selected=True
-        )
+        recent = await self._store.last_messages(room.id, LOOK_BACK_MESSAGES, LOOK_BACK * max_bytes, selected=True)
         own = {m.message_id for m in recent if m.identity == only and not m.is_response}
         thread = [m for m in recent if m.identity == only or m.question_id in own]
         return tuple(messages.newest_within(thread[-limit:], 2 * max_bytes))
@@ -187,6 +202,19 @@ class HistoryService(RoomListener):
         self.note(room.name, f"[System] {identity} has been unmuted by {by}.")
 
     # ------------------------------------------------------------------------------------------------------ internals
+
+    @contextmanager
+    def _numbered(self, room_id: str) -> Iterator[int]:
+        """The seq of a change that is stored and shown meanwhile."""
+        seq = self._rooms.next_seq(room_id)
+        coming = self._coming.setdefault(room_id, set())
+        coming.add(seq)
+        try:
+            yield seq
+        finally:
+            coming.remove(seq)
+            if not coming:
+                self._coming.pop(room_id, None)
 
     def _show(self, room_id: str, event: Event, *, alias: bool = False) -> None:
         """Nobody sees what happened in a room that is gone, least of all the members of its successor."""

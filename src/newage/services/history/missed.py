@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from attrs import define, field
@@ -20,15 +21,17 @@ from newage.services.history.pushing import Pushing
 from newage.services.rooms.registry import RoomRegistry
 from newage.telemetry.trouble import Trouble, trouble
 
-LOOK_BACK = 2000  # messages searched for a point in time; what a room keeps at most
-
 
 @define(eq=False, kw_only=True)
 class MissedService(SessionListener, RoomListener):
-    """A mark says up to which ``seq`` of a room an identity had seen it when it went. Bounded by memberships.
+    """What was missed is what was said, edited or deleted since a mark.
+
+    A mark says up to which ``seq`` of a room an identity had seen it when it went. Bounded by memberships.
 
     Messages are shown on ``/llm``: who has no socket there sees nothing, even while its session lasts. Marks take
     effect when the session is gone; who returns before is hinted at what it missed and keeps its older ones.
+
+    :param shown: up to which seq all of a room was shown to who is there.
     """
 
     _log: ClassVar[Logger] = Logger()
@@ -38,6 +41,7 @@ class MissedService(SessionListener, RoomListener):
     _messages: IMessageStore
     _store: IMarkStore
     _pushing: Pushing
+    _shown: Callable[[Room], int]
     _trouble: Trouble = trouble()
     _marks: dict[str, dict[str, int]] = field(factory=dict, init=False)  # identity -> room id -> seq
     _stored: set[str] = field(factory=set, init=False)  # identities that have marks in the store
@@ -73,15 +77,22 @@ class MissedService(SessionListener, RoomListener):
         seq = await self._seq_of(caller.identity, room.id, since)
         page = await self._messages.messages_after(room.id, seq, *self._pushing.page(caller.sid, limit))
         more = bool(page) and await self._messages.count_messages(room.id, page[-1].seq) > 0
-        return Missed(room=name, messages=page, since=seq, more=more, seq=room.seq)
+        behind = await self._messages.behind(room.id, seq)
+        return Missed(
+            room=name,
+            messages=page,
+            since=seq,
+            more=more,
+            seq=room.seq,
+            changed=behind.changed,
+            truncated=behind.truncated,
+        )
 
     async def _seq_of(self, identity: str, room_id: str, since: int | str | None) -> int:
         if since is None:
             return self._marks.get(identity, {}).get(room_id, 0)
         if isinstance(since, str):
-            recent = await self._messages.last_messages(room_id, LOOK_BACK)
-            older = recent[0].seq - 1 if recent else 0  # what is not looked through is older still
-            return max((m.seq for m in recent if m.timestamp <= since), default=older)
+            return await self._messages.last_seq(room_id, since)
         return since
 
     # ------------------------------------------------------------------------------------------------------ listening
@@ -112,15 +123,15 @@ class MissedService(SessionListener, RoomListener):
         self._here[identity] -= 1
         if self._here[identity] == 0:
             del self._here[identity]
-            self._left[identity] = {room.id: room.seq for room in self._rooms_of(identity)}
+            self._left[identity] = {room.id: self._shown(room) for room in self._rooms_of(identity)}
 
     def _rooms_of(self, identity: str) -> list[Room]:
         return [self._rooms.require(name) for name in self._rooms.rooms_of(identity)]
 
     async def _hint(self, sid: str, room: Room, seq: int) -> None:
-        count = await self._messages.count_messages(room.id, seq)
-        if count:
-            event = messages.missed_hint(room, seq, count)
+        behind = await self._messages.behind(room.id, seq)
+        if behind.count or behind.changed:
+            event = messages.missed_hint(room, seq, behind)
             self._outbox.emit(sid, event.name, event.body)
 
     def session_gone(self, session: Session) -> None:

@@ -69,6 +69,10 @@ class Updates:
         elif key not in self._latest or self._latest[key].seq < seq:
             self._latest[key] = change
 
+    def unshown(self, room_id: str) -> list[int]:
+        """The seqs of changes that are stored and that nobody has seen yet."""
+        return [change.seq for (where, _), change in self._latest.items() if where == room_id]
+
     def gone(self, room_id: str, which: Callable[[Message], bool]) -> None:
         """These of a room are no more: what would come too late must not show them again."""
         for key in [key for key, change in self._latest.items() if key[0] == room_id and which(change.message)]:

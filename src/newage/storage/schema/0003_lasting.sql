@@ -86,3 +86,25 @@ CREATE TABLE notice (
 
 -- What who said it was called then (A40). NULL: by no name.
 ALTER TABLE message ADD COLUMN name TEXT;
+
+-- How much a room holds (A36). `weight`: bytes of text, data and further members; `bytes`: of all of a room. The index is
+-- read where messages are weighed or looked for by time, so that the messages themselves need not be.
+ALTER TABLE message ADD COLUMN weight INTEGER NOT NULL DEFAULT 0;
+UPDATE message SET weight = length(CAST(text AS BLOB)) + coalesce(length(data), 0) + coalesce(length(extra), 0);
+CREATE INDEX message_weight ON message (room_id, seq, timestamp, weight);
+ALTER TABLE room ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+UPDATE room SET bytes = coalesce((SELECT sum(weight) FROM message WHERE room_id = room.id), 0);
+
+-- What who was away has missed (A26). `evicted`: the greatest seq of a message that went because there were too many,
+-- 2,000 until now. `change`: the newest edits and deletions, their seq and the least seq of a message that they
+-- touched; of those up to `forgotten` nothing is known any more.
+ALTER TABLE room ADD COLUMN evicted INTEGER NOT NULL DEFAULT 0;
+UPDATE room SET evicted = (SELECT min(seq) - 1 FROM message WHERE room_id = room.id) WHERE messages >= 2000;
+ALTER TABLE room ADD COLUMN forgotten INTEGER NOT NULL DEFAULT 0;
+UPDATE room SET forgotten = seq;
+CREATE TABLE change (
+    room_id INTEGER NOT NULL REFERENCES room (id) ON DELETE CASCADE,
+    seq INTEGER NOT NULL,
+    touched INTEGER NOT NULL,
+    PRIMARY KEY (room_id, seq)
+) WITHOUT ROWID;
