@@ -39,7 +39,9 @@ def test_ten_thousand_messages_are_paged_backwards_while_they_change(make_databa
     value(stores.rooms.save_room(ROOM))
 
     def fill(connection: sqlite3.Connection) -> None:
-        rows = [(1, n, f"m{n}", *sql.message_values(message(n, text="x" * 200)), None, None) for n in range(1, MANY + 1)]
+        rows = [
+            (1, n, f"m{n}", *sql.message_values(message(n, text="x" * 200)), None, None) for n in range(1, MANY + 1)
+        ]
         connection.executemany(sql.ADD_MESSAGE.replace("RETURNING weight", ""), rows)
 
     value(database.write(fill))
