@@ -261,21 +261,25 @@ def admission_table() -> list[str]:
 
 
 def rights_table() -> list[str]:
-    """A row for all events of a namespace that the same may use."""
-    found = {key: rights(subjects[0]) for key, subjects in examples().items()}
+    """A row for all events of a namespace that the same may use, as far as a key's scope lets them in there."""
+    found = {
+        key: {name: may for name, may in rights(each).items() if name[0] in admissions()[each][1]}
+        for key, (each, *_) in examples().items()
+    }
     lines = [_row(("namespace", "event", *WORDS)), "|" + "---|" * (2 + len(WORDS))]
     rows: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for name in ASKED:
         cells = tuple(
-            _cell([found[mode, word][name] for mode in (False, True) if (mode, word) in found]) for word in WORDS
+            _cell([may[name] for mode in (False, True) if name in (may := found.get((mode, word), {}))])
+            for word in WORDS
         )
         rows.setdefault((name[0], cells), []).append(name[1])
     return lines + [_row((f"`{where}`", ", ".join(names), *cells)) for (where, cells), names in rows.items()]
 
 
 def _cell(may: Sequence[bool]) -> str:
-    assert len(set(may)) == 1, "with networkSafe on and off the same may do the same"
-    return "yes" if may[0] else "-"
+    assert len(set(may)) <= 1, "with networkSafe on and off the same may do the same"
+    return "yes" if may and may[0] else "-"
 
 
 def text() -> str:

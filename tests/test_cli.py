@@ -104,6 +104,22 @@ def test_as_json(home: Path, said: Said) -> None:
     assert json.loads(said("--json", "keys", "revoke", "anna")[1])["keyIds"] == [answer["keyId"]]
 
 
+@pytest.mark.parametrize("scope", ["all", "client", "extension", "api", "admin"])
+def test_a_scope(home: Path, said: Said, scope: str) -> None:
+    client = "SillyTavern-1" if scope == "extension" else "anna"
+    code, _, err = said("keys", "new", client, "--scope", scope)
+    assert code == 0
+    assert (f"scope {scope}" in err) is (scope != "all")
+    assert said("keys", "list")[1].splitlines()[1].split()[3] == scope
+
+
+def test_scopes_that_make_no_sense(home: Path, said: Said) -> None:
+    assert said("keys", "new", "anna", "--scope", "extension")[0] == 1
+    for wrong in (("--scope", "root"), ("--scope", "client", "--admin"), ("--extension", "--admin")):
+        assert said("keys", "new", "anna", *wrong)[0] == 2, wrong
+    assert said("keys", "list")[1] == ""
+
+
 def test_the_list_is_a_table(home: Path, said: Said) -> None:
     assert said("keys", "list") == (0, "", "there are no keys; `newage keys new CLIENT_ID` makes one\n")
     said("keys", "new", "phone")

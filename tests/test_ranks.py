@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from newage.domain.model import Kind
-from ranks import DOCUMENT, PLACES, PROOFS, Subject, admissions, document, examples, rights, subjects
+from ranks import DOCUMENT, PLACES, PROOFS, SCOPES, Subject, admissions, document, examples, rights, subjects
 
 ORDER = ("403", "-", "first key", "client", "keyless extension", "extension", "extension+", "admin")
 HIGHEST = {Kind.CLIENT: "client", Kind.EXTENSION: "extension+", Kind.ADMIN: "admin"}
@@ -54,6 +54,18 @@ def test_no_proof_is_worth_more_than_ones_own_key(proof: str) -> None:
         if each.proof == proof:
             own = Subject(each.strict, each.kind, "own", each.place)
             assert ORDER.index(word(each)) <= ORDER.index(word(own))
+
+
+def test_a_scope_only_takes_away() -> None:
+    """A key of scope extension is never why somebody has sensitive rights; each scope is for its kind alone."""
+    for each in subjects():
+        if each.proof in SCOPES:
+            without = Subject(each.strict, each.kind, "wrong", each.place)
+            kinds = {"scope client": "client", "scope extension": "extension", "scope admin": "client admin"}
+            if each.kind.value not in kinds.get(each.proof, ""):
+                assert word(each) == word(without), each
+            if word(each) == "extension+":
+                assert word(without) == "extension+", each
 
 
 def test_without_a_credential_only_the_hubs_own_user_administers() -> None:

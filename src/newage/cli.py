@@ -20,6 +20,7 @@ from attrs import evolve
 from newage import __version__
 from newage.assembly.operate import Ask, Body, check_owner, reached
 from newage.config import ServerSettings, load
+from newage.domain.model import Scope
 from newage.errors import NewAgeError
 from newage.functions.door import Offered
 from newage.functions.installed import installed
@@ -34,6 +35,8 @@ EXAMPLES = """\
 examples:
   newage keys new phone                   a key for the client "phone", printed once
   newage keys new anna --admin --days 90  a key that makes "anna" an administrator for 90 days
+  newage keys new SillyTavern-8000 --scope extension
+                                          a key that answers, and opens nothing of others
   newage keys list                        who has keys, and when they were used
   newage keys revoke phone                all keys of "phone"; or one, by its id
   newage unlock                           let everybody try again who failed to log in too often
@@ -82,13 +85,21 @@ def parser() -> ArgumentParser:
         "new",
         help="make a key; it is printed once",
         description="Make a key and print it, once: the hub keeps only a hash. A client that the hub did not know is "
-        "trusted by it. Without --admin and --extension the key is what its client is: a client's, an extension's for "
-        "SillyTavern-..., an administrator's for an id that settings/ makes one.",
+        "trusted by it. Of scope 'all' the key is what its client is: a client's, an extension's for SillyTavern-..., "
+        "an administrator's for an id that settings/ makes one.",
     )
     new.add_argument("client", metavar="CLIENT_ID", type=_text, help="the id that the client connects with")
     kind = new.add_mutually_exclusive_group()
-    kind.add_argument("--admin", action="store_true", help="whoever shows this key is an administrator")
-    kind.add_argument("--extension", action="store_true", help="opens what an extension needs, and no more")
+    kind.add_argument(
+        "--scope",
+        choices=[scope.value for scope in Scope],
+        help="what the key opens: all that its client may [default]; client: no more than a client may; extension: "
+        "answering and lists, no keys of others, no logs, no settings; api: only /v1 and GET /api/v1/me, no Socket.IO; "
+        "admin: whoever shows it is an administrator",
+    )
+    for scope in (Scope.ADMIN, Scope.EXTENSION):
+        flag = {"dest": "scope", "action": "store_const", "const": scope.value}
+        kind.add_argument(f"--{scope.value}", help=f"the same as --scope {scope.value}", **flag)
     new.add_argument(
         "--name", metavar="TEXT", type=_text, help="a note for the list, for example where the key is kept"
     )
@@ -134,13 +145,13 @@ def parser() -> ArgumentParser:
 
 
 def _new(said: Namespace, ask: Ask, running: bool) -> Body:
-    wanted = "admin" if said.admin else "extension" if said.extension else None
-    command = {"do": "keys.new", "clientId": said.client, "as": wanted, "name": said.name, "days": said.days}
+    command = {"do": "keys.new", "clientId": said.client, "scope": said.scope, "name": said.name, "days": said.days}
     answer = ask(command)
     if not said.json:
         _print(answer["key"])
         end = f", good until {answer['expires']}" if answer["expires"] else ""
-        _remark(f"key {answer['keyId']} of {answer['clientId']} ({answer['rank']}{end}); it is not shown again")
+        what = answer["rank"] if answer["scope"] == "all" else f"{answer['rank']}, scope {answer['scope']}"
+        _remark(f"key {answer['keyId']} of {answer['clientId']} ({what}{end}); it is not shown again")
     return answer
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from newage.domain.model import Caller, KeyRecord, Kind, Peer, Rank, Scope, Session
-from newage.domain.rank import EXTENSION_NAMESPACES, may_touch, proves
+from newage.domain.rank import EXTENSION_NAMESPACES, gives_rights, may_touch, outdoes, proves
 
 C, X, A = Rank.CLIENT, Rank.EXTENSION, Rank.ADMIN
 
@@ -73,3 +73,28 @@ def test_a_caller_of_whom_nothing_was_asked_has_the_rank_of_its_kind() -> None:
     for client_type, rank in (("web-app", C), ("SillyTavern", X), ("monitor", A)):
         session = Session(client_id="x", identity="x", client_type=client_type)
         assert Caller(sid="s", namespace="/", session=session, peer=Peer("::1")).rank is rank
+
+
+def test_a_key_of_scope_extension_gives_no_rights() -> None:
+    assert [scope for scope in Scope if not gives_rights(key(A, scope))] == [Scope.EXTENSION]
+
+
+@pytest.mark.parametrize(
+    ("old", "newcomer", "expected"),
+    [
+        (key(C), key(C), False),
+        (key(X), key(C), True),
+        (key(None), key(C), False),
+        (key(X), key(X, Scope.EXTENSION), True),
+        (key(X, Scope.EXTENSION), key(X), False),
+        (key(X, Scope.EXTENSION), key(X, Scope.EXTENSION), False),
+        (key(C), key(C, Scope.CLIENT), False),
+        (key(C), key(A, Scope.ADMIN), False),
+        (key(A), key(A, Scope.ADMIN), True),
+        (key(C, Scope.API), key(C, Scope.CLIENT), True),
+        (key(C, Scope.API), key(C), False),
+        (key(C), key(C, Scope.API), True),
+    ],
+)
+def test_a_key_takes_the_place_of_none_that_opens_more(old: KeyRecord, newcomer: KeyRecord, expected: bool) -> None:
+    assert outdoes(old, newcomer) is expected

@@ -19,6 +19,11 @@ def client_of(command: Mapping[str, Any]) -> object:
     return command.get("clientId")
 
 
+def scope_of(command: Mapping[str, Any]) -> object:
+    """The scope that a new key shall have, whatever its type; None: none was named."""
+    return command.get("scope")
+
+
 def shown(record: KeyRecord, *, live: bool) -> Body:
     """A key, without what could open anything. ``live``: it opens something now."""
     return {

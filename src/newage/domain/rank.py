@@ -30,3 +30,19 @@ def proves(key: KeyRecord, kind: Kind, namespace: str) -> bool:
     if Rank.of(kind) > (key.rank or Rank.CLIENT) or kind not in _KINDS[key.scope]:
         return False
     return key.scope is not Scope.EXTENSION or namespace in EXTENSION_NAMESPACES
+
+
+def gives_rights(key: KeyRecord) -> bool:
+    """Whether a valid key may give sensitive rights: one of scope ``extension`` answers, lists, and no more (B7)."""
+    return key.scope is not Scope.EXTENSION
+
+
+def outdoes(key: KeyRecord, newcomer: KeyRecord) -> bool:
+    """Whether a key opens something that another one of its client does not, which so must not take its place."""
+    if key.scope is Scope.API and newcomer.scope not in (Scope.API, Scope.ALL):
+        return True
+    return (key.rank or Rank.CLIENT) > (newcomer.rank or Rank.CLIENT) or not _opens(key) <= _opens(newcomer)
+
+
+def _opens(key: KeyRecord) -> frozenset[Kind]:
+    return frozenset(kind for kind in _KINDS[key.scope] if Rank.of(kind) <= (key.rank or Rank.CLIENT))

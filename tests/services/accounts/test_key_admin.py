@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from authkit import Gatehouse
+from authkit import REMOTE, Gatehouse
 from deferreds import SteppedWorkers, outcome, value
-from newage.domain.model import Caller, Rank
+from hubkit import EPOCH
+from newage.domain.model import Caller, Rank, Scope
 from newage.errors import ClientMissing, NotAuthorised, Unavailable
+from newage.services.accounts.auth import HandshakeRequest
 from newage.services.accounts.hashing import Turn
 from newage.services.accounts.keys import Grant
 
@@ -194,6 +196,72 @@ class TestOwnKeys:
     def test_identifying_proves_what_was_shown(self, house: Gatehouse, shown: dict[str, Any], rank: Rank) -> None:
         key = value(house.administration.identify(extension(house, **shown), "SillyTavern-8000"))
         assert value(house.keys.verify(EXTENSION, key, Turn())).rank is rank
+
+
+class TestWhatIsMadeByTheHolderOfAKey:
+    """It reaches no further and lasts no longer than that key."""
+
+    @pytest.mark.parametrize("scope", [Scope.ALL, Scope.EXTENSION])
+    def test_who_identifies(self, house: Gatehouse, scope: Scope) -> None:
+        caller = extension(house, credential="key", scope=scope, until=60.0)
+        value(house.administration.identify(caller, None))
+        (record,) = house.keys.records(EXTENSION)
+        assert (record.scope, record.expires) == (scope, EPOCH + 60)
+
+    @pytest.mark.parametrize("scope", [Scope.ALL, Scope.CLIENT, Scope.API])
+    def test_who_asks_for_his_own(self, house: Gatehouse, scope: Scope) -> None:
+        value(house.administration.assign(house.caller("web1", credential="key", scope=scope, until=60.0)))
+        (record,) = house.keys.records("web1")
+        assert (record.scope, record.expires) == (scope, EPOCH + 60)
+
+    @pytest.mark.parametrize("scope", [Scope.ALL, Scope.ADMIN])
+    def test_an_administrator(self, house: Gatehouse, scope: Scope) -> None:
+        caller = admin(house, credential="key", scope=scope, until=60.0)
+        for subject in (None, "web1", EXTENSION):
+            whose, _ = value(house.administration.generate(caller, subject))
+            (record,) = house.keys.records(whose)
+            expected = (
+                (scope, Rank.ADMIN) if subject is None else (Scope.ALL, house.trust.rank(whose, network_safe=False))
+            )
+            assert ((record.scope, record.rank), record.expires) == (expected, EPOCH + 60)
+            assert house.keys.end_of(record) == pytest.approx(60)
+
+    def test_time_that_the_making_takes_is_not_added(self, tmp_path: Path) -> None:
+        house = Gatehouse(tmp_path, stepped=True)
+        house.trusts("monitor")
+        found = outcome(house.administration.generate(admin(house, until=60.0), None))
+        house.clock.advance(20)
+        house.flush_hashes()
+        assert found
+        (record,) = house.keys.records("monitor")
+        assert house.keys.end_of(record) == pytest.approx(60)
+
+    def test_nothing_by_one_that_is_over(self, house: Gatehouse) -> None:
+        house.clock.advance(60)
+        for act in (
+            house.administration.generate(admin(house, until=60.0), "web1"),
+            house.administration.assign(house.caller("web1", until=60.0)),
+            house.administration.identify(extension(house, until=60.0), None),
+        ):
+            with pytest.raises(NotAuthorised):
+                value(act)
+        assert house.keys.client_ids() == ()
+
+    def test_without_a_key_there_is_no_end(self, house: Gatehouse) -> None:
+        value(house.administration.generate(admin(house), "web1"))
+        assert house.keys.records("web1")[0].expires is None
+
+    def test_a_key_of_scope_extension_shows_and_makes_none_of_others(self, house: Gatehouse) -> None:
+        key = value(house.keys.generate(EXTENSION, local=True, grant=Grant(rank=Rank.EXTENSION, scope=Scope.EXTENSION)))
+        wanted = HandshakeRequest(client_id=EXTENSION, identity=EXTENSION, client_type="SillyTavern", key=key)
+        caller = value(house.auth.admit(wanted, sid="sid", namespace="/clients", peer=REMOTE))
+        assert not caller.sensitive
+        for act in (house.administration.generate, house.administration.remove):
+            with pytest.raises(NotAuthorised):
+                value(act(caller, "web1"))
+        with pytest.raises(NotAuthorised):
+            house.administration.overview(caller)
+        assert house.administration.newest_hash(caller, None)[0] == EXTENSION
 
 
 class TestRankOfAnId:

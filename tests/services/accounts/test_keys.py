@@ -333,6 +333,17 @@ class TestRank:
             h.issue("ann")
         assert len(value(h.store.load_keys())) == 2
 
+    def test_nor_narrower_and_shorter_ones_a_wide_and_lasting_one(self, tmp_path: Path) -> None:
+        h = house(tmp_path, max_keys_per_client=2)
+        wide = [h.issue("ann") for _ in range(2)]
+        for grant in (Grant(scope=Scope.API), Grant(until=60)):
+            with pytest.raises(Unavailable, match=r"Too many keys of this client\."):
+                value(h.keys.generate("ann", local=True, grant=grant))
+        assert all(verify(h, "ann", key) for key in wide)
+        value(h.keys.generate("ann", local=True, grant=Grant(seconds=30)))  # who may do so decides
+        latest = [value(h.keys.generate("ann", local=True, grant=Grant(until=60))) for _ in range(3)]
+        assert [verify(h, "ann", key) is not None for key in (*wide, *latest)] == [False, True, False, False, True]
+
     def test_one_key_can_go_alone(self, tmp_path: Path) -> None:
         h = house(tmp_path)
         first, second = h.issue("ann"), h.issue("ann")

@@ -41,6 +41,10 @@ class TestNew:
             ("unknown", None, Rank.CLIENT, Scope.ALL),
             (EXTENSION, None, Rank.EXTENSION, Scope.ALL),
             ("monitor", None, Rank.ADMIN, Scope.ALL),
+            ("monitor", "all", Rank.ADMIN, Scope.ALL),
+            ("monitor", "client", Rank.CLIENT, Scope.CLIENT),
+            ("monitor", "api", Rank.CLIENT, Scope.API),
+            ("phone", "client", Rank.CLIENT, Scope.CLIENT),
             ("phone", "admin", Rank.ADMIN, Scope.ADMIN),
             ("unknown", "admin", Rank.ADMIN, Scope.ADMIN),
             (EXTENSION, "extension", Rank.EXTENSION, Scope.EXTENSION),
@@ -49,7 +53,7 @@ class TestNew:
     def test_the_key_is_what_was_asked_for_else_what_its_client_is(
         self, house: Gatehouse, client_id: str, wanted: str | None, rank: Rank, scope: Scope
     ) -> None:
-        answer = told(house, "keys.new", clientId=client_id, **{"as": wanted})
+        answer = told(house, "keys.new", clientId=client_id, scope=wanted)
         record = value(house.keys.verify(client_id, answer["key"], Turn()))
         assert (record.rank, record.scope, record.made_by) == (rank, scope, MADE_BY)
         assert answer["keyIds"] == [record.key_id] == [answer["keyId"]]
@@ -74,9 +78,12 @@ class TestNew:
             ({"clientId": "server"}, "cannot be a client id"),
             ({"clientId": "carl "}, "'carl ' cannot be a client id: blanks around it, or something that nobody sees"),
             ({"clientId": "carl\u3164"}, "something that nobody sees"),
-            ({"clientId": "phone", "as": "root"}, "as 'admin', as 'extension', or as what its client is"),
-            ({"clientId": "phone", "as": "extension"}, "begin with SillyTavern"),
-            ({"clientId": EXTENSION, "as": "admin"}, "choose another one"),
+            ({"clientId": "phone", "scope": "root"}, "'root' is no scope of a key: all, client, extension, api, admin"),
+            ({"clientId": "phone", "scope": ["all"]}, "is no scope of a key"),
+            ({"clientId": "phone", "scope": "extension"}, "begin with SillyTavern"),
+            ({"clientId": EXTENSION, "scope": "admin"}, "choose another one for an administrator"),
+            ({"clientId": EXTENSION, "scope": "client"}, "choose another one for a client"),
+            ({"clientId": EXTENSION, "scope": "api"}, "choose another one for a program that uses the API"),
             ({"clientId": "phone", "name": "x" * 65}, "at most 64 printable"),
             ({"clientId": "phone", "name": "a\nb"}, "at most 64 printable"),
             ({"clientId": "phone", "name": 7}, "at most 64 printable"),

@@ -17,7 +17,7 @@ from newage.domain.key_form import has_hub_form
 from newage.domain.model import Agent, Caller, KeyRecord, Kind, Peer, Rank, Scope, Session
 from newage.domain.networks import network_of
 from newage.domain.policy import granted
-from newage.domain.rank import proves
+from newage.domain.rank import gives_rights, proves
 from newage.errors import AuthenticationFailed, NotAuthorised, NotFound, Unavailable
 from newage.services.accounts.attempts import AttemptLimiter, Guess, Place
 from newage.services.accounts.hashing import HashService, Turn, encoded
@@ -150,6 +150,7 @@ class AuthService:
             if not self._trust.knows(request.client_id, network_safe=network_safe):
                 raise AuthenticationFailed("Client is not trusted.")
         kind, sensitive = self._granted(request.kind, peer, shown.proof, network_safe)
+        sensitive = sensitive and (shown.key is None or gives_rights(shown.key))
         if kind not in gate:
             raise NotAuthorised("Unauthorized")
         return self._caller(request, sid, namespace, peer, shown, kind, sensitive)

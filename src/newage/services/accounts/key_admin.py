@@ -1,7 +1,7 @@
 """Who may make, revoke and read whose keys (contract 2.8, 3.6, A11, A37, B6).
 
 The rule, for every way to a credential: nobody touches one of a rank above his own; of his own rank only his own; below
-it others', too.
+it others', too. And no key that is made reaches further or lasts longer than the one by which its maker came in.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from newage.dialect.clients import HIDDEN
 from newage.domain.ids import is_extension_id, is_new_id, is_valid_id
-from newage.domain.model import Caller, Kind, Rank
+from newage.domain.model import Caller, Kind, Rank, Scope
 from newage.domain.policy import may_operate
 from newage.domain.rank import may_touch
 from newage.errors import ClientMissing, NotAuthorised
@@ -102,7 +102,7 @@ class KeyAdministration:
         if unseen and (actor.kind is not Kind.ADMIN or not is_new_id(client_id)):
             raise ClientMissing("Client not found.")
         rank = actor.rank if own else self._trust.rank(client_id, network_safe=False)
-        key = await self._keys.generate(client_id, local=True, grant=Grant(rank=rank, made_by=actor.client_id))
+        key = await self._keys.generate(client_id, local=True, grant=self._grant(actor, rank, own=own))
         if not trusted and (actor.kind is Kind.ADMIN or not own):
             await self._trust.trust(client_id)
             self._trusted.done(actor, client=client_id)
@@ -138,7 +138,7 @@ class KeyAdministration:
             raise NotAuthorised("Unauthorized", hint=NEEDS_PASSWORD)
         if not may_touch(actor.rank, rank, own=True):
             raise NotAuthorised("Unauthorized", hint=NEEDS_RANK.format(client_id=client_id))
-        grant = Grant(rank=rank, made_by=client_id)
+        grant = self._grant(actor, rank)
         if rank is not Rank.ADMIN:
             return await self._keys.generate(client_id, local=actor.peer.local, grant=grant)
         if self._making_first or self._keys.has_administrator() or not (actor.sensitive or actor.bootstrap):
@@ -161,7 +161,7 @@ class KeyAdministration:
         if claimed not in (None, actor.client_id) or not is_extension_id(actor.client_id):
             raise NotAuthorised("Unauthorized")
         proven = actor.sensitive or actor.bootstrap or actor.credential
-        grant = Grant(rank=Rank.EXTENSION if proven else Rank.CLIENT, made_by=actor.client_id)
+        grant = self._grant(actor, Rank.EXTENSION if proven else Rank.CLIENT)
         return await self._keys.generate(actor.client_id, local=actor.peer.local, grant=grant)
 
     # ------------------------------------------------------------------------------------------------------- rights
@@ -169,6 +169,18 @@ class KeyAdministration:
     def _require(self, actor: Caller) -> None:
         if not may_operate(actor):
             raise NotAuthorised("Unauthorized")
+
+    def _grant(self, actor: Caller, rank: Rank, *, own: bool = True) -> Grant:
+        """A key of one's own opens what the shown one does; anybody's ends with it.
+
+        What is below an administrator's rank is within his reach, whatever his scope.
+
+        :raises NotAuthorised: the shown one is over.
+        """
+        if self._keys.is_over(actor.until):
+            raise NotAuthorised("Unauthorized")
+        scope = actor.scope if own and actor.scope is not None else Scope.ALL
+        return Grant(rank=rank, scope=scope, made_by=actor.client_id, until=actor.until)
 
     def _require_reach(self, actor: Caller, client_id: str) -> None:
         if not self._may_touch(actor, client_id):

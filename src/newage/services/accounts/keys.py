@@ -14,6 +14,7 @@ from twisted.logger import Logger
 
 from newage.domain.key_form import KEY_ID_CHARS, RANDOM_BYTES, has_hub_form, labelled_key, shown_key_id
 from newage.domain.model import KeyRecord, Rank, Scope
+from newage.domain.rank import outdoes
 from newage.errors import Unavailable
 from newage.ports import IKeyStore
 from newage.services.accounts.digests import KeyDigests
@@ -21,6 +22,7 @@ from newage.services.accounts.hashing import HashService, Turn, encoded
 from newage.services.accounts.limits import AuthSettings
 from newage.services.world import World
 
+_ROUNDING = 1.0  # seconds by which ends may differ that are the same
 NEW_KEYS = "new keys"  # in place of an address: logins go before keys that are made
 
 
@@ -33,6 +35,7 @@ class Grant:
     name: str = ""
     made_by: str = ""
     seconds: float | None = None  # how long it is good for; None: until it is revoked
+    until: float = inf  # when it ends at the latest, by the monotonic clock: with what its maker came in with
     key_id: str = ""  # one of ``new_key_id``, for a maker who wants to know it
     labelled: bool = False  # the key shows its id; else it has the reference server's form (B7)
 
@@ -108,11 +111,15 @@ class KeyService:
 
     def is_live(self, record: KeyRecord) -> bool:
         """Whether it is not over yet."""
-        return self._world.clock.seconds() < self.end_of(record)
+        return not self.is_over(self.end_of(record))
 
     def end_of(self, record: KeyRecord) -> float:
         """When it ends, by the monotonic clock; infinity for never."""
         return self._ends.get((record.client_id, record.hash), inf)
+
+    def is_over(self, end: float) -> bool:
+        """Whether that moment, by the monotonic clock, is past."""
+        return self._world.clock.seconds() >= end
 
     def _note_end(self, record: KeyRecord) -> None:
         """The stored end is wall time; within a run what is left of it is monotonic, and never more than all (A29)."""
@@ -151,14 +158,15 @@ class KeyService:
             record = self._record(client_id, hashed, evolve(grant, key_id=key_id), local=local)
             record = self._digests.noted(record, key.encode())
             check()
-            self._superfluous(record)
+            self._superfluous(record, grant.until)
             await self._store.add_key(record)
             check()
-        await self._take(record)
+        await self._take(record, grant.until)
         return key
 
     def _record(self, client_id: str, hashed: str, grant: Grant, *, local: bool) -> KeyRecord:
-        now = self._world.wall()
+        now, left = self._world.wall(), grant.until - self._world.clock.seconds()
+        seconds = min(inf if grant.seconds is None else grant.seconds, left)
         return KeyRecord(
             client_id=client_id,
             hash=hashed,
@@ -169,7 +177,7 @@ class KeyService:
             rank=grant.rank,
             scope=grant.scope,
             made_by=grant.made_by,
-            expires=None if grant.seconds is None else now + grant.seconds,
+            expires=None if seconds == inf else now + seconds,
         )
 
     async def add(self, record: KeyRecord) -> None:
@@ -179,8 +187,8 @@ class KeyService:
             check()
         await self._take(record)
 
-    async def _take(self, record: KeyRecord) -> None:
-        dropped = self._superfluous(record)
+    async def _take(self, record: KeyRecord, until: float = inf) -> None:
+        dropped = self._superfluous(record, until)
         kept = tuple(each for each in self._keys.get(record.client_id, ()) if each not in dropped)
         self._keys[record.client_id] = (*kept, record)
         self._note_end(record)
@@ -188,16 +196,17 @@ class KeyService:
             self._forget(each)
             await self._store.remove_key(each.client_id, each.hash)
 
-    def _superfluous(self, newcomer: KeyRecord) -> tuple[KeyRecord, ...]:
-        """What goes for one more key: the oldest of its rank or below; else lesser keys would wash out a greater one.
+    def _superfluous(self, newcomer: KeyRecord, until: float = inf) -> tuple[KeyRecord, ...]:
+        """What goes for one more key: the oldest that is worth no more; else lesser keys would wash out a greater one.
 
-        :raises Unavailable: only higher ones are there.
+        :raises Unavailable: only greater ones are there: of a higher rank, a wider scope, or that last longer than who
+            made this one may make them.
         """
         records = self._keys.get(newcomer.client_id, ())
         excess = len(records) + 1 - self._settings.max_keys_per_client
         if excess <= 0:
             return ()
-        lesser = [each for each in records if (each.rank or Rank.CLIENT) <= (newcomer.rank or Rank.CLIENT)]
+        lesser = [each for each in records if not outdoes(each, newcomer) and self.end_of(each) <= until + _ROUNDING]
         if len(lesser) < excess:
             raise Unavailable("Too many keys of this client.")
         return tuple(lesser[:excess])

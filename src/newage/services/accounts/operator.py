@@ -26,10 +26,9 @@ PAGE = 500  # keys in one answer
 MAX_NAME_CHARS = 64
 MAX_DAYS = 36_500
 MADE_BY = "newage keys new"
-_AS: dict[object, tuple[Rank, Scope]] = {
-    "admin": (Rank.ADMIN, Scope.ADMIN),
-    "extension": (Rank.EXTENSION, Scope.EXTENSION),
-}
+_SCOPES: dict[object, Scope] = {None: Scope.ALL, **{scope.value: scope for scope in Scope}}
+_RANKS = {Scope.ADMIN: Rank.ADMIN, Scope.EXTENSION: Rank.EXTENSION, Scope.CLIENT: Rank.CLIENT, Scope.API: Rank.CLIENT}
+_FOR = {Scope.ADMIN: "an administrator", Scope.CLIENT: "a client", Scope.API: "a program that uses the API"}
 _DAY = 86_400.0
 
 
@@ -73,26 +72,28 @@ class OperatorService:
     async def new_key(self, command: Mapping[str, Any]) -> Body:
         """A key for any id; one that nobody trusts is trusted by it (A11).
 
-        Without ``as`` it has the rank that trust in the id gives. ``as: "admin"`` makes an administrator of any id, for
-        as long as the key lives; ``as: "extension"`` opens what an extension needs and no more.
+        Of ``scope`` "all", or without one, it has the rank that trust in the id gives. "admin" makes an administrator
+        of any id, for as long as the key lives; "extension" opens what an extension needs and no more; "client" and
+        "api" are below that.
         """
-        client_id, wanted = operator.client_of(command), command.get("as")
-        if wanted not in (None, *_AS):
-            raise BadParameter("a key is made as 'admin', as 'extension', or as what its client is")
+        client_id, wanted = operator.client_of(command), operator.scope_of(command)
+        scope = _SCOPES.get(wanted) if wanted is None or isinstance(wanted, str) else None
+        if scope is None:
+            raise BadParameter(f"{wanted!r} is no scope of a key: {', '.join(scope.value for scope in Scope)}")
         if not isinstance(client_id, str) or not is_valid_id(client_id):
             raise BadParameter(f"{client_id!r} cannot be a client id: 1-128 printable characters without / and \\")
         trusted = await self._trust.is_trusted(client_id, network_safe=False)
         if not trusted and not is_new_id(client_id):
             raise BadParameter(f"{client_id!r} cannot be a client id: blanks around it, or something that nobody sees")
-        if wanted == "extension" and not is_extension_id(client_id):
+        if scope is Scope.EXTENSION and not is_extension_id(client_id):
             raise BadParameter(f"{client_id!r} is no extension's id: these begin with SillyTavern")
-        if wanted == "admin" and is_extension_id(client_id):
-            raise BadParameter(f"{client_id!r} is an extension's id: choose another one for an administrator")
+        if scope not in (Scope.ALL, Scope.EXTENSION) and is_extension_id(client_id):
+            raise BadParameter(f"{client_id!r} is an extension's id: choose another one for {_FOR[scope]}")
         name, seconds = _name(command.get("name")), _seconds(command.get("days"))
         if not trusted:
             await self._trust.trust(client_id)
             emit("client.trust", "CLIENT_ADDED", OK, {}, {"client": client_id})
-        rank, scope = _AS.get(wanted) or (self._trust.rank(client_id, network_safe=False), Scope.ALL)
+        rank = _RANKS[scope] if scope in _RANKS else self._trust.rank(client_id, network_safe=False)
         key_id = self._keys.new_key_id()
         grant = Grant(rank=rank, scope=scope, name=name, made_by=MADE_BY, seconds=seconds, key_id=key_id, labelled=True)
         key = await self._keys.generate(client_id, local=True, grant=grant)
