@@ -291,6 +291,7 @@ def make_talk(
         questions=Questions(stores.messages),
         ledger=ledger,
         sender=Sender(rooms, history, desks, forwarder, ledger, records),
+        desks=desks,
         records=records,
         notices=request_notices,
         forwarder=forwarder,

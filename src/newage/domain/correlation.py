@@ -5,7 +5,7 @@ No clock here: ``now`` is an argument, in seconds on a clock that never goes bac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from enum import Enum
 from typing import TypeVar
 
@@ -80,6 +80,11 @@ class Desk:
     def declare(self) -> None:
         """Its handshake has ``features``."""
         self.declared = True
+
+    def know_former(self, request_ids: Iterable[str]) -> None:
+        """It may have been given these before the hub was restarted."""
+        for request_id in request_ids:
+            _remember(self._used, request_id, None)
 
     def left(self) -> None:
         """It went: nothing that it was working on goes on, and what it can do is to be seen when it comes back."""

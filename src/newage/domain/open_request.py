@@ -13,9 +13,9 @@ from newage.domain.model import Role, Term
 class OpenRequest:
     """A request that is not over. ``key`` counts them in the order of arrival.
 
-    ``state`` is ``queued``, or ``forwarded`` from before the first extension is told of it. What was said is the
-    message ``message_id``; ``thread`` is the identity that asked it first, "" if this request did. ``created_at`` is in
-    seconds since the epoch. The other members are those of ``Request`` and ``Ask``.
+    ``state`` is ``queued``, ``forwarded`` from before the first extension is told of it, or ``cut`` by a stop. What
+    was said is the message ``message_id``; ``thread`` is the identity that asked it first, "" if this request did.
+    ``created_at`` is in seconds since the epoch. The other members are those of ``Request`` and ``Ask``.
     """
 
     key: int

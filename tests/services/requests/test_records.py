@@ -275,3 +275,37 @@ def test_a_stop_is_no_end(kit: Kit, sid: str, make_kit: Callable[..., Kit]) -> N
     link, back = after.extension(X), after.connect("web1")
     assert told(after, back, "r1") == [RESTARTED]
     assert asked(link) == ["r2"]
+
+
+def test_what_an_extension_says_after_a_restart_to_what_it_was_told_before_is_nobody_elses(
+    kit: Kit, sid: str, make_kit: Callable[..., Kit]
+) -> None:
+    kit.extension(X)
+    kit.submit(sid, "mine", "r1")
+    after = crashed(kit, make_kit)
+    after.extension(X)
+    other = after.connect("web2")
+    after.submit(other, "yours", "r2")
+    after.streams.answered(Said(X, request="r1"), "to mine")
+    assert after.outbox.bodies(other, "LLM_RESPONSE") == []
+    after.streams.answered(Said(X, request="r2"), "to yours")
+    assert [body["message"] for body in after.outbox.bodies(other, "LLM_RESPONSE")] == ["to yours"]
+
+
+def test_what_a_stop_cut_off_is_nobody_elses_either(kit: Kit, sid: str, make_kit: Callable[..., Kit]) -> None:
+    kit.extension(X)
+    kit.submit(sid, "mine", "r1")
+    kit.streams.stream_started(Said(X, stream="s", output="o", request="r1"))
+    kit.streams.stream_data(Said(X, stream="s", output="o", request="r1"), 0, "to ")
+    kit.requests.refuse_new()
+    result_of(kit.streams.drain())
+    assert kit.statuses(sid, "r1")[-1] == "failed"
+    after = crashed(kit, make_kit)
+    after.extension(X)
+    other = after.connect("web2")
+    after.submit(other, "yours", "r2")
+    after.streams.stream_data(Said(X, stream="s", output="o", request="r1"), 1, "mine")
+    after.clock.pump([0.1] * 10)
+    assert after.outbox.bodies(other, "SERVER_STREAM_DATA") == []
+    assert [each for each, _ in open_ones(after)] == ["r2"]
+    assert told(after, after.connect("web1"), "r1") == []

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
-from newage.domain.correlation import Desk, Nobody
+from newage.domain.correlation import MAX_REMEMBERED_IDS, Desk, Nobody
 from newage.domain.model import Caller, Kind, Session
 from newage.domain.request import Request
 from newage.services.events import SessionListener
@@ -33,6 +33,7 @@ class Desks(SessionListener):
         self._world = world
         self._sessions = sessions
         self._desks: dict[str, Desk] = {}
+        self._former: tuple[str, ...] = ()
         self._settles: dict[str, float] = {}  # extensions that have just come back, and until when they get nothing
         self._settings = settings
         self._patience = settings.value.patience  # asked at every token of the real extension
@@ -40,6 +41,10 @@ class Desks(SessionListener):
 
     def _changed(self, settings: RequestSettings) -> None:
         self._patience = settings.patience
+
+    def know_former(self, request_ids: Sequence[str]) -> None:
+        """Extensions were sent these before the hub was restarted: what still comes of them belongs to nobody."""
+        self._former = tuple(request_ids[-MAX_REMEMBERED_IDS:])
 
     # --------------------------------------------------------------------------------------------------------- asking
 
@@ -163,4 +168,5 @@ class Desks(SessionListener):
         desk = self._desks.get(extension)
         if desk is None:
             desk = self._desks[extension] = self._make_desk()
+            desk.know_former(self._former)
         return desk

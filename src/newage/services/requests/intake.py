@@ -34,13 +34,14 @@ from newage.errors import (
 )
 from newage.services.events import RoomListener, SessionListener
 from newage.services.history.log import HistoryService
+from newage.services.requests.desks import Desks
 from newage.services.requests.forwarding import Forwarder
 from newage.services.requests.ledger import RequestLedger
 from newage.services.requests.limits import RequestSettings
 from newage.services.requests.notices import RequestNotices
 from newage.services.requests.questions import Questions
 from newage.services.requests.rates import RequestRates
-from newage.services.requests.records import FORWARDED, QUEUED, RequestRecords
+from newage.services.requests.records import CUT, FORWARDED, QUEUED, RequestRecords
 from newage.services.requests.sending import Sender
 from newage.services.requests.targets import Targets
 from newage.services.rooms.registry import RoomRegistry
@@ -71,6 +72,7 @@ class RequestService(RoomListener, SessionListener):
     _questions: Questions
     _ledger: RequestLedger
     _sender: Sender
+    _desks: Desks
     _records: RequestRecords
     _notices: RequestNotices
     _forwarder: Forwarder
@@ -95,9 +97,11 @@ class RequestService(RoomListener, SessionListener):
     async def load(self) -> None:
         """What was open at the last stop: what an extension had been told is over, the rest waits on (A35)."""
         await self._notices.load()
-        for stored in await self._records.load():
+        found = await self._records.load()
+        self._desks.know_former([stored.request_id for stored in found if stored.state != QUEUED])
+        for stored in found:
             room = self._rooms.with_id(stored.room_id)
-            if room is None:
+            if room is None or stored.state == CUT:
                 continue
             request = self._restored(stored, room)
             if stored.state == FORWARDED:
@@ -153,6 +157,7 @@ class RequestService(RoomListener, SessionListener):
     def refuse_new(self) -> None:
         """The hub is stopping: what runs may finish, nothing begins."""
         self._stopping = True
+        self._records.stop()
 
     def close(self) -> None:
         if self._sweep is not None:

@@ -17,6 +17,7 @@ from newage.services.world import World
 from newage.telemetry.quota import LogQuota
 
 QUEUED, FORWARDED = "queued", "forwarded"
+CUT = "cut"  # its answer was cut off by a stop, and its requester told: kept to know whose the rest of it would be
 LOGGED_PER_SECOND = 5
 
 
@@ -34,6 +35,7 @@ class RequestRecords:
     _world: World
     _store: IRequestStore
     _last: int = field(default=0, init=False)
+    _stopping: bool = field(default=False, init=False)
     _quota: LogQuota = field(init=False)
 
     @_quota.default
@@ -41,10 +43,17 @@ class RequestRecords:
         return LogQuota(LOGGED_PER_SECOND, self._world.clock.seconds)
 
     async def load(self) -> tuple[OpenRequest, ...]:
-        """What was open at the last stop, in the order of arrival."""
+        """What was open at the last stop, in the order of arrival, and what that cut off."""
         found = await self._store.load_requests()
         self._last = max((each.key for each in found), default=0)
+        cut = [each.key for each in found if each.state == CUT]
+        if cut:
+            await self._store.close_requests(cut)
         return found
+
+    def stop(self) -> None:
+        """What fails from now on is cut off: its extension may go on after the restart."""
+        self._stopping = True
 
     def opening(self, request: Request, state: str) -> OpenRequest | None:
         """To be stored with its message; None for what is not kept.
@@ -100,7 +109,9 @@ class RequestRecords:
     def request_ended(self, request: Request, words: str | None) -> None:
         key = request.close()
         if key:
-            self._store.close_requests([key]).addErrback(self._failed)
+            cut = self._stopping and request.given and request.state == "failed"
+            stored = self._store.mark_requests([key], CUT) if cut else self._store.close_requests([key])
+            stored.addErrback(self._failed)
 
     def _failed(self, failure: Failure) -> None:
         """At the next start it is found open, and its requester told so."""

@@ -58,8 +58,8 @@ CREATE TABLE open_output (
     PRIMARY KEY (output_id, kind, part)
 );
 
--- Open requests (A35): `id` is the order of arrival, `created_at` seconds since the epoch; `state` is 'queued', or
--- 'forwarded' from before an extension is told; `targets` and `wishes` are JSON: whom it named, and how it asked.
+-- Open requests (A35): `id` is the order of arrival, `created_at` seconds since the epoch; `state` is 'queued',
+-- 'forwarded' from before an extension is told, or 'cut': a stop cut its answer off, until the next start; `targets` and `wishes` are JSON: whom it named, and how it asked.
 CREATE TABLE request (
     id INTEGER PRIMARY KEY,
     room_id INTEGER NOT NULL REFERENCES room (id) ON DELETE CASCADE,
