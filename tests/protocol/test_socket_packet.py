@@ -31,6 +31,7 @@ from newage.protocol.socket_packet import (
     encode_refusal,
     find_slots,
     prefix_of,
+    written,
 )
 
 ATTACHED = {"_placeholder": True, "num": 0}
@@ -163,7 +164,7 @@ def test_what_is_no_count_is_none(count: bytes) -> None:
 
 
 def test_a_long_name_is_written_as_any_other() -> None:
-    assert prefix_of("/" + "x" * 300) == b"/" + b"x" * 300 + b","
+    assert written("/" + "x" * 300) == b"/" + b"x" * 300 + b","
 
 
 NAMES = st.text(st.characters(exclude_characters=",", exclude_categories=["Cs"]), max_size=20)

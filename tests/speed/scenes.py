@@ -113,12 +113,12 @@ SCENES = {
     "token": Scene(token(), Cost(27.03, 39.97, 58.03, 1, 247.6), 68.3),
     "token to 3": Scene(token(3), Cost(33.03, 51.97, 63.03, 3, 742.8), 70.3),
     "token to 10": Scene(token(10), Cost(54.03, 93.97, 86.03, 10, 2476.0), 79.6),
-    "8 tokens at once to 3": Scene(token(3, at_once=8), Cost(162.21, 292.56, 192.21, 3, 5963.4), 362.1),
+    "8 tokens at once to 3": Scene(token(3, at_once=8), Cost(162.21, 292.56, 192.21, 3, 5963.4), 370.3),
     "token, undeclared": Scene(undeclared, Cost(37.08, 48.97, 68.08, 1, 490.2), 84.3),
-    "token, $stream": Scene(library, Cost(70.0, 92.03, 123.0, 1, 170.6), 181.1, turns=4),
-    "token, reference extension": Scene(reference, Cost(131.81, 214.39, 162.81, 1, 1240.5), 285.0),
-    "typing": Scene(typing, Cost(40.0, 44.0, 71.0, 1, 42.0), 68.0),
-    "echo": Scene(echo, Cost(16.0, 25.0, 42.0, 1, 73.0), 56.0),
+    "token, $stream": Scene(library, Cost(70.0, 93.03, 123.0, 1, 170.6), 181.1, turns=4),
+    "token, reference extension": Scene(reference, Cost(131.81, 214.39, 162.81, 1, 1240.5), 291.0),
+    "typing": Scene(typing, Cost(40.0, 41.0, 70.0, 1, 42.0), 68.0),
+    "echo": Scene(echo, Cost(16.0, 24.0, 42.0, 1, 73.0), 56.0),
 }
 
 

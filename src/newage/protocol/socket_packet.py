@@ -35,10 +35,11 @@ UNREAD: Final = True  # stands for a payload that is too much to be read: a JSON
 UNREAD_AUTH: Final = object()  # stands for such an auth
 
 _DIGITS_AND_BLANKS: Final = DIGITS + b" \t\n\r\x0b\x0c"
+_BLANKS: Final = frozenset({b" ", b"\t", b"\n", b"\r", b"\x0b", b"\x0c"})
 _OTHER_BASE: Final = re.compile(rb"0(?:[xX][0-9a-fA-F]+|[oO][0-7]+|[bB][01]+)")
 _FLOAT: Final = re.compile(rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _MESSAGE: Final = b"4"
-_MAX_NAME: Final = 256  # of a namespace that might exist; clients may ask for longer ones, too
+LONGEST_NAME: Final = 256  # of a namespace that might exist; clients may ask for longer ones, too
 _NAME: Final = re.compile(rb'\s*\[\s*("(?:[^"\\]|\\.){0,256}")')  # of an event
 _HEADS: Final = tuple(b"4%d" % kind for kind in range(BINARY_ACK + 1))
 
@@ -65,13 +66,14 @@ class Slot(NamedTuple):
     number: int
 
 
-def prefix_of(path: str) -> bytes:
-    """How a namespace is written in a packet: nothing for ``/``."""
-    return _prefix_of_name(path) if len(path) <= _MAX_NAME else path.encode() + b","
-
-
 @lru_cache(maxsize=256)
-def _prefix_of_name(path: str) -> bytes:
+def prefix_of(path: str) -> bytes:
+    """How one of our namespaces is written in a packet: nothing for ``/``."""
+    return written(path)
+
+
+def written(path: str) -> bytes:
+    """As ``prefix_of``, of a name that a peer made up: it may be long, and is not kept."""
     return b"" if path == "/" else path.encode() + b","
 
 
@@ -94,9 +96,10 @@ def decode(packet: bytes, *, read: bool = True) -> SocketPacket:
         at = dash + 1
     path, at = _path(packet, at)
     rest = packet[at:]
-    text = rest.lstrip(_DIGITS_AND_BLANKS)
-    digits = rest[: len(rest) - len(text)].strip()
-    ack_id = digits if digits.isdigit() else None
+    text = rest.lstrip(DIGITS)
+    ack_id = rest[: len(rest) - len(text)] or None
+    if text[:1] in _BLANKS:
+        ack_id, text = _with_blanks(rest)
     try:
         data = loads(text) if read and text else unread(kind, text) if text else None
     except TooMuch:
@@ -116,6 +119,13 @@ def unread(kind: int, text: bytes) -> Any:
         return {}
     found = _NAME.match(text) if kind in (EVENT, BINARY_EVENT) else None
     return Unread((loads(found.group(1)), UNREAD) if found is not None else ())
+
+
+def _with_blanks(rest: bytes) -> tuple[bytes | None, bytes]:
+    """Ack id and data where there are blanks among the digits, as JavaScript's ``Number`` reads them."""
+    text = rest.lstrip(_DIGITS_AND_BLANKS)
+    digits = rest[: len(rest) - len(text)].strip()
+    return digits if digits.isdigit() else None, text
 
 
 def _count(text: bytes) -> int:

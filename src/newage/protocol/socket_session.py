@@ -21,6 +21,7 @@ from newage.protocol.socket_packet import (
     DIGITS,
     DISCONNECT,
     EVENT,
+    LONGEST_NAME,
     RESERVED_EVENTS,
     UNREAD,
     Slot,
@@ -30,6 +31,7 @@ from newage.protocol.socket_packet import (
     find_slots,
     prefix_of,
     unread,
+    written,
 )
 
 _EVENT = 0x32
@@ -161,7 +163,7 @@ class SocketSession(Generic[Member]):
         """Take a packet of any kind and form, decoded in full."""
         decoded = decode(packet, read=read)
         kind, path, ack_id, data, attachments = decoded
-        prefix = prefix_of(path)
+        prefix = prefix_of(path) if len(path) <= LONGEST_NAME else written(path)
         member = self._joined.get(prefix)
         if kind == CONNECT:
             if member is not None:

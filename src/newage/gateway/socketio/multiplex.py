@@ -14,7 +14,7 @@ from newage.gateway.socketio.hub import Hub
 from newage.gateway.socketio.sockets import ServerSocket
 from newage.protocol.arrival import Arrival
 from newage.protocol.engine_session import NEVER
-from newage.protocol.socket_packet import ACK, CONNECT, DISCONNECT, EVENT, encode_refusal, prefix_of
+from newage.protocol.socket_packet import ACK, CONNECT, DISCONNECT, EVENT, encode_refusal, written
 from newage.protocol.socket_session import SocketSession
 
 
@@ -138,7 +138,7 @@ class Multiplex:
         namespace = self._dispatcher.get(path)
         if namespace is None:
             self._tell("namespace", _UNKNOWN)
-            self.connection.send_text(encode_refusal(prefix_of(path), NO_NAMESPACE))
+            self.connection.send_text(encode_refusal(written(path), NO_NAMESPACE))
         elif self._session.full:
             self._tell("namespace", _TOO_MANY)
             self.connection.send_text(encode_refusal(namespace.prefix, {"message": "Too many namespaces"}))
