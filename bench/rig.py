@@ -101,7 +101,7 @@ def load(command: Sequence[str], nice: int = 0) -> dict[str, Any]:
     generator = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    _lift(generator.pid, nice)
+    lift(generator.pid, nice)
     try:
         out, error = generator.communicate(timeout=_RUN_SECONDS)
     except subprocess.TimeoutExpired:
@@ -132,7 +132,7 @@ def running(
     process = subprocess.Popen(
         [*_pinned(core, nice), *command], cwd=BUILD, env=environment, stdout=log, stderr=log, start_new_session=True
     )
-    _lift(process.pid, nice)
+    lift(process.pid, nice)
     try:
         yield (process if _listens(process, port) else None), port
     finally:
@@ -143,7 +143,7 @@ def _pinned(core: str, nice: int) -> list[str]:
     return [*(("taskset", "-c", core) if core else ()), *(("nice", "-n", str(nice)) if nice else ())]
 
 
-def _lift(pid: int, nice: int) -> None:
+def lift(pid: int, nice: int) -> None:
     """Linux groups processes by session, and nice counts inside a group only: give the group the same."""
     if nice:
         with suppress(OSError):
@@ -199,15 +199,15 @@ def _await_quiet(machine: Machine) -> None:
         return
     until = time.monotonic() + machine.quiet_seconds
     while True:
-        before, at = _busy_seconds(), time.monotonic()
+        before, at = busy_seconds(), time.monotonic()
         time.sleep(0.5)
-        busy = 100.0 * (_busy_seconds() - before) / (time.monotonic() - at)
+        busy = 100.0 * (busy_seconds() - before) / (time.monotonic() - at)
         if busy < machine.quiet_percent or time.monotonic() > until:
             return
         time.sleep(1.0)
 
 
-def _busy_seconds() -> float:
+def busy_seconds() -> float:
     """CPU time of the whole machine so far, idle and waiting excluded."""
     user, nice, system, _idle, _wait, irq, softirq, steal = map(
         int, Path("/proc/stat").read_text().splitlines()[0].split()[1:9]

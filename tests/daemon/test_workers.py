@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from queue import Queue
@@ -56,6 +58,20 @@ def test_work_is_done_elsewhere_and_its_result_comes_here(workers: ThreadWorkers
     thread, total = done[0]
     assert thread is not threading.current_thread()
     assert total == 3
+
+
+def test_work_that_takes_a_core_gives_way_to_the_reactor(reactor: Reactor) -> None:
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, 0)
+
+    ours = niceness()
+    workers = ThreadWorkers(reactor.call_from_thread, "nice", 1, 3, niceness=4)
+    for _ in range(2):  # it does not add up
+        done = outcome(workers.run(niceness))
+        reactor.turn()
+        assert done == [min(19, ours + 4) if sys.platform == "linux" else ours]
+    assert niceness() == ours
+    assert value(workers.close()) is None
 
 
 def test_a_failure_comes_here_too(workers: ThreadWorkers, reactor: Reactor) -> None:

@@ -33,14 +33,14 @@ class Pools:
 def make_pools(config: Config, reactor: Any) -> Pools:
     """:param reactor: ``callFromThread``."""
 
-    def pool(name: str, threads: int, queue: int) -> PhasedWorkers:
-        return PhasedWorkers(ThreadWorkers(reactor.callFromThread, name, threads, queue))
+    def pool(name: str, threads: int, queue: int, niceness: int = 0) -> PhasedWorkers:
+        return PhasedWorkers(ThreadWorkers(reactor.callFromThread, name, threads, queue, niceness=niceness))
 
     storage, auth, files = config.storage, config.auth, config.files
     return Pools(
         writer=pool("store writer", 1, 16),
         readers=pool("store readers", storage.reader_threads, storage.read_queue_limit),
-        hashes=pool("hashes", auth.hash_threads, auth.hash_queue_limit),
+        hashes=pool("hashes", auth.hash_threads, auth.hash_queue_limit, auth.hash_niceness),
         files=pool("files", files.file_threads, files.file_queue_limit),
     )
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from threading import Thread
 from typing import Any
@@ -22,6 +25,15 @@ class ForsakenPool(ThreadPool):
     threadFactory = staticmethod(partial(Thread, daemon=True))  # type: ignore[assignment]
 
 
+def _giving_way(niceness: int, work: Callable[..., Any], *args: Any) -> Any:
+    """Do the work in a thread that is that much nicer than the main one. Only Linux has niceness of threads."""
+    if sys.platform == "linux":
+        with suppress(OSError):  # as it is where a sandbox forbids this
+            main = os.getpriority(os.PRIO_PROCESS, os.getpid())
+            os.setpriority(os.PRIO_PROCESS, 0, min(19, main + niceness))  # 0: this thread
+    return work(*args)
+
+
 @implementer(IWorkers)
 @define(eq=False)
 class ThreadWorkers:
@@ -31,6 +43,7 @@ class ThreadWorkers:
     :param threads: how many; with one, work is done strictly in order.
     :param queue_limit: pieces of work taken and not yet done, those being done included.
     :param forsaken: the work is not the hub's own: the process ends without waiting for it.
+    :param niceness: by how much the threads give way to the reactor's, for work that takes all of a core.
     """
 
     _call_from_thread: Callable[..., Any]
@@ -38,6 +51,7 @@ class ThreadWorkers:
     threads: int
     queue_limit: int
     forsaken: bool = False
+    niceness: int = 0
     _pool: ThreadPool | None = field(default=None, init=False)
     _open: int = field(default=0, init=False)
     _closed: Deferred[None] | None = field(default=None, init=False)
@@ -63,6 +77,8 @@ class ThreadWorkers:
                 done.errback(result)
             self._end_if_idle()
 
+        if self.niceness:
+            work, args = _giving_way, (self.niceness, work, *args)
         self._pool.callInThreadWithCallback(
             lambda success, result: self._call_from_thread(finish, success, result), work, *args
         )

@@ -457,6 +457,16 @@ class TestFlood:
             workers.step()
         assert right[0].client_id == "web2"
 
+    def test_so_does_the_imported_key_of_whom_others_guess_at(self, busy: tuple[Gatehouse, SteppedWorkers]) -> None:
+        house, workers = busy
+        key = house.imports("web1", str(uuid4()))
+        for number in range(50):
+            outcome(admitting(house, "web1", key=f"guess {number}", peer=Peer(f"203.0.113.{number}")))
+        right = outcome(admitting(house, "web1", key=key, peer=Peer("198.51.100.1")))
+        for _ in range(2 + 1):
+            workers.step()
+        assert right[0].client_id == "web1"
+
     def test_a_key_of_the_hub_waits_for_nothing(self, busy: tuple[Gatehouse, SteppedWorkers]) -> None:
         house, workers = busy
         issued = outcome(house.keys.generate("web2", local=True))

@@ -196,6 +196,15 @@ class TestTurns:
         assert self.order(slow, workers, *flood, of("right"), known)[1:3] == ["victim", "right"]
         assert slow.log[1] == "compare victim21"
 
+    def test_who_guesses_at_one_sort_of_secret_holds_up_no_other(self, slow: Slow, workers: SteppedWorkers) -> None:
+        hashes = service(workers, slow, hash_threads=1)
+        for number in range(20):
+            outcome(hashes.compare(b"guess", "", Turn("victim", f"192.0.2.{number}", sort="word")))
+        outcome(hashes.compare(b"password", "", Turn("victim", "198.51.100.1", sort="password")))
+        outcome(hashes.compare(b"key", "", Turn("victim", "198.51.100.2", sort="key")))
+        workers.flush()
+        assert slow.log[:4] == ["compare guess", "compare password", "compare key", "compare guess"]
+
     def test_a_success_burdens_nobody(self, slow: Slow, workers: SteppedWorkers) -> None:
         hashes = service(workers, slow, hash_threads=1)
         for _ in range(5):

@@ -268,6 +268,7 @@ class AuthService:
         elif self._limiter.is_known(place) and (known := self._keys.verified(client_id, key, peer.address)):
             record = known
         else:
+            turn = turn._replace(sort="word")
             guess = Guess(self._keys.digest(client_id, key), namespace)
             record = await self._guessed(place, guess, lambda: self._keys.verify(client_id, key, turn))
         if record is not None:
@@ -276,6 +277,7 @@ class AuthService:
 
     async def _password_matches(self, client_id: str, password: str, peer: Peer, namespace: str) -> bool:
         place, turn = self._whose(client_id, peer)
+        turn = turn._replace(sort="password")
         hashed, raw = self._trust.password_hash(client_id), encoded(password)
 
         def compare() -> Deferred[bool]:

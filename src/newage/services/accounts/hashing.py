@@ -1,16 +1,16 @@
 """bcrypt off the reactor, and fair: whoever asks for many hashes waits behind whoever asks for one (B7).
 
 A hash of cost 10 takes about 70 ms of a core. Whoever came with the right secret before goes first; then who is
-burdened least by what was computed lately, in vain, for the same address and for the same client. So neither one
-address nor fifty that guess at one client, nor one that guesses at fifty clients, keep others waiting longer than for
-what is running.
+burdened least by what was computed lately, in vain, for the same address and for the same client's secrets of that
+sort: who guesses at its password does not hold up its key. So neither one address nor fifty that guess at one client,
+nor one that guesses at fifty clients, keep others waiting longer than for what is running.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import bcrypt
 from attrs import define, field, frozen
@@ -50,12 +50,13 @@ class Turn(NamedTuple):
     """Whose turn a hash takes.
 
     ``client_id`` is whom it is about, ``address`` where it is asked for, see ``domain.networks``. ``known``: the right
-    secret of this client was shown from there before.
+    secret of this client was shown from there before. ``sort``: which sort of secret it is.
     """
 
     client_id: str = ""
     address: str = ""
     known: bool = False
+    sort: Literal["key", "word", "password"] = "key"  # "word": a key that no hub has made
 
 
 @frozen(eq=False)
@@ -82,7 +83,7 @@ class HashService:
     _compare: Callable[[bytes, str], bool] = matches
     _waiting: dict[_Job, None] = field(factory=dict, init=False)  # in the order of their arrival
     _running: int = field(default=0, init=False)
-    _burdens: Counter[tuple[str, str]] = field(factory=Counter, init=False)  # of ("address" or "client", its name)
+    _burdens: Counter[tuple[str, ...]] = field(factory=Counter, init=False)  # see _names
     _vain: deque[Turn] = field(factory=deque, init=False)  # what the burdens are made of, beside what is running
     _decoy: str | None = field(default=None, init=False)
 
@@ -117,7 +118,7 @@ class HashService:
         """When all places are taken, who has most of them gives one up for somebody with less."""
         if len(self._waiting) < self._settings.hash_queue_limit:
             return True
-        places: Counter[tuple[str, str]] = Counter(_names(turn))
+        places: Counter[tuple[str, ...]] = Counter(_names(turn))
         for each, jobs in waiting.items():
             for name in _names(each):
                 places[name] += jobs
@@ -164,5 +165,5 @@ class HashService:
                 del self._burdens[name]
 
 
-def _names(turn: Turn) -> tuple[tuple[str, str], tuple[str, str]]:
-    return ("address", turn.address), ("client", turn.client_id)
+def _names(turn: Turn) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return ("address", turn.address), ("client", turn.client_id, turn.sort)

@@ -21,8 +21,11 @@ class AuthSettings:
     )
     bcrypt_rounds: int = limit(10, "cost of a new hash, as a power of two", least=4, most=14)
     hash_threads: int = limit(2, "threads that compute hashes")
+    hash_niceness: int = limit(
+        10, "by how much these give way to everything else that the hub does (Linux)", least=0, most=19
+    )
     hash_queue_limit: int = limit(1024, "hashes that may wait in all; beyond, logins are refused")
-    hash_lane_limit: int = limit(16, "hashes that may wait for one address and client id")
+    hash_lane_limit: int = limit(16, "hashes that may wait for one address, client id and sort of secret")
     max_keys_per_client: int = limit(8, "live keys of one client id; the oldest goes when one more is made")
     key_use_note_seconds: float = limit(3600.0, "seconds between two notes of when a key was last used", least=0)
     max_client_keys: int = limit(10_000, "client ids that may have keys")
