@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isnan
 
 import pytest
-from wrong_keys import LOGINS, MIXES, Result, growth, quantile, report
+from wrong_keys import LOGINS, MIXES, Login, Result, growth, quantile, report
 
 from newage.domain.key_form import has_hub_form
 
@@ -32,8 +32,9 @@ def test_the_report_takes_the_median_of_the_pairs() -> None:
     result = Result(quiet=[(0.001, 0.002)] * 3, attacked=[(0.001, 0.003), (0.001, 0.1), (0.001, 0.004)])
     result.hub = {False: [10.0], True: [90.0]}
     result.others = [5.0]
-    result.logins = [(True, LOGINS[0], 0.010, ""), (True, LOGINS[0], 0.020, ""), (True, LOGINS[0], 0.0, "no")]
+    times = ((0, 0.9, ""), (1, 0.010, ""), (2, 0.020, ""), (2, 0.0, "no"))
+    result.logins = [Login(True, stretch, LOGINS[0], seconds, refusal) for stretch, seconds, refusal in times]
     assert growth(result) == pytest.approx(0.002)
     said = report({"made": result})
     assert "| 1.00 | 4.00 | 1.00 | 2.00 | 2.00 | 90 | 10 | 5 |" in said
-    assert f"| {LOGINS[0]} | {MIXES['made'][0]} | 2 | 1 | 10 | 20 | 20 |" in said
+    assert f"| {LOGINS[0]} | {MIXES['made'][0]} | 4 | 1 | 10 | 20 | 20 | 900 |" in said
