@@ -28,7 +28,7 @@ from newage.namespaces.auth import AuthEvents
 from newage.namespaces.clients import ClientEvents
 from newage.namespaces.door import Door
 from newage.namespaces.sillytavern import ExtensionSettings, SillyTavernEvents
-from newage.ports import ISocket
+from newage.ports import IKeyStore, ISocket
 from newage.services.accounts.auth import EXTENSIONS
 from newage.services.accounts.keys import Grant
 from newage.services.accounts.limits import AuthSettings
@@ -62,7 +62,7 @@ class Gatehouse:
         *,
         network_safe: bool = False,
         stepped: bool = False,
-        store: MemoryKeyStore | None = None,
+        store: IKeyStore | None = None,
         files: FileSettings | None = None,
         calls: CallSettings | None = None,
         static: StaticSettings | None = None,
@@ -77,7 +77,7 @@ class Gatehouse:
         self.wall_start = EPOCH  # what time it was when the clock showed 0
         self.world = World(clock=self.clock, wall=lambda: self.wall_start + self.clock.seconds(), new_id=self.new_id)
         self.outbox = RecordingOutbox(self.clock)
-        self.store = MemoryKeyStore() if store is None else store
+        self.store: IKeyStore = MemoryKeyStore() if store is None else store
         self.state = MemoryStateStore()
         self.compared: list[tuple[bytes, str]] = []
         self.hash_workers = SteppedWorkers() if stepped else InlineWorkers()

@@ -9,7 +9,7 @@ import pytest
 from authkit import EXTENSION, REMOTE, FakeSocket, Gatehouse, extension_appears, ok, refused, strict_house
 from deferreds import value
 from logkit import Logged
-from newage.domain.model import Peer
+from newage.domain.model import Peer, Rank
 from newage.gateway.socketio.dispatch import Namespace
 from newage.services.accounts.hashing import Turn
 
@@ -48,6 +48,25 @@ class TestGetKey:
         assert socket.emitted[0][1]["success"] is True
         assert FakeSocket(house, auth, REMOTE).connect({"clientId": "web1", "key": "getKey"}).refusal == "Invalid key."
         assert FakeSocket(house, auth).connect({"clientId": "eve", "key": "getKey"}).refusal == "Client is not trusted."
+
+    def test_in_strict_mode_an_administrators_once_and_not_without_the_password(self, tmp_path: Path) -> None:
+        """A program of the hub's own user, whom the hub would let in without a key to fetch the first one."""
+        house = Gatehouse(tmp_path)
+        house.trusts("monitor")
+        auth, who = house.auth_namespace(), {"clientId": "monitor", "clientType": "monitor", "key": "getKey"}
+        ((_, given), _) = FakeSocket(house, auth).connect(who).emitted
+        assert value(house.keys.verify("monitor", given["key"], Turn())).rank is Rank.ADMIN
+        ((event, body),) = FakeSocket(house, auth).connect(who).emitted
+        assert (event, refused(body)) == ("CLIENT_KEY_ASSIGNED", "Unauthorized")
+        assert "newage keys new monitor" in body["hint"]
+        value(house.revocation.of_client("monitor"))
+        house.trusts("monitor", sillyTavernPassWord="secret")
+        ((event, body),) = FakeSocket(house, auth).connect(who).emitted
+        assert (event, refused(body)) == ("CLIENT_KEY_ASSIGNED", "Unauthorized")
+        assert "password is set" in body["hint"]
+        assert FakeSocket(house, auth).connect({**who, "password": "guess"}).refusal == "Invalid key."
+        assert house.keys.client_ids() == ()
+        assert FakeSocket(house, auth).connect({**who, "password": "secret"}).emitted[0][1]["success"] is True
 
     def test_a_refusal_is_told(self, tmp_path: Path) -> None:
         house = Gatehouse(tmp_path, network_safe=True, max_client_keys=1)
