@@ -10,8 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from logkit import Logged
+
+settings.register_profile("newage", deadline=None)  # no example is wrong because another process has the CPU
+settings.load_profile("newage")
 
 INTEGRATION = Path(__file__).parent / "integration"
 
