@@ -48,7 +48,7 @@ class TestHandshake:
         assert opened == {"sid": opened["sid"], "upgrades": ["websocket"], **OPENED}
         assert len(opened["sid"]) >= 20
         assert headers["Content-Type"] == "text/plain; charset=UTF-8"
-        assert headers["Access-Control-Allow-Origin"] == "*"
+        assert "Access-Control-Allow-Origin" not in headers  # no page asks
 
     def test_over_websocket(self, either: Http) -> None:
         with either.websocket() as websocket:

@@ -119,7 +119,7 @@ def test_the_operators_command_is_installed(installed: Path, tmp_path: Path) -> 
     program = "import pathlib, newage.daemon.home; newage.daemon.home.prepare_home(pathlib.Path('newage-home'))"
     run(installed / "python", "-c", program, cwd=tmp_path)
     key = run(installed / "newage", "keys", "new", "phone", cwd=tmp_path)
-    assert re.fullmatch(r"[0-9a-f-]{36}\n", key)
+    assert re.fullmatch(r"sk-newage-[0-9a-z]{8}-[0-9a-z]{26}\n", key)
     assert "phone" in run(installed / "newage", "keys", "list", cwd=tmp_path)
 
 

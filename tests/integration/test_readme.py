@@ -96,7 +96,7 @@ def test_the_key_that_the_command_prints_opens_the_hub_in_strict_mode(tmp_path: 
             check=True,
         )
         key = made.stdout.strip()
-        assert re.fullmatch(r"[0-9a-f-]{36}", key)
+        assert re.fullmatch(r"sk-newage-[0-9a-z]{8}-[0-9a-z]{26}", key)
         auth = {"clientType": "web-app", "clientId": "phone", "key": key}
         knock = """
         const { io } = require('socket.io-client');

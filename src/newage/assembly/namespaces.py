@@ -92,6 +92,7 @@ def _llm(door: Door, basis: Basis, hub: Hub, talk: Talk) -> Namespace:
         _assignment_events(talk).room_query(),
         _moderation_events(talk).mutes(),
         link=partial(SocketLink.of, hub),
+        binary=llm_streams.BINARY,
     )
 
 

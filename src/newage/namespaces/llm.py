@@ -206,7 +206,7 @@ class RequestEvents:
         return {
             "LLM_REQUEST": wire.answer(parse_ask, self.submit, always_error=True, audit=asked),
             "GET_FULL_CONTEXT": wire.answer(wire.parse_room_ref, self.full_context, always_error=True),
-            "GET_MESSAGES": wire.answer(parse_earlier, self.read_earlier, always_error=True),
+            "GET_MESSAGES": wire.answer(parse_earlier, self.read_earlier, query=True, always_error=True),
             "GET_OFFLINE_MESSAGES": wire.answer(parse_missed, self.read_missed, always_error=True),
         }
 

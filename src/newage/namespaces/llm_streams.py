@@ -17,6 +17,7 @@ from newage.protocol.socket_packet import UNREAD
 from newage.services.streams.downstream import DownstreamService
 from newage.services.streams.upstream import UpstreamService
 
+BINARY = (streams.WRITTEN,)  # what a client streams is refused in words, its bytes included
 _EXTENSION = Kind.EXTENSION  # looking a member up takes longer than comparing it
 
 

@@ -28,6 +28,7 @@ from newage.protocol.engine_packet import SharedPacket
 from newage.protocol.engine_session import EngineSettings
 from newage.services.accounts.keys import Grant
 from newage.services.accounts.limits import AuthSettings
+from newage.services.sessions.rates import RateSettings
 from newage.storage.stores import memory_stores
 
 HERE = HOME
@@ -151,6 +152,7 @@ class Hub:
             server=ServerSettings(home=str(home)),
             auth=AuthSettings(network_safe=not strict, bcrypt_rounds=4),
             engine=EngineSettings(ping_interval_seconds=10_000_000),
+            rates=RateSettings(event_rate=10**6, event_burst=10**6, edit_rate=10**6),  # the clock stands still
         )
         self.clock = StillClock()
         self.core = make_core(
