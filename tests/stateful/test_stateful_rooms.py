@@ -39,6 +39,7 @@ class ModelRoom:
     members: dict[str, str]  # identity -> role, in order of joining
     muted: dict[str, float] = field(factory=dict)  # identity -> end
     barred: dict[str, float] = field(factory=dict)  # the same
+    heir: str | None = None  # of a room that was left empty: who was its master last
 
     @property
     def master(self) -> str | None:
@@ -105,21 +106,24 @@ class RoomsAndRoles(RuleBasedStateMachine):
         here = [who for who in room.members if who in self.online and who != but]
         return max(here, key=lambda who: RANK[room.members[who]], default=None)
 
-    def take_out(self, name: str, who: str, *, forgotten: bool = False) -> None:
+    def take_out(self, name: str, who: str, *, forgotten: bool = False, by_itself: bool = True) -> None:
         """A mute outlives leaving, else an open room would be left for that; it ends when its member is forgotten."""
         room = self.model[name]
-        del room.members[who]
+        was = room.members.pop(who)
         if forgotten:
             room.muted.pop(who, None)
         self.fill_throne(room)
         if not room.members:
             self.emptied[name] = self.kit.clock.seconds()
+            if was == "master" and by_itself:
+                room.heir = who
 
     def crown(self, name: str, who: str) -> None:
         room = self.model[name]
         if room.master not in (None, who):
             room.members[str(room.master)] = "manager"
         room.members[who] = "master"
+        room.heir = None
 
     # --------------------------------------------------------------------------------------------------- rooms
 
@@ -176,6 +180,8 @@ class RoomsAndRoles(RuleBasedStateMachine):
         room.members[who] = role
         room.barred.pop(who, None)
         self.emptied.pop(name, None)
+        if room.heir == who:
+            self.crown(name, who)
         self.fill_throne(room)
 
     def fill_throne(self, room: ModelRoom, *, but: str | None = None) -> None:
@@ -243,7 +249,7 @@ class RoomsAndRoles(RuleBasedStateMachine):
             assert outcome == failed
         else:
             assert outcome[0] == "ok"
-            self.take_out(name, whom)
+            self.take_out(name, whom, by_itself=actor == whom)
 
     @precondition(lambda self: self.online)
     @rule(data=st.data(), name=names, whom=people, seconds=st.sampled_from((-1, 0, 5, 100)))
@@ -258,7 +264,7 @@ class RoomsAndRoles(RuleBasedStateMachine):
             assert outcome == ("error", "Failed to kick member")
         else:
             assert outcome[0] == "ok"
-            self.take_out(name, whom)
+            self.take_out(name, whom, by_itself=False)
             if seconds:
                 self.model[name].barred[whom] = self.kit.clock.seconds() + seconds if seconds > 0 else FOREVER
 
