@@ -49,6 +49,7 @@ def test_what_fits_is_taken(given: dict[str, Any], taken: dict[str, Any]) -> Non
 def test_what_is_the_operators_and_changes_nothing_is_taken(given: dict[str, Any]) -> None:
     assert writable(given) == (given, [])
     assert writable({"serverPort": " 4000 "}, serverPort="4000") == ({"serverPort": 4000}, [])
+    assert writable({"serverPort": 4000}, serverPort="written by hand") == ({}, ["serverPort"])
 
 
 @pytest.mark.parametrize(

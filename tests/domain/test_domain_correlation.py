@@ -339,3 +339,9 @@ def test_one_that_declares_features_names_requests_until_it_goes() -> None:
     assert desk.labels
     desk.left()
     assert not desk.labels
+
+
+def test_a_page_that_goes_takes_nothing_along_that_it_was_not_asked(desk: Desk, asked: Callable[..., Request]) -> None:
+    kept = asked("r1")
+    desk.lose(request("r2"))
+    assert whose(desk, "r1") is kept

@@ -26,7 +26,6 @@ from newage.protocol.socket_packet import (
     UNREAD,
     Slot,
     SocketPacket,
-    Unread,
     decode,
     find_slots,
     prefix_of,
@@ -130,7 +129,7 @@ class SocketSession(Generic[Member]):
             raise ProtocolError("text where an attachment was due")
         if len(packet) < 3 or packet[1] != _EVENT:
             return self._receive_any(packet)
-        # The way of nearly all packets. What is odd here (a bracket in a path, no data) is not found, or not a list.
+        # The way of nearly all packets. What is odd here (a bracket in a path, no data) is not found.
         start = packet.find(b"[")
         if start < 0:
             return self._receive_any(packet)
@@ -147,8 +146,6 @@ class SocketSession(Generic[Member]):
             args = loads(packet[start:])
         except TooMuch:
             args = unread(EVENT, packet[start:])
-        if type(args) is not list and type(args) is not Unread:
-            return self._receive_any(packet)
         if args and type(args[0]) is str and args[0] not in RESERVED_EVENTS:
             return (EVENT, member, args, ack_id)
         return None
