@@ -19,12 +19,17 @@ from newage.daemon.stages import StagedService
 from newage.daemon.twistd_log import CleanEvents, CleanText, install, observer, to_stream
 from newage.telemetry.logs import LogSettings
 from newage.telemetry.metrics import Counters
+from newage.telemetry.quota import LogQuota
 
 NASTY = "\x1b[2J\x07a\rb\x85c\u2028d\u202ee\ud800f"
 
 
 def event(text: str, **fields: Any) -> LogEvent:
     return {"log_format": text, "log_level": LogLevel.info, "log_time": 1e9, "log_namespace": "here", **fields}
+
+
+def clean(write: Callable[[str], object]) -> CleanText:
+    return CleanText(write, LogQuota(100, Clock().seconds), Counters())
 
 
 @pytest.fixture
@@ -41,13 +46,13 @@ def at_once(call: Callable[[], object]) -> None:
 
 def test_what_a_peer_said_moves_no_cursor_and_forges_no_line() -> None:
     said: list[str] = []
-    CleanText(said.append)(event("called {name}\nand more", name=NASTY))
+    clean(said.append)(event("called {name}\nand more", name=NASTY))
     assert said == ["2001-09-09T01:46:40+0000 [here#info] called  [2J a b c d e\\ud800f\n\tand more\n"]
 
 
 def test_what_says_nothing_is_not_written() -> None:
     said: list[object] = []
-    CleanText(said.append)({"log_level": LogLevel.info})
+    clean(said.append)({"log_level": LogLevel.info})
     CleanEvents(said.append)({"log_level": LogLevel.info})
     assert said == []
 
@@ -56,7 +61,7 @@ def test_no_entry_silences_the_observer() -> None:
     """A lone surrogate made twistd's own one raise, which takes a traceback through all others."""
     stream = io.TextIOWrapper(io.BytesIO(), "ascii")
     others: list[str] = []
-    publisher = LogPublisher(CleanText(to_stream(stream, Counters())), CleanText(others.append))
+    publisher = LogPublisher(clean(to_stream(stream, Counters())), clean(others.append))
     publisher(event("é {name}", name=NASTY))
     assert len(others) == 1  # and no word about the first
     stream.seek(0)
@@ -160,7 +165,7 @@ class TestWhereItGoes:
 
 
 def test_the_application_is_given_it_when_the_hub_joins() -> None:
-    made = CleanText(print)
+    made = clean(print)
     application: Any = Application("hub")
     hub = StagedService(Clock(), 1.0, lambda parent: install(parent, made))
     hub.setServiceParent(application)

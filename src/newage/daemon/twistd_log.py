@@ -17,8 +17,9 @@ from twisted.logger import ILogObserver, LegacyLogObserverWrapper, LogEvent, eve
 from twisted.python.components import Componentized
 from zope.interface import implementer
 
-from newage.telemetry.logs import LogFile, LogSettings, Pace, clean_lines
+from newage.telemetry.logs import LogFile, LogSettings, clean_lines
 from newage.telemetry.metrics import Counters
+from newage.telemetry.quota import LogQuota
 
 DEFAULT = "twistd.log"
 _KEPT = ("log_time", "log_level", "log_namespace")
@@ -29,16 +30,21 @@ class CleanText:
     """Entries as twistd writes them, clean.
 
     :param write: takes a whole entry; may not raise.
-    :param allows_one: whether there may be one more now.
+    :param quota: how many a second.
     """
 
-    def __init__(self, write: Callable[[str], object], allows_one: Callable[[], bool] = lambda: True) -> None:
+    def __init__(self, write: Callable[[str], object], quota: LogQuota, counters: Counters) -> None:
         self._write = write
-        self._allows_one = allows_one
+        self._quota = quota
+        self._counters = counters
 
     def __call__(self, event: LogEvent) -> None:
         text = formatEventAsClassicLogText(event)
-        if text is not None and self._allows_one():
+        if text is None:
+            return
+        if self._quota.take() is None:
+            self._counters.add("log_entries_dropped")
+        else:
             self._write(clean_lines(text))
 
 
@@ -90,13 +96,13 @@ def observer(
         return CleanEvents(LegacyLogObserverWrapper(to_syslog))
     if name == "-" and not foreground:
         return None  # which refuses
-    pace = Pace(settings, counters, monotonic)
+    quota = LogQuota(settings.entries_per_second, monotonic)
     if foreground and name in {"", "-"}:
-        return CleanText(to_stream(sys.stdout, counters), pace.allows_one)
+        return CleanText(to_stream(sys.stdout, counters), quota, counters)
     file = LogFile(Path(name or DEFAULT).absolute(), settings, counters, append=True)
     if signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL:
         signal.signal(signal.SIGUSR1, lambda number, frame: call_from_thread(file.rotate))
-    return CleanText(lambda text: file.write(text.encode("utf-8")), pace.allows_one)
+    return CleanText(lambda text: file.write(text.encode("utf-8")), quota, counters)
 
 
 def install(application: object, made: ILogObserver | None) -> None:

@@ -24,6 +24,7 @@ from zope.interface import implementer
 from newage.errors import NewAgeError
 from newage.settings import limit
 from newage.telemetry.metrics import Counters
+from newage.telemetry.quota import LogQuota
 
 FILES = ("combined", "info", "warn", "error")
 _LABEL = "llm-server"  # readers of the reference server's files look for it
@@ -134,27 +135,6 @@ class LogFile:
             self._counters.add("log_entries_lost")
 
 
-class Pace:
-    """So many entries a second; further ones are only counted."""
-
-    def __init__(self, settings: LogSettings, counters: Counters, now: Callable[[], float]) -> None:
-        self._settings = settings
-        self._counters = counters
-        self._now = now
-        self._second = 0
-        self._in_second = 0
-
-    def allows_one(self) -> bool:
-        second = int(self._now())
-        if second != self._second:
-            self._second, self._in_second = second, 0
-        self._in_second += 1
-        if self._in_second <= self._settings.entries_per_second:
-            return True
-        self._counters.add("log_entries_dropped")
-        return False
-
-
 @implementer(ILogObserver)
 class LogFiles:
     """Writes ``combined.log`` and one file per level; each entry is flushed, so that a crash loses none.
@@ -177,7 +157,7 @@ class LogFiles:
         self._debug = debug
         self._settings = settings
         self._counters = counters
-        self._pace = Pace(settings, counters, now)
+        self._quota = LogQuota(settings.entries_per_second, now)
         self._files = {name: LogFile(folder / f"{name}.log", settings, counters) for name in FILES}
 
     def __call__(self, event: LogEvent) -> None:
@@ -185,7 +165,8 @@ class LogFiles:
         if level == "debug" and not self._debug():
             return
         self._counters.add(f"log_{level}")
-        if not self._pace.allows_one():
+        if self._quota.take() is None:
+            self._counters.add("log_entries_dropped")
             return
         entry = entry_of(event, level).encode("utf-8", "backslashreplace")
         if len(entry) > self._settings.entry_bytes:
