@@ -21,9 +21,7 @@ from newage.services.requests.limits import RequestSettings
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
 from newage.settings import Live
-from newage.telemetry.quota import LogQuota
-
-LOGGED_PER_SECOND = 5
+from newage.telemetry.trouble import Trouble, trouble
 
 
 @frozen
@@ -51,11 +49,7 @@ class RequestNotices(SessionListener):
     _kept: dict[int, _Kept] = field(factory=dict, init=False)  # oldest first
     _of: dict[str, dict[int, None]] = field(factory=dict, init=False)  # identity -> keys of its notices
     _last: int = field(default=0, init=False)
-    _quota: LogQuota = field(init=False)
-
-    @_quota.default
-    def _make_quota(self) -> LogQuota:
-        return LogQuota(LOGGED_PER_SECOND, self._world.clock.seconds)
+    _trouble: Trouble = trouble()
 
     async def load(self) -> None:
         """Those of before the start, for as long as remains of their time."""
@@ -135,7 +129,4 @@ class RequestNotices(SessionListener):
             self._store.drop_notices(keys).addErrback(self._failed)
 
     def _failed(self, failure: Failure) -> None:
-        unsaid = self._quota.take()
-        if unsaid is not None:
-            more = f" ({unsaid} before were not logged)" if unsaid else ""
-            self._log.error("a notice could not be stored: {why}{more}", why=failure.value, more=more)
+        self._trouble.say("a notice could not be stored", failure)

@@ -14,11 +14,10 @@ from newage.domain.open_request import OpenRequest
 from newage.domain.request import Request
 from newage.ports import IRequestListener, IRequestStore
 from newage.services.world import World
-from newage.telemetry.quota import LogQuota
+from newage.telemetry.trouble import Trouble, trouble
 
 QUEUED, FORWARDED = "queued", "forwarded"
 CUT = "cut"  # its answer was cut off by a stop, and its requester told: kept to know whose the rest of it would be
-LOGGED_PER_SECOND = 5
 
 
 @implementer(IRequestListener)
@@ -36,11 +35,7 @@ class RequestRecords:
     _store: IRequestStore
     _last: int = field(default=0, init=False)
     _stopping: bool = field(default=False, init=False)
-    _quota: LogQuota = field(init=False)
-
-    @_quota.default
-    def _make_quota(self) -> LogQuota:
-        return LogQuota(LOGGED_PER_SECOND, self._world.clock.seconds)
+    _trouble: Trouble = trouble()
 
     async def load(self) -> tuple[OpenRequest, ...]:
         """What was open at the last stop, in the order of arrival, and what that cut off."""
@@ -115,7 +110,4 @@ class RequestRecords:
 
     def _failed(self, failure: Failure) -> None:
         """At the next start it is found open, and its requester told so."""
-        unsaid = self._quota.take()
-        if unsaid is not None:
-            more = f" ({unsaid} before were not logged)" if unsaid else ""
-            self._log.error("the end of a request could not be stored: {why}{more}", why=failure.value, more=more)
+        self._trouble.say("the end of a request could not be stored", failure)
