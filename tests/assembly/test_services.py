@@ -52,5 +52,4 @@ def test_whom_sessions_tell(tmp_path: Path) -> None:
         "MissedService",
         "Pushing",
         "Snapshots",
-        "RequestService",
     ]

@@ -352,7 +352,6 @@ def make_talk(
         missed,
         pushing,
         snapshots,
-        requests,
     ):
         sessions.add_listener(session_listener)
     for room_listener in (
