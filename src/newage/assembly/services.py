@@ -36,6 +36,7 @@ from newage.services.requests.intake import RequestService
 from newage.services.requests.ledger import RequestLedger
 from newage.services.requests.notices import RequestNotices
 from newage.services.requests.questions import Questions
+from newage.services.requests.queues import HostQueues
 from newage.services.requests.records import RequestRecords
 from newage.services.requests.returns import Returns
 from newage.services.requests.sending import Sender
@@ -295,6 +296,7 @@ def make_talk(
         records=records,
         notices=request_notices,
         forwarder=forwarder,
+        queues=HostQueues(ledger, live.requests),
         event_rates=rates,
         settings=live.requests,
     )

@@ -1,4 +1,4 @@
-"""Requests from arrival to completed: checks, modes, queue, targets, correlation, limits, expiry (contract 5.1-5.5).
+"""Requests from arrival to completed: checks, modes, targets, correlation, limits, expiry (contract 5.1-5.5).
 
 Scenarios 17, 18, 20, 36-46 and 53 as far as they concern this service.
 """
@@ -9,9 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from twisted.internet.defer import CancelledError, Deferred
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
@@ -372,57 +369,6 @@ def test_a_master_may_speak_as_a_guest(kit: Kit, link: Link, lounge: dict[str, s
     assert link.forwarded == []
 
 
-def test_a_submission_merges_the_queue_specials_first_submitter_last(
-    kit: Kit, link: Link, lounge: dict[str, str]
-) -> None:
-    say(kit, lounge, "g1", " one ")
-    say(kit, lounge, "g2", "two")
-    say(kit, lounge, "spe", "three")
-    assert link.forwarded == []
-    say(kit, lounge, "mas", "four", data={"message": "four", "n": 1})
-    assert len(link.forwarded) == 1
-    payload = link.forwarded[0]
-    merged = "three\n\none\n\ntwo\n\nfour"
-    assert payload["message"] == payload["data"] == merged
-    assert payload["requestId"] == "mas-four"
-    current = payload["currentRequest"]
-    assert (current["message"], current["data"]) == (merged, merged)
-    assert (current["isMerged"], current["mergedFromCount"]) == (True, 4)
-    assert current["originalRequestIds"] == ["spe-three", "g1- one ", "g2-two", "mas-four"]
-    assert current["timestamp"] == kit.stored("lounge")[-1].timestamp
-    for who in ("g1", "g2", "spe"):
-        assert kit.statuses(lounge[who]) == ["queued", "merged"]
-        assert kit.outbox.bodies(lounge[who], "REQUEST_STATUS_UPDATE")[-1]["mergedInto"] == "mas-four"
-    kit.streams.answered(Said(X, request="mas-four"), "answer")
-    for who in ("g1", "g2", "spe", "mas"):
-        assert kit.statuses(lounge[who])[-1] == "completed"
-    assert kit.ledger.live_count == 0
-
-
-def test_a_merged_request_that_fails_fails_for_all(kit: Kit, link: Link, lounge: dict[str, str]) -> None:
-    say(kit, lounge, "g1")
-    say(kit, lounge, "man", "submit")
-    kit.streams.failed(Said(X, request="man-submit"), "out of memory", None)
-    assert kit.statuses(lounge["g1"]) == ["queued", "merged", "failed"]
-    assert kit.statuses(lounge["man"]) == ["forwarded", "failed"]
-    assert errors(kit, lounge["g1"]) == []
-
-
-def test_without_a_queue_nothing_is_merged(kit: Kit, link: Link, lounge: dict[str, str]) -> None:
-    say(kit, lounge, "mas", "alone")
-    assert "isMerged" not in link.forwarded[0]["currentRequest"]
-
-
-def test_a_submission_nobody_can_take_leaves_the_queue_alone(kit: Kit, link: Link, lounge: dict[str, str]) -> None:
-    say(kit, lounge, "g1", "one")
-    kit.disconnect_all(X)
-    kit.clock.advance(10)
-    failure_of(kit.ask(lounge["mas"], "two", room="lounge"))
-    link = kit.extension(X)
-    say(kit, lounge, "mas", "three")
-    assert link.forwarded[0]["message"] == "one\n\nthree"
-
-
 def test_separate_shows_only_the_own_thread(kit: Kit, link: Link, lounge: dict[str, str]) -> None:
     kit.set_mode("lounge", RequestMode.SEPARATE)
     say(kit, lounge, "g1", "mine")
@@ -432,41 +378,6 @@ def test_separate_shows_only_the_own_thread(kit: Kit, link: Link, lounge: dict[s
     say(kit, lounge, "g1", "more")
     assert [message["message"] for message in link.forwarded[-1]["context"]] == ["mine", "to g1", "more"]
     assert kit.outbox.bodies(lounge["g2"], "LLM_RESPONSE")[0]["message"] == "to g1"
-
-
-@pytest.mark.parametrize("mode", [RequestMode.IMMEDIATE, RequestMode.SEPARATE])
-def test_opening_the_room_forwards_the_queue_in_order(
-    kit: Kit, link: Link, lounge: dict[str, str], mode: RequestMode
-) -> None:
-    other = kit.extension("Other")
-    say(kit, lounge, "g1", "one")
-    say(kit, lounge, "spe", "two", targets=("Other",))
-    say(kit, lounge, "g2", "three", targets=("Nobody",))
-    say(kit, lounge, "g2", "four")
-    kit.set_mode("lounge", mode)
-    assert [p["message"] for p in link.forwarded] == ["one", "four"]
-    assert [p["message"] for p in other.forwarded] == ["two"]
-    assert link.forwarded[0]["mode"] == mode.value
-    assert kit.statuses(lounge["g1"]) == ["queued", "forwarded"]
-    assert kit.statuses(lounge["g2"], "g2-three") == ["queued", "failed"]
-    assert errors(kit, lounge["g2"]) == ["Target client not found: Nobody"]
-
-
-def test_closing_the_room_expires_the_queue(kit: Kit, link: Link, lounge: dict[str, str]) -> None:
-    say(kit, lounge, "g1", "one")
-    kit.set_mode("lounge", RequestMode.MASTER_ONLY)
-    assert kit.statuses(lounge["g1"]) == ["queued", "expired"]
-    kit.set_mode("lounge", RequestMode.IMMEDIATE)
-    assert link.forwarded == []
-
-
-@pytest.mark.parametrize("mode", [RequestMode.HOST_SUBMIT, RequestMode.CONVERSATIONAL])
-def test_other_modes_keep_the_queue(kit: Kit, link: Link, lounge: dict[str, str], mode: RequestMode) -> None:
-    say(kit, lounge, "g1", "one")
-    kit.set_mode("lounge", mode)
-    kit.set_mode("lounge", RequestMode.DEFAULT)
-    say(kit, lounge, "mas", "two")
-    assert link.forwarded[0]["message"] == "one\n\ntwo"
 
 
 def test_the_mode_that_counts_is_the_one_in_force_when_the_message_is_stored(
@@ -518,28 +429,6 @@ def test_a_room_deleted_while_the_context_is_read(kit: Kit, link: Link) -> None:
     assert link.forwarded == []
 
 
-def test_a_room_deleted_while_its_queue_is_released(kit: Kit, link: Link, lounge: dict[str, str]) -> None:
-    say(kit, lounge, "g1", "one", targets=(X,))
-    room = result_of(kit.rooms.change(kit.rooms.require("lounge"), mode=RequestMode.IMMEDIATE))
-    kit.gate.shut = True
-    kit.requests.mode_changed(room, "g1")
-    deleting = Deferred.fromCoroutine(kit.rooms.delete("lounge"))
-    kit.gate.waiting.insert(0, kit.gate.waiting.pop())
-    kit.gate.open()
-    result_of(deleting)
-    assert link.forwarded == []
-    assert kit.statuses(lounge["g1"]) == ["queued", "failed"]
-
-
-def test_a_queue_whose_context_cannot_be_read_fails(kit: Kit, link: Link, lounge: dict[str, str]) -> None:
-    say(kit, lounge, "g1", "one")
-    room = result_of(kit.rooms.change(kit.rooms.require("lounge"), mode=RequestMode.IMMEDIATE))
-    kit.gate.broken = True
-    kit.requests.mode_changed(room, "g1")
-    assert kit.statuses(lounge["g1"]) == ["queued", "failed"]
-    assert kit.ledger.live_count == 0
-
-
 # -------------------------------------------------------------------------------------------------------------- limits
 
 
@@ -589,33 +478,7 @@ def test_what_passes_through_is_limited_too(make_kit: Callable[..., Kit]) -> Non
         assert refused(kit, sid, **bulky) == (InvalidRequest, "Invalid LLM request data.")
 
 
-def test_queues_are_limited_per_identity_and_room(make_kit: Callable[..., Kit]) -> None:
-    kit = make_kit(requests=RequestSettings(queue_size=3, queue_size_per_identity=2))
-    sids = {who: kit.connect(who) for who in ("mas", "a", "b")}
-    kit.group("lounge", "mas", a=Role.GUEST, b=Role.GUEST)
-    for number in range(3):
-        kit.submit(sids["a"], f"a{number}", f"a{number}", room="lounge")
-    assert kit.statuses(sids["a"], "a0") == ["queued", "expired"]
-    for number in range(2):
-        kit.submit(sids["b"], f"b{number}", f"b{number}", room="lounge")
-    assert kit.statuses(sids["a"], "a1") == ["queued", "expired"]
-    link = kit.extension(X)
-    kit.submit(sids["mas"], "m", room="lounge")
-    assert link.forwarded[0]["message"] == "a2\n\nb0\n\nb1\n\nm"
-
-
 # -------------------------------------------------------------------------------------------------------------- expiry
-
-
-def test_a_queued_request_expires(make_kit: Callable[..., Kit]) -> None:
-    kit = make_kit(requests=RequestSettings(queue_ttl_seconds=100))
-    sid = kit.connect("web1")
-    kit.submit(sid, role_hint=Role.GUEST)
-    kit.clock.pump([5] * 19)
-    assert kit.statuses(sid) == ["queued"]
-    kit.clock.pump([5] * 2)
-    assert kit.statuses(sid) == ["queued", "expired"]
-    assert kit.ledger.live_count == 0
 
 
 def test_a_request_without_activity_times_out(kit: Kit, link: Link, sid: str) -> None:
@@ -809,77 +672,6 @@ def test_a_second_end_is_none(kit: Kit, link: Link, sid: str) -> None:
     kit.ledger.end(request, "failed", "first")
     kit.ledger.end(request, "completed")
     assert kit.statuses(sid) == ["forwarded", "failed"]
-
-
-# --------------------------------------------------------------------------------------------------------------- model
-
-
-class QueueMachine(RuleBasedStateMachine):
-    """What a Default room forwards, in any order of guests, specials, submissions and mode changes, against a list."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.kit = Kit(requests=RequestSettings(queue_size=4, queue_size_per_identity=2, request_rate=10_000))
-        self.link = self.kit.extension(X, capacity=1000)  # what waits for its turn is not in this model
-        self.sids = {who: self.kit.connect(who) for who in ("mas", "spe", "g1", "g2")}
-        self.kit.group("lounge", "mas", spe=Role.SPECIAL, g1=Role.GUEST, g2=Role.GUEST)
-        self.queue: list[tuple[str, str]] = []
-        self.forwarded: list[str] = []
-        self.count = 0
-
-    def say(self, who: str) -> str:
-        self.count += 1
-        text = f"{who}{self.count}"
-        self.kit.submit(self.sids[who], text, text, room="lounge")
-        return text
-
-    @rule(who=st.sampled_from(["spe", "g1", "g2"]))
-    def queue_one(self, who: str) -> None:
-        text = self.say(who)
-        own = [entry for entry in self.queue if entry[0] == who]
-        if len(own) == 2:
-            self.queue.remove(own[0])
-        elif len(self.queue) == 4:
-            self.queue.pop(0)
-        self.queue.append((who, text))
-
-    @rule()
-    def submit(self) -> None:
-        text = self.say("mas")
-        ordered = sorted(self.queue, key=lambda entry: entry[0] != "spe")
-        self.forwarded.append("\n\n".join([*(words for _, words in ordered), text]))
-        self.queue = []
-
-    @rule()
-    def open_and_close(self) -> None:
-        self.kit.set_mode("lounge", RequestMode.IMMEDIATE)
-        self.forwarded += [words for _, words in self.queue]
-        self.queue = []
-        self.kit.set_mode("lounge", RequestMode.DEFAULT)
-
-    @rule()
-    def drop_all(self) -> None:
-        self.kit.set_mode("lounge", RequestMode.MASTER_ONLY)
-        self.queue = []
-        self.kit.set_mode("lounge", RequestMode.DEFAULT)
-
-    @rule()
-    def answer_everything(self) -> None:
-        for request in self.kit.ledger.awaited_of(X):
-            self.kit.streams.answered(Said(X, request=request.request_id), "yes")
-
-    @invariant()
-    def the_extension_got_that(self) -> None:
-        assert [payload["message"] for payload in self.link.forwarded] == self.forwarded
-        waiting = sum(1 + len(r.merged) for r in self.kit.ledger.awaited_of(X))
-        assert self.kit.ledger.live_count == waiting + len(self.queue)
-
-    def teardown(self) -> None:
-        self.kit.close()
-
-
-QueueMachine.TestCase.settings = hypothesis_settings(max_examples=30, stateful_step_count=25, deadline=None)
-TestQueueMachine = QueueMachine.TestCase
 
 
 def test_what_a_person_says_keeps_the_name_of_then(kit: Kit, link: Link) -> None:

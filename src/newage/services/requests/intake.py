@@ -22,7 +22,7 @@ from newage.domain.policy import (
     effective_role,
     may_read,
 )
-from newage.domain.request import Accepted, Ask, Request, RoomQueue, Waiting
+from newage.domain.request import Accepted, Ask, Request, Waiting
 from newage.errors import (
     ClientMissing,
     InvalidRequest,
@@ -40,6 +40,7 @@ from newage.services.requests.ledger import RequestLedger
 from newage.services.requests.limits import RequestSettings
 from newage.services.requests.notices import RequestNotices
 from newage.services.requests.questions import Questions
+from newage.services.requests.queues import HostQueues
 from newage.services.requests.rates import RequestRates
 from newage.services.requests.records import CUT, FORWARDED, QUEUED, RequestRecords
 from newage.services.requests.sending import Sender
@@ -76,11 +77,11 @@ class RequestService(RoomListener, SessionListener):
     _records: RequestRecords
     _notices: RequestNotices
     _forwarder: Forwarder
+    _queues: HostQueues
     settings: Live[RequestSettings]
     _event_rates: EventRates
     _rates: RequestRates = field(init=False)
     _trouble: Trouble = trouble()
-    _queues: dict[str, RoomQueue] = field(factory=dict, init=False)  # room id -> what waits for its host
     _held: dict[Request, bool] = field(factory=dict, init=False)  # for an extension that went; may it be any?
     _sweep: IDelayedCall | None = field(default=None, init=False)
     _stopping: bool = field(default=False, init=False)
@@ -103,7 +104,7 @@ class RequestService(RoomListener, SessionListener):
             room = self._rooms.with_id(stored.room_id)
             if room is None or stored.state == CUT:
                 continue
-            request = self._restored(stored, room)
+            request = self._records.restored(stored, room, float(self.settings.value.queue_ttl_seconds))
             if stored.state == FORWARDED:
                 request.end("failed", self._world.clock.seconds())
                 self._notices.keep(request, RESTARTED, closes=stored.key)
@@ -115,41 +116,9 @@ class RequestService(RoomListener, SessionListener):
                 request.queue()
             elif verdict is Verdict.QUEUE:
                 request.queue()
-                for dropped in self._queues.setdefault(room.id, self._new_queue()).push(request):
-                    self._ledger.end(dropped, "expired")
+                self._queues.push(request)
             else:
                 self._ledger.end(request, verdict.value)
-
-    def _restored(self, stored: OpenRequest, room: Room) -> Request:
-        """However wrong the machine's clock is, it is not older than it may become (A29)."""
-        age = min(max(0.0, self._world.wall() - stored.created_at), float(self.settings.value.queue_ttl_seconds))
-        now = self._world.clock.seconds()
-        ask = Ask(
-            request_id=stored.request_id,
-            text="",
-            targets=stored.targets,
-            request_type=stored.request_type,
-            action=stored.action,
-            streaming=stored.streaming,
-        )
-        return Request(
-            request_id=stored.request_id,
-            identity=stored.identity,
-            client_id=stored.client_id,
-            room=room.name,
-            room_id=room.id,
-            role=stored.role,
-            mode=room.mode,
-            message_id=stored.message_id,
-            ask=ask,
-            created_at=now - age,
-            active_at=now,
-            again=bool(stored.thread),
-            thread=stored.thread,
-            key=stored.key,
-            kept_as=stored.state,
-            restored=True,
-        )
 
     def start(self) -> None:
         self._sweep = self._world.clock.callLater(self.SWEEP, self._tick)
@@ -318,10 +287,7 @@ class RequestService(RoomListener, SessionListener):
         if not request.live:  # who said it left or was muted meanwhile
             pass
         elif verdict is Verdict.QUEUE and not request.again:
-            queue = self._queues.setdefault(room.id, self._new_queue())
-            for dropped in queue.push(request):
-                self._ledger.end(dropped, "expired")
-            return await self._waits(request, "host", len(queue))
+            return await self._waits(request, "host", self._queues.push(request))
         elif verdict is not Verdict.FORWARD and not request.again:
             self._ledger.end(request, verdict.value)
         else:
@@ -358,16 +324,13 @@ class RequestService(RoomListener, SessionListener):
         self._forwarder.tell(request, requests.status(request, request.state, waiting=waiting))
         return waiting
 
-    def _new_queue(self) -> RoomQueue:
-        return RoomQueue(self.settings.value.queue_size, self.settings.value.queue_size_per_identity)
-
     async def _forward_with_queue(self, request: Request, room: Room, *, exempt: bool) -> None:
         """Forward, in Default mode merged with what waits in the queue (contract 5.4)."""
         targets = self._targets.of(request, room.name, exempt=exempt)
         waiting: list[Request] = []
         hosted = room.mode in (RequestMode.DEFAULT, RequestMode.HOST_SUBMIT)
-        if hosted and not request.again and room.id in self._queues:
-            waiting = self._queues.pop(room.id).take_for_merge()
+        if hosted and not request.again:
+            waiting = self._queues.take_for_merge(room.id)
         request.route(targets, waiting)
         for entry in waiting:
             self._forwarder.tell(entry, requests.status(entry, entry.state, merged_into=request.request_id))
@@ -378,9 +341,7 @@ class RequestService(RoomListener, SessionListener):
     # ------------------------------------------------------------------------------------------------- rooms' changes
 
     def room_deleted(self, room: Room) -> None:
-        queue = self._queues.pop(room.id, None)
-        for request in queue.take_all() if queue is not None else ():
-            self._ledger.end(request, "expired")
+        self._queues.expire_all(room.id)
         for request in self._ledger.of_room(room.id):
             request.lose_room()
             self._ledger.end(request, "failed", "Room deleted.")
@@ -410,24 +371,16 @@ class RequestService(RoomListener, SessionListener):
     def _withdraw(self, room: Room, concerned: Callable[[Request], bool]) -> None:
         waiting = [r for r in self._ledger.of_room(room.id) if r.live and not r.given and r.message_id]
         for request in filter(concerned, waiting):
-            if room.id in self._queues:
-                self._queues[room.id].remove(request)
+            self._queues.remove(request)
             self._sender.withdraw(request)
 
     def mode_changed(self, room: Room, by: str) -> None:
         """Settle what waits under the old mode (contract 5.4)."""
-        queue = self._queues.pop(room.id, None)
-        waiting = queue.take_all() if queue is not None else []
         if room.mode in (RequestMode.IMMEDIATE, RequestMode.SEPARATE):
-            d = Deferred.fromCoroutine(self._release(waiting, room))
+            d = Deferred.fromCoroutine(self._release(self._queues.take_all(room.id), room))
             d.addErrback(self._release_failed)
         elif room.mode is RequestMode.MASTER_ONLY:
-            for request in waiting:
-                self._ledger.end(request, "expired")
-        elif waiting:
-            self._queues[room.id] = queue = self._new_queue()
-            for request in waiting:
-                queue.push(request)
+            self._queues.expire_all(room.id)
 
     async def _release(self, waiting: list[Request], room: Room) -> None:
         for request in waiting:
@@ -487,11 +440,7 @@ class RequestService(RoomListener, SessionListener):
     def _tick(self) -> None:
         self._sweep = self._world.clock.callLater(self.SWEEP, self._tick)
         now = self._world.clock.seconds()
-        for room_id, queue in list(self._queues.items()):
-            for request in queue.expire(now - self.settings.value.queue_ttl_seconds):
-                self._ledger.end(request, "expired")
-            if not queue:
-                del self._queues[room_id]
+        self._queues.sweep(now)
         self._held = {request: exempt for request, exempt in self._held.items() if request.live}
         for request in [*self._ledger.unsent(), *self._held]:
             if request.created_at <= now - self.settings.value.queue_ttl_seconds:

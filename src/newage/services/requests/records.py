@@ -10,8 +10,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from newage.domain.model import Room
 from newage.domain.open_request import OpenRequest
-from newage.domain.request import Request
+from newage.domain.request import Ask, Request
 from newage.ports import IRequestListener, IRequestStore
 from newage.services.world import World
 from newage.telemetry.trouble import Trouble, trouble
@@ -74,6 +75,41 @@ class RequestRecords:
             action=request.ask.action,
             streaming=request.ask.streaming,
             thread=request.thread,
+        )
+
+    def restored(self, stored: OpenRequest, room: Room, oldest: float) -> Request:
+        """As it was before the last start. However wrong the machine's clock is, it is not older than it may become
+        (A29).
+
+        :param oldest: how old that is, in seconds.
+        """
+        age = min(max(0.0, self._world.wall() - stored.created_at), oldest)
+        now = self._world.clock.seconds()
+        ask = Ask(
+            request_id=stored.request_id,
+            text="",
+            targets=stored.targets,
+            request_type=stored.request_type,
+            action=stored.action,
+            streaming=stored.streaming,
+        )
+        return Request(
+            request_id=stored.request_id,
+            identity=stored.identity,
+            client_id=stored.client_id,
+            room=room.name,
+            room_id=room.id,
+            role=stored.role,
+            mode=room.mode,
+            message_id=stored.message_id,
+            ask=ask,
+            created_at=now - age,
+            active_at=now,
+            again=bool(stored.thread),
+            thread=stored.thread,
+            key=stored.key,
+            kept_as=stored.state,
+            restored=True,
         )
 
     async def waits(self, request: Request) -> None:
