@@ -1,29 +1,14 @@
-"""Hardened HTTP: deadlines, body limits, connection counts (contract 16.2 and 16.3)."""
+"""Hardened HTTP: deadlines, pipelining, halves of connections (contract 16.2 and 16.3)."""
 
 from __future__ import annotations
 
 import pytest
-from twisted.web.resource import Resource
-from twisted.web.server import Request
-from web_doubles import House, Line, parse_responses, with_settings
+from web_doubles import REFUSED, House, Line, parse_responses, settled, with_settings
 
 from logkit import Logged
 from newage.gateway.engineio.connection import Connection
-from newage.web.channel import ConnectionCount
 
 POLLING = "/socket.io/?EIO=4&transport=polling"
-
-
-REFUSED = (
-    b"\r\nContent-Length: 0\r\nConnection: close\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
-    b"Cross-Origin-Resource-Policy: same-origin\r\n\r\n"
-)
-
-
-def settled(line: Line) -> bytes:
-    """What was sent, after a turn."""
-    line.house.clock.advance(0)
-    return line.transport.take()
 
 
 # ----------------------------------------------------------------------------------------------------------- deadlines
@@ -96,66 +81,7 @@ def test_a_parked_get_has_no_http_deadline() -> None:
     assert [response.body for response in parse_responses(settled(line))] == [b"2"]
 
 
-# -------------------------------------------------------------------------------------------------------------- bodies
-
-
-def test_an_announced_body_beyond_the_limit_is_refused_before_it_is_read() -> None:
-    house = House(with_settings(max_http_buffer_bytes=1_000))
-    url = house.open_polling()
-    line = house.line()
-    line.send(
-        f"POST {url} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1001\r\nExpect: 100-continue\r\n\r\n".encode()
-    )
-    assert settled(line).startswith(b"HTTP/1.1 413 ")
-    assert len(house.engines) == 0, "contract 2.1: larger closes that transport"
-    line.send(b"x" * 1_001)
-    assert settled(line) == b""
-    assert house.ask(house.open_polling(), "POST", b"4" * 1_000).summary == (200, b"ok")
-
-
-def test_a_chunked_body_is_counted_while_it_comes() -> None:
-    house = House(with_settings(max_http_buffer_bytes=1_000))
-    url = house.open_polling()
-    line = house.line()
-    line.send(f"POST {url} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
-    chunk = b"1f4\r\n" + b"4" * 500 + b"\r\n"
-    line.send(chunk + chunk)
-    assert settled(line) == b""
-    line.send(b"1\r\nx\r\n" + chunk)
-    assert settled(line).startswith(b"HTTP/1.1 413 ")
-    assert len(house.engines) == 0
-    assert house.messages == []
-
-
-def test_a_chunked_body_beyond_the_limit_in_one_piece() -> None:
-    house = House(with_settings(max_http_buffer_bytes=10))
-    url = house.open_polling()
-    line = house.line()
-    line.send(
-        f"POST {url} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
-        "b\r\n4xxxxxxxxxx\r\n1\r\nx\r\n0\r\n\r\n".encode()
-    )
-    assert settled(line) == b"HTTP/1.1 413 Payload Too Large" + REFUSED
-    assert house.messages == []
-
-
-def test_a_chunked_body_within_the_limit() -> None:
-    house = House()
-    url = house.open_polling()
-    line = house.line()
-    line.send(
-        f"POST {url} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n4ab\r\n0\r\n\r\n".encode()
-    )
-    assert [response.body for response in line.responses()] == [b"ok"]
-    assert house.messages == [(b"ab", False)]
-
-
-def test_other_paths_have_a_smaller_limit() -> None:
-    house = House(with_settings(max_other_body_bytes=100))
-    line = house.line()
-    line.request("/index.html", "POST", b"x" * 101)
-    assert settled(line).startswith(b"HTTP/1.1 413 ")
-    assert house.ask("/nothing", "POST", b"x" * 100).status == 404
+# ----------------------------------------------------------------------------------------------- before a body comes
 
 
 def test_expect_continue() -> None:
@@ -228,37 +154,6 @@ def test_hostile_paths_are_not_echoed() -> None:
     assert not any("script" in value for value in response.headers.values())
 
 
-def test_a_fault_of_ours_is_a_500_without_a_traceback() -> None:
-    house = House()
-
-    class Broken(Resource):
-        isLeaf = True
-
-        def render(self, request: Request) -> bytes:
-            raise RuntimeError("secret detail")
-
-    house.site._files = Broken()
-    response = house.ask("/x")
-    assert response.summary == (500, b"Internal Server Error")
-
-
-def test_a_fault_in_the_middle_of_an_answer_aborts() -> None:
-    house = House()
-
-    class Broken(Resource):
-        isLeaf = True
-
-        def render(self, request: Request) -> bytes:
-            request.setHeader(b"Content-Length", b"10")
-            request.write(b"half")
-            raise RuntimeError
-
-    house.site._files = Broken()
-    line = house.line()
-    line.request("/x")
-    assert line.transport.aborted
-
-
 # ---------------------------------------------------------------------------------------------------------- pipelining
 
 
@@ -279,42 +174,7 @@ def test_pipelined_static_requests_are_answered_in_order() -> None:
     assert [response.status for response in line.responses()] == [404, 200]
 
 
-# --------------------------------------------------------------------------------------------------------------- counts
-
-
-def test_connections_of_one_address_are_limited() -> None:
-    house = House(with_settings(max_connections_per_address=2))
-    lines = [house.line("203.0.113.7") for _ in range(3)]
-    assert [line.protocol is not None for line in lines] == [True, True, False]
-    assert house.line("203.0.113.8").protocol is not None
-    assert all(house.line("127.0.0.1").protocol is not None for _ in range(5)), "loopback is exempt"
-    lines[0].transport.lose()
-    assert house.line("203.0.113.7").protocol is not None
-
-
-def test_trusted_proxies_are_exempt() -> None:
-    house = House(with_settings(max_connections_per_address=1, trusted_proxies=["203.0.113.7"]))
-    assert all(house.line("203.0.113.7").protocol is not None for _ in range(5))
-
-
-def test_connections_in_total_are_limited() -> None:
-    house = House(with_settings(max_connections=3))
-    lines = [house.line() for _ in range(4)]
-    assert [line.protocol is not None for line in lines] == [True, True, True, False]
-    for line in lines[:3]:
-        line.transport.lose()
-    assert house.site.connections.total == 0
-
-
-def test_counts_return_to_nothing() -> None:
-    count = ConnectionCount(with_settings(max_connections_per_address=2), lambda address: address == "::1")
-    for address in ("a", "a", "b", "::1"):
-        assert count.take(address)
-    assert not count.take("a")
-    for address in ("a", "a", "b", "::1"):
-        count.give_back(address)
-    assert count.total == 0
-    assert count._each == {}
+# ----------------------------------------------------------------------------------------------------- of the factory
 
 
 def test_http_2_is_not_offered() -> None:

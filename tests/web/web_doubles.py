@@ -32,6 +32,11 @@ from newage.web.transports.masking import frame_rules
 from newage.web.transports.websocket import EngineWebSocket, Surroundings
 
 LOCAL = Peer("127.0.0.1", local=True, near=True)
+# What follows the status of a refusal by the channel.
+REFUSED = (
+    b"\r\nContent-Length: 0\r\nConnection: close\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
+    b"Cross-Origin-Resource-Policy: same-origin\r\n\r\n"
+)
 
 
 class MemoryTransport(StringTransport):
@@ -264,6 +269,12 @@ class Line:
     def frames(self) -> list[tuple[int, bytes]]:
         self.house.clock.advance(0)
         return list(server_frames(self.transport.take()))
+
+
+def settled(line: Line) -> bytes:
+    """What was sent, after a turn."""
+    line.house.clock.advance(0)
+    return line.transport.take()
 
 
 class House:

@@ -1,38 +1,33 @@
-"""twisted.web's HTTP channel and request, hardened: least rates, body limits, connection counts (contract 16.2).
+"""twisted.web's HTTP channel, hardened: least rates, and an end that is no reset (contract 16.2).
 
 Twisted's idle timeout starts again with every byte; here the headers of a request and its body each have to come at a
-least rate. Twisted reads any body; here the announced length is checked before and the real one while it comes, it
-stays in memory, and no form is parsed. A refused peer gets an answer, then half a connection, then none. A peer that
-closes its own half gets the answers that it has asked for, then the end.
+least rate. A refused peer gets an answer, then half a connection, then none. A peer that closes its own half gets the
+answers that it has asked for, then the end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from attrs import frozen
 from twisted.internet.interfaces import IHalfCloseableProtocol
-from twisted.logger import Logger
-from twisted.python.failure import Failure
-from twisted.web.http import HTTPChannel, datetimeToString
-from twisted.web.server import Request
+from twisted.web.http import HTTPChannel
 from zope.interface import implementer
 
 from newage.protocol.arrival import Arrival
 from newage.web.health import PATHS as HEALTH_PATHS
-from newage.web.responses import EVERYWHERE, HTML, answer
+from newage.web.responses import EVERYWHERE
 from newage.web.target import Target, read_target
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
-    from twisted.web.http_headers import Headers
-    from twisted.web.server import Site
+    from twisted.python.failure import Failure
+    from twisted.web.server import Request, Site
 
+    from newage.web.connection_count import ConnectionCount
+    from newage.web.request import HardenedRequest, SiteRules
     from newage.web.settings import WebSettings
-
-_log = Logger()
 
 _EVERYWHERE: Final = b"".join(name + b": " + value + b"\r\n" for name, value in EVERYWHERE) + b"\r\n"
 _TLS_HANDSHAKE: Final = 0x16  # the first byte of a client that was told https
@@ -42,136 +37,6 @@ _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 # reset, and the kernel tells it at the second.
 _IS_THERE_SECONDS: Final = (0.0, 0.1, 1.0, 5.0)
 _MAX_LINGERS: Final = 15  # windows in which more of what was refused comes
-
-
-class ConnectionCount:
-    """How many TCP connections there are, in total and per address. ``exempt`` addresses count in the total only."""
-
-    def __init__(self, settings: WebSettings, exempt: Callable[[str], bool]) -> None:
-        self._max_total = settings.max_connections
-        self._max_each = settings.max_connections_per_address
-        self._exempt = exempt
-        self._each: dict[str, int] = {}
-        self.total = 0
-
-    def take(self, address: str) -> bool:
-        """Count one more; False, and not counted, beyond a limit."""
-        if self.total >= self._max_total:
-            return False
-        if not self._exempt(address):
-            count = self._each.get(address, 0)
-            if count >= self._max_each:
-                return False
-            self._each[address] = count + 1
-        self.total += 1
-        return True
-
-    def give_back(self, address: str) -> None:
-        """One that ``take`` counted is gone."""
-        self.total -= 1
-        count = self._each.get(address, 0)
-        if count > 1:
-            self._each[address] = count - 1
-        elif count:
-            del self._each[address]
-
-
-class SiteRules(Protocol):
-    """What a site says of what it is sent; ``command`` and ``target`` are those of the request's first line."""
-
-    def tls_came(self, address: str) -> None:
-        """Somebody speaks TLS to this port, which does not."""
-
-    def body_limit(self, request: HardenedRequest, command: bytes, target: bytes) -> int:
-        """How large the body may be, in bytes."""
-
-    def body_expected(self, request: HardenedRequest, command: bytes, target: bytes) -> None:
-        """The headers are complete; a body follows."""
-
-    def body_too_large(self, request: HardenedRequest, command: bytes, target: bytes) -> None:
-        """The body was refused for its size."""
-
-    def refused(self, address: str, status: bytes) -> None:
-        """A request was refused with this status before it was read."""
-
-
-class HardenedRequest(Request):
-    """One request. ``alone``: nothing else may come over its connection while it is being answered."""
-
-    alone = False
-    contradicted = False  # its target and its Host header name different hosts; the target's counts
-    defaultContentType = None
-    _arriving = True
-    _room = 0  # bytes the body may have
-    _received = 0  # bytes of it so far
-
-    channel: Any
-    content: Any
-
-    def process(self) -> None:
-        """Have it answered. As twisted's, but for the banner; and every answer has ``EVERYWHERE``."""
-        self.site = self.channel.site
-        headers: Headers = self.responseHeaders
-        headers.setRawHeaders(b"Date", [datetimeToString()])
-        for name, value in EVERYWHERE:
-            headers.setRawHeaders(name, [value])
-        try:
-            self.render(self.site.getResourceFor(self))
-        except Exception:
-            self.processingFailed(Failure())
-
-    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
-        self._arriving = False
-        super().requestReceived(command, path, version)
-
-    def have_connection_alone(self) -> None:
-        """From now until it is answered, whatever else comes over its connection is refused."""
-        self.alone = True
-
-    def is_arriving(self) -> bool:
-        """Whether some of its body is still to come."""
-        return self._arriving
-
-    def received_bytes(self) -> int:
-        """Of its body, so far."""
-        return self._received
-
-    def refuse_the_rest(self) -> None:
-        """Answer a request that ``is_arriving`` with 400, and read no more of it."""
-        self.channel.refuse(b"400 Bad Request")
-
-    def gotLength(self, length: int | None) -> None:
-        self.content = BytesIO()
-        channel: HardenedChannel = self.channel
-        self._room = channel.rules.body_limit(self, channel._command, channel._path)
-        if length is not None and length > self._room:
-            self._too_large()
-        elif length != 0:
-            channel.rules.body_expected(self, channel._command, channel._path)
-
-    def handleContentChunk(self, data: bytes) -> None:
-        channel: HardenedChannel = self.channel
-        if channel.refused:
-            return
-        self._received += len(data)
-        if self._received > self._room:
-            self._too_large()
-        else:
-            self.content.write(data)
-
-    def _too_large(self) -> None:
-        channel: HardenedChannel = self.channel
-        channel.refuse(b"413 Payload Too Large")
-        channel.rules.body_too_large(self, channel._command, channel._path)
-
-    def processingFailed(self, reason: Failure) -> Failure:
-        """What a resource raised: logged here, told to nobody."""
-        _log.failure("a request failed", failure=reason)
-        if self.startedWriting:
-            self.channel.transport.abortConnection()
-        else:
-            answer(self, 500, b"Internal Server Error", HTML)
-        return reason
 
 
 class Successor(Protocol):

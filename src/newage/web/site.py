@@ -19,7 +19,8 @@ from twisted.web.server import NOT_DONE_YET, Site
 from newage.domain.urls import is_reserved, segments
 from newage.telemetry.metrics import Counters
 from newage.telemetry.refusals import Refusals
-from newage.web.channel import ConnectionCount, HardenedChannel, HardenedRequest
+from newage.web.channel import HardenedChannel
+from newage.web.connection_count import ConnectionCount
 from newage.web.files import MemoryFile, exists_beneath, method_allowed, serve_beneath, serve_memory
 from newage.web.gate import Gate
 from newage.web.health import PATHS as HEALTH_PATHS
@@ -27,6 +28,7 @@ from newage.web.health import HealthResource, Obstacle
 from newage.web.modules import client_bundles, virtual_modules
 from newage.web.owner import OwnerLookup
 from newage.web.peer import PeerJudge
+from newage.web.request import HardenedRequest
 from newage.web.responses import FORBIDDEN, TEXT, answer, header_text, not_found, refuse
 from newage.web.settings import WebSettings
 from newage.web.transports.engine import EngineResource

@@ -24,7 +24,7 @@ from newage.errors import ProtocolError
 from newage.ports import IPollingSink, IReceiver
 from newage.protocol.engine_packet import CLOSE, NOOP, PING, decode_payload, encode_payload
 from newage.telemetry.refusals import Refusals
-from newage.web.channel import HardenedRequest
+from newage.web.request import HardenedRequest
 from newage.web.responses import BAD_REQUEST, TEXT, address_of, answer, refuse
 from newage.web.settings import WebSettings
 from newage.web.transports.flushes import SHARE_SECONDS, FlushList
