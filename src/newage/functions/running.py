@@ -19,7 +19,7 @@ from newage.functions.values import Who
 from newage.ports import IWorkers
 from newage.protocol.json_text import dumps
 from newage.services.calls.calls import Function
-from newage.telemetry.quota import LogQuota
+from newage.telemetry.quota import LogQuota, left_out
 
 UNKNOWN_FAULT = "An unknown error occurred."
 LATE = "Function call timed out."
@@ -94,12 +94,12 @@ class Runner:
     def broke(self, doing: str = "", failure: Failure | None = None) -> None:
         """One of its faults, that being handled or another, within a quota."""
         if (unsaid := self._quota.take()) is not None:
-            more = f" ({unsaid} before were not logged)" if unsaid else ""
+            more = left_out(unsaid, "before")
             self._log.failure("{what} broke{doing}{more}", failure, what=self.what, doing=doing, more=more)
 
     def warn(self, words: str) -> None:
         if (unsaid := self._quota.take()) is not None:
-            more = f" ({unsaid} before were not logged)" if unsaid else ""
+            more = left_out(unsaid, "before")
             self._log.warn("{what} {words}{more}", what=self.what, words=words, more=more)
 
     def function(self, offered: Offered[..., Any] | Function, seconds: Callable[[], float], max_bytes: int) -> Function:

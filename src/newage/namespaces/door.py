@@ -26,7 +26,7 @@ from newage.services.sessions.admissions import Admissions
 from newage.services.sessions.rates import EventRates
 from newage.services.sessions.sessions import SessionService
 from newage.telemetry.audit import outcome_of, plain
-from newage.telemetry.quota import AddressQuotas
+from newage.telemetry.quota import AddressQuotas, left_out
 
 _log = Logger()
 
@@ -164,7 +164,7 @@ def _log_claim(quota: AddressQuotas, socket: ISocket, caller: Caller) -> None:
         namespace=socket.namespace,
         claim=claim,
         why=why,
-        unsaid=f" ({unsaid} more were not logged)" if unsaid else "",
+        unsaid=left_out(unsaid),
     )
 
 
@@ -189,7 +189,7 @@ def _log_refusal(quota: AddressQuotas, socket: ISocket, payload: Any, error: New
         address=socket.peer.address,
         namespace=socket.namespace,
         reason=str(error),
-        unsaid=f" ({unsaid} refusals before were not logged)" if unsaid else "",
+        unsaid=left_out(unsaid, "refusals before"),
         error_code=error.error_code,
         tag="CLIENT_AUTH_FAILED",
         log_audit=facts,

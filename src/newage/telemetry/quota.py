@@ -37,6 +37,14 @@ class LogQuota:
         return unsaid
 
 
+def left_out(unsaid: int, which: str = "more") -> str:
+    """The end of a line: how many were not said before it, if any.
+
+    :param unsaid: what ``take`` returned.
+    """
+    return f" ({unsaid} {which} were not logged)" if unsaid else ""
+
+
 class AddressQuotas:
     """One quota of log lines for each address.
 

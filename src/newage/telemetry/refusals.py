@@ -8,7 +8,7 @@ from typing import Final
 from twisted.logger import Logger, LogLevel
 
 from newage.telemetry.metrics import Counters
-from newage.telemetry.quota import LogQuota
+from newage.telemetry.quota import LogQuota, left_out
 
 _log = Logger()
 
@@ -47,5 +47,5 @@ class Refusals:
                 about=f" for {of[:100]}" if of else "",
                 what=what,
                 why=why,
-                unsaid=f" ({unsaid} more were not logged)" if unsaid else "",
+                unsaid=left_out(unsaid),
             )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from twisted.logger import Logger, LogLevel
 
-from newage.telemetry.quota import LogQuota
+from newage.telemetry.quota import LogQuota, left_out
 from newage.telemetry.refusals import Refusals
 from newage.web.claims import Claims, claims_of
 from newage.web.owner import OwnerLookup, Ownership, is_open, system_lookup
@@ -117,7 +117,7 @@ class Gate:
                 "a peer on the local socket {address} counts as remote: {why}{unsaid}",
                 address=judgement.peer.address,
                 why=judgement.dissent,
-                unsaid=_more(unsaid),
+                unsaid=left_out(unsaid),
             )
 
     def expect(self, nonce: str, told: Callable[[bool], None]) -> None:
@@ -153,7 +153,3 @@ def _opens_page(request: Request) -> bool:
     headers = request.requestHeaders
     said = tuple((headers.getRawHeaders(name) or [b""])[0] for name in (b"Sec-Fetch-Mode", b"Sec-Fetch-Dest"))
     return request.method in (b"GET", b"HEAD") and said == _NAVIGATES
-
-
-def _more(unsaid: int) -> str:
-    return f" ({unsaid} more were not logged)" if unsaid else ""

@@ -15,7 +15,7 @@ from newage.services.requests.forwarding import Forwarder
 from newage.services.requests.limits import RequestSettings
 from newage.services.world import World
 from newage.settings import Live
-from newage.telemetry.quota import LogQuota
+from newage.telemetry.quota import LogQuota, left_out
 
 LOGGED_ENDS_PER_SECOND = 50  # of all requests; the others are only counted
 LOGGED_SILENCES_PER_SECOND = 5
@@ -184,7 +184,7 @@ class RequestLedger:
                 identity=request.identity,
                 request_id=request.request_id,
                 room=request.room,
-                status=status if not unsaid else f"{status} ({unsaid} ends before were not logged)",
+                status=status + left_out(unsaid, "ends before"),
                 tag="LLM_RESPONSE_SENT" if status == "completed" else "LLM_REQUEST_FAILED" if failed else "",
             )
 
@@ -225,7 +225,7 @@ class RequestLedger:
         """It may still be answered: what the extension says next without a requestId is taken for this (A31)."""
         words = NO_SIGN.format(extension=extension, seconds=self.settings.value.extension_first_sign_seconds)
         if (unsaid := self._silences.take()) is not None:
-            more = f" ({unsaid} of these were not logged)" if unsaid else ""
+            more = left_out(unsaid, "of these")
             self._log.warn("request {request_id}: {words}{more}", request_id=request.request_id, words=words, more=more)
         self._desks.given_up(extension, request)
         self._fail(request, extension, TimedOut(words))

@@ -21,7 +21,7 @@ from newage.services.rooms.retention import RoomRetention
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
 from newage.settings import Live
-from newage.telemetry.quota import LogQuota
+from newage.telemetry.quota import LogQuota, left_out
 
 LOGGED_PER_SECOND = 5  # of who gave way
 LOOK_AGAIN = 1.0  # seconds until those who are away are looked through again, after nobody of them could give way
@@ -136,5 +136,5 @@ class Places(SessionListener):
                 leaver=repr(leaver)[:140],
                 newcomer=repr(newcomer)[:140],
                 limit=limit,
-                unsaid=f" ({unsaid} more were not logged)" if unsaid else "",
+                unsaid=left_out(unsaid),
             )

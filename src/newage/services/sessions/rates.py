@@ -18,7 +18,7 @@ from newage.domain.model import Caller
 from newage.errors import Unavailable
 from newage.services.world import World
 from newage.settings import Live, limit
-from newage.telemetry.quota import AddressQuotas
+from newage.telemetry.quota import AddressQuotas, left_out
 
 TOO_MANY = "Too many events."
 LOGGED_PER_SECOND = 1  # refusals of one client
@@ -143,6 +143,6 @@ class EventRates:
                 identity=repr(actor.identity)[:140],
                 event=event,
                 setting=setting,
-                unsaid=f" ({unsaid} more were not logged)" if unsaid else "",
+                unsaid=left_out(unsaid),
             )
         raise Unavailable(TOO_MANY)

@@ -42,7 +42,7 @@ from newage.services.streams.answers import Answer, AnswerService
 from newage.services.streams.downstream import DownstreamService
 from newage.services.world import World
 from newage.settings import Live
-from newage.telemetry.quota import LogQuota
+from newage.telemetry.quota import LogQuota, left_out
 
 
 @define(eq=False)
@@ -199,12 +199,11 @@ class UpstreamService(SessionListener):
         """Something of an extension is not taken; said as often as the quota allows."""
         unsaid = self._quota.take()
         if unsaid is not None:
-            more = f" ({unsaid} before were not logged)" if unsaid else ""
             self._log.warn(
                 "dropped of {identity}: {what}{more}",
                 identity=identity,
                 what=what,
-                more=more,
+                more=left_out(unsaid, "before"),
                 warning_code=warning_code,
             )
 
