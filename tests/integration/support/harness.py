@@ -18,9 +18,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 HERE = Path(__file__).parent.parent
 CHECKOUT = HERE.parent.parent
@@ -50,21 +50,26 @@ def daemon_environment() -> dict[str, str]:
 class Lines:
     """The output of a process, line by line, as it comes."""
 
-    def __init__(self, stream: Iterable[str]) -> None:
+    def __init__(self, stream: IO[str]) -> None:
         self.lines: list[str] = []
         self._changed = threading.Condition()
         self._ended = False
         self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
         self._thread.start()
 
-    def _read(self, stream: Iterable[str]) -> None:
-        for line in stream:
+    def _read(self, stream: IO[str]) -> None:
+        try:
+            for line in stream:
+                with self._changed:
+                    self.lines.append(line.rstrip("\n"))
+                    self._changed.notify_all()
+        except ValueError:
+            if not stream.closed:  # else whoever reaped the process closed it meanwhile, and that is its end
+                raise
+        finally:
             with self._changed:
-                self.lines.append(line.rstrip("\n"))
+                self._ended = True
                 self._changed.notify_all()
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
 
     def wait_for(self, pattern: re.Pattern[str], timeout: float, since: int = 0) -> re.Match[str] | None:
         """The first match in any line from number ``since`` on; None when the output ends or the time is up."""
