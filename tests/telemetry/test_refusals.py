@@ -24,3 +24,21 @@ def test_each_cause_has_its_lines_and_all_are_counted() -> None:
         f"a request of 192.0.2.2 was refused (403): a cause; a cure ({20 - LINES} more were not logged)",
     ]
     assert counters.snapshot() == {"refused": 22, "refused_403": 21, "refused_400": 1}
+
+
+def test_what_is_no_refusal_has_its_lines_too_and_is_not_counted() -> None:
+    time, counters = [0.0], Counters()
+    refusals = Refusals(lambda: time[0], counters)
+    with Logged() as logged:
+        for number in range(20):
+            refusals.say("{who} is slow", who=number)
+        refusals.say("another thing", level=LogLevel.warn)
+        time[0] = SECONDS
+        refusals.say("{who} is slow", who="one more")
+    assert logged() == [
+        *[f"{number} is slow" for number in range(LINES)],
+        "another thing",
+        f"one more is slow ({20 - LINES} more were not logged)",
+    ]
+    assert [event["log_level"] for event in logged.events][LINES:] == [LogLevel.warn, LogLevel.info]
+    assert counters.snapshot() == {}

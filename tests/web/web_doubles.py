@@ -23,6 +23,7 @@ from newage.gateway.engineio.engines import EngineServer
 from newage.gateway.engineio.plain import Plain
 from newage.ports import IFrameSink, IReceiver
 from newage.protocol.engine_session import EngineSettings
+from newage.telemetry.refusals import Refusals
 from newage.web.settings import WebSettings
 from newage.web.site import NewAgeSite, make_site
 from newage.web.transports.flushes import FlushList
@@ -167,7 +168,7 @@ def open_socket(
     rules = frame_rules(settings.max_http_buffer_bytes, settings.max_empty_fragments)
     answer = Handshakes(clock).answer(HANDSHAKE)
     sink = EngineWebSocket(
-        Surroundings(settings, rules, clock, FlushList(clock)),
+        Surroundings(settings, rules, clock, FlushList(clock), Refusals(clock.seconds)),
         transport,
         untouched=untouched,
         answer=answer.response,

@@ -1,9 +1,12 @@
-"""Tells in the log what was refused before anybody knew who it was: itself, its cause and its cure."""
+"""Tells in the log what was refused before anybody knew who it was: itself, its cause and its cure.
+
+And what else anybody may provoke, however often: each kind of line has a quota.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from twisted.logger import Logger, LogLevel
 
@@ -14,6 +17,7 @@ _log = Logger()
 
 LINES: Final = 3  # of each cause, in
 SECONDS: Final = 10
+_REFUSED: Final = "a request of {address}{about} was refused ({what}): {why}"
 
 
 class Refusals:
@@ -35,17 +39,20 @@ class Refusals:
         """
         self._counters.add("refused")
         self._counters.add(f"refused_{what}")
-        quota = self._quotas.get(why)
+        about = f" for {of[:100]}" if of else ""
+        self._write(why, level, _REFUSED, address=address, about=about, what=what, why=why)
+
+    def say(self, text: str, *, level: LogLevel = LogLevel.info, **fields: Any) -> None:
+        """What is no refusal, and not counted.
+
+        :param text: a format of ``fields``; one of a fixed number.
+        """
+        self._write(text, level, text, **fields)
+
+    def _write(self, cause: str, level: LogLevel, text: str, **fields: Any) -> None:
+        quota = self._quotas.get(cause)
         if quota is None:
-            quota = self._quotas[why] = LogQuota(LINES, self._now, seconds=SECONDS)
+            quota = self._quotas[cause] = LogQuota(LINES, self._now, seconds=SECONDS)
         unsaid = quota.take()
         if unsaid is not None:
-            _log.emit(
-                level,
-                "a request of {address}{about} was refused ({what}): {why}{unsaid}",
-                address=address,
-                about=f" for {of[:100]}" if of else "",
-                what=what,
-                why=why,
-                unsaid=left_out(unsaid),
-            )
+            _log.emit(level, text + "{unsaid}", unsaid=left_out(unsaid), **fields)

@@ -13,6 +13,7 @@ from newage.gateway.settings import GatewaySettings
 from newage.protocol.engine_packet import SharedPacket
 from newage.protocol.engine_session import EngineSettings
 from newage.protocol.socket_packet import UNREAD_AUTH
+from newage.telemetry.refusals import LINES
 
 Heard = list[tuple[bytes, bool]]
 
@@ -348,6 +349,15 @@ class TestSlowReader:
         assert sink.ended == ("abort", "slow consumer")
         assert [reason for _, reason in slow.gone] == ["slow consumer"]
         assert fast.ended is None
+
+    def test_however_many_are_cut_few_lines_say_so(self, slow: Site, logged: Logged) -> None:
+        readers = [slow.joined() for _ in range(20)]
+        for connection, sink in readers:
+            sink.stuck = True
+            self.fill(connection, 40)
+        slow.clock.advance(0)
+        assert all(sink.ended == ("abort", "slow consumer") for _, sink in readers)
+        assert logged() == ["a client at 127.0.0.1 reads too slowly and is cut"] * LINES
 
     def test_one_large_answer_has_time_to_leave(self, slow: Site) -> None:
         connection, sink = slow.joined()

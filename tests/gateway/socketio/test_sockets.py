@@ -11,12 +11,14 @@ from twisted.python.failure import Failure
 
 from deferreds import outcome
 from gateway_doubles import FakePollingSink, FakeSink, Site
+from logkit import Logged
 from newage.errors import PeerGone, TimedOut, Unavailable
 from newage.gateway.engineio.connection import Connection
 from newage.gateway.settings import GatewaySettings
 from newage.gateway.socketio.dispatch import ConnectRefused, Later
 from newage.gateway.socketio.sockets import ServerSocket
 from newage.ports import ISocket
+from newage.telemetry.refusals import LINES
 
 Joined = tuple[Connection, FakeSink, ServerSocket]
 
@@ -258,18 +260,20 @@ class TestJoining:
         connection.text_received(b"40")
         assert sink.take() == [b'40{"sid":"s2"}', b'42["offered",1]']
 
-    def test_it_is_bounded(self) -> None:
+    def test_it_is_bounded(self, logged: Logged) -> None:
         site = Site(settings=GatewaySettings(max_held_packets=2))
 
         def connect(socket: ISocket, auth: Any) -> None:
             socket.caller = "me"
-            for number in range(5):
+            for number in range(9):
                 socket.emit("e", number)
 
         site.namespace(connect=connect)
         connection, sink = site.open()
         connection.text_received(b"40")
         assert sink.take() == [b'40{"sid":"s2"}', b'42["e",0]', b'42["e",1]']
+        lost = "a socket that still joins / was sent more than max_held_packets in [gateway]: the rest is lost"
+        assert logged() == [lost] * LINES
 
     def test_who_is_not_admitted_gets_nothing_but_what_follows(self, site: Site) -> None:
         def connect(socket: ISocket, auth: Any) -> Callable[[], None]:

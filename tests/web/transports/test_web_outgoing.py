@@ -12,12 +12,14 @@ from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.tcp import Server
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
-from web_doubles import MemoryTransport, OpenSocket, open_socket, with_settings
+from web_doubles import House, MemoryTransport, OpenSocket, open_socket, with_settings
 from zope.interface import directlyProvides
 
 from framekit import client_frame, server_frames
+from logkit import Logged
 from newage.protocol.engine_packet import SharedPacket
 from newage.protocol.websocket_frames import binary_frame, text_frame
+from newage.telemetry.refusals import LINES
 from newage.web.transports.outgoing import direct_sender, unsent_bytes
 
 
@@ -329,6 +331,16 @@ def test_what_waits_for_such_a_transport_is_sent_before_it_closes() -> None:
     choosy.more()
     assert choosy.producer is None
     assert ours.frames() == [(1, b"4last words"), (8, b"\x03\xe8")]
+
+
+def test_however_many_readers_are_cut_off_few_lines_say_so(logged: Logged) -> None:
+    house = House(with_settings(outbound_max_bytes=1_000))
+    for _ in range(10):
+        line = house.line()
+        line.upgrade("/socket.io/?EIO=4&transport=websocket")
+        house.clock.advance(0)
+        line.transport.protocol.overflowed()
+    assert logged() == ["a slow WebSocket reader was cut off with 0 bytes pending"] * LINES
 
 
 def test_a_reader_behind_such_a_transport_is_cut_off_too() -> None:

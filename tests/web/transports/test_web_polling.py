@@ -11,10 +11,11 @@ from web_doubles import House, Line, Recorder, with_settings
 from zope.interface.verify import verifyObject
 
 from framekit import client_frame
+from logkit import Logged
 from newage.gateway.engineio.connection import Connection
 from newage.ports import IPollingSink
 from newage.protocol.engine_packet import SharedPacket
-from newage.telemetry.refusals import Refusals
+from newage.telemetry.refusals import LINES, Refusals
 from newage.web.settings import WebSettings
 from newage.web.transports.flushes import FlushList
 from newage.web.transports.polling import PollingSink
@@ -354,6 +355,16 @@ def test_packets_wait_bounded_by_bytes() -> None:
     house.clock.advance(0)
     assert connection.closed
     assert house.ask(url).summary == UNKNOWN
+
+
+def test_however_many_sessions_overflow_few_lines_say_so(logged: Logged) -> None:
+    house = House(with_settings(poll_max_bytes=1_000))
+    for _ in range(10):
+        house.open_polling()
+        connection = connection_of(house)
+        connection.send_binary(b"x" * 2_000)
+        connection.send_text(b"4x")
+    assert logged() == ["a polling session was cut off with 2100 bytes pending"] * LINES
 
 
 @pytest.mark.parametrize("end", [PollingSink.close, PollingSink.abort])

@@ -40,6 +40,7 @@ SERVER_ERROR = "server error"
 SLOW_CONSUMER = "slow consumer"
 
 _PONG = b"3"
+_TOO_SLOW = "a client at {address} reads too slowly and is cut"
 _MESSAGE = 0x34
 
 MakeUpper: TypeAlias = "Callable[[Connection], Upper]"  # called while the connection is made
@@ -52,7 +53,7 @@ class EngineContext:
     :ivar forget: told of each connection that has ended, once.
     :ivar broken: how much is logged of clients that broke the protocol.
     :ivar joinless: those that were admitted nowhere yet.
-    :ivar refusals: tells who was turned away, and why.
+    :ivar refusals: tells who was turned away, and why, and what else anybody may provoke.
     """
 
     engine: EngineSettings
@@ -340,7 +341,7 @@ class Connection:
 
     def _judge_reader(self, now: float) -> None:
         if self._reader.is_too_slow(self.sink.pending_bytes(), now):
-            _log.info("a client at {address} reads too slowly and is cut", address=self.peer.address)
+            self.context.refusals.say(_TOO_SLOW, address=self.peer.address)
             self.abort(SLOW_CONSUMER)
 
     def _act_on(self, signal: Signal) -> None:

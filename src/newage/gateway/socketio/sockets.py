@@ -13,7 +13,7 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, fail
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from newage.gateway.settings import GatewaySettings
 
 _log = Logger()
+
+_TOO_MUCH_HELD = "a socket that still joins {path} was sent more than max_held_packets in [gateway]: the rest is lost"
 
 
 class Carrier(Protocol):
@@ -184,6 +186,8 @@ class ServerSocket:
                 self._held = []
             if len(self._held) < self._carrier.settings.max_held_packets:
                 self._held.append((packet, attachments))
+            else:
+                self.connection.context.refusals.say(_TOO_MUCH_HELD, level=LogLevel.warn, path=self.namespace)
 
     def _answer(self, ack_id: bytes | None, result: list[Any]) -> None:
         """Send the ack, if one was asked for."""

@@ -31,7 +31,7 @@ class WebSockets:
     def __init__(self, settings: WebSettings, clock: IReactorTime, flushes: FlushList, refusals: Refusals) -> None:
         self._refusals = refusals
         rules = frame_rules(settings.max_http_buffer_bytes, settings.max_empty_fragments)
-        self._surroundings = Surroundings(settings, rules, clock, flushes)
+        self._surroundings = Surroundings(settings, rules, clock, flushes, refusals)
         self._handshakes = Handshakes(clock)
 
     def take_over(

@@ -17,7 +17,6 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from newage.errors import ProtocolError
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
 
     from newage.protocol.engine_packet import SharedPacket
 
-_log = Logger()
 _NOT_PACKETS: Final = b"application/octet-stream"  # binary packets of older protocols; the reference refuses it, too
 _NO_MORE: Final = b""
 _ENDED: Final = "its session has just ended; a client begins a new one by itself"
@@ -305,7 +303,7 @@ class PollingSink:
 
     def _overflow(self) -> None:
         """Too much waits. The sender must not meet its own end within ``send_``, so that follows in the next turn."""
-        _log.info("a polling session was cut off with {pending} bytes pending", pending=self._queue.bytes)
+        self._refusals.say("a polling session was cut off with {pending} bytes pending", pending=self._queue.bytes)
         self._queue.clear()
         self._state = _State.OVERFLOWED
         self._clock.callLater(0, self._end, "transport error")

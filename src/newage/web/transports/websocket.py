@@ -31,6 +31,7 @@ from newage.protocol.websocket_frames import (
     close_frame,
     pong_frame,
 )
+from newage.telemetry.refusals import Refusals
 from newage.web.transports.flushes import SHARE_SECONDS, FlushList
 from newage.web.transports.nobody import NOBODY
 from newage.web.transports.outgoing import FrameWriter, Transport
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from newage.web.settings import WebSettings
 
 _NOTHING: Final[Sequence[Event]] = ()
+_TOO_SLOW: Final = "a slow WebSocket reader was cut off with {pending} bytes pending"
 _log = Logger()
 
 
@@ -58,6 +60,7 @@ class Surroundings:
     rules: FrameRules
     clock: IReactorTime
     flushes: FlushList
+    refusals: Refusals
 
 
 @implementer(IFrameSink, IHalfCloseableProtocol)
@@ -322,7 +325,7 @@ class EngineWebSocket(FrameWriter):
     def overflowed(self) -> None:
         """A reader that is slower than what it is sent: cut, and its receiver learns of it in a later turn."""
         if self.state is not State.CLOSED:
-            _log.info("a slow WebSocket reader was cut off with {pending} bytes pending", pending=self.pending_bytes())
+            self._surroundings.refusals.say(_TOO_SLOW, pending=self.pending_bytes())
             self.cut()
 
     def cut(self) -> None:
