@@ -47,7 +47,8 @@ def members(socket: Socket, room: str) -> dict[str, dict[str, Any]]:
 def come(hub: Hub, who: str, identity: str = "", **auth: Any) -> tuple[Socket, Socket]:
     engine = hub.engine()
     auth = {"identity": identity or who, "sync": "incremental", **auth}
-    return tuple(hub.client(who, nsp, engine=engine, auth=auth) for nsp in ("/llm", "/rooms"))  # type: ignore[return-value]
+    llm, rooms = (hub.client(who, nsp, engine=engine, auth=auth) for nsp in ("/llm", "/rooms"))
+    return llm, rooms
 
 
 def test_people_come_back_to_their_rooms_names_and_words(daemon_of_days: Daemon, driver: Driver) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -18,9 +19,10 @@ MANY = 10_000
 ROOM = Room(name="hall", id="id of hall")
 
 
-def message(seq: int, **members: object) -> Message:
-    said = {"message_id": f"m{seq}", "room": "hall", "room_id": ROOM.id, "seq": seq, "identity": "ann", **members}
-    return Message(**said)  # type: ignore[arg-type]
+def message(seq: int, **members: Any) -> Message:
+    return Message(
+        **{"message_id": f"m{seq}", "room": "hall", "room_id": ROOM.id, "seq": seq, "identity": "ann", **members}
+    )
 
 
 @pytest.fixture

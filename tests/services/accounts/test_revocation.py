@@ -6,19 +6,22 @@ from pathlib import Path
 
 import pytest
 from twisted.internet.defer import Deferred, fail
+from zope.interface import implementer
 
 from authkit import REMOTE, Gatehouse
 from deferreds import outcome, value
 from newage.errors import Unavailable
+from newage.ports import IAccountListener
 from newage.services.accounts.attempts import Place
 from newage.services.accounts.keys import Grant
 from newage.storage.memory import MemoryKeyStore
 
 
+@implementer(IAccountListener)
 class Heard:
     def __init__(self, house: Gatehouse) -> None:
         self.told: list[object] = []
-        house.accounts.events.add(self)  # type: ignore[arg-type]
+        house.accounts.events.add(self)
 
     def keys_revoked(self, client_id: str, key_id: str | None) -> None:
         self.told.append((client_id, key_id))
