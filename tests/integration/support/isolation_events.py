@@ -203,9 +203,23 @@ def room_events() -> list[Event]:
     ]
 
 
+def history(name: str, does: Does, **numbers: int) -> Event:
+    """Who reads what was said in a room."""
+    return Event(
+        "/llm",
+        name,
+        does,
+        body(roomName=ROOM, **numbers),
+        typed=tuple(numbers),
+        loose=("roomName",),
+        allowed=MEMBERS | ADMIN,
+        string=True,
+        optional=True,
+    )
+
+
 def llm_events() -> list[Event]:
     request = body(requestId="fresh", message="words", target=EXTENSION, targetRoom=ROOM, role="guest")
-    readers = MEMBERS | ADMIN
     present = body(targetRoom=ROOM, requestId="r3")
     shown = {"TYPING": MEMBERS | {"extension"}, "PROCESSING": frozenset({"extension"})}
     return [
@@ -218,38 +232,9 @@ def llm_events() -> list[Event]:
             loose=("target", "targetRoom", "role", "requestType", "isStreaming"),
             allowed=MEMBERS | ADMIN,
         ),
-        Event(
-            "/llm",
-            "GET_FULL_CONTEXT",
-            Does.PUSH,
-            body(roomName=ROOM),
-            loose=("roomName",),
-            allowed=readers,
-            string=True,
-            optional=True,
-        ),
-        Event(
-            "/llm",
-            "GET_MESSAGES",
-            Does.TELL,
-            body(roomName=ROOM, limit=5, before=9),
-            typed=("limit", "before"),
-            loose=("roomName",),
-            allowed=readers,
-            string=True,
-            optional=True,
-        ),
-        Event(
-            "/llm",
-            "GET_OFFLINE_MESSAGES",
-            Does.PUSH,
-            body(roomName=ROOM, limit=5, since=0),
-            typed=("limit", "since"),
-            loose=("roomName",),
-            allowed=readers,
-            string=True,
-            optional=True,
-        ),
+        history("GET_FULL_CONTEXT", Does.PUSH),
+        history("GET_MESSAGES", Does.TELL, limit=5, before=9),
+        history("GET_OFFLINE_MESSAGES", Does.PUSH, limit=5, since=0),
         *(
             Event(
                 "/llm",
