@@ -135,11 +135,10 @@ class AuthService:
         :raises AuthenticationFailed: steps 1-4; NotAuthorised: steps 5-6; Unavailable: too many logins at once.
         """
         network_safe = self._network_safe()
+        self._check_identity(request)
         if network_safe and peer.local:
-            self._check_identity(request)
             shown = await self._shown_by_local(request, namespace, peer)
         else:
-            self._check_identity(request)
             if not await self._trust.is_trusted(request.client_id, network_safe=network_safe):
                 raise AuthenticationFailed("Client is not trusted.")
             shown = await self._prove(request, namespace, peer)
