@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum, auto
 from math import inf
 from typing import ClassVar, TypeVar
@@ -202,10 +203,10 @@ class AuthService:
         if not self._granted(kind, peer, Proof.KEY, True)[1] or self._keys.rank(client_id) < Rank.of(kind):
             return nothing
         trusted = await self._trust.is_trusted(client_id, network_safe=False)
-        try:
-            record = await self._matching_key(client_id, request.key, peer, namespace) if trusted else None
-        except (AuthenticationFailed, Unavailable):
-            record = None
+        record = self._recognised(client_id, request.key, peer) if trusted else None
+        if trusted and record is None:
+            with suppress(AuthenticationFailed, Unavailable):
+                record = await self._matching_key(client_id, request.key, peer, namespace)
         self._check_identity(request)  # others came while this one was being checked
         if record is None or not self._covers(
             shown := Shown(Proof.KEY, record), client_id, kind, namespace, peer, False
@@ -238,10 +239,8 @@ class AuthService:
     async def _prove(self, request: HandshakeRequest, namespace: str, peer: Peer) -> Shown:
         """Step 4 (contract 2.8)."""
         client_id = request.client_id
-        may_look = request.presents_key and self._may_be_compared(client_id, request.key, peer)
-        known = self._keys.verified(client_id, request.key, peer.address) if may_look else None
+        known = self._recognised(client_id, request.key, peer) if request.presents_key else None
         if known is not None:
-            self._limiter.proved(Place(client_id, network_of(peer.address)))
             return Shown(Proof.KEY, known)
         if request.password and namespace in PASSWORD_NAMESPACES and self._trust.password_hash(client_id) is not None:
             if await self._password_matches(client_id, request.password, peer, namespace):
@@ -254,18 +253,23 @@ class AuthService:
             return Shown(Proof.BOOTSTRAP)
         raise AuthenticationFailed("Invalid key.")
 
-    def _may_be_compared(self, client_id: str, key: object, peer: Peer) -> bool:
-        """Even when too much was guessed, a key may be that nobody guesses, and any from a known place."""
-        place = Place(client_id, network_of(peer.address))
-        return _cannot_be_guessed(key) or self._limiter.is_known(place) or not self._limiter.is_locked(place)
+    def _recognised(self, client_id: str, key: object, peer: Peer) -> KeyRecord | None:
+        """The key's record, if its digest tells that it is right.
+
+        When too much was guessed, only keys that nobody guesses are looked at, and any from a known place.
+        """
+        place, turn = self._whose(client_id, peer)
+        may_look = _cannot_be_guessed(key) or turn.known or not self._limiter.is_locked(place)
+        record = self._keys.verified(client_id, key, peer.address) if may_look else None
+        if record is not None:
+            self._limiter.proved(place)
+        return record
 
     async def _matching_key(self, client_id: str, key: object, peer: Peer, namespace: str) -> KeyRecord | None:
-        """Only what can be guessed is counted, and refused after too many failures (B8)."""
+        """Of one that is not recognised; only what can be guessed is counted, and refused after too many (B8)."""
         place, turn = self._whose(client_id, peer)
         if _cannot_be_guessed(key):
             record = await self._keys.verify(client_id, key, turn)
-        elif self._limiter.is_known(place) and (known := self._keys.verified(client_id, key, peer.address)):
-            record = known
         else:
             turn = turn._replace(sort="word")
             guess = Guess(self._keys.digest(client_id, key), namespace)
