@@ -279,10 +279,6 @@ class KeyService:
             self._note_use(record, address)
         return record
 
-    def is_checking(self, client_id: str, key: object) -> bool:
-        """Whether this very key is being verified now, so that one more ``verify`` costs nothing."""
-        return self.digest(client_id, key) in self._checks
-
     def digest(self, client_id: str, secret: object) -> bytes:
         """Tells one secret of a client from another; it says nothing about them."""
         return self._digests.of(b"guess", client_id.encode(), encoded(secret) or b"")
