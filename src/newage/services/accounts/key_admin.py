@@ -98,7 +98,7 @@ class KeyAdministration:
         trusted = await self._trust.is_trusted(client_id, network_safe=False)
         self._require_reach(actor, client_id)
         own = client_id == actor.client_id
-        unseen = not trusted and not own and self._is_absent(client_id)
+        unseen = not trusted and not own and not self._sessions.is_connected(client_id)
         if unseen and (actor.kind is not Kind.ADMIN or not is_new_id(client_id)):
             raise ClientMissing("Client not found.")
         rank = actor.rank if own else self._trust.rank(client_id, network_safe=False)
@@ -191,7 +191,3 @@ class KeyAdministration:
         # Others' are touched as what one is here, one's own with what one has shown.
         rank = actor.rank if own else min(actor.rank, Rank.of(actor.kind))
         return may_touch(rank, self.rank_of(client_id), own=own)
-
-    def _is_absent(self, client_id: str) -> bool:
-        """Whether no session of exactly this clientId is connected; keys know no identities."""
-        return all(session.client_id != client_id for session in self._sessions.online_sessions())
