@@ -40,9 +40,11 @@ def test_a_new_key_is_told_once() -> None:
 
 
 def test_keys_that_were_revoked() -> None:
-    answer = operator.revoked("phone", [RECORD], [], 0, trusted=False)
+    answer = operator.revoked("phone", [RECORD], [], 1, trusted=False)
     assert answer == {"clientId": "phone", "keyIds": ["k1"], "trusted": False}
-    assert operator.revoked("a", [], [RECORD], 2, trusted=True)["made"] == [SHOWN]
+    told = operator.revoked("a", [], [RECORD] * 3, 1, trusted=True)
+    assert (told["made"], told["more"]) == ([SHOWN], 2)
+    assert operator.revoked("a", [], [RECORD], 1, trusted=True)["more"] == 0
 
 
 def test_of_many_logins_the_first_are_named() -> None:

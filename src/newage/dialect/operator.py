@@ -47,12 +47,14 @@ def made(record: KeyRecord, key: str, *, live: bool) -> Body:
 
 
 def revoked(
-    client_id: str, records: Sequence[KeyRecord], made: Sequence[KeyRecord], more: int, *, trusted: bool
+    client_id: str, records: Sequence[KeyRecord], made: Sequence[KeyRecord], most: int, *, trusted: bool
 ) -> Body:
     """``trusted``: the client is still trusted, by a settings file. ``made``: keys that it made for others and that
-    still open something (B10), if there are any, and how many ``more`` of them."""
+    still open something (B10); at most so many are named, the others are counted as ``more``."""
     gone = {"clientId": client_id, "keyIds": [record.key_id for record in records], "trusted": trusted}
-    return {**gone, "made": [shown(record, live=True) for record in made], "more": more} if made else gone
+    if not made:
+        return gone
+    return {**gone, "made": [shown(record, live=True) for record in made[:most]], "more": max(0, len(made) - most)}
 
 
 def unlocked(logins: Sequence[tuple[str, str]], most: int) -> Body:

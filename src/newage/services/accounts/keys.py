@@ -246,14 +246,14 @@ class KeyService:
         for making in self._making:
             making.void = making.void or client_id in (making.client_id, making.made_by)
 
-    async def remove(self, client_id: str) -> int:
-        """Drop all keys of a client; from now on none of them is accepted. Fires with how many there were."""
+    async def remove(self, client_id: str) -> tuple[KeyRecord, ...]:
+        """Drop all keys of a client; from now on none of them is accepted. Fires with those that went."""
         dropped = self._keys.pop(client_id, ())
         self.stop_making(client_id)
         for record in dropped:
             self._forget(record)
         await self._store.remove_keys(client_id)
-        return len(dropped)
+        return dropped
 
     async def remove_one(self, record: KeyRecord) -> None:
         """Drop one key; idempotent."""

@@ -114,9 +114,7 @@ class OperatorService:
     async def revoke(self, command: Mapping[str, Any]) -> Body:
         """All keys of a client, and the trust that came with one; or the one key of that id."""
         subject = command.get("subject")
-        of_client = [record for record in self._keys.all_records() if record.client_id == subject]
-        if of_client or (isinstance(subject, str) and self._trust.is_runtime_trusted(subject)):
-            assert isinstance(subject, str)
+        if isinstance(subject, str) and self._is_client(subject):
             return self._revoked(await self._revocation.of_client(subject))
         named = [record for record in self._keys.all_records() if record.key_id == subject]
         if not named:
@@ -126,10 +124,13 @@ class OperatorService:
             raise BadParameter(f"{subject!r} is the id of several keys: revoke those of a client ({clients})")
         return self._revoked(await self._revocation.of_key(named[0]))
 
+    def _is_client(self, client_id: str) -> bool:
+        """Whether it has something that can be revoked."""
+        return client_id in self._keys.client_ids() or self._trust.is_runtime_trusted(client_id)
+
     def _revoked(self, revoked: Revoked) -> Body:
         trusted = self._trust.knows(revoked.client_id, network_safe=False)
-        made, more = revoked.made[:PAGE], max(0, len(revoked.made) - PAGE)
-        return operator.revoked(revoked.client_id, revoked.records, made, more, trusted=trusted)
+        return operator.revoked(revoked.client_id, revoked.records, revoked.made, PAGE, trusted=trusted)
 
     # ------------------------------------------------------------------------------------------------------- unlock
 

@@ -37,9 +37,8 @@ class Revocation:
 
         Listeners hear of it as the last thing, once it is stored or could not be.
         """
-        records = tuple(each for each in self._keys.all_records() if each.client_id == client_id)
         try:
-            await self._keys.remove(client_id)
+            records = await self._keys.remove(client_id)
             await self._trust.distrust(client_id)
         finally:
             self._limiter.forget(client_id)
