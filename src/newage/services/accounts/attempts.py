@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from attrs import define, field
 
@@ -65,6 +65,24 @@ class _Budget:
     left: float
     at: float
     open: int = 0
+
+
+K = TypeVar("K")
+V = TypeVar("V", _Record, _Budget)
+
+
+def _entry(entries: OrderedDict[K, V], key: K, new: Callable[[], V], most: int) -> V:
+    """The one of that key, which is the newest now; of too many the oldest goes."""
+    entry = entries.get(key)
+    if entry is None:
+        entry = entries[key] = new()
+    entries.move_to_end(key)
+    if len(entries) > most:
+        # An open one must stay, or its end would count for nobody; there are few of these.
+        oldest = next((each for each, value in entries.items() if not value.open and each != key), None)
+        if oldest is not None:
+            del entries[oldest]
+    return entry
 
 
 @define(eq=False)
@@ -167,28 +185,13 @@ class AttemptLimiter:
     # ---------------------------------------------------------------------------------------------------------- records
 
     def _record(self, place: Place) -> _Record:
-        record = self._records.get(place)
-        if record is None:
-            record = self._records[place] = _Record()
-        self._records.move_to_end(place)
-        if len(self._records) > self._settings.attempt_entries:
-            # An open one must stay, or its end would count for nobody; there are few of these.
-            oldest = next((p for p, r in self._records.items() if not r.open and p != place), None)
-            if oldest is not None:
-                del self._records[oldest]
-        return record
+        return _entry(self._records, place, _Record, self._settings.attempt_entries)
 
     def _budget(self, client_id: str) -> _Budget:
-        budget = self._budgets.get(client_id)
-        if budget is None:
-            all_of_it = float(self._settings.max_failed_attempts_per_id)
-            budget = self._budgets[client_id] = _Budget(all_of_it, self._seconds())
-        self._budgets.move_to_end(client_id)
-        if len(self._budgets) > self._settings.attempt_entries:
-            oldest = next((c for c, b in self._budgets.items() if not b.open and c != client_id), None)
-            if oldest is not None:
-                del self._budgets[oldest]
-        return budget
+        all_of_it = float(self._settings.max_failed_attempts_per_id)
+        return _entry(
+            self._budgets, client_id, lambda: _Budget(all_of_it, self._seconds()), self._settings.attempt_entries
+        )
 
     def _left(self, budget: _Budget) -> float:
         """Guesses that may still fail now."""
