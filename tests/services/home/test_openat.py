@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from newage.services.home.openat import LinkInTheWay, folder_below, open_below, open_in
+from newage.services.home.openat import LinkInTheWay, folder_below, open_below, open_in, replace_in
 
 
 @pytest.fixture
@@ -159,6 +159,23 @@ def test_what_making_raises_ends_the_walk(root: Path) -> None:
 
     with pytest.raises(PermissionError, match="a"), folder_below(root, ("a",), before=refuse):
         pass
+
+
+def test_a_file_is_replaced_as_a_whole_and_is_its_owners(root: Path, tmp_path: Path) -> None:
+    (root / "a" / "link").symlink_to(tmp_path / "outside" / "file.txt")
+    with folder_below(root, ("a",)) as folder:
+        for name, content in (("new", b"one"), ("new", b"two"), ("link", b"three")):
+            replace_in(folder, name, content)
+    assert {each.name for each in (root / "a").iterdir()} == {"b", "new", "link"}
+    assert ((root / "a" / "new").read_bytes(), (root / "a" / "link").read_bytes()) == (b"two", b"three")
+    assert stat.S_IMODE((root / "a" / "new").stat().st_mode) == 0o600
+    assert (tmp_path / "outside" / "file.txt").read_text() == "outside"
+
+
+def test_of_a_file_that_cannot_be_written_nothing_is_left(root: Path) -> None:
+    with folder_below(root, ("a",)) as folder, pytest.raises(OSError):
+        replace_in(folder, "b", b"there is a folder of that name")
+    assert [each.name for each in (root / "a").iterdir()] == ["b"]
 
 
 def test_what_is_done_in_a_folder_may_fail(root: Path) -> None:

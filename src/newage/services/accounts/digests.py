@@ -10,18 +10,16 @@ import hmac
 import os
 from hashlib import sha256
 from pathlib import Path
-from secrets import token_hex
 from typing import ClassVar
 
 from attrs import define, evolve, field
 from twisted.logger import Logger
 
 from newage.domain.model import KeyRecord
-from newage.services.home.openat import open_below
+from newage.services.home.openat import folder_below, open_below, replace_in
 
 FOLDER, FILE = "keys", "digest_secret"
 _BYTES = 32
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @define(eq=False)
@@ -43,29 +41,24 @@ class KeyDigests:
         """
         if self._home is None:
             return
-        path = self._home / FOLDER / FILE
+        path = str(self._home / FOLDER / FILE)
         try:
             self._secret = _read(self._home)
         except FileNotFoundError:
-            self._leave(path)
+            self._leave(self._home, path)
         except (OSError, ValueError) as error:
-            self._log.error("{path} is not usable and made anew: {why}", path=str(path), why=str(error))
-            self._leave(path)
+            self._log.error("{path} is not usable and made anew: {why}", path=path, why=str(error))
+            self._leave(self._home, path)
 
-    def _leave(self, path: Path) -> None:
-        unfinished = path.with_name(f".{FILE}.{token_hex(8)}.tmp")
+    def _leave(self, home: Path, path: str) -> None:
         try:
-            descriptor = os.open(unfinished, _CREATE, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(self._secret.hex().encode() + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(path)
+            with folder_below(home, (FOLDER,)) as folder:
+                replace_in(folder, FILE, self._secret.hex().encode() + b"\n")
         except OSError as error:
             why = error.strerror or str(error)
             self._log.warn(
                 "{path} cannot be written, so each first login after a start takes longer: {why}",
-                path=str(path),
+                path=path,
                 why=why,
             )
 

@@ -12,7 +12,6 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from secrets import token_hex
 from threading import Lock
 from typing import Any
 
@@ -30,14 +29,12 @@ from newage.errors import (
     ProtocolError,
 )
 from newage.protocol.json_text import TooMuch, loads
-from newage.services.home.openat import LinkInTheWay, folder_below, open_in
+from newage.services.home.openat import LinkInTheWay, folder_below, open_in, replace_in
 from newage.settings import limit, switch
 
 Parts = tuple[str, ...]
 Json = dict[str, Any]
 Stamp = tuple[int, int, int]  # what changes when a file does: mtime in ns, size, inode
-
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 OUTSIDE = "Access denied: Path is outside the server directory."
 MISSING = "ENOENT: no such file or directory"
@@ -199,26 +196,11 @@ class HomeFiles:
         if len(content) > self._settings.max_file_bytes:
             raise FileWriteFailed("The file would be too large.")
         if wanted != present:
-            self._replace(folder, name, content)
-        return wanted
-
-    def _replace(self, folder: int, name: str, content: bytes) -> None:
-        unfinished = f".{token_hex(8)}.tmp"
-        try:
-            descriptor = os.open(unfinished, _CREATE, 0o600, dir_fd=folder)
             try:
-                view = memoryview(content)
-                while view:
-                    view = view[os.write(descriptor, view) :]
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            os.rename(unfinished, name, src_dir_fd=folder, dst_dir_fd=folder)
-            os.fsync(folder)
-        except OSError as error:
-            with suppress(OSError):
-                os.unlink(unfinished, dir_fd=folder)
-            raise FileWriteFailed("The file cannot be written.") from error
+                replace_in(folder, name, content)
+            except OSError as error:
+                raise FileWriteFailed("The file cannot be written.") from error
+        return wanted
 
     def _check_quota(self, parts: Parts, quota: Parts) -> None:
         with suppress(FileMissing):

@@ -1,4 +1,5 @@
-"""The walk that follows no symbolic link: what lies below a folder, opened part by part (contract 7.5, 16.3.31).
+"""The walk that follows no symbolic link: what lies below a folder, opened part by part (contract 7.5, 16.3.31), and
+written so that nobody finds half of it.
 
 Each part is opened in the descriptor of the one before. Nothing is resolved as text and opened later, so there is no
 moment in which a folder could be exchanged for a link that leads elsewhere. All of this blocks.
@@ -12,10 +13,12 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import Final
 
 _ROOT: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _FOLDER: Final = _ROOT | os.O_NOFOLLOW
+_CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # NONBLOCK: a FIFO must not hold us up
 
 
@@ -61,6 +64,29 @@ def open_below(root: Path, parts: Sequence[str]) -> int:
         return os.open(root, _ROOT)
     with folder_below(root, parts[:-1]) as folder:
         return open_in(folder, parts[-1])
+
+
+def replace_in(folder: int, name: str, content: bytes) -> None:
+    """Write a file for the hub's user alone: it has its name when all of it is on the disk, until then what was there.
+
+    :raises OSError: it could not be written; nothing is left of it.
+    """
+    unfinished = f".{token_hex(8)}.tmp"
+    try:
+        descriptor = os.open(unfinished, _CREATE, 0o600, dir_fd=folder)
+        try:
+            view = memoryview(content)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.rename(unfinished, name, src_dir_fd=folder, dst_dir_fd=folder)
+        os.fsync(folder)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(unfinished, dir_fd=folder)
+        raise
 
 
 def _open_in(folder: int, name: str, flags: int) -> int:
