@@ -50,6 +50,7 @@ GUESSES: dict[str, Act] = {
     "delete none": lambda kit, who, name: kit.editing.delete(who, name, ["m9"]),
     "clear": lambda kit, who, name: kit.editing.clear(who, name, requests=True, responses=True),
     "full context": lambda kit, who, name: kit.pages.push(who, name),
+    "earlier messages": lambda kit, who, name: kit.earlier.before(who, name, None, 10),
     "offline messages": lambda kit, who, name: kit.missed.missed(who, name, None, 10),
     "ask": lambda kit, who, name: kit.requests.submit(who, Ask(request_id="r1", text="hello", room=name)),
     "assignments": lambda kit, who, name: at_once(kit.assignments.serving, who, name),

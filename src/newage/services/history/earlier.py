@@ -6,10 +6,9 @@ from attrs import define
 
 from newage.domain.history import Earlier
 from newage.domain.model import Caller
-from newage.domain.policy import may_read
-from newage.errors import NotMember, RoomMissing
 from newage.ports import IMessageStore
 from newage.services.history.pushing import Pushing
+from newage.services.history.reading import readable
 from newage.services.rooms.registry import RoomRegistry
 
 
@@ -26,10 +25,6 @@ class EarlierMessages:
 
         :raises RoomMissing: no such room. :raises NotMember: not the caller's to read.
         """
-        room = self._rooms.get(name)
-        if room is None:
-            raise RoomMissing(f"Could not retrieve context for room {name}.")
-        if not may_read(actor, room):
-            raise NotMember(f"You are not a member of room {name}.")
+        room = readable(self._rooms, actor, name)
         messages, more = await self._store.messages_before(room.id, seq, *self._pushing.page(actor.sid, limit))
         return Earlier(messages=messages, more=more, seq=room.seq)

@@ -13,11 +13,10 @@ from twisted.python.failure import Failure
 from newage.dialect import messages
 from newage.domain.history import Missed
 from newage.domain.model import Caller, Kind, Role, Room, Session
-from newage.domain.policy import may_read
-from newage.errors import NotMember, RoomMissing
 from newage.ports import IMarkStore, IMessageStore, IOutbox
 from newage.services.events import RoomListener, SessionListener
 from newage.services.history.pushing import Pushing
+from newage.services.history.reading import readable
 from newage.services.rooms.registry import RoomRegistry
 from newage.telemetry.trouble import Trouble, trouble
 
@@ -69,11 +68,7 @@ class MissedService(SessionListener, RoomListener):
         :param since: a seq, a time as messages have it, or None for the moment this identity went offline.
         :raises NotMember: no member. :raises RoomMissing: no such room.
         """
-        room = self._rooms.seen(caller, name)
-        if room is None:
-            raise RoomMissing(f"Could not retrieve context for room {name}.")
-        if not may_read(caller, room):
-            raise NotMember(f"You are not a member of room {name}.")
+        room = readable(self._rooms, caller, name)
         seq = await self._seq_of(caller.identity, room.id, since)
         page = await self._messages.messages_after(room.id, seq, *self._pushing.page(caller.sid, limit))
         more = bool(page) and await self._messages.count_messages(room.id, page[-1].seq) > 0

@@ -14,11 +14,11 @@ from newage.dialect import messages
 from newage.domain.history import Update
 from newage.domain.model import Caller, Role, Room
 from newage.domain.policy import may_read
-from newage.errors import NotMember, RoomMissing
 from newage.ports import IMessageStore, IOutbox
 from newage.services.events import RoomListener
 from newage.services.history.limits import HistorySettings
 from newage.services.history.pushing import LOOK_SECONDS, Pushing
+from newage.services.history.reading import readable
 from newage.services.rooms.registry import RoomRegistry
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
@@ -61,11 +61,7 @@ class ContextPages(RoomListener):
 
         :raises RoomMissing: no such room. :raises NotMember: not the caller's to read.
         """
-        room = self._rooms.seen(caller, name)
-        if room is None:
-            raise RoomMissing(f"Could not retrieve context for room {name}.")
-        if not may_read(caller, room):
-            raise NotMember(f"You are not a member of room {name}.")
+        room = readable(self._rooms, caller, name)
         weights = await self._store.message_weights(room.id)
         pages = paged(weights, *self._pushing.page(caller.sid, self._settings.value.context_page_size))
         update = Update(update_id=self._world.new_id(), room=name, pages=pages, messages=len(weights))
