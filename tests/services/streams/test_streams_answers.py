@@ -172,7 +172,7 @@ def test_an_answer_that_cannot_be_stored_fails_the_request(hub: Kit, answers: An
     hub.gate.broken = True
     it = output(hub)
     words = ("why",) if how == "failed" else ()
-    assert [line["why"] for line in faults(lambda: getattr(answers, how)(it, *words))] == ["The disk is full."]
+    assert [line["reason"] for line in faults(lambda: getattr(answers, how)(it, *words))] == ["The disk is full."]
     drained(answers)
     assert (it.output.ended, it.output.stored) == (True, False)
     assert hub.responses("lounge") == []

@@ -26,6 +26,7 @@ from newage.services.streams.open_outputs import OpenOutputs
 from newage.services.streams.output_text import OutputText
 from newage.services.world import World
 from newage.telemetry.quota import LogQuota
+from newage.telemetry.trouble import Trouble, trouble
 
 
 @define(eq=False)
@@ -70,7 +71,7 @@ class Answer:
 class AnswerService:
     """Stores in the background; the segments of an output that goes on after its end are stored in order."""
 
-    LOGGED_PER_SECOND: ClassVar[int] = 5
+    LOGGED_PER_SECOND: ClassVar[int] = 5  # answers that are dropped
     _log: ClassVar[Logger] = Logger()
 
     _world: World
@@ -80,11 +81,12 @@ class AnswerService:
     _history: HistoryService
     _open: OpenOutputs
     _records: RequestRecords
+    _trouble: Trouble = trouble()
     _storing: set[Deferred[None]] = field(factory=set, init=False)
-    _quota: LogQuota = field(init=False)
+    _drops: LogQuota = field(init=False)
 
-    @_quota.default
-    def _make_quota(self) -> LogQuota:
+    @_drops.default
+    def _make_drops(self) -> LogQuota:
         return LogQuota(self.LOGGED_PER_SECOND, self._world.clock.seconds)
 
     async def drain(self) -> None:
@@ -177,23 +179,14 @@ class AnswerService:
         return end
 
     def _could_not_be_stored(self, answer: Answer, failure: Failure) -> None:
-        """A disk that is full or a locked file is told once in a while; what should not happen, in full."""
-        if not isinstance(failure.value, NewAgeError):
-            self._log.failure("the answer of {identity} could not be stored", failure, identity=answer.identity)
-        elif (unsaid := self._quota.take()) is not None:
-            self._log.error(
-                "an answer of {identity} in room {room} could not be stored: {why}{more}",
-                identity=answer.identity,
-                room=answer.request.room,
-                why=str(failure.value),
-                more=f" ({unsaid} before were not logged)" if unsaid else "",
-            )
+        where = {"identity": answer.identity, "room": answer.request.room}
+        self._trouble.say("an answer of {identity} in room {room} could not be stored", failure, **where)
         lost = NewAgeError("The answer could not be stored.")
         self._requests.lost_by(answer.request, answer.identity, lost)
 
     def _room_is_gone(self, answer: Answer) -> None:
         """An answer to people who are not there any more; whoever has the room's name now did not ask."""
-        if (unsaid := self._quota.take()) is not None:
+        if (unsaid := self._drops.take()) is not None:
             self._log.info(
                 "dropped an answer of {identity}: its room {room} was deleted{more}",
                 identity=answer.identity,
