@@ -12,8 +12,8 @@ from newage.services.streams.output_text import OutputText
 class Had(NamedTuple):
     """What a plain receiver got before an end: so many chunks, as it counts them, and bytes of text."""
 
-    chunks: int = 0
-    size: int = 0
+    chunks: int
+    size: int
 
 
 class Form:
