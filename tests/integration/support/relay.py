@@ -80,10 +80,10 @@ class Relay:
         with contextlib.suppress(OSError):
             while True:
                 due, data = late.get()
-                time.sleep(max(0.0, due - time.monotonic()))
+                time.sleep(max(0.0, due - time.monotonic()))  # the delay of the line, no wait for an event
                 if not data:
                     sink.shutdown(socket.SHUT_WR)
                     return
                 if bytes_per_second is not None:
-                    time.sleep(len(data) / bytes_per_second)
+                    time.sleep(len(data) / bytes_per_second)  # the rate of the line, no wait for an event
                 sink.sendall(data)
