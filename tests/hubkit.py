@@ -32,7 +32,7 @@ from newage.domain.delivery import EVERYBODY, Audience, AudienceKind, Emission
 from newage.domain.forwarded import ForwardedRequest
 from newage.domain.history import Behind
 from newage.domain.model import Caller, ConnectionPolicy, Message, Peer, RequestMode, Role, Room, Session, Term
-from newage.domain.open_request import Notice, OpenRequest
+from newage.domain.open_request import Answered, Notice, OpenRequest
 from newage.domain.open_text import OpenText
 from newage.domain.request import Ask
 from newage.domain.status import HubStatus
@@ -502,6 +502,9 @@ class GatedRequestStore:
 
     def close_requests(self, keys: Sequence[int]) -> Deferred[None]:
         return self._gate.passed(self._store.close_requests, keys)
+
+    def load_answered(self, limit: int) -> Deferred[tuple[Answered, ...]]:
+        return self._store.load_answered(limit)
 
     def load_notices(self) -> Deferred[tuple[Notice, ...]]:
         return self._store.load_notices()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from newage.domain.forwarded import ForwardedRequest
     from newage.domain.history import Behind
     from newage.domain.model import Caller, ConnectionPolicy, KeyRecord, Message, Peer, RequestMode, Role, Room, Session
-    from newage.domain.open_request import Notice, OpenRequest
+    from newage.domain.open_request import Answered, Notice, OpenRequest
     from newage.domain.open_text import OpenText
     from newage.domain.request import Request
     from newage.domain.resident import Resident
@@ -541,6 +541,9 @@ class IRequestStore(Interface):
 
     def close_requests(keys: Sequence[int]) -> Deferred[None]:
         """These are over; absent ones are fine."""
+
+    def load_answered(limit: int) -> Deferred[tuple[Answered, ...]]:
+        """Which of the newest ``limit`` messages of all rooms are answers, oldest first."""
 
     def load_notices() -> Deferred[tuple[Notice, ...]]:
         """All of them, in the order of their keys."""

@@ -147,6 +147,15 @@ def test_an_output_whose_tail_is_over_belongs_to_nothing_newer(desk: Desk, asked
     assert whose(desk, None, "o2") is second
 
 
+def test_what_it_said_before_the_hub_was_restarted_belongs_to_nothing_newer(desk: Desk, asked: Asked) -> None:
+    desk.know_former(["r1"], ["o1"])
+    second = asked("r2")
+    assert whose(desk, None, "o1") is Nobody.OVER
+    assert whose(desk, None, "o2") is second
+    assert whose(desk, "r1", "o3") is Nobody.OVER
+    assert desk.ask(request("r1"), 0, lambda: "another") == "another"
+
+
 def test_what_is_over_begins_no_answer_anew_though_its_request_is_known(desk: Desk, asked: Asked) -> None:
     """The rest of a text is no text; another request may have the id."""
     first, second = asked("r1"), asked("r2")

@@ -25,7 +25,7 @@ from newage.domain.model import (
     Scope,
     Term,
 )
-from newage.domain.open_request import Notice, OpenRequest
+from newage.domain.open_request import Answered, Notice, OpenRequest
 from newage.domain.open_text import OpenText
 from newage.domain.resident import Resident
 from newage.domain.state import HubState
@@ -536,6 +536,21 @@ class TestState:
 class TestRequests:
     def test_provides_the_port(self, stores: Stores) -> None:
         assert verifyObject(IRequestStore, stores.requests)
+
+    def test_tells_which_of_the_last_messages_are_answers(self, lobby: Stores) -> None:
+        assert value(lobby.requests.load_answered(9)) == ()
+        value(lobby.rooms.save_room(room("den")))
+        roles = ["assistant", "master", "assistant", "system", "assistant"]
+        for number, role in enumerate(roles, start=1):
+            ids = {"request_id": f"r{number}", "output_id": f"o{number}" if number < 5 else None}
+            place = "lobby" if number < 5 else "den"
+            value(lobby.messages.add_message(message(number, place, role=role, timestamp=f"{number}", **ids), 9))
+        answers = (Answered("ann", "r1", "o1"), Answered("ann", "r3", "o3"), Answered("ann", "r5", None))
+        assert [value(lobby.requests.load_answered(limit)) for limit in (9, 3, 1)] == [
+            answers,
+            answers[1:],
+            answers[2:],
+        ]
 
     def test_keeps_all_of_it_in_the_order_of_the_keys(self, lobby: Stores) -> None:
         full = opened(

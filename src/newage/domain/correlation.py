@@ -81,10 +81,12 @@ class Desk:
         """Its handshake has ``features``."""
         self.declared = True
 
-    def know_former(self, request_ids: Iterable[str]) -> None:
-        """It may have been given these before the hub was restarted."""
+    def know_former(self, request_ids: Iterable[str], output_ids: Iterable[str] = ()) -> None:
+        """Before the hub was restarted it may have been given these, and named outputs so."""
         for request_id in request_ids:
             _remember(self._used, request_id, None)
+        for output_id in output_ids:
+            self.output_over(output_id)
 
     def left(self) -> None:
         """It went: nothing that it was working on goes on, and what it can do is to be seen when it comes back."""

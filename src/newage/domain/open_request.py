@@ -34,6 +34,15 @@ class OpenRequest:
     thread: str = ""
 
 
+@frozen
+class Answered:
+    """A stored answer, by the ids that its ``extension`` may know it by."""
+
+    extension: str
+    request_id: str | None
+    output_id: str | None
+
+
 @frozen(kw_only=True)
 class Notice:
     """What somebody is told at his return: events with their bodies, in order."""

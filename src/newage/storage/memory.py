@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from newage.domain.history import KEPT_CHANGES, Behind
 from newage.domain.model import KeyRecord, Message, Room
-from newage.domain.open_request import Notice, OpenRequest
+from newage.domain.open_request import Answered, Notice, OpenRequest
 from newage.domain.open_text import OpenText
 from newage.domain.resident import Resident
 from newage.errors import BadParameter, NotFound, RoomMissing
@@ -348,6 +348,11 @@ class MemoryRequestStore:
         for key in keys:
             self._store.requests.pop(key, None)
         return succeed(None)
+
+    def load_answered(self, limit: int) -> Deferred[tuple[Answered, ...]]:
+        messages = [m for stored in self._store.rooms.values() for m in stored.messages.values()]
+        newest = sorted(messages, key=lambda m: m.timestamp)[-limit:]
+        return succeed(tuple(Answered(m.identity, m.request_id, m.output_id) for m in newest if m.is_response))
 
     def load_notices(self) -> Deferred[tuple[Notice, ...]]:
         return succeed(tuple(self._notices[key] for key in sorted(self._notices)))

@@ -104,6 +104,10 @@ ADD_REQUEST: Final = """
 """
 MARK_REQUEST: Final = "UPDATE request SET state = ? WHERE id = ?"
 CLOSE_REQUEST: Final = "DELETE FROM request WHERE id = ?"
+LOAD_ANSWERED: Final = """
+    SELECT identity, request_id, output_id FROM message
+    WHERE id > (SELECT max(id) FROM message) - ? AND role = 'assistant' ORDER BY id
+"""
 LOAD_NOTICES: Final = "SELECT id, identity, client_id, events, until, seconds FROM notice ORDER BY id"
 ADD_NOTICE: Final = "INSERT INTO notice (id, identity, client_id, events, until, seconds) VALUES (?, ?, ?, ?, ?, ?)"
 DROP_NOTICE: Final = "DELETE FROM notice WHERE id = ?"

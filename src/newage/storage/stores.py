@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from newage.domain.history import KEPT_CHANGES, Behind
 from newage.domain.model import Access, Bar, KeyRecord, Message, RequestMode, Role, Room, RoomKind, Term
-from newage.domain.open_request import Notice, OpenRequest
+from newage.domain.open_request import Answered, Notice, OpenRequest
 from newage.domain.open_text import OpenText
 from newage.domain.resident import Resident
 from newage.errors import BadParameter, NotFound, RoomMissing
@@ -322,6 +322,9 @@ class SqlRequestStore:
     def close_requests(self, keys: Sequence[int]) -> Deferred[None]:
         rows = [(key,) for key in keys]
         return self._database.write(lambda c: _done(c.executemany(sql.CLOSE_REQUEST, rows)))
+
+    def load_answered(self, limit: int) -> Deferred[tuple[Answered, ...]]:
+        return self._database.read(lambda c: tuple(Answered(*row) for row in c.execute(sql.LOAD_ANSWERED, (limit,))))
 
     def load_notices(self) -> Deferred[tuple[Notice, ...]]:
         return self._database.read(lambda c: tuple(sql.notice_of(row) for row in c.execute(sql.LOAD_NOTICES)))

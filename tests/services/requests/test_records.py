@@ -237,14 +237,13 @@ def test_asking_again_survives_as_that(kit: Kit, sid: str, make_kit: Callable[..
     after = crashed(kit, make_kit)
     link = after.extension(X)
     (again,) = link.forwarded
-    assert (again["requestId"], again["message"], again["requestType"], again["action"]) == (
-        "r1",
-        "q",
-        "regenerateMessage",
-        "swipe",
-    )
+    assert (again["message"], again["requestType"], again["action"]) == ("q", "regenerateMessage", "swipe")
+    assert again["requestId"] != "r1", "that it knows already (A17)"
     after.streams.answered(Said(X), "good")
-    assert [(m.text, m.selected) for m in after.responses("web1")] == [("bad", False), ("good", True)]
+    assert [(m.text, m.selected, m.request_id) for m in after.responses("web1")] == [
+        ("bad", False, "r1"),
+        ("good", True, "r1"),
+    ]
 
 
 @pytest.mark.parametrize(("step", "seconds"), [(0, 3600), (-1e9, 3600), (1e9, 5), (3000, 600)])
@@ -309,3 +308,66 @@ def test_what_a_stop_cut_off_is_nobody_elses_either(kit: Kit, sid: str, make_kit
     assert after.outbox.bodies(other, "SERVER_STREAM_DATA") == []
     assert [each for each, _ in open_ones(after)] == ["r2"]
     assert told(after, after.connect("web1"), "r1") == []
+
+
+def test_what_goes_on_after_its_request_was_completed_is_nobody_elses(
+    kit: Kit, sid: str, make_kit: Callable[..., Kit]
+) -> None:
+    """It seemed over, went on, and was cut off by a stop: nothing open is stored of its request any more."""
+    kit.extension(X)
+    kit.submit(sid, "mine", "r1")
+    said = Said(X, stream="s", output="o", request="r1")
+    kit.streams.stream_data(said, 0, "to ")
+    kit.streams.stream_ended(said, True)
+    assert (kit.statuses(sid, "r1")[-1], open_ones(kit)) == ("completed", [])
+    kit.streams.stream_data(said, 0, "all of ")
+    kit.requests.refuse_new()
+    result_of(kit.streams.drain())
+    after = crashed(kit, make_kit)
+    after.extension(X)
+    other = after.connect("web2")
+    after.submit(other, "yours", "r2")
+    after.streams.stream_data(said, 1, "mine")
+    after.streams.answered(Said(X, request="r1"), "to all of mine")
+    after.clock.pump([0.1] * 10)
+    assert after.outbox.bodies(other, "SERVER_STREAM_DATA") == after.outbox.bodies(other, "LLM_RESPONSE") == []
+    after.streams.answered(Said(X, request="r2"), "to yours")
+    assert [body["message"] for body in after.outbox.bodies(other, "LLM_RESPONSE")] == ["to yours"]
+
+
+def test_what_names_only_its_output_of_before_is_nobody_elses(kit: Kit, sid: str, make_kit: Callable[..., Kit]) -> None:
+    kit.extension(X)
+    kit.submit(sid, "mine", "r1")
+    said = Said(X, stream="s", output="o")
+    kit.streams.stream_data(said, 0, "to ")
+    kit.clock.pump([0.5] * 4)
+    after = crashed(kit, make_kit)
+    after.extension(X)
+    after.extension("Y")
+    other = after.connect("web2")
+    after.submit(other, "yours", "r2", targets=(X,))
+    after.streams.stream_data(said, 1, "mine")
+    after.clock.pump([0.1] * 10)
+    assert after.outbox.bodies(other, "SERVER_STREAM_DATA") == []
+    after.streams.answered(Said(X, output="p"), "to yours")
+    assert [body["message"] for body in after.outbox.bodies(other, "LLM_RESPONSE")] == ["to yours"]
+    after.submit(other, "theirs", "r3", targets=("Y",))
+    after.streams.answered(Said("Y", output="o"), "another's id means nothing")
+    assert after.statuses(other, "r3")[-1] == "completed"
+
+
+def test_a_page_that_is_loaded_anew_may_name_its_outputs_as_the_one_before(
+    kit: Kit, sid: str, make_kit: Callable[..., Kit]
+) -> None:
+    kit.extension(X)
+    kit.submit(sid, "q", "r1")
+    kit.streams.answered(Said(X, output="1"), "a")
+    after = crashed(kit, make_kit)
+    after.extension(X)
+    back = after.connect("web1")
+    after.submit(back, "q", "r2")
+    after.disconnect_all(X)
+    after.extension(X)
+    after.clock.pump([0.5] * 4)
+    after.streams.answered(Said(X, output="1"), "b")
+    assert after.statuses(back, "r2")[-1] == "completed"

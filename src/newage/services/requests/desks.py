@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from newage.domain.correlation import MAX_REMEMBERED_IDS, Desk, Nobody
 from newage.domain.model import Caller, Kind, Session
+from newage.domain.open_request import Answered
 from newage.domain.request import Request
 from newage.services.events import SessionListener
 from newage.services.requests.limits import RequestSettings
@@ -34,6 +35,7 @@ class Desks(SessionListener):
         self._sessions = sessions
         self._desks: dict[str, Desk] = {}
         self._former: tuple[str, ...] = ()
+        self._former_outputs: dict[str, list[str]] = {}  # by extension, until it has been here
         self._settles: dict[str, float] = {}  # extensions that have just come back, and until when they get nothing
         self._settings = settings
         self._patience = settings.value.patience  # asked at every token of the real extension
@@ -42,9 +44,14 @@ class Desks(SessionListener):
     def _changed(self, settings: RequestSettings) -> None:
         self._patience = settings.patience
 
-    def know_former(self, request_ids: Sequence[str]) -> None:
-        """Extensions were sent these before the hub was restarted: what still comes of them belongs to nobody."""
-        self._former = tuple(request_ids[-MAX_REMEMBERED_IDS:])
+    def know_former(self, request_ids: Sequence[str], answered: Sequence[Answered]) -> None:
+        """Extensions were sent these before the hub was restarted, and said those: what still comes of them belongs to
+        nobody."""
+        ids = [*(each.request_id for each in answered if each.request_id), *request_ids]
+        self._former = tuple(ids[-MAX_REMEMBERED_IDS:])
+        for each in answered:
+            if each.output_id:
+                self._former_outputs.setdefault(each.extension, []).append(each.output_id)
 
     # --------------------------------------------------------------------------------------------------------- asking
 
@@ -168,5 +175,5 @@ class Desks(SessionListener):
         desk = self._desks.get(extension)
         if desk is None:
             desk = self._desks[extension] = self._make_desk()
-            desk.know_former(self._former)
+            desk.know_former(self._former, self._former_outputs.pop(extension, ()))
         return desk

@@ -99,7 +99,8 @@ class RequestService(RoomListener, SessionListener):
         """What was open at the last stop: what an extension had been told is over, the rest waits on (A35)."""
         await self._notices.load()
         found = await self._records.load()
-        self._desks.know_former([stored.request_id for stored in found if stored.state != QUEUED])
+        told = [stored.request_id for stored in found if stored.state != QUEUED]
+        self._desks.know_former(told, await self._records.answered())
         for stored in found:
             room = self._rooms.with_id(stored.room_id)
             if room is None or stored.state == CUT:

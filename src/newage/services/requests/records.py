@@ -11,13 +11,14 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from newage.domain.model import Room
-from newage.domain.open_request import OpenRequest
+from newage.domain.open_request import Answered, OpenRequest
 from newage.domain.request import Ask, Request
 from newage.ports import IRequestListener, IRequestStore
 from newage.services.world import World
 from newage.telemetry.trouble import Trouble, trouble
 
 QUEUED, FORWARDED = "queued", "forwarded"
+LAST_MESSAGES = 1000  # of all rooms; what is still being said when the hub stops is among them
 CUT = "cut"  # its answer was cut off by a stop, and its requester told: kept to know whose the rest of it would be
 
 
@@ -46,6 +47,10 @@ class RequestRecords:
         if cut:
             await self._store.close_requests(cut)
         return found
+
+    async def answered(self) -> tuple[Answered, ...]:
+        """What was said last: more of it may come, and belongs to nothing new."""
+        return await self._store.load_answered(LAST_MESSAGES)
 
     def stop(self) -> None:
         """What fails from now on is cut off: its extension may go on after the restart."""
