@@ -62,7 +62,4 @@ class HealthResource(Resource):
 
 
 def _tell(request: Request, obstacle: str) -> None:
-    body = obstacle.encode() or b"ok"
-    if request.method == b"HEAD":
-        request.responseHeaders.setRawHeaders(b"Content-Length", [b"%d" % len(body)])
-    answer(request, 503 if obstacle else 200, body, TEXT)
+    answer(request, 503 if obstacle else 200, obstacle.encode() or b"ok", TEXT)
