@@ -218,6 +218,7 @@ def build(config: Config, reactor: Any, read: Callable[[], Config], twistd: Mapp
         set_debug=home.debug.replace,
         log_folder=None if folder is None else folder / "logs",
         port=lambda: sockets.port,
+        counters=counters,
     )
     life = Life(core, reactor)
     web = attrs.evolve(config.web, max_connections=connections(config.web.max_connections))

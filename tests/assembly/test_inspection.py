@@ -76,6 +76,8 @@ def test_a_real_core_has_all_that_is_offered(tmp_path: Path) -> None:
     names = Inspection(core).namespace(Console())  # type: ignore[arg-type]
     assert names["status"]()["implementation"] == "newage"
     assert repr(names["who"]()) == "nobody"
+    core.counters.add("log_entries_lost", 3)
+    assert names["counts"]() == {"log_entries_lost": 3}
     assert names["change"](names["requests"], request_rate=3).request_rate == 3
     assert core.basis.live.requests.value.request_rate == 3
     everything = names["core"]

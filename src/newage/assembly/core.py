@@ -32,6 +32,7 @@ from newage.services.home.watch import SettingsWatch
 from newage.services.world import World, wall_clock
 from newage.storage.database import Database
 from newage.storage.stores import Stores, memory_stores, sql_stores
+from newage.telemetry.metrics import Counters
 
 
 @frozen(kw_only=True)
@@ -52,6 +53,7 @@ class Core:
     diagnostics: Diagnostics
     dispatcher: Dispatcher
     engines: EngineServer
+    counters: Counters
     demo: DemoExtension | None
 
 
@@ -63,6 +65,7 @@ def make_core(
     log_folder: Path | None,
     port: Callable[[], int],
     stores: Stores | None = None,
+    counters: Counters | None = None,
 ) -> Core:
     """Opens nothing.
 
@@ -70,7 +73,9 @@ def make_core(
     :param log_folder: where READ_LOG looks; None with ``--ephemeral``.
     :param port: the one that is listened on.
     :param stores: None: those of the home, or of memory with ``--ephemeral``.
+    :param counters: of the process.
     """
+    counters = counters or Counters()
     live, pools = LiveTables.of(config), make_pools(config, reactor)
     world = World(clock=reactor, wall=wall_clock, new_id=lambda: str(uuid4()))
     database = None
@@ -135,6 +140,8 @@ def make_core(
             make_upper=multiplexer(hub, dispatcher, config.gateway),
             engine=config.engine,
             settings=config.gateway,
+            counters=counters,
         ),
+        counters=counters,
         demo=DemoExtension(reactor, wall_clock, talk.streams, config.demo) if config.server.demo else None,
     )

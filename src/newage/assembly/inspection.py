@@ -21,6 +21,7 @@ BANNER = """newage manhole - you are inside the running hub; what you change is 
   requests    LLM requests and queues             core        everything else, by attribute
   who()       sessions, their sockets and rooms   status()    what SERVER_STATUS says
   trace(id)   print the packets of a session      untrace()   stop all traces
+  counts()    requests, refusals, lost log entries since the start
   change(requests, request_rate=5)                settings of a service, until the next start or reload
 ^D leaves."""
 
@@ -79,6 +80,7 @@ class Inspection:
             "streams": core.talk.streams,
             "requests": core.talk.requests,
             "status": self.status,
+            "counts": self.counts,
             "who": self.who,
             "trace": trace,
             "untrace": untrace,
@@ -88,6 +90,10 @@ class Inspection:
     def status(self) -> Body:
         """What SERVER_STATUS says."""
         return server.status(self._core.status(), debug_mode=self._core.diagnostics.debug_mode)
+
+    def counts(self) -> dict[str, float]:
+        """Requests, refusals and entries of the log since the start, those included that no line tells of."""
+        return self._core.counters.snapshot()
 
     def who(self, limit: int = 200) -> Text:
         """Every session: identity, client, kind, sockets, rooms."""

@@ -10,13 +10,18 @@ from zope.interface.verify import verifyObject
 
 from gateway_doubles import LOCAL, FakePollingSink, FakeSink, Site
 from logkit import Logged
+from newage.cluster.local import LocalAdapter
 from newage.domain.model import Peer
 from newage.errors import Unavailable
 from newage.gateway.engineio.engines import EngineServer, new_sid
 from newage.gateway.engineio.plain import Plain
 from newage.gateway.settings import GatewaySettings
+from newage.gateway.socketio.dispatch import Dispatcher
+from newage.gateway.socketio.hub import Hub
+from newage.gateway.socketio.multiplex import multiplexer
 from newage.ports import IReceiver
 from newage.protocol.engine_session import EngineSettings
+from newage.telemetry.metrics import Counters
 
 REMOTE = Peer("192.0.2.1")
 Heard = list[tuple[bytes, bool]]
@@ -144,3 +149,15 @@ def test_plain_connections_have_nothing_to_join() -> None:
         clock=Clock(), make_upper=partial(Plain, on_message=lambda *_: None), settings=GatewaySettings(max_joinless=1)
     )
     assert not any(connection.closed for connection in [engines.open(FakeSink(), LOCAL) for _ in range(5)])
+
+
+def test_who_gives_way_is_counted_where_all_refusals_are() -> None:
+    counters = Counters()
+    hub, dispatcher = Hub(cluster=LocalAdapter), Dispatcher()
+    settings = GatewaySettings(max_joinless=1)
+    engines = EngineServer(
+        clock=Clock(), make_upper=multiplexer(hub, dispatcher, settings), settings=settings, counters=counters
+    )
+    for _ in range(3):
+        engines.open(FakeSink(), LOCAL)
+    assert counters.snapshot() == {"refused": 2, "refused_session": 2}

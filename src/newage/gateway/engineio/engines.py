@@ -16,6 +16,7 @@ from newage.gateway.settings import GatewaySettings
 from newage.ports import IFrameSink
 from newage.protocol.engine_session import EngineSettings
 from newage.telemetry import LogQuota
+from newage.telemetry.metrics import Counters
 from newage.telemetry.refusals import Refusals
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class EngineServer:
     :param make_upper: makes the layer above of each connection: ``socketio.multiplex.multiplexer`` serves Socket.IO,
         ``plain.Plain`` plain messages.
     :param make_sid: makes ids that nobody can guess.
+    :param counters: of those who are turned away.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class EngineServer:
         engine: EngineSettings | None = None,
         settings: GatewaySettings | None = None,
         make_sid: Callable[[], str] = new_sid,
+        counters: Counters | None = None,
     ) -> None:
         self._connections: dict[str, Connection] = {}
         self._by_address: dict[str, int] = {}
@@ -72,7 +75,7 @@ class EngineServer:
             forget=self._forget,
             broken=LogQuota(_LOGGED_PER_SECOND, self._timers.now),
             joinless=self._joinless,
-            refusals=Refusals(self._timers.now),
+            refusals=Refusals(self._timers.now, counters),
         )
 
     def __len__(self) -> int:
