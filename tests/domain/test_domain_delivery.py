@@ -14,7 +14,6 @@ def test_each_constructor_makes_a_kind_of_its_own() -> None:
         Audience.client("x"),
         Audience.room("x"),
         Audience.aliases("x"),
-        Audience.snapshots("x"),
         Audience.of_kind(Kind.ADMIN),
     ]
     assert {audience.kind for audience in audiences} == set(AudienceKind)

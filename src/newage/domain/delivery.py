@@ -18,7 +18,6 @@ class AudienceKind(StrEnum):
     KIND = "kind"
     ROOM = "room"  # the sockets of a room's members
     ALIASES = "aliases"  # those of them that get an event under its other names, too
-    SNAPSHOTS = "snapshots"  # those of them that get the whole context anew
 
 
 class Audience(NamedTuple):
@@ -50,10 +49,6 @@ class Audience(NamedTuple):
     @classmethod
     def aliases(cls, room: str) -> Audience:
         return cls(AudienceKind.ALIASES, room)
-
-    @classmethod
-    def snapshots(cls, room: str) -> Audience:
-        return cls(AudienceKind.SNAPSHOTS, room)
 
 
 EVERYBODY = Audience(AudienceKind.EVERYBODY)

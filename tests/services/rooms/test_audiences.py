@@ -1,4 +1,4 @@
-"""Which audiences a member's sockets belong to (contract 2.10, 4.6, A9)."""
+"""Which audiences a member's sockets belong to (contract 2.10, A9)."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from hubkit import Kit
 from newage.domain.delivery import Audience
 from newage.services.rooms.audiences import RoomAudiences, audiences
 
-ROOM, ALIASES, SNAPSHOTS = Audience.room("den"), Audience.aliases("den"), Audience.snapshots("den")
+ROOM, ALIASES = Audience.room("den"), Audience.aliases("den")
 
 
 @pytest.mark.parametrize(
     ("stream_mode", "incremental", "client_type", "found"),
     [
-        ("", False, "web-app", [ROOM, ALIASES, SNAPSHOTS]),
-        ("plain", False, "web-app", [ROOM, SNAPSHOTS]),
+        ("", False, "web-app", [ROOM, ALIASES]),
+        ("plain", False, "web-app", [ROOM]),
         ("ss", True, "web-app", [ROOM]),
         ("", True, "web-app", [ROOM, ALIASES]),
         ("output", False, "SillyTavern", [ROOM, ALIASES]),
@@ -35,8 +35,8 @@ def test_all_sockets_of_an_identity_enter_and_leave_together(kit: Kit) -> None:
     before = {sid: kit.outbox.audiences(sid) for sid in (llm, rooms, other)}
     den = RoomAudiences(kit.outbox, kit.sessions)
     den.enter("den", "ann")
-    assert kit.outbox.audiences(llm) - before[llm] == {ROOM, ALIASES, SNAPSHOTS}
-    assert kit.outbox.audiences(rooms) - before[rooms] == {ROOM, SNAPSHOTS}
+    assert kit.outbox.audiences(llm) - before[llm] == {ROOM, ALIASES}
+    assert kit.outbox.audiences(rooms) - before[rooms] == {ROOM}
     assert kit.outbox.audiences(other) == before[other]
     den.leave("den", "ann")
     assert {sid: kit.outbox.audiences(sid) for sid in (llm, rooms, other)} == before

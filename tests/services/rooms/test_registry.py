@@ -192,7 +192,7 @@ def test_who_leaves_hears_no_more_of_the_room(kit: Kit, diary: Diary) -> None:
     kit.group("lounge", "ann", bob=Role.GUEST)
     result_of(kit.rooms.remove("lounge", "bob", "leave"))
     assert not in_room(kit, sid, "lounge")
-    assert kit.outbox.audiences(sid).isdisjoint({Audience.aliases("lounge"), Audience.snapshots("lounge")})
+    assert Audience.aliases("lounge") not in kit.outbox.audiences(sid)
     assert stored_members(kit, "lounge") == {"ann": Role.MASTER}
     assert diary.told[-1] == ("left", "lounge", "bob", "leave")
     assert kit.rooms.rooms_of("bob") == ("bob",)
@@ -519,10 +519,10 @@ def test_sockets_are_in_the_audiences_of_what_they_declared(kit: Kit) -> None:
         kinds = {audience.kind.value for audience in kit.outbox.audiences(sid) if audience.name == "web1"}
         return kinds - {"identity", "client"}
 
-    assert audiences() == {"room", "aliases", "snapshots"}
-    assert audiences(stream_mode="ss") == {"room", "snapshots"}
-    assert audiences(stream_mode="plain") == {"room", "snapshots"}
-    assert audiences(stream_mode="output") == {"room", "aliases", "snapshots"}
+    assert audiences() == {"room", "aliases"}
+    assert audiences(stream_mode="ss") == {"room"}
+    assert audiences(stream_mode="plain") == {"room"}
+    assert audiences(stream_mode="output") == {"room", "aliases"}
     assert audiences(incremental=True) == {"room", "aliases"}
     assert audiences(client_type="SillyTavern", link=Link()) == {"room", "aliases"}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from newage.domain.delivery import Audience
-from newage.domain.model import Caller, Kind
+from newage.domain.model import Caller
 from newage.ports import IOutbox
 from newage.services.sessions.sessions import SessionService
 
@@ -33,12 +33,9 @@ class RoomAudiences:
 def audiences(name: str, caller: Caller) -> list[Audience]:
     """The audiences that one socket of a member belongs to.
 
-    ``aliases``: has not declared a stream form, so it also gets the alias events (A9). ``snapshots``: wants
-    UPDATE_CONTEXT (contract 4.6); extensions do not.
+    ``aliases``: has not declared a stream form, so it also gets the alias events (A9).
     """
     found = [Audience.room(name)]
     if caller.stream_mode not in ("ss", "plain"):
         found.append(Audience.aliases(name))
-    if caller.kind is not Kind.EXTENSION and not caller.incremental:
-        found.append(Audience.snapshots(name))
     return found
