@@ -759,17 +759,19 @@ class Kit:
         return room
 
     def set_mode(self, name: str, mode: RequestMode) -> None:
-        room = result_of(self.rooms.change(self.rooms.require(name), mode=mode))
+        before = self.rooms.require(name)
+        room = result_of(self.rooms.change(before, evolve(before, mode=mode)))
         self.requests.mode_changed(room, "somebody")
 
     def set_role(self, name: str, identity: str, role: Role) -> None:
         room = self.rooms.require(name)
-        result_of(self.rooms.change(room, members={**room.members, identity: role}))
+        result_of(self.rooms.change(room, evolve(room, members={**room.members, identity: role})))
 
     def mute(self, name: str, identity: str, seconds: float) -> None:
         """Without a word to anybody, until it ends."""
         before = self.rooms.require(name)
-        room = result_of(self.rooms.change(before, muted={**before.muted, identity: Term.of(self.wall(), seconds)}))
+        muted = {**before.muted, identity: Term.of(self.wall(), seconds)}
+        room = result_of(self.rooms.change(before, evolve(before, muted=muted)))
         self.mutes.member_muted(room, identity, "somebody")
         self.requests.member_muted(room, identity, "somebody")
 

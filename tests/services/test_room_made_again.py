@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from attrs import evolve
 from twisted.internet.defer import Deferred
 
 from hubkit import Kit, Link, result_of
@@ -183,7 +184,7 @@ def test_a_change_that_was_meant_for_the_old_one_is_refused(kit: Kit, ann: str) 
     """A room that was looked up before it went: what is decided on it does not put it in the place of the new one."""
     old = kit.rooms.require("den")
     new = kit.make_again("den", "bob")
-    changing = Deferred.fromCoroutine(kit.rooms.change(old, mode=RequestMode.SEPARATE))
+    changing = Deferred.fromCoroutine(kit.rooms.change(old, evolve(old, mode=RequestMode.SEPARATE)))
     changing.addErrback(lambda failure: str(failure.value))
     assert result_of(changing) == "Room not found"
     assert kit.rooms.require("den").mode is new.mode

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
@@ -385,7 +386,8 @@ def test_the_mode_that_counts_is_the_one_in_force_when_the_message_is_stored(
 ) -> None:
     kit.gate.shut = True
     asking = kit.ask(lounge["g1"], "one", "r", room="lounge")
-    changing = Deferred.fromCoroutine(kit.rooms.change(kit.rooms.require("lounge"), mode=RequestMode.IMMEDIATE))
+    before = kit.rooms.require("lounge")
+    changing = Deferred.fromCoroutine(kit.rooms.change(before, evolve(before, mode=RequestMode.IMMEDIATE)))
     kit.gate.open()
     result_of(changing)
     assert result_of(asking)["state"] == "forwarded"

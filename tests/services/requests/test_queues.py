@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from attrs import evolve
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -130,7 +131,8 @@ def test_other_modes_keep_the_queue(kit: Kit, link: Link, lounge: dict[str, str]
 
 def test_a_room_deleted_while_its_queue_is_released(kit: Kit, link: Link, lounge: dict[str, str]) -> None:
     say(kit, lounge, "g1", "one", targets=(X,))
-    room = result_of(kit.rooms.change(kit.rooms.require("lounge"), mode=RequestMode.IMMEDIATE))
+    before = kit.rooms.require("lounge")
+    room = result_of(kit.rooms.change(before, evolve(before, mode=RequestMode.IMMEDIATE)))
     kit.gate.shut = True
     kit.requests.mode_changed(room, "g1")
     deleting = Deferred.fromCoroutine(kit.rooms.delete("lounge"))
@@ -143,7 +145,8 @@ def test_a_room_deleted_while_its_queue_is_released(kit: Kit, link: Link, lounge
 
 def test_a_queue_whose_context_cannot_be_read_fails(kit: Kit, link: Link, lounge: dict[str, str]) -> None:
     say(kit, lounge, "g1", "one")
-    room = result_of(kit.rooms.change(kit.rooms.require("lounge"), mode=RequestMode.IMMEDIATE))
+    before = kit.rooms.require("lounge")
+    room = result_of(kit.rooms.change(before, evolve(before, mode=RequestMode.IMMEDIATE)))
     kit.gate.broken = True
     kit.requests.mode_changed(room, "g1")
     assert kit.statuses(lounge["g1"]) == ["queued", "failed"]

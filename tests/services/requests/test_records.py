@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from attrs import evolve
 from zope.interface.verify import verifyObject
 
 from hubkit import Kit, Link, failure_of, faults, result_of
@@ -211,7 +212,8 @@ def test_the_mode_may_be_another_one(kit: Kit, make_kit: Callable[..., Kit], mod
     gue = kit.connect("gue")
     kit.group("lobby", "mas", RequestMode.DEFAULT, gue=Role.GUEST)
     kit.submit(gue, "q", "r1", room="lobby")
-    result_of(kit.rooms.change(kit.rooms.require("lobby"), mode=mode))
+    lobby = kit.rooms.require("lobby")
+    result_of(kit.rooms.change(lobby, evolve(lobby, mode=mode)))
     after = crashed(kit, make_kit)
     assert (open_ones(after), after.ledger.live_count) == ([], 0)
     assert [each.state for each in after.ledger.of_room(after.room_id("lobby"))] == [ends]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from hubkit import Kit, result_of
 from newage.domain.model import RequestMode
@@ -155,7 +156,8 @@ class TestUnmuted:
         yield talk
 
     def unmute(self, talk: Talk) -> None:
-        room = result_of(talk.kit.rooms.change(talk.kit.rooms.require("lobby"), muted={}))
+        before = talk.kit.rooms.require("lobby")
+        room = result_of(talk.kit.rooms.change(before, evolve(before, muted={})))
         talk.kit.thinking.member_unmuted(room, ST, "boss")
 
     def test_it_is_asked_soon(self, muted: Talk) -> None:

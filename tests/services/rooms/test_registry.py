@@ -452,7 +452,7 @@ def test_a_change_that_cannot_be_stored_is_taken_back(kit: Kit, diary: Diary) ->
     assert not in_room(kit, sid, "lounge")
     assert isinstance(failure_of(kit.rooms.remove("lounge", "ann", "leave")), NewAgeError)
     assert members(kit, "lounge") == {"ann": Role.MASTER}
-    failure_of(kit.rooms.change(kit.rooms.require("lounge"), mode=RequestMode.SEPARATE))
+    failure_of(kit.rooms.set_mode(kit.rooms.require("lounge"), RequestMode.SEPARATE, "ann"))
     assert kit.rooms.require("lounge").mode is RequestMode.DEFAULT
     assert diary.told == told
 

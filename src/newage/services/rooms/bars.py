@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -45,7 +46,7 @@ class Bars(RoomListener):
         lifted = tuple(who for who, bar in room.barred.items() if subject in (who, bar.identity) or who == client)
         if lifted:
             barred = {who: bar for who, bar in room.barred.items() if who not in lifted}
-            self._follow(await self._rooms.change(room, barred=barred))
+            self._follow(await self._rooms.change(room, evolve(room, barred=barred)))
         return lifted
 
     # ------------------------------------------------------------------------------------------------------ listening
@@ -76,7 +77,7 @@ class Bars(RoomListener):
             self._timers.start(room_id, bar, RETRY_SECONDS)
             return
         barred = {who: other for who, other in room.barred.items() if other != bar}
-        d = Deferred.fromCoroutine(self._rooms.change_anyway(room, barred=barred))
+        d = Deferred.fromCoroutine(self._rooms.change_anyway(evolve(room, barred=barred)))
         d.addErrback(self._failed, room.name)
 
     def _failed(self, failure: Failure, name: str) -> None:

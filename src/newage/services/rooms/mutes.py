@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection
 
+from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -42,7 +43,7 @@ class Mutes(RoomListener):
         replaced = room.mutes_of(identity, self._rooms.client_of(identity))
         muted = {who: other for who, other in room.muted.items() if who not in replaced}
         try:
-            await self._rooms.change(room, muted={**muted, identity: term})
+            await self._rooms.change(room, evolve(room, muted={**muted, identity: term}))
         finally:  # if it could not be stored, a later change of the room may have taken it along
             now = self._rooms.current(room)
             if now is not None and now.muted.get(identity) == term:
@@ -51,18 +52,20 @@ class Mutes(RoomListener):
     async def end(self, room: Room, identity: str, by: str) -> None:
         """Give the word back to all identities of that client; not muted is fine."""
         ended = room.mutes_of(identity, self._rooms.client_of(identity))
-        await self._end(room.id, ended, identity, by, self._rooms.change)
+        await self._end(room.id, ended, identity, by)
 
-    async def _end(
-        self, room_id: str, ended: Collection[str], identity: str, by: str, store: Callable[..., Awaitable[Room]]
-    ) -> None:
-        """End these mutes, which are one client's; ``identity`` is told besides those that were muted."""
+    async def _end(self, room_id: str, ended: Collection[str], identity: str, by: str, *, anyway: bool = False) -> None:
+        """End these mutes, which are one client's; ``identity`` is told besides those that were muted.
+
+        :param anyway: even if that cannot be stored.
+        """
         for who in ended:
             self._timers.stop(room_id, who)
         room = self._rooms.with_id(room_id)
         if room is None or not any(who in room.muted for who in ended):
             return
-        room = await store(room, muted={who: term for who, term in room.muted.items() if who not in ended})
+        changed = evolve(room, muted={who: term for who, term in room.muted.items() if who not in ended})
+        room = await (self._rooms.change_anyway(changed) if anyway else self._rooms.change(room, changed))
         for who in dict.fromkeys((*ended, identity)):
             if who in room.members:  # else it had left; nobody needs to hear of it
                 self._rooms.events.member_unmuted(room, who, by)
@@ -87,7 +90,7 @@ class Mutes(RoomListener):
         if room is None:  # it is being deleted; if that fails, it is back
             self._timers.start(room_id, identity, RETRY_SECONDS)
             return
-        d = Deferred.fromCoroutine(self._end(room_id, (identity,), identity, BY_TIME, self._rooms.change_anyway))
+        d = Deferred.fromCoroutine(self._end(room_id, (identity,), identity, BY_TIME, anyway=True))
         d.addErrback(self._failed, room.name)
 
     def _failed(self, failure: Failure, name: str) -> None:

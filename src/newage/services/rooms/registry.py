@@ -367,31 +367,31 @@ class RoomRegistry:
     async def set_access(self, room: Room, access: Access, by: str) -> None:
         """:raises RoomMissing: the room is gone."""
         if room.access is not access:
-            self.events.access_changed(await self.change(room, access=access), by)
+            self.events.access_changed(await self.change(room, evolve(room, access=access)), by)
 
     async def set_mode(self, room: Room, mode: RequestMode, by: str) -> None:
         """:raises RoomMissing: the room is gone."""
         if room.mode is not mode:
-            self.events.mode_changed(await self.change(room, mode=mode), by)
+            self.events.mode_changed(await self.change(room, evolve(room, mode=mode)), by)
 
-    async def change(self, room: Room, **changes: object) -> Room:
-        """Replace fields of a room and store it; announcing the change is the caller's."""
-        changed = _with(room, changes)
+    async def change(self, room: Room, changed: Room) -> Room:
+        """Replace a room and store it; announcing the change is the caller's."""
+        changed = tidy(changed)
         await self._commit(room, changed)
         return changed
 
-    async def change_anyway(self, room: Room, **changes: object) -> Room:
+    async def change_anyway(self, changed: Room) -> Room:
         """``change`` for what time has brought about: in force even if it cannot be stored; the next change is.
 
         :raises RoomMissing: the room was deleted meanwhile.
         """
-        changed = _with(room, changes)
+        changed = tidy(changed)
         try:
             await self._commit(changed, changed)
         except (RoomMissing, CancelledError):
             raise
         except Exception as error:
-            self.not_stored(error, room.name)
+            self.not_stored(error, changed.name)
         return changed
 
     def next_seq(self, room_id: str) -> int:
@@ -510,7 +510,3 @@ class RoomRegistry:
             self._put(evolve(before, seq=now.seq))
         else:
             self._take_out(now)
-
-
-def _with(room: Room, changes: Mapping[str, object]) -> Room:
-    return tidy(evolve(room, **changes))  # type: ignore[arg-type]  # attrs checks the names at run time

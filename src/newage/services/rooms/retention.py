@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
@@ -167,7 +168,7 @@ class RoomRetention(SessionListener, RoomListener):
         current = self._rooms.current(room)
         if current is not None and not current.members:
             try:
-                await self._rooms.change_anyway(current, vacant_since=now)
+                await self._rooms.change_anyway(evolve(current, vacant_since=now))
             except RoomMissing:  # it is deleted meanwhile
                 return
 
