@@ -100,24 +100,24 @@ class EventRates:
 
         :raises Unavailable: as ``spend``.
         """
-        now, most = self._clock.seconds(), self._settings.value.told_bytes_rate
-        allowances = list(self._allowances(actor.identity, actor.client_id, Pace.EVENT))
-        if not all(each.holds(now, size, most * times) for each, times in allowances):
+        if not self._may_tell(actor, size, Pace.EVENT):
             self._refuse(actor, event, "told_bytes_rate")
-        for each, _ in allowances:
-            each.tell(now, size)
 
     def may_show(self, actor: Caller, size: int) -> bool:
         """May so many bytes be shown now that it has changed? They may be more than it said."""
+        return self._may_tell(actor, size, Pace.EDIT)
+
+    # ------------------------------------------------------------------------------------------------------ internals
+
+    def _may_tell(self, actor: Caller, size: int, pace: Pace) -> bool:
+        """It does then."""
         now, most = self._clock.seconds(), self._settings.value.told_bytes_rate
-        allowances = list(self._allowances(actor.identity, actor.client_id, Pace.EDIT))
+        allowances = list(self._allowances(actor.identity, actor.client_id, pace))
         if not all(each.holds(now, size, most * times) for each, times in allowances):
             return False
         for each, _ in allowances:
             each.tell(now, size)
         return True
-
-    # ------------------------------------------------------------------------------------------------------ internals
 
     def _allowances(self, identity: str, client_id: str, pace: Pace) -> Iterator[tuple[Allowance, int]]:
         for account, times in self.shares(identity, client_id):
