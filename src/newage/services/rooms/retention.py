@@ -88,7 +88,10 @@ class RoomRetention(SessionListener, RoomListener):
 
     def forget(self, identity: str) -> None:
         """End the memberships of one that is away, now, and its own room."""
-        self._end(identity)
+        client_id, since = self.absences.client_of(identity), self.absences.since(identity)
+        self.absences.end(identity)
+        d = Deferred.fromCoroutine(self._end_memberships(identity))
+        d.addErrback(self._not_ended, identity, client_id, since)
 
     # ------------------------------------------------------------------------------------------------------- sessions
 
@@ -205,7 +208,7 @@ class RoomRetention(SessionListener, RoomListener):
             if away >= settings.offline_retention_seconds and (
                 away >= settings.member_retention_days * DAY or not self._stays(identity)
             ):
-                self._end(identity)
+                self.forget(identity)
         for room_id, since in tuple(self._vacant.items()):
             if now - since >= settings.empty_room_retention_days * DAY:
                 del self._vacant[room_id]
@@ -216,12 +219,6 @@ class RoomRetention(SessionListener, RoomListener):
     def _stays(self, identity: str) -> bool:
         """Is it one of those who are kept for long?"""
         return self._has_roots(identity) or self._trusted(self.absences.client_of(identity))
-
-    def _end(self, identity: str) -> None:
-        client_id, since = self.absences.client_of(identity), self.absences.since(identity)
-        self.absences.end(identity)
-        d = Deferred.fromCoroutine(self._end_memberships(identity))
-        d.addErrback(self._not_ended, identity, client_id, since)
 
     async def _end_memberships(self, identity: str) -> None:
         names = self._rooms.rooms_of(identity)
