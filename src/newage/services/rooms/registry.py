@@ -9,7 +9,7 @@ stored is taken back. Personal rooms are stored with their first message, not wi
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred, succeed
@@ -29,12 +29,12 @@ from newage.domain.membership import (
     without_member,
 )
 from newage.domain.model import MONITOR_ROOM, Access, Bar, Caller, Kind, RequestMode, Role, Room, RoomKind, Session
-from newage.domain.policy import may_see
 from newage.errors import AlreadyMember, InvalidRequest, NotMember, RoomDenied, RoomExists, RoomMissing, Unavailable
 from newage.ports import IOutbox, IRoomListener, IRoomStore
 from newage.services.events import RoomEvents
 from newage.services.rooms.audiences import RoomAudiences
 from newage.services.rooms.default_mode import DefaultMode
+from newage.services.rooms.index import RoomIndex
 from newage.services.rooms.limits import RoomSettings
 from newage.services.sessions.names import Names
 from newage.services.sessions.sessions import SessionService
@@ -46,7 +46,7 @@ STAYS_MASTER = "Failed to set member role: nobody else is here to be master of t
 BY_ITSELF = ("leave", "disconnect")  # reasons of an end of membership that nobody else wanted
 
 
-class RoomRegistry:
+class RoomRegistry(RoomIndex):
     """The rooms there are. Whoever wants to hear of them is added to ``events``."""
 
     _log = Logger()
@@ -62,21 +62,16 @@ class RoomRegistry:
         default_mode: DefaultMode,
         settings: Live[RoomSettings],
     ) -> None:
+        super().__init__(sessions, names)
         self._world = world
-        self._sessions = sessions
-        self._taken = names
         self._transport = RoomAudiences(outbox, sessions)
         self._store = store
         self._trouble = Trouble(self._log)
         self._settings = settings
         self._default_mode = default_mode
         self.events = RoomEvents()
-        self._rooms: dict[str, Room] = {}  # by name
-        self._names: dict[str, str] = {}  # id -> name
-        self._of: defaultdict[str, dict[str, None]] = defaultdict(dict)  # identity -> its rooms, in order of joining
         self._stored: set[str] = set()
         self._unclaimed: defaultdict[str, list[str]] = defaultdict(list)  # identity of unknown client -> rooms
-        self._groups = 0
 
     def add_listener(self, listener: IRoomListener) -> None:
         self.events.add(listener)
@@ -98,83 +93,10 @@ class RoomRegistry:
             )
             self._put(monitors)
 
-    # -------------------------------------------------------------------------------------------------------- lookup
-
-    def get(self, name: str) -> Room | None:
-        return self._rooms.get(name)
-
-    def require(self, name: str) -> Room:
-        """:raises RoomMissing: with the contract's words."""
-        room = self._rooms.get(name)
-        if room is None:
-            raise RoomMissing("Room not found")
-        return room
-
-    def seen(self, actor: Caller, name: str) -> Room | None:
-        """The room of that name, if this one may know that there is one (A41)."""
-        room = self._rooms.get(name)
-        return room if room is not None and may_see(actor, room) else None
-
-    def require_seen(self, actor: Caller, name: str) -> Room:
-        """:raises RoomMissing: there is none that the actor may know of."""
-        room = self.seen(actor, name)
-        if room is None:
-            raise RoomMissing("Room not found")
-        return room
-
-    def all_seen(self, actor: Caller) -> tuple[Room, ...]:
-        """All rooms that the actor may know of."""
-        return tuple(room for room in self._rooms.values() if may_see(actor, room))
-
-    def meant(self, actor: Caller, name: str | None) -> str:
-        """The room somebody means: none and the own clientId are the personal room (contract 5.1, 6.4)."""
-        if name is None or (name == actor.client_id and name not in self._rooms):
-            return actor.identity
-        return name
-
-    def current(self, room: Room) -> Room | None:
-        """This very room as it is now; None when it is gone, whether or not there is one of its name again."""
-        return self.with_id(room.id)
-
-    def with_id(self, room_id: str) -> Room | None:
-        """The room with that id, whatever there may be under its name."""
-        name = self._names.get(room_id)
-        return None if name is None else self._rooms[name]
-
-    def members_of(self, room_id: str) -> tuple[str, ...]:
-        """Of the room with that id; nobody when it is gone."""
-        room = self.with_id(room_id)
-        return () if room is None else tuple(room.members)
-
-    def all(self) -> Iterable[Room]:
-        return self._rooms.values()
-
-    def rooms_of(self, identity: str) -> tuple[str, ...]:
-        return tuple(self._of.get(identity, ()))
-
     @property
     def is_full(self) -> bool:
         """Is there no place for one more room?"""
         return len(self._rooms) >= self._settings.value.max_rooms
-
-    def member(self, room: Room, subject: str) -> str | None:
-        """The member meant: an identity, or the clientId of one that is there."""
-        if subject in room.members:
-            return subject
-        for identity in room.members:
-            session = self._sessions.by_identity(identity)
-            if session is not None and session.client_id == subject:
-                return identity
-        session = self._sessions.resolve(subject)
-        return session.identity if session is not None and session.identity in room.members else None
-
-    def client_of(self, identity: str) -> str | None:
-        """Whose identity it is, as far as is known of one that is away."""
-        session = self._sessions.by_identity(identity)
-        if session is not None:
-            return session.client_id
-        known = (self._rooms[name].clients.get(identity) for name in self._of.get(identity, ()))
-        return next((client_id for client_id in known if client_id is not None), None)
 
     # ------------------------------------------------------------------------------------------------------- changes
 
@@ -238,6 +160,7 @@ class RoomRegistry:
             raise InvalidRequest("Invalid operation")
         was_stored = room.id in self._stored
         self._take_out(room)
+        self._stored.discard(room.id)
         try:
             await self._store.delete_room(room.id)
         except BaseException:
@@ -448,41 +371,11 @@ class RoomRegistry:
 
     # ------------------------------------------------------------------------------------------------------ internals
 
-    def _put(self, room: Room) -> None:
-        before = self._rooms.get(room.name)
-        if before is None and room.kind is RoomKind.GROUP:
-            self._groups += 1
-            self._taken.add_room(room.name)
-        known: Mapping[str, Role] = before.members if before is not None else {}
-        for identity in known:
-            if identity not in room.members:
-                self._forget_membership(room.name, identity)
-        for identity in room.members:
-            self._of[identity][room.name] = None
-        self._rooms[room.name] = room
-        self._names[room.id] = room.name
-
     def _put_back(self, room: Room, stored: bool) -> None:
         self._put(room)
         if stored:
             self._stored.add(room.id)
         self.events.room_restored(room)
-
-    def _take_out(self, room: Room) -> None:
-        del self._rooms[room.name]
-        del self._names[room.id]
-        self._stored.discard(room.id)
-        if room.kind is RoomKind.GROUP:
-            self._groups -= 1
-            self._taken.drop_room(room.name)
-        for identity in room.members:
-            self._forget_membership(room.name, identity)
-
-    def _forget_membership(self, name: str, identity: str) -> None:
-        rooms = self._of[identity]
-        rooms.pop(name, None)
-        if not rooms:
-            del self._of[identity]
 
     async def _commit(self, before: Room | None, after: Room) -> None:
         """Put in force, store, take back if that failed.
@@ -510,3 +403,4 @@ class RoomRegistry:
             self._put(evolve(before, seq=now.seq))
         else:
             self._take_out(now)
+            self._stored.discard(now.id)
