@@ -56,13 +56,12 @@ from newage.settings import Live
 from newage.storage.memory import (
     MemoryKeyStore,
     MemoryMarkStore,
-    MemoryMessageStore,
     MemoryOpenOutputStore,
     MemoryRequestStore,
     MemoryResidentStore,
-    MemoryRoomStore,
     MemoryStateStore,
 )
+from newage.storage.memory_rooms import MemoryMessageStore, MemoryRoomStore
 from newage.storage.state import NamedValues
 from newage.storage.stores import Stores
 

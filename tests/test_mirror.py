@@ -19,7 +19,9 @@ TESTS = Path(__file__).parent
 # Implementations of one port, which pass one suite.
 TOGETHER = {
     "storage/memory.py": "storage/test_store_contract.py",
+    "storage/memory_rooms.py": "storage/test_store_contract.py",
     "storage/sql.py": "storage/test_store_contract.py",
+    "storage/sql_rooms.py": "storage/test_store_contract.py",
     "storage/stores.py": "storage/test_store_contract.py",
 }
 

@@ -265,6 +265,10 @@ class Database:
         return Unavailable("The store refused.")
 
 
+def done(_: sqlite3.Cursor) -> None:
+    """A cursor must not leave the writer's thread."""
+
+
 def _tell(result: Any, waiting: Deferred[None]) -> Any:
     waiting.callback(None)
     return result
