@@ -177,8 +177,6 @@ FIND_QUESTION: Final = (
     + """m.identity = ? AND m.role NOT IN ('assistant', 'system') AND (m.request_id = ? OR m.text = ?)
     ORDER BY m.request_id IS ? DESC, m.seq DESC LIMIT 1"""
 )
-LAST_MESSAGES: Final = _SELECT + "m.seq >= 0 ORDER BY m.seq DESC LIMIT ?"
-LAST_SELECTED: Final = _SELECT + "m.selected IS NOT 0 ORDER BY m.seq DESC LIMIT ?"
 MESSAGES_BEFORE: Final = _SELECT + "m.seq < ? ORDER BY m.seq DESC LIMIT ?"
 BEFORE_SELECTED: Final = _SELECT + "m.seq < ? AND m.selected IS NOT 0 ORDER BY m.seq DESC LIMIT ?"
 MESSAGES_AFTER: Final = _SELECT + "m.seq > ? ORDER BY m.seq LIMIT ?"

@@ -97,10 +97,9 @@ class SqlMessageStore:
     def last_messages(
         self, room_id: str, limit: int, max_bytes: int | None = None, *, selected: bool = False
     ) -> Deferred[tuple[Message, ...]]:
-        statement = sql.LAST_SELECTED if selected else sql.LAST_MESSAGES
-        return self._database.read(
-            lambda c: tuple(reversed(_within(c.execute(statement, (room_id, limit)), max_bytes)[0]))
-        )
+        statement = sql.BEFORE_SELECTED if selected else sql.MESSAGES_BEFORE
+        values = (room_id, sql.BEYOND_ALL, limit)
+        return self._database.read(lambda c: tuple(reversed(_within(c.execute(statement, values), max_bytes)[0])))
 
     def messages_before(
         self, room_id: str, seq: int | None, limit: int, max_bytes: int | None = None, *, selected: bool = False
