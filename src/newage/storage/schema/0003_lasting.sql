@@ -59,7 +59,8 @@ CREATE TABLE open_output (
 );
 
 -- Open requests (A35): `id` is the order of arrival, `created_at` seconds since the epoch; `state` is 'queued',
--- 'forwarded' from before an extension is told, or 'cut': a stop cut its answer off, until the next start; `targets` and `wishes` are JSON: whom it named, and how it asked.
+-- 'forwarded' from before an extension is told, or 'cut': a stop cut its answer off, until the next start; `targets`
+-- and `wishes` are JSON: whom it named, and how it asked.
 CREATE TABLE request (
     id INTEGER PRIMARY KEY,
     room_id INTEGER NOT NULL REFERENCES room (id) ON DELETE CASCADE,
