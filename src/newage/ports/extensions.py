@@ -1,0 +1,74 @@
+"""What the hub asks of extensions and what they say back (``bridge``)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from zope.interface import Interface
+
+if TYPE_CHECKING:
+    from newage.domain.forwarded import ForwardedRequest
+    from newage.domain.model import Session
+
+# mypy-zope reads interface methods without ``self``.
+# ruff: noqa: N805
+
+
+class IExtensionLink(Interface):
+    """What the hub can ask of one extension, over a socket or in process."""
+
+    def forward(request: ForwardedRequest) -> None:
+        """Deliver one request (contract 5.4). Never raises."""
+
+
+class Said(NamedTuple):
+    """What a packet of an answer names, as its extension names it. It is made for each token.
+
+    ``extension`` is the extension's identity; ``stream`` its streamId, "" where it names none; ``output`` and
+    ``request`` its outputId and requestId, None where it names none; ``socket`` the sid it came by, "" in process.
+    """
+
+    extension: str
+    stream: str = ""
+    output: str | None = None
+    request: str | None = None
+    socket: str = ""
+
+
+class IUpstream(Interface):
+    """What an extension says back. Total: bad input is ignored and logged.
+
+    An extension in the process begins its answer on a later turn of the reactor than its request: the hub is still
+    busy with that.
+    """
+
+    def stream_started(said: Said) -> None:
+        """CLIENT_STREAM_START."""
+
+    def stream_data(said: Said, chunk_index: int | None, text: str) -> None:
+        """CLIENT_STREAM_DATA_FIRST, _MIDDLE, _LAST, _RETRY. ``text`` may hold half a surrogate pair."""
+
+    def stream_failed(said: Said) -> None:
+        """CLIENT_STREAM_DATA_FAILED."""
+
+    def stream_ended(said: Said, final: bool | None) -> None:
+        """CLIENT_STREAM_END. ``final``: True, the output is complete; False, it goes on; None, judge by the stream."""
+
+    def answered(said: Said, text: str) -> None:
+        """A non-stream ``message`` of type 0."""
+
+    def failed(said: Said, message: str, error: object) -> None:
+        """ERROR from the extension; ``error`` is what it says besides, for who asked."""
+
+
+class IExtensionHost(Interface):
+    """Where an in-process extension plugs in."""
+
+    def attach_extension(session: Session, link: IExtensionLink, capacity: int = 0) -> str:
+        """Register the extension as if its ``/llm`` socket had connected; returns the sid to detach with.
+
+        :param capacity: requests that it takes at once; 0 = as configured for who says nothing.
+        """
+
+    def detach_extension(sid: str) -> None:
+        """Take it away again."""
