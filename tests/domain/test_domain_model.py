@@ -89,7 +89,7 @@ def test_the_names_of_modes_and_policies_are_the_contracts() -> None:
 def test_a_caller_speaks_for_its_session() -> None:
     caller = Caller(sid="s1", namespace="/llm", session=Session(client_id="web1", identity="web1-a"), peer=HOME)
     assert (caller.client_id, caller.identity, caller.kind) == ("web1", "web1-a", Kind.CLIENT)
-    assert not (caller.sensitive or caller.bootstrap or caller.stream_mode or caller.incremental)
+    assert not (caller.sensitive or caller.bootstrap or caller.stream_mode or caller.incremental or caller.outputs)
 
 
 def test_a_room_knows_its_master_and_who_has_a_role() -> None:

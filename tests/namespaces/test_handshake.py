@@ -26,6 +26,7 @@ class TestParsing:
                 "clientHTML": "<b>",
                 "streamMode": "plain",
                 "sync": "incremental",
+                "outputs": True,
                 "capacity": 4,
                 "features": ["accept", "cancel", 7, "x" * 33],
                 "unknown": 1,
@@ -34,7 +35,7 @@ class TestParsing:
         )
         assert (request.client_id, request.identity, request.client_type) == ("web1", "web1-a", "web-app")
         assert (request.key, request.password, request.desc, request.html) == ("k", "p", "d", "<b>")
-        assert (request.stream_mode, request.incremental) == ("plain", True)
+        assert (request.stream_mode, request.incremental, request.outputs) == ("plain", True, True)
         assert request.capacity == 4
         assert request.features == {"accept", "cancel"}
 
@@ -48,6 +49,10 @@ class TestParsing:
         assert len(kept) <= 32
         assert all(len(name) <= 32 for name in kept)
 
+    @pytest.mark.parametrize("outputs", [None, False, 1, "true", [], {}])
+    def test_only_true_says_that_it_follows_outputs(self, outputs: object) -> None:
+        assert not parse_handshake({"clientId": "a", "outputs": outputs}, AuthSettings()).outputs
+
     def test_what_is_too_large_to_be_read(self) -> None:
         with pytest.raises(InvalidRequest, match=r"^Invalid request data\.$"):
             parse_handshake(UNREAD_AUTH, AuthSettings())
@@ -56,7 +61,7 @@ class TestParsing:
         request = parse_handshake({"clientId": "web1", "identity": None}, AuthSettings())
         assert (request.identity, request.client_type, request.kind) == ("web1", "client", Kind.CLIENT)
         assert (request.key, request.password, request.desc, request.html) == (None, "", "", "")
-        assert (request.stream_mode, request.incremental) == ("", False)
+        assert (request.stream_mode, request.incremental, request.outputs) == ("", False, False)
         assert (request.capacity, request.features) == (0, frozenset())
         assert not request.presents_key
         assert not request.wants_key

@@ -236,6 +236,7 @@ class Caller:
     bootstrap: bool = False  # strict mode, no key yet: only what contract 2.8.4 (a) lists
     stream_mode: str = ""  # handshake streamMode as declared: '', 'ss', 'plain', 'output', 'token'
     incremental: bool = False  # handshake sync:'incremental'
+    outputs: bool = False  # handshake outputs:true: it follows outputs and comes back to them (contract 5.7.7)
     capacity: int = 0  # handshake capacity of an extension: requests at once; 0 = it said nothing
     features: frozenset[str] = frozenset()  # handshake features of an extension
     credential: str = ""  # what it was let in by: the id of its key, 'password', or nothing

@@ -49,6 +49,7 @@ def parse_handshake(payload: Any, settings: AuthSettings) -> HandshakeRequest:
         html=wire.text(wire.first(payload, "clientHTML", "clienthtml", "html"), settings.max_html_chars),
         stream_mode=stream_mode if isinstance(stream_mode, str) and stream_mode in STREAM_MODES else "",
         incremental=payload.get("sync") == "incremental",
+        outputs=payload.get("outputs") is True,
         capacity=_capacity(payload.get("capacity")),
         features=_features(payload.get("features")),
         name=_name(payload.get("name")),

@@ -548,9 +548,10 @@ def test_what_a_caller_is(house: Gatehouse) -> None:
         html="<b>",
         stream_mode="ss",
         incremental=True,
+        outputs=True,
     )
     assert (caller.sid, caller.namespace, caller.peer) == ("sid", "/llm", LOCAL)
-    assert (caller.stream_mode, caller.incremental, caller.kind) == ("ss", True, Kind.CLIENT)
+    assert (caller.stream_mode, caller.incremental, caller.outputs, caller.kind) == ("ss", True, True, Kind.CLIENT)
     session = caller.session
     assert (session.client_id, session.identity, session.desc, session.html) == ("web1", "web1-a", "d", "<b>")
     assert session.connected_at == house.world.wall()

@@ -73,6 +73,7 @@ class HandshakeRequest:
     html: str = ""
     stream_mode: str = ""
     incremental: bool = False
+    outputs: bool = False
     capacity: int = 0
     features: frozenset[str] = frozenset()
     name: str = ""
@@ -371,6 +372,7 @@ class AuthService:
             rank=self._rank(shown, request.client_id, kind, peer),
             stream_mode=request.stream_mode,
             incremental=request.incremental,
+            outputs=request.outputs,
             capacity=request.capacity,
             features=request.features,
         )
