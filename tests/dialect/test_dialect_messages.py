@@ -6,6 +6,7 @@ import pytest
 from attrs import evolve
 
 from newage.dialect import Event, messages
+from newage.domain.character import Character
 from newage.domain.history import UNNAMED, Behind, Change, Earlier, Missed, Update
 from newage.domain.model import Message, Room
 from newage.protocol.json_text import dumps
@@ -97,6 +98,20 @@ def test_a_failed_or_edited_response_says_so() -> None:
     assert (body["failed"], body["lastEdited"]) == (True, "t2")
 
 
+def test_an_answer_with_thoughts_a_character_and_an_end_that_is_missing() -> None:
+    told = evolve(ANSWER, reasoning="hm", partial=True, character=Character("c.png", "Cora", "5f"), origin="desk")
+    who = {"id": "c.png", "name": "Cora", "avatar": "5f"}
+    more = {"reasoning": "hm", "partial": True, "character": who, "origin": "desk"}
+    assert messages.body(told) == {**messages.body(ANSWER), **more}
+    assert messages.character(Character("c.png", "Cora")) == {"id": "c.png", "name": "Cora"}
+
+
+def test_a_request_has_its_own_members_of_these_names() -> None:
+    asked = evolve(ASKED, extra={"reasoning": {"effort": "low"}, "character": "Cora", "partial": 1})
+    body = messages.body(asked)
+    assert (body["reasoning"], body["character"], body["partial"]) == ({"effort": "low"}, "Cora", 1)
+
+
 def test_a_system_message() -> None:
     assert messages.body(NOTE) == {
         "messageId": "m3",
@@ -145,8 +160,9 @@ def test_the_list_of_members_is_what_the_hub_writes() -> None:
     edited = Message(message_id="m", room="r", seq=1, identity="i", last_edited="t")
     failed = Message(message_id="m", room="r", seq=1, identity="i", role="assistant", failed=True)
     again = Message(message_id="m", room="r", seq=1, identity="i", role="assistant", question_id="q", selected=True)
-    written = set().union(*(messages.body(message) for message in (ASKED, ANSWER, NOTE, edited, failed, again)))
-    assert written - {"temperature"} == messages.MEMBERS
+    told = evolve(failed, reasoning="hm", partial=True, character=Character("c", "C"), origin="desk")
+    written = set().union(*(messages.body(message) for message in (ASKED, ANSWER, NOTE, edited, failed, again, told)))
+    assert written - {"temperature"} == messages.MEMBERS | messages.ANSWERED
 
 
 def test_sizes_are_of_texts_as_they_are_and_of_the_rest_as_json() -> None:
@@ -190,6 +206,7 @@ def test_changes_are_told_with_the_seq_of_the_change() -> None:
         ({"data": {"prompt": "p"}, "n": 1}, Change(data={"prompt": "p"}, extra={"n": 1})),
         ({"target": "x", "requestType": "x"}, Change()),
         ({"messageId": "x", "identity": "x", "seq": 0}, Change()),
+        ({"reasoning": "x", "partial": False, "character": {}, "origin": "desk"}, Change()),
     ],
 )
 def test_an_edit_as_clients_write_it(fields: dict[str, object], change: Change | None) -> None:

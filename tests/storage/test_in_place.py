@@ -14,6 +14,7 @@ from deferreds import value
 from logkit import Logged
 from newage.errors import Unavailable
 from newage.storage.database import Database
+from newage.storage.migrations import migrations
 
 Make = Callable[..., Database]
 
@@ -139,7 +140,7 @@ def test_a_failure_on_the_way_is_tried_again(database: Database) -> None:
     whole.execute("PRAGMA user_version = 999")
     with pytest.raises(Unavailable, match="refused"):
         value(database.write(put("b")))
-    whole.execute("PRAGMA user_version = 3")
+    whole.execute(f"PRAGMA user_version = {len(migrations())}")
     assert value(database.write(put("c"))) == "c"
     assert stored(database.path) == ["a", "c"]
 

@@ -10,6 +10,7 @@ from attrs import evolve
 from zope.interface.verify import verifyObject
 
 from deferreds import value
+from newage.domain.character import Character
 from newage.domain.model import (
     PERMANENT,
     Access,
@@ -91,6 +92,10 @@ FULL = Message(
     last_edited="2026-01-02T03:04:06.000Z",
     extra={"temperature": 0.5, "stop": ["\n"]},
     name="Anna \N{SLIGHTLY SMILING FACE}",
+    reasoning="hm\u20ac",
+    partial=True,
+    character=Character("seraphina.png", "Seraphina", "5f"),
+    origin="desk",
 )
 
 
@@ -268,7 +273,14 @@ class TestMessages:
         assert verifyObject(IMessageStore, stores.messages)
 
     @pytest.mark.parametrize(
-        "stored", [FULL, message(1), message(2, data=0, target="x"), message(3, data=[], extra={})]
+        "stored",
+        [
+            FULL,
+            message(1),
+            message(2, data=0, target="x"),
+            message(3, data=[], extra={}),
+            message(4, character=Character("a", "b")),
+        ],
     )
     def test_returns_what_was_stored(self, lobby: Stores, stored: Message) -> None:
         assert value(lobby.messages.add_message(stored, 10)) is None
@@ -474,12 +486,12 @@ class TestMessages:
         assert value(messages.messages_before(DEN, None, 3)) == ((), False)
 
     def test_reads_no_more_than_fits_but_always_one(self, lobby: Stores) -> None:
-        """A weight is text, data and further members; a room of long messages must not be read whole."""
+        """A weight is text, data, further members and reasoning; a room of long messages must not be read whole."""
         written: tuple[dict[str, Any], ...] = (
             {"text": "x" * 9},
             {"text": "x" * 9, "data": "1234567"},
             {"text": "x" * 9, "extra": {"a": "b"}},
-            {"text": "\u20ac" * 3},
+            {"text": "\u20ac" * 2, "reasoning": "\u20ac"},
         )
         for number, members in enumerate(written, start=1):
             value(lobby.messages.add_message(message(number, **members), 99))
@@ -614,7 +626,16 @@ class TestMarks:
 
 class TestOpenOutputs:
     ANSWER = evolve(
-        FULL, seq=0, text="", data=None, role="assistant", request_type="newMessage", target=None, extra={}, name=None
+        FULL,
+        seq=0,
+        text="",
+        data=None,
+        request_type="newMessage",
+        target=None,
+        extra={},
+        name=None,
+        reasoning="",
+        origin="",
     )
 
     def piece(self, part: int, text: str, output: str = "o1") -> OpenText:
@@ -644,6 +665,19 @@ class TestOpenOutputs:
             timestamp=found.timestamp,
             last_edited=found.last_edited,
         )
+
+    def test_reasoning_is_kept_beside_the_text(self, stores: Stores) -> None:
+        first = evolve(self.piece(0, "so"), reasoning=True)
+        value(stores.open_outputs.append_texts([first, OpenText("o1", 0, "yes")]))
+        value(stores.open_outputs.append_texts([OpenText("o1", 1, ".", None, True), self.piece(1, "!")]))
+        (found,) = value(stores.open_outputs.load_texts())
+        assert (found.reasoning, found.text, found.data, found.partial) == ("so.", "yes!", "yes!", True)
+        assert found.character == FULL.character
+        value(stores.open_outputs.append_texts([evolve(self.piece(0, "anew"), reasoning=True)]))
+        (found,) = value(stores.open_outputs.load_texts())
+        assert (found.reasoning, found.text) == ("anew", "")
+        value(stores.open_outputs.append_texts([OpenText("o2", 0, "", evolve(self.ANSWER, character=None))]))
+        assert value(stores.open_outputs.load_texts())[1].character is None
 
     def test_several_at_once_of_which_one_is_over_and_one_begins_anew(self, stores: Stores) -> None:
         value(stores.open_outputs.append_texts([self.piece(0, "a", "o1"), self.piece(0, "b", "o2")]))

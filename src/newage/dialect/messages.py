@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from newage.dialect import Body, Event
+from newage.domain.character import Character
 from newage.domain.history import UNNAMED, Behind, Change, Earlier, Missed, Update
 from newage.domain.model import Message, Room
 from newage.protocol.json_text import dumps
@@ -37,8 +38,10 @@ MEMBERS = frozenset(
         "lastEdited",
         "selected",
         "questionId",
+        "origin",
     }
 )
+ANSWERED = frozenset({"reasoning", "partial", "character"})  # of answers only: a request may have such members
 TEXT = ("message", "data", "text")  # where an edit may have the new text; the first string counts
 EDITED_APART = frozenset({*TEXT, "target", "requestType"})  # an edit may name them, but they are no further members
 
@@ -85,12 +88,35 @@ def body(message: Message) -> Body:
             found["failed"] = True
         if message.selected is not None:
             found.update(selected=message.selected, questionId=message.question_id)
+        found.update(_of_answer(message))
     else:
         found.update(target=message.target, targetRoom=message.room, requestType=message.request_type)
     if message.last_edited is not None:
         found["lastEdited"] = message.last_edited
     if message.name is not None:  # whatever the request may have called itself besides
         found["name"] = message.name
+    if message.origin:
+        found["origin"] = message.origin
+    return found
+
+
+def _of_answer(message: Message) -> Body:
+    """What only some answers have."""
+    found: Body = {}
+    if message.reasoning:
+        found["reasoning"] = message.reasoning
+    if message.partial:
+        found["partial"] = True
+    if message.character is not None:
+        found["character"] = character(message.character)
+    return found
+
+
+def character(who: Character) -> Body:
+    """As whom an answer is given; ``avatar`` only where there is a picture."""
+    found: Body = {"id": who.id, "name": who.name}
+    if who.avatar:
+        found["avatar"] = who.avatar
     return found
 
 
@@ -170,7 +196,8 @@ def change(fields: Mapping[str, Any]) -> Change | None:
     """An edit as clients write it; None where it names nothing. What identifies a message is passed over."""
     if not fields:
         return None
-    named = {name: fields[name] for name in fields if name not in MEMBERS or name in EDITED_APART}
+    kept = MEMBERS | ANSWERED
+    named = {name: fields[name] for name in fields if name not in kept or name in EDITED_APART}
     text = next((named[name] for name in TEXT if isinstance(named.get(name), str)), None)
     extra = {name: value for name, value in named.items() if name not in EDITED_APART}
     return Change(text=text, data=named.get("data", UNNAMED), extra=extra)

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from attrs import field, frozen
 
+from newage.domain.character import Character
+
 
 def read_only(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
     """A copy that cannot be changed: what a frozen value holds."""
@@ -336,7 +338,9 @@ class Message:
 
     ``room`` is the room's name, for peers; ``room_id`` says which room of that name. ``asker`` and ``question_id``
     are an answer's: the identity that asked, and the message it asked with; None where that is not known (A17).
-    ``selected`` is an answer's to a question that was asked again: is it the one that counts (A19)?
+    ``selected`` is an answer's to a question that was asked again: is it the one that counts (A19)? ``reasoning`` is
+    what its model thought, "" for nothing (A28), ``character`` as whom it was given; ``partial``: it was cut off (A20).
+    ``origin`` is "desk" for what was said at an extension's desk, "" for what came through the hub.
     """
 
     message_id: str
@@ -362,6 +366,10 @@ class Message:
     last_edited: str | None = None
     extra: Mapping[str, Any] = field(factory=dict, converter=read_only)
     name: str | None = None  # of who said it, as it was then (A40)
+    reasoning: str = ""
+    partial: bool = False
+    character: Character | None = None
+    origin: str = ""
 
     @property
     def is_response(self) -> bool:

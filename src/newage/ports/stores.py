@@ -124,7 +124,7 @@ class IMessageStore(Interface):
 
         :param selected: without the answers that another one to the same question took the place of (A19).
 
-        A message weighs what its text, its data and its further members take in the store.
+        A message weighs what its text, its data, its further members and its reasoning take in the store.
         """
 
     def messages_before(
@@ -157,13 +157,13 @@ class IOpenOutputStore(Interface):
     """What there is so far of answers that are not over, for the case that the hub dies (A35)."""
 
     def append_texts(texts: Sequence[OpenText]) -> Deferred[None]:
-        """Add pieces, at most one of an output."""
+        """Add pieces, of an output at most one of each kind; one with an ``answer`` before the other."""
 
     def forget_texts(output_id: str) -> Deferred[None]:
         """It is over. Having nothing of it is fine."""
 
     def load_texts() -> Deferred[tuple[Message, ...]]:
-        """What was cut off, oldest first: responses that failed, with the text that there is."""
+        """What was cut off, oldest first: responses that failed, ``partial``, with what there is of them."""
 
 
 class IRequestStore(Interface):

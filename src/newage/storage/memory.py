@@ -177,10 +177,14 @@ class MemoryOpenOutputStore:
         for each in texts:
             if each.answer is not None:
                 self._kept.pop(each.output_id, None)
-                self._kept[each.output_id] = evolve(each.answer, role="assistant", streamed=True, failed=True, text="")
+                begun = evolve(each.answer, role="assistant", streamed=True, failed=True, partial=True)
+                self._kept[each.output_id] = evolve(begun, text="", data="", reasoning="")
             kept = self._kept[each.output_id]
-            text = kept.text + each.text
-            self._kept[each.output_id] = evolve(kept, text=text, data=text)
+            if each.reasoning:
+                self._kept[each.output_id] = evolve(kept, reasoning=kept.reasoning + each.text)
+            else:
+                text = kept.text + each.text
+                self._kept[each.output_id] = evolve(kept, text=text, data=text)
         return succeed(None)
 
     def forget_texts(self, output_id: str) -> Deferred[None]:

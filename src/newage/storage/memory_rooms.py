@@ -245,7 +245,7 @@ class MemoryMessageStore:
 
 def _weight(message: Message) -> int:
     parts = [orjson.dumps(part) for part in (message.data, dict(message.extra) or None) if part is not None]
-    return len(message.text.encode()) + sum(map(len, parts))
+    return len(message.text.encode()) + len(message.reasoning.encode()) + sum(map(len, parts))
 
 
 def _within(messages: Iterable[Message], max_bytes: int | None) -> list[Message]:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import orjson
 
+from newage.domain.character import Character
 from newage.domain.model import KeyRecord, Message, Rank, Role, Scope, Term
 from newage.domain.open_request import Notice, OpenRequest
 
@@ -81,13 +82,17 @@ ADD_MARK: Final = "INSERT INTO mark (identity, room_id, seq) SELECT ?, id, ? FRO
 # ------------------------------------------------------------------------------------------------------ open outputs
 
 FORGET_OPEN: Final = "DELETE FROM open_output WHERE output_id = ?"
-APPEND_OPEN: Final = "INSERT INTO open_output (output_id, part, request, text) VALUES (?, ?, ?, ?)"
+APPEND_OPEN: Final = "INSERT INTO open_output (output_id, kind, part, request, text) VALUES (?, ?, ?, ?, ?)"
 LOAD_OPEN: Final = """
-    SELECT first.request, (
+    SELECT first.request, coalesce((
         SELECT group_concat(text, '') FROM (
             SELECT text FROM open_output WHERE output_id = first.output_id AND kind = 'text' ORDER BY part
         )
-    ) FROM open_output first WHERE first.part = 0 AND first.request IS NOT NULL ORDER BY first.rowid
+    ), ''), coalesce((
+        SELECT group_concat(text, '') FROM (
+            SELECT text FROM open_output WHERE output_id = first.output_id AND kind = 'reasoning' ORDER BY part
+        )
+    ), '') FROM open_output first WHERE first.part = 0 AND first.request IS NOT NULL ORDER BY first.rowid
 """
 
 # ---------------------------------------------------------------------------------------------------------- requests
@@ -119,8 +124,8 @@ BEYOND_ALL: Final = 2**63 - 1  # greater than any seq
 ADD_MESSAGE: Final = """
     INSERT INTO message (room_id, seq, message_id, identity, client_id, role, text, data, timestamp, request_id,
         response_id, output_id, asker, question_id, target, request_type, streamed, failed, last_edited, extra,
-        weight, selected, name)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        reasoning, partial, character, origin, weight, selected, name)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     RETURNING weight
 """
 COUNT_IN: Final = """
@@ -142,7 +147,7 @@ WEIGHT_OF: Final = "SELECT seq, weight FROM message WHERE room_id = ? AND messag
 UPDATE_MESSAGE: Final = """
     UPDATE message SET identity = ?, client_id = ?, role = ?, text = ?, data = ?, timestamp = ?, request_id = ?,
         response_id = ?, output_id = ?, asker = ?, question_id = ?, target = ?, request_type = ?, streamed = ?,
-        failed = ?, last_edited = ?, extra = ?, weight = ?
+        failed = ?, last_edited = ?, extra = ?, reasoning = ?, partial = ?, character = ?, origin = ?, weight = ?
     WHERE room_id = ? AND message_id = ?
 """
 UPDATE_UNCHANGED_MESSAGE: Final = UPDATE_MESSAGE + " AND text IS ? AND data IS ? AND extra IS ? AND last_edited IS ?"
@@ -166,7 +171,7 @@ CLEAR_MESSAGES: Final = """
 _SELECT: Final = """
     SELECT room.name, room.uuid, m.seq, m.message_id, m.identity, m.client_id, m.role, m.text, m.data, m.timestamp,
         m.request_id, m.response_id, m.output_id, m.asker, m.question_id, m.target, m.request_type, m.streamed,
-        m.failed, m.last_edited, m.extra, m.selected, m.name
+        m.failed, m.last_edited, m.extra, m.selected, m.name, m.reasoning, m.partial, m.character, m.origin
     FROM message m JOIN room ON room.id = m.room_id WHERE room.uuid = ? AND
 """
 FIND_MESSAGE: Final = _SELECT + "m.message_id = ?"
@@ -230,8 +235,20 @@ def message_values(message: Message) -> tuple[Any, ...]:
         message.failed,
         message.last_edited,
         extra,
-        len(message.text.encode()) + len(data or b"") + len(extra or b""),
+        message.reasoning or None,
+        message.partial or None,
+        character_value(message.character),
+        message.origin or None,
+        len(message.text.encode()) + len(data or b"") + len(extra or b"") + len(message.reasoning.encode()),
     )
+
+
+def character_value(character: Character | None) -> bytes | None:
+    return None if character is None else orjson.dumps(character._asdict())
+
+
+def character_of(value: bytes | None) -> Character | None:
+    return None if value is None else Character(**orjson.loads(value))
 
 
 def content_values(message: Message) -> tuple[Any, ...]:
@@ -257,26 +274,43 @@ OPEN_MEMBERS: Final = (
 
 def open_answer_value(answer: Message | None) -> bytes | None:
     """The column ``request``."""
-    return None if answer is None else orjson.dumps({name: getattr(answer, name) for name in OPEN_MEMBERS})
+    if answer is None:
+        return None
+    members = {name: getattr(answer, name) for name in OPEN_MEMBERS}
+    if answer.character is not None:
+        members["character"] = answer.character._asdict()
+    return orjson.dumps(members)
 
 
-def open_answer_of(value: bytes, text: str) -> Message:
+def open_answer_of(value: bytes, text: str, reasoning: str) -> Message:
     """What was cut off."""
     members = orjson.loads(value)
-    return Message(seq=0, role="assistant", text=text, data=text, streamed=True, failed=True, **members)
+    character = members.pop("character", None)
+    return Message(
+        seq=0,
+        role="assistant",
+        text=text,
+        data=text,
+        streamed=True,
+        failed=True,
+        partial=True,
+        reasoning=reasoning,
+        character=None if character is None else Character(**character),
+        **members,
+    )
 
 
 def weight_of(row: tuple[Any, ...]) -> int:
-    """Bytes of text, data and further members in a row of the ``SELECT``s above, as in ``WEIGHTS``."""
-    text, data, extra = row[7], row[8], row[20]
-    return len(text.encode()) + len(data or b"") + len(extra or b"")
+    """Bytes of text, data, further members and reasoning in a row of the ``SELECT``s above, as in ``WEIGHTS``."""
+    text, data, extra, reasoning = row[7], row[8], row[20], row[23]
+    return len(text.encode()) + len(data or b"") + len(extra or b"") + len((reasoning or "").encode())
 
 
 def message_of(row: tuple[Any, ...]) -> Message:
     """A row of the ``SELECT``s above."""
     room, room_id, seq, message_id, identity, client_id, role, text, data, timestamp = row[:10]
     request_id, response_id, output_id, asker, question_id, target, request_type = row[10:17]
-    streamed, failed, last_edited, extra, selected, name = row[17:]
+    streamed, failed, last_edited, extra, selected, name, reasoning, partial, character, origin = row[17:]
     return Message(
         message_id=message_id,
         room=room,
@@ -301,6 +335,10 @@ def message_of(row: tuple[Any, ...]) -> Message:
         last_edited=last_edited,
         extra=from_json(extra) or {},
         name=name,
+        reasoning=reasoning or "",
+        partial=bool(partial),
+        character=character_of(character),
+        origin=origin or "",
     )
 
 

@@ -165,10 +165,20 @@ class SqlOpenOutputStore:
     _database: Database
 
     def append_texts(self, texts: Sequence[OpenText]) -> Deferred[None]:
-        rows = [(each.output_id, each.part, sql.open_answer_value(each.answer), each.text) for each in texts]
+        rows = [
+            (
+                each.output_id,
+                "reasoning" if each.reasoning else "text",
+                each.part,
+                sql.open_answer_value(each.answer),
+                each.text,
+            )
+            for each in texts
+        ]
+        begin = [(each.output_id,) for each in texts if each.answer is not None]
 
         def append(connection: sqlite3.Connection) -> None:
-            connection.executemany(sql.FORGET_OPEN, [(output_id,) for output_id, part, _, _ in rows if not part])
+            connection.executemany(sql.FORGET_OPEN, begin)
             connection.executemany(sql.APPEND_OPEN, rows)
 
         return self._database.write(append)
@@ -177,9 +187,7 @@ class SqlOpenOutputStore:
         return self._database.write(lambda c: done(c.execute(sql.FORGET_OPEN, (output_id,))))
 
     def load_texts(self) -> Deferred[tuple[Message, ...]]:
-        return self._database.read(
-            lambda c: tuple(sql.open_answer_of(request, text) for request, text in c.execute(sql.LOAD_OPEN))
-        )
+        return self._database.read(lambda c: tuple(sql.open_answer_of(*row) for row in c.execute(sql.LOAD_OPEN)))
 
 
 @implementer(IRequestStore)

@@ -111,7 +111,8 @@ class AnswerService:
         if stored is None:
             await self._history.add(found)
         elif found.text.startswith(stored.text) and found.text != stored.text:
-            await self._history.replace(evolve(stored, text=found.text, data=found.text, failed=True), stored)
+            changed = evolve(stored, text=found.text, data=found.text, failed=True, partial=True)
+            await self._history.replace(changed, stored)
 
     def begun(self, answer: Answer) -> None:
         """It grows from now on."""
@@ -205,7 +206,7 @@ class AnswerService:
         if answer.message is not None:
             await self._replace(answer, stored, failed=True)
         else:
-            draft = evolve(self._draft(answer, streamed=True), failed=True)
+            draft = evolve(self._draft(answer, streamed=True), failed=True, partial=True)
             answer.message = await self._add(answer, draft, stored)
 
     async def _replace(self, answer: Answer, stored: Callable[[], None], *, failed: bool) -> None:
@@ -213,7 +214,7 @@ class AnswerService:
         was = answer.message
         if was is not None and not answer.overwritten:
             text = answer.text
-            changed = evolve(was, text=text, data=text, failed=failed)
+            changed = evolve(was, text=text, data=text, failed=failed, partial=failed)
             answer.message = await self._history.replace(changed, was, on_stored=stored) or was
 
     async def _store_answer(self, answer: Answer, stored: Callable[[], None]) -> None:
