@@ -14,6 +14,7 @@ from zope.interface.verify import verifyObject
 from hubkit import EPOCH
 from newage.bridge.demo import BUSY, IDENTITY, DemoExtension, DemoSettings
 from newage.bridge.demo_text import CONFESSION, answer_to, tokens_of
+from newage.domain.details import Details
 from newage.domain.forwarded import ForwardedRequest
 from newage.domain.model import Kind, RequestMode, Session
 from newage.ports import IExtensionHost, IExtensionLink, IUpstream, Said
@@ -37,19 +38,25 @@ class Hub:
     def detach_extension(self, sid: str) -> None:
         del self.attached[sid]
 
-    def stream_started(self, said: Said) -> None:
+    def stream_started(self, said: Said, details: Details | None = None) -> None:
         self._tell("started", *said)
 
     def stream_data(self, said: Said, chunk_index: int | None, text: str) -> None:
         self._tell("data", *said, chunk_index, text)
 
+    def stream_reasoning(self, said: Said, chunk_index: int | None, text: str) -> None:
+        self._tell("reasoning", *said, chunk_index, text)
+
+    def stream_reset(self, said: Said, at: int, reasoning: bool) -> None:
+        self._tell("reset", *said, at, reasoning)
+
     def stream_failed(self, said: Said) -> None:
         self._tell("stream_failed", *said)
 
-    def stream_ended(self, said: Said, final: bool | None) -> None:
+    def stream_ended(self, said: Said, final: bool | None, details: Details | None = None) -> None:
         self._tell("ended", *said, final)
 
-    def answered(self, said: Said, text: str) -> None:
+    def answered(self, said: Said, text: str, details: Details | None = None) -> None:
         self._tell("answered", said.extension, said.request, said.output, text)
 
     def failed(self, said: Said, message: str, error: object) -> None:

@@ -416,6 +416,68 @@ def test_more_gaps_than_can_be_remembered_fail_it() -> None:
     assert failure(it.wait(0)) == "Too many chunks are missing."
 
 
+def test_reasoning_has_an_order_of_its_own_and_takes_room() -> None:
+    it = Machine(max_output_bytes=6, max_chunk_gaps=1)
+    opened(it)
+    found = it.outputs.find("s1", None)
+    assert found is not None
+    think = it.outputs.think
+    assert [think(found, index, "ä", it.now) for index in (0, 0, None)] == ["ä", "", "ä"]
+    assert it.data("a", index=0) == "a"
+    assert think(found, 1, "\ud83d", it.now) == ""
+    finished = it.end(final=True)[0]
+    assert isinstance(finished, Finished)
+    assert (finished.rest, finished.thoughts) == ("", "\ufffd")
+    opened(it, "s2", "o2")
+    found = it.outputs.find("s2", None)
+    assert found is not None
+    it.now += 1
+    think(found, 0, "äää", it.now)
+    assert only(Heard, it.outputs.tick(it.now))
+    think(found, 1, "a", it.now)
+    assert failure(it.wait(0)) == "The answer is too large."
+
+
+def test_missing_reasoning_fails_it_as_missing_text_does() -> None:
+    it = Machine(max_chunk_gaps=1)
+    opened(it)
+    found = it.outputs.find("s1", None)
+    assert found is not None
+    it.outputs.think(found, 1, "b", it.now)
+    it.outputs.think(found, 3, "d", it.now)
+    assert failure(it.wait(0)) == "Too many chunks are missing."
+    opened(it, "s2", "o2", socket="before")
+    it.outputs.socket_lost("before", it.now, GRACE)
+    found = it.outputs.find("s2", None)
+    assert found is not None
+    it.now += 1
+    it.outputs.think(found, 2, "b", it.now)
+    assert failure(it.wait(0)) == "Part of the answer was lost on the way."
+
+
+def test_what_failed_thinks_unheard() -> None:
+    it = Machine()
+    opened(it)
+    it.fail()
+    it.start("s2")
+    found = it.outputs.find("s2", None)
+    assert found is not None
+    assert it.outputs.think(found, 0, "hm", it.now) == ""
+
+
+def test_what_is_void_takes_no_room_and_half_a_character_of_it_is_nothing() -> None:
+    it = Machine(max_output_bytes=4)
+    output = opened(it)
+    it.data("abcd\ud83d")
+    assert it.outputs.meant("s1", "o1", None) is it.outputs.meant("x", "o1", None) is output
+    assert it.outputs.is_open(output)
+    it.outputs.cut(output, 1, it.now)
+    assert it.data("xyz") == "xyz"
+    assert it.wait(0) == []
+    assert it.end(final=True) == [Finished(output)]
+    assert not it.outputs.is_open(output)
+
+
 def test_what_somebody_changed_meanwhile_is_over_and_goes_on_unheard() -> None:
     changed = CallFailed("changed")
     it = Machine("r1", "r2")
@@ -624,6 +686,8 @@ def test_an_answer_in_one_piece_that_is_too_large_fails_and_some_of_it_is_kept()
     assert (failed.text, failed.first, str(failed.reason)) == ("aä", True, "The answer is too large.")
     assert kinds(it.start("s", "made")) == [(Opened, "made")]
     assert it.data("late", "s") == ""
+    verdicts = it.outputs.answered(None, None, "ab", it.now, lambda: "other", 3)
+    assert kinds(verdicts) == [(Finished, "made"), (Failed, "other")]
 
 
 def test_an_answer_ends_what_is_streamed_for_its_request_and_may_repeat_it() -> None:
@@ -749,6 +813,16 @@ class OutputsMachine(RuleBasedStateMachine):
         self.shown[found.output] += shown
         if self.outputs.deadline <= self.now:
             self.obey(self.outputs.tick(self.now))
+
+    @rule(
+        stream=st.sampled_from("abcde"), index=st.one_of(st.none(), st.integers(0, 4)), text=st.text("aä", max_size=6)
+    )
+    def think(self, stream: str, index: int | None, text: str) -> None:
+        found = self.outputs.find(stream, None)
+        if found is not None:
+            assert self.outputs.think(found, index, text, self.now) in ("", text)
+            if self.outputs.deadline <= self.now:
+                self.obey(self.outputs.tick(self.now))
 
     @rule(
         stream=st.sampled_from("abcde"),

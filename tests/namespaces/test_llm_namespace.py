@@ -234,6 +234,7 @@ EVENTS = [
         for prefix in ("CLIENT_STREAM", "STREAM")
         for part in ("START", "DATA_FIRST", "DATA_MIDDLE", "DATA_LAST", "DATA_RETRY", "DATA_FAILED", "END")
     ),
+    "CLIENT_STREAM_RESET",
 ]
 SILENT = {name for name in EVENTS if "STREAM" in name} | {
     "ERROR",

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from hubkit import HandSocket, Kit, handled
+from newage.domain.character import Character
+from newage.domain.details import Details
 from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.llm_streams import UpstreamEvents
 from newage.ports import Said
@@ -214,6 +216,57 @@ def test_each_packet_names_what_it_is_about(kit: Kit, heard: Heard, prefix: str)
         ("stream_failed", said),
         ("stream_ended", said, None),
     ]
+
+
+def test_what_is_said_besides_the_text(kit: Kit, heard: Heard) -> None:
+    said, cora = Said(X, "s", "o", "r"), {"id": "c.png", "name": "Cora", "avatar": "5f"}
+    who = Character("c.png", "Cora", "5f")
+    say(kit, heard, "CLIENT_STREAM_START", {**IDS, "action": "swipe", "character": cora})
+    say(kit, heard, "CLIENT_STREAM_DATA_FIRST", {**IDS, "chunkIndex": 0, "data": "hm", "kind": "reasoning"})
+    say(kit, heard, "CLIENT_STREAM_DATA_MIDDLE", {**IDS, "chunkIndex": 0, "data": "a", "kind": "text"})
+    extra = {"extra": {"tokens": 3, "messageId": "x"}, "finishReason": "stop", "numStreams": 5, "name": "x"}
+    say(kit, heard, "CLIENT_STREAM_END", {**IDS, "final": True, "more": False, **extra})
+    say(kit, heard, "CLIENT_STREAM_END", {**IDS, "more": True})
+    say(kit, heard, "message", {"type": 0, "data": "a", "reasoning": "hm", "character": cora, "model": "m", **IDS})
+    whole = said._replace(stream="")
+    assert heard.told == [
+        ("stream_started", said, Details(action="swipe", character=who)),
+        ("stream_reasoning", said, 0, "hm"),
+        ("stream_data", said, 0, "a"),
+        ("stream_ended", said, True, Details(extra={"finishReason": "stop", "tokens": 3})),
+        ("stream_ended", said, True, Details(more=True)),
+        ("answered", whole, "a", Details(reasoning="hm", character=who, extra={"model": "m"})),
+    ]
+
+
+@pytest.mark.parametrize("nobody", [None, 5, {}, {"id": "c"}, {"id": "", "name": "Cora"}, {"id": "c", "name": 5}])
+def test_a_character_that_is_none(kit: Kit, heard: Heard, nobody: object) -> None:
+    say(kit, heard, "CLIENT_STREAM_START", {**IDS, "character": nobody})
+    assert heard.told == [("stream_started", Said(X, "s", "o", "r"), Details())]
+
+
+def test_bytes_are_nothing_to_keep_and_rubbish_is_text(kit: Kit, heard: Heard) -> None:
+    say(kit, heard, "CLIENT_STREAM_END", {**IDS, "extra": {"a": b"1"}, "more": 1})
+    say(kit, heard, "message", {"type": 0, "data": "a", "reasoning": ["b"], "extra": 5, "__proto__": 1})
+    assert [told[-1] for told in heard.told] == [Details(), Details(reasoning='["b"]')]
+
+
+@pytest.mark.parametrize(
+    ("features", "body", "told"),
+    [
+        (["reset"], {**IDS, "at": 3}, [("stream_reset", Said(X, "s", "o", "r"), 3, False)]),
+        (["reset"], {"outputId": "o", "at": 0, "kind": "reasoning"}, [("stream_reset", Said(X, "o", "o"), 0, True)]),
+        ([], {**IDS, "at": 3}, []),
+        (["reset"], {**IDS, "at": -1}, []),
+        (["reset"], {**IDS, "at": True}, []),
+        (["reset"], IDS, []),
+    ],
+)
+def test_a_reset_is_for_who_declared_it_and_says_where(
+    kit: Kit, heard: Heard, features: list[str], body: dict[str, Any], told: list[Any]
+) -> None:
+    say(kit, heard, "CLIENT_STREAM_RESET", body, features=frozenset(features))
+    assert heard.told == told
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from attrs import frozen
 from newage.domain.chunk_order import ChunkOrder
 from newage.domain.correlation import Nobody
 from newage.domain.request import Request
-from newage.domain.text import well_formed
+from newage.domain.text import Joiner, well_formed
 from newage.domain.verdicts import (
     NEVER,
     Answered,
@@ -64,6 +64,7 @@ class StreamSettings:
     max_ended_outputs_per_extension: int = limit(256, "ended outputs kept for late chunks")
     max_chunk_gaps: int = limit(1024, "runs of missing chunk indexes remembered per stream; beyond, its output fails")
     output_idle_seconds: int = limit(120, "an output without any traffic fails after it")
+    max_answer_extra_bytes: int = limit(16_384, "JSON of the further members of an answer; beyond, they are not kept")
     output_tail_seconds: int = limit(60, "late chunks reopen an ended output within it")
 
 
@@ -184,6 +185,36 @@ class Outputs:
             self.deadline = now
         return "" if output.failed else text
 
+    def think(self, stream: Stream, index: int | None, text: str, now: float) -> str:
+        """As ``take``, of its reasoning, whose chunks have numbers of their own (A28)."""
+        order, output = stream.thoughts, stream.output
+        if order is None:
+            order = stream.thoughts = ChunkOrder(self._settings.value.max_chunk_gaps)
+        skips = index is not None and index > order.next
+        if not order.accept(index):
+            return ""
+        if order.overfull or (skips and output.was_lost):
+            output.fault, self.deadline = TOO_MANY_GAPS if order.overfull else LOST, now
+        output.active_at = now
+        text = output.thoughts.feed(text)
+        output.size += len(text.encode())
+        if output.size > output.limit or now - output.heard_at >= SIGN_SECONDS:
+            self.deadline = now
+        return "" if output.failed else text
+
+    def meant(self, stream_id: str, output_id: str | None, request_id: str | None) -> Output | None:
+        """The output that a packet is about, open or in its tail."""
+        stream = self.find(stream_id, request_id)
+        return stream.output if stream is not None else self._named(output_id, request_id)
+
+    def is_open(self, output: Output) -> bool:
+        return output in self._open
+
+    def cut(self, output: Output, size: int, now: float) -> None:
+        """CLIENT_STREAM_RESET: of an open output only so many bytes are left, of text and reasoning together."""
+        output.joiner, output.thoughts = Joiner(), Joiner()
+        output.size, output.active_at = size, now
+
     def ended(
         self, stream_id: str, output_id: str | None, request_id: str | None, final: bool | None, now: float
     ) -> list[Verdict]:
@@ -212,8 +243,7 @@ class Outputs:
 
     def stream_failed(self, stream_id: str, output_id: str | None, request_id: str | None, now: float) -> list[Verdict]:
         """CLIENT_STREAM_DATA_FAILED."""
-        stream = self.find(stream_id, request_id)
-        output = stream.output if stream is not None else self._named(output_id, request_id)
+        output = self.meant(stream_id, output_id, request_id)
         if output is None:
             return []
         return self._fail(output, CallFailed("The extension reported a failed stream."), now)
@@ -221,11 +251,17 @@ class Outputs:
     # ------------------------------------------------------------------------------------------ answers, other endings
 
     def answered(
-        self, output_id: str | None, request_id: str | None, text: str, now: float, new_id: Callable[[], str]
+        self,
+        output_id: str | None,
+        request_id: str | None,
+        text: str,
+        now: float,
+        new_id: Callable[[], str],
+        besides: int = 0,
     ) -> list[Verdict]:
         """An answer in one piece. It ends what is streamed for the same request.
 
-        :param new_id: names an output that has no name.
+        :param new_id: names an output that has no name. :param besides: bytes of its reasoning.
         """
         request = self._request(output_id, request_id, ())
         if isinstance(request, Nobody):
@@ -240,7 +276,7 @@ class Outputs:
         output = self._add(output_id or new_id(), request, now)
         whole = well_formed(text)
         encoded, limit = whole.encode(), self._settings.value.max_output_bytes
-        if len(encoded) <= limit:
+        if len(encoded) + besides <= limit:
             return [*verdicts, Answered(output, whole, repeated=False), *self._close(output, now)]
         output.failed = True
         kept = encoded[:limit].decode(errors="ignore")
@@ -409,8 +445,9 @@ class Outputs:
         if output not in self._open:
             return []
         output.supposed = supposed and not output.failed
-        rest = output.joiner.flush()
-        return [Finished(output, "" if output.failed else rest), *self._close(output, now)]
+        rest, thoughts = output.joiner.flush(), output.thoughts.flush()
+        finished = Finished(output) if output.failed else Finished(output, rest, thoughts)
+        return [finished, *self._close(output, now)]
 
     def _fail(self, output: Output, reason: NewAgeError, now: float) -> list[Verdict]:
         if output not in self._open:

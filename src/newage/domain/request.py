@@ -203,10 +203,11 @@ class Request:
         self.drafts.append(response_id)
         return tuple(self.drafts)
 
-    def answer(self, extension: str, response_id: str) -> None:
-        """Its answer is stored."""
-        self.responses.append(response_id)
-        if self.live:
+    def answer(self, extension: str, response_id: str, *, more: bool = False) -> None:
+        """An answer of this extension is stored. :param more: others of it follow."""
+        if response_id not in self.responses:
+            self.responses.append(response_id)
+        if self.live and not more:
             self.answered.add(extension)
 
     def fail(self, extension: str) -> bool:

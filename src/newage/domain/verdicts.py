@@ -29,6 +29,7 @@ class Output:
     label: str | None = None  # the requestId by which its extension called it last
     heard_at: float = 0.0  # the last sign of life that was reported
     joiner: Joiner = field(factory=Joiner)
+    thoughts: Joiner = field(factory=Joiner)  # as the one of its text
     open_streams: int = 0
     waits_since: float | None = None  # the last END, while no stream is open
     socket: str = ""  # of its newest stream
@@ -38,7 +39,7 @@ class Output:
     ended_at: float = NEVER  # for the last time
     failed: bool = False
     supposed: bool = False  # it was taken for complete, and nothing said so
-    size: int = 0  # UTF-8 bytes so far
+    size: int = 0  # UTF-8 bytes so far, of its reasoning too
     limit: int = 0  # of these
     fault: str = ""  # why it is to fail at the next tick
 
@@ -48,13 +49,14 @@ StreamKey: TypeAlias = str | tuple[str, Request]  # with the request where an ex
 
 @define(eq=False)
 class Stream:
-    """One live streamId. ``label`` is the requestId that its packets carry."""
+    """One live streamId. ``label`` is the requestId that its packets carry; ``thoughts`` the order of its reasoning."""
 
     key: StreamKey
     output: Output
     label: str | None
     started_at: float
     order: ChunkOrder
+    thoughts: ChunkOrder | None = None  # once there are any
 
 
 # ------------------------------------------------------------------------------------------------------------ verdicts
@@ -88,10 +90,11 @@ class Whole:
 
 @frozen
 class Finished:
-    """It is complete, after this rest of its text."""
+    """It is complete, after this rest of its text and of its reasoning."""
 
     output: Output
-    rest: str
+    rest: str = ""
+    thoughts: str = ""
 
 
 @frozen

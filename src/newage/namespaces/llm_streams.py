@@ -7,7 +7,9 @@ from typing import Any
 
 from attrs import frozen
 
-from newage.dialect import streams
+from newage.dialect import messages, streams
+from newage.domain.character import Character
+from newage.domain.details import Details
 from newage.domain.model import Kind
 from newage.domain.text import well_formed
 from newage.namespaces import wire
@@ -19,6 +21,14 @@ from newage.services.streams.upstream import UpstreamService
 
 BINARY = (streams.WRITTEN,)  # what a client streams is refused in words, its bytes included
 _EXTENSION = Kind.EXTENSION  # looking a member up takes longer than comparing it
+MAX_NAME = 128  # characters of a character's name, and of the hash of its picture
+
+# Members of an END or a message that say no more than extensions of today do; others are told of, or kept (A28).
+PLAIN = frozenset(
+    {"type", "streamId", "outputId", "requestId", "target", "numStreams", "chunkIndex", "data", "source", "clientId"}
+    | {"identity", "final", "kind"}
+)
+TOLD = frozenset({"action", "character", "more", "reasoning", "extra", "name"})  # not kept as they are
 
 
 def _said(socket: ISocket, args: list[Any]) -> Said | None:
@@ -49,6 +59,33 @@ def _as_text(data: Any) -> str:
     return "" if data is None else dumps(data).decode()
 
 
+def parse_character(value: Any) -> Character | None:
+    """As whom an answer is given; None where that says no one."""
+    if not isinstance(value, dict):
+        return None
+    found, name = wire.identifier(value.get("id")), wire.text(value.get("name"), MAX_NAME)
+    if found is None or not name:
+        return None
+    return Character(found, well_formed(name), well_formed(wire.text(value.get("avatar"), MAX_NAME)))
+
+
+def parse_details(payload: Any) -> Details:
+    """What there is in a START, END or message besides ``PLAIN`` ones; unknown members are kept (A28)."""
+    body = payload if isinstance(payload, dict) else {}
+    action, reasoning, extra = wire.identifier(body.get("action")), body.get("reasoning"), body.get("extra")
+    known = PLAIN | TOLD | messages.MEMBERS | messages.ANSWERED
+    kept = {name: value for name, value in body.items() if name not in known}
+    if isinstance(extra, dict):
+        kept.update((name, value) for name, value in extra.items() if name not in known)
+    return Details(
+        action=action or "",
+        character=parse_character(body.get("character")),
+        reasoning="" if reasoning is None else _as_text(reasoning),
+        more=body.get("more") is True,
+        extra={} if wire.holds_bytes(kept) else wire.without_hostile_keys(kept),
+    )
+
+
 def _of_output(said: Said) -> Said:
     """A stream without a name has its output's."""
     return said if said.stream else said._replace(stream=said.output or "")
@@ -64,7 +101,16 @@ class UpstreamEvents:
     def start(self, socket: ISocket, args: list[Any], wants_ack: bool) -> None:
         said = _said(socket, args)
         if said is not None and said.stream:
-            self.streams.stream_started(said if said.output is not None else said._replace(output=said.stream))
+            if said.output is None:
+                said = said._replace(output=said.stream)
+            body = args[0]
+            if "action" in body or "character" in body:
+                details = Details(
+                    action=wire.identifier(body.get("action")) or "", character=parse_character(body.get("character"))
+                )
+                self.streams.stream_started(said, details)
+            else:
+                self.streams.stream_started(said)
 
     def data(self, socket: ISocket, args: list[Any], wants_ack: bool) -> None:
         said = _said(socket, args)
@@ -77,7 +123,12 @@ class UpstreamEvents:
         text, index = body.get("data"), body.get("chunkIndex")
         if type(text) is not str:
             text = _as_text(text)
-        self.streams.stream_data(said, index if type(index) is int else None, text)
+        if type(index) is not int:
+            index = None
+        if "kind" in body and body["kind"] == "reasoning":
+            self.streams.stream_reasoning(said, index, text)
+        else:
+            self.streams.stream_data(said, index, text)
 
     def _not_read(self, socket: ISocket, args: list[Any]) -> None:
         """What stands for the data of a packet that is too much."""
@@ -89,12 +140,27 @@ class UpstreamEvents:
         if said is not None:
             self.streams.stream_failed(_of_output(said))
 
+    def reset(self, socket: ISocket, args: list[Any], wants_ack: bool) -> None:
+        """For extensions that declared it; what says no place is ignored."""
+        said = _said(socket, args)
+        if said is not None and "reset" in socket.caller.features:
+            at = args[0].get("at")
+            if type(at) is int and at >= 0:
+                self.streams.stream_reset(_of_output(said), at, args[0].get("kind") == "reasoning")
+
     def end(self, socket: ISocket, args: list[Any], wants_ack: bool) -> None:
         said = _said(socket, args)
         if said is not None:
-            mode = socket.caller.stream_mode
-            final = True if args[0].get("final") is True or mode == "output" else (False if mode == "token" else None)
-            self.streams.stream_ended(said if said.stream else _of_output(said), final)
+            body, mode = args[0], socket.caller.stream_mode
+            final = True if body.get("final") is True or mode == "output" else (False if mode == "token" else None)
+            if not said.stream:
+                said = _of_output(said)
+            for name in body:  # a call would cost each token of the reference extension as much
+                if name not in PLAIN:
+                    details = parse_details(body)
+                    self.streams.stream_ended(said, True if details.more else final, details)
+                    return
+            self.streams.stream_ended(said, final)
 
     def error(self, socket: ISocket, args: list[Any], wants_ack: bool) -> None:
         said = _said(socket, args)
@@ -116,7 +182,10 @@ class UpstreamEvents:
             wire.tell(socket, streams.not_an_extension())
         else:
             said = Said(socket.caller.identity, "", wire.identifier(body.get("outputId")), request_id)
-            self.streams.answered(said, _as_text(data))
+            if PLAIN.issuperset(body):
+                self.streams.answered(said, _as_text(data))
+            else:
+                self.streams.answered(said, _as_text(data), parse_details(body))
 
     def handlers(self) -> wire.Handlers:
         """Each event of a stream has two names (contract 1.8)."""
@@ -130,7 +199,7 @@ class UpstreamEvents:
             "STREAM_END": self.end,
         }
         clients = {f"CLIENT_{event}": handler for event, handler in both.items()}
-        return {**both, **clients, "ERROR": self.error, "message": self.message}
+        return {**both, **clients, "CLIENT_STREAM_RESET": self.reset, "ERROR": self.error, "message": self.message}
 
 
 @frozen(kw_only=True)

@@ -87,6 +87,7 @@ ELSEWHERE: Final[Mapping[str, str]] = {
             "CLIENT_STREAM_DATA_MIDDLE",
             "CLIENT_STREAM_DATA_RETRY",
             "CLIENT_STREAM_END",
+            "CLIENT_STREAM_RESET",
             "CLIENT_STREAM_START",
             "ERROR",
             "START_PROCESSING",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from zope.interface import Interface
 
 if TYPE_CHECKING:
+    from newage.domain.details import Details
     from newage.domain.forwarded import ForwardedRequest
     from newage.domain.model import Session
 
@@ -42,19 +43,26 @@ class IUpstream(Interface):
     busy with that.
     """
 
-    def stream_started(said: Said) -> None:
+    def stream_started(said: Said, details: Details | None = None) -> None:
         """CLIENT_STREAM_START."""
 
     def stream_data(said: Said, chunk_index: int | None, text: str) -> None:
         """CLIENT_STREAM_DATA_FIRST, _MIDDLE, _LAST, _RETRY. ``text`` may hold half a surrogate pair."""
 
+    def stream_reasoning(said: Said, chunk_index: int | None, text: str) -> None:
+        """The same of what the model thinks (A28); ``chunk_index`` counts that by itself."""
+
+    def stream_reset(said: Said, at: int, reasoning: bool) -> None:
+        """CLIENT_STREAM_RESET: of the open output's text, or reasoning, what is beyond so many UTF-16 units is void.
+        Where it has not so much, nothing is."""
+
     def stream_failed(said: Said) -> None:
         """CLIENT_STREAM_DATA_FAILED."""
 
-    def stream_ended(said: Said, final: bool | None) -> None:
+    def stream_ended(said: Said, final: bool | None, details: Details | None = None) -> None:
         """CLIENT_STREAM_END. ``final``: True, the output is complete; False, it goes on; None, judge by the stream."""
 
-    def answered(said: Said, text: str) -> None:
+    def answered(said: Said, text: str, details: Details | None = None) -> None:
         """A non-stream ``message`` of type 0."""
 
     def failed(said: Said, message: str, error: object) -> None:

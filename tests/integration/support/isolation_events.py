@@ -264,6 +264,9 @@ def upstream() -> list[Event]:
     readers = [Event("/llm", f"$stream{name}", Does.UPSTREAM, body()) for name in ("", "-read", "-end", "-error")]
     return [
         *(Event("/llm", f"{p}STREAM_{n}", Does.UPSTREAM, stream, loose=fields) for p in ("CLIENT_", "") for n in parts),
+        Event(
+            "/llm", "CLIENT_STREAM_RESET", Does.UPSTREAM, body(streamId="s", outputId="o", at=0), loose=(*fields, "at")
+        ),
         Event("/llm", "message", Does.UPSTREAM, said, loose=("type", "data", "requestId", "outputId")),
         Event("/llm", "ERROR", Does.UPSTREAM, failed, loose=("message", "error", "requestId")),
         *readers,

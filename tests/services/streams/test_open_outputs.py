@@ -41,7 +41,7 @@ class Writer:
 
     def begins(self, output_id: str = "o1") -> OutputText:
         output = OutputText()
-        self.writer.begins(output_id, output.text, lambda: evolve(ANSWER, output_id=output_id))
+        self.writer.begins(output_id, output, lambda: evolve(ANSWER, output_id=output_id))
         return output
 
     @property

@@ -113,18 +113,26 @@ class RequestLedger:
         request.finish(extension)
         self._forwarder.send_next(extension)
 
-    def answered_by(self, request: Request, extension: str, response_id: str) -> None:
-        """Its answer is stored: tell the requester, and end the request after the last one."""
-        request.answer(extension, response_id)
+    def answered_by(self, request: Request, extension: str, response_id: str, *, more: bool = False) -> None:
+        """Its answer is stored: tell the requester, and end the request after the last one.
+
+        :param more: the extension has said that it will give others.
+        """
+        request.answer(extension, response_id, more=more)
         if not request.live:
             return
         if request.outcome is not None:
             self.end(request, request.outcome, response_id=response_id)
         else:
-            more = request.remaining
+            left = request.remaining
             self._forwarder.tell(
-                request, requests.status(request, "processing", response_id=response_id, remaining=more)
+                request, requests.status(request, "processing", response_id=response_id, remaining=left)
             )
+
+    def no_more(self, request: Request, extension: str, response_id: str) -> None:
+        """The extension, which had said that it would give others, gives none: the last one was it."""
+        if request.expects(extension):
+            self.answered_by(request, extension, response_id)
 
     def lost_by(self, request: Request, extension: str, error: NewAgeError) -> None:
         """Its answer is whole but could not be stored."""

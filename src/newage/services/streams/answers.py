@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
@@ -12,7 +12,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from newage.dialect import Event, streams
+from newage.domain.character import Character
 from newage.domain.delivery import Audience
+from newage.domain.details import Details
 from newage.domain.model import Message
 from newage.domain.request import Request
 from newage.errors import NewAgeError
@@ -31,9 +33,12 @@ from newage.telemetry.trouble import Trouble, trouble
 
 @define(eq=False)
 class Answer:
-    """What becomes of one output. ``whole`` is how much of it is over, in bytes: it may be going on already.
+    """What becomes of one output. ``whole`` is how much of its text and reasoning is over, in bytes: it may be going on
+    already.
 
     ``turn`` counts how often it was over or went on: what is stored of it says so to the readers of that turn only.
+    ``action``, ``character``, ``more`` and ``extra`` are what its extension said of it, as in ``Details``; ``thought``
+    is its reasoning where that was said in one piece.
     """
 
     identity: str
@@ -44,15 +49,28 @@ class Answer:
     message_id: str = ""  # as it will be stored, once that is known
     response_id: str = ""
     turn: int = 0
-    whole: int = 0
+    whole: tuple[int, int] = (0, 0)
+    action: str = ""
+    character: Character | None = None
+    thought: str = ""
+    more: bool = False
+    extra: Mapping[str, Any] = field(factory=dict)
     message: Message | None = None  # as stored
     overwritten: bool = False  # somebody changed or deleted that since
     lock: DeferredLock = field(factory=DeferredLock)
 
     def is_over(self) -> None:
         """What there is of it now can be stored."""
-        self.whole = len(self.output.text.buffer)
+        self.whole = len(self.output.text.buffer), len(self.output.reasoning.buffer)
         self.turn += 1
+
+    def tell(self, details: Details) -> None:
+        """What was said before holds where this says nothing else."""
+        self.action = details.action or self.action
+        self.character = details.character or self.character
+        self.thought = details.reasoning or self.thought
+        self.more = details.more
+        self.extra = details.extra or self.extra
 
     def goes_on(self) -> bool:
         """There is more of it. :return: whether its readers were told that it is over."""
@@ -64,7 +82,12 @@ class Answer:
     @property
     def text(self) -> str:
         """What is over of it."""
-        return self.output.text.text(0, self.whole)
+        return self.output.text.text(0, self.whole[0])
+
+    @property
+    def reasoning(self) -> str:
+        """What is over of that."""
+        return self.output.reasoning.text(0, self.whole[1])
 
 
 @define(eq=False)
@@ -110,13 +133,14 @@ class AnswerService:
         stored = (await self._history.said(found.room_id, [found.message_id])).get(found.message_id)
         if stored is None:
             await self._history.add(found)
-        elif found.text.startswith(stored.text) and found.text != stored.text:
-            changed = evolve(stored, text=found.text, data=found.text, failed=True, partial=True)
+        elif found.text.startswith(stored.text) and (found.text, found.reasoning) != (stored.text, stored.reasoning):
+            text, thoughts = found.text, found.reasoning
+            changed = evolve(stored, text=text, data=text, reasoning=thoughts, failed=True, partial=True)
             await self._history.replace(changed, stored)
 
     def begun(self, answer: Answer) -> None:
         """It grows from now on."""
-        self._open.begins(answer.output_id, answer.output.text, partial(self._unfinished, answer))
+        self._open.begins(answer.output_id, answer.output, partial(self._unfinished, answer))
 
     def streamed(self, answer: Answer) -> None:
         """A stream is over: its text becomes the response, or replaces it when the output went on."""
@@ -124,7 +148,7 @@ class AnswerService:
 
     def failed(self, answer: Answer, reason: str) -> None:
         """What there is of a failed one is kept."""
-        if answer.whole:
+        if any(answer.whole):
             self._soon(answer, self._store_failed(answer, self._end(answer, reason, stored=True)), reason)
         else:
             answer.output.end(reason)
@@ -133,6 +157,11 @@ class AnswerService:
     def answered(self, answer: Answer) -> None:
         """An answer in one piece."""
         self._soon(answer, self._store_answer(answer, self._end(answer, None, stored=True)))
+
+    def no_more(self, answer: Answer) -> None:
+        """It was to be followed by others and is not: once it is stored, its request is over."""
+        if not answer.request.gone:
+            answer.lock.run(self._requests.no_more, answer.request, answer.identity, answer.response_id)
 
     def overwritten(self, answer: Answer) -> None:
         """Somebody changed or deleted what is stored of it: it is nobody's any more."""
@@ -214,7 +243,16 @@ class AnswerService:
         was = answer.message
         if was is not None and not answer.overwritten:
             text = answer.text
-            changed = evolve(was, text=text, data=text, failed=failed, partial=failed)
+            changed = evolve(
+                was,
+                text=text,
+                data=text,
+                reasoning=answer.reasoning,
+                failed=failed,
+                partial=failed,
+                character=answer.character,
+                extra=answer.extra,
+            )
             answer.message = await self._history.replace(changed, was, on_stored=stored) or was
 
     async def _store_answer(self, answer: Answer, stored: Callable[[], None]) -> None:
@@ -224,7 +262,8 @@ class AnswerService:
 
     async def _add(self, answer: Answer, draft: Message, stored: Callable[[], None]) -> Message:
         """To a question that was asked again it is the one that counts from now on, unless it failed (A19)."""
-        over = [] if draft.failed else self._records.closing(answer.request, answer.identity)
+        last = not (draft.failed or answer.more)
+        over = self._records.closing(answer.request, answer.identity) if last else []
         beside: tuple[str, ...] = ()
         if answer.request.again:
             beside = () if draft.failed else answer.request.draft(draft.response_id or "")
@@ -242,7 +281,8 @@ class AnswerService:
     def _announce(self, answer: Answer, message: Message) -> None:
         """LLM_RESPONSE to the room, then the status to the requester."""
         self._publish(answer, streams.response(answer.request.request_id, message))
-        self._requests.answered_by(answer.request, answer.identity, message.response_id or message.message_id)
+        response_id = message.response_id or message.message_id
+        self._requests.answered_by(answer.request, answer.identity, response_id, more=answer.more)
 
     def _publish(self, answer: Answer, event: Event) -> None:
         if not answer.request.gone:
@@ -251,7 +291,8 @@ class AnswerService:
     def _unfinished(self, answer: Answer) -> Message:
         """What would be stored if nothing more came, without its text."""
         draft = answer.message or self._draft(answer, streamed=True)
-        return evolve(draft, text="", data=None, failed=True, selected=False if answer.request.again else None)
+        selected = False if answer.request.again else None
+        return evolve(draft, text="", data=None, reasoning="", failed=True, partial=True, selected=selected)
 
     def _draft(self, answer: Answer, *, streamed: bool) -> Message:
         text = answer.text
@@ -273,4 +314,7 @@ class AnswerService:
             asker=answer.request.identity,
             question_id=answer.request.message_id or None,
             streamed=streamed,
+            reasoning=answer.reasoning,
+            character=answer.character,
+            extra=answer.extra,
         )

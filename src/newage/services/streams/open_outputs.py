@@ -5,7 +5,7 @@ Tokens know nothing of this: a timer, which exists only while there is an open o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import ClassVar
 
@@ -18,7 +18,7 @@ from newage.domain.model import Message
 from newage.domain.open_text import OpenText
 from newage.errors import NewAgeError
 from newage.ports import IOpenOutputStore
-from newage.services.streams.output_text import GrowingText
+from newage.services.streams.output_text import GrowingText, OutputText
 from newage.services.world import World
 
 WRITE_SECONDS = 1.0  # so much of an answer may be lost
@@ -26,13 +26,35 @@ WRITE_SECONDS = 1.0  # so much of an answer may be lost
 
 @define(eq=False)
 class _Kept:
-    """One output. ``part`` pieces of its text are on their way to the store or there, up to the byte ``written``."""
+    """One output. Of each of its texts so many pieces are on their way to the store or there, up to that byte."""
 
-    text: GrowingText
+    output: OutputText
     answer: Callable[[], Message]
-    part: int = 0
-    written: int = 0
+    parts: dict[GrowingText, tuple[int, int]] = field(factory=dict)
+    rev: int = 0  # as it was then
     begun: bool = False  # some of it is there, or was
+
+    def anew(self) -> None:
+        self.parts.clear()
+
+    def pieces(self, output_id: str) -> list[OpenText]:
+        """What it has grown by, to be written now; all of it, where something of it became void."""
+        found = []
+        if self.output.rev != self.rev:
+            self.rev = self.output.rev
+            self.anew()
+            if self.begun and not (self.output.text.buffer or self.output.reasoning.buffer):
+                found.append(OpenText(output_id, 0, "", self.answer()))
+                self.parts[self.output.text] = (1, 0)
+        for text in (self.output.text, self.output.reasoning):
+            part, written = self.parts.get(text, (0, 0))
+            size = len(text.buffer)
+            if size != written:
+                answer = self.answer() if not self.parts else None
+                found.append(OpenText(output_id, part, text.text(written, size), answer, text is not self.output.text))
+                self.parts[text] = (part + 1, size)
+                self.begun = True
+        return found
 
 
 @define(eq=False)
@@ -47,13 +69,13 @@ class OpenOutputs:
     _timer: IDelayedCall | None = field(default=None, init=False)
     _writing: bool = field(default=False, init=False)
 
-    def begins(self, output_id: str, text: GrowingText, answer: Callable[[], Message]) -> None:
+    def begins(self, output_id: str, output: OutputText, answer: Callable[[], Message]) -> None:
         """Keep what comes of it from now on, and what there is. One that is kept already is.
 
         :param answer: makes the response as it would be stored if nothing more came, without its text.
         """
         if output_id not in self._open:
-            self._open[output_id] = _Kept(text, answer)
+            self._open[output_id] = _Kept(output, answer)
             if self._timer is None:
                 self._timer = self._world.clock.callLater(WRITE_SECONDS, self._write)
 
@@ -82,28 +104,21 @@ class OpenOutputs:
         self._timer = self._world.clock.callLater(WRITE_SECONDS, self._write)
         if self._writing:
             return
-        grown = {output_id: kept for output_id, kept in self._open.items() if len(kept.text.buffer) != kept.written}
+        grown = {output_id: pieces for output_id, kept in self._open.items() if (pieces := kept.pieces(output_id))}
         if grown:
             self._writing = True
-            texts = [self._piece(output_id, kept) for output_id, kept in grown.items()]
-            self._store.append_texts(texts).addCallbacks(self._written, partial(self._not_written, grown))
-
-    def _piece(self, output_id: str, kept: _Kept) -> OpenText:
-        size = len(kept.text.buffer)
-        if size < kept.written:  # some of it became void
-            kept.part = kept.written = 0
-        text, part = kept.text.text(kept.written, size), kept.part
-        kept.part, kept.written, kept.begun = part + 1, size, True
-        return OpenText(output_id, part, text, kept.answer() if part == 0 else None)
+            texts = [piece for pieces in grown.values() for piece in pieces]
+            written = [self._open[output_id] for output_id in grown]
+            self._store.append_texts(texts).addCallbacks(self._written, partial(self._not_written, written))
 
     def _written(self, _: object) -> None:
         self._writing = False
 
-    def _not_written(self, grown: dict[str, _Kept], failure: Failure) -> None:
+    def _not_written(self, grown: Iterable[_Kept], failure: Failure) -> None:
         """All of these begin anew."""
         self._writing = False
-        for kept in grown.values():
-            kept.part = kept.written = 0
+        for kept in grown:
+            kept.anew()
         self._failed(failure)
 
     def _failed(self, failure: Failure) -> None:

@@ -10,14 +10,18 @@ from collections import deque
 from collections.abc import Collection, Iterable
 from functools import partial
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from newage.dialect.messages import carried_bytes
+from newage.domain.details import Details
 from newage.domain.model import Caller, Room, Session
 from newage.domain.output import Outputs, StreamSettings
+from newage.domain.request import Request
 from newage.domain.shown import ShownOutput
+from newage.domain.text import well_formed
 from newage.domain.verdicts import (
     NEVER,
     Answered,
@@ -40,6 +44,7 @@ from newage.services.rooms.activity import ActivityService
 from newage.services.sessions.sessions import SessionService
 from newage.services.streams.answers import Answer, AnswerService
 from newage.services.streams.downstream import DownstreamService
+from newage.services.streams.output_text import TextKind
 from newage.services.world import World
 from newage.settings import Live
 from newage.telemetry.quota import LogQuota, left_out
@@ -52,6 +57,8 @@ class _Extension:
     identity: str
     outputs: Outputs
     answers: dict[Output, Answer] = field(factory=dict)  # what becomes of each output that the machine knows
+    told: dict[Output, Details] = field(factory=dict)  # what was said of outputs whose answers are about to be made
+    unfinished: dict[Request, Answer] = field(factory=dict)  # it has said that others follow this answer
     timer: IDelayedCall | None = None
     due_at: float = NEVER  # when the timer does
 
@@ -111,10 +118,13 @@ class UpstreamService(SessionListener):
 
     # ------------------------------------------------------------------------------------------ what extensions say
 
-    def stream_started(self, said: Said) -> None:
+    def stream_started(self, said: Said, details: Details | None = None) -> None:
         extension = self._extensions.get(said.extension) or self._new_extension(said.extension)
         now = self._world.clock.seconds()
-        self._apply(extension, extension.outputs.started(said.stream, said.output, said.request, now, said.socket))
+        verdicts = extension.outputs.started(said.stream, said.output, said.request, now, said.socket)
+        if details is not None:
+            self._tell(extension, said, details)
+        self._apply(extension, verdicts)
 
     def stream_data(self, said: Said, chunk_index: int | None, text: str) -> None:
         extension = self._extensions.get(said.extension) or self._new_extension(said.extension)
@@ -131,9 +141,37 @@ class UpstreamService(SessionListener):
         if outputs.deadline < extension.due_at:
             self._await_deadline(extension)
 
-    def stream_ended(self, said: Said, final: bool | None) -> None:
+    def stream_reasoning(self, said: Said, chunk_index: int | None, text: str) -> None:
+        extension = self._extensions.get(said.extension) or self._new_extension(said.extension)
+        outputs, now = extension.outputs, self._world.clock.seconds()
+        stream = outputs.find(said.stream, said.request)
+        if stream is None:
+            self._apply(extension, outputs.started(said.stream, said.output, said.request, now, said.socket))
+            stream = outputs.find(said.stream, said.request)
+            if stream is None:
+                return
+        whole = outputs.think(stream, chunk_index, text, now)
+        if whole:
+            extension.answers[stream.output].output.push(whole, TextKind.REASONING)
+        if outputs.deadline < extension.due_at:
+            self._await_deadline(extension)
+
+    def stream_reset(self, said: Said, at: int, reasoning: bool) -> None:
+        extension = self._extensions.get(said.extension)
+        output = extension.outputs.meant(said.stream, said.output, said.request) if extension is not None else None
+        if extension is None or output is None or not extension.outputs.is_open(output):
+            self._dropped(said.extension, "a reset of no open output", 71)
+            return
+        text = extension.answers[output].output
+        if text.reset(at, TextKind.REASONING if reasoning else TextKind.TEXT):
+            size = len(text.text.buffer) + len(text.reasoning.buffer)
+            extension.outputs.cut(output, size, self._world.clock.seconds())
+
+    def stream_ended(self, said: Said, final: bool | None, details: Details | None = None) -> None:
         extension = self._extensions.get(said.extension)
         if extension is not None:
+            if details is not None:
+                self._tell(extension, said, details)
             now = self._world.clock.seconds()
             self._apply(extension, extension.outputs.ended(said.stream, said.output, said.request, final, now))
 
@@ -143,10 +181,18 @@ class UpstreamService(SessionListener):
             now = self._world.clock.seconds()
             self._apply(extension, extension.outputs.stream_failed(said.stream, said.output, said.request, now))
 
-    def answered(self, said: Said, text: str) -> None:
+    def answered(self, said: Said, text: str, details: Details | None = None) -> None:
         extension = self._extensions.get(said.extension) or self._new_extension(said.extension)
-        now = self._world.clock.seconds()
-        self._apply(extension, extension.outputs.answered(said.output, said.request, text, now, self._world.new_id))
+        now, besides = self._world.clock.seconds(), 0
+        if details is not None:
+            details = evolve(details, reasoning=well_formed(details.reasoning))
+            besides = len(details.reasoning.encode())
+        new_id = self._world.new_id
+        verdicts = extension.outputs.answered(said.output, said.request, text, now, new_id, besides)
+        for verdict in verdicts:
+            if details is not None and isinstance(verdict, Answered):
+                self._tell_of(extension, verdict.output, details)
+        self._apply(extension, verdicts)
 
     def failed(self, said: Said, message: str, error: object) -> None:
         """It arrives twice from the reference extension, and only the first counts (H11)."""
@@ -169,6 +215,9 @@ class UpstreamService(SessionListener):
         request = self._desks.named(said.extension, said.request)
         if extension is not None and (request is not None or said.request is None):
             self._apply(extension, extension.outputs.stopped(request, room, self._world.clock.seconds()))
+            for each in [each for each in extension.unfinished if each is request or request is None]:
+                if request is not None or room in (None, each.room):
+                    self._no_more(extension, each)
 
     def unreadable(self, said: Said) -> None:
         """A packet of an answer is too much to be read (A30): nothing that it may belong to is complete (A23)."""
@@ -195,6 +244,21 @@ class UpstreamService(SessionListener):
                     self._answers.overwritten(answer)
                     self._apply(extension, extension.outputs.overwritten(output, reason, self._world.clock.seconds()))
 
+    def _tell(self, extension: _Extension, said: Said, details: Details) -> None:
+        output = extension.outputs.meant(said.stream, said.output, said.request)
+        if output is not None:
+            self._tell_of(extension, output, details)
+
+    def _tell_of(self, extension: _Extension, output: Output, details: Details) -> None:
+        if carried_bytes("", None, details.extra) > self.settings.value.max_answer_extra_bytes:
+            self._dropped(extension.identity, "further members of an answer that are too large", 71)
+            details = evolve(details, extra={})
+        answer = extension.answers.get(output)
+        if answer is not None:
+            answer.tell(details)
+        else:
+            extension.told[output] = details
+
     def _dropped(self, identity: str, what: str, warning_code: int) -> None:
         """Something of an extension is not taken; said as often as the quota allows."""
         unsaid = self._quota.take()
@@ -216,7 +280,8 @@ class UpstreamService(SessionListener):
         return extension
 
     def _forget_idle(self, extension: _Extension) -> None:
-        if extension.outputs.idle and self._extensions.get(extension.identity) is extension:
+        waits = any(request.live for request in extension.unfinished)
+        if extension.outputs.idle and not waits and self._extensions.get(extension.identity) is extension:
             self._cancel_timer(extension)
             del self._extensions[extension.identity]
 
@@ -237,6 +302,9 @@ class UpstreamService(SessionListener):
         extension = self._extensions.get(session.identity)
         if extension is not None:
             self._apply(extension, extension.outputs.gone(gone, self._world.clock.seconds()))
+            for request in list(extension.unfinished):
+                del extension.unfinished[request]
+                self._requests.failed_by(request, extension.identity, gone)
             self._forget_idle(extension)
 
     def _lost(self, extension: _Extension, socket: str, grace: float) -> None:
@@ -307,6 +375,7 @@ class UpstreamService(SessionListener):
                 self._requests.heard_from(output.request, extension.identity)
             case Forgotten(output):
                 del extension.answers[output]
+                extension.told.pop(output, None)
                 self._desks.output_over(extension.identity, output.given_id, output.request)
             case Refused(why, warning_code):
                 self._dropped(extension.identity, why, warning_code)
@@ -332,21 +401,30 @@ class UpstreamService(SessionListener):
             room=answer.request.room,
             client_id=self._sessions.named(answer.identity).client_id,
             identity=answer.identity,
+            room_id=answer.request.room_id,
+            question_id=answer.request.message_id,
+            requester=answer.request.identity,
+            action=answer.action or answer.request.ask.action or answer.request.ask.request_type,
+            character=answer.character,
         )
         answer.form = self._downstream.show(answer.output, answer.request.room_id, about, answer.form)
 
     def _complete(self, answer: Answer, text: str) -> None:
         """What an answer in one piece has beyond what was streamed of it."""
-        streamed = answer.output.text.text()
-        if text.startswith(streamed) and text != streamed:
-            answer.output.push(text[len(streamed) :])
+        output = answer.output
+        for part, whole in ((output.reasoning, answer.thought), (output.text, text)):
+            streamed = part.text()
+            if whole.startswith(streamed) and whole != streamed:
+                output.push(whole[len(streamed) :], part.kind)
 
     def _finished(self, extension: _Extension, verdict: Finished) -> None:
         answer = extension.answers[verdict.output]
+        if verdict.thoughts:
+            answer.output.push(verdict.thoughts, TextKind.REASONING)
         if verdict.rest:
             answer.output.push(verdict.rest)
         answer.is_over()
-        self._over(answer)
+        self._over(extension, answer)
         if not verdict.output.failed:
             self._answers.streamed(answer)
 
@@ -357,8 +435,9 @@ class UpstreamService(SessionListener):
             answer.output.push(verdict.text)
         if verdict.first:
             answer.is_over()
+        answer.more = False
         self._requests.failed_by(answer.request, answer.identity, verdict.reason)
-        self._over(answer)
+        self._over(extension, answer)
         if verdict.first:
             self._answers.failed(answer, str(verdict.reason))
 
@@ -367,10 +446,12 @@ class UpstreamService(SessionListener):
             self._answers.repeated(extension.answers[verdict.output], verdict.text)
             return
         answer = self._new_answer(extension, verdict.output)
+        if answer.thought:
+            answer.output.push(answer.thought, TextKind.REASONING)
         if verdict.text:
             answer.output.push(verdict.text)
         answer.is_over()
-        self._over(answer)
+        self._over(extension, answer)
         self._answers.answered(answer)
 
     def _new_answer(self, extension: _Extension, output: Output) -> Answer:
@@ -382,8 +463,24 @@ class UpstreamService(SessionListener):
             output_id=self._world.new_id() if used else output.given_id,
             request=output.request,
         )
+        details = extension.told.pop(output, None)
+        if details is not None:
+            answer.tell(details)
         return answer
 
-    def _over(self, answer: Answer) -> None:
+    def _over(self, extension: _Extension, answer: Answer) -> None:
+        """The request is, too, as far as its extension is concerned, unless that has said that others follow."""
+        if answer.more:
+            extension.unfinished[answer.request] = answer
+            self._requests.heard_from(answer.request, answer.identity)
+            return
+        extension.unfinished.pop(answer.request, None)
         self._requests.finished_by(answer.request, answer.identity)
         self._activity.show(answer.request.room, answer.identity, "idle", room_id=answer.request.room_id)
+
+    def _no_more(self, extension: _Extension, request: Request) -> None:
+        """No other answer follows."""
+        answer = extension.unfinished.pop(request)
+        self._requests.finished_by(request, answer.identity)
+        self._activity.show(request.room, answer.identity, "idle", room_id=request.room_id)
+        self._answers.no_more(answer)

@@ -1,0 +1,275 @@
+"""What extensions of ours say besides text: reasoning, resets, characters, several answers to one request (5.6)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hubkit import Kit, Link, result_of
+from newage.domain.character import Character
+from newage.domain.details import Details
+from newage.domain.model import Message
+from newage.ports import Said
+
+X = "SillyTavern-8000"
+CORA = Character("c.png", "Cora")
+
+
+@pytest.fixture
+def link(kit: Kit) -> Link:
+    return kit.extension(X, capacity=16, features=frozenset({"reasoning", "reset", "groups"}))
+
+
+@pytest.fixture
+def sid(kit: Kit, link: Link) -> str:
+    """A plain client with one request, r1, at the extension."""
+    sid = kit.connect("web1", stream_mode="plain")
+    kit.submit(sid, "question", "r1")
+    kit.outbox.clear()
+    return sid
+
+
+def named(output: str = "o1", request: str | None = "r1") -> Said:
+    return Said(X, f"s of {output}", output, request)
+
+
+def begin(kit: Kit, text: str = "", output: str = "o1", details: Details | None = None) -> None:
+    kit.streams.stream_started(named(output), details)
+    if text:
+        kit.streams.stream_data(named(output), None, text)
+
+
+def end(kit: Kit, output: str = "o1", **details: Any) -> None:
+    kit.streams.stream_ended(named(output), True, Details(**details) if details else None)
+
+
+def only(kit: Kit) -> Message:
+    (found,) = kit.responses("web1")
+    return found
+
+
+def chunks(kit: Kit, sid: str) -> list[str]:
+    return [body["data"] for body in kit.outbox.bodies(sid, "SERVER_STREAM_DATA")]
+
+
+# ---------------------------------------------------------------------------------------------------------- reasoning
+
+
+def test_reasoning_is_stored_beside_the_text_and_is_no_part_of_it(kit: Kit, sid: str) -> None:
+    for index, text in enumerate(("Let me ", "see \ud83d", "\ude00.")):
+        kit.streams.stream_reasoning(named(), index, text)
+    begin(kit, "Yes.")
+    kit.streams.stream_reasoning(named(), 2, "again")
+    assert chunks(kit, sid) == ["Yes."]
+    end(kit)
+    assert (only(kit).text, only(kit).reasoning) == ("Yes.", "Let me see \U0001f600.")
+    (response,) = kit.outbox.bodies(sid, "LLM_RESPONSE")
+    assert response["message"] == response["data"] == "Yes."
+    assert kit.outbox.bodies(sid, "NEW_MESSAGE")[0]["message"]["reasoning"] == "Let me see \U0001f600."
+
+
+def test_reasoning_of_nothing_is_dropped(kit: Kit) -> None:
+    kit.streams.stream_reasoning(named(), 0, "hm")
+    assert kit.streams.open_outputs == 0
+
+
+def test_half_a_character_at_the_end_of_it_is_marked(kit: Kit, sid: str) -> None:
+    kit.streams.stream_reasoning(named(), 0, "hm\ud83d")
+    end(kit)
+    assert (only(kit).text, only(kit).reasoning) == ("", "hm\ufffd")
+
+
+def test_too_much_of_it_fails_the_answer(kit: Kit, sid: str) -> None:
+    kit.change("streams", max_output_bytes=10)
+    begin(kit, "so")
+    kit.streams.stream_reasoning(named(), 0, "x" * 9)
+    assert kit.statuses(sid)[-1] == "failed"
+    assert (only(kit).failed, only(kit).partial, only(kit).text) == (True, True, "so")
+
+
+def test_an_answer_in_one_piece_has_its_reasoning(kit: Kit, sid: str) -> None:
+    kit.streams.answered(named(), "yes", Details(reasoning="hm\ud83d", character=CORA, extra={"model": "m"}))
+    stored = only(kit)
+    assert (stored.text, stored.reasoning, stored.character, stored.extra) == ("yes", "hm\ufffd", CORA, {"model": "m"})
+
+
+def test_an_answer_in_one_piece_completes_the_reasoning_that_was_streamed(kit: Kit, sid: str) -> None:
+    begin(kit, "ye")
+    kit.streams.stream_reasoning(named(), 0, "h")
+    kit.streams.answered(named(), "yes", Details(reasoning="hm"))
+    assert (only(kit).text, only(kit).reasoning) == ("yes", "hm")
+
+
+def test_a_failed_answer_that_has_only_reasoning_is_kept(kit: Kit, sid: str) -> None:
+    kit.streams.stream_reasoning(named(), 0, "hm")
+    kit.streams.stream_failed(named())
+    assert (only(kit).text, only(kit).reasoning, only(kit).partial) == ("", "hm", True)
+
+
+def test_reasoning_and_text_of_what_was_cut_off_are_kept_once(kit: Kit, sid: str) -> None:
+    begin(kit, "so", details=Details(character=CORA))
+    kit.streams.stream_reasoning(named(), 0, "hm")
+    kit.clock.advance(1)
+    (found,) = result_of(kit.open_output_store.load_texts())
+    assert (found.text, found.reasoning, found.partial, found.character) == ("so", "hm", True, CORA)
+
+
+# -------------------------------------------------------------------------------------------------------------- reset
+
+
+def test_what_is_void_is_gone_from_what_is_stored_and_from_what_is_kept(kit: Kit, sid: str) -> None:
+    begin(kit, "\U0001f600 wrong end")
+    kit.streams.stream_reasoning(named(), 0, "hm")
+    kit.clock.advance(1)
+    kit.streams.stream_reset(named(), 2, False)
+    kit.streams.stream_data(named(), None, " right end, which is longer")
+    kit.clock.advance(1)
+    (found,) = result_of(kit.open_output_store.load_texts())
+    assert (found.text, found.reasoning) == ("\U0001f600 right end, which is longer", "hm")
+    kit.streams.stream_reset(named(), 0, True)
+    end(kit)
+    assert (only(kit).text, only(kit).reasoning) == ("\U0001f600 right end, which is longer", "")
+    assert chunks(kit, sid) == ["\U0001f600 wrong end"]
+    (over,) = kit.outbox.bodies(sid, "SERVER_STREAM_END")
+    assert over["data"] == "\U0001f600 right end, which is longer"
+
+
+def test_a_reset_to_nothing_leaves_nothing_for_a_hub_that_dies(kit: Kit, sid: str) -> None:
+    begin(kit, "wrong")
+    kit.clock.advance(1)
+    kit.streams.stream_reset(named(), 0, False)
+    kit.clock.advance(1)
+    (found,) = result_of(kit.open_output_store.load_texts())
+    assert found.text == ""
+
+
+def test_a_reset_beyond_the_end_or_of_what_is_not_open_changes_nothing(kit: Kit, sid: str) -> None:
+    begin(kit, "text")
+    kit.streams.stream_reset(named(), 5, False)
+    kit.streams.stream_reset(named(), 1, True)
+    kit.streams.stream_reset(named("o2"), 0, False)
+    kit.streams.stream_reset(Said("SillyTavern-9", "s", "o1"), 0, False)
+    kit.streams.stream_data(named(), None, "!")
+    end(kit)
+    kit.streams.stream_reset(named(), 0, False)
+    assert only(kit).text == "text!"
+    assert chunks(kit, sid) == ["text", "!"]
+
+
+# -------------------------------------------------------------------------------------------------------------- groups
+
+
+def test_a_request_goes_on_until_an_end_says_that_nothing_follows(kit: Kit, sid: str) -> None:
+    begin(kit, "I am Cora", "o1", Details(character=CORA))
+    end(kit, "o1", more=True)
+    assert kit.statuses(sid) == ["processing"]
+    assert kit.outbox.bodies(sid, "REQUEST_STATUS_UPDATE")[0]["remaining"] == 1
+    begin(kit, "I am Dan", "o2", Details(character=Character("d", "Dan")))
+    end(kit, "o2", extra={"finishReason": "stop"})
+    assert kit.statuses(sid) == ["processing", "completed"]
+    found = [(m.text, m.character and m.character.name, dict(m.extra)) for m in kit.responses("web1")]
+    assert found == [("I am Cora", "Cora", {}), ("I am Dan", "Dan", {"finishReason": "stop"})]
+    assert len(kit.outbox.bodies(sid, "LLM_RESPONSE")) == 2
+    assert result_of(kit.request_store.load_requests()) == ()
+
+
+def test_its_extension_is_at_work_until_then(make_kit: Any) -> None:
+    kit = make_kit()
+    link = kit.extension(X, features=frozenset({"groups"}))
+    sid = kit.connect("web1")
+    kit.submit(sid, "one", "r1")
+    kit.submit(sid, "two", "r2")
+    begin(kit, "a")
+    end(kit, more=True)
+    assert [each["requestId"] for each in link.forwarded] == ["r1"]
+    begin(kit, "b", "o2")
+    end(kit, "o2")
+    assert [each["requestId"] for each in link.forwarded] == ["r1", "r2"]
+
+
+@pytest.mark.parametrize(("request_id", "room"), [("r1", None), (None, "web1"), (None, None)])
+def test_who_says_that_he_has_stopped_ends_it_too(kit: Kit, sid: str, request_id: str | None, room: str | None) -> None:
+    begin(kit, "a")
+    end(kit, more=True)
+    kit.streams.processing_stopped(Said(X, request=request_id), "elsewhere" if room is None and request_id else room)
+    assert kit.statuses(sid)[-1] == "completed"
+    assert len(kit.responses("web1")) == 1
+    kit.streams.processing_stopped(Said(X, request="r1"))
+    assert kit.statuses(sid).count("completed") == 1
+
+
+def test_the_last_answer_is_told_before_the_end_of_the_request(kit: Kit, sid: str) -> None:
+    kit.gate.shut = True
+    begin(kit, "a")
+    end(kit, more=True)
+    kit.streams.processing_stopped(Said(X, request="r1"))
+    assert kit.outbox.names(sid).count("LLM_RESPONSE") == 0
+    assert "completed" not in kit.statuses(sid)
+    kit.gate.open()
+    names = [n for n in kit.outbox.names(sid) if n in ("LLM_RESPONSE", "REQUEST_STATUS_UPDATE")]
+    assert names[0] == "LLM_RESPONSE"
+    assert kit.statuses(sid)[-1] == "completed"
+
+
+def test_stopping_elsewhere_ends_nothing(kit: Kit, sid: str) -> None:
+    begin(kit, "a")
+    end(kit, more=True)
+    kit.streams.processing_stopped(Said(X), "elsewhere")
+    assert "completed" not in kit.statuses(sid)
+
+
+def test_an_extension_that_goes_between_two_answers_fails_the_request(kit: Kit, sid: str) -> None:
+    begin(kit, "a")
+    end(kit, more=True)
+    kit.disconnect_all(X)
+    kit.clock.pump([1.0] * 45)
+    assert kit.statuses(sid)[-1] == "failed"
+    assert [m.text for m in kit.responses("web1")] == ["a"]
+
+
+def test_a_pause_longer_than_the_tail_forgets_nothing(kit: Kit, sid: str) -> None:
+    begin(kit, "a")
+    end(kit, more=True)
+    kit.clock.pump([1.0] * 70)
+    kit.streams.processing_stopped(Said(X, request="r1"))
+    assert kit.statuses(sid)[-1] == "completed"
+
+
+def test_a_failure_ends_it(kit: Kit, sid: str) -> None:
+    begin(kit, "a")
+    end(kit, more=True)
+    begin(kit, "b", "o2")
+    kit.streams.failed(named("o2"), "no", None)
+    assert kit.statuses(sid)[-1] == "failed"
+    assert [(m.text, m.partial) for m in kit.responses("web1")] == [("a", False), ("b", True)]
+
+
+# --------------------------------------------------------------------------------------------------- further members
+
+
+def test_further_members_are_kept_unless_they_are_too_large(kit: Kit, sid: str) -> None:
+    begin(kit, "a")
+    end(kit, "o1", extra={"tokens": 3})
+    assert kit.outbox.bodies(sid, "NEW_MESSAGE")[0]["message"]["tokens"] == 3
+    kit.change("streams", max_answer_extra_bytes=20)
+    kit.submit(sid, "again", "r2")
+    kit.streams.stream_started(named("o2", "r2"))
+    kit.streams.stream_ended(named("o2", "r2"), True, Details(extra={"tokens": "x" * 30}))
+    assert dict(kit.responses("web1")[1].extra) == {}
+
+
+def test_an_answer_that_goes_on_keeps_what_was_said_of_it(kit: Kit, sid: str) -> None:
+    begin(kit, "a", details=Details(character=CORA))
+    end(kit, extra={"n": 1})
+    begin(kit, "b")
+    kit.streams.stream_reasoning(named(), 0, "hm")
+    end(kit)
+    stored = only(kit)
+    assert (stored.text, stored.reasoning, stored.character, stored.extra) == ("ab", "hm", CORA, {"n": 1})
+
+
+def test_what_is_said_of_no_output_is_nothing(kit: Kit, sid: str) -> None:
+    kit.streams.stream_ended(named("o9", None), True, Details(more=True))
+    kit.streams.stream_started(Said(X, "s", "o", "unknown"), Details(character=CORA))
+    assert kit.responses("web1") == []
