@@ -478,6 +478,48 @@ def test_what_is_void_takes_no_room_and_half_a_character_of_it_is_nothing() -> N
     assert not it.outputs.is_open(output)
 
 
+def test_an_open_output_goes_on_by_another_socket_from_where_it_was_shown_to() -> None:
+    it = Machine("r1")
+    output = opened(it, socket="before")
+    it.data("ab\ud83d", index=7)
+    it.outputs.socket_lost("before", it.now, GRACE)
+    it.now += 1
+    assert it.outputs.resume("s1", "o1", "r1", it.now, "after") is output
+    assert it.data("\U0001f600", index=0) == "\U0001f600"
+    assert it.data("x", index=0) == ""
+    found = it.outputs.find("s1", None)
+    assert found is not None
+    assert found.only == "after"
+    assert [type(each) for each in it.wait(GRACE)] == [Heard]
+    it.outputs.socket_lost("before", it.now, GRACE)
+    assert it.wait(GRACE) == []
+    assert kinds(it.end(final=True)) == [(Finished, "o1")]
+
+
+def test_what_is_over_failed_or_unknown_does_not_go_on() -> None:
+    it = Machine("r1", "r2")
+    resume = it.outputs.resume
+    assert resume("s1", "o1", None, it.now, "") is None
+    opened(it)
+    it.end(final=True)
+    assert resume("s1", "o1", None, it.now, "") is None
+    opened(it, "s2", "o2")
+    it.fail("s2", "o2")
+    it.start("s2", "o2")
+    assert resume("s2", "o2", None, it.now, "") is None
+
+
+def test_a_stream_id_of_another_output_is_no_hindrance() -> None:
+    it = Machine("r1", "r2")
+    opened(it, "s1", "o1", "r1")
+    second = opened(it, "s2", "o2", "r2")
+    assert it.outputs.resume("s1", "o2", "r2", it.now, "") is second
+    first, other = it.outputs.find("s1", "r1"), it.outputs.find("s1", "r2")
+    assert first is not None
+    assert other is not None
+    assert (first.output.given_id, other.output) == ("o1", second)
+
+
 def test_what_somebody_changed_meanwhile_is_over_and_goes_on_unheard() -> None:
     changed = CallFailed("changed")
     it = Machine("r1", "r2")
@@ -854,6 +896,13 @@ class OutputsMachine(RuleBasedStateMachine):
     def overwrite(self, which: int) -> None:
         for output in list(self.state)[which : which + 1]:
             self.obey(self.outputs.overwritten(output, GONE, self.now))
+
+    @rule(stream=st.sampled_from("abcde"), output=st.sampled_from(["o1", "o2", None]), name=names)
+    def resume(self, stream: str, output: str | None, name: str | None) -> None:
+        found = self.outputs.resume(stream, output, name, self.now, "")
+        if found is not None:
+            assert self.state[found] == "open"
+            self.sent[found] = self.shown[found]
 
     @rule(grace=st.sampled_from([0.0, 3.0]))
     def lose_sockets(self, grace: float) -> None:

@@ -245,6 +245,25 @@ def test_a_character_that_is_none(kit: Kit, heard: Heard, nobody: object) -> Non
     assert heard.told == [("stream_started", Said(X, "s", "o", "r"), Details())]
 
 
+def test_who_goes_on_is_told_where(kit: Kit, llm: Namespace, web: HandSocket, extension: HandSocket) -> None:
+    handled(llm, web, "LLM_REQUEST", {"requestId": "r", "message": "hi"})
+    handled(llm, extension, "CLIENT_STREAM_DATA_FIRST", {**IDS, "data": "a\U0001f600"})
+    handled(llm, extension, "CLIENT_STREAM_DATA_MIDDLE", {**IDS, "data": "hm", "kind": "reasoning"})
+    again = {**IDS, "resume": True, "at": 9}
+    ack = handled(llm, extension, "CLIENT_STREAM_START", again)
+    assert ack == {"status": "ok", "success": True, "at": 3, "reasoningAt": 2, "rev": 0}
+    for who, body in ((extension, {"outputId": "x", "resume": True}), (web, again), (extension, {"resume": True})):
+        ack = handled(llm, who, "CLIENT_STREAM_START", body)
+        assert (ack["status"], ack["message"], ack["errorCode"]) == ("error", "Unknown output", 7)
+
+
+def test_who_asks_for_no_ack_hears_of_an_unknown_output_by_an_error(
+    kit: Kit, llm: Namespace, extension: HandSocket
+) -> None:
+    assert handled(llm, extension, "CLIENT_STREAM_START", {**IDS, "resume": True}, ack=False) is None
+    assert kit.outbox.bodies(extension.sid, "ERROR")[0]["message"] == "Unknown output"
+
+
 def test_bytes_are_nothing_to_keep_and_rubbish_is_text(kit: Kit, heard: Heard) -> None:
     say(kit, heard, "CLIENT_STREAM_END", {**IDS, "extra": {"a": b"1"}, "more": 1})
     say(kit, heard, "message", {"type": 0, "data": "a", "reasoning": ["b"], "extra": 5, "__proto__": 1})

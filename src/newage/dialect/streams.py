@@ -101,6 +101,11 @@ def _about(request_id: str, message: Message) -> Body:
     }
 
 
+def position(at: int, reasoning_at: int, rev: int) -> Body:
+    """How much there is of an output, in UTF-16 units, for its extension to go on from there (contract 5.8)."""
+    return {"at": at, "reasoningAt": reasoning_at, "rev": rev}
+
+
 def healthy(output_id: str, request_id: object) -> Event:
     """The answer to ``HEALTH_QUESTION``, which is an answer like any other (contract 5.5).
 

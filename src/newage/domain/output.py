@@ -210,6 +210,27 @@ class Outputs:
     def is_open(self, output: Output) -> bool:
         return output in self._open
 
+    def resume(
+        self, stream_id: str, output_id: str | None, request_id: str | None, now: float, socket: str
+    ) -> Output | None:
+        """CLIENT_STREAM_START with ``resume``: an open output goes on by this socket, from where it was shown to.
+
+        What its streams of before still say is not of it any more; chunks are numbered anew.
+
+        :return: None where it is not open, or has failed.
+        """
+        output = self.meant(stream_id, output_id, request_id)
+        if output is None or output not in self._open or output.failed:
+            return None
+        self._drop_streams(output)
+        output.joiner, output.thoughts = Joiner(), Joiner()
+        output.open_streams, output.waits_since, output.active_at, output.heard_at = 1, None, now, now
+        output.socket, output.was_lost, output.lost_at = socket, False, None
+        key = (stream_id, output.request) if stream_id in self._streams else stream_id
+        order = ChunkOrder(self._settings.value.max_chunk_gaps)
+        self._streams[key] = Stream(key, output, request_id, now, order, only=socket)
+        return output
+
     def cut(self, output: Output, size: int, now: float) -> None:
         """CLIENT_STREAM_RESET: of an open output only so many bytes are left, of text and reasoning together."""
         output.joiner, output.thoughts = Joiner(), Joiner()

@@ -57,6 +57,7 @@ class Stream:
     started_at: float
     order: ChunkOrder
     thoughts: ChunkOrder | None = None  # once there are any
+    only: str = ""  # the socket by which alone it goes on, once it was resumed there
 
 
 # ------------------------------------------------------------------------------------------------------------ verdicts

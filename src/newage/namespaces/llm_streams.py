@@ -12,6 +12,7 @@ from newage.domain.character import Character
 from newage.domain.details import Details
 from newage.domain.model import Kind
 from newage.domain.text import well_formed
+from newage.errors import NewAgeError, NotFound
 from newage.namespaces import wire
 from newage.ports import ISocket, Said
 from newage.protocol.json_text import dumps
@@ -98,8 +99,10 @@ class UpstreamEvents:
     streams: UpstreamService
     new_id: Callable[[], str]
 
-    def start(self, socket: ISocket, args: list[Any], wants_ack: bool) -> None:
+    def start(self, socket: ISocket, args: list[Any], wants_ack: bool) -> list[Any] | None:
         said = _said(socket, args)
+        if args and type(args[0]) is dict and "resume" in args[0] and args[0]["resume"] is True:
+            return self._resumed(wire.Exchange(socket, args, wants_ack), said)
         if said is not None and said.stream:
             if said.output is None:
                 said = said._replace(output=said.stream)
@@ -111,6 +114,17 @@ class UpstreamEvents:
                 self.streams.stream_started(said, details)
             else:
                 self.streams.stream_started(said)
+        return None
+
+    def _resumed(self, exchange: wire.Exchange, said: Said | None) -> list[Any] | None:
+        """The one START that is answered. To who is no extension there is no such output."""
+        try:
+            if said is None:
+                raise NotFound("Unknown output")
+            text = self.streams.resume(_of_output(said))
+        except NewAgeError as error:
+            return exchange.failed(error)
+        return exchange.succeeded(streams.position(text.text.units, text.reasoning.units, text.rev))
 
     def data(self, socket: ISocket, args: list[Any], wants_ack: bool) -> None:
         said = _said(socket, args)

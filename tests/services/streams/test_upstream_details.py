@@ -10,6 +10,7 @@ from hubkit import Kit, Link, result_of
 from newage.domain.character import Character
 from newage.domain.details import Details
 from newage.domain.model import Message
+from newage.errors import NotFound
 from newage.ports import Said
 
 X = "SillyTavern-8000"
@@ -243,6 +244,75 @@ def test_a_failure_ends_it(kit: Kit, sid: str) -> None:
     kit.streams.failed(named("o2"), "no", None)
     assert kit.statuses(sid)[-1] == "failed"
     assert [(m.text, m.partial) for m in kit.responses("web1")] == [("a", False), ("b", True)]
+
+
+# -------------------------------------------------------------------------------------------------------------- resume
+
+
+def said_by(sid: str, output: str = "o1") -> Said:
+    return Said(X, f"s of {output}", output, "r1", sid)
+
+
+@pytest.fixture
+def tab(kit: Kit, sid: str) -> str:
+    """The extension's socket."""
+    (caller,) = kit.sessions.callers(X, "/llm")
+    return caller.sid
+
+
+def test_an_output_goes_on_by_another_socket_and_nothing_is_doubled(kit: Kit, sid: str, tab: str) -> None:
+    kit.streams.stream_data(said_by(tab), 0, "one \U0001f600 t")
+    kit.streams.stream_reasoning(said_by(tab), 0, "hm")
+    kit.disconnect(tab)
+    kit.clock.pump([1.0] * 9)
+    kit.extension(X, capacity=16, features=frozenset({"resume"}))
+    (after,) = kit.sessions.callers(X, "/llm")
+    text = kit.streams.resume(said_by(after.sid))
+    assert (text.text.units, text.reasoning.units, text.rev) == (8, 2, 0)
+    kit.streams.stream_data(said_by(tab), 1, "what the old line had still to say")
+    kit.streams.stream_reasoning(said_by(tab), 1, "as well")
+    kit.streams.stream_data(said_by(after.sid), 0, "wo")
+    kit.clock.pump([1.0] * 9)
+    kit.streams.stream_ended(said_by(after.sid), True)
+    assert (only(kit).text, only(kit).reasoning, only(kit).failed) == ("one \U0001f600 two", "hm", False)
+    assert chunks(kit, sid) == ["one \U0001f600 t", "wo"]
+    assert kit.statuses(sid)[-1] == "completed"
+
+
+def test_its_request_is_not_asked_again_and_keeps_its_place(kit: Kit, sid: str, tab: str) -> None:
+    kit.streams.stream_data(said_by(tab), 0, "one")
+    kit.disconnect(tab)
+    kit.clock.pump([1.0] * 3)
+    link = kit.extension(X, features=frozenset({"resume"}))
+    (after,) = kit.sessions.callers(X, "/llm")
+    kit.streams.resume(said_by(after.sid))
+    kit.submit(sid, "another", "r2")
+    kit.clock.pump([1.0] * 3)
+    assert link.forwarded == []
+    kit.streams.stream_ended(said_by(after.sid), True)
+    assert [each["requestId"] for each in link.forwarded] == ["r2"]
+
+
+def test_what_is_over_or_was_never_begun_is_unknown(kit: Kit, sid: str, tab: str) -> None:
+    for output in ("o1", "o9"):
+        with pytest.raises(NotFound, match="Unknown output"):
+            kit.streams.resume(said_by(tab, output))
+        begin(kit, "text")
+        end(kit)
+    kit.submit(sid, "another", "r2")
+    kit.streams.stream_data(Said(X, "s", "o2", "r2", tab), 0, "a")
+    kit.disconnect(tab)
+    kit.clock.pump([1.0] * 40)
+    with pytest.raises(NotFound, match="Unknown output"):
+        kit.streams.resume(Said(X, "s", "o2", "r2", "new"))
+
+
+def test_a_hub_that_was_restarted_knows_none(kit: Kit, make_kit: Any, sid: str, tab: str) -> None:
+    begin(kit, "text")
+    after = make_kit(with_stores_of=kit)
+    after.extension(X)
+    with pytest.raises(NotFound, match="Unknown output"):
+        after.streams.resume(named())
 
 
 # --------------------------------------------------------------------------------------------------- further members

@@ -35,7 +35,7 @@ from newage.domain.verdicts import (
     Verdict,
     Whole,
 )
-from newage.errors import CallFailed, PeerGone, Unavailable
+from newage.errors import CallFailed, NotFound, PeerGone, Unavailable
 from newage.ports import IUpstream, Said
 from newage.services.events import SessionListener
 from newage.services.requests.desks import Desks
@@ -44,7 +44,7 @@ from newage.services.rooms.activity import ActivityService
 from newage.services.sessions.sessions import SessionService
 from newage.services.streams.answers import Answer, AnswerService
 from newage.services.streams.downstream import DownstreamService
-from newage.services.streams.output_text import TextKind
+from newage.services.streams.output_text import OutputText, TextKind
 from newage.services.world import World
 from newage.settings import Live
 from newage.telemetry.quota import LogQuota, left_out
@@ -126,6 +126,21 @@ class UpstreamService(SessionListener):
             self._tell(extension, said, details)
         self._apply(extension, verdicts)
 
+    def resume(self, said: Said) -> OutputText:
+        """CLIENT_STREAM_START with ``resume``: the extension goes on with a live output by another socket (A22).
+
+        :return: what there is of it: the extension sends what comes after that.
+        :raises NotFound: it is over, or there is none of that name.
+        """
+        extension = self._extensions.get(said.extension)
+        now, output = self._world.clock.seconds(), None
+        if extension is not None:
+            output = extension.outputs.resume(said.stream, said.output, said.request, now, said.socket)
+        if extension is None or output is None:
+            raise NotFound("Unknown output")
+        self._requests.heard_from(output.request, extension.identity)
+        return extension.answers[output].output
+
     def stream_data(self, said: Said, chunk_index: int | None, text: str) -> None:
         extension = self._extensions.get(said.extension) or self._new_extension(said.extension)
         outputs, now = extension.outputs, self._world.clock.seconds()
@@ -135,6 +150,8 @@ class UpstreamService(SessionListener):
             stream = outputs.find(said.stream, said.request)
             if stream is None:
                 return
+        if stream.only and stream.only != said.socket:
+            return
         whole = outputs.take(stream, chunk_index, text, now)
         if whole:
             extension.answers[stream.output].output.push(whole)
@@ -150,6 +167,8 @@ class UpstreamService(SessionListener):
             stream = outputs.find(said.stream, said.request)
             if stream is None:
                 return
+        if stream.only and stream.only != said.socket:
+            return
         whole = outputs.think(stream, chunk_index, text, now)
         if whole:
             extension.answers[stream.output].output.push(whole, TextKind.REASONING)
