@@ -423,6 +423,9 @@ class GatedMessageStore:
     def find_messages(self, room_id: str, message_ids: Sequence[str]) -> Deferred[tuple[Message, ...]]:
         return self._gate.passed(self._store.find_messages, room_id, message_ids)
 
+    def find_outputs(self, room_ids: Sequence[str], output_ids: Sequence[str]) -> Deferred[tuple[Message, ...]]:
+        return self._gate.passed(self._store.find_outputs, room_ids, output_ids)
+
     def find_question(self, room_id: str, identity: str, request_id: str, text: str) -> Deferred[Message | None]:
         return self._gate.passed(self._store.find_question, room_id, identity, request_id, text)
 

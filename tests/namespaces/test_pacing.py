@@ -10,7 +10,7 @@ import pytest
 from corekit import ThreadedClock, ephemeral_core
 from hubkit import HandSocket, Kit
 from newage.gateway.socketio.dispatch import Handler
-from newage.namespaces.pacing import ANSWERED, ELSEWHERE, HEARD, paced
+from newage.namespaces.pacing import ANSWERED, ASKED, ELSEWHERE, HEARD, paced
 
 
 def events(tmp_path: Path) -> set[str]:
@@ -20,7 +20,7 @@ def events(tmp_path: Path) -> set[str]:
 
 def test_of_every_event_it_is_said_who_hears_of_it(tmp_path: Path) -> None:
     """Whoever adds an event decides: it has a rate, nobody hears of it, or it is bounded elsewhere."""
-    listed = sorted([*HEARD, *ANSWERED, *ELSEWHERE])
+    listed = sorted([*HEARD, *ASKED, *ANSWERED, *ELSEWHERE])
     assert sorted(events(tmp_path)) == listed, "say in namespaces/pacing.py who hears of what"
 
 

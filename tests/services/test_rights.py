@@ -21,6 +21,7 @@ from newage.services.rooms.assignments import AssignmentService
 from newage.services.rooms.moderation import ModerationService
 from newage.services.rooms.rooms import RoomService
 from newage.services.streams.processing import ProcessingService
+from newage.services.streams.resuming import ResumeService
 
 Act = Callable[[Kit, Caller], Awaitable[object]]
 
@@ -68,6 +69,7 @@ LOOKS = {  # anybody may, or it sees for itself what the actor may see
     "AssignmentService.served",
     "AssignmentService.serving",
     "RoomService.members",  # tests/services/rooms/test_private_rooms.py
+    "ResumeService.resume",  # tests/services/streams/test_resuming.py
     "RequestService.submit",  # tests/services/requests
 }
 SERVICES = (
@@ -81,6 +83,7 @@ SERVICES = (
     EarlierMessages,
     MissedService,
     RequestService,
+    ResumeService,
 )
 
 

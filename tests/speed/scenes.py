@@ -63,6 +63,16 @@ def token(receivers: int = 1, *, at_once: int = 1) -> Callable[[HubHouse], tuple
     return start
 
 
+def followed(receivers: int = 1) -> Callable[[HubHouse], tuple[Round, Sequence[Client]]]:
+    """To sockets that declared that they follow outputs: ``at`` and ``kind`` beside the text."""
+
+    def start(house: HubHouse) -> tuple[Round, Sequence[Client]]:
+        stream = Stream(house, receivers, mode="outputs")
+        return lambda within: stream.tokens(1, within), stream.receivers
+
+    return start
+
+
 def undeclared(house: HubHouse) -> tuple[Round, Sequence[Client]]:
     """To a client that declared no form and reads no stream: the event and its alias."""
     stream = Stream(house, mode="")
@@ -115,6 +125,8 @@ SCENES = {
     "token to 10": Scene(token(10), Cost(54.03, 93.97, 86.03, 10, 2476.0), 79.6),
     "8 tokens at once to 3": Scene(token(3, at_once=8), Cost(162.21, 292.56, 192.21, 3, 5963.4), 370.3),
     "token, undeclared": Scene(undeclared, Cost(37.08, 48.97, 68.08, 1, 490.2), 84.3),
+    "token, followed": Scene(followed(), Cost(27.04, 41.97, 58.04, 1, 271.9), 75.3),
+    "token to 10, followed": Scene(followed(10), Cost(54.04, 95.97, 86.04, 10, 2718.7), 104.6),
     "token, $stream": Scene(library, Cost(70.0, 93.03, 123.0, 1, 170.6), 181.1, turns=4),
     "token, reference extension": Scene(reference, Cost(131.81, 214.39, 162.81, 1, 1240.5), 291.0),
     "typing": Scene(typing, Cost(40.0, 41.0, 70.0, 1, 42.0), 68.0),

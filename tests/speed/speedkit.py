@@ -130,7 +130,7 @@ class Client:
         assert head.startswith(b"HTTP/1.1 101"), head
         self.next()
 
-    def join(self, namespace: str, **auth: str) -> Client:
+    def join(self, namespace: str, **auth: Any) -> Client:
         self.say(f"40{namespace},{json.dumps(auth)}")
         assert self.next().startswith(f"40{namespace},".encode())
         return self
@@ -279,7 +279,8 @@ class HubHouse(House):
 class Stream:
     """One answer on its way from an extension to so many sockets of one person.
 
-    :param mode: the form that they declare, ``plain`` or ``ss``; empty for none, as the published clients.
+    :param mode: the form that they declare, ``plain`` or ``ss``; ``outputs``: they follow outputs; empty for none, as
+        the published clients.
     :param text: of one token.
     """
 
@@ -287,7 +288,8 @@ class Stream:
         self.house = house
         self._text, self._sent = text, 0
         self.extension = house.client().join("/llm", clientId="SillyTavern-1", clientType="SillyTavern")
-        person = {"clientId": "ann", "clientType": "web-app", **({"streamMode": mode} if mode else {})}
+        declared = {"outputs": True} if mode == "outputs" else {"streamMode": mode} if mode else {}
+        person = {"clientId": "ann", "clientType": "web-app", **declared}
         self.receivers = [house.client().join("/llm", **person) for _ in range(receivers)]
         question = {"requestId": "r-1", "target": "SillyTavern-1", "message": "go", "role": "master"}
         self.receivers[0].say(event("LLM_REQUEST", {**question, "isStreaming": True}))

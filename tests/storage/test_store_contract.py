@@ -393,6 +393,23 @@ class TestMessages:
         found = [value(lobby.messages.find_question(LOBBY, "ann", *each)) for each in asked]
         assert [None if each is None else each.seq for each in found] == [5, 2, 2, None]
 
+    def test_finds_outputs_without_their_words(self, lobby: Stores) -> None:
+        value(lobby.rooms.save_room(room("den")))
+        said = evolve(FULL, role="assistant", output_id="o1", reasoning="hm")
+        value(lobby.messages.add_message(said, 9))
+        value(lobby.messages.add_message(message(1, room="den", role="assistant", output_id="o1"), 9))
+        value(lobby.messages.add_message(message(8, role="assistant", output_id="o2"), 9))
+        value(lobby.messages.add_message(message(9, role="assistant", output_id="o3"), 9))
+
+        def found(rooms: list[str], *output_ids: str) -> list[Message]:
+            return list(value(lobby.messages.find_outputs(rooms, output_ids)))
+
+        bare = evolve(said, text="", data=None, target=None, extra={}, reasoning="")
+        assert found([LOBBY], "o1") == [bare]
+        assert [(each.room_id, each.output_id) for each in found([LOBBY], "o1", "o2")] == [(LOBBY, "o2"), (LOBBY, "o1")]
+        assert {each.room_id for each in found([LOBBY, DEN], "o1")} == {LOBBY, DEN}
+        assert found([DEN], "o2", "o9") == found([], "o1") == found([LOBBY]) == []
+
     def test_two_rooms_do_not_mix(self, lobby: Stores) -> None:
         value(lobby.rooms.save_room(room("den")))
         value(lobby.messages.add_message(message(1), 1))

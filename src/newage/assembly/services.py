@@ -65,6 +65,7 @@ from newage.services.streams.answers import AnswerService
 from newage.services.streams.downstream import DownstreamService
 from newage.services.streams.open_outputs import OpenOutputs
 from newage.services.streams.processing import ProcessingService
+from newage.services.streams.resuming import ResumeService
 from newage.services.streams.upstream import UpstreamService
 
 # --------------------------------------------------------------------------------------------------------------- people
@@ -150,6 +151,7 @@ class Talk:
     requests: RequestService
     returns: Returns
     downstream: DownstreamService
+    resuming: ResumeService
     open_outputs: OpenOutputs
     answers: AnswerService
     streams: UpstreamService
@@ -332,7 +334,7 @@ def make_talk(
         history=history,
         store=stores.messages,
         taken_back=requests.taken_back,
-        overwritten=streams.overwritten,
+        overwritten=(streams.overwritten, downstream.overwritten),
         max_bytes=lambda: live.requests.value.max_request_bytes,
         rates=rates,
     )
@@ -402,6 +404,7 @@ def make_talk(
         requests=requests,
         returns=returns,
         downstream=downstream,
+        resuming=ResumeService(rooms=rooms, downstream=downstream, messages=stores.messages, settings=live.downstream),
         open_outputs=open_outputs,
         answers=answers,
         streams=streams,

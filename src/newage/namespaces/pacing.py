@@ -45,6 +45,9 @@ HEARD: Final[Mapping[str, Pace]] = {
     ),
 }
 
+# Nobody else hears of it, but the answer may be long.
+ASKED: Final[Mapping[str, Pace]] = {"RESUME_OUTPUTS": Pace.RESUME}
+
 # Answered to who asks, and nobody else hears of it.
 ANSWERED: Final = frozenset(
     {
@@ -108,13 +111,14 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     ),
 }
 
+PACED: Final[Mapping[str, Pace]] = {**HEARD, **ASKED}
 UNPACED: Final = ANSWERED | ELSEWHERE.keys()
 
 
 def paced(rates: EventRates, handlers: Mapping[str, Handler]) -> Handlers:
     """These handlers; what others hear of is refused, in an ack and an ``ERROR``, when it comes too often."""
     return {
-        event: handler if event in UNPACED else _paced(rates, event, HEARD.get(event, Pace.EVENT), handler)
+        event: handler if event in UNPACED else _paced(rates, event, PACED.get(event, Pace.EVENT), handler)
         for event, handler in handlers.items()
     }
 

@@ -114,6 +114,9 @@ class IMessageStore(Interface):
     def find_messages(room_id: str, message_ids: Sequence[str]) -> Deferred[tuple[Message, ...]]:
         """Those of these that are stored, in order of ``seq``."""
 
+    def find_outputs(room_ids: Sequence[str], output_ids: Sequence[str]) -> Deferred[tuple[Message, ...]]:
+        """The answers of these rooms that are these outputs, newest first, each without its texts, data and extra."""
+
     def find_question(room_id: str, identity: str, request_id: str, text: str) -> Deferred[Message | None]:
         """The newest message that this identity said there under that requestId, else the newest with that text."""
 

@@ -187,6 +187,11 @@ class MemoryMessageStore:
         wanted = set(message_ids)
         return succeed(tuple(m for m in self._sorted(room_id) if m.message_id in wanted))
 
+    def find_outputs(self, room_ids: Sequence[str], output_ids: Sequence[str]) -> Deferred[tuple[Message, ...]]:
+        wanted = set(output_ids)
+        found = [m for room_id in room_ids for m in reversed(self._sorted(room_id)) if m.output_id in wanted]
+        return succeed(tuple(evolve(m, text="", data=None, target=None, extra={}, reasoning="") for m in found))
+
     def find_question(self, room_id: str, identity: str, request_id: str, text: str) -> Deferred[Message | None]:
         own = [m for m in self._sorted(room_id) if m.identity == identity and not (m.is_response or m.is_system)]
         found = [m for m in own if m.request_id == request_id] or [m for m in own if m.text == text]

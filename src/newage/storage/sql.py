@@ -177,6 +177,14 @@ _SELECT: Final = """
 FIND_MESSAGE: Final = _SELECT + "m.message_id = ?"
 FIND_RESPONSE: Final = _SELECT + "m.response_id = ? ORDER BY m.seq LIMIT 1"
 FIND_MESSAGES: Final = _SELECT + "m.message_id IN (SELECT value FROM json_each(?)) ORDER BY m.seq"  # noqa: S608
+FIND_OUTPUTS: Final = """
+    SELECT room.name, room.uuid, m.seq, m.message_id, m.identity, m.client_id, m.role, '', NULL, m.timestamp,
+        m.request_id, m.response_id, m.output_id, m.asker, m.question_id, NULL, m.request_type, m.streamed,
+        m.failed, m.last_edited, NULL, m.selected, m.name, NULL, m.partial, m.character, m.origin
+    FROM message m JOIN room ON room.id = m.room_id
+    WHERE m.output_id IN (SELECT value FROM json_each(?)) AND room.uuid IN (SELECT value FROM json_each(?))
+    ORDER BY m.id DESC
+"""
 FIND_QUESTION: Final = (
     _SELECT
     + """m.identity = ? AND m.role NOT IN ('assistant', 'system') AND (m.request_id = ? OR m.text = ?)

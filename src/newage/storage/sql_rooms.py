@@ -83,6 +83,10 @@ class SqlMessageStore:
 
         return self._database.read(find)
 
+    def find_outputs(self, room_ids: Sequence[str], output_ids: Sequence[str]) -> Deferred[tuple[Message, ...]]:
+        values = (orjson.dumps(list(output_ids)).decode(), orjson.dumps(list(room_ids)).decode())
+        return self._database.read(lambda c: tuple(sql.message_of(row) for row in c.execute(sql.FIND_OUTPUTS, values)))
+
     def find_question(self, room_id: str, identity: str, request_id: str, text: str) -> Deferred[Message | None]:
         def find(connection: sqlite3.Connection) -> Message | None:
             row = connection.execute(sql.FIND_QUESTION, (room_id, identity, request_id, text, request_id)).fetchone()

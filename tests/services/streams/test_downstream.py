@@ -125,8 +125,16 @@ def begin(kit: Kit, room: str = "web1", output_id: str = "o1") -> OutputText:
 
 def shown(kit: Kit, room_id: str, room: str = "web1", output_id: str = "o1") -> OutputText:
     output = OutputText()
-    about = ShownOutput(stream_id="s1", output_id=output_id, request_id="r1", room=room, client_id="X", identity="X")
-    kit.downstream.show(output, room_id, about)
+    about = ShownOutput(
+        stream_id="s1",
+        output_id=output_id,
+        request_id="r1",
+        room=room,
+        room_id=room_id,
+        client_id="X",
+        identity="X",
+    )
+    kit.downstream.show(output, about)
     return output
 
 

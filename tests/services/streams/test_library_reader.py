@@ -24,7 +24,7 @@ ABOUT = ShownOutput(stream_id="s1", output_id="o1", request_id="r1", room="web1"
 def begun(kit: Kit, output_id: str = "o1") -> OutputText:
     """An output that web1's sockets are shown."""
     output = OutputText()
-    kit.downstream.show(output, kit.room_id("web1"), evolve(ABOUT, output_id=output_id))
+    kit.downstream.show(output, evolve(ABOUT, output_id=output_id, room_id=kit.room_id("web1")))
     return output
 
 

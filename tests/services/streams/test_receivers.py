@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from attrs import evolve
 from zope.interface.verify import verifyObject
 
 from hubkit import Kit
 from newage.domain.shown import ShownOutput
 from newage.services.streams.form import Form
+from newage.services.streams.kept_outputs import KeptOutputs
 from newage.services.streams.library_reader import ILibraryReaders
 from newage.services.streams.limits import DownstreamSettings
 from newage.services.streams.output_text import IOutputReader, OutputText, TextKind
@@ -24,7 +26,7 @@ def shown(kit: Kit, output: OutputText) -> OutputText:
 
 
 def show(kit: Kit, output: OutputText, before: Form | None = None) -> Form:
-    return kit.downstream.show(output, kit.room_id("web1"), ABOUT, before)
+    return kit.downstream.show(output, evolve(ABOUT, room_id=kit.room_id("web1")), before)
 
 
 def read(kit: Kit, sid: str, stream: int = 0) -> None:
@@ -37,7 +39,9 @@ def written(kit: Kit, sid: str) -> list[Any]:
 
 def test_they_are_what_an_output_and_its_streams_need(kit: Kit) -> None:
     form = Form(OutputText(), ABOUT)
-    receivers = Receivers(form, "", Means(kit.world, kit.outbox, Live(DownstreamSettings())), lambda done: None)
+    settings = Live(DownstreamSettings())
+    means = Means(kit.world, kit.outbox, settings, KeptOutputs(kit.world, settings), "epoch")
+    receivers = Receivers(form, means, lambda done: None)
     assert verifyObject(IOutputReader, receivers)
     assert verifyObject(ILibraryReaders, receivers)
     assert verifyObject(IOutputReader, HeldChunks(form))

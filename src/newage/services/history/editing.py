@@ -23,7 +23,7 @@ TRIES = 5  # of an edit whose message is changed by another one between its read
 class EditingService:
     """
     :param taken_back: told of messages that are no more, by ids, or None for all that members said.
-    :param overwritten: told of messages that were changed or are no more, by ids, or None for all answers.
+    :param overwritten: they are told of messages that were changed or are no more, by ids, or None for all answers.
     :param max_bytes: of a message's text, data and further members after an edit.
     """
 
@@ -31,7 +31,7 @@ class EditingService:
     _history: HistoryService
     _store: IMessageStore
     _taken_back: Callable[[Room, Collection[str] | None], None]
-    _overwritten: Callable[[Room, Collection[str] | None], None]
+    _overwritten: Sequence[Callable[[Room, Collection[str] | None], None]]
     _max_bytes: Callable[[], int]
     _rates: EventRates
 
@@ -65,7 +65,7 @@ class EditingService:
                 self._rates.tell(actor, _said(change), "an edit")
             stored = await self._history.replace(changed, message, by=actor)
             if stored is not None:
-                self._overwritten(room, [stored.message_id])
+                self._tell(room, [stored.message_id])
                 return stored
         raise Unavailable("Somebody else is changing this message.")
 
@@ -90,7 +90,7 @@ class EditingService:
         self._rates.tell(actor, sum(map(len, found)), "a deletion")
         deleted = await self._history.remove(room, list(found))
         self._taken_back(room, deleted)
-        self._overwritten(room, deleted)
+        self._tell(room, deleted)
         return deleted
 
     async def clear(self, actor: Caller, name: str, requests: bool, responses: bool) -> int:
@@ -102,8 +102,12 @@ class EditingService:
         if requests:
             self._taken_back(room, None)
         if responses:
-            self._overwritten(room, None)
+            self._tell(room, None)
         return count
+
+    def _tell(self, room: Room, message_ids: Collection[str] | None) -> None:
+        for overwritten in self._overwritten:
+            overwritten(room, message_ids)
 
     def _check_member(self, actor: Caller, room: Room, words: str) -> None:
         if not may_read(actor, room):

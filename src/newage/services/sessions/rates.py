@@ -30,6 +30,7 @@ class Pace(Enum):
     EVENT = "event"
     EDIT = "edit"
     TYPING = "typing"
+    RESUME = "resume"
 
 
 @frozen(kw_only=True)
@@ -40,6 +41,7 @@ class RateSettings:
     event_burst: int = limit(60, "of these, at once after a rest")
     edit_rate: int = limit(5, "EDIT_MESSAGE of one identity in a second; in all as many at once")
     typing_rate: int = limit(2, "changes of one identity in a second between typing and not; more are shown together")
+    resume_rate: int = limit(5, "RESUME_OUTPUTS of one identity in a second; in all as many at once")
     told_bytes_rate: int = limit(
         262_144,
         "bytes of edits of one identity in 10 seconds, and of messages shown for them: more is refused, or shown later",
@@ -52,6 +54,8 @@ class RateSettings:
             return self.edit_rate, self.edit_rate
         if pace is Pace.TYPING:
             return self.typing_rate, self.typing_rate
+        if pace is Pace.RESUME:
+            return self.resume_rate, self.resume_rate
         return self.event_rate, self.event_burst
 
 

@@ -165,7 +165,7 @@ class AnswerService:
 
     def overwritten(self, answer: Answer) -> None:
         """Somebody changed or deleted what is stored of it: it is nobody's any more."""
-        answer.overwritten = True
+        answer.overwritten = answer.output.overwritten = True
 
     def repeated(self, answer: Answer, text: str) -> None:
         """An answer in one piece for an output that was streamed: shown, not stored again."""
@@ -204,7 +204,7 @@ class AnswerService:
 
         def end() -> None:
             if answer.turn == turn and not answer.output.ended:
-                answer.output.end(reason, stored=stored)
+                answer.output.end(reason, stored=stored, message_id=answer.message_id if stored else "")
 
         return end
 

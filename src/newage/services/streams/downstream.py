@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from newage.domain.model import Caller, Role, Room
 from newage.domain.shown import ShownOutput
@@ -11,6 +11,7 @@ from newage.ports import IOutbox
 from newage.services.events import RoomListener, SessionListener
 from newage.services.sessions.sessions import SessionService
 from newage.services.streams.form import Form
+from newage.services.streams.kept_outputs import KeptOutputs
 from newage.services.streams.library_reader import StreamSocket
 from newage.services.streams.limits import DownstreamSettings
 from newage.services.streams.output_text import OutputText
@@ -34,7 +35,9 @@ class DownstreamService(SessionListener, RoomListener):
         settings: Live[DownstreamSettings],
     ) -> None:
         self.settings = settings
-        self._means = Means(world, outbox, settings)
+        self.epoch = world.new_id()
+        self.kept = KeptOutputs(world, settings)
+        self._means = Means(world, outbox, settings, self.kept, self.epoch)
         self._sessions = sessions
         self._members = members
         self._receivers: defaultdict[str, list[Receivers]] = defaultdict(list)  # by room id; not done yet
@@ -44,23 +47,37 @@ class DownstreamService(SessionListener, RoomListener):
         for there in self._receivers.values():
             for receivers in there:
                 receivers.cancel()
+        self.kept.close()
 
     @property
     def open_forms(self) -> int:
         return sum(len(there) for there in self._receivers.values())
 
-    def show(self, output: OutputText, room_id: str, about: ShownOutput, before: Form | None = None) -> Form:
+    def show(self, output: OutputText, about: ShownOutput, before: Form | None = None) -> Form:
         """Show what comes of an output from now on to every ``/llm`` socket of the room's online members.
 
         :param before: what was returned before its last end, when it goes on.
         """
+        self.kept.goes_on(about)
         form = Form(output, about, before)
-        receivers = Receivers(form, room_id, self._means, self._forget)
-        self._receivers[room_id].append(receivers)
-        for identity in self._members(room_id):
+        receivers = Receivers(form, self._means, self._forget)
+        self._receivers[about.room_id].append(receivers)
+        for identity in self._members(about.room_id):
             for caller in self._sessions.callers(identity, "/llm"):
                 receivers.add(caller, self._socket(caller))
+        receivers.followers.open()
         return form
+
+    def live(self, room_id: str) -> list[Receivers]:
+        """The outputs of a room that are not over, oldest first."""
+        return [receivers for receivers in self._receivers.get(room_id, ()) if not receivers.over]
+
+    def overwritten(self, room: Room, message_ids: Collection[str] | None) -> None:
+        """Somebody changed or deleted answers: what is kept of these is no more (B15).
+
+        :param message_ids: None: all answers of the room.
+        """
+        self.kept.forget(room.id, message_ids)
 
     def known_names(self, sid: str) -> frozenset[str] | None:
         """The stream names that a socket reads, none for a plain listener, None while that is unknown."""
@@ -74,11 +91,11 @@ class DownstreamService(SessionListener, RoomListener):
         return socket
 
     def _forget(self, receivers: Receivers) -> None:
-        there = self._receivers.get(receivers.room_id)
+        there = self._receivers.get(receivers.about.room_id)
         if there is not None and receivers in there:
             there.remove(receivers)
             if not there:
-                del self._receivers[receivers.room_id]
+                del self._receivers[receivers.about.room_id]
 
     # -------------------------------------------------------------------------------------------- what readers tell us
 
@@ -126,6 +143,7 @@ class DownstreamService(SessionListener, RoomListener):
             if not receivers.over:
                 receivers.ended("Room deleted.")
             receivers.break_off("Room deleted.")
+        self.kept.forget(room.id, None)
 
     def _join(self, room_id: str, caller: Caller) -> None:
         for receivers in list(self._receivers.get(room_id, ())):

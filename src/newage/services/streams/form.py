@@ -25,7 +25,19 @@ class Form:
     :param before: the form that ended, of an output that goes on.
     """
 
-    __slots__ = ("_chunks", "_size", "_stored", "about", "had", "head", "output", "over", "reopened", "text")
+    __slots__ = (
+        "_cancelled",
+        "_chunks",
+        "_size",
+        "_stored",
+        "about",
+        "had",
+        "head",
+        "output",
+        "over",
+        "reopened",
+        "text",
+    )
 
     def __init__(self, output: OutputText, about: ShownOutput, before: Form | None = None) -> None:
         self.output = output
@@ -36,7 +48,7 @@ class Form:
         self.head = streams.head(about)
         self.over = False
         self._chunks = self._size = 0  # once it is over
-        self._stored = False
+        self._stored = self._cancelled = False
 
     @property
     def chunks(self) -> int:
@@ -50,7 +62,8 @@ class Form:
 
     def close(self) -> None:
         """What comes of the output from now on does not belong to it."""
-        self._chunks, self._size, self._stored, self.over = self.chunks, self.size, self.output.stored, True
+        self._chunks, self._size, self.over = self.chunks, self.size, True
+        self._stored, self._cancelled = self.output.stored, self.output.cancelled
 
     def chunk(self, index: int, start: int, end: int) -> Body:
         """The body of one plain event with what is between these bytes, which are ends of chunks."""
@@ -59,7 +72,22 @@ class Form:
     def end(self, chunks: int, *, failed: bool) -> Body:
         """The body of the end. :param chunks: how many its receivers got."""
         text = self.text.text(0, self.size)
-        return streams.end(self.head, chunks, text, failed=failed, stored=self._stored, reopened=self.reopened)
+        return streams.end(
+            self.head,
+            chunks,
+            text,
+            failed=failed,
+            stored=self._stored,
+            reopened=self.reopened,
+            cancelled=self._cancelled,
+        )
+
+    def followed_end(self, *, failed: bool) -> Body:
+        """The body of the end for those who follow the output."""
+        message_id = self.output.message_id if self._stored else ""
+        reasoning = self.output.reasoning.text()
+        body = self.end(self.chunks, failed=failed)
+        return streams.followed_end(body, self.about, reasoning=reasoning, message_id=message_id)
 
     def meta(self) -> Body:
         """What the reader of a ``$stream`` is told of it."""

@@ -95,7 +95,21 @@ class OutputText:
     then are not told.
     """
 
-    __slots__ = ("_first", "_hungry", "_others", "_readers", "ended", "failure", "reasoning", "rev", "stored", "text")
+    __slots__ = (
+        "_first",
+        "_hungry",
+        "_others",
+        "_readers",
+        "cancelled",
+        "ended",
+        "failure",
+        "message_id",
+        "overwritten",
+        "reasoning",
+        "rev",
+        "stored",
+        "text",
+    )
 
     def __init__(self) -> None:
         self.text = GrowingText(TextKind.TEXT)
@@ -103,7 +117,10 @@ class OutputText:
         self.rev = 0
         self.ended = False
         self.failure: str | None = None
+        self.cancelled = False  # somebody stopped it
         self.stored = False  # what it was at its end is kept
+        self.message_id = ""  # of what is kept
+        self.overwritten = False  # somebody changed or deleted that
         self._readers: tuple[IOutputReader, ...] = ()  # in the order in which they came
         self._feed(())
 
@@ -137,12 +154,16 @@ class OutputText:
                 reader.was_cut(part)
         return True
 
-    def end(self, failure: str | None = None, *, stored: bool = False) -> None:
+    def end(
+        self, failure: str | None = None, *, stored: bool = False, message_id: str = "", cancelled: bool = False
+    ) -> None:
         """No more comes, unless it goes on. Tell the readers, and have none.
 
-        :param failure: why it failed, if it did. :param stored: what there is of it is kept.
+        :param failure: why it failed, if it did. :param stored: what there is of it is kept, as the message of that id.
+        :param cancelled: somebody stopped it, which is no failure.
         """
-        self.ended, self.failure, self.stored = True, failure, stored
+        self.ended, self.failure, self.stored, self.cancelled = True, failure, stored, cancelled
+        self.message_id = message_id or self.message_id
         self._feed(())
         while self._readers:
             reader, *others = self._readers
@@ -151,7 +172,7 @@ class OutputText:
 
     def go_on(self) -> None:
         """It was over and is not."""
-        self.ended, self.failure, self.stored = False, None, False
+        self.ended, self.failure, self.stored, self.cancelled = False, None, False, False
 
     def add(self, reader: IOutputReader, *, hungry: bool = True) -> None:
         """Tell it from now on; when the output is over, that is all there is to tell.

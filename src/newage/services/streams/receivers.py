@@ -15,8 +15,11 @@ from zope.interface import implementer
 
 from newage.dialect import streams
 from newage.domain.model import Caller
+from newage.domain.shown import ShownOutput
 from newage.ports import IOutbox
+from newage.services.streams.followers import Followers
 from newage.services.streams.form import Form
+from newage.services.streams.kept_outputs import KeptOutputs
 from newage.services.streams.library_reader import CANONICAL, NAMES, ILibraryReaders, LibraryReader, StreamSocket
 from newage.services.streams.limits import DownstreamSettings
 from newage.services.streams.output_text import GrowingText, IOutputReader
@@ -28,11 +31,13 @@ from newage.settings import Live
 
 @frozen
 class Means:
-    """What the receivers of all outputs have in common."""
+    """What the receivers of all outputs have in common. ``epoch`` tells this run of the hub from others."""
 
     world: World
     outbox: IOutbox
     settings: Live[DownstreamSettings]
+    kept: KeptOutputs
+    epoch: str
 
 
 @implementer(IOutputReader)
@@ -67,12 +72,13 @@ class Receivers:
     :param done: called when nothing is left to send.
     """
 
-    def __init__(self, form: Form, room_id: str, means: Means, done: Callable[[Receivers], None]) -> None:
-        self.room_id = room_id
+    def __init__(self, form: Form, means: Means, done: Callable[[Receivers], None]) -> None:
         self._form = form
         self._world, self._outbox, self._settings = means.world, means.outbox, means.settings
         self._means = means
+        self._kept = means.kept
         self._done = done
+        self.followers = Followers(form, means.outbox, means.epoch)
         self._failure: str | None = None
         self._plain = PlainEvents(form, means.outbox)
         self._polled: dict[str, PolledReader] = {}  # plain ones that poll
@@ -87,17 +93,24 @@ class Receivers:
     def over(self) -> bool:
         return self._form.over
 
+    @property
+    def about(self) -> ShownOutput:
+        return self._form.about
+
     # ------------------------------------------------------------------------------------------- coming and going
 
     def add(self, caller: Caller, socket: StreamSocket) -> None:
         """One more receiver, now or in the middle: it gets the text from its start, in one form.
 
         To who has got it up to an earlier end as plain events these go on; a ``$stream`` has ended and begins anew.
+        Who follows outputs gets what comes, and asks for the text that there is.
         """
         sid, alias = caller.sid, self._settings.value.alias_events
-        if sid in self._plain or sid in self._polled or sid in self._streams:
+        if sid in self._plain or sid in self._polled or sid in self._streams or sid in self.followers:
             return
-        if caller.stream_mode == "plain":
+        if caller.outputs:
+            self.followers.add(sid)
+        elif caller.stream_mode == "plain":
             self._catch_up(sid, alias=False)
         elif socket.declared:
             self._open(socket, (CANONICAL,))
@@ -124,6 +137,7 @@ class Receivers:
         if polled is not None:
             self._form.output.remove(polled)
         self._plain.remove(sid)
+        self.followers.remove(sid)
         self._retire()
 
     def _open(self, socket: StreamSocket, names: Sequence[str]) -> None:
@@ -200,12 +214,15 @@ class Receivers:
         """Not told: it is not hungry."""
 
     def was_cut(self, part: GrowingText) -> None:
-        """Its readers know."""
+        """Its other readers know."""
+        self.followers.cut(part)
 
     def ended(self, failure: str | None) -> None:
         """Streams are ended once they are read to the end; plain receivers hear it now."""
         self._form.close()
         self._failure = failure
+        self._kept.keep(self._form.about, self._form.output)
+        self.followers.close(failed=failure is not None)
         self._form.output.remove(self)
         self._form.output.remove(self._held)
         self._end_plain()

@@ -426,7 +426,7 @@ class UpstreamService(SessionListener):
             action=answer.action or answer.request.ask.action or answer.request.ask.request_type,
             character=answer.character,
         )
-        answer.form = self._downstream.show(answer.output, answer.request.room_id, about, answer.form)
+        answer.form = self._downstream.show(answer.output, about, answer.form)
 
     def _complete(self, answer: Answer, text: str) -> None:
         """What an answer in one piece has beyond what was streamed of it."""

@@ -6,3 +6,6 @@ ALTER TABLE message ADD COLUMN reasoning TEXT;
 ALTER TABLE message ADD COLUMN partial INTEGER;
 ALTER TABLE message ADD COLUMN character BLOB;
 ALTER TABLE message ADD COLUMN origin TEXT;
+
+-- For who comes back to an output (A21).
+CREATE INDEX message_output ON message (output_id) WHERE output_id IS NOT NULL;
