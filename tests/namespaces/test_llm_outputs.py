@@ -88,6 +88,7 @@ def test_it_is_refused_in_words(kit: Kit, llm: Namespace) -> None:
 
 def test_five_in_a_second(kit: Kit, llm: Namespace) -> None:
     socket = HandSocket(kit, kit.connect("web1", outputs=True))
+    assert [handled(llm, socket, "RESUME_OUTPUTS", {}, ack=False) for _ in range(9)] == [None] * 9
     acks = [handled(llm, socket, "RESUME_OUTPUTS", {}) for _ in range(6)]
     assert [ack["status"] for ack in acks] == ["ok"] * 5 + ["error"]
     assert (acks[5]["message"], acks[5]["errorCode"]) == ("Too many events.", 9)

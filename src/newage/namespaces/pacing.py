@@ -125,6 +125,8 @@ def paced(rates: EventRates, handlers: Mapping[str, Handler]) -> Handlers:
 
 def _paced(rates: EventRates, event: str, pace: Pace, handler: Handler) -> Handler:
     def handle(socket: ISocket, args: list[Any], wants_ack: bool) -> Answer | Awaitable[Answer] | Later:
+        if event in ASKED and not wants_ack:  # nobody wants to know (C3)
+            return None
         try:
             rates.spend(socket.caller, pace, event)
         except Unavailable as error:

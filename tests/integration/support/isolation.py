@@ -192,7 +192,7 @@ class Hub:
             namespaces = (*namespaces, "/sillytavern")
         if name in STAFF:
             namespaces = (*namespaces, "/debug")
-        auth = {"clientType": client_type, "clientId": client_id, "streamMode": "plain"}
+        auth = {"clientType": client_type, "clientId": client_id, "streamMode": "plain", "outputs": True}
         if name not in KEYLESS and (self.strict or name in FAR):
             rank = Rank.of(Kind.of(client_type))
             auth["key"] = done(self.core.accounts.keys.generate(client_id, local=True, grant=Grant(rank=rank)))

@@ -234,6 +234,15 @@ def llm_events() -> list[Event]:
         ),
         history("GET_FULL_CONTEXT", Does.PUSH),
         history("GET_MESSAGES", Does.TELL, limit=5, before=9),
+        Event(
+            "/llm",
+            "RESUME_OUTPUTS",
+            Does.TELL,
+            body(roomName=ROOM, epoch="e", outputs=[{"outputId": "o1", "at": 3}]),
+            typed=("outputs",),
+            loose=("roomName", "epoch"),
+            optional=True,
+        ),
         history("GET_OFFLINE_MESSAGES", Does.PUSH, limit=5, since=0),
         *(
             Event(

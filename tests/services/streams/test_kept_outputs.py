@@ -107,7 +107,7 @@ def test_what_is_changed_or_deleted_is_dropped(kept: KeptOutputs) -> None:
     kept.forget("R", None)
     assert ids(kept) == []
     output = ended()
-    output.overwritten = True
+    output.overwrite()
     kept.keep(ABOUT, output)
     assert ids(kept) == []
 

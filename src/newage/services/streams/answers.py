@@ -165,7 +165,8 @@ class AnswerService:
 
     def overwritten(self, answer: Answer) -> None:
         """Somebody changed or deleted what is stored of it: it is nobody's any more."""
-        answer.overwritten = answer.output.overwritten = True
+        answer.overwritten = True
+        answer.output.overwrite()
 
     def repeated(self, answer: Answer, text: str) -> None:
         """An answer in one piece for an output that was streamed: shown, not stored again."""

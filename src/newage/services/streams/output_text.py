@@ -170,6 +170,10 @@ class OutputText:
             self._readers = tuple(others)
             reader.ended(failure)
 
+    def overwrite(self) -> None:
+        """Somebody changed or deleted what is kept of it: nobody gets it from here when it is over."""
+        self.overwritten = True
+
     def go_on(self) -> None:
         """It was over and is not."""
         self.ended, self.failure, self.stored, self.cancelled = False, None, False, False
