@@ -152,7 +152,9 @@ class Hub:
             server=ServerSettings(home=str(home)),
             auth=AuthSettings(network_safe=not strict, bcrypt_rounds=4),
             engine=EngineSettings(ping_interval_seconds=10_000_000),
-            rates=RateSettings(event_rate=10**6, event_burst=10**6, edit_rate=10**6),  # the clock stands still
+            rates=RateSettings(
+                event_rate=10**6, event_burst=10**6, edit_rate=10**6, resume_rate=10**6
+            ),  # the clock stands still
         )
         self.clock = StillClock()
         self.core = make_core(
