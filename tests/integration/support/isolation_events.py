@@ -239,8 +239,8 @@ def llm_events() -> list[Event]:
             "RESUME_OUTPUTS",
             Does.TELL,
             body(roomName=ROOM, epoch="e", outputs=[{"outputId": "o1", "at": 3}]),
-            typed=("outputs",),
-            loose=("roomName", "epoch"),
+            loose=("roomName", "epoch", "outputs"),  # none: all live ones
+            string=True,
             optional=True,
         ),
         history("GET_OFFLINE_MESSAGES", Does.PUSH, limit=5, since=0),
