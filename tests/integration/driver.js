@@ -138,6 +138,10 @@ const commands = {
       });
     });
   },
+  // An event whose answer is a record '@ack' among those of its socket: before what came later, after what came before.
+  ask({ socket, args }) {
+    find(sockets, socket).emit(...incoming(args), (...reply) => record(socket, '@ack', [args[0], ...reply]));
+  },
   // The same question many times in one turn; how many answers came before the connection ended, or all.
   ask_often({ socket, args, times }) {
     const target = find(sockets, socket);

@@ -414,6 +414,10 @@ class Socket(Witness):
         """Emit with an ack that is awaited later by ``driver.result``."""
         return self.driver.post("call", socket=self.name, args=_bytes_out(args), timeout=timeout * 1000)
 
+    def ask(self, *args: Any) -> None:
+        """Emit with an ack, which becomes a record ``@ack`` with the event's name and its arguments."""
+        self.driver.do("ask", socket=self.name, args=_bytes_out(args))
+
     def fence(self) -> None:
         """Come back when the server has handled all that this socket sent, and what it then sent has arrived."""
         if self.name.endswith(":llm") or self.nsp == "/llm":

@@ -40,7 +40,8 @@ class Relay:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
-        for each in (self._listener, *self._open):
+        self._threads[0].join(5)  # who has just come is cut with the others
+        for each in self._open:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:

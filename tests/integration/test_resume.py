@@ -1,0 +1,242 @@
+"""Real clients lose their line in mid-answer and come back: no gap, nothing twice (contract 5.7.7, A21)."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import socketio
+from harness import ALL_TRANSPORTS, PATIENCE, Hub, Socket, request
+from relay import Relay
+
+from followkit import Follower, units
+
+EVENTS = ("SERVER_STREAM_START", "SERVER_STREAM_DATA", "SERVER_STREAM_RESET", "SERVER_STREAM_END")
+WORDS = [f"{number} 😀é客 " for number in range(60)]
+TEXT = "".join(WORDS)
+
+
+class Speaker:
+    """An extension that answers as it is told, with reasoning and second thoughts."""
+
+    def __init__(self, hub: Hub) -> None:
+        declared = {"clientType": "SillyTavern", "features": ["reasoning", "reset"], "capacity": 4}
+        self.id = f"SillyTavern-{hub.new_id('resume').removeprefix('resume-')}"
+        self.socket = hub.client(self.id, auth=declared)
+        self.request_id = hub.new_id("r")
+        self.ids = {"streamId": f"{self.id}-s", "outputId": f"{self.id}-o", "requestId": self.request_id}
+
+    @property
+    def output_id(self) -> str:
+        return self.ids["outputId"]
+
+    def starts(self) -> None:
+        self.socket.wait("LLM_REQUEST")
+        self.socket.emit("CLIENT_STREAM_START", {"type": 1, **self.ids})
+
+    def data(self, text: str, kind: str = "text") -> list[Any]:
+        return ["CLIENT_STREAM_DATA_MIDDLE", {"type": 5, **self.ids, "data": text, "kind": kind}]
+
+    def says(self, words: Sequence[str], gap: int = 0) -> None:
+        self.socket.burst([self.data(word) for word in words], gap=gap)
+
+    def ends(self) -> None:
+        self.socket.emit("CLIENT_STREAM_END", {"type": 3, **self.ids, "final": True})
+        self.socket.fence()
+
+
+@contextmanager
+def line_of(hub: Hub, me: str, transports: Sequence[str]) -> Iterator[Socket]:
+    """A socket.io-client of a new page; its line is cut at the end, without a word."""
+    with Relay(hub.daemon.port, 0) as relay:
+        engine = f"engine-{hub.new_id()}"
+        options = {"transports": list(transports)}
+        hub.driver.do("engine", name=engine, url=relay.url, options=options)
+        auth = {"clientType": "web-app", "clientId": me, "outputs": True, "sync": "incremental"}
+        yield hub.open("/llm", auth, engine=engine).connected()
+
+
+def take(follower: Follower, socket: Socket) -> None:
+    """All that has come, in its order."""
+    for record in socket.records:
+        if record.event in EVENTS:
+            follower.take(record.event, record.first)
+        elif record.event == "@ack":
+            follower.resumed(record.args[1])
+
+
+def resume(follower: Follower, socket: Socket) -> None:
+    socket.ask("RESUME_OUTPUTS", follower.wishes())
+    socket.wait("@ack")
+
+
+@pytest.mark.parametrize("transports", ALL_TRANSPORTS, ids="-".join)
+def test_socketio_client_misses_nothing(hub: Hub, transports: tuple[str, ...]) -> None:
+    """Cut twice: what was said meanwhile, taken back and said anew is there, and so is what is being said."""
+    me, follower, speaker = hub.new_id("cut"), Follower(), Speaker(hub)
+    with line_of(hub, me, transports) as first:
+        assert first.call("LLM_REQUEST", request(speaker.request_id, speaker.id))["status"] == "ok"
+        speaker.starts()
+        speaker.socket.burst([speaker.data("hm ", "reasoning"), *map(speaker.data, WORDS[:20])])
+        first.wait("SERVER_STREAM_DATA", lambda body: WORDS[10] in body["data"])
+    take(follower, first)
+    speaker.says([*WORDS[20:25], "wrong"])
+    speaker.socket.emit("CLIENT_STREAM_RESET", {**speaker.ids, "at": units("".join(WORDS[:25]))})
+    speaker.socket.burst([speaker.data("ha", "reasoning"), *map(speaker.data, WORDS[25:30])])
+    speaker.socket.fence()
+    with line_of(hub, me, transports) as second:
+        talking = threading.Thread(target=speaker.says, args=(WORDS[30:45], 2))
+        talking.start()
+        resume(follower, second)
+        talking.join()
+        second.wait("SERVER_STREAM_DATA", lambda body: WORDS[44] in body["data"])
+    take(follower, second)
+    had = follower.outputs[speaker.output_id]
+    assert (had.rev, had.whole) == (1, True)
+    assert had.text == {"text": "".join(WORDS[:45]), "reasoning": "hm ha"}
+    speaker.says(WORDS[45:])
+    speaker.ends()
+    with line_of(hub, me, transports) as third:
+        resume(follower, third)
+    take(follower, third)
+    assert (had.state, had.text) == ("ended", {"text": TEXT, "reasoning": "hm ha"})
+
+
+class Pieces:
+    """What came of an output on one line, in any order: python-socketio hands each event to a thread of its own."""
+
+    def __init__(self) -> None:
+        self.at: dict[int, str] = {}  # position -> piece
+        self.end: Any = None
+
+    def joined(self, start: int) -> tuple[str, list[int]]:
+        """What goes on from there without a gap, and where pieces overlap what there is."""
+        text, doubled = "", []
+        for at, piece in sorted(self.at.items()):
+            have = start + units(text)
+            if at > have:
+                break
+            if at < have:
+                doubled.append(at)
+            else:
+                text += piece
+        return text, doubled
+
+
+@contextmanager
+def python_line(
+    hub: Hub, me: str, transports: Sequence[str]
+) -> Iterator[tuple[socketio.Client, Pieces, Callable[[str], None]]]:
+    """A client, what it gets, and a function that waits for an event."""
+    seen: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+    client, pieces = socketio.Client(reconnection=False), Pieces()
+    for event in EVENTS:
+        client.on(event, lambda body, event=event: seen.put((event, body)), namespace="/llm")
+
+    def wait(text: str) -> None:
+        """Until that has come, or the end where it is empty."""
+        while not (pieces.end if text == "" else any(text in piece for piece in pieces.at.values())):
+            event, body = seen.get(timeout=PATIENCE)
+            if event == "SERVER_STREAM_DATA":
+                assert body["at"] not in pieces.at, "twice"
+                pieces.at[body["at"]] = body["data"]
+            elif event == "SERVER_STREAM_END":
+                pieces.end = body
+
+    with Relay(hub.daemon.port, 0) as relay:
+        auth = {"clientId": me, "clientType": "web-app", "outputs": True, "sync": "incremental"}
+        client.connect(relay.url, auth=auth, namespaces=["/llm"], transports=list(transports), wait_timeout=PATIENCE)
+        yield client, pieces, wait
+    client.disconnect()
+
+
+@pytest.mark.parametrize("transports", ALL_TRANSPORTS, ids="-".join)
+def test_python_socketio_misses_nothing(hub: Hub, transports: tuple[str, ...]) -> None:
+    me, speaker = hub.new_id("python"), Speaker(hub)
+    with python_line(hub, me, transports) as (client, pieces, wait):
+        reply = client.call("LLM_REQUEST", request(speaker.request_id, speaker.id), namespace="/llm", timeout=PATIENCE)
+        assert reply["status"] == "ok", reply
+        speaker.starts()
+        speaker.says(WORDS[:30])
+        wait(WORDS[0])
+    had, doubled = pieces.joined(0)
+    assert doubled == []
+    assert TEXT.startswith(had)
+    speaker.says(WORDS[30:40])
+    with python_line(hub, me, transports) as (client, pieces, wait):
+        wish = {"outputId": speaker.output_id, "at": units(had), "rev": 0}
+        talking = threading.Thread(target=speaker.says, args=(WORDS[40:50], 2))
+        talking.start()
+        reply = client.call("RESUME_OUTPUTS", {"outputs": [wish]}, namespace="/llm", timeout=PATIENCE)
+        (found,) = reply["outputs"]
+        assert (found["state"], found["from"], found.get("more")) == ("live", units(had), None)
+        had += found["text"]
+        talking.join()
+        speaker.says(WORDS[50:])
+        speaker.ends()
+        wait("")
+        wait(WORDS[-1])
+    late = {at: piece for at, piece in pieces.at.items() if at >= units(had)}  # before: dropped, the answer has it
+    pieces.at = late
+    rest, doubled = pieces.joined(units(had))
+    assert (had + rest, doubled) == (TEXT, [])
+    assert pieces.end["data"] == TEXT
+
+
+def test_a_slow_follower_is_cut_and_the_fast_one_unaffected(hub: Hub) -> None:
+    me, speaker = hub.new_id("slow"), Speaker(hub)
+    auth = {"outputs": True, "sync": "incremental"}
+    fast, stuck = (hub.client(me, auth=auth, shorten=True) for _ in range(2))
+    assert fast.call("LLM_REQUEST", request(speaker.request_id, speaker.id))["status"] == "ok"
+    stuck.fence()
+    hub.driver.do("pause", engine=stuck.engine.name)
+    speaker.socket.wait("LLM_REQUEST")
+    for number in range(25):
+        speaker.ids |= {"streamId": f"{speaker.id}-s{number}", "outputId": f"{speaker.id}-o{number}"}
+        speaker.socket.emit("CLIENT_STREAM_START", {"type": 1, **speaker.ids})
+        speaker.says([f"{each:04}" + "x" * 4092 for each in range(25)])
+        speaker.ends()
+        fast.wait("SERVER_STREAM_END", count=number + 1)
+    hub.driver.do("resume", engine=stuck.engine.name)
+    assert stuck.wait("@disconnect").first in ("transport close", "transport error")
+    assert len(stuck.all("SERVER_STREAM_END")) < 25
+    sizes = [body["at"] for body in fast.payloads("SERVER_STREAM_DATA", lambda body: body["outputId"].endswith("-o24"))]
+    assert sizes == sorted(set(sizes))
+    fast.fence()
+    assert not fast.all("@disconnect")
+    follower = Follower()
+    with line_of(hub, me, ("websocket",)) as again:
+        again.ask("RESUME_OUTPUTS", {"outputs": [{"outputId": f"{speaker.id}-o{number}"} for number in range(25)]})
+        follower.resumed(again.wait("@ack").args[1])
+    whole = {name: each for name, each in follower.outputs.items() if each.whole}
+    assert len(whole) == 5, "half a MiB of them in one answer"
+    assert all(len(each.text["text"]) == 25 * 4096 for each in whole.values())
+
+
+def test_the_hub_is_started_anew(hub: Hub, make_daemon: Callable[..., Any]) -> None:
+    """What it has stored is there under its outputId; who follows is told by another epoch."""
+    daemon = make_daemon()
+    own = Hub(daemon, hub.driver)
+    me, speaker = own.new_id("anew"), Speaker(own)
+    first = own.client(me, auth={"outputs": True})
+    assert first.call("LLM_REQUEST", request(speaker.request_id, speaker.id))["status"] == "ok"
+    speaker.starts()
+    speaker.says(WORDS)
+    speaker.ends()
+    end = first.payload("SERVER_STREAM_END")
+    epoch = first.payload("SERVER_STREAM_START")["epoch"]
+    for each in (first, speaker.socket):
+        each.close_engine()
+    daemon.stop()
+    own = Hub(make_daemon(home=daemon.home), hub.driver)
+    second = own.client(me, auth={"outputs": True})
+    wish = {"outputId": speaker.output_id, "at": 7, "rev": 0}
+    reply = second.call("RESUME_OUTPUTS", {"epoch": epoch, "outputs": [wish]})
+    (found,) = reply["outputs"]
+    assert reply["epoch"] != epoch
+    assert (found["state"], found["from"], found["text"]) == ("ended", 0, TEXT)
+    assert found["messageId"] == end["messageId"]
