@@ -426,6 +426,12 @@ class GatedMessageStore:
     def find_outputs(self, room_ids: Sequence[str], output_ids: Sequence[str]) -> Deferred[tuple[Message, ...]]:
         return self._gate.passed(self._store.find_outputs, room_ids, output_ids)
 
+    def find_answers(self, room_id: str, question_id: str) -> Deferred[tuple[Message, ...]]:
+        return self._gate.passed(self._store.find_answers, room_id, question_id)
+
+    def select_answer(self, room_id: str, message_id: str, seq: int) -> Deferred[bool]:
+        return self._gate.passed(self._store.select_answer, room_id, message_id, seq)
+
     def find_question(self, room_id: str, identity: str, request_id: str, text: str) -> Deferred[Message | None]:
         return self._gate.passed(self._store.find_question, room_id, identity, request_id, text)
 
@@ -630,6 +636,7 @@ class Kit:
         self.snapshots = talk.snapshots
         self.pushing = talk.pushing
         self.earlier = talk.earlier
+        self.selecting = talk.selecting
         self.activity = talk.activity
         self.desks = talk.desks
         self.pacer = talk.pacer

@@ -7,7 +7,7 @@ from attrs import evolve
 
 from newage.dialect import Event, messages
 from newage.domain.character import Character
-from newage.domain.history import UNNAMED, Behind, Change, Earlier, Missed, Update
+from newage.domain.history import UNNAMED, Behind, Change, Earlier, Missed, Selection, Update
 from newage.domain.model import Message, Room
 from newage.protocol.json_text import dumps
 
@@ -215,6 +215,15 @@ def test_an_edit_as_clients_write_it(fields: dict[str, object], change: Change |
 
 def test_an_edit_that_does_not_mention_the_data_leaves_them_unnamed() -> None:
     assert Change().data is UNNAMED
+
+
+def test_which_answer_counts() -> None:
+    chosen = Selection(question_id="m1", message_id="m2", index=1, count=2)
+    told = {"questionId": "m1", "messageId": "m2", "index": 1, "count": 2}
+    assert messages.selection(chosen) == told
+    assert messages.selected(LOUNGE, chosen, 8) == Event("RESPONSE_SELECTED", {"roomName": "lounge", **told, "seq": 8})
+    assert Selection.of(evolve(ANSWER, question_id="m1"), [ANSWER]) == evolve(chosen, index=0, count=1)
+    assert Selection.of(ANSWER, []) == Selection(question_id="", message_id="m2", index=0, count=0)
 
 
 def test_acks_of_changes() -> None:

@@ -41,6 +41,7 @@ def llm(kit: Kit) -> Namespace:
         pages=kit.pages,
         missed=kit.missed,
         earlier=kit.earlier,
+        selecting=kit.selecting,
     )
     activity = ActivityEvents(activity=kit.activity, processing=kit.talk.processing)
     upstream = UpstreamEvents(streams=kit.streams, new_id=kit.world.new_id)

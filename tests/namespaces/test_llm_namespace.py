@@ -217,6 +217,7 @@ EVENTS = [
     "LLM_REQUEST",
     "GET_FULL_CONTEXT",
     "GET_MESSAGES",
+    "SELECT_RESPONSE",
     "GET_OFFLINE_MESSAGES",
     "START_TYPING",
     "STOP_TYPING",
@@ -302,3 +303,55 @@ def test_the_words_for_asking_again(payload: dict[str, Any], again: bool, action
     assert (ask.again, ask.action, ask.message_id) == (again, action, "m1")
     assert "messageId" not in ask.extra
     assert "message_id" not in ask.extra
+
+
+@pytest.mark.parametrize(
+    ("payload", "kind", "unknown"),
+    [
+        ({"action": "continue"}, "continue", False),
+        ({"requestType": "continue", "action": ""}, "continue", False),
+        ({"action": "impersonate", "requestType": "newMessage"}, "impersonate", False),
+        ({"requestType": "newMessage", "action": None}, "newMessage", False),
+        ({"action": "dance"}, "newMessage", True),
+        ({"action": 5}, "newMessage", True),
+        ({"action": "swipe", "requestType": ["dance"]}, "regenerateMessage", True),
+        ({}, "newMessage", False),
+    ],
+)
+def test_what_is_wanted(payload: dict[str, Any], kind: str, unknown: bool) -> None:
+    ask = parse_ask({**payload, "requestId": "r1"})
+    assert (ask.request_type, ask.unknown, ask.wordless) == (kind, unknown, kind != "newMessage")
+
+
+@pytest.mark.parametrize(
+    ("payload", "character", "failover"),
+    [
+        ({"character": "c.png", "failover": True}, "c.png", True),
+        ({"character": {"id": "c.png", "name": "Cora"}, "failover": 1}, "c.png", False),
+        ({"character": ["c"]}, "", False),
+        ({}, "", False),
+    ],
+)
+def test_wishes(payload: dict[str, Any], character: str, failover: bool) -> None:
+    ask = parse_ask({**payload, "requestId": "r1"})
+    assert (ask.character, ask.failover) == (character, failover)
+    assert ask.extra.get("character") == payload.get("character")
+
+
+def test_which_answer_counts(kit: Kit, llm: Namespace, web: HandSocket, extension: HandSocket) -> None:
+    handled(llm, web, "LLM_REQUEST", {"requestId": "r1", "message": "hi"})
+    handled(llm, extension, "message", {"type": 0, "data": "yes", "requestId": "r1"})
+    kit.settle()
+    (answer,) = kit.responses("web1")
+    choice = {"roomName": "web1", "responseId": answer.response_id}
+    ack = handled(llm, web, "SELECT_RESPONSE", choice)
+    told = {"questionId": answer.question_id, "messageId": answer.message_id, "index": 0, "count": 1}
+    assert ack == {"status": "ok", "success": True, **told}
+    ack = handled(llm, web, "SELECT_RESPONSE", {"roomName": "web1"})
+    assert (ack["message"], ack["errorCode"]) == ("roomName and messageId are required.", 4)
+
+
+def test_who_follows_outputs_is_told_the_question(kit: Kit, llm: Namespace, extension: HandSocket) -> None:
+    sid = kit.connect("web2", outputs=True)
+    ack = handled(llm, HandSocket(kit, sid), "LLM_REQUEST", {"requestId": "r1", "message": "hi"})
+    assert ack["questionId"] == ack["messageId"]

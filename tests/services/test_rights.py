@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from inspect import getmembers, isfunction, signature
 
 import pytest
+from attrs import evolve
 
 from hubkit import OPERATOR, Kit, failure_of, result_of
 from newage.domain.history import Change
@@ -15,6 +16,7 @@ from newage.services.history.earlier import EarlierMessages
 from newage.services.history.editing import EditingService
 from newage.services.history.missed import MissedService
 from newage.services.history.pages import ContextPages
+from newage.services.history.selecting import Selecting
 from newage.services.requests.intake import RequestService
 from newage.services.rooms.activity import ActivityService
 from newage.services.rooms.assignments import AssignmentService
@@ -60,6 +62,7 @@ REFUSED: dict[str, Act] = {
     "EditingService.clear": lambda kit, who: kit.editing.clear(who, "lounge", requests=True, responses=True),
     "ContextPages.push": lambda kit, who: kit.pages.push(who, "lounge"),
     "EarlierMessages.before": lambda kit, who: kit.earlier.before(who, "lounge", None, 10),
+    "Selecting.select": lambda kit, who: kit.selecting.select(who, "lounge", "m1"),
     "MissedService.missed": lambda kit, who: kit.missed.missed(who, "lounge", None, 10),
 }
 LOOKS = {  # anybody may, or it sees for itself what the actor may see
@@ -81,6 +84,7 @@ SERVICES = (
     EditingService,
     ContextPages,
     EarlierMessages,
+    Selecting,
     MissedService,
     RequestService,
     ResumeService,
@@ -93,7 +97,8 @@ def lounge(kit: Kit) -> Kit:
     for who in ("mas", "mas-2", "gue", "out"):
         kit.connect(who)
     kit.group("lounge", "mas", gue=Role.GUEST)
-    result_of(kit.history.add(Message(message_id="m1", room="lounge", seq=0, identity="gue", text="hello")))
+    said = Message(message_id="m1", room="lounge", seq=0, identity="gue", text="hello", role="assistant")
+    result_of(kit.history.add(evolve(said, question_id="m0")))
     kit.settle()
     kit.outbox.clear()
     return kit

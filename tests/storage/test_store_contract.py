@@ -362,6 +362,27 @@ class TestMessages:
         value(lobby.messages.delete_messages(LOBBY, ["m2", "m5"], 8))
         assert self.chosen(lobby) == {}
 
+    def test_one_of_the_answers_is_chosen(self, lobby: Stores) -> None:
+        answer: dict[str, Any] = {"role": "assistant", "question_id": "m1"}
+        for number, members in ((1, {}), (2, answer), (3, answer), (4, {**answer, "question_id": "m9"})):
+            value(lobby.messages.add_message(message(number, **members), 9))
+        messages = lobby.messages
+        assert value(messages.select_answer(LOBBY, "m2", 6)) is True
+        assert [(m.message_id, m.selected) for m in value(messages.find_answers(LOBBY, "m1"))] == [
+            ("m2", True),
+            ("m3", False),
+        ]
+        assert value(messages.select_answer(LOBBY, "m3", 7)) is True
+        assert self.chosen(lobby) == {2: False, 3: True}
+        assert value(lobby.rooms.load_rooms())[0].seq == 7
+        assert value(messages.behind(LOBBY, 5)).changed
+        for nothing in ("m1", "m8"):
+            assert value(messages.select_answer(LOBBY, nothing, 9)) is False
+        assert value(lobby.rooms.load_rooms())[0].seq == 7
+        assert value(messages.find_answers(LOBBY, "m7")) == ()
+        with pytest.raises(RoomMissing):
+            value(messages.select_answer(DEN, "m1", 1))
+
     @staticmethod
     def chosen(stores: Stores) -> dict[int, bool]:
         stored = value(stores.messages.last_messages(LOBBY, 99))

@@ -81,6 +81,7 @@ def _llm(door: Door, basis: Basis, hub: Hub, talk: Talk) -> Namespace:
         pages=talk.pages,
         missed=talk.missed,
         earlier=talk.earlier,
+        selecting=talk.selecting,
     )
     activity = llm.ActivityEvents(activity=talk.activity, processing=talk.processing)
     return door.open(

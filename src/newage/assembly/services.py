@@ -28,6 +28,7 @@ from newage.services.history.log import HistoryService
 from newage.services.history.missed import MissedService
 from newage.services.history.pages import ContextPages
 from newage.services.history.pushing import Pushing
+from newage.services.history.selecting import Selecting
 from newage.services.history.snapshots import Snapshots
 from newage.services.home.static_routes import StaticRoutes
 from newage.services.requests.desks import Desks
@@ -141,6 +142,7 @@ class Talk:
     pages: ContextPages
     pushing: Pushing
     earlier: EarlierMessages
+    selecting: Selecting
     snapshots: Snapshots
     activity: ActivityService
     desks: Desks
@@ -394,6 +396,7 @@ def make_talk(
         pages=pages,
         pushing=pushing,
         earlier=EarlierMessages(rooms=rooms, store=stores.messages, pushing=pushing),
+        selecting=Selecting(rooms=rooms, history=history, store=stores.messages),
         snapshots=snapshots,
         activity=activity,
         desks=desks,

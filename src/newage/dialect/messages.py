@@ -7,7 +7,7 @@ from typing import Any
 
 from newage.dialect import Body, Event
 from newage.domain.character import Character
-from newage.domain.history import UNNAMED, Behind, Change, Earlier, Missed, Update
+from newage.domain.history import UNNAMED, Behind, Change, Earlier, Missed, Selection, Update
 from newage.domain.model import Message, Room
 from newage.protocol.json_text import dumps
 
@@ -190,6 +190,21 @@ def cleared(room: Room, seq: int, *, requests: bool, responses: bool) -> Event:
     """MESSAGES_CLEARED."""
     found = {"roomName": room.name, "seq": seq, "clearedRequests": requests, "clearedResponses": responses}
     return Event("MESSAGES_CLEARED", found)
+
+
+def selection(chosen: Selection) -> Body:
+    """Which answer counts (A19)."""
+    return {
+        "questionId": chosen.question_id,
+        "messageId": chosen.message_id,
+        "index": chosen.index,
+        "count": chosen.count,
+    }
+
+
+def selected(room: Room, chosen: Selection, seq: int) -> Event:
+    """RESPONSE_SELECTED."""
+    return Event("RESPONSE_SELECTED", {"roomName": room.name, **selection(chosen), "seq": seq})
 
 
 def change(fields: Mapping[str, Any]) -> Change | None:

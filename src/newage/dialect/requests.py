@@ -25,17 +25,17 @@ MEMBERS = messages.MEMBERS | {
 }
 
 
-def accepted(outcome: Accepted) -> Body:
-    """The ack of LLM_REQUEST (contract 5.2 with A12)."""
+def accepted(outcome: Accepted, *, question: bool = False) -> Body:
+    """The ack of LLM_REQUEST (contract 5.2 with A12). :param question: say which one it is, in any case."""
     found: Body = {
         "message": "Request received.",
         "requestId": outcome.request_id,
-        "messageId": outcome.message_id,
+        "messageId": outcome.message_id or None,
         "roomName": outcome.room,
         "state": outcome.state,
         **_waiting(outcome.waiting),
     }
-    if outcome.again:
+    if outcome.again or (question and outcome.message_id):
         found["questionId"] = outcome.message_id
     return found
 
@@ -139,6 +139,12 @@ def _asked(request: ForwardedRequest, question: Question) -> Body:
         found["type"] = "DIRECT_REQUEST"
     if request.action:
         found["action"] = request.action
+    if request.about:
+        found["messageId"] = request.about
+    if request.character:
+        found["character"] = request.character
+    if request.failover:
+        found["failover"] = True
     found["target"] = request.target
     return found
 

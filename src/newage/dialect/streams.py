@@ -198,7 +198,7 @@ def _about(request_id: str, message: Message) -> Body:
     return {
         "requestId": request_id,
         "responseId": message.response_id,
-        "messageId": message.message_id,
+        "messageId": message.message_id or None,
         "outputId": message.output_id,
         "roomName": message.room,
         "identity": message.identity,

@@ -34,7 +34,8 @@ class ForwardedRequest:
 
     ``request_id`` is the id by which this extension knows it, ``target`` the extension's clientId. ``text`` is to be
     answered, and ``context`` are the last messages of the room, oldest first. ``action`` is the client's own word for
-    asking again, if it has one. Without a ``question`` nobody asked: the
+    what it wants, if it has one, ``about`` the message acted on. ``character`` and ``failover`` are as in ``Ask``.
+    Without a ``question`` nobody asked: the
     extension may say something by itself, and ``text`` is an instruction.
     """
 
@@ -46,4 +47,7 @@ class ForwardedRequest:
     context: tuple[Message, ...] = field(default=(), repr=False)
     request_type: str = "newMessage"
     action: str = ""
+    about: str = ""
+    character: str = ""
+    failover: bool = False
     question: Question | None = None

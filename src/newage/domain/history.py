@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from attrs import evolve, field, frozen
@@ -29,6 +29,23 @@ class Change:
         if data is UNNAMED:
             data = text if message.is_response or isinstance(message.data, str | None) else message.data
         return evolve(message, text=well_formed(text), data=data, extra={**message.extra, **self.extra})
+
+
+@frozen(kw_only=True)
+class Selection:
+    """The answer to a question that counts: the ``index``-th, from 0, of ``count`` in the order in which they came."""
+
+    question_id: str
+    message_id: str
+    index: int
+    count: int
+
+    @classmethod
+    def of(cls, answer: Message, answers: Sequence[Message]) -> Selection:
+        """:param answers: all to that question; it may have gone meanwhile."""
+        ids = [each.message_id for each in answers]
+        index = ids.index(answer.message_id) if answer.message_id in ids else 0
+        return cls(question_id=answer.question_id or "", message_id=answer.message_id, index=index, count=len(ids))
 
 
 @frozen

@@ -32,6 +32,10 @@ class OpenRequest:
     action: str = ""
     streaming: Any = None
     thread: str = ""
+    grows: str = ""
+    author: str = ""
+    character: str = ""
+    failover: bool = False
 
 
 @frozen

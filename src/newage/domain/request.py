@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import define, evolve, field, frozen
 
-from newage.domain.model import RequestMode, Role, read_only
+from newage.domain.model import Message, RequestMode, Role, read_only
 from newage.domain.policy import Verdict, decide
 
 
@@ -15,8 +15,10 @@ from newage.domain.policy import Verdict, decide
 class Ask:
     """What a client asked, as parsed at the edge (contract 5.1). ``targets`` is None when it named none.
 
-    ``message_id`` is that of a question to be asked again, or of an answer to it; ``action`` the client's own word for
-    that, if it has one.
+    ``request_type`` is one of ``newMessage``, ``regenerateMessage``, ``continue`` and ``impersonate`` (A19);
+    ``unknown``: the client has another word for it. ``message_id`` is that of a question to be asked again, or of an
+    answer; ``action`` the client's own word for what is wanted, if it has one. ``character`` names who shall answer, by
+    its id; ``failover``: another extension may, if the first fails to begin.
     """
 
     request_id: str | None
@@ -26,7 +28,10 @@ class Ask:
     role_hint: Role | None = None
     request_type: str = "newMessage"
     action: str = ""
+    unknown: bool = False
     message_id: str | None = None
+    character: str = ""
+    failover: bool = False
     data: Any = None
     streaming: Any = None
     extra: Mapping[str, Any] = field(factory=dict, converter=read_only)
@@ -35,6 +40,21 @@ class Ask:
     def again(self) -> bool:
         """One more answer is wanted to a question that was asked before (A19)."""
         return self.request_type == "regenerateMessage"
+
+    @property
+    def continues(self) -> bool:
+        """An answer shall grow."""
+        return self.request_type == "continue"
+
+    @property
+    def impersonates(self) -> bool:
+        """Words for who asks are wanted: nothing is stored."""
+        return self.request_type == "impersonate"
+
+    @property
+    def wordless(self) -> bool:
+        """It needs no text."""
+        return self.request_type != "newMessage"
 
     @property
     def wishes(self) -> Ask:
@@ -77,7 +97,9 @@ class Request:
     those that have begun to answer. Each ends in ``failed``, or in
     ``finished`` when its output is whole and in ``answered`` when that is stored. ``merged`` lists the requests that
     were merged into this one. ``again``: ``message_id`` was asked before, ``thread`` says by whom (A19); ``drafts`` are
-    the response ids of its answers, stored or about to be. ``key`` is that of its ``OpenRequest``, 0 for what is not
+    the response ids of its answers, stored or about to be. ``grows`` is the message id of the answer that shall grow,
+    of the extension ``author``. ``unsaid`` is what was said where nothing of it is stored.
+    ``key`` is that of its ``OpenRequest``, 0 for what is not
     kept, and ``kept_as`` the state of that; ``restored``: it is of before the last start (A35). Times are those of a
     clock that never jumps, in seconds; where it began means nothing.
     """
@@ -109,6 +131,9 @@ class Request:
     again: bool = False
     thread: str = ""
     drafts: list[str] = field(factory=list)
+    grows: str = ""
+    author: str = ""
+    unsaid: Message | None = None
     key: int = 0
     kept_as: str = ""
     restored: bool = False
@@ -127,6 +152,16 @@ class Request:
     def ask_again(self, question_id: str, thread: str) -> None:
         """It wants one more answer to a message that is stored already, of this identity."""
         self.message_id, self.thread, self.again = question_id, thread, True
+
+    def go_on_with(self, answer: Message) -> None:
+        """It wants that answer to grow."""
+        self.ask_again(answer.question_id or "", answer.asker or "")
+        self.grows, self.author = answer.message_id, answer.identity
+
+    @property
+    def direct(self) -> bool:
+        """No host submits it, and nothing is merged into it."""
+        return self.again or self.unsaid is not None
 
     def queue(self) -> None:
         """It waits."""

@@ -14,7 +14,7 @@ class ShownOutput:
     """``stream_id`` is the extension's first of it, since it was begun or went on; ``request_id`` the requester's.
 
     ``question_id`` is the messageId of what was asked, ``requester`` the identity that did, "" for nobody; ``action``
-    what is done (contract A19), and ``character`` as whom.
+    what is done (contract A19), and ``character`` as whom. ``private``: only its requester is shown it.
     """
 
     stream_id: str
@@ -28,6 +28,11 @@ class ShownOutput:
     requester: str = ""
     action: str = "newMessage"
     character: Character | None = None
+    private: bool = False
+
+    def is_for(self, identity: str) -> bool:
+        """Is a member of the room shown it?"""
+        return not self.private or identity == self.requester
 
 
 class OutputState(Enum):

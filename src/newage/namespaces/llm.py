@@ -18,6 +18,7 @@ from newage.ports import IOutbox
 from newage.services.history.earlier import EarlierMessages
 from newage.services.history.missed import MissedService
 from newage.services.history.pages import ContextPages
+from newage.services.history.selecting import Selecting
 from newage.services.requests.intake import RequestService
 from newage.services.rooms.activity import ActivityService
 from newage.services.rooms.registry import RoomRegistry
@@ -27,6 +28,7 @@ from newage.telemetry.audit import Recorder
 
 MAX_TARGETS = 64
 AGAIN = ("regenerateMessage", "regenerate", "swipe")  # words for one more answer to the same question (A19)
+ACTIONS = {**dict.fromkeys(AGAIN, AGAIN[0]), "continue": "continue", "impersonate": "impersonate"}
 MAX_OFFLINE = 500  # messages in one answer to GET_OFFLINE_MESSAGES
 MAX_EARLIER = 200  # messages in one answer to GET_MESSAGES
 NO_POINT = "since must be a seq or an ISO-8601 time."
@@ -40,21 +42,31 @@ def parse_ask(payload: Any) -> Ask:
     if not isinstance(payload, dict):
         return Ask(request_id=None, text="")
     body = wire.without_hostile_keys(payload)
-    words = [word for word in (body.get("action"), body.get("requestType")) if word in AGAIN]
+    said = [word for word in (body.get("action"), body.get("requestType")) if word is not None and word != ""]
+    words = [word for word in said if isinstance(word, str) and word in ACTIONS]
     own_word = words[0] if words and words[0] != AGAIN[0] else ""
+    known = (*words, "newMessage")
     return Ask(
         request_id=wire.identifier(body.get("requestId")),
         text=_request_text(body),
         targets=_targets(body.get("target")),
         room=wire.identifier(wire.first(body, "targetRoom", "roomName", "room")),
         role_hint=Role.from_wire(body.get("role")),
-        request_type=AGAIN[0] if words else "newMessage",
+        request_type=ACTIONS[words[0]] if words else "newMessage",
         action=own_word,
+        unknown=any(word not in known for word in said),
         message_id=wire.identifier(body.get("messageId")),
+        character=_character(body.get("character")),
+        failover=body.get("failover") is True,
         data=body.get("data"),
         streaming=wire.first(body, "isStreaming", "isStream"),
         extra={name: value for name, value in body.items() if name not in requests.MEMBERS},
     )
+
+
+def _character(value: Any) -> str:
+    """Who shall answer, by its id, or as the answers of one name it."""
+    return wire.identifier(value.get("id") if isinstance(value, dict) else value) or ""
 
 
 def _request_text(body: Body) -> str:
@@ -122,6 +134,21 @@ def parse_earlier(payload: Any) -> EarlierOnes:
     )
 
 
+@frozen
+class Choice:
+    room: str
+    message_id: str
+
+
+def parse_choice(payload: Any) -> Choice:
+    """SELECT_RESPONSE. :raises InvalidRequest: room or message are missing."""
+    body = wire.members(payload)
+    room, message_id = wire.room_name(body), wire.identifier(wire.first(body, "messageId", "responseId"))
+    if room is None or message_id is None:
+        raise InvalidRequest("roomName and messageId are required.")
+    return Choice(room, message_id)
+
+
 def parse_since(value: Any) -> int | str | None:
     """Where to begin to read: see ``Missed``.
 
@@ -174,9 +201,10 @@ class RequestEvents:
     pages: ContextPages
     missed: MissedService
     earlier: EarlierMessages
+    selecting: Selecting
 
     async def submit(self, caller: Caller, ask: Ask) -> Body:
-        return requests.accepted(await self.requests.submit(caller, ask))
+        return requests.accepted(await self.requests.submit(caller, ask), question=caller.outputs)
 
     async def full_context(self, caller: Caller, ref: wire.RoomRef) -> Body:
         room = self.rooms.meant(caller, ref.name)
@@ -194,6 +222,9 @@ class RequestEvents:
         room = self.rooms.meant(caller, request.room)
         return messages.earlier_ack(await self.earlier.before(caller, room, request.before, request.limit))
 
+    async def select(self, caller: Caller, choice: Choice) -> Body:
+        return messages.selection(await self.selecting.select(caller, choice.room, choice.message_id))
+
     def handlers(self) -> wire.Handlers:
         asked = Recorder(
             "llm.request",
@@ -207,6 +238,7 @@ class RequestEvents:
             "LLM_REQUEST": wire.answer(parse_ask, self.submit, always_error=True, audit=asked),
             "GET_FULL_CONTEXT": wire.answer(wire.parse_room_ref, self.full_context, always_error=True),
             "GET_MESSAGES": wire.answer(parse_earlier, self.read_earlier, query=True, always_error=True),
+            "SELECT_RESPONSE": wire.answer(parse_choice, self.select),
             "GET_OFFLINE_MESSAGES": wire.answer(parse_missed, self.read_missed, always_error=True),
         }
 

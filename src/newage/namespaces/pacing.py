@@ -33,6 +33,7 @@ HEARD: Final[Mapping[str, Pace]] = {
             "MUTE_MEMBER",
             "REMOVE_CLIENT_FROM_ROOM",
             "REMOVE_CLIENT_KEY",
+            "SELECT_RESPONSE",
             "SET_CONNECTION_POLICY",
             "SET_MEMBER_ROLE",
             "SET_MESSAGE_REQUEST_MODE",

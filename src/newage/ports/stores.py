@@ -117,6 +117,15 @@ class IMessageStore(Interface):
     def find_outputs(room_ids: Sequence[str], output_ids: Sequence[str]) -> Deferred[tuple[Message, ...]]:
         """The answers of these rooms that are these outputs, newest first, each without its texts, data and extra."""
 
+    def find_answers(room_id: str, question_id: str) -> Deferred[tuple[Message, ...]]:
+        """The stored answers to that message, in order of ``seq``."""
+
+    def select_answer(room_id: str, message_id: str, seq: int) -> Deferred[bool]:
+        """That answer counts from now on, and no other to its question (A19); ``seq`` is the room's new seq.
+
+        :return: False where it is none to a known question; nothing changes then.
+        """
+
     def find_question(room_id: str, identity: str, request_id: str, text: str) -> Deferred[Message | None]:
         """The newest message that this identity said there under that requestId, else the newest with that text."""
 

@@ -158,6 +158,12 @@ DESELECT: Final = """
     UPDATE message SET selected = 0 WHERE room_id = ? AND question_id = ? AND role = 'assistant' AND message_id <> ?
         AND coalesce(response_id, '') NOT IN (SELECT value FROM json_each(?))
 """
+SELECT_ANSWER: Final = """
+    UPDATE message SET selected = 1
+    WHERE room_id = ? AND message_id = ? AND role = 'assistant' AND question_id IS NOT NULL
+    RETURNING question_id
+"""
+FIRST_ANSWER: Final = "SELECT min(seq) FROM message WHERE room_id = ? AND question_id = ? AND role = 'assistant'"
 RESELECT: Final = """
     UPDATE message SET selected = 1 WHERE id = (
         SELECT id FROM message WHERE room_id = ?1 AND question_id = ?2 AND role = 'assistant'
@@ -190,6 +196,7 @@ FIND_QUESTION: Final = (
     + """m.identity = ? AND m.role NOT IN ('assistant', 'system') AND (m.request_id = ? OR m.text = ?)
     ORDER BY m.request_id IS ? DESC, m.seq DESC LIMIT 1"""
 )
+FIND_ANSWERS: Final = _SELECT + "m.question_id = ? AND m.role = 'assistant' ORDER BY m.seq"
 MESSAGES_BEFORE: Final = _SELECT + "m.seq < ? ORDER BY m.seq DESC LIMIT ?"
 BEFORE_SELECTED: Final = _SELECT + "m.seq < ? AND m.selected IS NOT 0 ORDER BY m.seq DESC LIMIT ?"
 MESSAGES_AFTER: Final = _SELECT + "m.seq > ? ORDER BY m.seq LIMIT ?"
@@ -277,6 +284,7 @@ OPEN_MEMBERS: Final = (
     "asker",
     "question_id",
     "selected",
+    "request_type",
 )
 
 
@@ -357,6 +365,10 @@ def request_values(request: OpenRequest, room: int) -> tuple[Any, ...]:
         "action": request.action,
         "streaming": request.streaming,
         "thread": request.thread,
+        "grows": request.grows,
+        "author": request.author,
+        "character": request.character,
+        "failover": request.failover,
     }
     return (
         request.key,
@@ -392,6 +404,10 @@ def request_of(row: tuple[Any, ...]) -> OpenRequest:
         action=wished["action"],
         streaming=wished["streaming"],
         thread=wished["thread"],
+        grows=wished.get("grows", ""),
+        author=wished.get("author", ""),
+        character=wished.get("character", ""),
+        failover=wished.get("failover", False),
     )
 
 

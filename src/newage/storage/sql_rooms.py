@@ -87,6 +87,13 @@ class SqlMessageStore:
         values = (orjson.dumps(list(output_ids)).decode(), orjson.dumps(list(room_ids)).decode())
         return self._database.read(lambda c: tuple(sql.message_of(row) for row in c.execute(sql.FIND_OUTPUTS, values)))
 
+    def find_answers(self, room_id: str, question_id: str) -> Deferred[tuple[Message, ...]]:
+        values = (room_id, question_id)
+        return self._database.read(lambda c: tuple(sql.message_of(row) for row in c.execute(sql.FIND_ANSWERS, values)))
+
+    def select_answer(self, room_id: str, message_id: str, seq: int) -> Deferred[bool]:
+        return self._database.write(lambda c: _select_answer(c, room_id, message_id, seq))
+
     def find_question(self, room_id: str, identity: str, request_id: str, text: str) -> Deferred[Message | None]:
         def find(connection: sqlite3.Connection) -> Message | None:
             row = connection.execute(sql.FIND_QUESTION, (room_id, identity, request_id, text, request_id)).fetchone()
@@ -291,6 +298,17 @@ def _update_message(
     _note_change(connection, row, seq, place)
     _evict(connection, row, place, 0, 0 if keep_bytes is None else size - keep_bytes)
     return True
+
+
+def _select_answer(connection: sqlite3.Connection, room_id: str, message_id: str, seq: int) -> bool:
+    row = row_of(connection, room_id)
+    chosen = connection.execute(sql.SELECT_ANSWER, (row, message_id)).fetchall()
+    for (question_id,) in chosen:
+        connection.execute(sql.DESELECT, (row, question_id, message_id, "[]"))
+        connection.execute(sql.COUNT_CHANGE, (seq, 0, row)).fetchall()
+        ((first,),) = connection.execute(sql.FIRST_ANSWER, (row, question_id)).fetchall()
+        _note_change(connection, row, seq, first)
+    return bool(chosen)
 
 
 def _delete_messages(

@@ -221,6 +221,10 @@ def history(name: str, does: Does, **numbers: int) -> Event:
 def llm_events() -> list[Event]:
     request = body(requestId="fresh", message="words", target=EXTENSION, targetRoom=ROOM, role="guest")
     present = body(targetRoom=ROOM, requestId="r3")
+
+    def answer(hub: Hub, who: str) -> Any:
+        return {"roomName": ROOM, "messageId": hub.response_id}
+
     shown = {"TYPING": MEMBERS | {"extension"}, "PROCESSING": frozenset({"extension"})}
     return [
         Event(
@@ -233,6 +237,7 @@ def llm_events() -> list[Event]:
             allowed=MEMBERS | ADMIN,
         ),
         history("GET_FULL_CONTEXT", Does.PUSH),
+        Event("/llm", "SELECT_RESPONSE", Does.CHANGE, answer, ("roomName", "messageId"), allowed=STAFF | ADMIN),
         history("GET_MESSAGES", Does.TELL, limit=5, before=9),
         Event(
             "/llm",

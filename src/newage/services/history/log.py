@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 
 from newage.dialect import Event, messages
 from newage.domain.delivery import Audience
+from newage.domain.history import Selection
 from newage.domain.model import Caller, Message, Role, Room, RoomKind
 from newage.domain.open_request import OpenRequest
 from newage.ports import IMessageListener, IMessageStore, IOutbox
@@ -140,6 +141,19 @@ class HistoryService(RoomListener):
                 self._updates.gone(room.id, lambda each: each.message_id in deleted)
                 self._show(room.id, messages.deleted(room, deleted, seq))
         return deleted
+
+    async def select(self, room: Room, answer: Message) -> Selection | None:
+        """This answer counts of those to its question, and the room is told (RESPONSE_SELECTED).
+
+        :return: None where it is none any more.
+        :raises RoomMissing: the room is gone.
+        """
+        with self._numbered(room.id) as seq:
+            if not await self._store.select_answer(room.id, answer.message_id, seq):
+                return None
+            chosen = Selection.of(answer, await self._store.find_answers(room.id, answer.question_id or ""))
+            self._show(room.id, messages.selected(room, chosen, seq))
+        return chosen
 
     async def clear(self, room: Room, requests: bool, responses: bool) -> int:
         """Delete all of a kind and show it (MESSAGES_CLEARED); fires with how many there were.

@@ -65,6 +65,9 @@ class Forwarder:
             merged=tuple(request_id for request_id, _ in merged),
             streaming=request.ask.streaming,
         )
+        caller = self._sessions.answering(target)
+        declared = caller is not None and bool(caller.features)  # who declared nothing is told what it always was
+        about = request.grows or (request.ask.message_id or "" if declared else "")
         link.forward(
             ForwardedRequest(
                 request_id=name,
@@ -75,6 +78,9 @@ class Forwarder:
                 context=context,
                 request_type=request.ask.request_type,
                 action=request.ask.action,
+                about=about,
+                character=request.ask.character if declared else "",
+                failover=request.ask.failover and declared,
                 question=question,
             )
         )

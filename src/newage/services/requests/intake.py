@@ -20,6 +20,7 @@ from newage.domain.policy import (
     Verdict,
     administers,
     effective_role,
+    may_ask_again,
     may_read,
 )
 from newage.domain.request import Accepted, Ask, Request, Waiting
@@ -143,9 +144,7 @@ class RequestService(RoomListener, SessionListener):
         """
         room = self._check(caller, ask)
         role = self._role(caller, room, ask)
-        request = await (
-            self._ask_again(caller, ask, room, role) if ask.again else self._record(caller, ask, room, role)
-        )
+        request = await self._enter_as(caller, ask, room, role)
         try:
             now = self._rooms.current(room)  # storing took a while
             if now is None:
@@ -177,7 +176,9 @@ class RequestService(RoomListener, SessionListener):
             raise NotAuthorised(MUTED)
         if room is None or not may_read(caller, room):
             raise RoomDenied("Invalid or unauthorized target room.")
-        if ask.request_id is None or not (ask.text or ask.again):
+        if ask.unknown and caller.outputs:
+            raise InvalidRequest("Unknown action.")
+        if ask.request_id is None or not (ask.text or ask.wordless):
             raise InvalidRequest("Invalid LLM request data.")
         size = carried_bytes(ask.text, ask.data, ask.extra)
         if size > self.settings.value.max_request_bytes:
@@ -204,10 +205,33 @@ class RequestService(RoomListener, SessionListener):
         outsider = Role.MANAGER if administers(caller) else Role.GUEST
         return effective_role(room.role_of(caller.identity, outsider), ask.role_hint)
 
+    async def _enter_as(self, caller: Caller, ask: Ask, room: Room, role: Role) -> Request:
+        if ask.again:
+            return await self._ask_again(caller, ask, room, role)
+        if ask.continues:
+            return await self._continue(caller, ask, room, role)
+        if ask.impersonates:
+            return self._impersonate(caller, ask, room, role)
+        return await self._record(caller, ask, room, role)
+
     async def _record(self, caller: Caller, ask: Ask, room: Room, role: Role) -> Request:
         """Enter the request and store its message; the id is taken from the first moment on."""
+        draft = self._draft(caller, ask, room, role)
+        request = self._enter(caller, ask, room, role, draft.message_id)
+        try:
+            await self._history.add(draft, opens=self._opening(caller, request, room))
+        except CancelledError:
+            self._ledger.forget(request)
+            raise
+        except Exception as error:
+            self._trouble.say("the message of a request could not be stored", error)
+            self._ledger.forget(request)
+            raise NewAgeError("Failed to record request message.") from error
+        return request
+
+    def _draft(self, caller: Caller, ask: Ask, room: Room, role: Role) -> Message:
         targets = ask.targets if ask.targets is None or len(ask.targets) != 1 else ask.targets[0]
-        draft = Message(
+        return Message(
             message_id=self._world.new_id(),
             room=room.name,
             room_id=room.id,
@@ -223,17 +247,6 @@ class RequestService(RoomListener, SessionListener):
             request_type=ask.request_type,
             extra=ask.extra,
         )
-        request = self._enter(caller, ask, room, role, draft.message_id)
-        try:
-            await self._history.add(draft, opens=self._opening(caller, request, room))
-        except CancelledError:
-            self._ledger.forget(request)
-            raise
-        except Exception as error:
-            self._trouble.say("the message of a request could not be stored", error)
-            self._ledger.forget(request)
-            raise NewAgeError("Failed to record request message.") from error
-        return request
 
     def _opening(self, caller: Caller, request: Request, room: Room) -> OpenRequest | None:
         """It is stored as what it will be in the usual case."""
@@ -244,7 +257,9 @@ class RequestService(RoomListener, SessionListener):
         sent = verdict is Verdict.FORWARD and any(self._sender.may_go(each, request) for each in likely)
         return self._records.opening(request, FORWARDED if sent else QUEUED)
 
-    def _enter(self, caller: Caller, ask: Ask, room: Room, role: Role, message_id: str) -> Request:
+    def _enter(
+        self, caller: Caller, ask: Ask, room: Room, role: Role, message_id: str, unsaid: Message | None = None
+    ) -> Request:
         assert ask.request_id is not None  # _check refused its absence
         now = self._world.clock.seconds()
         request = Request(
@@ -256,6 +271,7 @@ class RequestService(RoomListener, SessionListener):
             role=role,
             mode=room.mode,
             message_id=message_id,
+            unsaid=unsaid,
             ask=ask.wishes,
             created_at=now,
             active_at=now,
@@ -280,6 +296,28 @@ class RequestService(RoomListener, SessionListener):
         request.ask_again(question.message_id, question.identity)
         return request
 
+    async def _continue(self, caller: Caller, ask: Ask, room: Room, role: Role) -> Request:
+        """An answer that is stored shall grow (A19).
+
+        :raises NotFound: no such message. :raises NotAuthorised: it is not the caller's to ask again.
+        """
+        request = self._enter(caller, ask, room, role, "")
+        try:
+            request.go_on_with(await self._questions.continued(caller, ask, room))
+        except BaseException:
+            self._ledger.forget(request)
+            raise
+        return request
+
+    def _impersonate(self, caller: Caller, ask: Ask, room: Room, role: Role) -> Request:
+        """Words for the caller: what he says to that end, and what comes of it, is for him alone (A19).
+
+        :raises NotAuthorised: the host asks here.
+        """
+        if not may_ask_again(caller, room, caller.identity):
+            raise NotAuthorised("Permission denied to impersonate.")
+        return self._enter(caller, ask, room, role, "", self._draft(caller, ask, room, role))
+
     # ---------------------------------------------------------------------------------------------------------- modes
 
     async def _act(self, caller: Caller, request: Request, room: Room) -> Waiting | None:
@@ -287,9 +325,9 @@ class RequestService(RoomListener, SessionListener):
         verdict = request.decide(room.mode)
         if not request.live:  # who said it left or was muted meanwhile
             pass
-        elif verdict is Verdict.QUEUE and not request.again:
+        elif verdict is Verdict.QUEUE and not request.direct:
             return await self._waits(request, "host", self._queues.push(request))
-        elif verdict is not Verdict.FORWARD and not request.again:
+        elif verdict is not Verdict.FORWARD and not request.direct:
             self._ledger.end(request, verdict.value)
         else:
             return await self._go_on(request, room, exempt=administers(caller))
@@ -330,7 +368,7 @@ class RequestService(RoomListener, SessionListener):
         targets = self._targets.of(request, room.name, exempt=exempt)
         waiting: list[Request] = []
         hosted = room.mode in (RequestMode.DEFAULT, RequestMode.HOST_SUBMIT)
-        if hosted and not request.again:
+        if hosted and not request.direct:
             waiting = self._queues.take_for_merge(room.id)
         request.route(targets, waiting)
         for entry in waiting:

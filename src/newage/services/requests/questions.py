@@ -10,6 +10,8 @@ from newage.domain.request import Ask
 from newage.errors import NotAuthorised, NotFound
 from newage.ports import IMessageStore
 
+LOOK_BACK = 50  # messages among which the room's last answer is looked for
+
 
 @define(eq=False)
 class Questions:
@@ -26,6 +28,27 @@ class Questions:
         if question is not None and not may_ask_again(caller, room, question.identity):
             raise NotAuthorised("Permission denied to ask this message again.")
         return question
+
+    async def continued(self, caller: Caller, ask: Ask, room: Room) -> Message:
+        """The answer that shall grow: the one named, the one that counts of the question named, else the room's last.
+
+        :raises NotFound: there is none, or its question is no more. :raises NotAuthorised: as ``asked_again``.
+        """
+        if ask.message_id is None:
+            newest = await self._store.last_messages(room.id, LOOK_BACK, selected=True)
+        else:
+            named = await self._store.find_message(room.id, ask.message_id)
+            newest = () if named is None else (named,)
+            if named is not None and not (named.is_response or named.is_system):
+                newest = await self._store.find_answers(room.id, named.message_id)
+                newest = tuple(sorted(newest, key=lambda each: each.selected is not False))
+        answer = next((each for each in reversed(newest) if each.is_response), None)
+        question = await self._store.find_message(room.id, answer.question_id or "") if answer is not None else None
+        if answer is None or question is None:
+            raise NotFound("Message not found")
+        if not may_ask_again(caller, room, answer.asker or ""):
+            raise NotAuthorised("Permission denied to ask this message again.")
+        return answer
 
     async def _own(self, caller: Caller, ask: Ask, room: Room) -> Message | None:
         own = await self._store.find_question(room.id, caller.identity, ask.request_id or "", ask.text)

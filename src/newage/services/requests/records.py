@@ -80,6 +80,10 @@ class RequestRecords:
             action=request.ask.action,
             streaming=request.ask.streaming,
             thread=request.thread,
+            grows=request.grows,
+            author=request.author,
+            character=request.ask.character,
+            failover=request.ask.failover,
         )
 
     def restored(self, stored: OpenRequest, room: Room, oldest: float) -> Request:
@@ -97,6 +101,8 @@ class RequestRecords:
             request_type=stored.request_type,
             action=stored.action,
             streaming=stored.streaming,
+            character=stored.character,
+            failover=stored.failover,
         )
         return Request(
             request_id=stored.request_id,
@@ -110,8 +116,10 @@ class RequestRecords:
             ask=ask,
             created_at=now - age,
             active_at=now,
-            again=bool(stored.thread),
+            again=bool(stored.thread or stored.grows),
             thread=stored.thread,
+            grows=stored.grows,
+            author=stored.author,
             key=stored.key,
             kept_as=stored.state,
             restored=True,

@@ -86,7 +86,7 @@ class Sender:
             return  # ended, or put off, while it was read
         if self._rooms.current(room) is None:
             return
-        own = said.get(request.message_id)
+        own = request.unsaid or said.get(request.message_id)
         if own is not None:
             self._forwarder.forward(target, name, request, own, self._merged(request, said), context)
             self._given(request)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from attrs import define
 
 from newage.domain.policy import default_targets
@@ -31,7 +33,7 @@ class Targets:
             assigned = self._assignments.would_serve(room, self._assignments.extensions())
         if request.ask.targets is None:
             candidates = assigned or (self._assignments.extensions() if exempt else ())
-            chosen = default_targets(self._assignments.policy, candidates)
+            chosen = self._chosen(request, candidates)
             if not chosen:
                 raise ClientMissing(NO_EXTENSION)
             return chosen
@@ -55,9 +57,16 @@ class Targets:
         """As ``of``, without a word where there are none."""
         if request.ask.targets is None:
             assigned = self._assignments.assigned(room) or (self._assignments.extensions() if exempt else ())
-            return default_targets(self._assignments.policy, assigned)
+            return self._chosen(request, assigned)
         found = (self._sessions.resolve_extension(target) for target in request.ask.targets)
         return tuple(session.identity for session in found if session is not None)
+
+    def _chosen(self, request: Request, candidates: Sequence[str]) -> tuple[str, ...]:
+        """An answer grows where it came from, if that is there; that, and words for who asks, want one extension."""
+        if request.grows and request.author in candidates:
+            return (request.author,)
+        chosen = default_targets(self._assignments.policy, candidates)
+        return chosen[:1] if request.grows or request.unsaid is not None else chosen
 
     def may_return(self, request: Request, room: str, *, exempt: bool) -> bool:
         """Has one of them just gone?"""

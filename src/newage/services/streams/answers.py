@@ -17,7 +17,7 @@ from newage.domain.delivery import Audience
 from newage.domain.details import Details
 from newage.domain.model import Message
 from newage.domain.request import Request
-from newage.errors import NewAgeError
+from newage.errors import CallFailed, NewAgeError
 from newage.ports import IOutbox
 from newage.services.history.log import HistoryService
 from newage.services.requests.ledger import RequestLedger
@@ -29,6 +29,9 @@ from newage.services.streams.output_text import OutputText
 from newage.services.world import World
 from newage.telemetry.quota import LogQuota
 from newage.telemetry.trouble import Trouble, trouble
+
+GROWS = "continue"  # request_type of what is kept of an answer that shall grow
+TRIES = 5  # of appending to an answer that is changed by hand between its reading and its writing
 
 
 @define(eq=False)
@@ -48,6 +51,7 @@ class Answer:
     form: Form | None = None  # in which it was shown last
     message_id: str = ""  # as it will be stored, once that is known
     response_id: str = ""
+    before: tuple[str, str] = ("", "")  # text and reasoning of the answer that grows by this one
     turn: int = 0
     whole: tuple[int, int] = (0, 0)
     action: str = ""
@@ -132,7 +136,14 @@ class AnswerService:
         """What was stored meanwhile, and perhaps changed by hand, stays so, unless this goes on with it."""
         stored = (await self._history.said(found.room_id, [found.message_id])).get(found.message_id)
         if stored is None:
-            await self._history.add(found)
+            if found.request_type != GROWS:
+                await self._history.add(found)
+        elif found.request_type == GROWS:
+            if not stored.text.endswith(found.text):  # else it was stored, and only that could not be noted
+                text, thoughts = stored.text + found.text, stored.reasoning + found.reasoning
+                await self._history.replace(
+                    evolve(stored, text=text, data=text, reasoning=thoughts, partial=True), stored
+                )
         elif found.text.startswith(stored.text) and (found.text, found.reasoning) != (stored.text, stored.reasoning):
             text, thoughts = found.text, found.reasoning
             changed = evolve(stored, text=text, data=text, reasoning=thoughts, failed=True, partial=True)
@@ -140,15 +151,19 @@ class AnswerService:
 
     def begun(self, answer: Answer) -> None:
         """It grows from now on."""
-        self._open.begins(answer.output_id, answer.output, partial(self._unfinished, answer))
+        if answer.request.unsaid is None:
+            self._open.begins(answer.output_id, answer.output, partial(self._unfinished, answer))
 
     def streamed(self, answer: Answer) -> None:
         """A stream is over: its text becomes the response, or replaces it when the output went on."""
-        self._soon(answer, self._store_stream(answer, self._end(answer, None, stored=True)))
+        if answer.request.unsaid is not None:
+            self._soon(answer, self._hand_over(answer, self._end(answer, None, stored=False)))
+        else:
+            self._soon(answer, self._store_stream(answer, self._end(answer, None, stored=True)))
 
     def failed(self, answer: Answer, reason: str) -> None:
         """What there is of a failed one is kept."""
-        if any(answer.whole):
+        if any(answer.whole) and answer.request.unsaid is None:
             self._soon(answer, self._store_failed(answer, self._end(answer, reason, stored=True)), reason)
         else:
             answer.output.end(reason)
@@ -156,6 +171,9 @@ class AnswerService:
 
     def answered(self, answer: Answer) -> None:
         """An answer in one piece."""
+        if answer.request.unsaid is not None:
+            self._soon(answer, self._hand_over(answer, self._end(answer, None, stored=False), in_one_piece=True))
+            return
         self._soon(answer, self._store_answer(answer, self._end(answer, None, stored=True)))
 
     def no_more(self, answer: Answer) -> None:
@@ -229,12 +247,17 @@ class AnswerService:
         if answer.message is not None:
             await self._replace(answer, stored, failed=False)
             return
+        if answer.request.grows:
+            self._announce(answer, await self._grow(answer, stored))
+            return
         answer.message = message = await self._add(answer, self._draft(answer, streamed=True), stored)
         self._announce(answer, message)
 
     async def _store_failed(self, answer: Answer, stored: Callable[[], None]) -> None:
         if answer.message is not None:
             await self._replace(answer, stored, failed=True)
+        elif answer.request.grows:
+            await self._grow(answer, stored, failed=True)
         else:
             draft = evolve(self._draft(answer, streamed=True), failed=True, partial=True)
             answer.message = await self._add(answer, draft, stored)
@@ -243,21 +266,54 @@ class AnswerService:
         """It went on after it was stored. What somebody changed or deleted meanwhile stays as that left it (A23)."""
         was = answer.message
         if was is not None and not answer.overwritten:
-            text = answer.text
-            changed = evolve(
-                was,
-                text=text,
-                data=text,
-                reasoning=answer.reasoning,
-                failed=failed,
-                partial=failed,
-                character=answer.character,
-                extra=answer.extra,
-            )
+            changed = self._changed(answer, was, failed=failed)
             answer.message = await self._history.replace(changed, was, on_stored=stored) or was
 
+    def _changed(self, answer: Answer, was: Message, *, failed: bool) -> Message:
+        """What there is of it in the place of what was stored. An answer that shall grow does not fail by that."""
+        text = answer.before[0] + answer.text
+        return evolve(
+            was,
+            text=text,
+            data=text,
+            reasoning=answer.before[1] + answer.reasoning,
+            failed=failed and (was.failed or not answer.request.grows),
+            partial=failed,
+            character=answer.character or was.character,
+            extra={**was.extra, **answer.extra},
+        )
+
+    async def _grow(self, answer: Answer, stored: Callable[[], None], *, failed: bool = False) -> Message:
+        """It is appended to the answer that its request names, as that is stored now (A19).
+
+        :raises NewAgeError: that is gone, or is changed again and again.
+        """
+        request = answer.request
+        for _ in range(TRIES):
+            was = (await self._history.said(request.room_id, [request.grows])).get(request.grows)
+            if was is None:
+                break
+            answer.before = was.text, was.reasoning
+            answer.message_id, answer.response_id = was.message_id, was.response_id or ""
+            kept = await self._history.replace(self._changed(answer, was, failed=failed), was, on_stored=stored)
+            if kept is not None:
+                answer.message = kept
+                return kept
+        raise CallFailed("The answer was changed or deleted meanwhile.")
+
+    async def _hand_over(self, answer: Answer, over: Callable[[], None], *, in_one_piece: bool = False) -> None:
+        """What is for its requester alone; it is stored nowhere (A19)."""
+        over()
+        draft = evolve(self._draft(answer, streamed=not in_one_piece), message_id="")
+        if in_one_piece:
+            self._publish(answer, streams.answered(answer.request.request_id, draft, answer.text))
+        self._announce(answer, draft)
+
     async def _store_answer(self, answer: Answer, stored: Callable[[], None]) -> None:
-        answer.message = message = await self._add(answer, self._draft(answer, streamed=False), stored)
+        if answer.request.grows:
+            message = await self._grow(answer, stored)
+        else:
+            answer.message = message = await self._add(answer, self._draft(answer, streamed=False), stored)
         await self._show_answer(answer, answer.text)
         self._announce(answer, message)
 
@@ -277,22 +333,30 @@ class AnswerService:
     async def _show_answer(self, answer: Answer, text: str) -> None:
         """``message`` of type 0 to the room."""
         if answer.message is not None and not answer.overwritten:
-            self._publish(answer, streams.answered(answer.request.request_id, answer.message, text))
+            said = evolve(answer.message, output_id=answer.output_id)
+            self._publish(answer, streams.answered(answer.request.request_id, said, text))
 
     def _announce(self, answer: Answer, message: Message) -> None:
         """LLM_RESPONSE to the room, then the status to the requester."""
-        self._publish(answer, streams.response(answer.request.request_id, message))
+        said = evolve(message, output_id=answer.output_id)  # not that of the answer that has grown
+        self._publish(answer, streams.response(answer.request.request_id, said))
         response_id = message.response_id or message.message_id
         self._requests.answered_by(answer.request, answer.identity, response_id, more=answer.more)
 
     def _publish(self, answer: Answer, event: Event) -> None:
-        if not answer.request.gone:
-            self._outbox.publish(*event.to(Audience.room(answer.request.room)))
+        request = answer.request
+        if not request.gone:
+            alone = request.unsaid is not None
+            to = Audience.identity(request.identity) if alone else Audience.room(request.room)
+            self._outbox.publish(*event.to(to))
 
     def _unfinished(self, answer: Answer) -> Message:
         """What would be stored if nothing more came, without its text."""
         draft = answer.message or self._draft(answer, streamed=True)
-        selected = False if answer.request.again else None
+        request = answer.request
+        if request.grows:
+            draft = evolve(draft, message_id=request.grows, request_type=GROWS)
+        selected = False if request.again else None
         return evolve(draft, text="", data=None, reasoning="", failed=True, partial=True, selected=selected)
 
     def _draft(self, answer: Answer, *, streamed: bool) -> Message:

@@ -62,7 +62,7 @@ class DownstreamService(SessionListener, RoomListener):
         form = Form(output, about, before)
         receivers = Receivers(form, self._means, self._forget)
         self._receivers[about.room_id].append(receivers)
-        for identity in self._members(about.room_id):
+        for identity in (about.requester,) if about.private else self._members(about.room_id):
             for caller in self._sessions.callers(identity, "/llm"):
                 receivers.add(caller, self._socket(caller))
         receivers.followers.open()
@@ -147,5 +147,5 @@ class DownstreamService(SessionListener, RoomListener):
 
     def _join(self, room_id: str, caller: Caller) -> None:
         for receivers in list(self._receivers.get(room_id, ())):
-            if not receivers.over:
+            if not receivers.over and receivers.about.is_for(caller.identity):
                 receivers.add(caller, self._socket(caller))

@@ -74,7 +74,7 @@ class ResumeService:
         stored = await self._read(actor, room_name, wanted)
         # From here on nothing waits: what comes follows what is said now.
         rooms = self._rooms_of(actor, room_name)
-        live = self._live(rooms)
+        live = self._live(actor, rooms)
         left = limits.resume_bytes
         found: dict[str, ResumedOutput] = {}
         for each in wanted or [Wanted(output_id, NOTHING) for output_id in list(live)[: limits.resume_outputs]]:
@@ -94,19 +94,20 @@ class ResumeService:
         rooms = (room for each in names if (room := self._rooms.get(each)) is not None)
         return {room.id: room for room in rooms if actor.identity in room.members}
 
-    def _live(self, room_ids: Iterable[str]) -> Mapping[str, Receivers]:
+    def _live(self, actor: Caller, room_ids: Iterable[str]) -> Mapping[str, Receivers]:
         found = (receivers for room_id in room_ids for receivers in self._downstream.live(room_id))
-        return {receivers.about.output_id: receivers for receivers in found}
+        return {each.about.output_id: each for each in found if each.about.is_for(actor.identity)}
 
-    def _kept(self, room_ids: Collection[str], output_id: str) -> KeptOutput | None:
-        return next((kept for kept in self._downstream.kept.find(output_id) if kept.about.room_id in room_ids), None)
+    def _kept(self, actor: Caller, room_ids: Collection[str], output_id: str) -> KeptOutput | None:
+        found = (kept for kept in self._downstream.kept.find(output_id) if kept.about.is_for(actor.identity))
+        return next((kept for kept in found if kept.about.room_id in room_ids), None)
 
     async def _read(self, actor: Caller, room_name: str | None, wanted: Sequence[Wanted]) -> Mapping[str, _Stored]:
         """Those of these that are only in the history; the texts of as many as may be said."""
         rooms = self._rooms_of(actor, room_name)
-        live = self._live(rooms)
+        live = self._live(actor, rooms)
         ids = [each.output_id for each in wanted]
-        lost = [each for each in ids if each not in live and self._kept(rooms, each) is None]
+        lost = [each for each in ids if each not in live and self._kept(actor, rooms, each) is None]
         if not lost or not rooms:
             return {}
         left, found = self._settings.value.resume_bytes, dict[str, _Stored]()
@@ -133,7 +134,7 @@ class ResumeService:
         if (receivers := live.get(output_id)) is not None:
             missed = receivers.followers.resume(actor.sid, position, limit)
             return ResumedOutput(output_id=output_id, state=OutputState.LIVE, about=receivers.about, missed=missed)
-        if (kept := self._kept(rooms, output_id)) is not None:
+        if (kept := self._kept(actor, rooms, output_id)) is not None:
             missed = catch_up(kept.output, position, limit)
             return ResumedOutput(
                 output_id=output_id, state=kept.state, about=kept.about, missed=missed, message_id=kept.message_id

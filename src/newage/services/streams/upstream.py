@@ -425,6 +425,7 @@ class UpstreamService(SessionListener):
             requester=answer.request.identity,
             action=answer.action or answer.request.ask.action or answer.request.ask.request_type,
             character=answer.character,
+            private=answer.request.unsaid is not None,
         )
         answer.form = self._downstream.show(answer.output, about, answer.form)
 
