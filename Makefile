@@ -18,6 +18,8 @@ PYTEST ?=
 VENV := .venv
 BIN := $(VENV)/bin
 NODE_TESTS := tests/integration
+SILLYTAVERN := $(NODE_TESTS)/sillytavern
+NPM_READY := $(NODE_TESTS)/node_modules/.package-lock.json $(SILLYTAVERN)/node_modules/.package-lock.json
 # What lands in the wheel: a change of any of it installs the package again. Not an editable install, which would hide
 # the plugin from twistd (CONTRIBUTING.md).
 SOURCES := setup.cfg pyproject.toml MANIFEST.in README.md $(shell find src static twisted -type f \
@@ -30,7 +32,7 @@ run: $(VENV)/installed
 	$(BIN)/twistd -n newage --demo
 
 # The last line is pytest's own summary.
-test: check packages $(NODE_TESTS)/node_modules/.package-lock.json
+test: check packages $(NPM_READY)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report= $(PYTEST) | tee $(VENV)/pytest.out
 	$(BIN)/coverage report --show-missing --fail-under=100 --include='*/newage/protocol/*,*/newage/domain/*,*/newage/dialect/*'
 	$(BIN)/coverage report | tail -n 1
@@ -83,6 +85,11 @@ $(NODE_TESTS)/node_modules/.package-lock.json: $(NODE_TESTS)/package.json $(NODE
 	cd $(NODE_TESTS) && npm ci --no-audit --no-fund --loglevel=error
 	touch $@
 
+# SillyTavern itself (AGPL): a tool of the tests, nothing of it is shipped.
+$(SILLYTAVERN)/node_modules/.package-lock.json: $(SILLYTAVERN)/package.json $(SILLYTAVERN)/package-lock.json
+	cd $(SILLYTAVERN) && npm ci --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist src/newage.egg-info $(NODE_TESTS)/node_modules bench/build \
+	rm -rf $(VENV) build dist src/newage.egg-info $(NODE_TESTS)/node_modules $(SILLYTAVERN)/node_modules bench/build \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

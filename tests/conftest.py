@@ -1,7 +1,8 @@
 """What all tests share.
 
 Whatever lives under ``integration/`` carries the marker of that name, and the group: under ``pytest -n 2 --dist
-loadgroup`` one process runs all of it, one test after the other, and shares its daemons; the rest go to the other.
+loadgroup`` one process runs all of it, one test after the other, and shares its daemons; the rest go to the other, and
+with them the group of what needs SillyTavern.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ settings.register_profile("newage", deadline=None)  # no example is wrong becaus
 settings.load_profile("newage")
 
 INTEGRATION = Path(__file__).parent / "integration"
+SILLYTAVERN = INTEGRATION / "sillytavern"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if INTEGRATION in item.path.parents:
             item.add_marker(pytest.mark.integration)
-            item.add_marker(pytest.mark.xdist_group("integration"))
+            group = "sillytavern" if SILLYTAVERN in item.path.parents else "integration"
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture

@@ -1,0 +1,111 @@
+// Chromium under remote control, for tests that watch a real SillyTavern. The Python side (tab.py) writes one JSON command a line
+// to stdin; each is answered by one line {id, ok} or {id, error}. What goes wrong in a tab is a line {tab, problem}.
+// Functions come as source text and run in the page; `wait` runs one in every frame until it gives something true.
+//   node browser.js CHROMIUM
+
+'use strict';
+
+const readline = require('node:readline');
+const { chromium } = require('playwright-core');
+
+const FLAGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+const tabs = new Map();
+let browser;
+
+const write = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
+
+/** In the page: the function with this source, applied to the argument. */
+const call = (page, source, given, timeout) =>
+  Promise.race([
+    page.evaluate(([code, value]) => (0, eval)(`(${code})`)(value), [source, given]),
+    new Promise((_, reject) => setTimeout(() => reject(new Error(`no answer of the page in ${timeout} ms: ${source.slice(0, 200)}`)), timeout).unref()),
+  ]);
+
+const commands = {
+  /** A tab of a new profile, or of the profile of the tab `beside`. */
+  async open({ tab, url, beside, options }) {
+    const context = beside ? tabs.get(beside).context() : await browser.newContext({ locale: 'en-GB', viewport: { width: 1280, height: 900 }, ...options });
+    const page = await context.newPage();
+    page.on('pageerror', (error) => write({ tab, problem: `exception: ${error.stack ?? error}` }));
+    page.on('console', (message) => {
+      if (message.type() === 'error') write({ tab, problem: `console: ${message.text()}` });
+    });
+    page.on('dialog', (dialog) => {
+      write({ tab, problem: `dialog: ${dialog.message()}` });
+      void dialog.dismiss().catch(() => {});
+    });
+    tabs.set(tab, page);
+    await page.goto(url, { waitUntil: 'domcontentloaded' });
+  },
+  async reload({ tab }) {
+    await tabs.get(tab).reload({ waitUntil: 'domcontentloaded' });
+  },
+  evaluate: ({ tab, source, given, timeout }) => call(tabs.get(tab), source, given, timeout),
+  async wait({ tab, source, given, timeout }) {
+    const found = await tabs.get(tab).waitForFunction(([code, value]) => (0, eval)(`(${code})`)(value), [source, given], { timeout });
+    return found.jsonValue();
+  },
+  async click({ tab, selector, timeout }) {
+    await tabs.get(tab).click(selector, { timeout });
+  },
+  async fill({ tab, selector, text, timeout }) {
+    await tabs.get(tab).fill(selector, text, { timeout });
+  },
+  async type({ tab, selector, text }) {
+    await tabs.get(tab).type(selector, text);
+  },
+  async press({ tab, key }) {
+    await tabs.get(tab).keyboard.press(key);
+  },
+  /** No connection of the profile goes out any more, and those that are open are cut; `false`: all is well again. */
+  async offline({ tab, offline }) {
+    await tabs.get(tab).context().setOffline(offline);
+  },
+  /** As a tab behind another: the page is told so and its timers are slowed down. */
+  async hidden({ tab, hidden }) {
+    const page = tabs.get(tab);
+    if (!hidden) return void (await page.bringToFront());
+    const other = await page.context().newPage();
+    await other.bringToFront();
+  },
+  async screenshot({ tab, path }) {
+    await tabs.get(tab).screenshot({ path });
+  },
+  async close({ tab }) {
+    const page = tabs.get(tab);
+    tabs.delete(tab);
+    const context = page.context();
+    await page.close();
+    if (![...tabs.values()].some((other) => other.context() === context)) await context.close();
+  },
+};
+
+async function main() {
+  browser = await chromium.launch({ executablePath: process.argv[2], args: FLAGS });
+  const lines = readline.createInterface({ input: process.stdin });
+  lines.on('line', async (line) => {
+    const { id, op, ...given } = JSON.parse(line);
+    try {
+      write({ id, ok: (await commands[op](given)) ?? null });
+    } catch (error) {
+      write({ id, error: String(error.stack ?? error) });
+    }
+  });
+  lines.on('close', async () => {
+    await browser.close();
+    process.exit(0);
+  });
+  write({ id: 0, ok: 'ready' });
+}
+
+process.on('unhandledRejection', (error) => write({ tab: '', problem: `unhandled: ${error?.stack ?? error}` }));
+void main();

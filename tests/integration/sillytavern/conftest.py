@@ -1,0 +1,65 @@
+"""Fixtures of the tests with a real SillyTavern: one model, one SillyTavern, one Chromium, one hub for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from desk import Desk
+from fake_model import FakeModel
+from harness import CHECKOUT, Daemon
+from tab import Browser
+from tavern import FOLDER, SillyTavern
+
+EXTENSION = CHECKOUT / "static" / "sillytavern-extension"
+
+
+@pytest.fixture(scope="session")
+def shared_model() -> Iterator[FakeModel]:
+    model = FakeModel()
+    yield model
+    model.close()
+
+
+@pytest.fixture
+def model(shared_model: FakeModel) -> Iterator[FakeModel]:
+    """The model server whose answers the test writes; it knows nothing of earlier tests."""
+    shared_model.reset()
+    yield shared_model
+    shared_model.reset()
+
+
+@pytest.fixture(scope="session")
+def tavern(shared_model: FakeModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SillyTavern]:
+    """With the characters Ann and Bob, their group Both, the rig's probe and, where there is one, our extension."""
+    tavern = SillyTavern(tmp_path_factory.mktemp("tavern") / "data", shared_model.url)
+    members = [tavern.add_character("Ann"), tavern.add_character("Bob")]
+    tavern.add_group("Both", members)
+    tavern.add_extension(FOLDER / "probe", "newage-probe")
+    if (EXTENSION / "index.js").exists():
+        tavern.add_extension(EXTENSION)
+    yield tavern.start()
+    tavern.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    browser = Browser()
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="session")
+def tavern_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """The hub that the shared SillyTavern is connected to."""
+    daemon = Daemon(tmp_path_factory.mktemp("tavern-hub") / "home").start()
+    yield daemon
+    daemon.stop()
+
+
+@pytest.fixture
+def desk(tavern: SillyTavern, browser: Browser) -> Iterator[Desk]:
+    """A fresh tab with SillyTavern, ready to be used."""
+    desk = Desk.sit_down(browser, tavern.url)
+    yield desk
+    desk.close()

@@ -1,0 +1,209 @@
+"""SillyTavern as a process, on a data folder of the test's own: settings, characters, chats, extensions.
+
+SillyTavern is AGPL: npm installs it for the tests, nothing of it is copied or shipped. ``NEWAGE_SILLYTAVERN`` names
+the folder of another installation, as the nightly's 1.13.0.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import shutil
+import socket
+import struct
+import subprocess
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fake_model import MODEL
+from harness import HERE, Lines
+
+FOLDER = HERE / "sillytavern"
+PACKAGE = Path(os.environ.get("NEWAGE_SILLYTAVERN", FOLDER / "node_modules" / "sillytavern"))
+LISTENING = re.compile(r"SillyTavern is listening on")
+START_SECONDS = 90
+OUR_EXTENSION = "newage-extension"  # the folder that SillyTavern's own dialog would make
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
+
+
+def merged(old: Any, new: Any) -> Any:
+    """``new`` over ``old``, objects member by member."""
+    if isinstance(old, dict) and isinstance(new, Mapping):
+        return {**old, **{name: merged(old.get(name), value) for name, value in new.items()}}
+    return new
+
+
+def _png(card: Mapping[str, Any]) -> bytes:
+    """A small grey picture that carries a character card, as SillyTavern keeps its characters."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", 32, 48, 8, 0, 0, 0, 0)
+    pixels = zlib.compress((b"\0" + b"\x80" * 32) * 48)
+    text = b"chara\0" + base64.b64encode(json.dumps(card).encode())
+    parts = chunk(b"IHDR", head), chunk(b"IDAT", pixels), chunk(b"tEXt", text), chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+class SillyTavern:
+    """One ``node server.js``. Prepare its data before ``start``; ``stop`` ends it and everything it started.
+
+    :param package: the installed SillyTavern.
+    :param settings: laid over its first settings, member by member.
+    """
+
+    def __init__(
+        self, data: Path, model_url: str, *, settings: Mapping[str, Any] | None = None, package: Path = PACKAGE
+    ) -> None:
+        assert (package / "server.js").is_file(), (
+            f"no SillyTavern in {package}: run `npm ci --ignore-scripts` in {FOLDER}"
+        )
+        self.package = package
+        self.data = data
+        self.user = data / "default-user"
+        self.user.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self.process: subprocess.Popen[str] | None = None
+        self.log: Lines | None = None
+        self._write_settings(model_url, settings or {})
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    @property
+    def version(self) -> str:
+        return str(json.loads((self.package / "package.json").read_text("utf-8"))["version"])
+
+    def _write_settings(self, model_url: str, settings: Mapping[str, Any]) -> None:
+        first = json.loads((self.package / "default" / "content" / "settings.json").read_text("utf-8"))
+        ours = {
+            "firstRun": False,
+            "username": "Desk",
+            "main_api": "openai",
+            "power_user": {"auto_connect": True, "auto_load_chat": False},
+            "oai_settings": {
+                "chat_completion_source": "custom",
+                "custom_url": model_url,
+                "custom_model": MODEL,
+                "stream_openai": True,
+                "openai_max_tokens": 60,
+                "bypass_status_check": True,
+            },
+        }
+        whole = merged(merged(first, ours), settings)
+        (self.user / "settings.json").write_text(json.dumps(whole, indent=1), "utf-8")
+
+    def stored_settings(self) -> dict[str, Any]:
+        """What is on its disk now."""
+        found: dict[str, Any] = json.loads((self.user / "settings.json").read_text("utf-8"))
+        return found
+
+    def add_character(self, name: str, **card: Any) -> str:
+        """A short card, for short prompts; returns the name of its file, its id in SillyTavern."""
+        data = {
+            "name": name,
+            "description": f"{name} is brief.",
+            "personality": "",
+            "scenario": "",
+            "first_mes": f"I am {name}.",
+            "mes_example": "",
+            "creator_notes": "",
+            "system_prompt": "",
+            "post_history_instructions": "",
+            "alternate_greetings": [],
+            "tags": [],
+            "creator": "",
+            "character_version": "1",
+            "extensions": {},
+            **card,
+        }
+        whole = {
+            "spec": "chara_card_v2",
+            "spec_version": "2.0",
+            "fav": False,
+            "talkativeness": "0.5",
+            **data,
+            "data": data,
+        }
+        folder = self.user / "characters"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.png").write_bytes(_png({**whole, "chat": f"{name} - first", "create_date": "2026-1-1"}))
+        return f"{name}.png"
+
+    def add_group(self, name: str, members: Sequence[str]) -> None:
+        """A group in which everybody answers, one after the other."""
+        group = {
+            "id": name,
+            "name": name,
+            "members": list(members),
+            "avatar_url": "",
+            "allow_self_responses": False,
+            "activation_strategy": 1,
+            "generation_mode": 0,
+            "disabled_members": [],
+            "fav": False,
+            "chat_id": name,
+            "chats": [name],
+            "auto_mode_delay": 5,
+        }
+        for folder in ("groups", "group chats"):
+            (self.user / folder).mkdir(exist_ok=True)
+        (self.user / "groups" / f"{name}.json").write_text(json.dumps(group), "utf-8")
+
+    def add_extension(self, source: Path, name: str = OUR_EXTENSION) -> None:
+        """As SillyTavern's dialog would have installed it."""
+        shutil.copytree(source, self.user / "extensions" / name, dirs_exist_ok=True)
+
+    def chats(self, character: str) -> list[list[dict[str, Any]]]:
+        """The messages of each chat of a character on the disk, the line of metadata left out."""
+        files = sorted((self.user / "chats" / character).glob("*.jsonl"))
+        lines = [file.read_text("utf-8").splitlines() for file in files]
+        return [[json.loads(line) for line in chat[1:]] for chat in lines]
+
+    def start(self) -> SillyTavern:
+        node = shutil.which("node")
+        assert node, "Node 20 is needed for the tests with SillyTavern"
+        options = {
+            "port": self.port,
+            "dataRoot": self.data,
+            "configPath": self.data / "config.yaml",
+            "browserLaunchEnabled": "false",
+            "listen": "false",
+        }
+        self.process = subprocess.Popen(
+            [node, "server.js", *(str(part) for name, value in options.items() for part in (f"--{name}", value))],
+            cwd=self.package,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+        assert self.process.stdout is not None
+        self.log = Lines(self.process.stdout)
+        if self.log.wait_for(LISTENING, START_SECONDS) is None:
+            self.stop()
+            raise AssertionError(f"SillyTavern did not come up:\n{self.log.join()[-3000:]}")
+        return self
+
+    def stop(self) -> None:
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
