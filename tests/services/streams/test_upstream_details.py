@@ -229,6 +229,35 @@ def test_an_extension_that_goes_between_two_answers_fails_the_request(kit: Kit, 
     assert [m.text for m in kit.responses("web1")] == ["a"]
 
 
+@pytest.mark.parametrize("heard", [False, True])
+def test_a_page_that_is_loaded_again_between_two_answers_fails_it_unless_it_goes_on(
+    kit: Kit, sid: str, tab: str, heard: bool
+) -> None:
+    begin(kit, "a")
+    end(kit, more=True)
+    kit.disconnect(tab)
+    kit.clock.pump([1.0] * 3)
+    kit.extension(X, features=frozenset({"groups"}))
+    if heard:
+        begin(kit, "b", "o2")
+    kit.clock.pump([1.0] * 5)
+    assert "failed" not in kit.statuses(sid)
+    kit.clock.pump([1.0] * 3)
+    assert ("failed" in kit.statuses(sid)) is not heard
+    if heard:
+        end(kit, "o2")
+        assert kit.statuses(sid)[-1] == "completed"
+
+
+def test_what_waits_for_its_page_is_given_up_with_the_hub(kit: Kit, sid: str, tab: str) -> None:
+    begin(kit, "a")
+    end(kit, more=True)
+    kit.disconnect(tab)
+    kit.streams.close()
+    kit.clock.pump([1.0] * 3)
+    assert "failed" not in kit.statuses(sid)
+
+
 def test_a_pause_longer_than_the_tail_forgets_nothing(kit: Kit, sid: str) -> None:
     begin(kit, "a")
     end(kit, more=True)

@@ -59,6 +59,7 @@ class _Extension:
     answers: dict[Output, Answer] = field(factory=dict)  # what becomes of each output that the machine knows
     told: dict[Output, Details] = field(factory=dict)  # what was said of outputs whose answers are about to be made
     unfinished: dict[Request, Answer] = field(factory=dict)  # it has said that others follow this answer
+    loss: IDelayedCall | None = None  # when those of them fail whose page went
     timer: IDelayedCall | None = None
     due_at: float = NEVER  # when the timer does
 
@@ -115,6 +116,7 @@ class UpstreamService(SessionListener):
     def close(self) -> None:
         for extension in self._extensions.values():
             self._cancel_timer(extension)
+            self._cancel_loss(extension)
 
     # ------------------------------------------------------------------------------------------ what extensions say
 
@@ -302,13 +304,19 @@ class UpstreamService(SessionListener):
         waits = any(request.live for request in extension.unfinished)
         if extension.outputs.idle and not waits and self._extensions.get(extension.identity) is extension:
             self._cancel_timer(extension)
+            self._cancel_loss(extension)
             del self._extensions[extension.identity]
 
     def socket_detached(self, caller: Caller) -> None:
         """What came by it may go on by another one, for a while."""
         extension = self._extensions.get(caller.identity)
         if extension is not None:
-            self._lost(extension, caller.sid, self._sessions.grace_of(caller))
+            grace = self._sessions.grace_of(caller)
+            self._lost(extension, caller.sid, grace)
+            left = [each for each in extension.unfinished if each.places.get(caller.identity) == caller.sid]
+            if left and extension.loss is None:
+                now = self._world.clock.seconds()
+                extension.loss = self._world.clock.callLater(grace, self._unheard_of, extension, left, now)
 
     def extension_lost(self, session: Session) -> None:
         """One in the process does not come back to what it was at."""
@@ -325,6 +333,14 @@ class UpstreamService(SessionListener):
                 del extension.unfinished[request]
                 self._requests.failed_by(request, extension.identity, gone)
             self._forget_idle(extension)
+
+    def _unheard_of(self, extension: _Extension, left: list[Request], since: float) -> None:
+        """Other answers were to follow, and nothing was heard of them since the page went that was at work on them."""
+        extension.loss = None
+        for request in left:
+            if request in extension.unfinished and request.active_at <= since:
+                del extension.unfinished[request]
+                self._requests.failed_by(request, extension.identity, PeerGone("SillyTavern extension disconnected."))
 
     def _lost(self, extension: _Extension, socket: str, grace: float) -> None:
         extension.outputs.socket_lost(socket, self._world.clock.seconds(), grace)
@@ -357,6 +373,11 @@ class UpstreamService(SessionListener):
     def _look(self, extension: _Extension) -> None:
         self._apply(extension, extension.outputs.tick(self._world.clock.seconds()))
         self._forget_idle(extension)
+
+    def _cancel_loss(self, extension: _Extension) -> None:
+        if extension.loss is not None:
+            extension.loss.cancel()
+            extension.loss = None
 
     def _cancel_timer(self, extension: _Extension) -> None:
         if extension.timer is not None:
