@@ -1,0 +1,126 @@
+// @ts-check
+// Headless answers: a prompt of the request's own words, sent over a connection of its own. The open chat is neither read nor
+// touched (contract 16.1, B17), and a request chooses no destination (B18).
+
+import { chatPrompt } from './chat_completion.js';
+import { inside } from './inside.js';
+import { chooseForChat, chooseForText, optionsOf } from './options.js';
+import { prepare } from './scene.js';
+import { loadTavern, missingIn } from './tavern.js';
+import { textPrompt } from './text_completion.js';
+import { wordsOf } from './words.js';
+
+/** @typedef {import('./tavern.js').Tavern} Tavern */
+/** @typedef {import('./scene.js').Scene} Scene */
+/** @typedef {{text: string, reasoning: string, finishReason: string | null}} Answer */
+/**
+ * @typedef {object} Asked
+ * @property {any} request LLM_REQUEST as the hub forwards it
+ * @property {string} [character] the id (avatar) of the character that answers; none: the preset alone
+ * @property {AbortSignal} [signal]
+ * @property {(text: string) => void} [onText] hears the whole text so far
+ * @property {(reasoning: string) => void} [onReasoning] hears the whole reasoning so far
+ * @property {boolean} [persona] the host gives his persona: its name, description and book
+ */
+
+/** The APIs of SillyTavern that can be asked beside a chat. */
+const CHAT = 'openai';
+const TEXT = 'textgenerationwebui';
+
+/**
+ * Whether this SillyTavern can answer headless.
+ * @returns {Promise<{supported: boolean, missing: string[]}>} `missing`: exports that it lacks, or the module that failed
+ */
+export async function headlessSupport() {
+  try {
+    const missing = missingIn(await loadTavern());
+    return { supported: missing.length === 0, missing };
+  } catch (error) {
+    return { supported: false, missing: [String(/** @type {any} */ (error)?.message ?? error)] };
+  }
+}
+
+/** Answer a request. Rejects in words, or with the signal's reason. @param {Asked} asked @returns {Promise<Answer>} */
+export async function headless(asked) {
+  return answer(await loadTavern(), asked);
+}
+
+/** @param {Tavern} tavern @param {Asked} asked @returns {Promise<Answer>} */
+export async function answer(tavern, { request, character = '', signal, onText, onReasoning, persona = false }) {
+  signal?.throwIfAborted();
+  const { send } = await readied(tavern, { request, character, persona });
+  signal?.throwIfAborted();
+  const chunks = await send(signal ?? new AbortController().signal);
+  /** @type {Answer} */
+  const found = { text: '', reasoning: '', finishReason: null }; // SillyTavern's services do not say why it ended
+  for await (const chunk of chunks()) {
+    signal?.throwIfAborted();
+    const text = String(chunk.text ?? '').trimStart();
+    const reasoning = String(chunk.state?.reasoning ?? '');
+    if (reasoning !== found.reasoning) onReasoning?.((found.reasoning = reasoning));
+    if (text !== found.text) onText?.((found.text = text));
+  }
+  signal?.throwIfAborted();
+  return found;
+}
+
+/**
+ * The body that would be sent, and the way to send it.
+ * @param {Tavern} tavern @param {{request: any, character: string, persona: boolean}} asked
+ * @returns {Promise<{body: any, send: (signal: AbortSignal) => Promise<() => AsyncIterable<any>>}>}
+ */
+export async function readied(tavern, { request, character, persona }) {
+  const api = tavern.context().mainApi;
+  if (api !== CHAT && api !== TEXT) {
+    throw new Error(`The API "${api}" answers in the chat only. For headless answers choose Chat Completion or Text Completion in SillyTavern.`);
+  }
+  const scene = await prepare(tavern, { words: wordsOf(request), avatar: character, persona });
+  const options = optionsOf(request);
+  const context = tavern.context();
+  if (api === CHAT) {
+    const body = await chatBody(tavern, scene, await chatPrompt(tavern, scene));
+    chooseForChat(body, options);
+    return { body, send: (signal) => context.ChatCompletionService.sendRequest(body, false, signal) };
+  }
+  const body = await textBody(tavern, scene, await textPrompt(tavern, scene));
+  chooseForText(body, options);
+  return { body, send: (signal) => context.TextCompletionService.sendRequest(body, false, signal) };
+}
+
+/**
+ * What SillyTavern would send for these messages with the host's settings: it makes the body, it is taken, and the request is
+ * aborted before it leaves.
+ * @param {Tavern} tavern @param {Scene} scene @param {any[]} messages
+ */
+async function chatBody(tavern, scene, messages) {
+  const { eventSource, eventTypes } = tavern.context();
+  const mark = crypto.randomUUID();
+  /** @type {any} */
+  let taken;
+  const take = (/** @type {any} */ body) => {
+    if (body?.messages?.at?.(-1)?.content === mark) taken = body;
+  };
+  eventSource.on(eventTypes.CHAT_COMPLETION_SETTINGS_READY, take);
+  try {
+    const marked = [...messages, { role: 'system', content: mark }];
+    await inside(tavern, scene.stage, () => tavern.openai.sendOpenAIRequest('normal', marked, AbortSignal.abort()));
+  } catch (error) {
+    if (!taken) throw error; // else the abort
+  } finally {
+    eventSource.removeListener(eventTypes.CHAT_COMPLETION_SETTINGS_READY, take);
+  }
+  if (!taken) throw new Error('SillyTavern did not say how it asks its model.');
+  const { n, tools, tool_choice, ...body } = taken;
+  return { ...body, messages: taken.messages.slice(0, -1), stream: true, user_name: scene.user, char_name: scene.name, group_names: [] };
+}
+
+/** @param {Tavern} tavern @param {Scene} scene @param {string} prompt */
+async function textBody(tavern, scene, prompt) {
+  const context = tavern.context();
+  const length = context.powerUserSettings.amount_gen ?? tavern.script.amount_gen;
+  const body = await inside(tavern, scene.stage, () => tavern.textgen.getTextGenGenerationData(prompt, length, false, false, null, 'normal'));
+  // SillyTavern stops where the person at the desk would speak; here somebody else does.
+  const theirs = (/** @type {unknown} */ stops) => (Array.isArray(stops) ? stops.map((stop) => (stop === `\n${context.name1}:` ? `\n${scene.user}:` : stop)) : stops);
+  for (const name of ['stop', 'stopping_strings']) if (body[name] !== undefined) body[name] = theirs(body[name]);
+  return { ...body, stream: true };
+}

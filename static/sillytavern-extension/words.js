@@ -1,0 +1,78 @@
+// @ts-check
+// What was said, read from a request as the hub forwards it (contract 5.4): its own `data.messages`, or the room's `context`.
+
+import { breakName } from './outsiders.js';
+
+/**
+ * @typedef {object} Word
+ * @property {string} name as whom it was said; '' for the character that answers
+ * @property {'user'|'assistant'|'system'} role
+ * @property {string} text
+ */
+/**
+ * @typedef {object} Words
+ * @property {Word[]} history oldest first
+ * @property {string} user who asks
+ * @property {'answer'|'continue'|'impersonate'} task
+ */
+
+const MESSAGES = 1_000; // at most, the newest
+const AGAIN = new Set(['regenerateMessage', 'regenerate', 'swipe', 'continue']);
+
+/** @param {any} request @returns {Words} */
+export function wordsOf(request) {
+  const action = text(request.action) || text(request.requestType);
+  const asked = request.currentRequest ?? {};
+  const user = breakName(text(asked.name) || text(request.name) || text(request.clientId) || text(request.requestingIdentity) || text(request.identity));
+  const own = [request.data?.messages, request.messages].find((list) => Array.isArray(list) && list.length > 0);
+  const history = own ? own.map((/** @type {any} */ one) => spoken(one, user)) : said(request, asked, action, user);
+  const task = action === 'continue' && history.at(-1)?.role === 'assistant' ? 'continue' : action === 'impersonate' ? 'impersonate' : 'answer';
+  return { history: history.filter((/** @type {Word} */ word) => word.text.trim()).slice(-MESSAGES), user, task };
+}
+
+/** A message in the form of OpenAI's API. @param {any} one @param {string} user @returns {Word} */
+function spoken(one, user) {
+  const role = one?.role === 'assistant' ? 'assistant' : one?.role === 'system' || one?.role === 'developer' ? 'system' : 'user';
+  const name = text(one?.name);
+  return { role, name: name ? breakName(name) : role === 'user' ? user : '', text: content(one?.content) };
+}
+
+/**
+ * The room's messages, then the question as it is to be answered: where several people's were merged their joined text, in the
+ * place of its parts; asked again, what came after it is left out.
+ * @param {any} request @param {any} asked @param {string} action @param {string} user @returns {Word[]}
+ */
+function said(request, asked, action, user) {
+  const context = Array.isArray(request.context) ? request.context : [];
+  const parts = new Set([asked.requestId, ...(Array.isArray(request.originalRequestIds) ? request.originalRequestIds : asked.originalRequestIds ?? [])].filter(Boolean));
+  const isPart = (/** @type {any} */ one) => !one.isResponse && (one.messageId === asked.messageId || parts.has(one.requestId)) && asked.messageId !== undefined;
+  const at = context.findIndex((/** @type {any} */ one) => one.messageId !== undefined && one.messageId === asked.messageId);
+  const before = AGAIN.has(action) && at >= 0 ? context.slice(0, at) : context;
+  const history = before.filter((/** @type {any} */ one) => one && !one.isSystem && !isPart(one)).map((/** @type {any} */ one) => stored(one, user, request));
+  const question = text(request.message);
+  if (request.type === 'THINK_REQUEST') history.push({ role: 'system', name: '', text: question });
+  else if (question) history.push({ role: 'user', name: user, text: question });
+  if (action === 'continue' && at >= 0) {
+    const answer = context.slice(at + 1).findLast((/** @type {any} */ one) => one?.isResponse && (one.questionId ? one.questionId === asked.messageId : one.requestId === context[at].requestId));
+    if (answer) history.push(stored(answer, user, request));
+  }
+  return history;
+}
+
+/** A message object of contract 4.6. @param {any} one @param {string} user @param {any} request @returns {Word} */
+function stored(one, user, request) {
+  if (one.isResponse || one.fromLlm) return { role: 'assistant', name: text(one.character?.name) ? breakName(one.character.name) : '', text: text(one.message) };
+  const mine = one.identity !== undefined && one.identity === request.identity;
+  return { role: 'user', name: mine ? user : breakName(text(one.name) || text(one.clientId) || text(one.identity)), text: text(one.message) };
+}
+
+/** @param {unknown} value */
+function text(value) {
+  return typeof value === 'string' ? value : '';
+}
+
+/** Text, or parts of which the texts count. @param {unknown} value */
+function content(value) {
+  if (Array.isArray(value)) return value.map((part) => (typeof part === 'string' ? part : text(part?.text))).join('');
+  return text(value);
+}
