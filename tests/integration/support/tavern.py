@@ -164,6 +164,10 @@ class SillyTavern:
         """As SillyTavern's dialog would have installed it."""
         shutil.copytree(source, self.user / "extensions" / name, dirs_exist_ok=True)
 
+    def add_probe(self) -> None:
+        """The rig's extension, which remembers what SillyTavern says of generations: ``window.newageProbe``."""
+        self.add_extension(FOLDER / "probe", "newage-probe")
+
     def chats(self, character: str) -> list[list[dict[str, Any]]]:
         """The messages of each chat of a character on the disk, the line of metadata left out."""
         files = sorted((self.user / "chats" / character).glob("*.jsonl"))
