@@ -108,6 +108,21 @@ def test_what_was_missed_and_then_what_comes(kit: Kit, sid: str) -> None:
     ]
 
 
+def test_what_waits_for_who_polls_is_in_the_answer_alone(kit: Kit) -> None:
+    sid = kit.connect("web1", transport="polling", outputs=True)
+    output = begun(kit, "one")
+    kit.outbox.away(sid)
+    output.push(" two")
+    (found,) = resume(kit, sid, wanted(at=3))
+    assert text_of(found) == " two"
+    output.push(" three")
+    kit.outbox.fetch(sid)
+    assert [(body["at"], body["data"]) for body in kit.outbox.bodies(sid, "SERVER_STREAM_DATA")] == [
+        (0, "one"),
+        (7, " three"),
+    ]
+
+
 def test_nothing_wanted_is_all_live_ones_of_his_rooms_from_their_start(kit: Kit, sid: str) -> None:
     kit.connect("other")
     kit.group("lounge", "other", web1=Role.GUEST)
