@@ -301,6 +301,24 @@ def test_of_long_ones_in_the_history_the_first_are_said(kit: Kit, asked: str) ->
     assert said == [("cancelled", "", True), ("failed", "x" * 10, False), ("ended", "xxxxx", True)]
 
 
+def test_of_two_of_one_id_in_the_history_the_newest_of_his_rooms_is_said(kit: Kit, asked: str) -> None:
+    for number, room in enumerate(("lounge", "web1", "boss")):
+        message = Message(
+            message_id=f"m{number}",
+            room=room,
+            room_id=kit.room_id(room),
+            seq=0,
+            identity="X",
+            role="assistant",
+            text=room,
+            output_id="o1",
+        )
+        result_of(kit.history.add(message))
+    assert [text_of(each) for each in resume(kit, asked, wanted(), room="lounge")] == ["lounge"]
+    assert len(resume(kit, asked, wanted())) == 1
+    assert text_of(resume(kit, asked, wanted())[0]) in ("lounge", "web1"), "the third room is another's"
+
+
 def test_resume_after_kick_gone(kit: Kit, asked: str) -> None:
     """Live, kept or stored: nothing of it, and what comes does not come to who was put out."""
     said = Said("SillyTavern-8000", "s1", "o1", "r1")
