@@ -78,6 +78,13 @@ class Unavailable(NewAgeError):
     error_code = 9
 
 
+class Replaced(NewAgeError):
+    """A newer socket has taken this one's place."""
+
+    code = "REPLACED"
+    error_code = 9
+
+
 class PeerGone(NewAgeError):
     """The socket that should have answered is no longer connected."""
 

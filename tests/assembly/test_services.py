@@ -36,7 +36,7 @@ def test_whom_rooms_tell() -> None:
 
 def test_whom_sessions_tell(tmp_path: Path) -> None:
     """Rooms exist before anything is said of them."""
-    assert told(Gatehouse(tmp_path).sessions) == ["SessionAudit", "ClientListService"]
+    assert told(Gatehouse(tmp_path).sessions) == ["SessionAudit", "ClientListService", "Replacing"]
     assert told(Kit(load=False).sessions) == [
         "Places",
         "Residents",

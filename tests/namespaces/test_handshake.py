@@ -29,6 +29,8 @@ class TestParsing:
                 "outputs": True,
                 "capacity": 4,
                 "features": ["accept", "cancel", 7, "x" * 33],
+                "exclusive": True,
+                "instance": "page-1",
                 "unknown": 1,
             },
             AuthSettings(),
@@ -38,6 +40,7 @@ class TestParsing:
         assert (request.stream_mode, request.incremental, request.outputs) == ("plain", True, True)
         assert request.capacity == 4
         assert request.features == {"accept", "cancel"}
+        assert (request.exclusive, request.instance) == (True, "page-1")
 
     @pytest.mark.parametrize("capacity", [None, 0, -1, 17, 1.0, True, "4", [], {}])
     def test_a_strange_capacity_is_none(self, capacity: object) -> None:
@@ -48,6 +51,11 @@ class TestParsing:
         kept = parse_handshake({"clientId": "a", "features": features}, AuthSettings()).features
         assert len(kept) <= 32
         assert all(len(name) <= 32 for name in kept)
+
+    @pytest.mark.parametrize("value", [None, False, 1, "true", [], {}])
+    def test_only_true_is_exclusive_and_only_a_text_is_an_instance(self, value: object) -> None:
+        request = parse_handshake({"clientId": "a", "exclusive": value, "instance": [value]}, AuthSettings())
+        assert (request.exclusive, request.instance) == (False, "")
 
     @pytest.mark.parametrize("outputs", [None, False, 1, "true", [], {}])
     def test_only_true_says_that_it_follows_outputs(self, outputs: object) -> None:

@@ -60,6 +60,7 @@ from newage.services.sessions.admissions import Admissions
 from newage.services.sessions.client_list import ClientListService
 from newage.services.sessions.names import Names
 from newage.services.sessions.rates import EventRates
+from newage.services.sessions.replacing import Replacing
 from newage.services.sessions.session_audit import SessionAudit
 from newage.services.sessions.sessions import SessionService
 from newage.services.streams.answers import AnswerService
@@ -95,6 +96,7 @@ def make_people(basis: Basis, outbox: IOutbox, accounts: Accounts) -> People:
     sessions.add_listener(client_list)
     names = Names(sessions, lambda name: accounts.trust.knows(name, network_safe=True))
     admissions = Admissions(basis.world, outbox, sessions)
+    sessions.add_listener(Replacing(sessions, admissions))
     administration = KeyAdministration(accounts.keys, accounts.trust, sessions, accounts.revocation)
     expulsion = Expulsion(admissions, accounts.keys, accounts.trust, administration)
     accounts.events.add(expulsion)

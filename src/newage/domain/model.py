@@ -241,6 +241,8 @@ class Caller:
     outputs: bool = False  # handshake outputs:true: it follows outputs and comes back to them (contract 5.7.7)
     capacity: int = 0  # handshake capacity of an extension: requests at once; 0 = it said nothing
     features: frozenset[str] = frozenset()  # handshake features of an extension
+    exclusive: bool = False  # an extension of which the newest /llm socket alone serves (contract 2.9)
+    instance: str = ""  # handshake instance: which page of it this is
     credential: str = ""  # what it was let in by: the id of its key, 'password', or nothing
     keyless: bool = False  # nothing was asked of it, so losing keys and trust does not concern it (A14)
     scope: Scope | None = None  # of its key

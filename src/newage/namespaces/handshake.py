@@ -17,6 +17,7 @@ MAX_CLIENT_TYPE_CHARS = 64
 MAX_CAPACITY = 16
 MAX_NAME_CHARS = 64
 MAX_FEATURES, MAX_FEATURE_CHARS = 32, 32
+MAX_INSTANCE_CHARS = 64
 
 
 def parse_handshake(payload: Any, settings: AuthSettings) -> HandshakeRequest:
@@ -52,6 +53,8 @@ def parse_handshake(payload: Any, settings: AuthSettings) -> HandshakeRequest:
         outputs=payload.get("outputs") is True,
         capacity=_capacity(payload.get("capacity")),
         features=_features(payload.get("features")),
+        exclusive=payload.get("exclusive") is True,
+        instance=wire.text(payload.get("instance"), MAX_INSTANCE_CHARS),
         name=_name(payload.get("name")),
     )
 

@@ -358,3 +358,24 @@ def test_a_personal_room_exists_before_anybody_else_hears_of_the_session(kit: Ki
     assert [room and room.master for room in seen] == ["web1"]
     assert kit.caller(kit.connect("mon", client_type="monitor")).kind is Kind.ADMIN
     assert HOME.local
+
+
+@pytest.mark.parametrize("ours_first", [True, False])
+def test_of_one_identity_who_declared_features_serves(kit: Kit, ours_first: bool) -> None:
+    """The reference extension beside ours under one id: ours is asked, whoever came last (contract 2.9)."""
+    links = {ours: Link() for ours in ((True, False) if ours_first else (False, True))}
+    sids = {
+        ours: kit.connect(
+            "SillyTavern-8000",
+            client_type="SillyTavern",
+            link=link,
+            features=frozenset({"accept"} if ours else ()),
+        )
+        for ours, link in links.items()
+    }
+    assert kit.sessions.link("SillyTavern-8000") is links[True]
+    answering = kit.sessions.answering("SillyTavern-8000")
+    assert answering is not None
+    assert answering.sid == sids[True]
+    kit.disconnect(sids[True])
+    assert kit.sessions.link("SillyTavern-8000") is links[False]

@@ -76,6 +76,8 @@ class HandshakeRequest:
     outputs: bool = False
     capacity: int = 0
     features: frozenset[str] = frozenset()
+    exclusive: bool = False
+    instance: str = ""
     name: str = ""
 
     @property
@@ -375,4 +377,6 @@ class AuthService:
             outputs=request.outputs,
             capacity=request.capacity,
             features=request.features,
+            exclusive=request.exclusive and kind is Kind.EXTENSION,
+            instance=request.instance,
         )

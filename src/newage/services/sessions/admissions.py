@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from math import inf
 
 from attrs import define, field
@@ -17,6 +17,8 @@ from newage.services.world import World
 
 EXPIRED = "Your key has expired."
 _DAY = 86_400.0
+
+Departures = Sequence[tuple[Caller, NewAgeError | None]]
 
 
 @define(eq=False)
@@ -51,18 +53,19 @@ class Admissions:
         for sockets in list(self._callers.values()):
             yield from list(sockets.values())
 
-    def put_out(self, find: Callable[[], list[tuple[Caller, NewAgeError]]]) -> None:
+    def put_out(self, find: Callable[[], Departures]) -> None:
         """End sockets with an error that says why, in the next turn: what is being answered now is answered first.
 
-        :param find: called then: which, and why.
+        :param find: called then: which, and why; None for without a word.
         """
         self._world.clock.callLater(0, self._put_out, find)
 
-    def _put_out(self, find: Callable[[], list[tuple[Caller, NewAgeError]]]) -> None:
+    def _put_out(self, find: Callable[[], Departures]) -> None:
         gone = find()
         for caller, error in gone:
-            body = acks.failed(error)
-            self._outbox.emit(caller.sid, body.name, body.body)
+            if error is not None:
+                body = acks.failed(error)
+                self._outbox.emit(caller.sid, body.name, body.body)
             self._outbox.disconnect(caller.sid)
             self._sessions.detach(caller.sid)
             self.left(caller.sid, caller.client_id)

@@ -37,6 +37,11 @@ class _Live:
     links: dict[str, IExtensionLink] = field(factory=dict)  # sid -> link, in order of connection
     grace: IDelayedCall | None = None
 
+    def serving(self) -> str:
+        """Of the sockets with a link the newest that declared features, else the newest of all."""
+        newest_first = tuple(reversed(self.links))
+        return next((sid for sid in newest_first if self.callers[sid].features), newest_first[0])
+
 
 @implementer(IExtensionHost)
 class SessionService:
@@ -259,16 +264,14 @@ class SessionService:
         return live is not None and bool(live.links)
 
     def link(self, identity: str) -> IExtensionLink | None:
-        """The newest link of an extension: requests go to one socket (contract 2.9)."""
+        """The link of an extension: requests go to one socket (contract 2.9)."""
         live = self._by_identity.get(identity)
-        if live is None or not live.links:
-            return None
-        return next(reversed(live.links.values()))
+        return live.links[live.serving()] if live is not None and live.links else None
 
     def answering(self, identity: str) -> Caller | None:
         """The socket behind that link."""
         live = self._by_identity.get(identity)
-        return live.callers[next(reversed(live.links))] if live is not None and live.links else None
+        return live.callers[live.serving()] if live is not None and live.links else None
 
     def callers(self, identity: str, namespace: str) -> tuple[Caller, ...]:
         """Who of this session is on a namespace, oldest first."""
