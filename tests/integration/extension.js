@@ -194,22 +194,22 @@ class ReferenceExtension {
     }
   }
 
-  // `knowsRequest`: whether requestId is on the wire; `dieAfter`: tokens before the process dies; `gap`: ms between tokens.
-  async streamTokens(tokens, { outputId = randomUUID(), live, knowsRequest = false, gap = 0, dieAfter = -1, resumed = false } = {}) {
+  // `knowsRequest`: whether requestId is on the wire; `final`: say that it is the end, as the reference never does; `dieAfter`: tokens before the process dies; `gap`: ms between tokens.
+  async streamTokens(tokens, { outputId = randomUUID(), live, knowsRequest = false, final = false, gap = 0, dieAfter = -1, resumed = false } = {}) {
     this.outputId = outputId;
     const request = knowsRequest && live ? { requestId: live } : {};
     this.note('@output', outputId);
     for (const [index, token] of tokens.entries()) {
       if (index === dieAfter) this.die();
       if (this.stopped) return outputId;
-      this.streamToken(token, outputId, request, index === 0 && !resumed);
+      this.streamToken(token, outputId, request, index === 0 && !resumed, final && index === tokens.length - 1 ? { final } : {});
       if (gap && index < tokens.length - 1) await pause(gap);
     }
     this.note('@answered', outputId);
     return outputId;
   }
 
-  streamToken(token, outputId, request, first) {
+  streamToken(token, outputId, request, first, end) {
     const streamId = randomUUID();
     const target = { ...request, target: 'server' };
     this.llm.emit('CLIENT_STREAM_START', { type: 1, streamId, outputId, numStreams: NUM_STREAMS, ...target });
@@ -222,7 +222,7 @@ class ReferenceExtension {
             : ['CLIENT_STREAM_DATA_MIDDLE', 5];
       this.llm.emit(event, { type, streamId, outputId, chunkIndex, data, ...target });
     });
-    this.llm.emit('CLIENT_STREAM_END', { type: 3, streamId, outputId, ...target });
+    this.llm.emit('CLIENT_STREAM_END', { type: 3, streamId, outputId, ...target, ...end });
   }
 
   // What the published documentation tells extension authors: one stream per answer. `prefix` '' gives the names of its tables;
