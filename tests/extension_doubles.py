@@ -7,9 +7,10 @@ that stands for its question, whichever way it is cut; ``answer_to`` makes it fr
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from attrs import define, field
+from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from hubkit import Kit
@@ -71,6 +72,9 @@ class ReferenceDouble:
         for _ in range(2):
             self._heard(request)
 
+    def stop(self, request_id: str, output_ids: Sequence[str], reason: str) -> Deferred[None]:
+        return succeed(None)
+
     def _heard(self, request: ForwardedRequest) -> None:
         if self.busy or self.job is not None:
             self.dropped.append(next(iter(secrets_in(request.text))))
@@ -129,6 +133,9 @@ class LabellingDouble:
 
     def forward(self, request: ForwardedRequest) -> None:
         self.jobs.append(Job(request, self.kit.clock.seconds(), self.pick("o"), self.pick("s")))
+
+    def stop(self, request_id: str, output_ids: Sequence[str], reason: str) -> Deferred[None]:
+        return succeed(None)
 
     def begin(self, job: Job) -> None:
         self.kit.streams.stream_started(Said(self.identity, job.stream_id, job.output_id, job.request_id))

@@ -545,9 +545,16 @@ class Link:
     """A connected extension's way down; keeps what was forwarded, as it would be on the wire."""
 
     forwarded: list[dict[str, Any]] = field(factory=list)
+    stops: list[tuple[str, list[str], str]] = field(factory=list)
+    stopping: list[Deferred[None]] = field(factory=list)  # of these, in order
 
     def forward(self, request: ForwardedRequest) -> None:
         self.forwarded.append(orjson.loads(orjson.dumps(requests.forwarded(request).body)))
+
+    def stop(self, request_id: str, output_ids: Sequence[str], reason: str) -> Deferred[None]:
+        self.stops.append((request_id, list(output_ids), reason))
+        self.stopping.append(stopped := Deferred[None]())
+        return stopped
 
 
 # ----------------------------------------------------------------------------------------------------------------- kit
@@ -644,6 +651,7 @@ class Kit:
         self.requests = talk.requests
         self.downstream = talk.downstream
         self.streams = talk.streams
+        self.cancelling = talk.cancelling
         self.thinking = talk.thinking  # is not started: its first round would never end
         self.moderation = talk.moderation
         self.missed = talk.missed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
@@ -30,7 +31,9 @@ class Hub:
     capacity: int = 0
     on_event: Any = None
 
-    def attach_extension(self, session: Session, link: IExtensionLink, capacity: int = 0) -> str:
+    def attach_extension(
+        self, session: Session, link: IExtensionLink, capacity: int = 0, features: Sequence[str] = ()
+    ) -> str:
         self.attached["sid-1"] = session
         self.capacity = capacity
         return "sid-1"
@@ -225,3 +228,11 @@ def test_ids_are_unique_without_a_source_of_their_own(clock: Clock, hub: Hub) ->
     clock.advance(1)
     assert len({t[2] for t in hub.told if t[0] == "started"} | {t[3] for t in hub.told if t[0] == "started"}) == 4
     assert "".join(tokens_of("a b")) == "a b"
+
+
+def test_it_stops_when_it_is_told_to(demo: DemoExtension, clock: Clock, hub: Hub) -> None:
+    demo.forward(ask("r1"))
+    assert demo.answering == 1
+    for _ in range(2):
+        assert demo.stop("r1", (), "cancelled").called
+    assert (demo.answering, clock.getDelayedCalls()) == (0, [])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from hubkit import HandSocket, Kit
@@ -13,6 +14,7 @@ from newage.domain.forwarded import ForwardedRequest
 from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.links import SocketLink
 from newage.namespaces.llm import ActivityEvents, RequestEvents
+from newage.namespaces.llm_requests import CourseEvents
 from newage.namespaces.llm_streams import ReaderEvents, UpstreamEvents
 from newage.ports import IExtensionLink
 
@@ -45,7 +47,8 @@ def llm(kit: Kit) -> Namespace:
     )
     activity = ActivityEvents(activity=kit.activity, processing=kit.talk.processing)
     upstream = UpstreamEvents(streams=kit.streams, new_id=kit.world.new_id)
-    for events in (asking, activity, upstream, ReaderEvents(downstream=kit.downstream)):
+    course = CourseEvents(cancelling=kit.cancelling)
+    for events in (asking, activity, upstream, course, ReaderEvents(downstream=kit.downstream)):
         namespace.add(events.handlers())
     return namespace
 
@@ -63,6 +66,9 @@ class NewestSocket:
         link = SocketLink.of(self.kit.outbox, self.kit.caller(sid))
         assert link is not None
         link.forward(request)
+
+    def stop(self, request_id: str, output_ids: Sequence[str], reason: str) -> Deferred[None]:
+        return succeed(None)
 
 
 @pytest.fixture

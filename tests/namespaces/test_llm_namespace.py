@@ -214,6 +214,7 @@ PAYLOADS: list[tuple[Any, ...]] = [
 ]
 
 EVENTS = [
+    "CANCEL_REQUEST",
     "LLM_REQUEST",
     "GET_FULL_CONTEXT",
     "GET_MESSAGES",

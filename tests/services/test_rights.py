@@ -22,6 +22,7 @@ from newage.services.rooms.activity import ActivityService
 from newage.services.rooms.assignments import AssignmentService
 from newage.services.rooms.moderation import ModerationService
 from newage.services.rooms.rooms import RoomService
+from newage.services.streams.cancelling import CancelService
 from newage.services.streams.processing import ProcessingService
 from newage.services.streams.resuming import ResumeService
 
@@ -73,6 +74,7 @@ LOOKS = {  # anybody may, or it sees for itself what the actor may see
     "AssignmentService.serving",
     "RoomService.members",  # tests/services/rooms/test_private_rooms.py
     "ResumeService.resume",  # tests/services/streams/test_resuming.py
+    "CancelService.cancel",  # tests/services/streams/test_cancelling.py
     "RequestService.submit",  # tests/services/requests
 }
 SERVICES = (
@@ -88,6 +90,7 @@ SERVICES = (
     MissedService,
     RequestService,
     ResumeService,
+    CancelService,
 )
 
 

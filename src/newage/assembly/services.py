@@ -42,6 +42,7 @@ from newage.services.requests.records import RequestRecords
 from newage.services.requests.returns import Returns
 from newage.services.requests.sending import Sender
 from newage.services.requests.slots import Pacer
+from newage.services.requests.stopping import Stopping
 from newage.services.requests.targets import Targets
 from newage.services.requests.thinking import ThinkingService
 from newage.services.rooms.activity import ActivityService
@@ -64,6 +65,7 @@ from newage.services.sessions.replacing import Replacing
 from newage.services.sessions.session_audit import SessionAudit
 from newage.services.sessions.sessions import SessionService
 from newage.services.streams.answers import AnswerService
+from newage.services.streams.cancelling import CancelService
 from newage.services.streams.downstream import DownstreamService
 from newage.services.streams.open_outputs import OpenOutputs
 from newage.services.streams.processing import ProcessingService
@@ -160,6 +162,8 @@ class Talk:
     answers: AnswerService
     streams: UpstreamService
     processing: ProcessingService
+    stopping: Stopping
+    cancelling: CancelService
     thinking: ThinkingService
     missed: MissedService
     editing: EditingService
@@ -246,7 +250,8 @@ def make_talk(
     desks = Desks(world, sessions, live.requests, make_desk)
     pacer = Pacer(desks)
     forwarder = Forwarder(outbox, sessions, activity, pacer)
-    ledger = RequestLedger(world, desks, forwarder, live.requests, request_ends)
+    stopping = Stopping(world=world, sessions=sessions, desks=desks, forwarder=forwarder, settings=live.requests)
+    ledger = RequestLedger(world, desks, forwarder, live.requests, request_ends, stopping)
     pushing = Pushing(world=world, outbox=outbox, rooms=rooms, answering=ledger.is_answering, settings=live.history)
     pages = ContextPages(
         world=world,
@@ -289,6 +294,8 @@ def make_talk(
     )
     for request_listener in (records, request_notices):
         request_ends.add(request_listener)
+    queues = HostQueues(ledger, live.requests)
+    sender = Sender(rooms, history, desks, forwarder, ledger, records)
     requests = RequestService(
         world=world,
         sessions=sessions,
@@ -297,12 +304,12 @@ def make_talk(
         history=history,
         questions=Questions(stores.messages),
         ledger=ledger,
-        sender=Sender(rooms, history, desks, forwarder, ledger, records),
+        sender=sender,
         desks=desks,
         records=records,
         notices=request_notices,
         forwarder=forwarder,
-        queues=HostQueues(ledger, live.requests),
+        queues=queues,
         event_rates=rates,
         settings=live.requests,
     )
@@ -406,6 +413,7 @@ def make_talk(
         request_ends=request_ends,
         records=records,
         ledger=ledger,
+        stopping=stopping,
         requests=requests,
         returns=returns,
         downstream=downstream,
@@ -415,6 +423,15 @@ def make_talk(
         streams=streams,
         processing=ProcessingService(
             assignments=assignments, activity=activity, desks=desks, ledger=ledger, streams=streams
+        ),
+        cancelling=CancelService(
+            rooms=rooms,
+            ledger=ledger,
+            queues=queues,
+            sender=sender,
+            records=records,
+            streams=streams,
+            answers=answers,
         ),
         thinking=thinking,
         missed=missed,
@@ -444,6 +461,7 @@ def close_talk(talk: Talk) -> None:
         talk.downstream,
         talk.requests,
         talk.returns,
+        talk.stopping,
         talk.thinking,
         talk.mutes,
         talk.bars,

@@ -7,11 +7,12 @@ from inside the process takes the same place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 from uuid import uuid4
 
 from attrs import define, field, frozen
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from newage.ports import IExtensionHost, IUpstream
 
 IDENTITY = "SillyTavern-demo"
+FEATURES = ("cancel",)
 BUSY = "The demo is answering as many requests as it can at once; ask again in a moment."
 
 
@@ -86,7 +88,7 @@ class DemoExtension:
             connected_at=self._wall(),
         )
         self._host = host
-        self._sid = host.attach_extension(session, self, self._settings.max_answers)
+        self._sid = host.attach_extension(session, self, self._settings.max_answers, FEATURES)
 
     def detach(self) -> None:
         """Unplug and stop every answer where it is; the hub says what becomes of their requests (contract 5.8)."""
@@ -121,6 +123,13 @@ class DemoExtension:
         said = Said(IDENTITY, self._new_id(), self._new_id(), request.request_id)
         answer = self._answers[request.request_id] = _Answer(said, enumerate(tokens_of(text)))
         answer.timer = self._clock.callLater(self._settings.first_token_ms / 1000, self._start, answer)
+
+    def stop(self, request_id: str, output_ids: Sequence[str], reason: str) -> Deferred[None]:
+        answer = self._answers.pop(request_id, None)
+        if answer is not None and answer.timer is not None:
+            answer.timer.cancel()
+            answer.timer = None
+        return succeed(None)
 
     def _start(self, answer: _Answer) -> None:
         answer.timer = None

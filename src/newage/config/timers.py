@@ -34,6 +34,7 @@ TIMERS = (
     Timer("any sign of a request; an answer without a label", ("requests.llm_request_timeout_seconds",), 120),
     Timer("the oldest of several in a room", ("requests.extension_silence_seconds",), 120),
     Timer("the next token of an output", ("streams.output_idle_seconds",), 45),
+    Timer("quiet of one that was told to stop", ("requests.cancel_quiet_ms",)),
     Timer("more after an END", ("streams.stream_idle_finalize_ms",)),
     Timer("late packets", ("requests.request_tail_seconds", "streams.output_tail_seconds")),
     Timer("an extension that has just gone", ("sessions.extension_resume_grace_ms", "sessions.extension_grace_ms"), 5),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from newage.dialect import Body, Event, messages
 from newage.domain.forwarded import ForwardedRequest, Question
 from newage.domain.model import RequestMode
-from newage.domain.request import Accepted, Request, Waiting
+from newage.domain.request import Accepted, Cancelled, Request, Waiting
 from newage.errors import NewAgeError
 
 # What the hub writes into a forwarded request itself; a client's own member of that name does not pass through.
@@ -54,12 +56,20 @@ def status(
     message: str | None = None,
     merged_into: str | None = None,
     waiting: Waiting | None = None,
+    by: str | None = None,
 ) -> Event:
     """REQUEST_STATUS_UPDATE (contract 5.3); what is None is left out.
 
     :param remaining: answers that are still to come. :param merged_into: the requestId that it is answered with.
+    :param by: the identity that took it back.
     """
-    details = {"responseId": response_id, "remaining": remaining, "message": message, "mergedInto": merged_into}
+    details = {
+        "responseId": response_id,
+        "remaining": remaining,
+        "message": message,
+        "mergedInto": merged_into,
+        "by": by,
+    }
     found = {
         "mode": request.mode.value,
         "roomName": request.room,
@@ -99,7 +109,17 @@ def warning(request: Request, words: str) -> Event:
     return Event("WARNING", {"type": "WARNING", "message": words, "requestId": request.request_id})
 
 
+def cancelled(outcome: Cancelled) -> Body:
+    """The ack of CANCEL_REQUEST."""
+    return {"requestId": outcome.request_id, "state": outcome.state, "outputs": list(outcome.outputs)}
+
+
 # --------------------------------------------------------------------------------------------------- to extensions
+
+
+def stop(request_id: str, output_ids: Sequence[str], reason: str) -> Event:
+    """CANCEL_REQUEST as an extension gets it."""
+    return Event("CANCEL_REQUEST", {"requestId": request_id, "outputIds": list(output_ids), "reason": reason})
 
 
 def forwarded(request: ForwardedRequest) -> Event:

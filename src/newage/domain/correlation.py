@@ -14,6 +14,7 @@ from attrs import define, field, frozen
 from newage.domain.request import Request
 
 V = TypeVar("V")
+NEVER = float("-inf")
 MAX_REMEMBERED_IDS = 1024  # of requests and of outputs that are over, per extension; the oldest go
 
 
@@ -44,6 +45,7 @@ class _Asked:
     heard_at: float
     signs: bool = False  # anything at all was heard on it
     given_up: float | None = None  # when it ended for its requester, without an answer
+    stopping: bool = False  # the extension shall stop, and may be at work on it still
 
 
 @define(eq=False)
@@ -104,7 +106,7 @@ class Desk:
             rooms from an extension without labels: it may be what the next answer belongs to.
         """
         self._forget_unanswered(now, patience)
-        running = sum(1 for asked in self._asked.values() if asked.given_up is None)
+        running = sum(1 for asked in self._asked.values() if asked.given_up is None or asked.stopping)
         if limit and running >= limit:
             return False
         return limit != 1 or self.labels or all(other.room_id == request.room_id for other in self._asked)
@@ -114,7 +116,7 @@ class Desk:
 
         :return: the requestId for the extension: the requester's own, or a new one if the extension has known that one.
         """
-        known = next((name for name, named in self._names.items() if named is request), None)
+        known = self.name_of(request)
         name = known or (new_id() if request.request_id in self._used else request.request_id)
         self._names[name] = request
         if request in self._lost:
@@ -123,6 +125,10 @@ class Desk:
         _remember(self._used, name, None)
         self._asked[request] = _Asked(now, now)
         return name
+
+    def name_of(self, request: Request) -> str | None:
+        """The requestId by which it knows this one, if it was asked it."""
+        return next((name for name, named in self._names.items() if named is request), None)
 
     def runs(self, request: Request) -> bool:
         """Is it at work on this one, as far as is known?"""
@@ -142,7 +148,8 @@ class Desk:
 
         :return: what it was sent since and gave no sign of: it dropped that, and must be asked again.
         """
-        if self.labels or request in self._asked:
+        known = self._asked.get(request)
+        if self.labels or (known is not None and (known.given_up is None or known.stopping)):
             return []
         dropped = [r for r, asked in self._asked.items() if asked.given_up is None and not asked.signs]
         for each in dropped:
@@ -165,6 +172,33 @@ class Desk:
         asked = self._asked.get(request)
         if asked is not None and asked.given_up is None:
             asked.given_up = now
+
+    def stop(self, request: Request) -> bool:
+        """It shall work on it no more: its place is taken until ``stopped``.
+
+        :return: False where it does not, as far as is known.
+        """
+        asked = self._asked.get(request)
+        if asked is None:
+            return False
+        asked.stopping = True
+        return True
+
+    def stopped(self, request: Request, *, known: bool) -> None:
+        """It has: the place is free.
+
+        :param known: what may still come of it says so itself; else the next answer without a label may be that.
+        """
+        asked = self._asked.get(request)
+        if asked is not None and asked.stopping:
+            asked.stopping = False
+            if known or self.labels:
+                self.done(request)
+
+    def heard_at(self, request: Request) -> float:
+        """When there was a sign that it is at work on this one; never where it is not."""
+        asked = self._asked.get(request)
+        return asked.heard_at if asked is not None else NEVER
 
     def silent(self, now: float, patience: Patience) -> list[Request]:
         """What it was sent and gave no sign of, though it has never answered: it may not answer by itself at all."""

@@ -23,6 +23,7 @@ from newage.domain.text import Joiner, well_formed
 from newage.domain.verdicts import (
     NEVER,
     Answered,
+    Cancelled,
     Failed,
     Finished,
     Forgotten,
@@ -76,11 +77,24 @@ class Outputs:
     :param settings: what holds now.
     :param label: what a requestId says of this extension.
     :param whose: the request that a packet of an answer belongs to.
+    :param extension: whose outputs these are.
     """
 
-    __slots__ = ("_ended", "_label", "_newest", "_open", "_refused", "_settings", "_streams", "_whose", "deadline")
+    __slots__ = (
+        "_ended",
+        "_extension",
+        "_label",
+        "_newest",
+        "_open",
+        "_refused",
+        "_settings",
+        "_streams",
+        "_whose",
+        "deadline",
+    )
 
-    def __init__(self, settings: Live[StreamSettings], label: Label, whose: Whose) -> None:
+    def __init__(self, settings: Live[StreamSettings], label: Label, whose: Whose, extension: str = "") -> None:
+        self._extension = extension
         self._settings = settings
         self._label = label
         self._whose = whose
@@ -246,7 +260,10 @@ class Outputs:
         stream = self.find(stream_id, request_id)
         if stream is None:
             output = self._named(output_id, request_id)
-            return self._finish(output, now) if final and output is not None else []
+            if not final or output is None:
+                return []
+            through: list[Verdict] = [Finished(output)] if self._extension in output.request.unheard else []
+            return self._finish(output, now) or through
         del self._streams[stream.key]
         output = stream.output
         output.open_streams -= 1
@@ -288,6 +305,9 @@ class Outputs:
         if isinstance(request, Nobody):
             return [Refused(f"an answer: {request.value}", 72)]
         known = self._of(output_id, request)
+        if self._extension in request.unheard:
+            output = known or self._add(output_id or new_id(), request, now)
+            return [Finished(output), *self._close(output, now)]
         if known is not None:
             whole = well_formed(text)
             said = [Whole(known, whole)] if known in self._open and not known.failed else []
@@ -306,6 +326,16 @@ class Outputs:
     def failed(self, request: Request, reason: NewAgeError, now: float) -> list[Verdict]:
         """The extension reported that it failed at a request."""
         return [v for each in list(self._open) if each.request is request for v in self._fail(each, reason, now)]
+
+    def cancelled(self, request: Request, now: float) -> list[Verdict]:
+        """Nobody wants more of that request: what is open of it ends as it is, what comes late of it is not heard."""
+        verdicts: list[Verdict] = []
+        own = [each for each in (*self._open, *self._ended) if each.request is request and not each.failed]
+        for each in own:
+            each.failed, each.supposed = True, False
+            if each in self._open:
+                verdicts += [Cancelled(each, each.joiner.flush(), each.thoughts.flush()), *self._close(each, now)]
+        return verdicts
 
     def stopped(self, request: Request | None, room: str | None, now: float) -> list[Verdict]:
         """STOP_PROCESSING: what is open of that request is complete; without one, of that room; of neither, all is.
@@ -362,7 +392,7 @@ class Outputs:
             elif output.waits_since is not None and not _astray(output) and now >= _idle_until(output, settings):
                 verdicts += self._finish(output, now, supposed=True)
             elif now >= output.active_at + settings.output_idle_seconds:
-                verdicts += self._fail(output, CallFailed("The extension fell silent."), now)
+                verdicts += self._fail(output, CallFailed("The extension fell silent."), now, silent=True)
             elif output.active_at - output.heard_at >= SIGN_SECONDS:
                 output.heard_at = output.active_at
                 verdicts.append(Heard(output))
@@ -446,6 +476,7 @@ class Outputs:
 
     def _add(self, output_id: str, request: Request, now: float) -> Output:
         output = Output(given_id=output_id, request=request, active_at=now, reused=output_id in self._newest)
+        output.failed = self._extension in request.unheard
         self._newest[output_id] = output
         return output
 
@@ -470,11 +501,11 @@ class Outputs:
         finished = Finished(output) if output.failed else Finished(output, rest, thoughts)
         return [finished, *self._close(output, now)]
 
-    def _fail(self, output: Output, reason: NewAgeError, now: float) -> list[Verdict]:
+    def _fail(self, output: Output, reason: NewAgeError, now: float, *, silent: bool = False) -> list[Verdict]:
         if output not in self._open:
             return []
         first, output.failed, output.supposed = not output.failed, True, False
-        return [Failed(output, reason, first), *self._close(output, now)]
+        return [Failed(output, reason, first, silent=silent), *self._close(output, now)]
 
     def _close(self, output: Output, now: float) -> list[Verdict]:
         """:return: what is forgotten for it."""

@@ -46,6 +46,15 @@ def may_ask_again(actor: Caller, room: Room, author: str) -> bool:
     return governs(actor, room) or (author == actor.identity and room.mode not in hosted)
 
 
+def may_cancel(actor: Caller, room: Room | None, identity: str, client_id: str) -> bool:
+    """Take back what that identity of that client asked (A20): itself, muted or not, staff, administrators.
+
+    :param room: None: it was deleted.
+    """
+    own = (actor.identity, actor.client_id) == (identity, client_id)
+    return own or administers(actor) or (room is not None and is_staff(room, actor.identity))
+
+
 # ------------------------------------------------------------------------------------------------------- assignments
 
 Assignments = dict[str, tuple[str, ...]]

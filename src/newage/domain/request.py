@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from attrs import define, evolve, field, frozen
 
@@ -86,6 +86,24 @@ class Accepted:
     again: bool = False
 
 
+@frozen(kw_only=True)
+class Cancelled:
+    """What became of a request that somebody took back: ``outputs`` are those that ended by it. ``over``: it had
+    ended before, so nothing changed."""
+
+    request_id: str
+    state: str
+    outputs: tuple[str, ...] = ()
+    over: bool = False
+
+
+class Begun(Protocol):
+    """An output, as its extension calls it, and how many bytes there are of it."""
+
+    given_id: str
+    size: int
+
+
 @define(eq=False)
 class Request:
     """The bookkeeping of one accepted request (contract 5.3).
@@ -94,11 +112,11 @@ class Request:
     that an extension has been told it.
     ``room_id`` says which room of that name it is of: nothing of it reaches another one; ``gone`` when that is deleted.
     ``targets`` are the identities it is for, ``sent`` those that were given it, on the socket in ``places``, ``begun``
-    those that have begun to answer. Each ends in ``failed``, or in
-    ``finished`` when its output is whole and in ``answered`` when that is stored. ``merged`` lists the requests that
-    were merged into this one. ``again``: ``message_id`` was asked before, ``thread`` says by whom (A19); ``drafts`` are
-    the response ids of its answers, stored or about to be. ``grows`` is the message id of the answer that shall grow,
-    of the extension ``author``. ``unsaid`` is what was said where nothing of it is stored.
+    those that have begun to answer, and with what; of those in ``unheard`` nobody hears any more. Each ends in
+    ``failed``, or in ``finished`` when its output is whole and in ``answered`` when that is stored. ``merged`` lists
+    the requests that were merged into this one. ``again``: ``message_id`` was asked before, ``thread`` says by whom
+    (A19); ``drafts`` are the response ids of its answers, stored or about to be. ``grows`` is the message id of the
+    answer that shall grow, of the extension ``author``. ``unsaid`` is what was said where nothing of it is stored.
     ``key`` is that of its ``OpenRequest``, 0 for what is not
     kept, and ``kept_as`` the state of that; ``restored``: it is of before the last start (A35). Times are those of a
     clock that never jumps, in seconds; where it began means nothing.
@@ -119,7 +137,8 @@ class Request:
     targets: tuple[str, ...] = ()
     sent: set[str] = field(factory=set)
     places: dict[str, str] = field(factory=dict)
-    begun: set[str] = field(factory=set)
+    begun: dict[str, list[Begun]] = field(factory=dict)
+    unheard: set[str] = field(factory=set)
     finished: set[str] = field(factory=set)
     answered: set[str] = field(factory=set)
     failed: set[str] = field(factory=set)
@@ -204,9 +223,19 @@ class Request:
         """There was a sign that somebody is at work on it."""
         self.active_at = max(self.active_at, now)
 
-    def begin(self, extension: str) -> None:
+    def begin(self, extension: str, output: Begun) -> None:
         """There is something of its answer."""
-        self.begun.add(extension)
+        outputs = self.begun.setdefault(extension, [])
+        if output not in outputs:
+            outputs.append(output)
+
+    def outputs_of(self, extension: str) -> tuple[str, ...]:
+        """What it has begun, as it calls that."""
+        return tuple(output.given_id for output in self.begun.get(extension, ()))
+
+    def ignore(self, *extensions: str) -> None:
+        """Nobody hears what they still say of it."""
+        self.unheard.update(extensions)
 
     def lacks_answer_of(self, extension: str) -> bool:
         """Was it sent there in vain until now?"""

@@ -100,12 +100,24 @@ class Finished:
 
 @frozen
 class Failed:
-    """It came to a bad end. ``first``: it had not failed before. ``text``: what is kept of one in one piece."""
+    """It came to a bad end. ``first``: it had not failed before. ``text``: what is kept of one in one piece.
+    ``silent``: its extension may be at work on it still.
+    """
 
     output: Output
     reason: NewAgeError
     first: bool
     text: str = ""
+    silent: bool = False
+
+
+@frozen
+class Cancelled:
+    """Somebody stopped it; this is the rest of its text and of its reasoning. Nobody hears what comes late."""
+
+    output: Output
+    rest: str = ""
+    thoughts: str = ""
 
 
 @frozen
@@ -131,4 +143,4 @@ class Forgotten:
     output: Output
 
 
-Verdict: TypeAlias = Opened | Refused | Whole | Finished | Failed | Answered | Heard | Forgotten
+Verdict: TypeAlias = Opened | Refused | Whole | Finished | Failed | Cancelled | Answered | Heard | Forgotten

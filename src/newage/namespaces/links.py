@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Final
+
 from attrs import frozen
+from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from newage.dialect import requests
 from newage.domain.forwarded import ForwardedRequest
 from newage.domain.model import Caller, Kind
 from newage.ports import IExtensionLink, IOutbox
+
+STOP_SECONDS: Final = 5.0  # so long it may take to say that it has stopped
 
 
 @implementer(IExtensionLink)
@@ -27,3 +33,7 @@ class SocketLink:
     def forward(self, request: ForwardedRequest) -> None:
         event = requests.forwarded(request)
         self.outbox.emit(self.sid, event.name, event.body)
+
+    def stop(self, request_id: str, output_ids: Sequence[str], reason: str) -> Deferred[None]:
+        event = requests.stop(request_id, output_ids, reason)
+        return self.outbox.call(self.sid, event.name, [event.body], STOP_SECONDS).addCallback(lambda _: None)

@@ -21,6 +21,7 @@ HEARD: Final[Mapping[str, Pace]] = {
         (
             "ADD_CLIENT_TO_ROOM",
             "ASSIGN_EXTENSION_TO_CLIENT",
+            "CANCEL_REQUEST",
             "CLEAR_MESSAGES",
             "CREATE_ROOM",
             "DELETE_MESSAGE",

@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from zope.interface import Interface
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from twisted.internet.defer import Deferred
+
     from newage.domain.details import Details
     from newage.domain.forwarded import ForwardedRequest
     from newage.domain.model import Session
@@ -20,6 +24,14 @@ class IExtensionLink(Interface):
 
     def forward(request: ForwardedRequest) -> None:
         """Deliver one request (contract 5.4). Never raises."""
+
+    def stop(request_id: str, output_ids: Sequence[str], reason: str) -> Deferred[None]:
+        """It shall not answer that any more; ids are those that it knows. Fires when it has stopped (contract 5.8).
+
+        Asked only of one that declared feature ``cancel``. Fails with a NewAgeError where it does not say so.
+
+        :param reason: ``cancelled``, ``timeout``, ``rerouted`` or ``gone``, its room.
+        """
 
 
 class Said(NamedTuple):
@@ -72,10 +84,13 @@ class IUpstream(Interface):
 class IExtensionHost(Interface):
     """Where an in-process extension plugs in."""
 
-    def attach_extension(session: Session, link: IExtensionLink, capacity: int = 0) -> str:
+    def attach_extension(
+        session: Session, link: IExtensionLink, capacity: int = 0, features: Sequence[str] = ()
+    ) -> str:
         """Register the extension as if its ``/llm`` socket had connected; returns the sid to detach with.
 
         :param capacity: requests that it takes at once; 0 = as configured for who says nothing.
+        :param features: as a handshake's.
         """
 
     def detach_extension(sid: str) -> None:

@@ -238,6 +238,15 @@ def llm_events() -> list[Event]:
         ),
         history("GET_FULL_CONTEXT", Does.PUSH),
         Event("/llm", "SELECT_RESPONSE", Does.CHANGE, answer, ("roomName", "messageId"), allowed=STAFF | ADMIN),
+        Event(
+            "/llm",
+            "CANCEL_REQUEST",
+            Does.CHANGE,
+            body(requestId="r1", identity="guest"),
+            ("requestId",),
+            ("identity",),
+            allowed=None,  # of one's own, else as staff
+        ),
         history("GET_MESSAGES", Does.TELL, limit=5, before=9),
         Event(
             "/llm",

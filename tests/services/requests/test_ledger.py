@@ -30,7 +30,7 @@ def ledger(kit: Kit) -> RequestLedger:
     kit.extension(X, capacity=16)
     kit.extension(Y, capacity=16)
     forwarder = Forwarder(kit.outbox, kit.sessions, kit.activity, kit.pacer)
-    return RequestLedger(kit.world, kit.desks, forwarder, kit.live.requests, RequestEnds())
+    return RequestLedger(kit.world, kit.desks, forwarder, kit.live.requests, RequestEnds(), kit.talk.stopping)
 
 
 def enter(kit: Kit, ledger: RequestLedger, request_id: str, *targets: str, who: str = "web1") -> Request:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-from newage.domain.correlation import MAX_REMEMBERED_IDS, Desk, Nobody
+from newage.domain.correlation import MAX_REMEMBERED_IDS, NEVER, Desk, Nobody
 from newage.domain.model import Caller, Kind, Session
 from newage.domain.open_request import Answered
 from newage.domain.request import Request
@@ -13,8 +13,6 @@ from newage.services.requests.limits import RequestSettings
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
 from newage.settings import Live
-
-NEVER = float("-inf")
 
 
 class Desks(SessionListener):
@@ -106,6 +104,26 @@ class Desks(SessionListener):
     def given_up(self, extension: str, request: Request) -> None:
         if (desk := self._desks.get(extension)) is not None:
             desk.given_up(request, self._world.clock.seconds())
+
+    def stop(self, extension: str, request: Request) -> bool:
+        """As ``Desk.stop``."""
+        desk = self._desks.get(extension)
+        return desk is not None and desk.stop(request)
+
+    def stopped(self, extension: str, request: Request) -> None:
+        """As ``Desk.stopped``."""
+        if (desk := self._desks.get(extension)) is not None:
+            desk.stopped(request, known=extension in request.begun)
+
+    def heard_at(self, extension: str, request: Request) -> float:
+        """As ``Desk.heard_at``."""
+        desk = self._desks.get(extension)
+        return desk.heard_at(request) if desk is not None else NEVER
+
+    def name_of(self, extension: str, request: Request) -> str:
+        """The requestId by which this extension knows it."""
+        desk = self._desks.get(extension)
+        return (desk.name_of(request) if desk is not None else None) or request.request_id
 
     def silent(self) -> list[tuple[str, Request]]:
         """Requests that an extension gave no sign of, though it has not answered anything since it connected."""

@@ -382,8 +382,7 @@ class RequestService(RoomListener, SessionListener):
     def room_deleted(self, room: Room) -> None:
         self._queues.expire_all(room.id)
         for request in self._ledger.of_room(room.id):
-            request.lose_room()
-            self._ledger.end(request, "failed", "Room deleted.")
+            self._ledger.lose_room(request)
 
     def member_left(self, room: Room, identity: str, reason: str) -> None:
         """What waits of it goes to no model any more (A18)."""

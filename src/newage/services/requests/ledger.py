@@ -13,6 +13,7 @@ from newage.ports import IRequestListener
 from newage.services.requests.desks import Desks
 from newage.services.requests.forwarding import Forwarder
 from newage.services.requests.limits import RequestSettings
+from newage.services.requests.stopping import Stopping
 from newage.services.world import World
 from newage.settings import Live
 from newage.telemetry.quota import LogQuota, left_out
@@ -30,7 +31,7 @@ class RequestLedger:
 
     ``sweep`` is to be called every few seconds.
 
-    :param listener: is told how requests end.
+    :param listener: is told how requests end. :param stopping: tells extensions not to go on.
     """
 
     _log: ClassVar[Logger] = Logger()
@@ -42,7 +43,9 @@ class RequestLedger:
         forwarder: Forwarder,
         settings: Live[RequestSettings],
         listener: IRequestListener,
+        stopping: Stopping,
     ) -> None:
+        self._stopping = stopping
         self._world = world
         self._desks = desks
         self._forwarder = forwarder
@@ -65,6 +68,14 @@ class RequestLedger:
     def of_room(self, room_id: str) -> list[Request]:
         """The requests of a room, those in their tail included, oldest first."""
         return [request for request in self._requests if request.room_id == room_id]
+
+    def of_message(self, message_id: str) -> list[Request]:
+        """The requests that ask that message, as ``of_room``."""
+        return [request for request in self._requests if request.message_id == message_id]
+
+    def whole_of(self, request: Request) -> Request:
+        """What it was merged into, else itself."""
+        return next((each for each in self._requests if request in each.merged), request)
 
     def is_answering(self, room_id: str) -> bool:
         """Is an answer on its way into that room?"""
@@ -139,6 +150,11 @@ class RequestLedger:
         request.lose(extension)
         self.failed_by(request, extension, error)
 
+    def silent_at(self, request: Request, extension: str) -> None:
+        """An extension said nothing more of its answer for too long, which fails by that."""
+        if request.live and request.awaits(extension):
+            self._stopping.stop(extension, request, "timeout")
+
     def failed_by(self, request: Request, extension: str, error: NewAgeError, detail: object = None) -> bool:
         """An extension failed at it; only the first time counts (contract 5.8).
 
@@ -161,10 +177,40 @@ class RequestLedger:
         """The live requests this extension has still to answer."""
         return [r for r in self._requests if r.live and r.awaits(extension)]
 
-    def end(self, request: Request, status: str, message: str | None = None, *, response_id: str | None = None) -> None:
+    def cancel(self, request: Request, by: str) -> None:
+        """Somebody took it back: nobody hears what still comes of it (A20).
+
+        :param by: his identity.
+        """
+        request.ignore(*request.targets)
+        self._stop(request, "cancelled")
+        self.end(request, "cancelled", by=by)
+
+    def lose_room(self, request: Request) -> None:
+        """Nobody is there any more to be answered."""
+        request.lose_room()
+        if request.live:
+            self._stop(request, "gone")
+            self.end(request, "failed", "Room deleted.")
+
+    def _stop(self, request: Request, reason: str) -> None:
+        for target in sorted(request.sent):
+            if request.given and request.awaits(target):
+                self._stopping.stop(target, request, reason)
+
+    def end(
+        self,
+        request: Request,
+        status: str,
+        message: str | None = None,
+        *,
+        response_id: str | None = None,
+        by: str | None = None,
+    ) -> None:
         """No more is expected of it: tell everybody whose words are in it.
 
         :param message: why it failed or expired. :param response_id: of the answer that was its last.
+        :param by: who took it back.
         """
         if not request.live:
             return
@@ -176,9 +222,9 @@ class RequestLedger:
                 self._desks.given_up(target, request)
             else:  # nor can an answer to it come
                 self._desks.done(target, request)
-        self._forwarder.tell(request, requests.status(request, status, response_id=response_id, message=message))
+        self._forwarder.tell(request, requests.status(request, status, response_id=response_id, message=message, by=by))
         for entry in request.merged:
-            self.end(entry, status, message, response_id=response_id)
+            self.end(entry, status, message, response_id=response_id, by=by)
         self._listener.request_ended(request, message)
         for target in request.targets:
             self._forwarder.send_next(target)
@@ -235,9 +281,11 @@ class RequestLedger:
         if (unsaid := self._silences.take()) is not None:
             more = left_out(unsaid, "of these")
             self._log.warn("request {request_id}: {words}{more}", request_id=request.request_id, words=words, more=more)
+        self._stopping.stop(extension, request, "timeout")
         self._desks.given_up(extension, request)
         self._fail(request, extension, TimedOut(words))
 
     def _expire(self, request: Request) -> None:
         self._forwarder.report(request, TimedOut("Request timed out."))
+        self._stop(request, "timeout")
         self.end(request, "expired", "Request timed out.")

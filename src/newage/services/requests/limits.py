@@ -24,6 +24,9 @@ class RequestSettings:
         60, "a request fails without any sign for so long from an extension that has not answered yet"
     )
     extension_settle_ms: int = limit(500, "an extension that comes back is asked again after it", least=0)
+    cancel_quiet_ms: int = limit(
+        2000, "an extension that cannot say that it stopped gets its next request when it was quiet for so long"
+    )
     max_live_requests: int = limit(1000, "requests at once")
     max_live_requests_per_identity: int = limit(100, "requests of one identity at once")
     request_rate: int = limit(30, "requests of one identity in 10 seconds")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from attrs import define, field
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -36,6 +37,7 @@ class RequestRecords:
     _world: World
     _store: IRequestStore
     _last: int = field(default=0, init=False)
+    _closing: dict[Request, Deferred[None]] = field(factory=dict, init=False)
     _stopping: bool = field(default=False, init=False)
     _trouble: Trouble = trouble()
 
@@ -150,13 +152,29 @@ class RequestRecords:
             return []
         return [each for each in (*request.merged, request) if each.key]
 
+    async def closed(self, request: Request) -> None:
+        """Wait until a restart would find that it has ended."""
+        if (closing := self._closing.get(request)) is not None:
+            done: Deferred[None] = Deferred()
+            closing.addCallback(_pass_on, done)
+            await done
+
     def request_ended(self, request: Request, words: str | None) -> None:
         key = request.close()
         if key:
             cut = self._stopping and request.given and request.state == "failed"
             stored = self._store.mark_requests([key], CUT) if cut else self._store.close_requests([key])
             stored.addErrback(self._failed)
+            self._closing[request] = stored
+            stored.addCallback(self._closed, request)
+
+    def _closed(self, _: object, request: Request) -> None:
+        del self._closing[request]
 
     def _failed(self, failure: Failure) -> None:
         """At the next start it is found open, and its requester told so."""
         self._trouble.say("the end of a request could not be stored", failure)
+
+
+def _pass_on(result: None, to: Deferred[None]) -> None:
+    to.callback(None)

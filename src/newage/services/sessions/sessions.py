@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from attrs import define, evolve, field, frozen
 from twisted.internet.interfaces import IDelayedCall
@@ -124,10 +124,18 @@ class SessionService:
             live.grace.cancel()
             self._gone(live)
 
-    def attach_extension(self, session: Session, link: IExtensionLink, capacity: int = 0) -> str:
+    def attach_extension(
+        self,
+        session: Session,
+        link: IExtensionLink,
+        capacity: int = 0,
+        features: Sequence[str] = (),
+    ) -> str:
         sid = self._world.new_id()
         peer = Peer("in-process", local=True)
-        caller = Caller(sid=sid, namespace="/llm", session=session, peer=peer, capacity=capacity)
+        caller = Caller(
+            sid=sid, namespace="/llm", session=session, peer=peer, capacity=capacity, features=frozenset(features)
+        )
         self._attach(caller, link)  # the hub's own finds a place where strangers do not
         return sid
 
@@ -267,6 +275,11 @@ class SessionService:
         """The link of an extension: requests go to one socket (contract 2.9)."""
         live = self._by_identity.get(identity)
         return live.links[live.serving()] if live is not None and live.links else None
+
+    def link_of(self, sid: str) -> IExtensionLink | None:
+        """The link by which this socket's extension is asked, if it has one."""
+        live = self._by_sid.get(sid)
+        return live.links.get(sid) if live is not None else None
 
     def answering(self, identity: str) -> Caller | None:
         """The socket behind that link."""

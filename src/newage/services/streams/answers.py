@@ -169,6 +169,18 @@ class AnswerService:
             answer.output.end(reason)
             self._open.over(answer.output_id)
 
+    def cancelled(self, answer: Answer) -> None:
+        """Somebody stopped it. What there is of it is kept, and is no failure."""
+        if any(answer.whole) and answer.request.unsaid is None:
+            self._soon(answer, self._store_cancelled(answer, self._end(answer, None, stored=True, cancelled=True)))
+        else:
+            answer.output.end(cancelled=True)
+            self._open.over(answer.output_id)
+
+    async def settled(self, answer: Answer) -> None:
+        """Wait until what became of it so far is stored."""
+        await answer.lock.run(lambda: None)
+
     def answered(self, answer: Answer) -> None:
         """An answer in one piece."""
         if answer.request.unsaid is not None:
@@ -217,13 +229,14 @@ class AnswerService:
 
         d.addBoth(done)
 
-    def _end(self, answer: Answer, reason: str | None, *, stored: bool) -> Callable[[], None]:
+    def _end(self, answer: Answer, reason: str | None, *, stored: bool, cancelled: bool = False) -> Callable[[], None]:
         """Tells its readers that it is over, once, and only if it does not go on meanwhile."""
         turn = answer.turn
 
         def end() -> None:
             if answer.turn == turn and not answer.output.ended:
-                answer.output.end(reason, stored=stored, message_id=answer.message_id if stored else "")
+                message_id = answer.message_id if stored else ""
+                answer.output.end(reason, stored=stored, message_id=message_id, cancelled=cancelled)
 
         return end
 
@@ -262,14 +275,22 @@ class AnswerService:
             draft = evolve(self._draft(answer, streamed=True), failed=True, partial=True)
             answer.message = await self._add(answer, draft, stored)
 
-    async def _replace(self, answer: Answer, stored: Callable[[], None], *, failed: bool) -> None:
+    async def _store_cancelled(self, answer: Answer, stored: Callable[[], None]) -> None:
+        if answer.message is not None:
+            await self._replace(answer, stored, failed=False, cut=True)
+        elif answer.request.grows:
+            await self._grow(answer, stored, cut=True)
+        else:
+            answer.message = await self._add(answer, evolve(self._draft(answer, streamed=True), partial=True), stored)
+
+    async def _replace(self, answer: Answer, stored: Callable[[], None], *, failed: bool, cut: bool = False) -> None:
         """It went on after it was stored. What somebody changed or deleted meanwhile stays as that left it (A23)."""
         was = answer.message
         if was is not None and not answer.overwritten:
-            changed = self._changed(answer, was, failed=failed)
+            changed = self._changed(answer, was, failed=failed, cut=cut)
             answer.message = await self._history.replace(changed, was, on_stored=stored) or was
 
-    def _changed(self, answer: Answer, was: Message, *, failed: bool) -> Message:
+    def _changed(self, answer: Answer, was: Message, *, failed: bool, cut: bool) -> Message:
         """What there is of it in the place of what was stored. An answer that shall grow does not fail by that."""
         text = answer.before[0] + answer.text
         return evolve(
@@ -278,12 +299,14 @@ class AnswerService:
             data=text,
             reasoning=answer.before[1] + answer.reasoning,
             failed=failed and (was.failed or not answer.request.grows),
-            partial=failed,
+            partial=failed or cut,
             character=answer.character or was.character,
             extra={**was.extra, **answer.extra},
         )
 
-    async def _grow(self, answer: Answer, stored: Callable[[], None], *, failed: bool = False) -> Message:
+    async def _grow(
+        self, answer: Answer, stored: Callable[[], None], *, failed: bool = False, cut: bool = False
+    ) -> Message:
         """It is appended to the answer that its request names, as that is stored now (A19).
 
         :raises NewAgeError: that is gone, or is changed again and again.
@@ -295,7 +318,8 @@ class AnswerService:
                 break
             answer.before = was.text, was.reasoning
             answer.message_id, answer.response_id = was.message_id, was.response_id or ""
-            kept = await self._history.replace(self._changed(answer, was, failed=failed), was, on_stored=stored)
+            changed = self._changed(answer, was, failed=failed, cut=cut)
+            kept = await self._history.replace(changed, was, on_stored=stored)
             if kept is not None:
                 answer.message = kept
                 return kept

@@ -25,6 +25,7 @@ from newage.domain.text import well_formed
 from newage.domain.verdicts import (
     NEVER,
     Answered,
+    Cancelled,
     Failed,
     Finished,
     Forgotten,
@@ -227,6 +228,19 @@ class UpstreamService(SessionListener):
         if extension is not None:
             self._apply(extension, extension.outputs.failed(request, reason, self._world.clock.seconds()))
 
+    def cancelled(self, request: Request) -> list[Answer]:
+        """Somebody took it back: what is open of it is over (A20).
+
+        :return: that.
+        """
+        ended: list[Answer] = []
+        for extension in list(self._extensions.values()):
+            extension.unfinished.pop(request, None)
+            verdicts = extension.outputs.cancelled(request, self._world.clock.seconds())
+            ended += [extension.answers[each.output] for each in verdicts if isinstance(each, Cancelled)]
+            self._apply(extension, verdicts)
+        return ended
+
     def processing_stopped(self, said: Said, room: str | None = None) -> None:
         """STOP_PROCESSING: the open outputs of that request, or of that room, are complete (contract 5.6 d).
 
@@ -296,7 +310,7 @@ class UpstreamService(SessionListener):
 
     def _new_extension(self, identity: str) -> _Extension:
         label, whose = partial(self._desks.label, identity), partial(self._desks.whose, identity)
-        extension = _Extension(identity, Outputs(self.settings, label, whose))
+        extension = _Extension(identity, Outputs(self.settings, label, whose, identity))
         self._extensions[identity] = extension
         return extension
 
@@ -409,6 +423,8 @@ class UpstreamService(SessionListener):
                 self._finished(extension, verdict)
             case Failed():
                 self._failed(extension, verdict)
+            case Cancelled():
+                self._cancelled(extension, verdict)
             case Answered():
                 self._answered(extension, verdict)
             case Heard(output):
@@ -423,14 +439,14 @@ class UpstreamService(SessionListener):
     def _opened(self, extension: _Extension, verdict: Opened) -> None:
         """Show it to its room; what failed goes on unheard, yet its extension is at work on it until it is through."""
         output = verdict.output
-        if verdict.again:
+        if verdict.again or verdict.unheard:
             self._requests.resumed(output.request, extension.identity)
         answer = extension.answers.get(output) or self._new_answer(extension, output)
         if not verdict.unheard and (answer.goes_on() or answer.form is None):
             self._show(answer, verdict.stream_id)
         if not verdict.unheard:
             self._answers.begun(answer)
-        output.request.begin(extension.identity)
+        output.request.begin(extension.identity, output)
         self._requests.heard_from(output.request, extension.identity)
 
     def _show(self, answer: Answer, stream_id: str) -> None:
@@ -459,7 +475,7 @@ class UpstreamService(SessionListener):
                 output.push(whole[len(streamed) :], part.kind)
 
     def _finished(self, extension: _Extension, verdict: Finished) -> None:
-        answer = extension.answers[verdict.output]
+        answer = extension.answers.get(verdict.output) or self._new_answer(extension, verdict.output)
         if verdict.thoughts:
             answer.output.push(verdict.thoughts, TextKind.REASONING)
         if verdict.rest:
@@ -477,10 +493,24 @@ class UpstreamService(SessionListener):
         if verdict.first:
             answer.is_over()
         answer.more = False
+        if verdict.silent:
+            self._requests.silent_at(answer.request, answer.identity)
         self._requests.failed_by(answer.request, answer.identity, verdict.reason)
         self._over(extension, answer)
         if verdict.first:
             self._answers.failed(answer, str(verdict.reason))
+
+    def _cancelled(self, extension: _Extension, verdict: Cancelled) -> None:
+        """Its extension may be at work on it still."""
+        answer = extension.answers[verdict.output]
+        if verdict.thoughts:
+            answer.output.push(verdict.thoughts, TextKind.REASONING)
+        if verdict.rest:
+            answer.output.push(verdict.rest)
+        answer.is_over()
+        answer.more = False
+        self._activity.show(answer.request.room, answer.identity, "idle", room_id=answer.request.room_id)
+        self._answers.cancelled(answer)
 
     def _answered(self, extension: _Extension, verdict: Answered) -> None:
         if verdict.repeated:

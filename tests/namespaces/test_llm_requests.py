@@ -1,0 +1,37 @@
+"""CANCEL_REQUEST as it comes in (contract 5.8)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hubkit import HandSocket, Kit, handled
+from newage.errors import InvalidRequest
+from newage.gateway.socketio.dispatch import Namespace
+from newage.namespaces.llm_requests import parse_which
+from newage.services.streams.cancelling import Which
+
+
+def test_it_names_a_request() -> None:
+    assert parse_which({"requestId": 7, "identity": "ann"}) == Which(request_id="7", identity="ann")
+    assert parse_which({"messageId": "m"}) == Which(request_id=None, message_id="m")
+
+
+@pytest.mark.parametrize(
+    "payload", [None, {}, [], "r1", {"requestId": {}}, {"requestId": "r", "identity": []}, {"identity": "ann"}]
+)
+def test_one_that_names_none_is_refused(payload: Any) -> None:
+    with pytest.raises(InvalidRequest):
+        parse_which(payload)
+
+
+def test_it_is_acked(kit: Kit, llm: Namespace) -> None:
+    kit.extension()
+    socket = HandSocket(kit, kit.connect("web1"))
+    kit.submit(socket.sid, "q", "r1")
+    ack = handled(llm, socket, "CANCEL_REQUEST", {"requestId": "r1"})
+    assert ack == {"status": "ok", "success": True, "requestId": "r1", "state": "cancelled", "outputs": []}
+    again = handled(llm, socket, "CANCEL_REQUEST", {"requestId": "r1"})
+    assert (again["status"], again["state"], again["message"]) == ("warning", "cancelled", "The request is over.")
+    assert handled(llm, socket, "CANCEL_REQUEST", {"requestId": "r2"})["errorCode"] == 7
