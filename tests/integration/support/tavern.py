@@ -74,6 +74,7 @@ class SillyTavern:
         self.port = free_port()
         self.process: subprocess.Popen[str] | None = None
         self.log: Lines | None = None
+        shutil.copy(package / "default" / "config.yaml", data)  # older versions make none by themselves
         self._write_settings(model_url, settings or {})
 
     @property
