@@ -26,6 +26,8 @@ from newage.functions.door import Offered
 from newage.functions.installed import installed
 from newage.namespaces.function_call import BUILTINS
 from newage.services.calls.calls import Function
+from newage.web.install import install_extension
+from newage.web.releases import read_releases
 
 DESCRIPTION = (
     "Keys of a newage hub, made and revoked on its own machine, and what is installed beside it. "
@@ -137,6 +139,26 @@ def parser() -> ArgumentParser:
         "now would find them. Loads them; needs no hub.",
     )
     functions.set_defaults(alone=_functions)
+
+    extension = commands.add_parser(
+        "extension",
+        help="install newage's extension into SillyTavern, or show which it is",
+        description="Install newage's extension into SillyTavern, or show which it is. Needs no hub.",
+    )
+    steps = extension.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    install = steps.add_parser(
+        "install",
+        help="copy it into a SillyTavern",
+        description="Copy the newest released version to data/<user>/extensions/newage-extension, the folder that "
+        "SillyTavern's own dialog would make; what is there of another version is replaced.",
+    )
+    install.add_argument(
+        "path", metavar="PATH_TO_SILLYTAVERN", type=Path, help="the folder that holds SillyTavern's data"
+    )
+    install.add_argument("--user", type=_text, default="default-user", help="whose [default: default-user]")
+    install.set_defaults(alone=_install)
+    shown = steps.add_parser("hash", help="show versions with their commits", description="Show the released versions.")
+    shown.set_defaults(alone=_hash)
     return top
 
 
@@ -219,6 +241,23 @@ def _functions(said: Namespace) -> Body:
         if not found:
             _remark("no functions and no plug-ins are installed; docs/functions.md tells how they are made")
     return {"functions": found}
+
+
+def _install(said: Namespace) -> Body:
+    release, folder = install_extension(said.path, said.user)
+    if not said.json:
+        _print(f"version {release.version} is in {folder}; reload SillyTavern's page")
+    return {"version": release.version, "commit": release.commit, "folder": str(folder)}
+
+
+def _hash(said: Namespace) -> Body:
+    versions = read_releases().versions
+    if not said.json:
+        for release in versions:
+            _print(f"{release.version} {release.commit}")
+        if not versions:
+            _remark("no version of the extension was released yet")
+    return {"versions": [{"version": each.version, "commit": each.commit} for each in versions]}
 
 
 _Columns: TypeAlias = tuple[tuple[str, Callable[[Body], str]], ...]

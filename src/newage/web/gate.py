@@ -91,6 +91,14 @@ class Gate:
         self._refused(claims, why)
         return False
 
+    def is_private(self, request: Request) -> bool:
+        """Whether nobody on the way can change the answer: it stays on this machine, or goes over TLS."""
+        claims = claims_of(request)
+        if request.isSecure() or self._judged(claims).loopback:
+            return True
+        schemes = request.requestHeaders.getRawHeaders(b"X-Forwarded-Proto") or []
+        return self._judge.is_proxy(claims.address) and [each.strip().lower() for each in schemes] == [b"https"]
+
     def share(self, request: Request) -> None:
         """Let the page that sent a request, which was let in, read the answer (CORS)."""
         headers = request.responseHeaders

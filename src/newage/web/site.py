@@ -28,6 +28,9 @@ from newage.web.health import HealthResource, Obstacle
 from newage.web.modules import client_bundles, virtual_modules
 from newage.web.owner import OwnerLookup
 from newage.web.peer import PeerJudge
+from newage.web.releases import Releases, read_releases
+from newage.web.repository import PATHS as REPOSITORY_PATHS
+from newage.web.repository import Repository
 from newage.web.request import HardenedRequest
 from newage.web.responses import FORBIDDEN, TEXT, answer, header_text, not_found, refuse
 from newage.web.settings import WebSettings
@@ -143,6 +146,7 @@ class NewAgeSite(Site):
         engines: Mapping[bytes, EngineResource],
         files: IResource,
         health: IResource,
+        repository: IResource,
         gate: Gate,
         counters: Counters,
     ) -> None:
@@ -159,6 +163,7 @@ class NewAgeSite(Site):
         self._engines = engines
         self._files = files
         self._health = health
+        self._repository = repository
         self._counters = counters
 
     # ------------------------------------------------------------------------------------------------------- factory
@@ -190,6 +195,8 @@ class NewAgeSite(Site):
         self._counters.add("http_requests")
         if request.path in HEALTH_PATHS:
             return self._health
+        if request.path in REPOSITORY_PATHS:
+            return self._repository
         engine = self._engines.get(request.path)
         if engine is None:
             return self._files
@@ -241,6 +248,7 @@ def make_site(
     owner_lookup: OwnerLookup | None = None,
     obstacle: Obstacle = _nothing_in_the_way,
     counters: Counters | None = None,
+    releases: Releases | None = None,
 ) -> NewAgeSite:
     """Put the web layer together.
 
@@ -251,6 +259,7 @@ def make_site(
     :param owner_lookup: tells whose a loopback connection is; the system's way by default.
     :param obstacle: what keeps the hub from serving, for ``/readyz``.
     :param counters: of requests and refusals.
+    :param releases: of the extension for SillyTavern; those of the package by default.
     :return: a factory to listen with.
     """
     by_path = engines if isinstance(engines, Mapping) else {settings.socket_io_path: engines}
@@ -266,7 +275,8 @@ def make_site(
         bundles |= client_bundles(plain)
     memory = virtual_modules() | bundles
     files = FileResource(settings, clock, memory, static_dir, home, extra_lookup, bundles, gate)
-    return NewAgeSite(settings, clock, resources, files, HealthResource(obstacle), gate, counters)
+    repository = Repository(read_releases() if releases is None else releases, gate)
+    return NewAgeSite(settings, clock, resources, files, HealthResource(obstacle), repository, gate, counters)
 
 
 def _exempt(judge: PeerJudge) -> Callable[[str], bool]:
