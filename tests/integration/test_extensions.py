@@ -52,3 +52,17 @@ def test_reference_extension_of_the_same_id_does_not_serve_while_ours_does(hub: 
     reference.fence()
     assert reference.payloads("LLM_REQUEST") == []
     assert reference.payloads("ERROR") == []
+
+
+def test_key_that_an_extension_asked_for_pins_its_id(hub: Hub) -> None:
+    """From its first use on nobody comes in as it without a key of that scope, on this machine either (B3)."""
+    extension = new_extension(hub)
+    door = hub.open("/sillytavern", {"clientId": extension, "clientType": "SillyTavern"}).connected()
+    given = door.call("IDENTIFY_SILLYTAVERN", {"clientId": extension, "scope": "extension"})
+    assert (given["clientId"], given["scope"]) == (extension, "extension")
+    ours = hub.client(extension, auth={**OURS, "key": given["key"]})
+    stranger = {"clientId": extension, "clientType": "SillyTavern"}
+    for namespace in ("/llm", "/sillytavern"):
+        assert hub.open(namespace, stranger).refusal()["message"] == "Invalid key."
+    request_id = asked(hub, extension)
+    ours.wait("LLM_REQUEST", lambda body: body["requestId"] == request_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from newage.dialect import Body, Event, acks
-from newage.domain.model import KeyRecord, Kind, Rank, Session
+from newage.domain.model import KeyRecord, Kind, Rank, Scope, Session
 from newage.domain.times import iso
 from newage.errors import NewAgeError
 
@@ -81,6 +81,11 @@ def keys_ack(hashes: Mapping[str, str | None]) -> Body:
 def key_ack(client_id: str, key: str | None) -> Body:
     """A key, or the hash of one."""
     return {"key": key, "clientId": client_id}
+
+
+def extension_key_ack(client_id: str, key: str) -> Body:
+    """A key of scope extension, for one that asked for it (B3)."""
+    return {**key_ack(client_id, key), "scope": Scope.EXTENSION.value}
 
 
 def removed_ack(client_id: str, made: Sequence[KeyRecord], most: int) -> Body:

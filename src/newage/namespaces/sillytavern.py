@@ -9,7 +9,7 @@ import orjson
 from attrs import define, field, frozen
 
 from newage.dialect import Body, clients
-from newage.domain.model import Caller
+from newage.domain.model import Caller, Scope
 from newage.errors import BadParameter, InvalidRequest
 from newage.namespaces import wire
 from newage.services.accounts.auth import AuthService
@@ -28,9 +28,19 @@ class SillyTavernSettings:
     max_client_settings_entries: int = limit(256, "extensions whose settings are kept in memory")
 
 
-def parse_identify(payload: Any) -> object:
-    """The id that the extension says it has, whatever its type; the payload may be the bare id."""
-    return payload.get("clientId") if isinstance(payload, dict) else payload
+@frozen
+class Identity:
+    """The id that the extension says it has, whatever its type, and whether its key shall be for nothing else."""
+
+    client_id: object
+    scoped: bool = False
+
+
+def parse_identify(payload: Any) -> Identity:
+    """IDENTIFY_SILLYTAVERN; the payload may be the bare id."""
+    if not isinstance(payload, dict):
+        return Identity(payload)
+    return Identity(payload.get("clientId"), payload.get("scope") == Scope.EXTENSION.value)
 
 
 def parse_settings(payload: Any) -> Body:
@@ -71,17 +81,16 @@ class SillyTavernEvents:
     kept: ExtensionSettings
     _trusted: Recorder = field(factory=lambda: Recorder("client.trust", "CLIENT_ADDED"), init=False)
 
-    async def identify(self, caller: Caller, claimed: object) -> Body | wire.Warned:
+    async def identify(self, caller: Caller, claimed: Identity) -> Body | wire.Warned:
         client_id = caller.client_id
         # A second tab shares the clientId of the first, whose key stays valid (contract 2.8.2).
         connected = any(session.client_id == client_id for session in self.sessions.available_extensions())
-        key = await self.administration.identify(caller, claimed)
+        key = await self.administration.identify(caller, claimed.client_id, scoped=claimed.scoped)
         was_trusted = self.trust.knows(client_id, network_safe=True)
         if self.auth.is_open_to(caller.peer) and self.trust.trust_itself(client_id) and not was_trusted:
             self._trusted.done(caller, client=client_id, until="the next start")
-        if connected:
-            return wire.Warned("SillyTavern already connected.", clients.key_ack(client_id, key))
-        return clients.key_ack(client_id, key)
+        body = clients.extension_key_ack(client_id, key) if claimed.scoped else clients.key_ack(client_id, key)
+        return wire.Warned("SillyTavern already connected.", body) if connected else body
 
     def client_settings(self, caller: Caller, content: Body) -> None:
         self.kept.keep(caller.identity, content)

@@ -660,3 +660,50 @@ class TestRankOfPasswords:
         house.trusts(EXTENSION, sillyTavernPassWord="secret")
         caller = admit(house, EXTENSION, password="secret", namespace="/auth", peer=REMOTE)
         assert (caller.rank, caller.credential) == (Rank.EXTENSION, "password")
+
+
+# ------------------------------------------------------------------------------------------------------ pinned ids (B3)
+
+
+class TestPinnedIds:
+    """An extension's id that has used a key of scope extension needs one from everywhere."""
+
+    def key(self, house: Gatehouse, scope: Scope = Scope.EXTENSION, client_id: str = EXTENSION) -> str:
+        grant = Grant(rank=Rank.EXTENSION, scope=scope)
+        key: str = value(house.keys.generate(client_id, local=True, grant=grant))
+        return key
+
+    @pytest.mark.parametrize("network_safe", [True, False])
+    def test_second_socket_of_pinned_id_needs_key(self, house: Gatehouse, network_safe: bool) -> None:
+        house.network_safe = network_safe
+        key, other = self.key(house), self.key(house, Scope.ALL)
+        said: dict[str, Any] = {"client_type": "SillyTavern"}
+        if network_safe:
+            assert verdict(house, EXTENSION, **said) == "ok sensitive"  # it was not used yet
+        assert verdict(house, EXTENSION, key=key, **said) == "ok"
+        for peer in (LOCAL, OTHER_USER, REMOTE, BOOTSTRAP_ADDRESS):
+            for namespace in ("/llm", "/sillytavern", "/auth", "/function_call"):
+                for shown in (None, "getKey", "wrong", other):
+                    refused = verdict(house, EXTENSION, peer=peer, namespace=namespace, key=shown, **said)
+                    assert refused == BAD_KEY, (peer, namespace, shown)
+                assert verdict(house, EXTENSION, peer=peer, namespace=namespace, key=key, **said) == "ok"
+        assert verdict(house, EXTENSION) == BAD_KEY  # as a plain client neither
+
+    def test_its_identity_is_nobody_elses(self, house: Gatehouse) -> None:
+        house.network_safe = True
+        key = self.key(house, client_id="SillyTavern-9")
+        assert verdict(house, "SillyTavern", identity="SillyTavern-9", client_type="SillyTavern") == "ok sensitive"
+        assert verdict(house, "SillyTavern-9", key=key, client_type="SillyTavern") == "ok"
+        assert verdict(house, "SillyTavern", identity="SillyTavern-9", client_type="SillyTavern") == "Invalid identity."
+
+    def test_revoking_unpins(self, house: Gatehouse) -> None:
+        house.network_safe = True
+        key = self.key(house)
+        admit(house, EXTENSION, key=key, client_type="SillyTavern")
+        value(house.keys.remove(EXTENSION))
+        assert verdict(house, EXTENSION, client_type="SillyTavern") == "ok sensitive"
+
+    def test_ids_of_the_reference_extension_are_not_pinned(self, house: Gatehouse) -> None:
+        house.network_safe = True
+        admit(house, EXTENSION, key=self.key(house, Scope.ALL), client_type="SillyTavern")
+        assert verdict(house, EXTENSION, client_type="SillyTavern") == "ok sensitive"

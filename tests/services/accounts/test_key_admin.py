@@ -197,6 +197,11 @@ class TestOwnKeys:
         key = value(house.administration.identify(extension(house, **shown), "SillyTavern-8000"))
         assert value(house.keys.verify(EXTENSION, key, Turn())).rank is rank
 
+    def test_who_asks_for_it_gets_a_key_that_answers_and_no_more(self, house: Gatehouse) -> None:
+        key = value(house.administration.identify(extension(house), None, scoped=True))
+        record = value(house.keys.verify(EXTENSION, key, Turn()))
+        assert (record.scope, record.rank) == (Scope.EXTENSION, Rank.EXTENSION)
+
 
 class TestWhatIsMadeByTheHolderOfAKey:
     """It reaches no further and lasts no longer than that key."""

@@ -96,6 +96,11 @@ class HandshakeRequest:
 T = TypeVar("T")
 
 
+def _is_extensions(shown: Shown) -> bool:
+    """Whether what was shown is a key of scope extension: all that opens a pinned id (B3)."""
+    return shown.key is not None and shown.key.scope is Scope.EXTENSION
+
+
 def _cannot_be_guessed(key: object) -> bool:
     return isinstance(key, str) and has_hub_form(key)
 
@@ -156,6 +161,8 @@ class AuthService:
         sensitive = sensitive and (shown.key is None or gives_rights(shown.key))
         if kind not in gate:
             raise NotAuthorised("Unauthorized")
+        if self._keys.is_pinned(request.client_id) and not _is_extensions(shown):
+            raise AuthenticationFailed("Invalid key.")
         return self._caller(request, sid, namespace, peer, shown, kind, sensitive)
 
     async def log_in(self, caller: Caller, client_id: object, password: object) -> Caller:
@@ -191,7 +198,8 @@ class AuthService:
         identity, client_id = request.identity, request.client_id
         if not is_valid_identity(identity, client_id) or self._names.holder(identity) not in (None, client_id):
             raise AuthenticationFailed("Invalid identity.")
-        if self._trust.belongs_to_another(identity, client_id):
+        longer = (identity[:length] for length in range(len(client_id) + 1, len(identity) + 1))
+        if self._trust.belongs_to_another(identity, client_id) or any(map(self._keys.is_pinned, longer)):
             raise AuthenticationFailed("Invalid identity.")
 
     async def _shown_by_local(self, request: HandshakeRequest, namespace: str, peer: Peer) -> Shown:
@@ -200,6 +208,10 @@ class AuthService:
         Neither a wrong one nor too many of them keep it out: it needs none to come in.
         """
         kind, nothing = request.kind, Shown(Proof.LOCAL)
+        if request.presents_key and self._keys.of_extension(request.client_id):
+            own = self._recognised(request.client_id, request.key, peer)
+            if own is not None and own.scope is Scope.EXTENSION and proves(own, kind, namespace):
+                return Shown(Proof.KEY, own)
         if kind is Kind.CLIENT or not request.presents_key or self._granted(kind, peer, Proof.LOCAL, True)[1]:
             return nothing
         client_id = request.client_id

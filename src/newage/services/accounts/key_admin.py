@@ -149,19 +149,22 @@ class KeyAdministration:
         finally:
             self._making_first = False
 
-    async def identify(self, actor: Caller, claimed: object) -> str:
+    async def identify(self, actor: Caller, claimed: object, *, scoped: bool = False) -> str:
         """One more key for an extension that says who it is (contract 3.7); it proves an extension and nothing above.
 
         No password is asked for: the reference extension has none to send (contract 2.2). Who showed nothing and is not
         the hub's system user gets one that proves nothing elsewhere (B2): here it needs none.
 
         :param claimed: the id that it says it has; None is its own.
+        :param scoped: the key shall be of scope extension, which pins the id once it is used (B3).
         :raises NotAuthorised: that is not its own, or no extension's.
         """
         if claimed not in (None, actor.client_id) or not is_extension_id(actor.client_id):
             raise NotAuthorised("Unauthorized")
         proven = actor.sensitive or actor.bootstrap or actor.credential
         grant = self._grant(actor, Rank.EXTENSION if proven else Rank.CLIENT)
+        if scoped:
+            grant = evolve(grant, scope=Scope.EXTENSION)
         return await self._keys.generate(actor.client_id, local=actor.peer.local, grant=grant)
 
     # ------------------------------------------------------------------------------------------------------- rights

@@ -12,6 +12,7 @@ from attrs import define, evolve, field, frozen
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
+from newage.domain.ids import is_extension_id
 from newage.domain.key_form import KEY_ID_CHARS, RANDOM_BYTES, has_hub_form, labelled_key, shown_key_id
 from newage.domain.model import KeyRecord, Rank, Scope
 from newage.domain.rank import outdoes
@@ -38,6 +39,11 @@ class Grant:
     until: float = inf  # when it ends at the latest, by the monotonic clock: with what its maker came in with
     key_id: str = ""  # one of ``new_key_id``, for a maker who wants to know it
     labelled: bool = False  # the key shows its id; else it has the reference server's form (B7)
+
+
+def _is_extensions(record: KeyRecord) -> bool:
+    proves_one = record.scope is Scope.EXTENSION and (record.rank or Rank.CLIENT) >= Rank.EXTENSION
+    return proves_one and is_extension_id(record.client_id)
 
 
 @define(eq=False)
@@ -104,6 +110,14 @@ class KeyService:
     def rank(self, client_id: str) -> Rank:
         """The highest rank that a live key of this client has."""
         return max((record.rank or Rank.CLIENT for record in self.records(client_id)), default=Rank.CLIENT)
+
+    def of_extension(self, client_id: str) -> bool:
+        """Whether this client has a key that proves an extension and was issued for nothing else (scope extension)."""
+        return any(_is_extensions(record) for record in self.records(client_id))
+
+    def is_pinned(self, client_id: str) -> bool:
+        """Whether one of those was used: from then on the id needs one of them from everywhere (B3)."""
+        return any(_is_extensions(record) and record.last_used is not None for record in self.records(client_id))
 
     def has_administrator(self) -> bool:
         """Whether any live key is an administrator's."""
