@@ -57,8 +57,10 @@ export async function answer(tavern, { request, character = '', signal, onText, 
     signal?.throwIfAborted();
     const text = String(chunk.text ?? '').trimStart();
     const reasoning = String(chunk.state?.reasoning ?? '');
-    if (reasoning !== found.reasoning) onReasoning?.((found.reasoning = reasoning));
-    if (text !== found.text) onText?.((found.text = text));
+    const grown = { reasoning: reasoning !== found.reasoning, text: text !== found.text };
+    Object.assign(found, { text, reasoning });
+    if (grown.reasoning) onReasoning?.(reasoning);
+    if (grown.text) onText?.(text);
   }
   signal?.throwIfAborted();
   return found;

@@ -51,7 +51,7 @@ function planOf(tavern, scene, lore) {
   const filled = (/** @type {unknown} */ text, /** @type {string} */ original = /** @type {any} */ (undefined)) => substitute(tavern, scene, text, original);
   const own = (/** @type {boolean} */ preferred, /** @type {string} */ cards, /** @type {string} */ presets) => {
     if (!power.sysprompt.enabled) return '';
-    return preferred && cards ? filled(cards, filled(presets ?? '')) : filled(presets);
+    return preferred && cards ? filled(cards, presets ?? '') : filled(presets);
   };
   let system = own(power.prefer_character_prompt, card.system, power.sysprompt.content);
   if (on && !instruct.formatInstructModeStoryString && instruct.formatInstructModeSystemPrompt) system = instruct.formatInstructModeSystemPrompt(system);

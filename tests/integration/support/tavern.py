@@ -178,6 +178,8 @@ class SillyTavern:
     def start(self) -> SillyTavern:
         node = shutil.which("node")
         assert node, "Node 20 is needed for the tests with SillyTavern"
+        if not (self.data / "config.yaml").exists():  # 1.13 makes none where it is told of one
+            shutil.copy(self.package / "default" / "config.yaml", self.data)
         options = {
             "port": self.port,
             "dataRoot": self.data,

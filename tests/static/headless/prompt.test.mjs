@@ -97,6 +97,7 @@ test('text and reasoning come as they grow; the end says both', async () => {
   const thoughts = [];
   const found = await answer(tavern, { ...asked(), onText: (text) => texts.push(text), onReasoning: (text) => thoughts.push(text) });
   assert.deepEqual([texts, thoughts, found, sent.length], [['Hel', 'Hello'], ['hm'], { text: 'Hello', reasoning: 'hm', finishReason: null }, 1]);
+  assert.deepEqual(await answer(tavern, asked()), found); // whoever listens
 });
 
 test('two at once, each with its own words', async () => {
