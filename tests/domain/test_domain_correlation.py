@@ -354,3 +354,32 @@ def test_a_page_that_goes_takes_nothing_along_that_it_was_not_asked(desk: Desk, 
     kept = asked("r1")
     desk.lose(request("r2"))
     assert whose(desk, "r1") is kept
+
+
+# ------------------------------------------------------------------------------------------------------------ stopping
+
+
+def test_a_place_is_taken_until_it_has_stopped(desk: Desk, asked: Callable[..., Request]) -> None:
+    first, second = asked("r1"), request("r2")
+    assert desk.stop(first)
+    desk.given_up(first, 1)
+    assert not desk.admits(second, 1, 1, PATIENCE)
+    desk.stopped(first, known=False)
+    assert desk.admits(second, 1, 1, PATIENCE)
+    assert whose(desk, at=2) is first, "it may answer yet, without a name"
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_what_names_itself_is_awaited_no_more(desk: Desk, asked: Callable[..., Request], declared: bool) -> None:
+    if declared:
+        desk.declare()
+    first = asked("r1")
+    desk.stop(first)
+    desk.stopped(first, known=not declared)
+    assert not desk.runs(first)
+
+
+def test_what_it_was_not_sent_needs_no_stop(desk: Desk) -> None:
+    assert not desk.stop(request("r1"))
+    desk.stopped(request("r1"), known=True)
+    assert desk.heard_at(request("r1")) == float("-inf")

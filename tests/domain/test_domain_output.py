@@ -20,6 +20,7 @@ from newage.domain.text import well_formed
 from newage.domain.verdicts import (
     NEVER,
     Answered,
+    Cancelled,
     Failed,
     Finished,
     Forgotten,
@@ -943,3 +944,22 @@ class OutputsMachine(RuleBasedStateMachine):
 
 OutputsMachine.TestCase.settings = hypothesis_settings(max_examples=150, stateful_step_count=40, deadline=None)
 TestOutputs = OutputsMachine.TestCase
+
+
+# -------------------------------------------------------------------------------------------------------------- cancel
+
+
+def test_what_is_cancelled_ends_as_it_is_and_what_had_ended_goes_on_unheard() -> None:
+    it = Machine()
+    before = opened(it)
+    it.data("one")
+    it.end(final=True)
+    output = opened(it, "s2", "o2")
+    it.data("half \ud83d", "s2")
+    assert it.outputs.cancelled(it.asked.requests["r1"], it.now) == [Cancelled(output, "\ufffd")]
+    assert it.outputs.cancelled(it.asked.requests["r1"], it.now) == []
+    for stream, name, each in (("s3", "o1", before), ("s4", "o2", output)):
+        assert it.start(stream, name) == [Opened(each, stream, again=True, unheard=True)]
+        assert it.data("late", stream) == ""
+        assert it.end(stream, name, final=True) == [Finished(each)]
+    assert it.shown == "onehalf "
