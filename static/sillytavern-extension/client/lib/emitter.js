@@ -1,0 +1,35 @@
+// @ts-check
+
+/** Named events with any number of listeners. What a listener throws stops neither the others nor who told. */
+export class Emitter {
+  /** @type {Map<string, Set<Function>>} */
+  #listeners = new Map();
+
+  /**
+   * @param {string} name
+   * @param {(...args: any[]) => void} listener
+   * @returns {() => void} takes the listener away again
+   */
+  on(name, listener) {
+    const listeners = this.#listeners.get(name) ?? new Set();
+    this.#listeners.set(name, listeners.add(listener));
+    return () => {
+      listeners.delete(listener);
+    };
+  }
+
+  /**
+   * @param {string} name
+   * @param {...any} args
+   */
+  emit(name, ...args) {
+    for (const listener of [...(this.#listeners.get(name) ?? [])]) {
+      try {
+        listener(...args);
+      } catch (error) {
+        // told where uncaught errors are told, and not here
+        Promise.reject(error);
+      }
+    }
+  }
+}

@@ -1,0 +1,231 @@
+// @ts-check
+import { Emitter } from './emitter.js';
+import { Failure } from './failure.js';
+import { Line, world } from './line.js';
+import { Task } from './task.js';
+
+const LLM = '/llm';
+const DOOR = '/sillytavern';
+const REFUSED_KEY = 5; // errorCode: authentication failed
+const STOP_MS = 4_000; // the hub waits 5 s for the answer to a call
+const UNSURE_MS = 60_000; // what was said before a line is found dead may not have arrived
+
+/**
+ * An extension of a hub: what answers.
+ *
+ * Tells 'request' (Task), 'key' ({key, clientId, scope}: to be kept for the next time), 'state' ({state, message, code?}),
+ * 'up', 'down', 'problem' and 'warning'. `state` is as that of a client, and 'replaced' when a newer tab serves.
+ * A key that is missing or refused is asked for at the door, where a local SillyTavern gets one, or one with a pairing code.
+ */
+export class Extension extends Emitter {
+  /** @type {Map<string, Task>} */
+  #tasks = new Map();
+  /** @type {Map<string, (said: any) => any>} */
+  #calls = new Map();
+  #given;
+  #key;
+  #pair;
+  #asked = false; // for a key, since the hub last let us in
+  #closed = false;
+
+  /** @param {any} given see `serve` */
+  constructor({ key = '', pair = '', ...given }) {
+    super();
+    this.#given = given;
+    this.#key = key;
+    this.#pair = pair;
+    this.instance = given.instance ?? (given.world ?? world).uuid();
+    /** @type {Line} */
+    this.line = key && !pair ? this.#serve() : this.#identify();
+  }
+
+  get state() {
+    return this.line.state;
+  }
+
+  get clientId() {
+    return this.#given.clientId;
+  }
+
+  /** What is being answered. */
+  get tasks() {
+    return [...this.#tasks.values()].filter((task) => !task.done);
+  }
+
+  /** Answer a call of the hub, as LIST_CHARACTERS: what it returns or resolves with, or the Failure that it throws. */
+  answer(/** @type {string} */ event, /** @type {(said: any) => any} */ answer) {
+    const known = this.#calls.has(event);
+    this.#calls.set(event, answer);
+    if (!known && this.line.main === LLM) this.#take(this.line, event);
+  }
+
+  /** Say something, as CHAT_EVENT; false when the line is down. */
+  say(/** @type {string} */ event, /** @type {any} */ payload) {
+    return this.line.main === LLM && this.line.say(LLM, event, payload);
+  }
+
+  /** Ask the hub something, as SET_CHAT_ROOM. */
+  async call(/** @type {string} */ event, payload = {}, { namespace = LLM, timeoutMs = 15_000 } = {}) {
+    if (this.line.main !== LLM) throw new Failure('Not connected.', { code: 'disconnected' });
+    return this.line.call(namespace, event, payload, { timeoutMs });
+  }
+
+  /** Begin again: after a refusal, with another key or a pairing code; after another tab took over; or to try now. */
+  retry(/** @type {{key?: string, pair?: string}} */ { key, pair } = {}) {
+    if (this.#closed) return;
+    if (key !== undefined) this.#key = key;
+    if (pair !== undefined) this.#pair = pair;
+    this.#asked = false;
+    if (pair || !this.#key) this.#change(() => this.#identify());
+    else if (this.line.main === DOOR) this.#change(() => this.#serve());
+    else this.line.retry();
+  }
+
+  close() {
+    this.#closed = true;
+    this.line.close();
+  }
+
+  // ---- inside
+
+  /** One line goes, another comes; the tasks of the old one stay where they are only if it is theirs. */
+  #change(/** @type {() => Line} */ begin) {
+    const old = this.line;
+    this.line = begin();
+    old.close();
+  }
+
+  #identify() {
+    const { io, url, clientId, type = 'SillyTavern', desc, options, world: machine } = this.#given;
+    this.#asked = true;
+    const pair = this.#pair;
+    /** @type {any} */
+    let got = null;
+    const line = new Line({
+      io, url, options, world: machine, main: DOOR,
+      handshake: () => ({ clientId, clientType: type, key: 'getKey', ...(desc ? { desc } : {}), ...(pair ? { pair } : {}) }),
+      greet: async (/** @type {Line} */ it) => {
+        got = await it.ask(DOOR, 'IDENTIFY_SILLYTAVERN', { clientId });
+      },
+    });
+    this.#follow(line, new Set(['connected', 'closed']));
+    line.on('up', () => {
+      if (this.line !== line || typeof got?.key !== 'string') return;
+      this.#key = got.key;
+      this.#pair = '';
+      this.emit('key', { key: got.key, clientId: got.clientId ?? clientId, scope: got.scope ?? '' });
+      this.#change(() => this.#serve());
+    });
+    return line;
+  }
+
+  #serve() {
+    const {
+      io, url, clientId, identity, name, desc, html, type = 'SillyTavern', features = ['accept', 'cancel', 'resume'],
+      capacity = 1, exclusive = false, options, world: machine,
+    } = this.#given;
+    const said = { clientId, clientType: type, protocol: 2, features, capacity, exclusive, instance: this.instance };
+    for (const [member, value] of Object.entries({ identity, name, desc, html })) if (value) Object.assign(said, { [member]: value });
+    const line = new Line({
+      io, url, options, world: machine, main: LLM,
+      handshake: () => ({ ...said, ...(this.#key ? { key: this.#key } : {}) }),
+      greet: async (/** @type {Line} */ it) => {
+        await it.ask(LLM, 'GET_MESSAGES', { limit: 1 }).catch((failure) => {
+          if (failure.lost || it.refusal) throw failure; // any other answer is one: we are in
+        });
+      },
+    });
+    this.#follow(line, new Set(['closed']));
+    line.on('up', () => {
+      this.#asked = false;
+      this.emit('up');
+      this.#resume();
+    });
+    line.on('down', (reason) => {
+      for (const task of this.#tasks.values()) for (const outlet of task.outlets) outlet.cut();
+      this.emit('down', reason);
+    });
+    line.hear(LLM, 'LLM_REQUEST', (/** @type {any} */ request) => this.#request(line, request));
+    line.hear(LLM, 'CANCEL_REQUEST', (/** @type {any} */ cancel, /** @type {any} */ ack) => this.#cancel(cancel, ack));
+    for (const event of this.#calls.keys()) this.#take(line, event);
+    return line;
+  }
+
+  #follow(/** @type {Line} */ line, /** @type {Set<string>} */ silent) {
+    line.on('state', (change) => {
+      if (this.line !== line && this.line !== undefined) return;
+      if (change.state === 'refused' && line.main === LLM && change.code === REFUSED_KEY && !this.#asked && !this.#closed) {
+        this.#key = '';
+        this.#change(() => this.#identify());
+      } else if (!silent.has(change.state) || this.#closed) {
+        this.emit('state', change);
+      }
+    });
+    for (const told of ['problem', 'warning']) line.on(told, (...args) => this.emit(told, ...args));
+  }
+
+  #take(/** @type {Line} */ line, /** @type {string} */ event) {
+    line.hear(LLM, event, async (/** @type {any} */ said, /** @type {any} */ ack) => {
+      let body;
+      try {
+        body = { status: 'ok', success: true, ...(await this.#calls.get(event)?.(said ?? {})) };
+      } catch (error) {
+        const failure = /** @type {any} */ (error);
+        const code = typeof failure?.code === 'number' ? failure.code : 2;
+        const message = failure instanceof Failure ? failure.message : 'The extension could not do that.';
+        body = { status: 'error', success: false, message, error: { message, code }, errorCode: code };
+        if (!(failure instanceof Failure)) this.emit('problem', { message: String(failure?.message ?? failure) }, LLM);
+      }
+      if (typeof ack === 'function') ack(body);
+    });
+  }
+
+  #request(/** @type {Line} */ line, /** @type {any} */ said) {
+    if (!said || typeof said.requestId !== 'string') return;
+    const known = this.#tasks.get(said.requestId);
+    if (known) {
+      known.sign(); // asked again after a cut, or by a hub that heard nothing yet
+      return;
+    }
+    const task = new Task(line, said);
+    this.#tasks.set(task.requestId, task);
+    task.on('over', () => {
+      // One that the hub may not have heard the end of stays for a while; nothing else has to.
+      const unsure = task.failure || (task.outlets.length > 0 && !task.signal.aborted);
+      if (!unsure) this.#tasks.delete(task.requestId);
+      else line.world.setTimeout(() => this.#forget(task), UNSURE_MS);
+    });
+    this.emit('request', task);
+  }
+
+  #forget(/** @type {Task} */ task) {
+    if (this.#tasks.get(task.requestId) === task) this.#tasks.delete(task.requestId);
+  }
+
+  async #cancel(/** @type {any} */ said, /** @type {any} */ ack) {
+    const task = this.#tasks.get(said?.requestId);
+    const open = task !== undefined && !task.done;
+    if (task) {
+      await task.stop(typeof said.reason === 'string' ? said.reason : 'cancelled', STOP_MS);
+      this.#forget(task);
+    }
+    if (typeof ack === 'function') ack({ status: 'ok', success: true, state: open ? 'stopped' : 'unknown' });
+  }
+
+  /** The line is back: what is being done is said at once, what was said goes on where the hub is. */
+  async #resume() {
+    for (const task of [...this.#tasks.values()]) {
+      task.sign();
+      if (task.failure && this.line.say(LLM, 'ERROR', task.failure)) this.#forget(task);
+      for (const outlet of task.outlets) {
+        if (!outlet.unsure) continue;
+        outlet.resume().then((wanted) => {
+          if (wanted || this.line.state !== 'connected') return;
+          outlet.drop();
+          if (!task.done) task.stop('gone', 0);
+          if (task.outlets.every((other) => !other.unsure)) this.#forget(task);
+        });
+      }
+    }
+  }
+}

@@ -1,0 +1,186 @@
+// @ts-check
+import { KINDS } from './output.js';
+
+const LLM = '/llm';
+const CHUNK = 16_384; // UTF-16 units of one event at most
+
+/**
+ * One output on its way into the hub. Its text is kept here until the hub has it: after a cut it goes on from where the hub
+ * says that it is.
+ */
+export class Outlet {
+  #said = { text: '', reasoning: '' };
+  #sent = { text: 0, reasoning: 0 };
+  #index = 0;
+  #streamId = '';
+  /** @type {any} what END says, once it has been said here */
+  #end = null;
+  #endSent = false;
+  #dropped = false;
+  #open = false; // the hub has START, and its answer where one was awaited
+  #line;
+  #task;
+  #about;
+
+  /**
+   * @param {import('./line.js').Line} line
+   * @param {import('./task.js').Task} task
+   * @param {{action?: string, character?: {id: string, name: string, avatar?: string}, outputId?: string}} about
+   */
+  constructor(line, task, { outputId, ...about }) {
+    this.#line = line;
+    this.#task = task;
+    this.#about = about;
+    this.outputId = outputId ?? line.world.uuid();
+    this.#start({});
+  }
+
+  get text() {
+    return this.#said.text;
+  }
+
+  get reasoning() {
+    return this.#said.reasoning;
+  }
+
+  /** Whether END was said. */
+  get over() {
+    return this.#end !== null;
+  }
+
+  /** The text is this now: what is new is sent, and a RESET before it where the beginning has changed. */
+  show(/** @type {string} */ text, /** @type {'text'|'reasoning'} */ kind = 'text') {
+    const before = this.#said[kind];
+    if (this.over || text === before) return;
+    if (!text.startsWith(before)) this.reset(same(before, text), kind);
+    this.push(text.slice(this.#said[kind].length), kind);
+  }
+
+  /** More of it. */
+  push(/** @type {string} */ piece, /** @type {'text'|'reasoning'} */ kind = 'text') {
+    if (this.over || !piece) return;
+    this.#said[kind] += piece;
+    this.#flush();
+  }
+
+  /** What came from there on is void. */
+  reset(/** @type {number} */ at, /** @type {'text'|'reasoning'} */ kind = 'text') {
+    if (this.over || at >= this.#said[kind].length) return;
+    this.#said[kind] = this.#said[kind].slice(0, at);
+    if (this.#sent[kind] <= at) return;
+    if (this.#open) {
+      this.#sent[kind] = at;
+      this.#say('CLIENT_STREAM_RESET', { kind, at });
+    }
+  }
+
+  /** It is complete; with `more`, another output of the same request follows. */
+  end({ more = false, finishReason = '', extra = undefined } = /** @type {any} */ ({})) {
+    if (this.over) return;
+    this.#end = { final: true, ...(more ? { more } : {}), ...(finishReason ? { finishReason } : {}), ...(extra ? { extra } : {}) };
+    this.#flush();
+    if (!more) this.#task.over();
+  }
+
+  // ---- for the extension's line
+
+  /** Whether the hub may not have heard all of it. */
+  get unsure() {
+    return !this.#dropped;
+  }
+
+  /** The line was cut: nothing is sent before the hub has said what it has. */
+  cut() {
+    this.#open = false;
+  }
+
+  /** The line is back. Resolves with whether the hub still wants it. */
+  async resume() {
+    try {
+      const at = await this.#start({ resume: true, at: this.#said.text.length });
+      return at !== null;
+    } catch {
+      return false;
+    }
+  }
+
+  /** The hub has ended it: whatever comes is dropped. */
+  drop() {
+    this.#end ??= {};
+    this.#endSent = this.#dropped = true;
+    this.#open = false;
+  }
+
+  // ---- inside
+
+  async #start(/** @type {{resume?: boolean, at?: number}} */ how) {
+    this.#streamId = this.#line.world.uuid();
+    this.#index = 0;
+    const payload = { type: 1, ...this.#names(), target: 'server', ...this.#about, ...how };
+    if (!how.resume) {
+      this.#open = this.#line.say(LLM, 'CLIENT_STREAM_START', payload);
+      return null;
+    }
+    const ack = await this.#line.ask(LLM, 'CLIENT_STREAM_START', payload);
+    for (const [kind, at] of /** @type {const} */ ([['text', ack?.at], ['reasoning', ack?.reasoningAt]])) {
+      this.#sent[kind] = typeof at === 'number' ? at : 0;
+    }
+    this.#open = true;
+    for (const kind of KINDS) {
+      const { length } = this.#said[kind];
+      if (this.#sent[kind] <= length) continue;
+      this.#sent[kind] = length; // it was shortened while the line was down
+      this.#say('CLIENT_STREAM_RESET', { kind, at: length });
+    }
+    this.#endSent = false;
+    this.#flush();
+    return ack;
+  }
+
+  #flush() {
+    if (!this.#open) return;
+    for (const kind of /** @type {const} */ (['reasoning', 'text'])) {
+      while (this.#sent[kind] < this.#said[kind].length) {
+        const from = this.#sent[kind];
+        let to = Math.min(from + CHUNK, this.#said[kind].length);
+        // half a character waits for its other half
+        if (isHigh(this.#said[kind].charCodeAt(to - 1)) && !(this.over && to === this.#said[kind].length)) to -= 1;
+        if (to === from || !this.#chunk(kind, this.#said[kind].slice(from, to))) break;
+        this.#sent[kind] = to;
+      }
+    }
+    if (!this.#end || this.#endSent || !this.#open) return;
+    this.#endSent = this.#say('CLIENT_STREAM_END', { type: 3, ...this.#end });
+  }
+
+  #chunk(/** @type {'text'|'reasoning'} */ kind, /** @type {string} */ data) {
+    if (kind === 'reasoning') return this.#say('CLIENT_STREAM_DATA_MIDDLE', { type: 5, kind, data });
+    const first = this.#index === 0;
+    const said = this.#say(first ? 'CLIENT_STREAM_DATA_FIRST' : 'CLIENT_STREAM_DATA_MIDDLE', {
+      type: first ? 4 : 5, chunkIndex: this.#index, kind, data,
+    });
+    if (said) this.#index += 1;
+    return said;
+  }
+
+  #say(/** @type {string} */ event, /** @type {any} */ payload) {
+    const said = this.#line.say(LLM, event, { ...this.#names(), ...payload });
+    if (!said) this.#open = false;
+    return said;
+  }
+
+  #names() {
+    return { streamId: this.#streamId, outputId: this.outputId, requestId: this.#task.requestId };
+  }
+}
+
+function isHigh(/** @type {number} */ unit) {
+  return unit >= 0xd800 && unit <= 0xdbff;
+}
+
+/** The length of the beginning that two texts share, in whole characters. */
+function same(/** @type {string} */ one, /** @type {string} */ other) {
+  let at = 0;
+  while (at < one.length && at < other.length && one[at] === other[at]) at += 1;
+  return at > 0 && isHigh(one.charCodeAt(at - 1)) ? at - 1 : at;
+}
