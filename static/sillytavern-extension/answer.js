@@ -56,11 +56,13 @@ export async function answer({ task, generate, world = globalThis }) {
     finish: (/** @type {string} */ reason) => outputs.finish(reason),
   };
   let problem;
+  const late = overdue(stop.signal, world);
   try {
-    await Promise.race([generate(way), overdue(stop.signal, world)]);
+    await Promise.race([generate(way), late.passed]);
   } catch (error) {
     problem = error;
   }
+  late.forget();
   world.clearTimeout(timer);
   task.signal.removeEventListener('abort', cancel);
   if (task.signal.aborted) task.over();
@@ -108,13 +110,22 @@ class Outputs {
   }
 }
 
-/** Rejects when what was stopped does not stop. */
+/** `passed` rejects when what was stopped does not stop. */
 function overdue(/** @type {AbortSignal} */ signal, /** @type {any} */ world) {
-  return new Promise((_, reject) => {
-    const late = () => world.setTimeout(() => reject(new Refusal('SillyTavern did not stop.')), PATIENCE.stop);
-    if (signal.aborted) late();
-    else signal.addEventListener('abort', late, { once: true });
+  let timer;
+  let forgotten = false;
+  const passed = new Promise((_, reject) => {
+    const wait = () => {
+      if (!forgotten) timer = world.setTimeout(() => reject(new Refusal('SillyTavern did not stop.')), PATIENCE.stop);
+    };
+    if (signal.aborted) wait();
+    else signal.addEventListener('abort', wait, { once: true });
   });
+  const forget = () => {
+    forgotten = true;
+    world.clearTimeout(timer);
+  };
+  return { passed, forget };
 }
 
 /** What the asker is told of an error: our own words, or the model server's first line, without addresses. */

@@ -141,6 +141,12 @@ class Run {
       }),
       host.on('groupFinished', () => this.#giveBox()),
     ];
+    let trouble = '';
+    offs.push(
+      host.troubles((/** @type {string} */ words) => {
+        trouble ||= words;
+      }),
+    );
     const stop = () => {
       this.#stopped = true;
       host.stop();
@@ -150,6 +156,7 @@ class Run {
       if (group || type === 'continue' || type === 'swipe') this.#kept = host.takeBox();
       const result = type === 'swipe' ? await host.swipe() : await host.generate(type);
       if (this.#stopped) return;
+      if (trouble) throw new Error(trouble);
       // Undefined is how SillyTavern resolves after a failure in mid-stream; a swipe says nothing either way.
       if (!this.#received || (result === undefined && type !== 'swipe')) throw new Refusal(this.#sink ? 'The model did not finish its answer.' : 'The model gave no answer.');
     } finally {
@@ -167,7 +174,7 @@ class Run {
     const reasoning = host.reasoning();
     // What may be trimmed, or broken when more comes, is held back until it does.
     const held = text.replace(/[\s{<]+$/, '');
-    const whole = calm(type === 'continue' ? held : held.trimStart());
+    const whole = calm(type === 'continue' ? (host.continued() + held).slice(this.#before.length) : held.trimStart());
     if (!whole && !reasoning) return;
     this.#open();
     if (reasoning) this.#sink?.reasoning(calm(reasoning));

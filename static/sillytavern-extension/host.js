@@ -288,6 +288,29 @@ export class Host {
     this.#st.stopGeneration();
   }
 
+  /** What SillyTavern has put after the text that `continue` goes on from, and shows with it. */
+  continued() {
+    return String(this.#st.streamingProcessor?.continueMessage ?? '');
+  }
+
+  /**
+   * Hear what SillyTavern tells the person at the desk of a model server's errors: of a broken stream it tells nobody else.
+   * @returns {() => void} stop hearing
+   */
+  troubles(/** @type {(words: string) => void} */ heard) {
+    const { toastr } = /** @type {any} */ (globalThis);
+    if (!toastr) return () => {};
+    const shown = toastr.error;
+    const listening = (/** @type {any[]} */ ...args) => {
+      if (/API|generation/i.test(String(args[1] ?? ''))) heard(String(args[0] ?? ''));
+      return shown.apply(toastr, args);
+    };
+    toastr.error = listening;
+    return () => {
+      if (toastr.error === listening) toastr.error = shown;
+    };
+  }
+
   /** What the model has thought in the generation that streams. */
   reasoning() {
     return String(this.#st.streamingProcessor?.reasoningHandler?.reasoning ?? '');

@@ -9,6 +9,7 @@ import { connect } from './hub.js';
 import { Mirror } from './mirror.js';
 import { breakText } from './outsiders.js';
 import { Panel } from './panel.js';
+import { headless, headlessSupport } from './prompt.js';
 import { Queue } from './queue.js';
 import { parseAsk } from './request.js';
 import { Refusal } from './refusal.js';
@@ -236,15 +237,9 @@ class Extension {
 
 /** The module of headless prompts, where this SillyTavern has all that it needs. */
 async function headlessPrompts() {
-  try {
-    const prompt = await import('./prompt.js');
-    const missing = prompt.missing?.() ?? [];
-    if (missing.length === 0 && typeof prompt.headless === 'function') return prompt;
-    console.warn('newage: no headless answers, SillyTavern lacks', missing);
-  } catch (error) {
-    console.warn('newage: no headless answers', error);
-  }
-  return null;
+  const { supported, missing } = await headlessSupport();
+  if (!supported) console.warn('newage: no headless answers, SillyTavern lacks', missing);
+  return supported ? { headless } : null;
 }
 
 new Extension().start();

@@ -11,6 +11,8 @@ const CHUNK = 16_384; // UTF-16 units of one event at most
 export class Outlet {
   #said = { text: '', reasoning: '' };
   #sent = { text: 0, reasoning: 0 };
+  #lowest = { text: Infinity, reasoning: Infinity }; // what was voided since the hub said where it is
+  #rev = 0; // how often
   #index = 0;
   #streamId = '';
   /** @type {any} what END says, once it has been said here */
@@ -67,11 +69,7 @@ export class Outlet {
   reset(/** @type {number} */ at, /** @type {'text'|'reasoning'} */ kind = 'text') {
     if (this.over || at >= this.#said[kind].length) return;
     this.#said[kind] = this.#said[kind].slice(0, at);
-    if (this.#sent[kind] <= at) return;
-    if (this.#open) {
-      this.#sent[kind] = at;
-      this.#say('CLIENT_STREAM_RESET', { kind, at });
-    }
+    if (this.#sent[kind] > at) this.#void(kind, at);
   }
 
   /** It is complete; with `more`, another output of the same request follows. */
@@ -126,11 +124,14 @@ export class Outlet {
       this.#sent[kind] = typeof at === 'number' ? at : 0;
     }
     this.#open = true;
+    // Of what was voided since, the hub may have heard nothing, or a part: it is voided again from the lowest place on.
+    const heard = ack?.rev === this.#rev;
+    this.#rev = typeof ack?.rev === 'number' ? ack.rev : this.#rev;
     for (const kind of KINDS) {
-      const { length } = this.#said[kind];
-      if (this.#sent[kind] <= length) continue;
-      this.#sent[kind] = length; // it was shortened while the line was down
-      this.#say('CLIENT_STREAM_RESET', { kind, at: length });
+      const lowest = heard ? Infinity : this.#lowest[kind];
+      this.#lowest[kind] = Infinity;
+      const at = Math.min(lowest, this.#said[kind].length);
+      if (this.#sent[kind] > at) this.#void(kind, at);
     }
     this.#endSent = false;
     this.#flush();
@@ -151,6 +152,15 @@ export class Outlet {
     }
     if (!this.#end || this.#endSent || !this.#open) return;
     this.#endSent = this.#say('CLIENT_STREAM_END', { type: 3, ...this.#end });
+  }
+
+  /** The hub is told, now or when the line is back; it may be lost on the way, which the hub's `rev` shows. */
+  #void(/** @type {'text'|'reasoning'} */ kind, /** @type {number} */ at) {
+    this.#lowest[kind] = Math.min(this.#lowest[kind], at);
+    this.#rev += 1;
+    if (!this.#open) return;
+    this.#sent[kind] = at;
+    this.#say('CLIENT_STREAM_RESET', { kind, at });
   }
 
   #chunk(/** @type {'text'|'reasoning'} */ kind, /** @type {string} */ data) {
