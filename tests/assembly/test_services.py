@@ -31,6 +31,7 @@ def test_whom_rooms_tell() -> None:
         "ContextPages",
         "Snapshots",
         "ThinkingService",
+        "ChatLinks",
     ]
 
 
@@ -52,4 +53,7 @@ def test_whom_sessions_tell(tmp_path: Path) -> None:
         "MissedService",
         "Pushing",
         "Snapshots",
+        "ChatLinks",
+        "CharacterService",
+        "Mirror",
     ]

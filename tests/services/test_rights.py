@@ -12,6 +12,10 @@ from hubkit import OPERATOR, Kit, failure_of, result_of
 from newage.domain.history import Change
 from newage.domain.model import Access, Caller, ConnectionPolicy, Message, RequestMode, Role
 from newage.errors import NewAgeError, NotAuthorised
+from newage.services.chat.characters import CharacterService
+from newage.services.chat.links import ChatLinks
+from newage.services.chat.mirror import Mirror
+from newage.services.chat.reading import ChatReading
 from newage.services.history.earlier import EarlierMessages
 from newage.services.history.editing import EditingService
 from newage.services.history.missed import MissedService
@@ -64,6 +68,11 @@ REFUSED: dict[str, Act] = {
     "ContextPages.push": lambda kit, who: kit.pages.push(who, "lounge"),
     "EarlierMessages.before": lambda kit, who: kit.earlier.before(who, "lounge", None, 10),
     "Selecting.select": lambda kit, who: kit.selecting.select(who, "lounge", "m1"),
+    "CharacterService.offered": lambda kit, who: kit.talk.chat.characters.offered(who, "lounge", None),
+    "CharacterService.picture": lambda kit, who: kit.talk.chat.characters.picture(who, "gue", "a.png"),
+    "CharacterService.select": lambda kit, who: kit.talk.chat.characters.select(who, "lounge", "a.png"),
+    "ChatReading.snapshot": lambda kit, who: kit.talk.chat.reading.snapshot(who, "lounge", 10),
+    "ChatLinks.link": lambda kit, who: at_once(kit.talk.chat.links.link, who, "lounge"),
     "MissedService.missed": lambda kit, who: kit.missed.missed(who, "lounge", None, 10),
 }
 LOOKS = {  # anybody may, or it sees for itself what the actor may see
@@ -75,6 +84,8 @@ LOOKS = {  # anybody may, or it sees for itself what the actor may see
     "RoomService.members",  # tests/services/rooms/test_private_rooms.py
     "ResumeService.resume",  # tests/services/streams/test_resuming.py
     "CancelService.cancel",  # tests/services/streams/test_cancelling.py
+    "Mirror.heard",  # tests/services/chat/test_chat_mirror.py
+    "Mirror.unreadable",
     "RequestService.submit",  # tests/services/requests
 }
 SERVICES = (
@@ -91,6 +102,10 @@ SERVICES = (
     RequestService,
     ResumeService,
     CancelService,
+    CharacterService,
+    ChatReading,
+    ChatLinks,
+    Mirror,
 )
 
 
@@ -121,8 +136,9 @@ def test_a_stranger_is_refused_and_nothing_happens(lounge: Kit, act: Act) -> Non
 ADMINISTRATORS = sorted(
     name
     for name in REFUSED
-    if name not in ("RoomService.leave", "AssignmentService.assign_manually")
-    and not name.startswith(("Processing", "Activity"))
+    if name not in ("RoomService.leave", "AssignmentService.assign_manually", "ChatLinks.link")
+    # In services/chat nothing comes of it here: no extension serves this room (tests/services/chat).
+    and not name.startswith(("Processing", "Activity", "Character", "ChatReading"))
 )
 
 

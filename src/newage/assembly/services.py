@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from attrs import frozen
 
 from newage.assembly.accounts import Accounts, Basis
+from newage.assembly.chat import Chat, make_chat
 from newage.domain.correlation import Desk
 from newage.domain.model import RequestMode
 from newage.functions.members import PluginService
@@ -167,6 +168,7 @@ class Talk:
     thinking: ThinkingService
     missed: MissedService
     editing: EditingService
+    chat: Chat
 
 
 def make_talk(
@@ -349,6 +351,7 @@ def make_talk(
         max_bytes=lambda: live.requests.value.max_request_bytes,
         rates=rates,
     )
+    chat = make_chat(basis, outbox, sessions, rooms, assignments, history, editing, rates)
     for message_listener in (residents, activity):
         message_events.add(message_listener)
     # Rooms exist before anything is said of them; notices go out before system messages.
@@ -367,6 +370,9 @@ def make_talk(
         missed,
         pushing,
         snapshots,
+        chat.links,
+        chat.characters,
+        chat.mirror,
     ):
         sessions.add_listener(session_listener)
     for room_listener in (
@@ -385,6 +391,7 @@ def make_talk(
         pages,
         snapshots,
         thinking,
+        chat.links,
     ):
         rooms.add_listener(room_listener)
     return Talk(
@@ -436,6 +443,7 @@ def make_talk(
         thinking=thinking,
         missed=missed,
         editing=editing,
+        chat=chat,
     )
 
 

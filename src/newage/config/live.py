@@ -8,6 +8,7 @@ from attrs import frozen
 from newage.config.tables import Config, Key
 from newage.domain.output import StreamSettings
 from newage.services.calls.calls import CallSettings
+from newage.services.chat.limits import ChatSettings
 from newage.services.history.limits import HistorySettings
 from newage.services.home.log_reader import LogReaderSettings
 from newage.services.home.watch import WatchSettings
@@ -34,6 +35,7 @@ class LiveTables:
     streams: Live[StreamSettings]
     conversation: Live[ConversationSettings]
     downstream: Live[DownstreamSettings]
+    chat: Live[ChatSettings]
     calls: Live[CallSettings]
     log_reader: Live[LogReaderSettings]
     watch: Live[WatchSettings]

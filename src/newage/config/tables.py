@@ -23,6 +23,7 @@ from newage.namespaces.sillytavern import SillyTavernSettings
 from newage.protocol.engine_session import EngineSettings
 from newage.services.accounts.limits import AuthSettings
 from newage.services.calls.calls import CallSettings
+from newage.services.chat.limits import ChatSettings
 from newage.services.history.limits import HistorySettings
 from newage.services.home.files import FileSettings
 from newage.services.home.log_reader import LogReaderSettings
@@ -108,6 +109,7 @@ class Config:
     streams: StreamSettings = field(factory=StreamSettings)
     conversation: ConversationSettings = field(factory=ConversationSettings)
     downstream: DownstreamSettings = field(factory=DownstreamSettings)
+    chat: ChatSettings = field(factory=ChatSettings)
     relations: AssignmentSettings = field(factory=AssignmentSettings)
     client_list: ClientListSettings = field(factory=ClientListSettings)
     sillytavern: SillyTavernSettings = field(factory=SillyTavernSettings)

@@ -181,9 +181,10 @@ def updated(message: Message, seq: int) -> Event:
     return Event("MESSAGE_UPDATED", found)
 
 
-def deleted(room: Room, message_ids: Sequence[str], seq: int) -> Event:
-    """MESSAGES_DELETED."""
-    return Event("MESSAGES_DELETED", {"roomName": room.name, "seq": seq, "messageIds": list(message_ids)})
+def deleted(room: Room, message_ids: Sequence[str], seq: int, origin: str = "") -> Event:
+    """MESSAGES_DELETED. :param origin: "" for the hub."""
+    found: Body = {"roomName": room.name, "seq": seq, "messageIds": list(message_ids)}
+    return Event("MESSAGES_DELETED", {**found, "origin": origin} if origin else found)
 
 
 def cleared(room: Room, seq: int, *, requests: bool, responses: bool) -> Event:

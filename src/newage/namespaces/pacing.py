@@ -34,6 +34,7 @@ HEARD: Final[Mapping[str, Pace]] = {
             "MUTE_MEMBER",
             "REMOVE_CLIENT_FROM_ROOM",
             "REMOVE_CLIENT_KEY",
+            "SELECT_CHARACTER",
             "SELECT_RESPONSE",
             "SET_CONNECTION_POLICY",
             "SET_MEMBER_ROLE",
@@ -47,8 +48,11 @@ HEARD: Final[Mapping[str, Pace]] = {
     ),
 }
 
-# Nobody else hears of it, but the answer may be long.
-ASKED: Final[Mapping[str, Pace]] = {"RESUME_OUTPUTS": Pace.RESUME}
+# Nobody else hears of it, but the answer may be long, or an extension is asked.
+ASKED: Final[Mapping[str, Pace]] = {
+    "RESUME_OUTPUTS": Pace.RESUME,
+    **dict.fromkeys(("CHAT_SNAPSHOT", "GET_AVATAR", "LIST_CHARACTERS"), Pace.EVENT),
+}
 
 # Answered to who asks, and nobody else hears of it.
 ANSWERED: Final = frozenset(
@@ -74,12 +78,14 @@ ANSWERED: Final = frozenset(
         "LOGIN",
         "READ_LOG",
         "SERVER_STATUS",
+        "SET_CHAT_ROOM",
         "UPDATE_CONNECTED_CLIENTS",
     }
 )
 
 # Bounded where they are handled.
 ELSEWHERE: Final[Mapping[str, str]] = {
+    "CHAT_EVENT": "services/chat/mirror.py, which drops what is too much",
     "FUNCTION_CALL": "one hears it; CallSettings",
     "LLM_REQUEST": "RequestSettings, by count and bytes (contract 5.2)",
     "START_TYPING": "ActivityService, told to others not too often",

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from zope.interface import Interface
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
 
     from twisted.internet.defer import Deferred
 
+    from newage.domain.character import Character
+    from newage.domain.chat import Characters, Picture, Snapshot
     from newage.domain.details import Details
     from newage.domain.forwarded import ForwardedRequest
-    from newage.domain.model import Session
+    from newage.domain.model import Room, Session
 
 # mypy-zope reads interface methods without ``self``.
 # ruff: noqa: N805
@@ -95,3 +97,23 @@ class IExtensionHost(Interface):
 
     def detach_extension(sid: str) -> None:
         """Take it away again."""
+
+
+class IChatCalls(Interface):
+    """What the hub asks of the desk of an extension, by one of its sockets (contract 5.9).
+
+    What comes back is bounded and read member by member. Each fails with TimedOut: it took too long; ClientMissing: it
+    went meanwhile; NotAuthorised, NotFound, Unavailable: it says no, or nothing that can be read.
+    """
+
+    def characters(sid: str) -> Awaitable[Characters]:
+        """Which characters it offers."""
+
+    def picture(sid: str, character_id: str) -> Awaitable[Picture]:
+        """One of them."""
+
+    def select(sid: str, room: Room, character_id: str) -> Awaitable[Character]:
+        """The chat of that room goes on with this one."""
+
+    def snapshot(sid: str, room: Room, limit: int) -> Awaitable[Snapshot]:
+        """The newest messages of the chat of that room."""

@@ -257,6 +257,7 @@ def llm_events() -> list[Event]:
             string=True,
             optional=True,
         ),
+        *desk_events(),
         history("GET_OFFLINE_MESSAGES", Does.PUSH, limit=5, since=0),
         *(
             Event(
@@ -277,6 +278,50 @@ def llm_events() -> list[Event]:
     ]
 
 
+def desk_events() -> list[Event]:
+    """The extension here offers nothing of its desk, and its chat is nobody's."""
+    return [
+        Event(
+            "/llm",
+            "LIST_CHARACTERS",
+            Does.TELL,
+            body(roomName=ROOM, target=EXTENSION),
+            typed=("roomName", "target"),
+            allowed=NOBODY,
+            string=True,
+            optional=True,
+        ),
+        Event("/llm", "GET_AVATAR", Does.TELL, body(target=EXTENSION, id="a.png"), ("target", "id"), allowed=NOBODY),
+        Event(
+            "/llm",
+            "SELECT_CHARACTER",
+            Does.CHANGE,
+            body(roomName=ROOM, id="a.png"),
+            ("roomName", "id"),
+            allowed=NOBODY,
+        ),
+        Event(
+            "/llm",
+            "CHAT_SNAPSHOT",
+            Does.TELL,
+            body(roomName=ROOM, limit=5),
+            ("roomName",),
+            ("limit",),
+            allowed=NOBODY,
+            string=True,
+        ),
+        Event(
+            "/llm",
+            "SET_CHAT_ROOM",
+            Does.CHANGE,
+            lambda hub, who: {"roomName": hub.client_id(who)},
+            typed=("roomName",),
+            allowed=frozenset({"extension"}),
+            string=True,
+        ),
+    ]
+
+
 def upstream() -> list[Event]:
     """What nobody is acked for. Right payloads name a stream of nobody's, so that they change nothing either."""
     parts = ("START", "DATA_FIRST", "DATA_MIDDLE", "DATA_LAST", "DATA_RETRY", "DATA_FAILED", "END")
@@ -289,6 +334,13 @@ def upstream() -> list[Event]:
         *(Event("/llm", f"{p}STREAM_{n}", Does.UPSTREAM, stream, loose=fields) for p in ("CLIENT_", "") for n in parts),
         Event(
             "/llm", "CLIENT_STREAM_RESET", Does.UPSTREAM, body(streamId="s", outputId="o", at=0), loose=(*fields, "at")
+        ),
+        Event(
+            "/llm",
+            "CHAT_EVENT",
+            Does.UPSTREAM,
+            body(op="add", chatId="c", id="1", name="Me", isUser=True, text="x"),
+            loose=("op", "chatId", "id", "name", "text", "swipe"),
         ),
         Event("/llm", "message", Does.UPSTREAM, said, loose=("type", "data", "requestId", "outputId")),
         Event("/llm", "ERROR", Does.UPSTREAM, failed, loose=("message", "error", "requestId")),

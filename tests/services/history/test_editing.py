@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from attrs import evolve
 from twisted.internet.defer import Deferred
 
 from hubkit import Kit, Link, failure_of, result_of
 from newage.dialect import messages
 from newage.domain.model import Caller, Message, RequestMode, Role
 from newage.domain.policy import MUTED
-from newage.errors import InvalidRequest, NotAuthorised, NotFound, NotMember, RoomMissing
+from newage.errors import InvalidRequest, NotAuthorised, NotFound, NotMember, RoomMissing, Unavailable
 from newage.ports import Said
 
 X = "SillyTavern-8000"
@@ -394,3 +395,32 @@ def test_a_live_request_survives_the_deletion_of_its_message(hub: Kit) -> None:
     result_of(clear(hub, "mas"))
     hub.streams.answered(Said(X, request="mas-order"), "done")
     assert [m.text for m in hub.responses("lounge")] == ["done"]
+
+
+def test_what_nobody_has_to_be_asked_about(hub: Kit) -> None:
+    """A desk changes and takes back what it said itself."""
+    room = hub.rooms.require("lounge")
+    said = Message(message_id="d1", room="lounge", seq=0, identity=X, text="one", data="one", origin="desk")
+    result_of(hub.history.add(said))
+    hub.outbox.clear()
+    assert result_of(hub.editing.rewrite(room, "d1", lambda message: message)).text == "one"
+    assert result_of(hub.editing.rewrite(room, "d2", lambda message: message)) is None
+    assert hub.heard("MESSAGE_UPDATED") == {}
+    changed = result_of(hub.editing.rewrite(room, "d1", lambda message: evolve(message, text="two")))
+    assert (changed.text, hub.heard("MESSAGE_UPDATED")["gue/llm"][0]["messageId"]) == ("two", "d1")
+    assert result_of(hub.editing.withdraw(room, ["d1", "d2"], "desk")) == ("d1",)
+    (told,) = hub.heard("MESSAGES_DELETED")["gue/llm"]
+    assert (told["origin"], told["messageIds"]) == ("desk", ["d1"])
+
+
+def test_a_message_that_is_changed_all_the_time(hub: Kit) -> None:
+    room = hub.rooms.require("lounge")
+    said = Message(message_id="d1", room="lounge", seq=0, identity=X, text="0", data="0", origin="desk")
+    result_of(hub.history.add(said))
+
+    def meanwhile(message: Message) -> Message:
+        result_of(hub.history.replace(evolve(message, text=f"{message.text}0"), message))
+        return evolve(message, text="mine")
+
+    assert isinstance(failure_of(hub.editing.rewrite(room, "d1", meanwhile)), Unavailable)
+    hub.clock.advance(1)

@@ -88,10 +88,7 @@ class EditingService:
         if not self._may_change(actor, room, list(found.values())):
             raise NotAuthorised("Permission denied to delete these messages.")
         self._rates.tell(actor, sum(map(len, found)), "a deletion")
-        deleted = await self._history.remove(room, list(found))
-        self._taken_back(room, deleted)
-        self._tell(room, deleted)
-        return deleted
+        return await self.withdraw(room, list(found))
 
     async def clear(self, actor: Caller, name: str, requests: bool, responses: bool) -> int:
         """:return: how many messages went. :raises NotAuthorised: neither staff nor administrator."""
@@ -104,6 +101,38 @@ class EditingService:
         if responses:
             self._tell(room, None)
         return count
+
+    # ------------------------------------------------------------------------------ what nobody has to be asked about
+
+    async def withdraw(self, room: Room, message_ids: Sequence[str], origin: str = "") -> tuple[str, ...]:
+        """Delete what exists of these.
+
+        :param origin: as of a message: where it was deleted. :return: the ids really deleted.
+        :raises RoomMissing: the room is gone.
+        """
+        deleted = await self._history.remove(room, message_ids, origin)
+        self._taken_back(room, deleted)
+        self._tell(room, deleted)
+        return deleted
+
+    async def rewrite(self, room: Room, message_id: str, rewritten: Callable[[Message], Message]) -> Message | None:
+        """Change a message as whoever it came from says.
+
+        :param rewritten: makes the new one of the old one; the same: nothing happens.
+        :return: as it is now; None where there is none. :raises Unavailable: it is changed again and again meanwhile.
+        """
+        for _ in range(TRIES):
+            message = await self._store.find_message(room.id, message_id)
+            if message is None:
+                return None
+            changed = rewritten(message)
+            if changed == message:
+                return message
+            stored = await self._history.replace(changed, message)
+            if stored is not None:
+                self._tell(room, [stored.message_id])
+                return stored
+        raise Unavailable("Somebody else is changing this message.")
 
     def _tell(self, room: Room, message_ids: Collection[str] | None) -> None:
         for overwritten in self._overwritten:

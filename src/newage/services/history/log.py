@@ -130,8 +130,10 @@ class HistoryService(RoomListener):
             self._updates.changed(changed, seq, by)
         return changed
 
-    async def remove(self, room: Room, message_ids: Sequence[str]) -> tuple[str, ...]:
+    async def remove(self, room: Room, message_ids: Sequence[str], origin: str = "") -> tuple[str, ...]:
         """Delete messages and show it (MESSAGES_DELETED); fires with the ids really deleted.
+
+        :param origin: where that was done, as of a message.
 
         :raises RoomMissing: the room is gone.
         """
@@ -139,7 +141,7 @@ class HistoryService(RoomListener):
             deleted = await self._store.delete_messages(room.id, message_ids, seq)
             if deleted:
                 self._updates.gone(room.id, lambda each: each.message_id in deleted)
-                self._show(room.id, messages.deleted(room, deleted, seq))
+                self._show(room.id, messages.deleted(room, deleted, seq, origin))
         return deleted
 
     async def select(self, room: Room, answer: Message) -> Selection | None:

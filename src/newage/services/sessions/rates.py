@@ -31,6 +31,7 @@ class Pace(Enum):
     EDIT = "edit"
     TYPING = "typing"
     RESUME = "resume"
+    MIRROR = "mirror"
 
 
 @frozen(kw_only=True)
@@ -42,9 +43,11 @@ class RateSettings:
     edit_rate: int = limit(5, "EDIT_MESSAGE of one identity in a second; in all as many at once")
     typing_rate: int = limit(2, "changes of one identity in a second between typing and not; more are shown together")
     resume_rate: int = limit(5, "RESUME_OUTPUTS of one identity in a second; in all as many at once")
+    mirror_rate: int = limit(20, "CHAT_EVENT of one identity in a second; in all as many at once; more are dropped")
     told_bytes_rate: int = limit(
         262_144,
-        "bytes of edits of one identity in 10 seconds, and of messages shown for them: more is refused, or shown later",
+        "bytes of edits of one identity in 10 seconds, of messages shown for them, and of CHAT_EVENT: more is refused, "
+        "shown later, or dropped",
     )
     client_times: int = limit(4, "all identities of one client together may do so many times what one may")
 
@@ -56,6 +59,8 @@ class RateSettings:
             return self.typing_rate, self.typing_rate
         if pace is Pace.RESUME:
             return self.resume_rate, self.resume_rate
+        if pace is Pace.MIRROR:
+            return self.mirror_rate, self.mirror_rate
         return self.event_rate, self.event_burst
 
 
@@ -99,12 +104,12 @@ class EventRates:
                 each.take()
         return seconds
 
-    def tell(self, actor: Caller, size: int, event: str) -> None:
+    def tell(self, actor: Caller, size: int, event: str, pace: Pace = Pace.EVENT) -> None:
         """It says so many bytes that others shall hear.
 
-        :raises Unavailable: as ``spend``.
+        :param pace: what they are counted with. :raises Unavailable: as ``spend``.
         """
-        if not self._may_tell(actor, size, Pace.EVENT):
+        if not self._may_tell(actor, size, pace):
             self._refuse(actor, event, "told_bytes_rate")
 
     def may_show(self, actor: Caller, size: int) -> bool:
