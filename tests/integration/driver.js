@@ -7,6 +7,7 @@
 const readline = require('node:readline');
 const { Manager } = require('socket.io-client');
 const { ReferenceExtension } = require('./extension');
+const hubClients = require('./hub_clients');
 
 const libraries = {
   node: require('@sap_oss/node-socketio-stream'),
@@ -115,7 +116,10 @@ function closeEngine(name) {
   engines.delete(name);
 }
 
+const scripted = hubClients(record);
+
 const commands = {
+  ...scripted.commands,
   engine({ name, url, options = {} }) {
     const manager = new Manager(url, { reconnection: false, forceNew: true, timeout: 10000, ...options });
     watchEngine(manager, name);
@@ -213,6 +217,7 @@ const commands = {
     extensions.delete(name);
   },
   reset() {
+    scripted.close();
     for (const extension of extensions.values()) extension.stop();
     for (const name of [...engines.keys()]) closeEngine(name);
     extensions.clear();

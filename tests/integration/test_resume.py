@@ -11,42 +11,13 @@ from typing import Any
 import pytest
 import socketio
 from harness import ALL_TRANSPORTS, PATIENCE, Hub, Socket, request
+from live_outputs import EVENTS, Speaker, take
 from relay import Relay
 
 from followkit import Follower, units
 
-EVENTS = ("SERVER_STREAM_START", "SERVER_STREAM_DATA", "SERVER_STREAM_RESET", "SERVER_STREAM_END")
 WORDS = [f"{number} 😀é客 " for number in range(60)]
 TEXT = "".join(WORDS)
-
-
-class Speaker:
-    """An extension that answers as it is told, with reasoning and second thoughts."""
-
-    def __init__(self, hub: Hub) -> None:
-        declared = {"clientType": "SillyTavern", "features": ["reasoning", "reset"], "capacity": 4}
-        self.id = f"SillyTavern-{hub.new_id('resume').removeprefix('resume-')}"
-        self.socket = hub.client(self.id, auth=declared)
-        self.request_id = hub.new_id("r")
-        self.ids = {"streamId": f"{self.id}-s", "outputId": f"{self.id}-o", "requestId": self.request_id}
-
-    @property
-    def output_id(self) -> str:
-        return self.ids["outputId"]
-
-    def starts(self) -> None:
-        self.socket.wait("LLM_REQUEST")
-        self.socket.emit("CLIENT_STREAM_START", {"type": 1, **self.ids})
-
-    def data(self, text: str, kind: str = "text") -> list[Any]:
-        return ["CLIENT_STREAM_DATA_MIDDLE", {"type": 5, **self.ids, "data": text, "kind": kind}]
-
-    def says(self, words: Sequence[str], gap: int = 0) -> None:
-        self.socket.burst([self.data(word) for word in words], gap=gap)
-
-    def ends(self) -> None:
-        self.socket.emit("CLIENT_STREAM_END", {"type": 3, **self.ids, "final": True})
-        self.socket.fence()
 
 
 @contextmanager
@@ -58,15 +29,6 @@ def line_of(hub: Hub, me: str, transports: Sequence[str]) -> Iterator[Socket]:
         hub.driver.do("engine", name=engine, url=relay.url, options=options)
         auth = {"clientType": "web-app", "clientId": me, "outputs": True, "sync": "incremental"}
         yield hub.open("/llm", auth, engine=engine).connected()
-
-
-def take(follower: Follower, socket: Socket) -> None:
-    """All that has come, in its order."""
-    for record in socket.records:
-        if record.event in EVENTS:
-            follower.take(record.event, record.first)
-        elif record.event == "@ack":
-            follower.resumed(record.args[1])
 
 
 def resume(follower: Follower, socket: Socket) -> None:

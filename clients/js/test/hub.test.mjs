@@ -125,6 +125,27 @@ test('a question whose ack was lost is not asked twice', async () => {
   assert.equal((await answer.done).text, 'Yes.');
 });
 
+test('a question whose ack was lost is over when it was answered while the line was down', async () => {
+  for (const cuts of [1, 2]) {
+    const { hub, world, me } = await met();
+    hub.answers.LLM_REQUEST = ({ requestId }) => {
+      hub.messages.push({ messageId: 'q', requestId, fromClient: true, identity: 'me', roomName: 'me', message: 'Hello?', seq: 1 });
+      hub.cut();
+      if (cuts === 1) hub.end(Object.assign(hub.begin('o1', 'r1'), { text: 'Yes.' }));
+      return undefined;
+    };
+    const answer = me.ask('Hello?', { requestId: 'r1' });
+    await world.pass(6_000);
+    if (cuts === 2) {
+      hub.cut();
+      hub.end(Object.assign(hub.begin('o1', 'r1'), { text: 'Yes.' }));
+    }
+    await world.pass(20_000);
+    assert.equal(answer.over, true, `cuts: ${cuts}`);
+    assert.equal((await answer.done).text, 'Yes.');
+  }
+});
+
 test('an answer that ended while the line was down is found', async () => {
   for (const resumes of [true, false]) {
     const { hub, world, me } = await met({ resumes });
