@@ -33,9 +33,10 @@ export class Panel {
     parts.notes = h('div', { className: 'newage-notes' });
     parts.queue = h('div', { className: 'newage-queue' });
     parts.characters = h('div', { className: 'newage-characters' });
+    // The drawer's own element is shown and hidden by SillyTavern, by its `display`: ours lies within.
     const content = h(
       'div',
-      { className: 'inline-drawer-content newage-content' },
+      { className: 'newage-content' },
       h('div', { className: 'newage-status', role: 'status' }, parts.light, h('div', {}, parts.state, parts.detail)),
       h('div', { className: 'newage-row' }, ...this.#buttons()),
       parts.notes,
@@ -54,7 +55,7 @@ export class Panel {
         h('div', { className: 'flex-container alignitemscenter margin0' }, h('b', {}, 'newage'), (parts.small = h('span', { className: 'newage-light' }))),
         h('div', { className: 'inline-drawer-icon fa-solid fa-circle-chevron-down down' }),
       ),
-      content,
+      h('div', { className: 'inline-drawer-content' }, content),
     );
     document.querySelector('#extensions_settings2, #extensions_settings')?.append(h('div', { id: 'newage_settings', className: 'extension_container' }, drawer));
     drawer.addEventListener('click', () => this.#fill());
