@@ -17,7 +17,7 @@ from newage.bridge.demo import BUSY, IDENTITY, DemoExtension, DemoSettings
 from newage.bridge.demo_text import CONFESSION, answer_to, tokens_of
 from newage.domain.details import Details
 from newage.domain.forwarded import ForwardedRequest
-from newage.domain.model import Kind, RequestMode, Session
+from newage.domain.model import SPARE, Kind, RequestMode, Session
 from newage.ports import IExtensionHost, IExtensionLink, IUpstream, Said
 
 
@@ -32,8 +32,14 @@ class Hub:
     on_event: Any = None
 
     def attach_extension(
-        self, session: Session, link: IExtensionLink, capacity: int = 0, features: Sequence[str] = ()
+        self,
+        session: Session,
+        link: IExtensionLink,
+        capacity: int = 0,
+        features: Sequence[str] = (),
+        priority: int = 1,
     ) -> str:
+        assert priority == SPARE, "asked only while there is no other"
         self.attached["sid-1"] = session
         self.capacity = capacity
         return "sid-1"

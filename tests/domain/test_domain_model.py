@@ -82,7 +82,8 @@ def test_each_role_survives_its_wire_name() -> None:
 def test_the_names_of_modes_and_policies_are_the_contracts() -> None:
     modes = ["Default", "Immediate", "MasterOnly", "Separate", "HostSubmit", "Conversational"]
     assert [mode.value for mode in RequestMode] == modes
-    assert [policy.value for policy in ConnectionPolicy] == ["Free", "Manual", "Balanced", "Broadcast", "Random"]
+    policies = ["Free", "Manual", "Balanced", "Broadcast", "Random", "Failover"]
+    assert [policy.value for policy in ConnectionPolicy] == policies
     assert [kind.value for kind in RoomKind] == ["personal", "extension", "monitor", "group"]
 
 

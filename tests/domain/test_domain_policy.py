@@ -180,6 +180,9 @@ def test_assignments_hold_what_every_policy_promises(situation: Situation, rando
     if policy is MANUAL:
         for room in rooms:
             assert dealt[room] == tuple(e for e in manual.get(room, ()) if e in extensions)
+    if policy is ConnectionPolicy.FAILOVER:
+        for room in rooms:
+            assert dealt[room] == tuple(e for e in manual.get(room) or extensions if e in extensions)
 
 
 @given(situations(), st.randoms(use_true_random=False))

@@ -81,6 +81,7 @@ def test_every_policy_can_be_set_and_is_told_to_every_client_room(
         "Manual": [[], [], []],
         "Balanced": [[X1], [X2], [X1]],
         "Random": [[X2], [X2], [X2]],  # the kit's choice is the last one
+        "Failover": [both, both, both],
     }
     expected = table[name]
     assert policy(kit, rooms, people, name) == {f"{who}/rooms": [its] for who, its in zip("abc", expected, strict=True)}

@@ -26,6 +26,7 @@ class PoliciesAndAssignments(RuleBasedStateMachine):
         self.manual: Lists = {}
         self.rooms: list[str] = []  # connected client rooms in order of registration
         self.extensions: list[str] = []  # available, earliest first
+        self.ever: list[str] = []  # in order of first connection ever
         self.restored: set[str] = set()  # whose membership of the group is older than the room of its own
         self.group_first: set[str] = set()  # of these, who has had a room of its own since
         self.stored: set[str] = set()  # whose own room was stored for its assignment
@@ -136,6 +137,7 @@ class PoliciesAndAssignments(RuleBasedStateMachine):
         else:
             self.kit.extension(extension)
             self.extensions.append(extension)
+            self.ever.extend([] if extension in self.ever else [extension])
         now = self.lists()
         for room, serving in now.items():
             if self.policy == "Balanced" and before.get(room) != serving:
@@ -165,6 +167,10 @@ class PoliciesAndAssignments(RuleBasedStateMachine):
         elif self.policy == "Manual":
             there = set(self.extensions)
             assert now == {room: [e for e in self.manual.get(room, []) if e in there] for room in self.rooms}
+        elif self.policy == "Failover":
+            everybody = [e for e in self.ever if e in self.extensions]
+            lists = {room: [e for e in names if e in everybody] for room, names in self.manual.items() if names}
+            assert now == {room: lists.get(room, everybody) for room in self.rooms}
         else:
             assert all(len(serving) == 1 and serving[0] in self.extensions for serving in now.values())
             load = Counter(serving[0] for serving in now.values())

@@ -19,6 +19,7 @@ def test_the_names_are_those_of_stores_that_exist() -> None:
         "roomAssignments": {"id-1": ["X"]},
         "manualAssignments": {"lounge": ["Y", "Z"]},
         "imported.keys/clients.json": "2023-11-14T22:13:20.000Z",
+        "extensionsEver": ["X", 7, "Z"],
         "runningSeconds": 12.5,
         "of another version": {"a": 1},
     }
@@ -27,6 +28,7 @@ def test_the_names_are_those_of_stores_that_exist() -> None:
         default_mode=RequestMode.HOST_SUBMIT,
         assignments={"id-1": ("X",)},
         assignments_by_name={"lounge": ("Y", "Z")},
+        extensions=("X", "Z"),
         keys_imported="2023-11-14T22:13:20.000Z",
         running_seconds=12.5,
     )

@@ -560,6 +560,7 @@ class TestState:
         assert value(state.save_default_mode(RequestMode.SEPARATE)) is None
         assert value(state.save_assignments({"id-1": ("X", "Y"), "id-2": ()})) is None
         assert value(state.save_assignments_by_name({"lounge": ("X",)})) is None
+        assert value(state.save_extensions(("X", "Y"))) is None
         assert value(state.save_keys_imported("2023-11-14T22:13:20.000Z")) is None
         assert value(state.save_running_seconds(86_400.5)) is None
         assert value(state.load_state()) == HubState(
@@ -567,6 +568,7 @@ class TestState:
             default_mode=RequestMode.SEPARATE,
             assignments={"id-1": ("X", "Y"), "id-2": ()},
             assignments_by_name={"lounge": ("X",)},
+            extensions=("X", "Y"),
             keys_imported="2023-11-14T22:13:20.000Z",
             running_seconds=86_400.5,
         )

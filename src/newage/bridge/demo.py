@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from newage.bridge.demo_text import answer_to, tokens_of
-from newage.domain.model import Session
+from newage.domain.model import SPARE, Session
 from newage.ports import IExtensionLink, Said
 from newage.settings import limit
 
@@ -88,7 +88,7 @@ class DemoExtension:
             connected_at=self._wall(),
         )
         self._host = host
-        self._sid = host.attach_extension(session, self, self._settings.max_answers, FEATURES)
+        self._sid = host.attach_extension(session, self, self._settings.max_answers, FEATURES, SPARE)
 
     def detach(self) -> None:
         """Unplug and stop every answer where it is; the hub says what becomes of their requests (contract 5.8)."""

@@ -111,6 +111,7 @@ class ConnectionPolicy(Enum):
     BALANCED = "Balanced"
     BROADCAST = "Broadcast"
     RANDOM = "Random"
+    FAILOVER = "Failover"
 
 
 class RoomKind(Enum):
@@ -226,6 +227,9 @@ class Session:
         return Kind.of(self.client_type)
 
 
+SPARE = 2  # the ``priority`` of an extension that is asked only while there is no other
+
+
 @frozen(kw_only=True)
 class Caller:
     """Who speaks on one socket, as its namespace's connect handler established it."""
@@ -237,6 +241,7 @@ class Caller:
     sensitive: bool = False  # may use sensitive APIs (contract 2.6)
     bootstrap: bool = False  # strict mode, no key yet: only what contract 2.8.4 (a) lists
     stream_mode: str = ""  # handshake streamMode as declared: '', 'ss', 'plain', 'output', 'token'
+    priority: int = 0  # of extensions under the policy Failover: the least is asked first (A22)
     incremental: bool = False  # handshake sync:'incremental'
     outputs: bool = False  # handshake outputs:true: it follows outputs and comes back to them (contract 5.7.7)
     capacity: int = 0  # handshake capacity of an extension: requests at once; 0 = it said nothing

@@ -73,7 +73,7 @@ def assign(
     """Which extensions serve which room (contract 6.2).
 
     :param rooms: connected client rooms in order of registration.
-    :param extensions: available extensions, earliest first.
+    :param extensions: available extensions, earliest first; under Failover in the order in which they are asked.
     :param manual: the stored manual mapping; may name rooms and extensions that are away.
     :param previous: the assignments in force; kept where they are still valid unless ``fresh``.
     :param fresh: the policy was just set: draw and deal anew.
@@ -83,6 +83,9 @@ def assign(
         return dict.fromkeys(rooms, ())
     if policy is ConnectionPolicy.MANUAL:
         return {room: tuple(e for e in manual.get(room, ()) if e in extensions) for room in rooms}
+    if policy is ConnectionPolicy.FAILOVER:
+        lists = {room: tuple(e for e in manual[room] if e in extensions) for room in rooms if manual.get(room)}
+        return {room: lists.get(room, tuple(extensions)) for room in rooms}
     kept = {} if fresh else {r: tuple(previous[r]) for r in rooms if _single(previous.get(r, ()), extensions)}
     if policy is ConnectionPolicy.RANDOM:
         return {room: kept.get(room) or (choose(extensions),) for room in rooms}

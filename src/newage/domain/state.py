@@ -20,5 +20,6 @@ class HubState:
     default_mode: RequestMode | None = None
     assignments: ManualAssignments = field(factory=dict, converter=read_only)  # by the room's id
     assignments_by_name: ManualAssignments = field(factory=dict, converter=read_only)  # of rooms that were not there
+    extensions: tuple[str, ...] = ()  # in order of first connection ever
     running_seconds: float = 0.0  # how long the hub has run, in all its runs together
     keys_imported: str = ""  # when keys/clients.json was taken over: ISO-8601

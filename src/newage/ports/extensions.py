@@ -87,12 +87,14 @@ class IExtensionHost(Interface):
     """Where an in-process extension plugs in."""
 
     def attach_extension(
-        session: Session, link: IExtensionLink, capacity: int = 0, features: Sequence[str] = ()
+        session: Session, link: IExtensionLink, capacity: int = 0, features: Sequence[str] = (), priority: int = 1
     ) -> str:
         """Register the extension as if its ``/llm`` socket had connected; returns the sid to detach with.
 
         :param capacity: requests that it takes at once; 0 = as configured for who says nothing.
         :param features: as a handshake's.
+        :param priority: under the policy Failover who has the least is asked first; those that connect have 0. One of
+            ``SPARE`` is asked only while there is no other.
         """
 
     def detach_extension(sid: str) -> None:

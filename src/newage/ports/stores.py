@@ -247,6 +247,9 @@ class IStateStore(Interface):
     def save_assignments_by_name(assignments: ManualAssignments) -> Deferred[None]:
         """Replace all manual assignments of rooms that are told by their name."""
 
+    def save_extensions(extensions: Sequence[str]) -> Deferred[None]:
+        """Replace the extensions that were ever here, in order of their first connection."""
+
     def save_running_seconds(seconds: float) -> Deferred[None]:
         """How long the hub has run in all its runs together."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from math import inf
 from typing import Any, TypeVar
@@ -23,6 +23,7 @@ POLICY = "connectionPolicy"
 DEFAULT_MODE = "messageRequestMode"
 ASSIGNMENTS = "roomAssignments"
 ASSIGNMENTS_BY_NAME = "manualAssignments"
+EXTENSIONS = "extensionsEver"
 RUNNING = "runningSeconds"
 KEYS_IMPORTED = "imported.keys/clients.json"
 
@@ -54,6 +55,9 @@ class NamedValues(ABC):
     def save_assignments_by_name(self, assignments: ManualAssignments) -> Deferred[None]:
         return self.save_value(ASSIGNMENTS_BY_NAME, _lists(assignments))
 
+    def save_extensions(self, extensions: Sequence[str]) -> Deferred[None]:
+        return self.save_value(EXTENSIONS, list(extensions))
+
     def save_running_seconds(self, seconds: float) -> Deferred[None]:
         return self.save_value(RUNNING, seconds)
 
@@ -69,6 +73,7 @@ def state_of(values: Mapping[str, Any]) -> HubState:
         default_mode=_member(RequestMode, values.get(DEFAULT_MODE), "request mode"),
         assignments=_assignments(values.get(ASSIGNMENTS)),
         assignments_by_name=_assignments(values.get(ASSIGNMENTS_BY_NAME)),
+        extensions=_names(values.get(EXTENSIONS)),
         running_seconds=_seconds(values.get(RUNNING)),
         keys_imported=imported if isinstance(imported, str) else "",
     )
@@ -89,9 +94,11 @@ def _seconds(value: object) -> float:
 
 def _assignments(value: object) -> dict[str, tuple[str, ...]]:
     lists = value.items() if isinstance(value, dict) else ()
-    return {
-        room: tuple(name for name in names if isinstance(name, str)) for room, names in lists if isinstance(names, list)
-    }
+    return {room: _names(names) for room, names in lists if isinstance(names, list)}
+
+
+def _names(value: object) -> tuple[str, ...]:
+    return tuple(name for name in value if isinstance(name, str)) if isinstance(value, list) else ()
 
 
 def _lists(assignments: ManualAssignments) -> dict[str, list[str]]:

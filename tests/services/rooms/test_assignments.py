@@ -97,6 +97,7 @@ def assigned(kit: Kit) -> dict[str, str]:
         (BALANCED, {"a": "X", "b": "Y", "c": "X"}),
         (RANDOM, {"a": "Y", "b": "Y", "c": "Y"}),
         (MANUAL, {"a": "", "b": "", "c": ""}),
+        (ConnectionPolicy.FAILOVER, {"a": "XY", "b": "XY", "c": "XY"}),
     ],
 )
 def test_each_policy_is_dealt_and_announced_to_every_room(
@@ -156,6 +157,26 @@ def test_manual_assignment_announces_to_every_room(kit: Kit, crowd: dict[str, st
     result_of(kit.assignments.assign_manually(OPERATOR, "a", ["X"]))
     kit.settle()
     assert [lists(kit, sid) for sid in crowd.values()] == [[("a", ["X"])], [("b", [])], [("c", [])]]
+
+
+def test_under_failover_the_first_ever_comes_first_also_after_a_restart(kit: Kit, crowd: dict[str, str]) -> None:
+    set_policy(kit, MANUAL)
+    result_of(kit.assignments.assign_manually(OPERATOR, "b", ["Y"]))
+    set_policy(kit, ConnectionPolicy.FAILOVER)
+    kit.disconnect_all("X")
+    assert assigned(kit) == {"a": "Y", "b": "Y", "c": "Y"}
+    kit.extension("X")
+    assert kit.assignments.extensions() == ("Y", "X")
+    assert assigned(kit) == {"a": "XY", "b": "Y", "c": "XY"}
+    kit.disconnect_all("Y")
+    assert assigned(kit) == {"a": "X", "b": "", "c": "X"}, "a room's list is all that it may be asked"
+    kit.settle()
+    again = Kit(with_stores_of=kit)
+    again.connect("a", "/rooms")
+    again.extension("Y")
+    again.extension("X")
+    assert assigned(again) == {"a": "XY"}
+    again.close()
 
 
 def test_manual_assignment_takes_client_ids(kit: Kit, crowd: dict[str, str]) -> None:

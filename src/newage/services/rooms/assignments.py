@@ -17,6 +17,7 @@ from newage.domain.policy import Assignments, administers, assign
 from newage.errors import ClientMissing, InvalidRequest, NotAuthorised, NotMember, RoomMissing
 from newage.ports import IOutbox, IStateStore
 from newage.services.events import RoomListener, SessionListener
+from newage.services.rooms.precedence import Precedence
 from newage.services.rooms.registry import RoomRegistry
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
@@ -28,10 +29,11 @@ from newage.telemetry.trouble import Trouble
 class AssignmentSettings:
     connection_policy: str = text(
         "Free",
-        "policy of a fresh home: Free, Manual, Balanced, Broadcast, Random",
+        "policy of a fresh home: Free, Manual, Balanced, Broadcast, Random, Failover",
         among=(policy.value for policy in ConnectionPolicy),
     )
     max_manual_assignments: int = limit(1000, "rooms with a stored manual assignment")
+    max_known_extensions: int = limit(1000, "extensions whose order of first connection is kept, for Failover")
 
 
 Lists = dict[str, tuple[str, ...]]
@@ -58,6 +60,7 @@ class AssignmentService(SessionListener, RoomListener):
         self._sessions = sessions
         self._rooms = rooms
         self._store = store
+        self._precedence = Precedence(store, settings.max_known_extensions)
         self._trouble = Trouble(self._log)
         self.settings = settings
         self._choose = choose
@@ -81,6 +84,7 @@ class AssignmentService(SessionListener, RoomListener):
             self.policy = state.policy
         self._manual = {room_id: names for room_id, names in state.assignments.items() if self._rooms.with_id(room_id)}
         self._by_name = dict(state.assignments_by_name)
+        self._precedence.load(state.extensions)
         for room in self._rooms.all():
             self._bind(room)
 
@@ -115,7 +119,7 @@ class AssignmentService(SessionListener, RoomListener):
         dealt = assign(
             self.policy,
             rooms,
-            tuple(extensions),
+            self._in_order(extensions),
             manual=manual,
             previous=self.all(),
             fresh=False,
@@ -254,6 +258,7 @@ class AssignmentService(SessionListener, RoomListener):
                 self._consider(room)
 
     def socket_attached(self, caller: Caller) -> None:
+        self._precedence.attached(caller)
         self._consider(caller.identity)  # a later socket may have shown that it is no client
 
     def session_gone(self, session: Session) -> None:
@@ -261,11 +266,13 @@ class AssignmentService(SessionListener, RoomListener):
             self._consider(room)
 
     def extension_available(self, session: Session) -> None:
+        self._precedence.came(session.identity, self._extensions)
         self._extensions[session.identity] = None
         self._touch()
 
     def extension_lost(self, session: Session) -> None:
         self._extensions.pop(session.identity, None)
+        self._precedence.left(session.identity)
         self._touch()
 
     def room_created(self, room: Room) -> None:
@@ -322,13 +329,17 @@ class AssignmentService(SessionListener, RoomListener):
         self._assignments = assign(
             self.policy,
             tuple(self._client_rooms),
-            tuple(self._extensions),
+            self._in_order(tuple(self._extensions)),
             manual=self._manual_by_name(),
             previous=self._assignments,
             fresh=self._fresh,
             choose=self._choose,
         )
         self._stale = self._fresh = False
+
+    def _in_order(self, extensions: Sequence[str]) -> tuple[str, ...]:
+        failover = self.policy is ConnectionPolicy.FAILOVER
+        return self._precedence.ordered(extensions) if failover else tuple(extensions)
 
     def _manual_by_name(self) -> Lists:
         rooms = ((self._rooms.with_id(room_id), names) for room_id, names in self._manual.items())

@@ -130,11 +130,18 @@ class SessionService:
         link: IExtensionLink,
         capacity: int = 0,
         features: Sequence[str] = (),
+        priority: int = 1,
     ) -> str:
         sid = self._world.new_id()
         peer = Peer("in-process", local=True)
         caller = Caller(
-            sid=sid, namespace="/llm", session=session, peer=peer, capacity=capacity, features=frozenset(features)
+            sid=sid,
+            namespace="/llm",
+            session=session,
+            peer=peer,
+            capacity=capacity,
+            features=frozenset(features),
+            priority=priority,
         )
         self._attach(caller, link)  # the hub's own finds a place where strangers do not
         return sid
