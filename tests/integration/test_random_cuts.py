@@ -11,6 +11,7 @@ import time
 from contextlib import ExitStack
 from typing import Any
 
+import pytest
 from fault_proxy import FaultProxy
 from harness import POLLING, WEBSOCKET, Hub, Witness
 from histories import History, Stored
@@ -50,6 +51,7 @@ def cut_at_random(lines: list[FaultProxy], chance: random.Random) -> None:
         line.heal()
 
 
+@pytest.mark.timeout(600)  # nightly: some 12 s for each question
 def test_random_cuts_lose_and_double_nothing(hub: Hub) -> None:
     target, history, chance = f"SillyTavern-{hub.new_id('cuts').removeprefix('cuts-')}", History(), random.Random(SEED)
     how: dict[str, Any] = {"clientId": target, "capacity": 16}

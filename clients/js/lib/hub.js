@@ -315,8 +315,7 @@ export class Hub extends Emitter {
   #settle(/** @type {Answer} */ answer, finish = false) {
     if (answer.over) return;
     if (answer.outputs.every((output) => output.state !== 'live') && (finish || answer.state === 'completed')) {
-      const broken = answer.outputs.length > 0 && answer.outputs.every((output) => output.state === 'failed' || output.state === 'gone');
-      this.#end(answer, broken ? this.#failureOf(answer, { message: 'The answer was not finished.' }) : null);
+      this.#end(answer, this.#unfinished(answer));
     } else {
       this.line.world.setTimeout(() => {
         if (!answer.over && (answer.state === 'completed' || finish)) this.#settleNow(answer);
@@ -324,10 +323,16 @@ export class Hub extends Emitter {
     }
   }
 
+  /** Why nothing of an answer was finished, or null. */
+  #unfinished(/** @type {Answer} */ answer) {
+    const broken = answer.outputs.length > 0 && answer.outputs.every((output) => output.state === 'failed' || output.state === 'gone');
+    return broken ? this.#failureOf(answer, { message: 'The answer was not finished.' }) : null;
+  }
+
   #settleNow(/** @type {Answer} */ answer) {
     const live = answer.outputs.some((output) => output.state === 'live');
     if (this.line.state !== 'connected' || (live && answer.state !== 'completed')) return; // told after the next return
-    if (answer.outputs.length > 0 || answer.state === 'completed') this.#end(answer, null);
+    if (answer.outputs.length > 0 || answer.state === 'completed') this.#end(answer, this.#unfinished(answer));
   }
 
   #end(/** @type {Answer} */ answer, /** @type {Failure | null} */ failure, state = '') {

@@ -315,8 +315,7 @@ export class Hub extends Emitter {
   #settle(/** @type {Answer} */ answer, finish = false) {
     if (answer.over) return;
     if (answer.outputs.every((output) => output.state !== 'live') && (finish || answer.state === 'completed')) {
-      const broken = answer.outputs.length > 0 && answer.outputs.every((output) => output.state === 'failed' || output.state === 'gone');
-      this.#end(answer, broken ? this.#failureOf(answer, { message: 'The answer was not finished.' }) : null);
+      this.#end(answer, this.#unfinished(answer));
     } else {
       this.line.world.setTimeout(() => {
         if (!answer.over && (answer.state === 'completed' || finish)) this.#settleNow(answer);
@@ -324,10 +323,16 @@ export class Hub extends Emitter {
     }
   }
 
+  /** Why nothing of an answer was finished, or null. */
+  #unfinished(/** @type {Answer} */ answer) {
+    const broken = answer.outputs.length > 0 && answer.outputs.every((output) => output.state === 'failed' || output.state === 'gone');
+    return broken ? this.#failureOf(answer, { message: 'The answer was not finished.' }) : null;
+  }
+
   #settleNow(/** @type {Answer} */ answer) {
     const live = answer.outputs.some((output) => output.state === 'live');
     if (this.line.state !== 'connected' || (live && answer.state !== 'completed')) return; // told after the next return
-    if (answer.outputs.length > 0 || answer.state === 'completed') this.#end(answer, null);
+    if (answer.outputs.length > 0 || answer.state === 'completed') this.#end(answer, this.#unfinished(answer));
   }
 
   #end(/** @type {Answer} */ answer, /** @type {Failure | null} */ failure, state = '') {
@@ -345,17 +350,29 @@ export class Hub extends Emitter {
     for (let tries = 0; !answer.over; tries += 1) {
       try {
         await this.line.up();
-        if (tries > 0 && (await this.#recover(answer))) return;
+        if (tries > 0 && (await this.#recover(answer))) {
+          this.#heard(answer);
+          return;
+        }
         answer.status(await this.line.ask(LLM, 'LLM_REQUEST', payload));
         return;
       } catch (error) {
         const failure = /** @type {Failure} */ (error);
         if (failure.lost) continue; // heard or not? what is stored says so
-        if (tries > 0 && failure.message === 'Duplicate requestId.') return;
+        if (tries > 0 && failure.message === 'Duplicate requestId.') {
+          this.#heard(answer);
+          return;
+        }
         if (!answer.over) this.#end(answer, failure);
         return;
       }
     }
+  }
+
+  /** The hub has a question whose ack was lost; whatever it said of it meanwhile may be lost, too. */
+  #heard(/** @type {Answer} */ answer) {
+    if (answer.state === 'asking') answer.status({ state: 'forwarded' });
+    this.#settleLater(answer);
   }
 
   /**
@@ -415,6 +432,8 @@ export class Hub extends Emitter {
       const output = this.#output(said);
       const before = output.text.length + output.reasoning.length;
       const more = output.resumed(said);
+      const answer = output.state === 'live' ? undefined : this.#answerTo(output.requestId);
+      if (answer?.outputs.includes(output)) this.#settleLater(answer);
       const tries = output.text.length + output.reasoning.length > before ? 0 : (this.#tries.get(output) ?? 0) + 1;
       if (!more && !output.behind) this.#tries.delete(output);
       else if (tries < RESUME_TRIES) this.#tries.set(output, tries);
@@ -460,12 +479,16 @@ export class Hub extends Emitter {
         return; // at the next return
       }
       if (answer.outputs.length && answer.outputs.every((output) => output.state !== 'live')) this.#settle(answer, answer.state === 'completed');
-      if (!answer.over && answer.outputs.length) {
-        this.line.world.setTimeout(() => {
-          if (!answer.over) this.#settleNow(answer);
-        }, SETTLE_MS);
-      }
+      this.#settleLater(answer);
     }
+  }
+
+  /** Its last word may have been said while the line was down. */
+  #settleLater(/** @type {Answer} */ answer) {
+    if (answer.over || !answer.outputs.length) return;
+    this.line.world.setTimeout(() => {
+      if (!answer.over) this.#settleNow(answer);
+    }, SETTLE_MS);
   }
 }
 
