@@ -203,6 +203,10 @@ class FaultProxy:
         except OSError:  # the server is away
             _reset(near)
             return
+        if self._refusing:  # since a moment ago
+            _reset(near)
+            _reset(far)
+            return
         ways = _Way(self, reader, far), _Way(self, far_reader, near)
         pair = _Pair(near, far, ways)
         self._pairs.add(pair)
