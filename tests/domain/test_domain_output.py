@@ -472,7 +472,7 @@ def test_what_is_void_takes_no_room_and_half_a_character_of_it_is_nothing() -> N
     it.data("abcd\ud83d")
     assert it.outputs.meant("s1", "o1", None) is it.outputs.meant("x", "o1", None) is output
     assert it.outputs.is_open(output)
-    it.outputs.cut(output, 1, it.now)
+    it.outputs.cut(output, 1, it.now, "", reasoning=False)
     assert it.data("xyz") == "xyz"
     assert it.wait(0) == []
     assert it.end(final=True) == [Finished(output)]
@@ -490,11 +490,18 @@ def test_an_open_output_goes_on_by_another_socket_from_where_it_was_shown_to() -
     assert it.data("x", index=0) == ""
     found = it.outputs.find("s1", None)
     assert found is not None
-    assert found.only == "after"
+    assert output.only == "after"
+    assert it.outputs.meant("s1", "o1", "r1", "before") is None
+    assert it.outputs.meant("s1", "o1", "r1", "after") is output
+    assert it.outputs.started("s2", "o1", "r1", it.now, "before") == []
+    assert it.outputs.find("s2", None) is None
+    for stream in ("s1", "s2"):
+        assert it.outputs.ended(stream, "o1", "r1", True, it.now, "before") == []
+        assert it.outputs.stream_failed(stream, "o1", "r1", it.now, "before") == []
     assert it.wait(GRACE) == []
     it.outputs.socket_lost("before", it.now, GRACE)
     assert it.wait(GRACE) == []
-    assert kinds(it.end(final=True)) == [(Finished, "o1")]
+    assert kinds(it.outputs.ended("s1", "o1", "r1", True, it.now, "after")) == [(Finished, "o1")]
 
 
 def test_what_is_over_failed_or_unknown_does_not_go_on() -> None:

@@ -151,6 +151,8 @@ class Outputs:
         if isinstance(found, Refused):
             self._remember_refused(output_id, now)
             return [found, *verdicts]
+        if found.only and found.only != socket and found.lost_at is None:
+            return verdicts
         known = found in self._open
         full = len(self._streams) >= settings.max_streams_per_extension
         refused = None if known and not full else self._refusal(found, now, settings)
@@ -216,10 +218,16 @@ class Outputs:
             self.deadline = now
         return "" if output.failed else text
 
-    def meant(self, stream_id: str, output_id: str | None, request_id: str | None) -> Output | None:
-        """The output that a packet is about, open or in its tail."""
+    def meant(
+        self, stream_id: str, output_id: str | None, request_id: str | None, socket: str | None = None
+    ) -> Output | None:
+        """The output that a packet is about, open or in its tail.
+
+        :param socket: the one it came by, where only what the output goes on by counts.
+        """
         stream = self.find(stream_id, request_id)
-        return stream.output if stream is not None else self._named(output_id, request_id)
+        output = stream.output if stream is not None else self._named(output_id, request_id)
+        return None if output is not None and socket is not None and output.only not in ("", socket) else output
 
     def is_open(self, output: Output) -> bool:
         return output in self._open
@@ -239,19 +247,29 @@ class Outputs:
         self._drop_streams(output)
         output.joiner, output.thoughts = Joiner(), Joiner()
         output.open_streams, output.waits_since, output.active_at, output.heard_at = 1, None, now, now
-        output.socket, output.was_lost, output.lost_at = socket, False, None
+        output.socket = output.only = socket
+        output.was_lost, output.lost_at = False, None
         key = (stream_id, output.request) if stream_id in self._streams else stream_id
-        order = ChunkOrder(self._settings.value.max_chunk_gaps)
-        self._streams[key] = Stream(key, output, request_id, now, order, only=socket)
+        self._streams[key] = Stream(key, output, request_id, now, ChunkOrder(self._settings.value.max_chunk_gaps))
         return output
 
-    def cut(self, output: Output, size: int, now: float) -> None:
-        """CLIENT_STREAM_RESET: of an open output only so many bytes are left, of text and reasoning together."""
-        output.joiner, output.thoughts = Joiner(), Joiner()
+    def cut(self, output: Output, size: int, now: float, half: str, *, reasoning: bool) -> None:
+        """CLIENT_STREAM_RESET: of an open output only so many bytes are left, of text and reasoning together.
+
+        :param half: of a character, that is left of the kind that was cut; the other half may follow.
+        """
+        joiner = output.thoughts if reasoning else output.joiner
+        joiner.held = half
         output.size, output.active_at = size, now
 
     def ended(
-        self, stream_id: str, output_id: str | None, request_id: str | None, final: bool | None, now: float
+        self,
+        stream_id: str,
+        output_id: str | None,
+        request_id: str | None,
+        final: bool | None,
+        now: float,
+        socket: str = "",
     ) -> list[Verdict]:
         """CLIENT_STREAM_END.
 
@@ -260,12 +278,14 @@ class Outputs:
         stream = self.find(stream_id, request_id)
         if stream is None:
             output = self._named(output_id, request_id)
-            if not final or output is None:
+            if not final or output is None or (output.only and output.only != socket):
                 return []
             through: list[Verdict] = [Finished(output)] if self._extension in output.request.unheard else []
             return self._finish(output, now) or through
-        del self._streams[stream.key]
         output = stream.output
+        if output.only and output.only != socket:
+            return []
+        del self._streams[stream.key]
         output.open_streams -= 1
         output.active_at = now
         settings = self._settings.value
@@ -279,9 +299,11 @@ class Outputs:
             self._due(now + settings.stream_idle_finalize_ms / 1000)
         return []
 
-    def stream_failed(self, stream_id: str, output_id: str | None, request_id: str | None, now: float) -> list[Verdict]:
+    def stream_failed(
+        self, stream_id: str, output_id: str | None, request_id: str | None, now: float, socket: str = ""
+    ) -> list[Verdict]:
         """CLIENT_STREAM_DATA_FAILED."""
-        output = self.meant(stream_id, output_id, request_id)
+        output = self.meant(stream_id, output_id, request_id, socket)
         if output is None:
             return []
         return self._fail(output, CallFailed("The extension reported a failed stream."), now)

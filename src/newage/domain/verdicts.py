@@ -33,6 +33,7 @@ class Output:
     open_streams: int = 0
     waits_since: float | None = None  # the last END, while no stream is open
     socket: str = ""  # of its newest stream
+    only: str = ""  # the socket that resumed it: what others still say of it is not heard
     was_lost: bool = False  # a socket of it went while it was open
     lost_at: float | None = None  # when, unless a stream of it has begun since
     lost_until: float = NEVER  # until when what follows is waited for
@@ -57,7 +58,6 @@ class Stream:
     started_at: float
     order: ChunkOrder
     thoughts: ChunkOrder | None = None  # once there are any
-    only: str = ""  # the socket by which alone it goes on, once it was resumed there
 
 
 # ------------------------------------------------------------------------------------------------------------ verdicts

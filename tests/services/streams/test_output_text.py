@@ -100,15 +100,17 @@ def test_what_is_reset_is_void_for_everybody() -> None:
     output.push("a\U0001f600bc")
     assert output.text.units == 5
     output.add(watcher, hungry=False)
-    assert output.reset(3)
+    assert output.reset(3) == ""
     assert (output.text.text(), output.text.units, output.rev) == ("a\U0001f600", 3, 1)
-    assert not output.reset(4)
+    assert output.reset(4) is None
     output.push("!", TextKind.REASONING)
-    assert output.reset(0, TextKind.REASONING)
+    assert output.reset(0, TextKind.REASONING) == ""
     assert output.rev == 2
     assert watcher.told == [("cut", TextKind.TEXT, "a\U0001f600"), ("cut", TextKind.REASONING, "")]
     output.push("d")
     assert (output.text.text(), output.text.units, output.text.chunks) == ("a\U0001f600d", 4, 2)
+    assert output.reset(2) == "\ud83d"
+    assert output.text.text() == "a"
 
 
 @given(st.lists(WHOLE.filter(bool), max_size=6), st.integers(1, 9))
@@ -160,5 +162,5 @@ def test_who_is_taken_out_by_another_reader_is_told_nothing_of_what_that_was_tol
     output.push("a")
     assert taken_out.told == []
     output.add(taken_out)
-    assert output.reset(0)
+    assert output.reset(0) == ""
     assert taken_out.told == []

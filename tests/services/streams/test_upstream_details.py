@@ -322,6 +322,33 @@ def test_its_request_is_not_asked_again_and_keeps_its_place(kit: Kit, sid: str, 
     assert [each["requestId"] for each in link.forwarded] == ["r2"]
 
 
+@pytest.mark.parametrize("stream", ["s of o1", "another"])
+@pytest.mark.parametrize("what", ["data", "reset", "end", "more", "failed"])
+def test_what_another_socket_still_says_of_it_is_dropped(kit: Kit, sid: str, tab: str, what: str, stream: str) -> None:
+    kit.streams.stream_data(said_by("before"), 0, "one ")
+    kit.streams.resume(said_by(tab))
+    old = said_by("before")._replace(stream=stream)
+    match what:
+        case "data":
+            kit.streams.stream_started(old)
+            kit.streams.stream_data(old, 1, "what the old line had still to say")
+            kit.streams.stream_reasoning(old, 0, "as well")
+        case "reset":
+            kit.streams.stream_reset(old, 0, False)
+        case "end":
+            kit.streams.stream_ended(old, True)
+        case "more":
+            kit.streams.stream_ended(old, True, Details(more=True, extra={"n": 1}))
+        case _:
+            kit.streams.stream_failed(old)
+    assert kit.streams.open_outputs == 1
+    kit.streams.stream_data(said_by(tab), 0, "two")
+    kit.streams.stream_ended(said_by(tab), True)
+    stored = only(kit)
+    assert (stored.text, stored.reasoning, stored.failed, stored.extra) == ("one two", "", False, {})
+    assert kit.statuses(sid)[-1] == "completed"
+
+
 def test_what_is_over_or_was_never_begun_is_unknown(kit: Kit, sid: str, tab: str) -> None:
     for output in ("o1", "o9"):
         with pytest.raises(NotFound, match="Unknown output"):
@@ -366,6 +393,41 @@ def test_an_answer_that_goes_on_keeps_what_was_said_of_it(kit: Kit, sid: str) ->
     end(kit)
     stored = only(kit)
     assert (stored.text, stored.reasoning, stored.character, stored.extra) == ("ab", "hm", CORA, {"n": 1})
+
+
+def test_half_a_character_of_reasoning_beside_an_end_is_harmless(kit: Kit, sid: str) -> None:
+    """An END has no reasoning: it was streamed."""
+    begin(kit)
+    kit.streams.stream_ended(named(), False, Details(reasoning="\ud83d"))
+    kit.streams.answered(named(), "yes")
+    assert (only(kit).text, only(kit).reasoning) == ("yes", "")
+
+
+def test_an_answer_that_goes_on_and_ends_with_no_more_to_follow_ends_the_request(kit: Kit, sid: str) -> None:
+    begin(kit, "a")
+    end(kit, more=True)
+    begin(kit, "b")
+    end(kit)
+    assert (only(kit).text, kit.statuses(sid)[-1]) == ("ab", "completed")
+
+
+def test_a_reset_of_the_reasoning_leaves_half_a_character_of_the_text(kit: Kit, sid: str) -> None:
+    begin(kit, "a\ud83d")
+    kit.streams.stream_reasoning(named(), 0, "hm")
+    kit.streams.stream_reset(named(), 0, True)
+    kit.streams.stream_data(named(), None, "\ude00")
+    end(kit)
+    assert (only(kit).text, only(kit).reasoning) == ("a\U0001f600", "")
+
+
+@pytest.mark.parametrize("reasoning", [False, True])
+def test_who_takes_back_the_second_half_of_a_character_says_another(kit: Kit, sid: str, reasoning: bool) -> None:
+    say = kit.streams.stream_reasoning if reasoning else kit.streams.stream_data
+    say(named(), None, "a\U0001f600")
+    kit.streams.stream_reset(named(), 2, reasoning)
+    say(named(), None, "\ude01")
+    end(kit)
+    assert (only(kit).reasoning if reasoning else only(kit).text) == "a\U0001f601"
 
 
 def test_what_is_said_of_no_output_is_nothing(kit: Kit, sid: str) -> None:

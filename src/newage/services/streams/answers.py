@@ -66,6 +66,7 @@ class Answer:
     def is_over(self) -> None:
         """What there is of it now can be stored."""
         self.whole = len(self.output.text.buffer), len(self.output.reasoning.buffer)
+        self.thought = ""
         self.turn += 1
 
     def tell(self, details: Details) -> None:

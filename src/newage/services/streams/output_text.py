@@ -69,10 +69,16 @@ class GrowingText:
         whole = self.buffer.decode().encode("utf-16-le")
         return len(whole[: 2 * units].decode("utf-16-le", "ignore").encode())
 
-    def cut(self, units: int) -> None:
-        """Only so much of it is left; how many chunks came does not change."""
-        del self.buffer[self.byte_at(units) :]
+    def cut(self, units: int) -> str:
+        """Only so much of it is left; how many chunks came does not change.
+
+        :return: the first half of the character in whose middle that is; "" mostly.
+        """
+        end = self.byte_at(units)
+        after = self.buffer[end : end + 4]
+        del self.buffer[end:]
         self._counted = self._units = 0
+        return after.decode().encode("utf-16-le")[:2].decode("utf-16-le", "surrogatepass") if self.units < units else ""
 
 
 class IOutputReader(Interface):
@@ -139,20 +145,20 @@ class OutputText:
                     reader.grew(part, text)
         part.chunks += 1
 
-    def reset(self, at: int, kind: TextKind = TextKind.TEXT) -> bool:
+    def reset(self, at: int, kind: TextKind = TextKind.TEXT) -> str | None:
         """What is beyond so many UTF-16 units of it is void.
 
-        :return: False when there is not so much; nothing changes then.
+        :return: None when there is not so much; nothing changes then. Else what ``cut`` returns of it.
         """
         part = self.part(kind)
         if at > part.units:
-            return False
-        part.cut(at)
+            return None
+        half = part.cut(at)
         self.rev += 1
         for reader in self._readers:
             if reader in self._readers:  # nobody before it has removed it
                 reader.was_cut(part)
-        return True
+        return half
 
     def end(
         self, failure: str | None = None, *, stored: bool = False, message_id: str = "", cancelled: bool = False

@@ -153,7 +153,7 @@ class UpstreamService(SessionListener):
             stream = outputs.find(said.stream, said.request)
             if stream is None:
                 return
-        if stream.only and stream.only != said.socket:
+        if stream.output.only and stream.output.only != said.socket:
             return
         whole = outputs.take(stream, chunk_index, text, now)
         if whole:
@@ -170,7 +170,7 @@ class UpstreamService(SessionListener):
             stream = outputs.find(said.stream, said.request)
             if stream is None:
                 return
-        if stream.only and stream.only != said.socket:
+        if stream.output.only and stream.output.only != said.socket:
             return
         whole = outputs.think(stream, chunk_index, text, now)
         if whole:
@@ -180,28 +180,36 @@ class UpstreamService(SessionListener):
 
     def stream_reset(self, said: Said, at: int, reasoning: bool) -> None:
         extension = self._extensions.get(said.extension)
-        output = extension.outputs.meant(said.stream, said.output, said.request) if extension is not None else None
+        output = None
+        if extension is not None:
+            output = extension.outputs.meant(said.stream, said.output, said.request, said.socket)
         if extension is None or output is None or not extension.outputs.is_open(output):
             self._dropped(said.extension, "a reset of no open output", 71)
             return
         text = extension.answers[output].output
-        if text.reset(at, TextKind.REASONING if reasoning else TextKind.TEXT):
+        half = text.reset(at, TextKind.REASONING if reasoning else TextKind.TEXT)
+        if half is not None:
             size = len(text.text.buffer) + len(text.reasoning.buffer)
-            extension.outputs.cut(output, size, self._world.clock.seconds())
+            extension.outputs.cut(output, size, self._world.clock.seconds(), half, reasoning=reasoning)
 
     def stream_ended(self, said: Said, final: bool | None, details: Details | None = None) -> None:
         extension = self._extensions.get(said.extension)
         if extension is not None:
             if details is not None:
-                self._tell(extension, said, details)
+                self._tell(extension, said, evolve(details, reasoning=""))  # that was streamed
             now = self._world.clock.seconds()
-            self._apply(extension, extension.outputs.ended(said.stream, said.output, said.request, final, now))
+            verdicts = extension.outputs.ended(said.stream, said.output, said.request, final, now, said.socket)
+            for verdict in verdicts if details is None else ():
+                if isinstance(verdict, Finished) and verdict.output in extension.answers:
+                    extension.answers[verdict.output].more = False
+            self._apply(extension, verdicts)
 
     def stream_failed(self, said: Said) -> None:
         extension = self._extensions.get(said.extension)
         if extension is not None:
             now = self._world.clock.seconds()
-            self._apply(extension, extension.outputs.stream_failed(said.stream, said.output, said.request, now))
+            failed = extension.outputs.stream_failed(said.stream, said.output, said.request, now, said.socket)
+            self._apply(extension, failed)
 
     def answered(self, said: Said, text: str, details: Details | None = None) -> None:
         extension = self._extensions.get(said.extension) or self._new_extension(said.extension)
@@ -280,7 +288,7 @@ class UpstreamService(SessionListener):
                     self._apply(extension, extension.outputs.overwritten(output, reason, self._world.clock.seconds()))
 
     def _tell(self, extension: _Extension, said: Said, details: Details) -> None:
-        output = extension.outputs.meant(said.stream, said.output, said.request)
+        output = extension.outputs.meant(said.stream, said.output, said.request, said.socket)
         if output is not None:
             self._tell_of(extension, output, details)
 
@@ -481,9 +489,12 @@ class UpstreamService(SessionListener):
         if verdict.rest:
             answer.output.push(verdict.rest)
         answer.is_over()
+        through = not answer.more and extension.unfinished.get(answer.request) is answer
         self._over(extension, answer)
         if not verdict.output.failed:
             self._answers.streamed(answer)
+        if through:  # it went on, and nothing follows it after all
+            self._answers.no_more(answer)
 
     def _failed(self, extension: _Extension, verdict: Failed) -> None:
         """What there is of it is stored."""
