@@ -320,7 +320,7 @@ def make_talk(
     )
     downstream = DownstreamService(world, outbox, sessions, rooms.members_of, live.downstream)
     open_outputs = OpenOutputs(world, stores.open_outputs)
-    answers = AnswerService(world, outbox, sessions, ledger, history, open_outputs, records)
+    answers = AnswerService(world, outbox, sessions, ledger, history, open_outputs, records, rooms.members_of)
     streams = UpstreamService(world, sessions, desks, ledger, answers, downstream, activity, live.streams)
     thinking = ThinkingService(
         world=world,

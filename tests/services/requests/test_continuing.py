@@ -339,3 +339,22 @@ def test_a_request_that_is_refused_leaves_its_id_free(kit: Kit, sid: str) -> Non
         error = failure_of(kit.ask(sid, "", "r5", room="nowhere", **wish))
         assert isinstance(error, NewAgeError)
     kit.submit(sid, "hi", "r5")
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_who_is_made_to_leave_gets_no_more_of_his_words(kit: Kit, link: Link, begun: bool) -> None:
+    """B15: they are of a room that he may not read."""
+    mas, gue = kit.connect("mas", stream_mode="plain"), kit.connect("gue", stream_mode="plain")
+    kit.group("lounge", "mas", RequestMode.IMMEDIATE, gue=Role.GUEST)
+    kit.submit(mas, "hi", "r0", room="lounge")
+    kit.streams.answered(Said(X, output="o0", request="r0"), "yes")
+    kit.settle()
+    kit.submit(gue, "be brief", "r1", room="lounge", **WORDS)
+    if begun:
+        stream(kit, "As I ", "r1", over=False)
+    kit.outbox.clear()
+    result_of(kit.rooms.remove("lounge", "gue", "kick"))
+    kit.settle()
+    stream(kit, "said.", "r1")
+    kit.settle()
+    assert not {"SERVER_STREAM_DATA", "SERVER_STREAM_END", "LLM_RESPONSE"} & set(kit.outbox.names(gue))

@@ -32,7 +32,14 @@ def hub(kit: Kit) -> Kit:
 @pytest.fixture
 def answers(hub: Kit) -> AnswerService:
     return AnswerService(
-        hub.world, hub.outbox, hub.sessions, hub.ledger, hub.history, hub.talk.open_outputs, hub.talk.records
+        hub.world,
+        hub.outbox,
+        hub.sessions,
+        hub.ledger,
+        hub.history,
+        hub.talk.open_outputs,
+        hub.talk.records,
+        hub.rooms.members_of,
     )
 
 

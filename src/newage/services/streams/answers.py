@@ -109,6 +109,7 @@ class AnswerService:
     _history: HistoryService
     _open: OpenOutputs
     _records: RequestRecords
+    _members: Callable[[str], tuple[str, ...]]  # the identities that are in the room of an id
     _trouble: Trouble = trouble()
     _storing: set[Deferred[None]] = field(factory=set, init=False)
     _drops: LogQuota = field(init=False)
@@ -372,6 +373,8 @@ class AnswerService:
         request = answer.request
         if not request.gone:
             alone = request.unsaid is not None
+            if alone and request.identity not in self._members(request.room_id):
+                return  # he has left it, or was made to (B15)
             to = Audience.identity(request.identity) if alone else Audience.room(request.room)
             self._outbox.publish(*event.to(to))
 

@@ -62,7 +62,7 @@ class DownstreamService(SessionListener, RoomListener):
         form = Form(output, about, before)
         receivers = Receivers(form, self._means, self._forget)
         self._receivers[about.room_id].append(receivers)
-        for identity in (about.requester,) if about.private else self._members(about.room_id):
+        for identity in filter(about.is_for, self._members(about.room_id)):
             for caller in self._sessions.callers(identity, "/llm"):
                 receivers.add(caller, self._socket(caller))
         receivers.followers.open()
