@@ -199,10 +199,15 @@ class UpstreamService(SessionListener):
                 self._tell(extension, said, evolve(details, reasoning=""))  # that was streamed
             now = self._world.clock.seconds()
             verdicts = extension.outputs.ended(said.stream, said.output, said.request, final, now, said.socket)
-            for verdict in verdicts if details is None else ():
-                if isinstance(verdict, Finished) and verdict.output in extension.answers:
-                    extension.answers[verdict.output].more = False
+            if verdicts and details is None:
+                self._nothing_follows(extension, verdicts)
             self._apply(extension, verdicts)
+
+    def _nothing_follows(self, extension: _Extension, ended: Iterable[Verdict]) -> None:
+        """An END without ``more``, whatever one before it said."""
+        for verdict in ended:
+            if isinstance(verdict, Finished) and verdict.output in extension.answers:
+                extension.answers[verdict.output].more = False
 
     def stream_failed(self, said: Said) -> None:
         extension = self._extensions.get(said.extension)
