@@ -11,7 +11,7 @@ from expect import of_request, wait_status
 from harness import Daemon, Driver, Extension, Hub
 from people import Person, boss, person, request_in, room_of
 
-POLICIES = ("Free", "Manual", "Balanced", "Broadcast", "Random")
+POLICIES = ("Free", "Manual", "Balanced", "Broadcast", "Random", "Failover")
 
 
 @pytest.fixture
