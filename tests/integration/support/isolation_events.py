@@ -244,7 +244,7 @@ def llm_events() -> list[Event]:
             Does.CHANGE,
             body(requestId="r1", identity="guest"),
             ("requestId",),
-            ("identity",),
+            loose=("identity",),  # by no other name; tests/namespaces/test_llm_requests.py has wrong ones
             allowed=None,  # of one's own, else as staff
         ),
         history("GET_MESSAGES", Does.TELL, limit=5, before=9),
