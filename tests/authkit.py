@@ -109,6 +109,7 @@ class Gatehouse:
         self.accounts = accounts
         self.limiter = accounts.limiter
         self.revocation = accounts.revocation
+        self.pairing = accounts.pairing
         self.operator = accounts.operator
         people = make_people(basis, self.outbox, accounts)
         self.sessions = people.sessions
@@ -136,12 +137,23 @@ class Gatehouse:
         return self.door.open("/auth", events.handlers(), entered=events.entered)
 
     def clients_namespace(self) -> Namespace:
-        events = ClientEvents(administration=self.administration, expulsion=self.expulsion, clients=self.client_list)
+        events = ClientEvents(
+            administration=self.administration,
+            expulsion=self.expulsion,
+            clients=self.client_list,
+            pairing=self.pairing,
+        )
         return self.door.open("/clients", events.handlers())
 
     def sillytavern_namespace(self, kept: ExtensionSettings) -> Namespace:
         events = SillyTavernEvents(
-            auth=self.auth, administration=self.administration, trust=self.trust, sessions=self.sessions, kept=kept
+            auth=self.auth,
+            administration=self.administration,
+            trust=self.trust,
+            sessions=self.sessions,
+            kept=kept,
+            admissions=self.admissions,
+            pairing=self.pairing,
         )
         return self.door.open("/sillytavern", events.handlers(), gate=EXTENSIONS)
 

@@ -437,3 +437,9 @@ def test_nothing_is_installed(monkeypatch: pytest.MonkeyPatch, said: Said) -> No
         "",
         "no functions and no plug-ins are installed; docs/functions.md tells how they are made\n",
     )
+
+
+def test_pairing_needs_a_running_hub(home: Path, said: Said) -> None:
+    code, out, err = said("pair")
+    assert (code, out) == (1, "")
+    assert err == "newage: the hub is not running: pairing needs it; start it and run `newage pair` again\n"

@@ -13,6 +13,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptio
 from collections.abc import Callable, Sequence
 from math import isfinite
 from pathlib import Path
+from time import sleep
 from typing import Any, TypeAlias
 
 from attrs import evolve
@@ -21,13 +22,15 @@ from newage import __version__
 from newage.assembly.operate import Ask, Body, check_owner, reached
 from newage.config import ServerSettings, load
 from newage.domain.model import Scope
-from newage.errors import NewAgeError
+from newage.errors import ConfigError, NewAgeError, NotAuthorised, NotFound
 from newage.functions.door import Offered
 from newage.functions.installed import installed
 from newage.namespaces.function_call import BUILTINS
 from newage.services.calls.calls import Function
 from newage.web.install import install_extension
 from newage.web.releases import read_releases
+
+POLL_SECONDS = 0.5
 
 DESCRIPTION = (
     "Keys of a newage hub, made and revoked on its own machine, and what is installed beside it. "
@@ -41,6 +44,7 @@ examples:
                                           a key that answers, and opens nothing of others
   newage keys list                        who has keys, and when they were used
   newage keys revoke phone                all keys of "phone"; or one, by its id
+  newage pair                             a code for a SillyTavern on another machine
   newage unlock                           let everybody try again who failed to log in too often
   newage functions                        functions and plug-ins that are installed
 
@@ -132,6 +136,16 @@ def parser() -> ArgumentParser:
     who.add_argument("--all", action="store_true", help="everybody's")
     unlock.set_defaults(run=_unlock)
 
+    pair = commands.add_parser(
+        "pair",
+        help="let a SillyTavern on another machine in, by a code",
+        description="Print a code of six digits for newage's extension in a SillyTavern on another machine, wait until "
+        "it comes, show who it is and ask before it gets a key. The code is good once, for five minutes; it ends the "
+        "one before. The hub must be running.",
+    )
+    pair.add_argument("--yes", action="store_true", help="do not ask: whoever comes with the code gets the key")
+    pair.set_defaults(run=_pair)
+
     functions = commands.add_parser(
         "functions",
         help="show functions and plug-ins that are installed",
@@ -220,6 +234,47 @@ def _unlock(said: Namespace, ask: Ask, running: bool) -> Body:
         elif not answer["unlocked"]:
             _remark("nobody was locked out")
     return answer
+
+
+def _pair(said: Namespace, ask: Ask, running: bool) -> Body:
+    if not running:
+        raise ConfigError("the hub is not running: pairing needs it; start it and run `newage pair` again")
+    made = ask({"do": "pair.new"})
+    code = made["code"]
+    if said.json:
+        _remark(code)
+    else:
+        _print(code)
+    _remark(
+        f"type this code into newage's panel in SillyTavern (Pairing code); it is good for {made['expiresIn']} seconds"
+    )
+    while True:
+        found = ask({"do": "pair.wait", "code": code})
+        if found["state"] == "asked":
+            asks = found["asks"]
+            _remark(f"{_asking(asks)} wants to answer as an extension")
+            yes = said.yes or _says_yes()
+            found = ask({"do": "pair.confirm", "code": code, "confirm": asks["confirm"], "accept": yes})
+            if not yes and found["state"] == "over":
+                raise NotAuthorised("refused: nobody got a key")
+        if found["state"] == "paired":
+            _remark(f"{_asking(found['asks'])} has a key; `newage keys revoke` takes it back")
+            return {"clientId": found["asks"]["clientId"], "address": found["asks"]["address"]}
+        if found["state"] == "over":
+            raise NotFound("the code is over: time is up, or too many tried wrong ones; `newage pair` makes another")
+        sleep(POLL_SECONDS)
+
+
+def _asking(asks: Body) -> str:
+    name = f' ("{asks["name"]}")' if asks["name"] else ""
+    return f"{asks['clientId']}{name} at {asks['address']}"
+
+
+def _says_yes() -> bool:
+    """Anything but y or yes, and the end of what is typed, is no."""
+    sys.stderr.write("give it a key? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _functions(said: Namespace) -> Body:

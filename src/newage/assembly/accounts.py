@@ -18,6 +18,7 @@ from newage.services.accounts.hashing import HashService, make_hash, matches
 from newage.services.accounts.key_import import import_keys
 from newage.services.accounts.keys import KeyService
 from newage.services.accounts.operator import OperatorService
+from newage.services.accounts.pairing import PairingService
 from newage.services.accounts.revocation import Revocation
 from newage.services.accounts.trust import TrustService
 from newage.services.events import AccountEvents
@@ -64,6 +65,7 @@ class Accounts:
     limiter: AttemptLimiter
     events: AccountEvents
     revocation: Revocation
+    pairing: PairingService
     operator: OperatorService
 
 
@@ -78,6 +80,7 @@ def make_accounts(basis: Basis, *, read_only: bool = False, network_safe: Callab
     events = AccountEvents()
     trust = TrustService(files, store, basis.file_workers, basis.hash, world, config.auth, events)
     limiter = AttemptLimiter(world.clock.seconds, config.auth)
+    pairing = PairingService(keys, trust, world, config.auth, secrets.token_bytes)
     revocation = Revocation(keys, trust, limiter, events)
     return Accounts(
         files=files,
@@ -89,7 +92,8 @@ def make_accounts(basis: Basis, *, read_only: bool = False, network_safe: Callab
         limiter=limiter,
         events=events,
         revocation=revocation,
-        operator=OperatorService(keys, trust, limiter, world, revocation),
+        pairing=pairing,
+        operator=OperatorService(keys, trust, limiter, world, revocation, pairing),
     )
 
 

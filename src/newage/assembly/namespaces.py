@@ -50,7 +50,10 @@ def make_dispatcher(
         admissions=people.admissions,
     )
     client_events = clients.ClientEvents(
-        administration=people.administration, expulsion=people.expulsion, clients=people.client_list
+        administration=people.administration,
+        expulsion=people.expulsion,
+        clients=people.client_list,
+        pairing=accounts.pairing,
     )
     extension = sillytavern.SillyTavernEvents(
         auth=people.auth,
@@ -58,6 +61,8 @@ def make_dispatcher(
         trust=accounts.trust,
         sessions=people.sessions,
         kept=sillytavern.ExtensionSettings(basis.config.sillytavern),
+        admissions=people.admissions,
+        pairing=accounts.pairing,
     )
     dispatcher = Dispatcher()
     for namespace in (

@@ -118,6 +118,7 @@ def make_people(basis: Basis, outbox: IOutbox, accounts: Accounts) -> People:
             settings=config.auth,
             network_safe=accounts.network_safe,
             names=names,
+            pairing=accounts.pairing,
         ),
         client_list=client_list,
     )

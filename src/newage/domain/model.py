@@ -240,6 +240,7 @@ class Caller:
     peer: Peer
     sensitive: bool = False  # may use sensitive APIs (contract 2.6)
     bootstrap: bool = False  # strict mode, no key yet: only what contract 2.8.4 (a) lists
+    pairing: int = 0  # let in by a pairing code alone, to ask for a key: its ticket (B13)
     stream_mode: str = ""  # handshake streamMode as declared: '', 'ss', 'plain', 'output', 'token'
     priority: int = 0  # of extensions under the policy Failover: the least is asked first (A22)
     incremental: bool = False  # handshake sync:'incremental'

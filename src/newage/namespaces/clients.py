@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
-from newage.dialect import Body, clients
-from newage.domain.model import Caller
-from newage.errors import InvalidRequest
+from newage.dialect import Body, clients, pairing
+from newage.domain.model import Caller, Rank
+from newage.domain.policy import administers
+from newage.domain.rank import may_touch
+from newage.errors import InvalidRequest, NotAuthorised
 from newage.namespaces import wire
 from newage.namespaces.auth import parse_client_id, parse_own_id
 from newage.services.accounts.expulsion import Expulsion
 from newage.services.accounts.key_admin import KeyAdministration
+from newage.services.accounts.pairing import Maker, PairingService
 from newage.services.sessions.client_list import ClientListService
 from newage.telemetry.audit import Recorder
 
@@ -44,11 +47,30 @@ class Disconnect:
         return cls(client_id, identity, wire.without_hostile_keys(reason or ""))
 
 
+@frozen
+class Answered:
+    """CREATE_PAIRING about a code that there is; ``number``: whom the answer is about, None to only look."""
+
+    code: str = field(repr=False)
+    number: int | None
+    accept: bool
+
+    @classmethod
+    def parse(cls, payload: Any) -> Answered | None:
+        """None: a new code is wanted."""
+        body = wire.members(payload)
+        if wire.first(body, "code") is None:
+            return None
+        number = pairing.number_of(body) if "confirm" in body else None
+        return cls(pairing.code_of(body), number, pairing.accepts(body))
+
+
 @frozen(kw_only=True)
 class ClientEvents:
     administration: KeyAdministration
     expulsion: Expulsion
     clients: ClientListService
+    pairing: PairingService
 
     def all_keys(self, caller: Caller, _: None) -> Body:
         return clients.keys_ack(self.administration.overview(caller))
@@ -67,6 +89,19 @@ class ClientEvents:
         sockets = self.expulsion.disconnect(caller, wanted.client_id, wanted.identity, wanted.reason)
         return clients.disconnected_ack(sockets)
 
+    async def create_pairing(self, caller: Caller, wanted: Answered | None) -> Body:
+        """A new code, or what became of one, or a yes or no to who asks by it."""
+        if not administers(caller) or not may_touch(min(caller.rank, Rank.of(caller.kind)), Rank.EXTENSION, own=False):
+            raise NotAuthorised("Unauthorized")
+        if wanted is None:
+            if self.pairing.is_open():
+                raise NotAuthorised("Unauthorized")
+            code = self.pairing.create(Maker(caller.client_id, caller.until))
+            return pairing.made(code, self.pairing.seconds)
+        if wanted.number is None:
+            return pairing.standing(self.pairing.standing(wanted.code))
+        return pairing.standing(await self.pairing.answer(wanted.code, wanted.number, accept=wanted.accept))
+
     def client_list(self, caller: Caller, _: None) -> Body:
         return clients.list_ack(self.clients.clients())
 
@@ -80,6 +115,7 @@ class ClientEvents:
             "GENERATE_CLIENT_KEY": wire.answer(parse_subject, self.generate, audit=generated),
             "REMOVE_CLIENT_KEY": wire.answer(parse_subject, self.remove, audit=removed),
             "DISCONNECT_CLIENT": wire.answer(Disconnect.parse, self.disconnect, audit=disconnected),
+            "CREATE_PAIRING": wire.answer(Answered.parse, self.create_pairing),
             "GET_CLIENT_LIST": wire.answer(wire.nothing, self.client_list, query=True),
             "UPDATE_CONNECTED_CLIENTS": wire.answer(wire.nothing, self.client_list, query=True),
         }

@@ -16,6 +16,7 @@ STREAM_MODES = frozenset({"ss", "plain", "output", "token"})
 MAX_CLIENT_TYPE_CHARS = 64
 MAX_CAPACITY = 16
 MAX_NAME_CHARS = 64
+MAX_PAIR_CHARS = 32
 MAX_FEATURES, MAX_FEATURE_CHARS = 32, 32
 MAX_INSTANCE_CHARS = 64
 
@@ -46,6 +47,7 @@ def parse_handshake(payload: Any, settings: AuthSettings) -> HandshakeRequest:
         client_type=client_type,
         key=payload.get("key"),
         password=wire.text(payload.get("password"), 1024),
+        pair=_pair(payload.get("pair")),
         desc=wire.text(wire.first(payload, "desc", "Desc", "description"), settings.max_desc_chars),
         html=wire.text(wire.first(payload, "clientHTML", "clienthtml", "html"), settings.max_html_chars),
         stream_mode=stream_mode if isinstance(stream_mode, str) and stream_mode in STREAM_MODES else "",
@@ -62,6 +64,13 @@ def parse_handshake(payload: Any, settings: AuthSettings) -> HandshakeRequest:
 def _name(value: object) -> str:
     """What a person is called (A40); "" where that cannot be a name: nobody is kept out by it."""
     return value if isinstance(value, str) and 0 < len(value) <= MAX_NAME_CHARS and is_clear(value) else ""
+
+
+def _pair(value: object) -> str | None:
+    """A pairing code (B13); what cannot be one is a wrong one."""
+    if value is None or value == "":
+        return None
+    return value[:MAX_PAIR_CHARS] if isinstance(value, str) else "-"
 
 
 def _capacity(value: object) -> int:

@@ -59,6 +59,7 @@ ANSWERED: Final = frozenset(
     {
         "CLIENT_DISCONNECTED",  # the end of its session is announced once for all its sockets
         "CLIENT_SETTINGS",
+        "CREATE_PAIRING",
         "GENERATE_CLIENT_KEY",
         "GET_ALL_CLIENT_KEYS",
         "GET_ASSIGNMENTS",

@@ -10,11 +10,13 @@ from attrs import define, field, frozen
 
 from newage.dialect import Body, clients
 from newage.domain.model import Caller, Scope
-from newage.errors import BadParameter, InvalidRequest
+from newage.errors import BadParameter, InvalidRequest, NotAuthorised
 from newage.namespaces import wire
 from newage.services.accounts.auth import AuthService
 from newage.services.accounts.key_admin import KeyAdministration
+from newage.services.accounts.pairing import PairingService
 from newage.services.accounts.trust import TrustService
+from newage.services.sessions.admissions import Admissions
 from newage.services.sessions.sessions import SessionService
 from newage.settings import limit
 from newage.telemetry.audit import Recorder
@@ -79,10 +81,14 @@ class SillyTavernEvents:
     trust: TrustService
     sessions: SessionService
     kept: ExtensionSettings
+    admissions: Admissions
+    pairing: PairingService
     _trusted: Recorder = field(factory=lambda: Recorder("client.trust", "CLIENT_ADDED"), init=False)
 
     async def identify(self, caller: Caller, claimed: Identity) -> Body | wire.Warned:
         client_id = caller.client_id
+        if caller.pairing:
+            return await self.pair(caller, claimed)
         # A second tab shares the clientId of the first, whose key stays valid (contract 2.8.2).
         connected = any(session.client_id == client_id for session in self.sessions.available_extensions())
         key = await self.administration.identify(caller, claimed.client_id, scoped=claimed.scoped)
@@ -91,6 +97,16 @@ class SillyTavernEvents:
             self._trusted.done(caller, client=client_id, until="the next start")
         body = clients.extension_key_ack(client_id, key) if claimed.scoped else clients.key_ack(client_id, key)
         return wire.Warned("SillyTavern already connected.", body) if connected else body
+
+    async def pair(self, caller: Caller, claimed: Identity) -> Body:
+        """A key for who came by a pairing code, as soon as the operator says yes (B13)."""
+        client_id = caller.client_id
+        if claimed.client_id not in (None, client_id):
+            raise NotAuthorised("Unauthorized")
+        key = await self.pairing.wait(
+            caller, lambda: any(each.sid == caller.sid for each in self.admissions.of(client_id))
+        )
+        return clients.extension_key_ack(client_id, key)
 
     def client_settings(self, caller: Caller, content: Body) -> None:
         self.kept.keep(caller.identity, content)

@@ -387,6 +387,17 @@ EVENTS = [
     ),
     Event(
         "/clients",
+        "CREATE_PAIRING",
+        Does.CHANGE,
+        body(),
+        (),
+        (),
+        ("code", "confirm", "accept"),
+        allowed=ADMIN,
+        optional=True,
+    ),
+    Event(
+        "/clients",
         "REMOVE_CLIENT_KEY",
         Does.CHANGE,
         body(targetClientId="guest"),

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from newage.dialect.clients import GET_KEY
-from newage.domain.ids import is_extension_id, is_valid_identity
+from newage.domain.ids import is_extension_id, is_new_id, is_valid_identity
 from newage.domain.key_form import has_hub_form
 from newage.domain.model import Agent, Caller, KeyRecord, Kind, Peer, Rank, Scope, Session
 from newage.domain.networks import network_of
@@ -24,6 +24,8 @@ from newage.services.accounts.attempts import AttemptLimiter, Guess, Place
 from newage.services.accounts.hashing import HashService, Turn, encoded
 from newage.services.accounts.keys import KeyService
 from newage.services.accounts.limits import AuthSettings
+from newage.services.accounts.pairing import NAMESPACE as PAIRING_NAMESPACE
+from newage.services.accounts.pairing import PairingService
 from newage.services.accounts.trust import TrustService
 from newage.services.sessions.names import Names
 from newage.services.world import World
@@ -42,6 +44,7 @@ class Proof(Enum):
     LOCAL = auto()  # networkSafe and a local peer: nothing was asked
     KEY = auto()
     PASSWORD = auto()
+    PAIRING = auto()  # a pairing code, for an extension that asks for its first key by it (B13)
     BOOTSTRAP = auto()  # trusted, the hub's own system user or a listed address, and no key yet (contract 2.8.4 a)
 
 
@@ -69,6 +72,7 @@ class HandshakeRequest:
     client_type: str = "client"
     key: object = field(default=None, repr=False)  # whatever was sent; only a string can be valid
     password: str = field(default="", repr=False)
+    pair: str | None = field(default=None, repr=False)  # a pairing code, or what is given as one
     desc: str = ""
     html: str = ""
     stream_mode: str = ""
@@ -87,6 +91,11 @@ class HandshakeRequest:
     @property
     def wants_key(self) -> bool:
         return self.key == GET_KEY
+
+    @property
+    def pairs(self) -> bool:
+        """Whether it comes by a pairing code (B13); ``getKey`` beside it says nothing, a key does."""
+        return self.pair is not None and not self.presents_key
 
     @property
     def presents_key(self) -> bool:
@@ -122,6 +131,7 @@ class AuthService:
     settings: AuthSettings
     _network_safe: Callable[[], bool]
     _names: Names
+    _pairing: PairingService
 
     def is_open_to(self, peer: Peer) -> bool:
         """Whether this peer skips trust and key (A1)."""
@@ -145,6 +155,8 @@ class AuthService:
         """
         network_safe = self._network_safe()
         self._check_identity(request)
+        if request.pairs and namespace == PAIRING_NAMESPACE:
+            return await self._admit_to_pair(request, sid, namespace, peer)
         if network_safe and peer.local:
             shown = await self._shown_by_local(request, namespace, peer)
         else:
@@ -164,6 +176,20 @@ class AuthService:
         if self._keys.is_pinned(request.client_id) and not _is_extensions(shown):
             raise AuthenticationFailed("Invalid key.")
         return self._caller(request, sid, namespace, peer, shown, kind, sensitive)
+
+    async def _admit_to_pair(self, request: HandshakeRequest, sid: str, namespace: str, peer: Peer) -> Caller:
+        """By the code alone, wherever it comes from and whether its id is trusted or not; it may ask for its key.
+
+        :raises NotAuthorised: it is no extension; AuthenticationFailed: not the code.
+        """
+        client_id = request.client_id
+        if request.kind is not Kind.EXTENSION or not is_extension_id(client_id):
+            raise NotAuthorised("Unauthorized")
+        if not await self._trust.is_trusted(client_id, network_safe=False) and not is_new_id(client_id):
+            raise NotAuthorised("Unauthorized")
+        ticket = self._pairing.show(request.pair or "", peer.address)
+        caller = self._caller(request, sid, namespace, peer, Shown(Proof.PAIRING), Kind.EXTENSION, False)
+        return evolve(caller, bootstrap=True, pairing=ticket, rank=Rank.CLIENT)
 
     async def log_in(self, caller: Caller, client_id: object, password: object) -> Caller:
         """LOGIN (contract 2.8.6): the caller with the rights that the password gives.

@@ -47,7 +47,7 @@ class Expulsion:
 
     def _objection(self, caller: Caller) -> NewAgeError | None:
         """Why whoever came in as this would not come in now, as far as trust goes."""
-        if not caller.keyless and not self._trust.knows(caller.client_id, network_safe=True):
+        if not caller.keyless and not caller.pairing and not self._trust.knows(caller.client_id, network_safe=True):
             return AuthenticationFailed(UNTRUSTED)
         by_trust = caller.credential and caller.kind is Kind.ADMIN and caller.scope is not Scope.ADMIN
         if by_trust and not self._trust.permits(caller.client_id, Kind.ADMIN, network_safe=True):

@@ -44,5 +44,8 @@ class AuthSettings:
     max_failed_attempts_per_id: int = limit(50, "the same of one client id from all addresses that never were right")
     attempt_per_id_seconds: float = limit(30.0, "seconds after which one of those is forgotten", least=0.001)
     attempt_entries: int = limit(10_000, "addresses and client ids of which failures, or rightness, are remembered")
+    pairing_seconds: float = limit(300.0, "seconds for which a pairing code is good", least=1, most=3600)
+    pairing_wrong_tries: int = limit(5, "wrong tries, whoever makes them, that end a pairing code", most=100)
+    pairing_tries_per_minute: int = limit(5, "pairing codes that one address may try in a minute", most=100)
     max_html_chars: int = limit(4096, "characters kept of a client's html", least=0)
     max_desc_chars: int = limit(1024, "characters kept of a client's desc", least=0)

@@ -1,4 +1,4 @@
-"""What the operator does from the hub's machine: make, list and revoke keys, unlock logins (A37).
+"""What the operator does from the hub's machine: make, list and revoke keys, unlock logins, pair (A37, B13).
 
 Commands and answers are JSON objects, for they come over a socket in the home or, with the hub stopped, from the
 command itself. Whoever can reach them owns the home: no rank is asked here.
@@ -11,12 +11,13 @@ from typing import Any
 
 from attrs import define
 
-from newage.dialect import Body, operator
+from newage.dialect import Body, operator, pairing
 from newage.domain.ids import is_extension_id, is_new_id, is_valid_id
 from newage.domain.model import Rank, Scope
 from newage.errors import BadParameter, NewAgeError, NotFound
 from newage.services.accounts.attempts import AttemptLimiter
 from newage.services.accounts.keys import Grant, KeyService
+from newage.services.accounts.pairing import Maker, PairingService
 from newage.services.accounts.revocation import Revocation, Revoked
 from newage.services.accounts.trust import TrustService
 from newage.services.world import World
@@ -26,6 +27,7 @@ PAGE = 500  # keys in one answer
 MAX_NAME_CHARS = 64
 MAX_DAYS = 36_500
 MADE_BY = "newage keys new"
+PAIRED_BY = "newage pair"
 _SCOPES: dict[object, Scope] = {None: Scope.ALL, **{scope.value: scope for scope in Scope}}
 _RANKS = {Scope.ADMIN: Rank.ADMIN, Scope.EXTENSION: Rank.EXTENSION, Scope.CLIENT: Rank.CLIENT, Scope.API: Rank.CLIENT}
 _FOR = {Scope.ADMIN: "an administrator", Scope.CLIENT: "a client", Scope.API: "a program that uses the API"}
@@ -41,9 +43,11 @@ class OperatorService:
     _limiter: AttemptLimiter
     _world: World
     _revocation: Revocation
+    _pairing: PairingService
 
     async def handle(self, command: Mapping[str, Any]) -> Body:
-        """Carry out one command: ``{"do": "keys.new" | "keys.list" | "keys.revoke" | "unlock", ...}``.
+        """Carry out one command: ``{"do": "keys.new" | "keys.list" | "keys.revoke" | "unlock" | "pair.new" |
+        "pair.wait" | "pair.confirm", ...}``.
 
         :raises NewAgeError: what is wrong and what to do.
         """
@@ -56,6 +60,13 @@ class OperatorService:
             return self.list_keys(command)
         if do == "unlock":
             return self.unlock(command)
+        if do == "pair.new":
+            return pairing.made(self._pairing.create(Maker(PAIRED_BY)), self._pairing.seconds)
+        if do == "pair.wait":
+            return pairing.standing(self._pairing.standing(pairing.code_of(command)))
+        if do == "pair.confirm":
+            code, number = pairing.code_of(command), pairing.number_of(command)
+            return pairing.standing(await self._pairing.answer(code, number, accept=pairing.accepts(command)))
         raise BadParameter("this hub does not know that command: use the `newage` of its own version")
 
     async def _recorded(self, action: str, tag: str, command: Mapping[str, Any], work: Any) -> Body:

@@ -8,6 +8,7 @@ const LLM = '/llm';
 const DOOR = '/sillytavern';
 const REFUSED_KEY = 5; // errorCode: authentication failed
 const STOP_MS = 4_000; // the hub waits 5 s for the answer to a call
+const PAIR_MS = 310_000; // a pairing code is good for 300 s, in which the operator says yes
 const UNSURE_MS = 60_000; // what was said before a line is found dead may not have arrived
 
 /**
@@ -105,7 +106,7 @@ export class Extension extends Emitter {
       io, url, options, world: machine, main: DOOR,
       handshake: () => ({ clientId, clientType: type, key: 'getKey', ...(desc ? { desc } : {}), ...(pair ? { pair } : {}) }),
       greet: async (/** @type {Line} */ it) => {
-        got = await it.ask(DOOR, 'IDENTIFY_SILLYTAVERN', { clientId });
+        got = await it.ask(DOOR, 'IDENTIFY_SILLYTAVERN', { clientId }, pair ? PAIR_MS : undefined);
       },
     });
     this.#follow(line, new Set(['connected', 'closed']));
