@@ -383,3 +383,36 @@ def test_what_it_was_not_sent_needs_no_stop(desk: Desk) -> None:
     assert not desk.stop(request("r1"))
     desk.stopped(request("r1"), known=True)
     assert desk.heard_at(request("r1")) == float("-inf")
+
+
+def test_what_it_was_too_busy_for_goes_before_the_others_of_its_room(desk: Desk) -> None:
+    desk.declare()
+    first, second, other = request("r1"), request("r2"), request("r3", "blue")
+    desk.ask(first, 0, new_id)
+    assert desk.put_off(first, 5)
+    assert not desk.put_off(first, 9)
+    assert [desk.admits(each, 3, 4, PATIENCE) for each in (first, second, other)] == [False, False, True]
+    assert not desk.admits(other, 1, 4, PATIENCE)
+    assert desk.admits(first, 1, 5, PATIENCE)
+    assert desk.ask(first, 5, new_id) == "r1"
+    assert not desk.is_put_off(first)
+
+
+def test_what_it_was_too_busy_for_it_may_take_after_all_or_lose(desk: Desk) -> None:
+    first = request("r1")
+    desk.ask(first, 0, new_id)
+    desk.put_off(first, 5)
+    desk.heard(first, 1)
+    assert desk.runs(first)
+    desk.lose(first)
+    assert desk.put_off(first, 5)  # another page is there, and busy
+    desk.left()
+    assert not desk.is_put_off(first)
+
+
+@pytest.mark.parametrize("end", [lambda desk, it: desk.stop(it), lambda desk, it: desk.given_up(it, 1)])
+def test_it_is_not_too_busy_for_what_it_shall_not_do(desk: Desk, end: Callable[..., object]) -> None:
+    first = request("r1")
+    desk.ask(first, 0, new_id)
+    end(desk, first)
+    assert not desk.put_off(first, 5)

@@ -214,6 +214,8 @@ PAYLOADS: list[tuple[Any, ...]] = [
 ]
 
 EVENTS = [
+    "ACCEPT_REQUEST",
+    "BUSY",
     "CANCEL_REQUEST",
     "LLM_REQUEST",
     "GET_FULL_CONTEXT",
@@ -239,6 +241,8 @@ EVENTS = [
     "CLIENT_STREAM_RESET",
 ]
 SILENT = {name for name in EVENTS if "STREAM" in name} | {
+    "ACCEPT_REQUEST",
+    "BUSY",
     "ERROR",
     "message",
     "$stream",

@@ -35,3 +35,23 @@ def test_it_is_acked(kit: Kit, llm: Namespace) -> None:
     again = handled(llm, socket, "CANCEL_REQUEST", {"requestId": "r1"})
     assert (again["status"], again["state"], again["message"]) == ("warning", "cancelled", "The request is over.")
     assert handled(llm, socket, "CANCEL_REQUEST", {"requestId": "r2"})["errorCode"] == 7
+
+
+def test_an_extension_takes_a_request_or_is_busy(kit: Kit, llm: Namespace) -> None:
+    link = kit.extension("SillyTavern-1", features=("accept",))
+    asker, speaker = kit.connect("web1"), HandSocket(kit, kit.sessions.sids("SillyTavern-1", "/llm")[0])
+    kit.submit(asker, "q", "r1")
+    odd: list[Any] = [{}, None, 1, {"where": "chat"}, {"requestId": "r1"}, {"requestId": "r1", "where": []}]
+    for event in ("ACCEPT_REQUEST", "BUSY"):
+        handled(llm, speaker, event, ack=False)
+        for body in odd if event == "ACCEPT_REQUEST" else odd[:4]:
+            assert handled(llm, speaker, event, body) is None
+    assert kit.statuses(asker) == ["forwarded"]
+    for position in (3, -1, True, "x"):
+        handled(llm, speaker, "ACCEPT_REQUEST", {"requestId": "r1", "where": "chat", "position": position})
+    told = kit.outbox.bodies(asker, "REQUEST_STATUS_UPDATE")[1:]
+    assert [(body["status"], body.get("position")) for body in told] == [("accepted", 3), ("accepted", None)]
+    for after in ("x", True, None, float("inf"), 2000.0, 10**400):
+        handled(llm, speaker, "BUSY", {"requestId": "r1", "retryAfterMs": after, "reason": "later"})
+        kit.clock.advance(60 if after == 10**400 else 2)
+    assert len(link.forwarded) == 7

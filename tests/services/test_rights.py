@@ -22,6 +22,7 @@ from newage.services.history.missed import MissedService
 from newage.services.history.pages import ContextPages
 from newage.services.history.selecting import Selecting
 from newage.services.requests.intake import RequestService
+from newage.services.requests.taking import TakingService
 from newage.services.rooms.activity import ActivityService
 from newage.services.rooms.assignments import AssignmentService
 from newage.services.rooms.moderation import ModerationService
@@ -86,6 +87,8 @@ LOOKS = {  # anybody may, or it sees for itself what the actor may see
     "CancelService.cancel",  # tests/services/streams/test_cancelling.py
     "Mirror.heard",  # tests/services/chat/test_chat_mirror.py
     "Mirror.unreadable",
+    "TakingService.accept",  # tests/services/requests/test_taking.py
+    "TakingService.busy",
     "RequestService.submit",  # tests/services/requests
 }
 SERVICES = (
@@ -106,6 +109,7 @@ SERVICES = (
     ChatReading,
     ChatLinks,
     Mirror,
+    TakingService,
 )
 
 

@@ -44,6 +44,7 @@ from newage.services.requests.returns import Returns
 from newage.services.requests.sending import Sender
 from newage.services.requests.slots import Pacer
 from newage.services.requests.stopping import Stopping
+from newage.services.requests.taking import TakingService
 from newage.services.requests.targets import Targets
 from newage.services.requests.thinking import ThinkingService
 from newage.services.rooms.activity import ActivityService
@@ -166,6 +167,7 @@ class Talk:
     processing: ProcessingService
     stopping: Stopping
     cancelling: CancelService
+    taking: TakingService
     thinking: ThinkingService
     missed: MissedService
     editing: EditingService
@@ -441,6 +443,16 @@ def make_talk(
             streams=streams,
             answers=answers,
         ),
+        taking=TakingService(
+            world=world,
+            sessions=sessions,
+            activity=activity,
+            desks=desks,
+            ledger=ledger,
+            forwarder=forwarder,
+            records=records,
+            settings=live.requests,
+        ),
         thinking=thinking,
         missed=missed,
         editing=editing,
@@ -471,6 +483,7 @@ def close_talk(talk: Talk) -> None:
         talk.requests,
         talk.returns,
         talk.stopping,
+        talk.taking,
         talk.thinking,
         talk.mutes,
         talk.bars,

@@ -35,6 +35,10 @@ TIMERS = (
     Timer("the oldest of several in a room", ("requests.extension_silence_seconds",), 120),
     Timer("the next token of an output", ("streams.output_idle_seconds",), 45),
     Timer("quiet of one that was told to stop", ("requests.cancel_quiet_ms",)),
+    Timer(
+        "one that was too busy",
+        ("requests.busy_retry_least_ms", "requests.busy_retry_ms", "requests.busy_retry_most_ms"),
+    ),
     Timer("more after an END", ("streams.stream_idle_finalize_ms",)),
     Timer("late packets", ("requests.request_tail_seconds", "streams.output_tail_seconds")),
     Timer("an extension that has just gone", ("sessions.extension_resume_grace_ms", "sessions.extension_grace_ms"), 5),
@@ -43,6 +47,9 @@ TIMERS = (
 # Which must be longer than which, beyond the extension's: else one is over before the other could be.
 LONGER = (
     ("requests.queue_ttl_seconds", "requests.llm_request_timeout_seconds"),
+    ("requests.queue_ttl_seconds", "requests.busy_retry_most_ms"),
+    ("requests.busy_retry_most_ms", "requests.busy_retry_ms"),
+    ("requests.busy_retry_ms", "requests.busy_retry_least_ms"),
     ("requests.llm_request_timeout_seconds", "requests.extension_silence_seconds"),
     ("requests.llm_request_timeout_seconds", "requests.extension_first_sign_seconds"),
     ("requests.extension_silence_seconds", "streams.output_idle_seconds"),

@@ -57,11 +57,14 @@ def status(
     merged_into: str | None = None,
     waiting: Waiting | None = None,
     by: str | None = None,
+    where: str | None = None,
+    position: int | None = None,
 ) -> Event:
     """REQUEST_STATUS_UPDATE (contract 5.3); what is None is left out.
 
     :param remaining: answers that are still to come. :param merged_into: the requestId that it is answered with.
-    :param by: the identity that took it back.
+    :param by: the identity that took it back. :param where: its extension answers it, at that ``position`` of its own
+        queue.
     """
     details = {
         "responseId": response_id,
@@ -69,6 +72,8 @@ def status(
         "message": message,
         "mergedInto": merged_into,
         "by": by,
+        "where": where,
+        "position": position,
     }
     found = {
         "mode": request.mode.value,

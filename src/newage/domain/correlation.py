@@ -67,6 +67,7 @@ class Desk:
     _used: dict[str, None] = field(factory=dict, init=False)  # every id it was given lately
     _lost: set[Request] = field(factory=set, init=False)  # asked before it went, and not since
     _repeated: dict[Request, bool] = field(factory=dict, init=False)  # asked again since: was one answer begun?
+    _put_off: dict[Request, float] = field(factory=dict, init=False)  # it was too busy for these, and until when
     _over: dict[str, Request | None] = field(factory=dict, init=False)  # outputIds that are no more, and whose
 
     @property
@@ -95,6 +96,7 @@ class Desk:
         self.declared = self.answered = self._labelled = False
         self._lost.update(request for request, asked in self._asked.items() if asked.given_up is None)
         self._asked.clear()
+        self._put_off.clear()
         self._over.clear()
 
     # --------------------------------------------------------------------------------------------------------- asking
@@ -103,11 +105,13 @@ class Desk:
         """May this request be sent now?
 
         :param limit: requests at once; 0 = any number. With 1, a request that was given up still keeps those of other
-            rooms from an extension without labels: it may be what the next answer belongs to.
+            rooms from an extension without labels: it may be what the next answer belongs to. What was put off goes
+            before the others of its room, with 1 before all others.
         """
         self._forget_unanswered(now, patience)
         running = sum(1 for asked in self._asked.values() if asked.given_up is None or asked.stopping)
-        if limit and running >= limit:
+        held = [r for r, until in self._put_off.items() if until > now and r.live]
+        if (limit and running >= limit) or any(limit == 1 or r.room_id == request.room_id for r in held):
             return False
         return limit != 1 or self.labels or all(other.room_id == request.room_id for other in self._asked)
 
@@ -123,6 +127,7 @@ class Desk:
             self._lost.discard(request)
             self._repeated[request] = False
         _remember(self._used, name, None)
+        self._put_off.pop(request, None)
         self._asked[request] = _Asked(now, now)
         return name
 
@@ -135,9 +140,10 @@ class Desk:
         return request in self._asked
 
     def heard(self, request: Request, now: float) -> None:
-        """A sign that it is at work on this one: still, if it was asked before it went."""
-        if request in self._lost:
+        """A sign that it is at work on this one: still, if it was asked before it went or was too busy."""
+        if request in self._lost or request in self._put_off:
             self._lost.discard(request)
+            self._put_off.pop(request, None)
             self._asked[request] = _Asked(now, now)
         asked = self._asked.get(request)
         if asked is not None:
@@ -166,6 +172,25 @@ class Desk:
         """It answered this request, or said that it failed."""
         self._asked.pop(request, None)
         self._lost.discard(request)
+        self._put_off.pop(request, None)
+
+    def put_off(self, request: Request, until: float) -> bool:
+        """It is too busy to begin: not before that time is it asked again.
+
+        :return: False where it was not asked, or shall work on it no more.
+        """
+        asked = self._asked.get(request)
+        if asked is None and request not in self._lost:
+            return False
+        if asked is not None and (asked.stopping or asked.given_up is not None):
+            return False
+        self.done(request)
+        self._put_off[request] = until
+        return True
+
+    def is_put_off(self, request: Request) -> bool:
+        """Was it too busy for this one, and has not been asked again?"""
+        return request in self._put_off
 
     def given_up(self, request: Request, now: float) -> None:
         """The request ended without that: an answer may still come."""
@@ -223,6 +248,7 @@ class Desk:
         """Its tail is over; nothing belongs to it any more."""
         self._names = {name: named for name, named in self._names.items() if named is not request}
         self._lost.discard(request)
+        self._put_off.pop(request, None)
         self._repeated.pop(request, None)
 
     def output_over(self, output_id: str, request: Request | None = None) -> None:

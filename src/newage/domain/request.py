@@ -112,7 +112,8 @@ class Request:
     that an extension has been told it.
     ``room_id`` says which room of that name it is of: nothing of it reaches another one; ``gone`` when that is deleted.
     ``targets`` are the identities it is for, ``sent`` those that were given it, on the socket in ``places``, ``begun``
-    those that have begun to answer, and with what; of those in ``unheard`` nobody hears any more. Each ends in
+    those that have begun to answer, and with what; of those in ``unheard`` nobody hears any more. ``taken`` says
+    where, and at which place of its own queue, one will answer it, ``busy`` how often one was too busy. Each ends in
     ``failed``, or in ``finished`` when its output is whole and in ``answered`` when that is stored. ``merged`` lists
     the requests that were merged into this one. ``again``: ``message_id`` was asked before, ``thread`` says by whom
     (A19); ``drafts`` are the response ids of its answers, stored or about to be. ``grows`` is the message id of the
@@ -142,6 +143,8 @@ class Request:
     finished: set[str] = field(factory=set)
     answered: set[str] = field(factory=set)
     failed: set[str] = field(factory=set)
+    taken: dict[str, tuple[str, int | None]] = field(factory=dict)
+    busy: dict[str, int] = field(factory=dict)
     responses: list[str] = field(factory=list)
     merged: list[Request] = field(factory=list)
     ended_at: float | None = None
@@ -206,6 +209,31 @@ class Request:
     def unsend(self, *extensions: str) -> None:
         """They do not get it, or dropped it."""
         self.sent.difference_update(extensions)
+        for extension in extensions:
+            self.taken.pop(extension, None)
+
+    def take(self, extension: str, where: str, position: int | None) -> bool:
+        """It says that it will answer.
+
+        :param where: ``chat`` or ``headless``. :return: whether that is news.
+        """
+        self.give()
+        news = self.taken.get(extension) != (where, position)
+        self.taken[extension] = where, position
+        return news
+
+    def put_off(self, extension: str) -> int:
+        """It is too busy to begin. Where nobody else has it, it waits as if it had not been told to anybody.
+
+        :return: how often it was too busy.
+        """
+        self.busy[extension] = self.busy.get(extension, 0) + 1
+        self.unsend(extension)
+        if self.sent <= self.failed:
+            for each in (*self.merged, self):
+                each.given = False
+            self.queue()
+        return self.busy[extension]
 
     def give(self) -> bool:
         """An extension has been told it, and what is merged into it.

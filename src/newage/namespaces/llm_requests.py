@@ -1,16 +1,23 @@
-"""``/llm``: what becomes of a request after it was asked (contract 5.8, 14; A20)."""
+"""``/llm``: what becomes of a request after it was asked (contract 5.4, 5.8; A20, A32)."""
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 from attrs import frozen
 
 from newage.dialect import Body, requests
 from newage.domain.model import Caller
+from newage.domain.text import well_formed
 from newage.errors import InvalidRequest
 from newage.namespaces import wire
+from newage.ports import ISocket
+from newage.services.requests.taking import TakingService
 from newage.services.streams.cancelling import CancelService, Which
+
+PLACES = ("chat", "headless")  # where an extension answers
+MAX_REASON = 1000  # characters
 
 
 def parse_which(payload: Any) -> Which:
@@ -26,16 +33,40 @@ def parse_which(payload: Any) -> Which:
     return Which(request_id=names["requestId"], message_id=names["messageId"], identity=names["identity"])
 
 
+def _body(args: list[Any]) -> dict[str, Any]:
+    return args[0] if args and isinstance(args[0], dict) else {}
+
+
 @frozen(kw_only=True)
 class CourseEvents:
-    """What its requester does with a request that runs."""
+    """What its requester and its extension say of a request that runs; extensions are not answered."""
 
     cancelling: CancelService
+    taking: TakingService
 
     async def cancel(self, caller: Caller, which: Which) -> Body | wire.Warned:
         outcome = await self.cancelling.cancel(caller, which)
         body = requests.cancelled(outcome)
         return wire.Warned("The request is over.", body) if outcome.over else body
 
+    def accept(self, socket: ISocket, args: list[Any], wants_ack: bool) -> None:
+        body = _body(args)
+        where, position = body.get("where"), body.get("position")
+        if where not in PLACES:
+            self.taking.dropped(socket.caller.identity, "ACCEPT_REQUEST without where")
+            return
+        named = type(position) is int and 0 <= position <= wire.MAX_NUMBER
+        self.taking.accept(socket.caller, wire.identifier(body.get("requestId")), where, position if named else None)
+
+    def busy(self, socket: ISocket, args: list[Any], wants_ack: bool) -> None:
+        body = _body(args)
+        after, reason = body.get("retryAfterMs"), well_formed(wire.text(body.get("reason"), MAX_REASON))
+        said = after if type(after) is int or (type(after) is float and isfinite(after)) else None
+        self.taking.busy(socket.caller, wire.identifier(body.get("requestId")), said, reason)
+
     def handlers(self) -> wire.Handlers:
-        return {"CANCEL_REQUEST": wire.answer(parse_which, self.cancel)}
+        return {
+            "CANCEL_REQUEST": wire.answer(parse_which, self.cancel),
+            "ACCEPT_REQUEST": self.accept,
+            "BUSY": self.busy,
+        }

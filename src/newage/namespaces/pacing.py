@@ -19,6 +19,7 @@ HEARD: Final[Mapping[str, Pace]] = {
     "EDIT_MESSAGE": Pace.EDIT,
     **dict.fromkeys(
         (
+            "ACCEPT_REQUEST",  # who asked
             "ADD_CLIENT_TO_ROOM",
             "ASSIGN_EXTENSION_TO_CLIENT",
             "CANCEL_REQUEST",
@@ -87,6 +88,7 @@ ANSWERED: Final = frozenset(
 # Bounded where they are handled.
 ELSEWHERE: Final[Mapping[str, str]] = {
     "CHAT_EVENT": "services/chat/mirror.py, which drops what is too much",
+    "BUSY": "one hears it; RequestSettings, by number and time",
     "FUNCTION_CALL": "one hears it; CallSettings",
     "LLM_REQUEST": "RequestSettings, by count and bytes (contract 5.2)",
     "START_TYPING": "ActivityService, told to others not too often",

@@ -78,13 +78,21 @@ class Desks(SessionListener):
 
     def heard(self, extension: str, request: Request) -> None:
         if (desk := self._desks.get(extension)) is not None:
+            after_all = desk.is_put_off(request)
             desk.heard(request, self._world.clock.seconds())
             if desk.runs(request):
                 request.sent.add(extension)
+            if after_all:
+                request.give()
 
     def lost(self, extension: str, request: Request) -> None:
         """As ``Desk.lose``."""
         self._desk(extension).lose(request)
+
+    def put_off(self, extension: str, request: Request, seconds: float) -> bool:
+        """As ``Desk.put_off``, from now on."""
+        desk = self._desks.get(extension)
+        return desk is not None and desk.put_off(request, self._world.clock.seconds() + seconds)
 
     def settle(self, extension: str, seconds: float) -> None:
         """It has just come back: for so long it gets nothing, so that what it says of before is heard first."""

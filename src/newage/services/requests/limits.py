@@ -27,6 +27,12 @@ class RequestSettings:
     cancel_quiet_ms: int = limit(
         2000, "an extension that cannot say that it stopped gets its next request when it was quiet for so long"
     )
+    busy_retry_ms: int = limit(
+        2000, "an extension that was too busy, and does not say for how long, is asked again after it"
+    )
+    busy_retry_least_ms: int = limit(500, "one that says so is asked again after as much, at the soonest")
+    busy_retry_most_ms: int = limit(60_000, "and after as much, at the latest")
+    max_busy: int = limit(100, "times that an extension may be too busy for a request, which fails then")
     max_live_requests: int = limit(1000, "requests at once")
     max_live_requests_per_identity: int = limit(100, "requests of one identity at once")
     request_rate: int = limit(30, "requests of one identity in 10 seconds")

@@ -131,6 +131,10 @@ class RequestRecords:
         """It is queued: fires when a restart would find that."""
         await self._as(QUEUED, [request])
 
+    async def puts_off(self, request: Request) -> None:
+        """Nobody works on it any more, nor on what is merged into it: fires when a restart would ask it anew."""
+        await self._as(QUEUED, [*request.merged, request])
+
     async def forwards(self, request: Request) -> None:
         """An extension is about to be told it, and what is merged into it: fires when a restart would find that."""
         await self._as(FORWARDED, [*request.merged, request])
