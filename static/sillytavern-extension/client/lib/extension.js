@@ -85,6 +85,8 @@ export class Extension extends Emitter {
   close() {
     this.#closed = true;
     this.line.close();
+    for (const task of [...this.#tasks.values()]) if (!task.done) task.stop('gone', 0);
+    this.#tasks.clear();
   }
 
   // ---- inside
@@ -94,6 +96,7 @@ export class Extension extends Emitter {
     const old = this.line;
     this.line = begin();
     old.close();
+    for (const task of [...this.#tasks.values()]) if (task.done) this.#forget(task);
   }
 
   #identify() {
@@ -125,7 +128,8 @@ export class Extension extends Emitter {
       io, url, clientId, identity, name, desc, html, type = 'SillyTavern', features = ['accept', 'cancel', 'resume'],
       capacity = 1, exclusive = false, options, world: machine,
     } = this.#given;
-    const said = { clientId, clientType: type, protocol: 2, features, capacity, exclusive, instance: this.instance };
+    // RESET is said whenever a text changes, whatever else this extension can do.
+    const said = { clientId, clientType: type, protocol: 2, features: [...new Set([...features, 'reset'])], capacity, exclusive, instance: this.instance };
     for (const [member, value] of Object.entries({ identity, name, desc, html })) if (value) Object.assign(said, { [member]: value });
     const line = new Line({
       io, url, options, world: machine, main: LLM,
@@ -194,7 +198,7 @@ export class Extension extends Emitter {
       // One that the hub may not have heard the end of stays for a while; nothing else has to.
       const unsure = task.failure || (task.outlets.length > 0 && !task.signal.aborted);
       if (!unsure) this.#tasks.delete(task.requestId);
-      else line.world.setTimeout(() => this.#forget(task), UNSURE_MS);
+      else line.later(UNSURE_MS, () => this.#forget(task));
     });
     this.emit('request', task);
   }

@@ -317,9 +317,9 @@ export class Hub extends Emitter {
     if (answer.outputs.every((output) => output.state !== 'live') && (finish || answer.state === 'completed')) {
       this.#end(answer, this.#unfinished(answer));
     } else {
-      this.line.world.setTimeout(() => {
+      this.line.later(SETTLE_MS, () => {
         if (!answer.over && (answer.state === 'completed' || finish)) this.#settleNow(answer);
-      }, SETTLE_MS);
+      });
     }
   }
 
@@ -486,9 +486,9 @@ export class Hub extends Emitter {
   /** Its last word may have been said while the line was down. */
   #settleLater(/** @type {Answer} */ answer) {
     if (answer.over || !answer.outputs.length) return;
-    this.line.world.setTimeout(() => {
+    this.line.later(SETTLE_MS, () => {
       if (!answer.over) this.#settleNow(answer);
-    }, SETTLE_MS);
+    });
   }
 }
 

@@ -59,6 +59,8 @@ export class Line extends Emitter {
     this.attempt = 0;
     this.downSince = machine.now();
     this.timer = null;
+    /** @type {Set<any>} */
+    this.timers = new Set();
     /** @type {Set<(failure: Failure) => void>} */
     this.pending = new Set();
     /** @type {Set<(failure: Failure | null) => void>} */
@@ -158,6 +160,16 @@ export class Line extends Emitter {
     return true;
   }
 
+  /** Do something later, unless the line is closed before: what waits keeps no process alive. */
+  later(/** @type {number} */ ms, /** @type {() => void} */ run) {
+    if (this.state === 'closed') return;
+    const timer = this.world.setTimeout(() => {
+      this.timers.delete(timer);
+      run();
+    }, ms);
+    this.timers.add(timer);
+  }
+
   /** Try now: the network or the page is back, or a person asks. A line that looks open is tried, too. */
   wake() {
     if (this.state === 'connected') {
@@ -191,6 +203,8 @@ export class Line extends Emitter {
   close() {
     if (this.state === 'closed') return;
     this.forget();
+    for (const timer of this.timers) this.world.clearTimeout(timer);
+    this.timers.clear();
     this.#end('closed', new Failure('The client was closed.', { code: 'closed' }));
   }
 
