@@ -278,6 +278,26 @@ def test_a_stop_is_no_end(kit: Kit, sid: str, make_kit: Callable[..., Kit]) -> N
     assert asked(link) == ["r2"]
 
 
+def test_what_waits_for_its_turn_when_the_hub_stops_is_asked_after_the_start(
+    kit: Kit, sid: str, make_kit: Callable[..., Kit]
+) -> None:
+    """The answer before it ends while the hub stops: its place stays empty."""
+    link = kit.extension(X)
+    kit.submit(sid, "q", "r1")
+    kit.submit(sid, "q", "r2")
+    said = Said(X, stream="s", output="o", request="r1")
+    kit.streams.stream_data(said, 0, "an answer")
+    kit.requests.refuse_new()
+    kit.streams.stream_ended(said, True)
+    kit.clock.pump([0.5] * 10)
+    result_of(kit.streams.drain())
+    assert (kit.statuses(sid, "r1")[-1], asked(link)) == ("completed", ["r1"])
+    after = crashed(kit, make_kit)
+    link, back = after.extension(X), after.connect("web1")
+    assert told(after, back, "r1") == told(after, back, "r2") == []
+    assert asked(link) == ["r2"]
+
+
 def test_what_an_extension_says_after_a_restart_to_what_it_was_told_before_is_nobody_elses(
     kit: Kit, sid: str, make_kit: Callable[..., Kit]
 ) -> None:

@@ -86,6 +86,10 @@ class Forwarder:
         )
         self._activity.show(request.room, target, "processing", room_id=request.room_id)
 
+    def stop(self) -> None:
+        """As ``Pacer.stop``."""
+        self._pacer.stop()
+
     def send_next(self, extension: str | None = None) -> None:
         """Something ended or time went by: this extension, or each, gets what waits for it and may go now."""
         if extension is not None:

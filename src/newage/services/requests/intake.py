@@ -128,6 +128,7 @@ class RequestService(RoomListener, SessionListener):
     def refuse_new(self) -> None:
         """The hub is stopping: what runs may finish, nothing begins."""
         self._stopping = True
+        self._forwarder.stop()
         self._records.stop()
 
     def close(self) -> None:

@@ -22,6 +22,11 @@ class Pacer:
     _desks: Desks
     _waiting: dict[str, Turns[tuple[Request, Callable[[str], None]]]] = field(factory=dict, init=False)
     _sent: dict[str, dict[Request, Callable[[str], None]]] = field(factory=dict, init=False)
+    _stopped: bool = field(default=False, init=False)
+
+    def stop(self) -> None:
+        """Send nothing more: what waits for its turn when the hub stops is asked after the next start (A35)."""
+        self._stopped = True
 
     def send(self, extension: str, request: Request, send: Callable[[str], None]) -> None:
         if extension not in self._waiting:
@@ -68,7 +73,7 @@ class Pacer:
 
     def _next(self, extension: str) -> tuple[Request, Callable[[str], None]] | None:
         waiting = self._waiting.get(extension)
-        if waiting is None:
+        if waiting is None or self._stopped:
             return None
         for one in list(waiting):
             request, _ = one
