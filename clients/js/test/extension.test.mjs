@@ -119,6 +119,21 @@ test('an output that the hub does not know any more is stopped', async () => {
   assert.equal(task.done, true);
 });
 
+test('an output that begins while the line is not up yet begins when it is', async () => {
+  const { hub, world, tasks } = await met();
+  await asked(hub, world);
+  const [task] = tasks;
+  hub.cut();
+  await world.pass(0);
+  const output = task.output();
+  output.push('One');
+  await world.pass(6_000);
+  output.push(' two');
+  await world.pass(0);
+  assert.equal(task.signal.aborted, false);
+  assert.equal(hub.taken.get(output.outputId).text, 'One two');
+});
+
 test('a key is asked for at the door, where there is none or it is refused', async () => {
   const keys = [];
   const hub = new TakingHub({ resumes: false });

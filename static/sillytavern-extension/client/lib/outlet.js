@@ -19,6 +19,7 @@ export class Outlet {
   #end = null;
   #endSent = false;
   #dropped = false;
+  #begun = false; // START was said, by this line or one before
   #open = false; // the hub has START, and its answer where one was awaited
   #line;
   #task;
@@ -94,6 +95,12 @@ export class Outlet {
 
   /** The line is back. Resolves with whether the hub still wants it. */
   async resume() {
+    if (this.#open) return true; // it began on this line
+    if (!this.#begun) {
+      await this.#start({}); // while the line was down: the hub has not heard of it
+      this.#flush();
+      return true;
+    }
     try {
       const at = await this.#start({ resume: true, at: this.#said.text.length });
       return at !== null;
@@ -116,7 +123,7 @@ export class Outlet {
     this.#index = 0;
     const payload = { type: 1, ...this.#names(), target: 'server', ...this.#about, ...how };
     if (!how.resume) {
-      this.#open = this.#line.say(LLM, 'CLIENT_STREAM_START', payload);
+      this.#begun = this.#open = this.#line.say(LLM, 'CLIENT_STREAM_START', payload);
       return null;
     }
     const ack = await this.#line.ask(LLM, 'CLIENT_STREAM_START', payload);
