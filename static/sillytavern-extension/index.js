@@ -14,7 +14,7 @@ import { Queue } from './queue.js';
 import { parseAsk } from './request.js';
 import { Refusal } from './refusal.js';
 
-export const VERSION = '1.0.0';
+export const VERSION = '0.1.0';
 
 const DEFAULTS = {
   address: '', // '' is port 4000 of the host that SillyTavern was opened with

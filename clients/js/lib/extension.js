@@ -109,7 +109,7 @@ export class Extension extends Emitter {
       io, url, options, world: machine, main: DOOR,
       handshake: () => ({ clientId, clientType: type, key: 'getKey', ...(desc ? { desc } : {}), ...(pair ? { pair } : {}) }),
       greet: async (/** @type {Line} */ it) => {
-        got = await it.ask(DOOR, 'IDENTIFY_SILLYTAVERN', { clientId }, pair ? PAIR_MS : undefined);
+        got = await it.ask(DOOR, 'IDENTIFY_SILLYTAVERN', { clientId, scope: 'extension' }, pair ? PAIR_MS : undefined);
       },
     });
     this.#follow(line, new Set(['connected', 'closed']));

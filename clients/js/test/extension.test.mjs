@@ -9,7 +9,7 @@ class TakingHub extends FakeHub {
     super(options);
     this.taken = new Map();
     this.signs = [];
-    this.answers.IDENTIFY_SILLYTAVERN = ({ clientId }) => ({ status: 'ok', success: true, key: 'new', clientId, scope: 'extension' });
+    this.answers.IDENTIFY_SILLYTAVERN = ({ clientId, scope }) => ({ status: 'ok', success: true, key: 'new', clientId, scope });
     for (const event of ['ACCEPT_REQUEST', 'BUSY', 'ERROR', 'STOP_PROCESSING']) this.answers[event] = (said) => void this.signs.push([event, said]);
     this.answers.CLIENT_STREAM_START = ({ outputId, requestId, resume, at, ...about }) => {
       const known = this.taken.get(outputId);
