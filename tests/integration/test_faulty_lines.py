@@ -96,7 +96,8 @@ def echoing(hub: Hub) -> Extension:
         "knowsRequest": True,
         "final": True,
     }
-    extension = hub.extension(declares={"capacity": 16, "features": ["reasoning"]}, **how)
+    # one at a time: as the reference one it drops what overlaps, and a line that heals brings several at once
+    extension = hub.extension(declares={"features": ["reasoning"]}, **how)
     return extension.start_quickly()
 
 
