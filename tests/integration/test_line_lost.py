@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from itertools import pairwise
+from collections.abc import Sequence
+from contextlib import closing
 from typing import Any
 
 import pytest
 import socketio
 from fault_proxy import FaultProxy
 from harness import PATIENCE, POLLING, WEBSOCKET, Driver, Hub, Socket, Witness
-from live_outputs import Speaker, take
+from live_outputs import Piece, Speaker, doubled, joined, take
 
-from followkit import Follower, cut, units
+from followkit import Follower, units
 
 SECONDS = (1, 10, 60) if os.environ.get("NEWAGE_NIGHTLY") else (1,)
 BACK = 30.0  # seconds after the line: clients/js tries every 1-5 s then
@@ -32,8 +31,8 @@ class PythonClient:
 
     def __init__(self, url: str, me: str, transports: Sequence[str], output_id: str) -> None:
         self._output_id = output_id
-        self._said: list[tuple[int, str]] = []  # SERVER_STREAM_DATA
-        self._filled: list[tuple[int, str]] = []  # by RESUME_OUTPUTS
+        self.said: list[Piece] = []  # SERVER_STREAM_DATA
+        self._filled: list[Piece] = []  # by RESUME_OUTPUTS
         self._epoch = ""
         self._changed = threading.Condition()
         self._client = socketio.Client(reconnection_delay=0.2, reconnection_delay_max=1, randomization_factor=0)
@@ -59,38 +58,20 @@ class PythonClient:
             if event == "SERVER_STREAM_START":
                 self._epoch = body["epoch"]
             elif event == "SERVER_STREAM_DATA":
-                self._said.append((body["at"], body["data"]))
+                self.said.append((body["at"], body["data"]))
             self._changed.notify_all()
 
     def text(self) -> str:
         """From its beginning to the first gap."""
-        text = ""
-        for at, piece in sorted([*self._said, *self._filled]):
-            if at > units(text):
-                break
-            if at + units(piece) > units(text):
-                text = cut(text, at) + piece
-        return text
-
-    def doubled(self) -> list[tuple[int, str]]:
-        """What the hub said live, and had said before."""
-        said = sorted(self._said)
-        return [later for (at, piece), later in pairwise(said) if later[0] < at + units(piece)]
+        return joined([*self.said, *self._filled])
 
     def wait(self, text: str) -> None:
         """Until that has come, and nothing before it is missing."""
         with self._changed:
-            assert self._changed.wait_for(lambda: len(self.text()) >= len(text), BACK), (self._said, self._filled)
+            assert self._changed.wait_for(lambda: len(self.text()) >= len(text), BACK), (self.said, self._filled)
 
     def close(self) -> None:
         self._client.disconnect()
-
-
-@contextmanager
-def python_client(url: str, me: str, transports: Sequence[str], output_id: str) -> Iterator[PythonClient]:
-    client = PythonClient(url, me, transports, output_id)
-    yield client
-    client.close()
 
 
 def socketio_client(hub: Hub, url: str, me: str, transports: Sequence[str]) -> Socket:
@@ -112,7 +93,7 @@ def test_a_line_that_was_lost_costs_no_word(hub: Hub, seconds: int, transports: 
     me, speaker = hub.new_id("lost"), Speaker(hub)
     with (
         FaultProxy(hub.daemon.port) as line,
-        python_client(line.url, me, transports, speaker.output_id) as python,
+        closing(PythonClient(line.url, me, transports, speaker.output_id)) as python,
     ):
         plain = socketio_client(hub, line.url, me, transports)
         script = javascript_client(hub.driver, line.url, me, transports)
@@ -142,7 +123,7 @@ def test_a_line_that_was_lost_costs_no_word(hub: Hub, seconds: int, transports: 
         take(follower, plain, taken)
     had = follower.outputs[speaker.output_id]
     assert (had.state, had.rev, had.text["text"]) == ("ended", 0, TEXT)
-    assert (python.text(), python.doubled()) == (TEXT, [])
+    assert (python.text(), doubled(python.said)) == (TEXT, [])
     assert "".join(record.args[1] for record in script.all("@piece")) == TEXT
     assert script.wait("@answer").args[1:] == [TEXT, None]
     assert script.all("@state", lambda state, _: state == "reconnecting")

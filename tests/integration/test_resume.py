@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import socketio
 from harness import ALL_TRANSPORTS, PATIENCE, Hub, Socket, request
-from live_outputs import EVENTS, Speaker, take
+from live_outputs import EVENTS, Piece, Speaker, doubled, joined, take
 from relay import Relay
 
 from followkit import Follower, units
@@ -68,68 +68,54 @@ def test_socketio_client_misses_nothing(hub: Hub, transports: tuple[str, ...]) -
     assert (had.state, had.text) == ("ended", {"text": TEXT, "reasoning": "hm ha"})
 
 
-class Pieces:
+class Heard:
     """What came of an output on one line, in any order: python-socketio hands each event to a thread of its own."""
 
     def __init__(self) -> None:
-        self.at: dict[int, str] = {}  # position -> piece
+        self.pieces: list[Piece] = []
         self.end: Any = None
-
-    def joined(self, start: int) -> tuple[str, list[int]]:
-        """What goes on from there without a gap, and where pieces overlap what there is."""
-        text, doubled = "", []
-        for at, piece in sorted(self.at.items()):
-            have = start + units(text)
-            if at > have:
-                break
-            if at < have:
-                doubled.append(at)
-            else:
-                text += piece
-        return text, doubled
 
 
 @contextmanager
 def python_line(
     hub: Hub, me: str, transports: Sequence[str]
-) -> Iterator[tuple[socketio.Client, Pieces, Callable[[str], None]]]:
+) -> Iterator[tuple[socketio.Client, Heard, Callable[[str], None]]]:
     """A client, what it gets, and a function that waits for an event."""
     seen: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
-    client, pieces = socketio.Client(reconnection=False), Pieces()
+    client, heard = socketio.Client(reconnection=False), Heard()
     for event in EVENTS:
         client.on(event, lambda body, event=event: seen.put((event, body)), namespace="/llm")
 
     def wait(text: str) -> None:
         """Until that has come, or the end where it is empty."""
-        while not (pieces.end if text == "" else any(text in piece for piece in pieces.at.values())):
+        while not (heard.end if text == "" else any(text in piece for _, piece in heard.pieces)):
             event, body = seen.get(timeout=PATIENCE)
             if event == "SERVER_STREAM_DATA":
-                assert body["at"] not in pieces.at, "twice"
-                pieces.at[body["at"]] = body["data"]
+                heard.pieces.append((body["at"], body["data"]))
             elif event == "SERVER_STREAM_END":
-                pieces.end = body
+                heard.end = body
 
     with Relay(hub.daemon.port, 0) as relay:
         auth = {"clientId": me, "clientType": "web-app", "outputs": True, "sync": "incremental"}
         client.connect(relay.url, auth=auth, namespaces=["/llm"], transports=list(transports), wait_timeout=PATIENCE)
-        yield client, pieces, wait
+        yield client, heard, wait
     client.disconnect()
 
 
 @pytest.mark.parametrize("transports", ALL_TRANSPORTS, ids="-".join)
 def test_python_socketio_misses_nothing(hub: Hub, transports: tuple[str, ...]) -> None:
     me, speaker = hub.new_id("python"), Speaker(hub)
-    with python_line(hub, me, transports) as (client, pieces, wait):
+    with python_line(hub, me, transports) as (client, heard, wait):
         reply = client.call("LLM_REQUEST", request(speaker.request_id, speaker.id), namespace="/llm", timeout=PATIENCE)
         assert reply["status"] == "ok", reply
         speaker.starts()
         speaker.says(WORDS[:30])
         wait(WORDS[0])
-    had, doubled = pieces.joined(0)
-    assert doubled == []
+    had = joined(heard.pieces)
+    assert doubled(heard.pieces) == []
     assert TEXT.startswith(had)
     speaker.says(WORDS[30:40])
-    with python_line(hub, me, transports) as (client, pieces, wait):
+    with python_line(hub, me, transports) as (client, heard, wait):
         wish = {"outputId": speaker.output_id, "at": units(had), "rev": 0}
         talking = threading.Thread(target=speaker.says, args=(WORDS[40:50], 2))
         talking.start()
@@ -142,11 +128,9 @@ def test_python_socketio_misses_nothing(hub: Hub, transports: tuple[str, ...]) -
         speaker.ends()
         wait("")
         wait(WORDS[-1])
-    late = {at: piece for at, piece in pieces.at.items() if at >= units(had)}  # before: dropped, the answer has it
-    pieces.at = late
-    rest, doubled = pieces.joined(units(had))
-    assert (had + rest, doubled) == (TEXT, [])
-    assert pieces.end["data"] == TEXT
+    # of what came live, the answer may have some: all of a piece, or its beginning where a poll fetched it later
+    assert (joined(heard.pieces, had), doubled(heard.pieces)) == (TEXT, [])
+    assert heard.end["data"] == TEXT
 
 
 def test_a_slow_follower_is_cut_and_the_fast_one_unaffected(hub: Hub) -> None:

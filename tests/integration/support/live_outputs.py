@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from harness import Hub, Socket
 
-from followkit import Follower
+from followkit import Follower, cut, units
 
+Piece = tuple[int, str]  # position and text
 EVENTS = ("SERVER_STREAM_START", "SERVER_STREAM_DATA", "SERVER_STREAM_RESET", "SERVER_STREAM_END")
 
 
@@ -50,3 +52,18 @@ def take(follower: Follower, socket: Socket, since: int = 0) -> int:
         elif record.event == "@ack":
             follower.resumed(record.args[1])
     return len(records)
+
+
+def joined(pieces: Iterable[Piece], text: str = "") -> str:
+    """The text with what goes on from it, to the first gap; what comes in any order and overlaps is taken once."""
+    for at, piece in sorted(pieces):
+        if at > units(text):
+            break
+        if at + units(piece) > units(text):
+            text = cut(text, at) + piece
+    return text
+
+
+def doubled(pieces: Iterable[Piece]) -> list[Piece]:
+    """What begins before the piece before it ended."""
+    return [later for (at, piece), later in pairwise(sorted(pieces)) if later[0] < at + units(piece)]
