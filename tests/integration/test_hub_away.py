@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from harness import PATIENCE, Daemon, Driver, Hub, Witness
+from harness import PATIENCE, Daemon, Driver, Hub, Witness, free_port
 
 RESTARTED = "The server was restarted."
 AWAY = 20 if os.environ.get("NEWAGE_NIGHTLY") else 1  # seconds
@@ -34,9 +34,7 @@ def back(daemon: Daemon, extension: Witness) -> None:
     time.sleep(AWAY)  # what is tested
     ups = len(extension.all("@state", lambda state, _: state == "connected"))
     daemon.start()
-    begun = time.monotonic()
     extension.wait("@state", lambda state, _: state == "connected", count=ups + 1, timeout=BACK)
-    assert time.monotonic() - begun < BACK
 
 
 def answer(me: Witness, key: str) -> tuple[str, str | None]:
@@ -50,8 +48,7 @@ def test_amendment_35_what_waits_is_asked_after_the_restart(
     make_daemon: Callable[..., Daemon], driver: Driver, sign: signal.Signals
 ) -> None:
     """A killed hub's answer under way fails in words, with its text kept; a stopped hub lets it come to its end."""
-    daemon = make_daemon()
-    daemon.wanted_port = daemon.port
+    daemon = make_daemon("--port", str(free_port()))
     extension, me = served(daemon, driver)
     killed = sign is signal.SIGKILL
     if killed:

@@ -7,9 +7,10 @@ from itertools import pairwise
 
 import pytest
 from desk import Desk
+from harness import free_port
 from real_model import NAME, RealModel
 from tab import Browser
-from tavern import SillyTavern, free_port
+from tavern import SillyTavern
 
 TOKEN = "() => newageProbe.filter(([name]) => name === 'STREAM_TOKEN_RECEIVED').length"
 DONE = (
@@ -49,7 +50,7 @@ def test_an_answer_streams_and_a_stopped_one_frees_its_slot(
     assert llm.busy == 1
     desk.stop()
     desk.wait(DONE)
-    assert llm.busy == 0
+    llm.wait_idle()
     partial = desk.texts[-1]
     assert partial
     seen = desk.run("() => newageProbe.filter(([name]) => name === 'STREAM_TOKEN_RECEIVED').map(([, text]) => text)")

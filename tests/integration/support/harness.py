@@ -7,10 +7,12 @@ Nothing here sleeps: every wait is for a log line, a record or an exit, bounded 
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import itertools
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -20,6 +22,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from socket import create_server
 from typing import IO, Any, NamedTuple
 
 HERE = Path(__file__).parent.parent
@@ -29,10 +32,18 @@ POLLING = ("polling",)
 WEBSOCKET = ("websocket",)
 UPGRADE = ("polling", "websocket")
 ALL_TRANSPORTS = (POLLING, WEBSOCKET, UPGRADE)
+OWN_PORTS = (20_000, 32_000)  # below those that Linux gives to whoever wants any
 
 LISTENING = re.compile(r"Listening on http://127\.0\.0\.1:(\d+)/")
 # What no daemon under test may ever write; ``Unhandled`` covers Deferreds and reactor callbacks.
 ALARM = re.compile(r"Traceback \(most recent call last\)|Unhandled|\[critical\]|CRITICAL|never (awaited|retrieved)")
+
+
+def free_port(address: str = "127.0.0.1") -> int:
+    """For a server that has to be told its port, or comes back to it: none that the system gives to other sockets."""
+    while True:
+        with contextlib.suppress(OSError), create_server((address, random.randrange(*OWN_PORTS))) as found:
+            return int(found.getsockname()[1])
 
 
 def twistd_command() -> list[str]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 from pathlib import Path
 
-from harness import PATIENCE, Lines
+from harness import PATIENCE, Lines, free_port
 
 USER = "www-data"
 CURE = "(.ci/packages installs what is missing)"
@@ -29,8 +28,7 @@ class Nginx:
             "a proxy under another system user can only be started by root: run these tests as root, in a container "
             "for example (docker run --rm -v .:/newage -w /newage python:3.11 .ci/run)"
         )
-        with socket.create_server((address, 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port(address)
         self.url = f"http://{address}:{self.port}"
         temporary = "".join(
             f"    {name}_temp_path {folder}/{name};\n" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")

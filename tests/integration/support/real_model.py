@@ -14,12 +14,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 NAME = "smollm2-135m"
 WEIGHTS = "SmolLM2-135M-Instruct.Q4_1.gguf"
 SLOTS = 2
+PATIENCE = 5.0  # seconds; an answer to its end takes longer
 CHECKOUT = Path(__file__).parents[3]
 PYTHON = Path(os.environ.get("NEWAGE_MODEL_PYTHON", CHECKOUT / ".venv" / "model" / "bin" / "python"))
 
@@ -54,6 +56,12 @@ class RealModel:
     def busy(self) -> int:
         """How many answers it is computing."""
         return sum(bool(slot["is_processing"]) for slot in self.slots())
+
+    def wait_idle(self) -> None:
+        """Until it computes none. Whoever hung up is missed with the next token at the latest."""
+        end = time.monotonic() + PATIENCE
+        while self.busy:  # asked again and again: it tells nobody
+            assert time.monotonic() < end, f"it still computes after {PATIENCE} s"
 
     def close(self) -> None:
         self._process.kill()

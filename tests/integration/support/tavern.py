@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import struct
 import subprocess
 import zlib
@@ -20,18 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from fake_model import MODEL
-from harness import HERE, Lines
+from harness import HERE, Lines, free_port
 
 FOLDER = HERE / "sillytavern"
 PACKAGE = Path(os.environ.get("NEWAGE_SILLYTAVERN", FOLDER / "node_modules" / "sillytavern"))
 LISTENING = re.compile(r"SillyTavern is listening on")
 START_SECONDS = 90
 OUR_EXTENSION = "newage-extension"  # the folder that SillyTavern's own dialog would make
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 def merged(old: Any, new: Any) -> Any:
