@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from nodekit import name_of, run_suite, suites
+
 CLIENT = Path(__file__).parent.parent.parent / "clients" / "js"
-SUITES = sorted(path.name for path in (CLIENT / "test").glob("*.test.mjs"))
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("suite", SUITES)
-def test_suite(suite: str) -> None:
-    node = shutil.which("node")
-    assert node, "Node 20 is needed for the tests of the client"
-    done = subprocess.run(
-        [node, "--test", str(CLIENT / "test" / suite)],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "# pass 0" not in done.stdout
+@pytest.mark.parametrize("suite", suites(CLIENT / "test"), ids=name_of)
+def test_suite(suite: Path) -> None:
+    run_suite(suite)
 
 
 def test_core_imports_nothing_of_others() -> None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from nodekit import as_package, name_of, run_suite, suites
 from static.test_static_files import FORBIDDEN, IMPORT
 
 HERE = Path(__file__).parent
@@ -21,25 +19,9 @@ MODULES = sorted(EXTENSION.glob("*.js"))
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("suite", sorted(path.name for path in (HERE / "extension").glob("*.test.mjs")))
-def test_module(suite: str, tmp_path: Path) -> None:
-    node = shutil.which("node")
-    assert node, "Node 20 is needed for the tests of the extension"
-    # Copied beside a package.json, without which Node takes .js for CommonJS; SillyTavern's page needs none.
-    home = tmp_path / "extension"
-    shutil.copytree(EXTENSION, home)
-    (home / "package.json").write_text('{"type": "module"}', "utf-8")
-    done = subprocess.run(
-        [node, "--test", str(HERE / "extension" / suite)],
-        env={**os.environ, "EXTENSION": str(home)},
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "# pass 0" not in done.stdout
+@pytest.mark.parametrize("suite", [*suites(HERE / "extension"), *suites(HERE / "headless")], ids=name_of)
+def test_module(suite: Path, tmp_path: Path) -> None:
+    run_suite(suite, EXTENSION=str(as_package(EXTENSION, tmp_path / "extension")))
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
+
+from nodekit import as_package, name_of, run_suite, suites
 
 HERE = Path(__file__).parent
 STATIC = HERE.parent.parent / "static"
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("suite", sorted(path.name for path in HERE.glob("*.test.mjs")))
-def test_module(suite: str, tmp_path: Path) -> None:
-    node = shutil.which("node")
-    assert node, "Node 20 is needed for the tests of the page"
-    # Copied beside a package.json, without which Node takes .js for CommonJS; the page itself needs none.
-    for module in STATIC.glob("*.js"):
-        shutil.copy(module, tmp_path)
-    (tmp_path / "package.json").write_text('{"type": "module"}', "utf-8")
-    done = subprocess.run(
-        [node, "--test", str(HERE / suite)],
-        env={**os.environ, "STATIC": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "# pass 0" not in done.stdout
+@pytest.mark.parametrize("suite", suites(HERE), ids=name_of)
+def test_module(suite: Path, tmp_path: Path) -> None:
+    run_suite(suite, STATIC=str(as_package(STATIC, tmp_path / "static")))

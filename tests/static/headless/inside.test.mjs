@@ -1,10 +1,10 @@
-// The visit that swaps the open chat for our words, for one turn of the event loop. Run by test_headless_modules.py.
+// The visit that swaps the open chat for our words, for one turn of the event loop. Run by test_extension_modules.py.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SECRET, makeTavern } from './tavern_double.mjs';
 
-const { inside } = await import(`${process.env.STATIC}/inside.js`);
+const { inside } = await import(`${process.env.EXTENSION}/inside.js`);
 
 /** Everything that is swapped: by identity, and as it is. */
 function desk({ context, settings, tavern }) {

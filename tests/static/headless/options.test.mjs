@@ -1,9 +1,9 @@
-// What a request may choose: named members and nothing else (contract 16.1, B18). Run by test_headless_modules.py.
+// What a request may choose: named members and nothing else (contract 16.1, B18). Run by test_extension_modules.py.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-const { chooseForChat, chooseForText, optionsOf } = await import(`${process.env.STATIC}/options.js`);
+const { chooseForChat, chooseForText, optionsOf } = await import(`${process.env.EXTENSION}/options.js`);
 
 const DESTINATIONS = [
   ...['custom_url', 'custom_include_body', 'custom_include_headers', 'custom_exclude_body', 'custom_model', 'custom_prompt_post_processing'],

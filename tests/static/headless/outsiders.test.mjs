@@ -1,9 +1,9 @@
-// Outsiders' text does nothing (contract 16.1, B16). Run by test_headless_modules.py.
+// Outsiders' text does nothing (contract 16.1, B16). Run by test_extension_modules.py.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-const { breakMacros, breakName, breakText, scripted } = await import(`${process.env.STATIC}/outsiders.js`);
+const { breakMacros, breakName, breakText, scripted } = await import(`${process.env.EXTENSION}/outsiders.js`);
 
 const MACRO = /\{\{|<(?:user|bot|char|group|charifnotgroup)>/i;
 

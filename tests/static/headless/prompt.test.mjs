@@ -1,11 +1,11 @@
-// Headless answers over a SillyTavern of the tests. Run by test_headless_modules.py.
+// Headless answers over a SillyTavern of the tests. Run by test_extension_modules.py.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SECRET, makeTavern } from './tavern_double.mjs';
 
-const { answer, headlessSupport, readied } = await import(`${process.env.STATIC}/prompt.js`);
-const { missingIn } = await import(`${process.env.STATIC}/tavern.js`);
+const { answer, headlessSupport, readied } = await import(`${process.env.EXTENSION}/prompt.js`);
+const { missingIn } = await import(`${process.env.EXTENSION}/tavern.js`);
 
 const request = (more = {}) => ({ requestId: 'r1', identity: 'web-1', clientId: 'web', name: 'Ann', message: 'tell me of the dragon', context: [], ...more });
 const asked = (more = {}) => ({ request: request(more), character: 'Robin.png', persona: false });

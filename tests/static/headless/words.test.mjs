@@ -1,9 +1,9 @@
-// What was said, read from a request as the hub forwards it (contract 5.4). Run by test_headless_modules.py.
+// What was said, read from a request as the hub forwards it (contract 5.4). Run by test_extension_modules.py.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-const { wordsOf } = await import(`${process.env.STATIC}/words.js`);
+const { wordsOf } = await import(`${process.env.EXTENSION}/words.js`);
 
 const said = (n, more = {}) => ({ messageId: `m${n}`, requestId: `r${n}`, identity: 'web-1', clientId: 'web', name: 'Ann', fromClient: true, message: `question ${n}`, ...more });
 const answer = (n, more = {}) => ({ messageId: `a${n}`, requestId: `r${n}`, questionId: `m${n}`, isResponse: true, fromLlm: true, message: `answer ${n}`, ...more });
