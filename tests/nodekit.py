@@ -1,4 +1,4 @@
-"""Suites of ``node --test``, run by pytest: one test for each file ``*.test.mjs``."""
+"""Node, and suites of ``node --test`` run by pytest: one test for each file ``*.test.mjs``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+
+
+def node_program() -> str:
+    node = shutil.which("node")
+    assert node, "Node 20 is needed for the tests in JavaScript"
+    return node
 
 
 def suites(folder: Path) -> list[Path]:
@@ -28,10 +34,8 @@ def as_package(modules: Path, home: Path) -> Path:
 
 
 def run_suite(suite: Path, **environment: str) -> None:
-    node = shutil.which("node")
-    assert node, "Node 20 is needed for the tests in JavaScript"
     done = subprocess.run(
-        [node, "--test", str(suite)],
+        [node_program(), "--test", str(suite)],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,

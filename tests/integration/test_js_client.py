@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 
 import pytest
 from fault_proxy import FaultProxy
 from harness import HERE, PATIENCE, POLLING, WEBSOCKET, Hub
+
+from nodekit import node_program
 
 SCENES = (
     "tokens",
@@ -27,10 +28,8 @@ SCENES = (
 @pytest.mark.parametrize("transport", [*WEBSOCKET, *POLLING])
 @pytest.mark.parametrize("scene", SCENES)
 def test_scene(hub: Hub, scene: str, transport: str) -> None:
-    node = shutil.which("node")
-    assert node, "Node 20 is needed for the integration tests"
     with FaultProxy(hub.daemon.port) as proxy:
-        command = [node, str(HERE / "client_scenes.mjs"), scene, hub.daemon.url, proxy.url, transport]
+        command = [node_program(), str(HERE / "client_scenes.mjs"), scene, hub.daemon.url, proxy.url, transport]
         changes = {"cut\n": proxy.cut, "heal\n": proxy.heal}
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"

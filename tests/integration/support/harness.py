@@ -14,7 +14,6 @@ import json
 import os
 import random
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +23,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from socket import create_server
 from typing import IO, Any, NamedTuple
+
+from remote import Remote
 
 HERE = Path(__file__).parent.parent
 CHECKOUT = HERE.parent.parent
@@ -244,60 +245,20 @@ class DriverError(AssertionError):
     """A command failed in the driver: no ack in time, no such socket."""
 
 
-class Driver:
+class Driver(Remote):
     """The Node process that holds the clients, and everything they have experienced so far."""
 
     def __init__(self) -> None:
-        node = shutil.which("node")
-        assert node, "Node 20 is needed for the integration tests"
         assert (HERE / "node_modules" / "socket.io-client").is_dir(), f"run `npm ci` in {HERE} first"
-        self._process = subprocess.Popen(
-            [node, str(HERE / "driver.js")],
-            cwd=HERE,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-        )
-        self._changed = threading.Condition()
         self._records: dict[str, list[Record]] = {}
-        self._answers: dict[int, Mapping[str, Any]] = {}
-        self._ids = itertools.count(1)
-        self._over = False
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        super().__init__(HERE / "driver.js", error=DriverError)
 
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            message = json.loads(line)
-            with self._changed:
-                if "id" in message:
-                    self._answers[message["id"]] = message
-                else:
-                    record = Record(message["e"], _bytes_in(message["a"]), message["t"])
-                    self._records.setdefault(message["s"], []).append(record)
-                self._changed.notify_all()
-        with self._changed:
-            self._over = True
-            self._changed.notify_all()
-
-    def post(self, op: str, **fields: Any) -> int:
-        """Send a command without waiting for its answer; returns its number for ``result``."""
-        number = next(self._ids)
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"id": number, "op": op, **fields}) + "\n")
-        self._process.stdin.flush()
-        return number
+    def _told(self, said: Mapping[str, Any]) -> None:
+        record = Record(said["e"], _bytes_in(said["a"]), said["t"])
+        self._records.setdefault(said["s"], []).append(record)
 
     def result(self, number: int, timeout: float = PATIENCE) -> Any:
-        with self._changed:
-            if not self._changed.wait_for(lambda: number in self._answers or self._over, timeout):
-                raise DriverError(f"the driver did not answer command {number} within {timeout} s")
-            answer = self._answers.pop(number, {"error": "the driver ended"})
-        if "error" in answer:
-            raise DriverError(answer["error"])
-        return _bytes_in(answer["ok"])
+        return _bytes_in(super().result(number, timeout))
 
     def do(self, op: str, timeout: float = PATIENCE, **fields: Any) -> Any:
         return self.result(self.post(op, **fields), timeout)
@@ -332,15 +293,6 @@ class Driver:
         self.do("reset")
         with self._changed:
             self._records = {name: records for name, records in self._records.items() if name == "@driver"}
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
 
 
 class Witness:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import json
 import shutil
-import subprocess
-import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from harness import HERE
+from remote import Remote
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE = 30.0  # seconds; a passing test never waits that long
@@ -20,60 +19,23 @@ class PageError(AssertionError):
     """A command failed in the browser: an exception of the page, a wait in vain."""
 
 
-class Browser:
+class Browser(Remote):
     """One Chromium process; each ``open`` is a profile of its own."""
 
     def __init__(self) -> None:
-        node, chromium = shutil.which("node"), next(filter(None, map(shutil.which, BROWSERS)), None)
-        assert node, "Node 20 is needed for the tests with SillyTavern"
+        chromium = next(filter(None, map(shutil.which, BROWSERS)), None)
         assert chromium, f"none of {', '.join(BROWSERS)} is installed; .ci/packages installs one"
-        self._process = subprocess.Popen(
-            [node, str(HERE / "sillytavern" / "browser.js"), chromium],
-            cwd=HERE,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-        )
-        self._changed = threading.Condition()
-        self._answers: dict[int, dict[str, Any]] = {}
         self._problems: dict[str, list[str]] = {}
-        self._numbers = itertools.count(1)
-        self._over = False
-        threading.Thread(target=self._read, daemon=True).start()
-        self._result(0, PATIENCE)
+        self._tabs = itertools.count(1)
+        super().__init__(HERE / "sillytavern" / "browser.js", chromium, error=PageError)
+        self.result(0, PATIENCE)
 
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            said = json.loads(line)
-            with self._changed:
-                if "id" in said:
-                    self._answers[said["id"]] = said
-                else:
-                    self._problems.setdefault(said["tab"], []).append(said["problem"])
-                self._changed.notify_all()
-        with self._changed:
-            self._over = True
-            self._changed.notify_all()
-
-    def _result(self, number: int, timeout: float) -> Any:
-        with self._changed:
-            self._changed.wait_for(lambda: number in self._answers or self._over, timeout)
-            answer = self._answers.pop(number, {"error": f"the browser did not answer within {timeout} s"})
-        if "error" in answer:
-            raise PageError(answer["error"])
-        return answer["ok"]
+    def _told(self, said: Mapping[str, Any]) -> None:
+        self._problems.setdefault(said["tab"], []).append(said["problem"])
 
     def do(self, op: str, timeout: float = PATIENCE, **given: Any) -> Any:
         """:raises PageError: what the page or the browser objected."""
-        number = next(self._numbers)
-        assert self._process.stdin is not None
-        with self._changed:
-            line = json.dumps({"id": number, "op": op, "timeout": timeout * 1000, **given})
-            self._process.stdin.write(line + "\n")
-            self._process.stdin.flush()
-        return self._result(number, timeout + 5)
+        return self.result(self.post(op, timeout=timeout * 1000, **given), timeout + 5)
 
     def problems(self, tab: str) -> list[str]:
         with self._changed:
@@ -81,18 +43,9 @@ class Browser:
 
     def open(self, url: str, beside: Tab | None = None, **options: Any) -> Tab:
         """A tab with the page begun; ``beside``: in the profile of that one. Options are a new profile's."""
-        name = f"tab-{next(self._numbers)}"
+        name = f"tab-{next(self._tabs)}"
         self.do("open", tab=name, url=url, beside=beside.name if beside else None, options=options)
         return Tab(self, name)
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
 
 
 class Tab:

@@ -20,6 +20,9 @@ from typing import Any
 
 from fake_model import MODEL
 from harness import HERE, Lines, free_port
+from remote import end_process
+
+from nodekit import node_program
 
 FOLDER = HERE / "sillytavern"
 PACKAGE = Path(os.environ.get("NEWAGE_SILLYTAVERN", FOLDER / "node_modules" / "sillytavern"))
@@ -170,8 +173,6 @@ class SillyTavern:
         return [[json.loads(line) for line in chat[1:]] for chat in lines]
 
     def start(self) -> SillyTavern:
-        node = shutil.which("node")
-        assert node, "Node 20 is needed for the tests with SillyTavern"
         if not (self.data / "config.yaml").exists():  # 1.13 makes none where it is told of one
             shutil.copy(self.package / "default" / "config.yaml", self.data)
         options = {
@@ -181,8 +182,9 @@ class SillyTavern:
             "browserLaunchEnabled": "false",
             "listen": "false",
         }
+        arguments = [str(part) for name, value in options.items() for part in (f"--{name}", value)]
         self.process = subprocess.Popen(
-            [node, "server.js", *(str(part) for name, value in options.items() for part in (f"--{name}", value))],
+            [node_program(), "server.js", *arguments],
             cwd=self.package,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -203,8 +205,4 @@ class SillyTavern:
         if self.process is None or self.process.poll() is not None:
             return
         self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end_process(self.process, 10)
