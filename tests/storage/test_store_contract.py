@@ -395,6 +395,12 @@ class TestMessages:
         value(lobby.messages.add_message(message(3), 9, closes=[4, 9]))
         assert value(lobby.requests.load_requests()) == (opened(5),)
 
+    def test_what_is_closed_while_it_is_being_stored_is_not_open(self, lobby: Stores) -> None:
+        adding = lobby.messages.add_message(message(1), 9, opens=opened(4))
+        value(lobby.requests.close_requests([4]))
+        assert adding.called
+        assert value(lobby.requests.load_requests()) == ()
+
     def test_a_message_that_is_not_stored_opens_nothing(self, lobby: Stores) -> None:
         value(lobby.messages.add_message(message(1), 9))
         with pytest.raises(BadParameter):

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
 from hubkit import Kit, Link, failure_of, faults, result_of
 from newage.domain.model import ConnectionPolicy, RequestMode, Role
 from newage.ports import IRequestListener, Said
 from newage.services.requests.limits import RequestSettings
+from newage.services.streams.cancelling import Which
 
 X = "SillyTavern-8000"
 RESTARTED = "The server was restarted."
@@ -100,6 +102,31 @@ def test_it_is_acknowledged_as_waiting_when_it_is_stored_so(kit: Kit, sid: str) 
     kit.request_gate.open()
     assert result_of(second)["waitsFor"] == "turn"
     assert open_ones(kit) == [("r1", "forwarded"), ("r2", "queued")]
+
+
+def test_none_of_several_is_told_before_it_is_stored(kit: Kit, sid: str) -> None:
+    links = [kit.extension(each) for each in (X, "Y")]
+    kit.assignments.policy = ConnectionPolicy.BROADCAST
+    kit.submit(sid, "q", "r1")
+    for each in (X, "Y"):
+        kit.streams.answered(Said(each), "a")
+    kit.request_gate.shut = True
+    asking = kit.ask(sid, "", "r2", request_type="regenerateMessage", message_id=kit.stored("web1")[0].message_id)
+    assert [asked(link) for link in links] == [["r1"], ["r1"]]
+    kit.request_gate.open()
+    assert [asked(link) for link in links] == [["r1", "r2"], ["r1", "r2"]]
+    assert (result_of(asking)["state"], open_ones(kit)) == ("forwarded", [("r2", "forwarded")])
+
+
+def test_what_ends_while_its_message_is_being_stored_is_not_open(kit: Kit, sid: str) -> None:
+    link = kit.extension(X)
+    kit.gate.shut = kit.request_gate.shut = True
+    asking = kit.ask(sid, "q", "r1")
+    cancelling = Deferred.fromCoroutine(kit.cancelling.cancel(kit.caller(sid), Which(request_id="r1")))
+    kit.gate.open()
+    kit.request_gate.open()
+    assert (result_of(asking)["state"], result_of(cancelling).state) == ("cancelled", "cancelled")
+    assert (open_ones(kit), asked(link)) == ([], [])
 
 
 def test_what_cannot_be_marked_is_not_sent(kit: Kit, sid: str) -> None:

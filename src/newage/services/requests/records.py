@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import ClassVar
 
 from attrs import define, field
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -37,6 +38,7 @@ class RequestRecords:
     _world: World
     _store: IRequestStore
     _last: int = field(default=0, init=False)
+    _writing: Counter[Request] = field(factory=Counter, init=False)  # writes under way that say how they are kept
     _closing: dict[Request, Deferred[None]] = field(factory=dict, init=False)
     _stopping: bool = field(default=False, init=False)
     _trouble: Trouble = trouble()
@@ -140,15 +142,26 @@ class RequestRecords:
         await self._as(FORWARDED, [*request.merged, request])
 
     async def _as(self, state: str, requests: Sequence[Request]) -> None:
-        others = [each for each in requests if each.live and each.key and each.kept_as != state]
-        for each in [each for each in requests if each.live and not each.key]:
-            opening = self.opening(each, state)
-            if opening is not None:
-                await self._store.add_request(opening)
-        for each in others:
-            each.keep(each.key, state)  # what is marked after that is stored after it
-        if others:
-            await self._store.mark_requests([each.key for each in others], state)
+        """What is written later is stored later: so who finds one marked already, which is not stored yet, marks it
+        once more and waits for that."""
+        marked = [r for r in requests if r.live and r.key and (r.kept_as != state or r in self._writing)]
+        opened = [o for r in requests if r.live and not r.key and (o := self.opening(r, state)) is not None]
+        writes = [self._store.add_request(each) for each in opened]
+        for each in marked:
+            each.keep(each.key, state)
+        if marked:
+            writes.append(self._store.mark_requests([each.key for each in marked], state))
+        if not writes:
+            return
+        writing = Counter(requests)
+        self._writing += writing
+        try:
+            outcomes = await DeferredList(writes, consumeErrors=True)
+        finally:
+            self._writing -= writing
+        for _, outcome in outcomes:
+            if isinstance(outcome, Failure):
+                outcome.raiseException()
 
     def closing(self, request: Request, extension: str) -> list[Request]:
         """What is over with an answer of that extension, which is about to be stored: nothing unless it is the last."""
