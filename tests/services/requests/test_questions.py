@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from hubkit import OPERATOR, Kit, Link, failure_of, result_of
 from newage.domain.history import Change
 from newage.domain.model import ConnectionPolicy, RequestMode, Role
 from newage.errors import NotAuthorised, NotFound
 from newage.ports import Said
+from newage.services.streams.cancelling import Which
 
 X, Y = "SillyTavern-8000", "SillyTavern-9000"
 AGAIN = "regenerateMessage"
@@ -200,3 +202,32 @@ def test_its_id_is_taken_while_the_question_is_looked_for(kit: Kit, link: Link, 
     assert str(failure_of(kit.ask(sid, "", "r1", request_type=AGAIN))) == "Duplicate requestId."
     kit.gate.open()
     assert result_of(first)["state"] == "forwarded"
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_what_is_taken_back_while_its_question_is_looked_for_is_not_asked(
+    kit: Kit, link: Link, sid: str, new: bool
+) -> None:
+    kit.gate.shut = True
+    asking = kit.ask(sid, "a new one" if new else "a story", "r2", request_type=AGAIN)
+    result_of(kit.cancelling.cancel(kit.caller(sid), Which(request_id="r2")))
+    kit.gate.open()
+    assert result_of(asking)["state"] == "cancelled"
+    assert [each["requestId"] for each in link.forwarded] == ["r1"]
+    assert talk(kit) == [("a story", None), ("bad", None)]
+
+
+def test_nor_is_that_of_who_left_meanwhile(kit: Kit, link: Link, sid: str) -> None:
+    other = kit.connect("web2")
+    kit.group("lounge", "web1-a", RequestMode.IMMEDIATE, web2=Role.GUEST)
+    kit.submit(other, "mine", "r2", room="lounge")
+    kit.streams.answered(Said(X), "yours")
+    mine = next(each.message_id for each in kit.stored("lounge") if each.text == "mine")
+    kit.gate.shut = True
+    asking = kit.ask(other, "", "r3", room="lounge", request_type=AGAIN, message_id=mine)
+    leaving = Deferred.fromCoroutine(kit.rooms.remove("lounge", "web2", "leave"))
+    kit.gate.waiting.insert(0, kit.gate.waiting.pop())
+    kit.gate.open()
+    result_of(leaving)
+    assert (result_of(asking)["state"], kit.statuses(other, "r3")) == ("expired", ["expired"])
+    assert [each["requestId"] for each in link.forwarded] == ["r1", "r2"]

@@ -200,6 +200,19 @@ def test_what_is_taken_back_has_no_turn(kit: Kit, link: Link, busy: Sids, way: s
     assert kit.ledger.live_count == 1
 
 
+def test_words_for_who_asks_need_him_there_and_no_message(kit: Kit, link: Link, busy: Sids) -> None:
+    kit.set_mode("den", RequestMode.IMMEDIATE)
+    for who in ("ann", "bob"):
+        say(kit, busy, who, "be brief", request_type="impersonate")
+    clear(kit, busy, "host")
+    result_of(kit.rooms.remove("den", "bob", "leave"))
+    answer(kit, "host:long")
+    answer(kit, "ann:be brief")
+    assert sent(link) == ["long", "be brief"]
+    assert told(kit, busy, "ann", "be brief")[-1] == ("completed",)
+    assert told(kit, busy, "bob", "be brief") == [("queued", "turn", 2), ("expired",)]
+
+
 def test_time_begins_with_the_turn(make_kit: Callable[..., Kit]) -> None:
     kit = make_kit(requests=RequestSettings(llm_request_timeout_seconds=100, extension_first_sign_seconds=90))
     link, sid = kit.extension(X), kit.connect("web1")

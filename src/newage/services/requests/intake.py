@@ -292,6 +292,8 @@ class RequestService(RoomListener, SessionListener):
             self._ledger.forget(request)
             raise
         if question is None:
+            if not request.live:  # taken back meanwhile
+                return request
             self._ledger.forget(request)
             return await self._record(caller, ask, room, role)
         request.ask_again(question.message_id, question.identity)
@@ -403,12 +405,12 @@ class RequestService(RoomListener, SessionListener):
     def taken_back(self, room: Room, message_ids: Collection[str] | None = None) -> None:
         """These messages are stored no more, or all that were; as ``member_left``, for what waits of them."""
         if message_ids is None:
-            self._withdraw(room, lambda request: request.state != "recorded")
+            self._withdraw(room, lambda request: bool(request.message_id) and request.state != "recorded")
         else:
             self._withdraw(room, lambda request: request.message_id in message_ids)
 
     def _withdraw(self, room: Room, concerned: Callable[[Request], bool]) -> None:
-        waiting = [r for r in self._ledger.of_room(room.id) if r.live and not r.given and r.message_id]
+        waiting = [r for r in self._ledger.of_room(room.id) if r.live and not r.given]
         for request in filter(concerned, waiting):
             self._queues.remove(request)
             self._sender.withdraw(request)
