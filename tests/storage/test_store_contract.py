@@ -28,6 +28,7 @@ from newage.domain.model import (
 )
 from newage.domain.open_request import Answered, Notice, OpenRequest
 from newage.domain.open_text import OpenText
+from newage.domain.request import Ask
 from newage.domain.resident import Resident
 from newage.domain.state import HubState
 from newage.errors import BadParameter, NotFound, RoomMissing
@@ -58,6 +59,7 @@ def message(number: int, room: str = "lobby", **members: Any) -> Message:
 
 def opened(key: int, **members: Any) -> OpenRequest:
     asked: dict[str, Any] = {"identity": "ann-1", "client_id": "ann", "request_id": f"r{key}", "message_id": f"m{key}"}
+    asked["ask"] = Ask(request_id=f"r{key}", text="")
     return OpenRequest(
         **{"key": key, "room_id": LOBBY, "role": Role.GUEST, "state": "queued", "created_at": 1.5, **asked, **members}
     )
@@ -615,11 +617,20 @@ class TestRequests:
             2,
             role=Role.MANAGER,
             state="forwarded",
-            targets=("a", "b"),
-            request_type="regenerateMessage",
-            action="swipe",
-            streaming=[True],
+            ask=Ask(
+                request_id="r2",
+                text="",
+                targets=("a", "b"),
+                request_type="regenerateMessage",
+                action="swipe",
+                streaming=[True],
+                character="c.png",
+                failover=True,
+                message_id="a7",
+            ),
             thread="bob",
+            grows="m0",
+            author="x",
         )
         for each in (opened(3), full, opened(1)):
             value(lobby.requests.add_request(each))

@@ -9,6 +9,7 @@ from pathlib import Path
 from deferreds import value
 from newage.domain.model import Message, Role
 from newage.domain.open_request import OpenRequest
+from newage.domain.request import Ask
 from newage.storage.database import Database
 from newage.storage.migrations import migrations, open_file
 from newage.storage.stores import sql_stores
@@ -42,6 +43,7 @@ def test_a_home_of_before(tmp_path: Path, make_database: Callable[..., Database]
         role=Role.GUEST,
         state="queued",
         created_at=1.0,
+        ask=Ask(request_id="r1", text=""),
     )
     value(stores.requests.add_request(asked))
     new = Message(

@@ -7,6 +7,7 @@ from typing import Any
 from attrs import frozen
 
 from newage.domain.model import Role, Term
+from newage.domain.request import Ask
 
 
 @frozen(kw_only=True)
@@ -14,8 +15,9 @@ class OpenRequest:
     """A request that is not over. ``key`` counts them in the order of arrival.
 
     ``state`` is ``queued``, ``forwarded`` from before the first extension is told of it, or ``cut`` by a stop. What
-    was said is the message ``message_id``; ``thread`` is the identity that asked it first, "" if this request did.
-    ``created_at`` is in seconds since the epoch. The other members are those of ``Request`` and ``Ask``.
+    was said is the message ``message_id``, so of ``ask`` the wishes are kept; ``thread`` is the identity that asked it
+    first, "" if this request did. ``created_at`` is in seconds since the epoch. The other members are those of
+    ``Request``.
     """
 
     key: int
@@ -27,15 +29,10 @@ class OpenRequest:
     role: Role
     state: str
     created_at: float
-    targets: tuple[str, ...] | None = None
-    request_type: str = "newMessage"
-    action: str = ""
-    streaming: Any = None
+    ask: Ask
     thread: str = ""
     grows: str = ""
     author: str = ""
-    character: str = ""
-    failover: bool = False
 
 
 @frozen

@@ -9,6 +9,7 @@ import orjson
 from newage.domain.character import Character
 from newage.domain.model import KeyRecord, Message, Rank, Role, Scope, Term
 from newage.domain.open_request import Notice, OpenRequest
+from newage.domain.request import Ask
 
 # ---------------------------------------------------------------------------------------------------- keys and trust
 
@@ -360,15 +361,17 @@ def message_of(row: tuple[Any, ...]) -> Message:
 
 def request_values(request: OpenRequest, room: int) -> tuple[Any, ...]:
     """All columns of ``ADD_REQUEST``. :param room: the row of its room."""
+    ask = request.ask
     wishes = {
-        "requestType": request.request_type,
-        "action": request.action,
-        "streaming": request.streaming,
+        "requestType": ask.request_type,
+        "action": ask.action,
+        "streaming": ask.streaming,
+        "character": ask.character,
+        "failover": ask.failover,
+        "messageId": ask.message_id,
         "thread": request.thread,
         "grows": request.grows,
         "author": request.author,
-        "character": request.character,
-        "failover": request.failover,
     }
     return (
         request.key,
@@ -380,7 +383,7 @@ def request_values(request: OpenRequest, room: int) -> tuple[Any, ...]:
         int(request.role),
         request.state,
         request.created_at,
-        to_json(request.targets),
+        to_json(ask.targets),
         to_json(wishes),
     )
 
@@ -399,15 +402,20 @@ def request_of(row: tuple[Any, ...]) -> OpenRequest:
         role=Role(role),
         state=state,
         created_at=created_at,
-        targets=None if targets is None else tuple(from_json(targets)),
-        request_type=wished["requestType"],
-        action=wished["action"],
-        streaming=wished["streaming"],
+        ask=Ask(
+            request_id=request_id,
+            text="",
+            targets=None if targets is None else tuple(from_json(targets)),
+            request_type=wished["requestType"],
+            action=wished["action"],
+            streaming=wished["streaming"],
+            character=wished.get("character", ""),
+            failover=wished.get("failover", False),
+            message_id=wished.get("messageId"),
+        ),
         thread=wished["thread"],
         grows=wished.get("grows", ""),
         author=wished.get("author", ""),
-        character=wished.get("character", ""),
-        failover=wished.get("failover", False),
     )
 
 

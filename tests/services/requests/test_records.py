@@ -275,6 +275,18 @@ def test_asking_again_survives_as_that(kit: Kit, sid: str, make_kit: Callable[..
     ]
 
 
+def test_all_that_an_extension_is_told_of_it_survives(kit: Kit, sid: str, make_kit: Callable[..., Kit]) -> None:
+    kit.extension(X)
+    kit.submit(sid, "q", "r1")
+    kit.streams.answered(Said(X), "bad")
+    kit.submit(sid, "p", "r2")
+    wishes: dict[str, Any] = {"message_id": kit.responses("web1")[0].message_id, "character": "c.png", "failover": True}
+    kit.submit(sid, "", "r3", request_type="regenerateMessage", **wishes)
+    after = crashed(kit, make_kit)
+    (again,) = after.extension(X, features=("accept",)).forwarded
+    assert (again["messageId"], again["character"], again["failover"]) == (*wishes.values(),)
+
+
 @pytest.mark.parametrize(("step", "seconds"), [(0, 3600), (-1e9, 3600), (1e9, 5), (3000, 600)])
 def test_it_waits_no_longer_than_it_may(
     kit: Kit, sid: str, make_kit: Callable[..., Kit], step: float, seconds: int

@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from newage.domain.model import Room
 from newage.domain.open_request import Answered, OpenRequest
-from newage.domain.request import Ask, Request
+from newage.domain.request import Request
 from newage.ports import IRequestListener, IRequestStore
 from newage.services.world import World
 from newage.telemetry.trouble import Trouble, trouble
@@ -79,15 +79,10 @@ class RequestRecords:
             role=request.role,
             state=state,
             created_at=self._world.wall(),
-            targets=request.ask.targets,
-            request_type=request.ask.request_type,
-            action=request.ask.action,
-            streaming=request.ask.streaming,
+            ask=request.ask,
             thread=request.thread,
             grows=request.grows,
             author=request.author,
-            character=request.ask.character,
-            failover=request.ask.failover,
         )
 
     def restored(self, stored: OpenRequest, room: Room, oldest: float) -> Request:
@@ -98,16 +93,6 @@ class RequestRecords:
         """
         age = min(max(0.0, self._world.wall() - stored.created_at), oldest)
         now = self._world.clock.seconds()
-        ask = Ask(
-            request_id=stored.request_id,
-            text="",
-            targets=stored.targets,
-            request_type=stored.request_type,
-            action=stored.action,
-            streaming=stored.streaming,
-            character=stored.character,
-            failover=stored.failover,
-        )
         return Request(
             request_id=stored.request_id,
             identity=stored.identity,
@@ -117,7 +102,7 @@ class RequestRecords:
             role=stored.role,
             mode=room.mode,
             message_id=stored.message_id,
-            ask=ask,
+            ask=stored.ask,
             created_at=now - age,
             active_at=now,
             again=bool(stored.thread or stored.grows),
