@@ -32,6 +32,7 @@ from newage.services.history.pushing import Pushing
 from newage.services.history.selecting import Selecting
 from newage.services.history.snapshots import Snapshots
 from newage.services.home.static_routes import StaticRoutes
+from newage.services.requests.admission import Admission
 from newage.services.requests.desks import Desks
 from newage.services.requests.forwarding import Forwarder
 from newage.services.requests.intake import RequestService
@@ -301,13 +302,25 @@ def make_talk(
         request_ends.add(request_listener)
     queues = HostQueues(ledger, live.requests)
     sender = Sender(rooms, history, desks, forwarder, ledger, records)
-    requests = RequestService(
+    targets = Targets(sessions, assignments, forwarder)
+    admission = Admission(
         world=world,
         sessions=sessions,
         rooms=rooms,
-        targets=Targets(sessions, assignments, forwarder),
+        targets=targets,
         history=history,
         questions=Questions(stores.messages),
+        ledger=ledger,
+        sender=sender,
+        records=records,
+        event_rates=rates,
+        settings=live.requests,
+    )
+    requests = RequestService(
+        world=world,
+        rooms=rooms,
+        targets=targets,
+        admission=admission,
         ledger=ledger,
         sender=sender,
         desks=desks,
@@ -315,7 +328,6 @@ def make_talk(
         notices=request_notices,
         forwarder=forwarder,
         queues=queues,
-        event_rates=rates,
         settings=live.requests,
     )
     returns = Returns(
