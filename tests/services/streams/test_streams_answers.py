@@ -188,5 +188,12 @@ def test_an_answer_that_cannot_be_stored_fails_the_request(hub: Kit, answers: An
     assert (error["message"], error["requestId"]) == ("The answer could not be stored.", "r1")
 
 
+def test_a_cancelled_answer_that_cannot_be_stored_was_cancelled_all_the_same(hub: Kit, answers: AnswerService) -> None:
+    hub.gate.broken = True
+    it = output(hub)
+    faults(lambda: answers.cancelled(it))
+    assert (it.output.ended, it.output.stored, it.output.cancelled) == (True, False, True)
+
+
 def test_nothing_to_wait_for_is_waited_for(answers: AnswerService) -> None:
     drained(answers)

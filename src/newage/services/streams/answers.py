@@ -25,7 +25,7 @@ from newage.services.requests.records import RequestRecords
 from newage.services.sessions.sessions import SessionService
 from newage.services.streams.form import Form
 from newage.services.streams.open_outputs import OpenOutputs
-from newage.services.streams.output_text import OutputText
+from newage.services.streams.output_text import OutputText, TextKind
 from newage.services.world import World
 from newage.telemetry.quota import LogQuota
 from newage.telemetry.trouble import Trouble, trouble
@@ -63,8 +63,12 @@ class Answer:
     overwritten: bool = False  # somebody changed or deleted that since
     lock: DeferredLock = field(factory=DeferredLock)
 
-    def is_over(self) -> None:
-        """What there is of it now can be stored."""
+    def is_over(self, rest: str = "", thoughts: str = "") -> None:
+        """After this rest of its text and of its reasoning, what there is of it now can be stored."""
+        if thoughts:
+            self.output.push(thoughts, TextKind.REASONING)
+        if rest:
+            self.output.push(rest)
         self.whole = len(self.output.text.buffer), len(self.output.reasoning.buffer)
         self.thought = ""
         self.turn += 1
@@ -111,7 +115,7 @@ class AnswerService:
     _records: RequestRecords
     _members: Callable[[str], tuple[str, ...]]  # the identities that are in the room of an id
     _trouble: Trouble = trouble()
-    _storing: set[Deferred[None]] = field(factory=set, init=False)
+    _storing: set[Deferred[object]] = field(factory=set, init=False)
     _drops: LogQuota = field(init=False)
 
     @_drops.default
@@ -165,18 +169,21 @@ class AnswerService:
 
     def failed(self, answer: Answer, reason: str) -> None:
         """What there is of a failed one is kept."""
-        if any(answer.whole) and answer.request.unsaid is None:
-            self._soon(answer, self._store_failed(answer, self._end(answer, reason, stored=True)), reason)
-        else:
-            answer.output.end(reason)
-            self._open.over(answer.output_id)
+        self._broken_off(answer, reason)
 
     def cancelled(self, answer: Answer) -> None:
         """Somebody stopped it. What there is of it is kept, and is no failure."""
+        self._broken_off(answer, None)
+
+    def _broken_off(self, answer: Answer, reason: str | None) -> None:
+        """:param reason: why it failed; None: it was cancelled."""
+        failed, cancelled = reason is not None, reason is None
         if any(answer.whole) and answer.request.unsaid is None:
-            self._soon(answer, self._store_cancelled(answer, self._end(answer, None, stored=True, cancelled=True)))
+            stored = self._end(answer, reason, stored=True, cancelled=cancelled)
+            storing = self._store(answer, stored, failed=failed, cut=cancelled)
+            self._soon(answer, storing, reason, cancelled=cancelled)
         else:
-            answer.output.end(cancelled=True)
+            answer.output.end(reason, cancelled=cancelled)
             self._open.over(answer.output_id)
 
     async def settled(self, answer: Answer) -> None:
@@ -204,9 +211,16 @@ class AnswerService:
         """An answer in one piece for an output that was streamed: shown, not stored again."""
         self._soon(answer, self._show_answer(answer, text))
 
-    def _soon(self, answer: Answer, storing: Coroutine[Deferred[Any], Any, None], reason: str | None = None) -> None:
-        """:param reason: why it failed, if it did."""
-        not_stored, turn = self._end(answer, reason, stored=False), answer.turn
+    def _soon(
+        self,
+        answer: Answer,
+        storing: Coroutine[Deferred[Any], Any, object],
+        reason: str | None = None,
+        *,
+        cancelled: bool = False,
+    ) -> None:
+        """:param reason: why it failed, if it did. :param cancelled: somebody stopped it."""
+        not_stored, turn = self._end(answer, reason, stored=False, cancelled=cancelled), answer.turn
 
         def over() -> None:
             not_stored()
@@ -218,7 +232,7 @@ class AnswerService:
             self._room_is_gone(answer)
             over()
             return
-        d: Deferred[None] = answer.lock.run(lambda: Deferred.fromCoroutine(storing))
+        d: Deferred[object] = answer.lock.run(lambda: Deferred.fromCoroutine(storing))
         self._storing.add(d)
 
         def done(result: object) -> None:
@@ -259,33 +273,33 @@ class AnswerService:
             )
 
     async def _store_stream(self, answer: Answer, stored: Callable[[], None]) -> None:
+        message = await self._store(answer, stored)
+        if message is not None:
+            self._announce(answer, message)
+
+    async def _store(
+        self,
+        answer: Answer,
+        stored: Callable[[], None],
+        *,
+        streamed: bool = True,
+        failed: bool = False,
+        cut: bool = False,
+    ) -> Message | None:
+        """What there is of it. :param cut: somebody stopped it.
+
+        :return: as it is stored now; None where it was before.
+        """
         if answer.message is not None:
-            await self._replace(answer, stored, failed=False)
-            return
+            await self._replace(answer, stored, failed=failed, cut=cut)
+            return None
         if answer.request.grows:
-            self._announce(answer, await self._grow(answer, stored))
-            return
-        answer.message = message = await self._add(answer, self._draft(answer, streamed=True), stored)
-        self._announce(answer, message)
+            return await self._grow(answer, stored, failed=failed, cut=cut)
+        draft = evolve(self._draft(answer, streamed=streamed), failed=failed, partial=failed or cut)
+        answer.message = message = await self._add(answer, draft, stored)
+        return message
 
-    async def _store_failed(self, answer: Answer, stored: Callable[[], None]) -> None:
-        if answer.message is not None:
-            await self._replace(answer, stored, failed=True)
-        elif answer.request.grows:
-            await self._grow(answer, stored, failed=True)
-        else:
-            draft = evolve(self._draft(answer, streamed=True), failed=True, partial=True)
-            answer.message = await self._add(answer, draft, stored)
-
-    async def _store_cancelled(self, answer: Answer, stored: Callable[[], None]) -> None:
-        if answer.message is not None:
-            await self._replace(answer, stored, failed=False, cut=True)
-        elif answer.request.grows:
-            await self._grow(answer, stored, cut=True)
-        else:
-            answer.message = await self._add(answer, evolve(self._draft(answer, streamed=True), partial=True), stored)
-
-    async def _replace(self, answer: Answer, stored: Callable[[], None], *, failed: bool, cut: bool = False) -> None:
+    async def _replace(self, answer: Answer, stored: Callable[[], None], *, failed: bool, cut: bool) -> None:
         """It went on after it was stored. What somebody changed or deleted meanwhile stays as that left it (A23)."""
         was = answer.message
         if was is not None and not answer.overwritten:
@@ -306,9 +320,7 @@ class AnswerService:
             extra={**was.extra, **answer.extra},
         )
 
-    async def _grow(
-        self, answer: Answer, stored: Callable[[], None], *, failed: bool = False, cut: bool = False
-    ) -> Message:
+    async def _grow(self, answer: Answer, stored: Callable[[], None], *, failed: bool, cut: bool) -> Message:
         """It is appended to the answer that its request names, as that is stored now (A19).
 
         :raises NewAgeError: that is gone, or is changed again and again.
@@ -336,12 +348,10 @@ class AnswerService:
         self._announce(answer, draft)
 
     async def _store_answer(self, answer: Answer, stored: Callable[[], None]) -> None:
-        if answer.request.grows:
-            message = await self._grow(answer, stored)
-        else:
-            answer.message = message = await self._add(answer, self._draft(answer, streamed=False), stored)
+        message = await self._store(answer, stored, streamed=False)
         await self._show_answer(answer, answer.text)
-        self._announce(answer, message)
+        if message is not None:
+            self._announce(answer, message)
 
     async def _add(self, answer: Answer, draft: Message, stored: Callable[[], None]) -> Message:
         """To a question that was asked again it is the one that counts from now on, unless it failed (A19)."""
