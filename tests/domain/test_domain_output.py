@@ -401,6 +401,18 @@ def test_what_failed_goes_on_unheard_beside_what_did_not() -> None:
     assert kinds(it.start("s3", "o3", "r3")) == [(Opened, "o3")]
 
 
+def test_what_nobody_hears_and_finds_no_place_is_remembered_for_its_tail() -> None:
+    it = Machine(max_outputs_per_extension=1)
+    it.asked.requests["r1"].ignore("")
+    assert kinds(it.start("s1", "o1", "r1")) == [(Opened, "o1")]
+    for stream in ("s2", "s3"):
+        only(Refused, it.start(stream, "o2", "r1"))
+    assert it.outputs.knows("o2")
+    it.data("late")
+    assert [each.output.given_id for each in it.wait(60) if isinstance(each, Forgotten)] == ["o2"]
+    assert not it.outputs.knows("o2")
+
+
 def test_late_data_that_find_no_place_fail_what_seemed_complete() -> None:
     it = Machine("r1", "r2", max_outputs_per_extension=1)
     opened(it, request_id="r1")
@@ -471,12 +483,12 @@ def test_what_is_void_takes_no_room_and_half_a_character_of_it_is_nothing() -> N
     output = opened(it)
     it.data("abcd\ud83d")
     assert it.outputs.meant("s1", "o1", None) is it.outputs.meant("x", "o1", None) is output
-    assert it.outputs.is_open(output)
+    assert it.outputs.is_heard(output)
     it.outputs.cut(output, 1, it.now, "", reasoning=False)
     assert it.data("xyz") == "xyz"
     assert it.wait(0) == []
     assert it.end(final=True) == [Finished(output)]
-    assert not it.outputs.is_open(output)
+    assert not it.outputs.is_heard(output)
 
 
 def test_an_open_output_goes_on_by_another_socket_from_where_it_was_shown_to() -> None:

@@ -157,7 +157,8 @@ class Outputs:
         full = len(self._streams) >= settings.max_streams_per_extension
         refused = None if known and not full else self._refusal(found, now, settings)
         if refused is not None and found.failed:
-            return [Refused(f"late data of a failed output: {refused}", 71), *verdicts]
+            tail = self._close(found, now) if found.ended_at == NEVER and not known else []
+            return [Refused(f"late data of a failed output: {refused}", 71), *verdicts, *tail]
         if not known:
             verdicts.append(self._open_again(found, stream_id, now, settings))
         elif now - found.heard_at >= SIGN_SECONDS:
@@ -185,12 +186,8 @@ class Outputs:
         order, output = stream.order, stream.output
         if index == order.next:  # as nearly always
             order.next += 1
-        else:
-            skips = index is not None and index > order.next
-            if not order.accept(index):
-                return ""
-            if order.overfull or (skips and output.was_lost):
-                output.fault, self.deadline = TOO_MANY_GAPS if order.overfull else LOST, now
+        elif not self._accepts(order, output, index, now):
+            return ""
         output.active_at = now
         if text.isascii() and not output.joiner.held:
             output.size += len(text)
@@ -206,17 +203,23 @@ class Outputs:
         order, output = stream.thoughts, stream.output
         if order is None:
             order = stream.thoughts = ChunkOrder(self._settings.value.max_chunk_gaps)
-        skips = index is not None and index > order.next
-        if not order.accept(index):
+        if not self._accepts(order, output, index, now):
             return ""
-        if order.overfull or (skips and output.was_lost):
-            output.fault, self.deadline = TOO_MANY_GAPS if order.overfull else LOST, now
         output.active_at = now
         text = output.thoughts.feed(text)
         output.size += len(text.encode())
         if output.size > output.limit or now - output.heard_at >= SIGN_SECONDS:
             self.deadline = now
         return "" if output.failed else text
+
+    def _accepts(self, order: ChunkOrder, output: Output, index: int | None, now: float) -> bool:
+        """Is this chunk new? Where too much is missing, or something of before its socket went, the output fails."""
+        skips = index is not None and index > order.next
+        if not order.accept(index):
+            return False
+        if order.overfull or (skips and output.was_lost):
+            output.fault, self.deadline = TOO_MANY_GAPS if order.overfull else LOST, now
+        return True
 
     def meant(
         self, stream_id: str, output_id: str | None, request_id: str | None, socket: str | None = None
@@ -229,8 +232,9 @@ class Outputs:
         output = stream.output if stream is not None else self._named(output_id, request_id)
         return None if output is not None and socket is not None and output.only not in ("", socket) else output
 
-    def is_open(self, output: Output) -> bool:
-        return output in self._open
+    def is_heard(self, output: Output) -> bool:
+        """Is it open, and shown what comes of it?"""
+        return output in self._open and not output.failed
 
     def resume(
         self, stream_id: str, output_id: str | None, request_id: str | None, now: float, socket: str
@@ -242,7 +246,7 @@ class Outputs:
         :return: None where it is not open, or has failed.
         """
         output = self.meant(stream_id, output_id, request_id)
-        if output is None or output not in self._open or output.failed:
+        if output is None or not self.is_heard(output):
             return None
         self._drop_streams(output)
         output.joiner, output.thoughts = Joiner(), Joiner()

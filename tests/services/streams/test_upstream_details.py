@@ -10,8 +10,10 @@ from hubkit import Kit, Link, result_of
 from newage.domain.character import Character
 from newage.domain.details import Details
 from newage.domain.model import Message
+from newage.domain.shown import OutputState
 from newage.errors import NotFound
 from newage.ports import Said
+from newage.services.streams.resuming import Wanted
 
 X = "SillyTavern-8000"
 CORA = Character("c.png", "Cora")
@@ -158,6 +160,16 @@ def test_a_reset_beyond_the_end_or_of_what_is_not_open_changes_nothing(kit: Kit,
     assert chunks(kit, sid) == ["text", "!"]
 
 
+def test_a_reset_of_what_nobody_hears_any_more_takes_nothing_from_what_is_kept(kit: Kit, sid: str) -> None:
+    follower = kit.connect("web1", outputs=True)
+    begin(kit, "text")
+    kit.streams.stream_failed(named())
+    begin(kit, " late")
+    kit.streams.stream_reset(named(), 1, False)
+    (found,) = result_of(kit.talk.resuming.resume(kit.caller(follower), None, None, [Wanted("o1")]))
+    assert (found.state, found.missed and (found.missed.rev, found.missed.text)) == (OutputState.FAILED, (0, "text"))
+
+
 # -------------------------------------------------------------------------------------------------------------- groups
 
 
@@ -247,6 +259,24 @@ def test_a_page_that_is_loaded_again_between_two_answers_fails_it_unless_it_goes
     if heard:
         end(kit, "o2")
         assert kit.statuses(sid)[-1] == "completed"
+
+
+def test_two_pages_that_go_between_two_answers_fail_both_requests(kit: Kit, sid: str, tab: str) -> None:
+    begin(kit, "a")
+    end(kit, more=True)
+    kit.extension(X, capacity=16, features=frozenset({"groups"}))
+    kit.submit(sid, "another", "r2")
+    request = kit.ledger.get("web1", "r2")
+    assert request is not None
+    kit.streams.stream_data(named("o2", "r2"), None, "b")
+    kit.streams.stream_ended(named("o2", "r2"), True, Details(more=True))
+    kit.extension(X, features=frozenset({"groups"}))
+    kit.disconnect(tab)
+    kit.clock.pump([1.0] * 3)
+    kit.disconnect(request.places[X])
+    kit.clock.pump([1.0] * 11)
+    assert kit.statuses(sid, "r1")[-1] == "failed"
+    assert kit.statuses(sid, "r2")[-1] == "failed"
 
 
 def test_what_waits_for_its_page_is_given_up_with_the_hub(kit: Kit, sid: str, tab: str) -> None:

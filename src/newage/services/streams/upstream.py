@@ -33,6 +33,7 @@ from newage.domain.verdicts import (
     Opened,
     Output,
     Refused,
+    Stream,
     Verdict,
     Whole,
 )
@@ -46,9 +47,12 @@ from newage.services.sessions.sessions import SessionService
 from newage.services.streams.answers import Answer, AnswerService
 from newage.services.streams.downstream import DownstreamService
 from newage.services.streams.output_text import OutputText, TextKind
+from newage.services.streams.unfinished import Unfinished
 from newage.services.world import World
 from newage.settings import Live
 from newage.telemetry.quota import LogQuota, left_out
+
+DISCONNECTED = "SillyTavern extension disconnected."
 
 
 @define(eq=False)
@@ -57,10 +61,9 @@ class _Extension:
 
     identity: str
     outputs: Outputs
+    unfinished: Unfinished
     answers: dict[Output, Answer] = field(factory=dict)  # what becomes of each output that the machine knows
     told: dict[Output, Details] = field(factory=dict)  # what was said of outputs whose answers are about to be made
-    unfinished: dict[Request, Answer] = field(factory=dict)  # it has said that others follow this answer
-    loss: IDelayedCall | None = None  # when those of them fail whose page went
     timer: IDelayedCall | None = None
     due_at: float = NEVER  # when the timer does
 
@@ -117,7 +120,7 @@ class UpstreamService(SessionListener):
     def close(self) -> None:
         for extension in self._extensions.values():
             self._cancel_timer(extension)
-            self._cancel_loss(extension)
+            extension.unfinished.close()
 
     # ------------------------------------------------------------------------------------------ what extensions say
 
@@ -147,13 +150,8 @@ class UpstreamService(SessionListener):
     def stream_data(self, said: Said, chunk_index: int | None, text: str) -> None:
         extension = self._extensions.get(said.extension) or self._new_extension(said.extension)
         outputs, now = extension.outputs, self._world.clock.seconds()
-        stream = outputs.find(said.stream, said.request)
-        if stream is None:
-            self._apply(extension, outputs.started(said.stream, said.output, said.request, now, said.socket))
-            stream = outputs.find(said.stream, said.request)
-            if stream is None:
-                return
-        if stream.output.only and stream.output.only != said.socket:
+        stream = outputs.find(said.stream, said.request) or self._begun(extension, said, now)
+        if stream is None or (stream.output.only and stream.output.only != said.socket):
             return
         whole = outputs.take(stream, chunk_index, text, now)
         if whole:
@@ -164,13 +162,8 @@ class UpstreamService(SessionListener):
     def stream_reasoning(self, said: Said, chunk_index: int | None, text: str) -> None:
         extension = self._extensions.get(said.extension) or self._new_extension(said.extension)
         outputs, now = extension.outputs, self._world.clock.seconds()
-        stream = outputs.find(said.stream, said.request)
-        if stream is None:
-            self._apply(extension, outputs.started(said.stream, said.output, said.request, now, said.socket))
-            stream = outputs.find(said.stream, said.request)
-            if stream is None:
-                return
-        if stream.output.only and stream.output.only != said.socket:
+        stream = outputs.find(said.stream, said.request) or self._begun(extension, said, now)
+        if stream is None or (stream.output.only and stream.output.only != said.socket):
             return
         whole = outputs.think(stream, chunk_index, text, now)
         if whole:
@@ -178,12 +171,17 @@ class UpstreamService(SessionListener):
         if outputs.deadline < extension.due_at:
             self._await_deadline(extension)
 
+    def _begun(self, extension: _Extension, said: Said, now: float) -> Stream | None:
+        """Data of an unknown stream begins it, where it may."""
+        self._apply(extension, extension.outputs.started(said.stream, said.output, said.request, now, said.socket))
+        return extension.outputs.find(said.stream, said.request)
+
     def stream_reset(self, said: Said, at: int, reasoning: bool) -> None:
         extension = self._extensions.get(said.extension)
         output = None
         if extension is not None:
             output = extension.outputs.meant(said.stream, said.output, said.request, said.socket)
-        if extension is None or output is None or not extension.outputs.is_open(output):
+        if extension is None or output is None or not extension.outputs.is_heard(output):
             self._dropped(said.extension, "a reset of no open output", 71)
             return
         text = extension.answers[output].output
@@ -248,7 +246,7 @@ class UpstreamService(SessionListener):
         """
         ended: list[Answer] = []
         for extension in list(self._extensions.values()):
-            extension.unfinished.pop(request, None)
+            extension.unfinished.take(request)
             verdicts = extension.outputs.cancelled(request, self._world.clock.seconds())
             ended += [extension.answers[each.output] for each in verdicts if isinstance(each, Cancelled)]
             self._apply(extension, verdicts)
@@ -263,8 +261,8 @@ class UpstreamService(SessionListener):
         request = self._desks.named(said.extension, said.request)
         if extension is not None and (request is not None or said.request is None):
             self._apply(extension, extension.outputs.stopped(request, room, self._world.clock.seconds()))
-            for each in [each for each in extension.unfinished if each is request or request is None]:
-                if request is not None or room in (None, each.room):
+            for each in extension.unfinished:
+                if each is request or (request is None and room in (None, each.room)):
                     self._no_more(extension, each)
 
     def unreadable(self, said: Said) -> None:
@@ -323,15 +321,17 @@ class UpstreamService(SessionListener):
 
     def _new_extension(self, identity: str) -> _Extension:
         label, whose = partial(self._desks.label, identity), partial(self._desks.whose, identity)
-        extension = _Extension(identity, Outputs(self.settings, label, whose, identity))
+        outputs = Outputs(self.settings, label, whose, identity)
+        unfinished = Unfinished(identity, self._world.clock, partial(self._gone_between_two, identity))
+        extension = _Extension(identity, outputs, unfinished)
         self._extensions[identity] = extension
         return extension
 
     def _forget_idle(self, extension: _Extension) -> None:
-        waits = any(request.live for request in extension.unfinished)
+        waits = extension.unfinished.live
         if extension.outputs.idle and not waits and self._extensions.get(extension.identity) is extension:
             self._cancel_timer(extension)
-            self._cancel_loss(extension)
+            extension.unfinished.close()
             del self._extensions[extension.identity]
 
     def socket_detached(self, caller: Caller) -> None:
@@ -340,10 +340,7 @@ class UpstreamService(SessionListener):
         if extension is not None:
             grace = self._sessions.grace_of(caller)
             self._lost(extension, caller.sid, grace)
-            left = [each for each in extension.unfinished if each.places.get(caller.identity) == caller.sid]
-            if left and extension.loss is None:
-                now = self._world.clock.seconds()
-                extension.loss = self._world.clock.callLater(grace, self._unheard_of, extension, left, now)
+            extension.unfinished.page_lost(caller.sid, grace)
 
     def extension_lost(self, session: Session) -> None:
         """One in the process does not come back to what it was at."""
@@ -352,22 +349,18 @@ class UpstreamService(SessionListener):
             self._lost(extension, "", 0.0)
 
     def extension_gone(self, session: Session) -> None:
-        gone = PeerGone("SillyTavern extension disconnected.")
+        gone = PeerGone(DISCONNECTED)
         extension = self._extensions.get(session.identity)
         if extension is not None:
             self._apply(extension, extension.outputs.gone(gone, self._world.clock.seconds()))
-            for request in list(extension.unfinished):
-                del extension.unfinished[request]
-                self._requests.failed_by(request, extension.identity, gone)
+            for request in extension.unfinished:
+                extension.unfinished.take(request)
+                self._gone_between_two(extension.identity, request)
             self._forget_idle(extension)
 
-    def _unheard_of(self, extension: _Extension, left: list[Request], since: float) -> None:
-        """Other answers were to follow, and nothing was heard of them since the page went that was at work on them."""
-        extension.loss = None
-        for request in left:
-            if request in extension.unfinished and request.active_at <= since:
-                del extension.unfinished[request]
-                self._requests.failed_by(request, extension.identity, PeerGone("SillyTavern extension disconnected."))
+    def _gone_between_two(self, identity: str, request: Request) -> None:
+        """Other answers were to follow, and the page went that was at work on them."""
+        self._requests.failed_by(request, identity, PeerGone(DISCONNECTED))
 
     def _lost(self, extension: _Extension, socket: str, grace: float) -> None:
         extension.outputs.socket_lost(socket, self._world.clock.seconds(), grace)
@@ -400,11 +393,6 @@ class UpstreamService(SessionListener):
     def _look(self, extension: _Extension) -> None:
         self._apply(extension, extension.outputs.tick(self._world.clock.seconds()))
         self._forget_idle(extension)
-
-    def _cancel_loss(self, extension: _Extension) -> None:
-        if extension.loss is not None:
-            extension.loss.cancel()
-            extension.loss = None
 
     def _cancel_timer(self, extension: _Extension) -> None:
         if extension.timer is not None:
@@ -443,7 +431,7 @@ class UpstreamService(SessionListener):
             case Heard(output):
                 self._requests.heard_from(output.request, extension.identity)
             case Forgotten(output):
-                del extension.answers[output]
+                extension.answers.pop(output, None)  # what found no place never had one
                 extension.told.pop(output, None)
                 self._desks.output_over(extension.identity, output.given_id, output.request)
             case Refused(why, warning_code):
@@ -489,12 +477,8 @@ class UpstreamService(SessionListener):
 
     def _finished(self, extension: _Extension, verdict: Finished) -> None:
         answer = extension.answers.get(verdict.output) or self._new_answer(extension, verdict.output)
-        if verdict.thoughts:
-            answer.output.push(verdict.thoughts, TextKind.REASONING)
-        if verdict.rest:
-            answer.output.push(verdict.rest)
-        answer.is_over()
-        through = not answer.more and extension.unfinished.get(answer.request) is answer
+        answer.is_over(verdict.rest, verdict.thoughts)
+        through = not answer.more and extension.unfinished.is_last(answer)
         self._over(extension, answer)
         if not verdict.output.failed:
             self._answers.streamed(answer)
@@ -504,10 +488,8 @@ class UpstreamService(SessionListener):
     def _failed(self, extension: _Extension, verdict: Failed) -> None:
         """What there is of it is stored."""
         answer = extension.answers.get(verdict.output) or self._new_answer(extension, verdict.output)
-        if verdict.text:
-            answer.output.push(verdict.text)
         if verdict.first:
-            answer.is_over()
+            answer.is_over(verdict.text)
         answer.more = False
         if verdict.silent:
             self._requests.silent_at(answer.request, answer.identity)
@@ -519,13 +501,9 @@ class UpstreamService(SessionListener):
     def _cancelled(self, extension: _Extension, verdict: Cancelled) -> None:
         """Its extension may be at work on it still."""
         answer = extension.answers[verdict.output]
-        if verdict.thoughts:
-            answer.output.push(verdict.thoughts, TextKind.REASONING)
-        if verdict.rest:
-            answer.output.push(verdict.rest)
-        answer.is_over()
+        answer.is_over(verdict.rest, verdict.thoughts)
         answer.more = False
-        self._activity.show(answer.request.room, answer.identity, "idle", room_id=answer.request.room_id)
+        self._is_idle(answer)
         self._answers.cancelled(answer)
 
     def _answered(self, extension: _Extension, verdict: Answered) -> None:
@@ -533,11 +511,7 @@ class UpstreamService(SessionListener):
             self._answers.repeated(extension.answers[verdict.output], verdict.text)
             return
         answer = self._new_answer(extension, verdict.output)
-        if answer.thought:
-            answer.output.push(answer.thought, TextKind.REASONING)
-        if verdict.text:
-            answer.output.push(verdict.text)
-        answer.is_over()
+        answer.is_over(verdict.text, answer.thought)
         self._over(extension, answer)
         self._answers.answered(answer)
 
@@ -558,16 +532,23 @@ class UpstreamService(SessionListener):
     def _over(self, extension: _Extension, answer: Answer) -> None:
         """The request is, too, as far as its extension is concerned, unless that has said that others follow."""
         if answer.more:
-            extension.unfinished[answer.request] = answer
+            extension.unfinished.put(answer)
             self._requests.heard_from(answer.request, answer.identity)
             return
-        extension.unfinished.pop(answer.request, None)
-        self._requests.finished_by(answer.request, answer.identity)
-        self._activity.show(answer.request.room, answer.identity, "idle", room_id=answer.request.room_id)
+        extension.unfinished.take(answer.request)
+        self._through(answer)
 
     def _no_more(self, extension: _Extension, request: Request) -> None:
         """No other answer follows."""
-        answer = extension.unfinished.pop(request)
-        self._requests.finished_by(request, answer.identity)
-        self._activity.show(request.room, answer.identity, "idle", room_id=request.room_id)
-        self._answers.no_more(answer)
+        answer = extension.unfinished.take(request)
+        if answer is not None:
+            self._through(answer)
+            self._answers.no_more(answer)
+
+    def _through(self, answer: Answer) -> None:
+        """Its extension is, with its request."""
+        self._requests.finished_by(answer.request, answer.identity)
+        self._is_idle(answer)
+
+    def _is_idle(self, answer: Answer) -> None:
+        self._activity.show(answer.request.room, answer.identity, "idle", room_id=answer.request.room_id)
