@@ -75,7 +75,6 @@ class Receivers:
     def __init__(self, form: Form, means: Means, done: Callable[[Receivers], None]) -> None:
         self._form = form
         self._world, self._outbox, self._settings = means.world, means.outbox, means.settings
-        self._means = means
         self._kept = means.kept
         self._done = done
         self.followers = Followers(form, means.outbox, means.epoch)
