@@ -143,9 +143,10 @@ def test_a_deleted_database_is_written_anew(daemon: BrokenDaemon, hub: Hub, at_o
 def test_another_database_in_its_place_is_left_alone(daemon: BrokenDaemon, hub: Hub) -> None:
     client = hub.client("ann")
     say(client, "before")
-    aside = daemon.database.with_name("aside")
-    daemon.database.rename(aside)
-    daemon.database.write_bytes(b"not ours")
+    aside, other = daemon.database.with_name("aside"), daemon.database.with_name("other")
+    aside.hardlink_to(daemon.database)
+    other.write_bytes(b"not ours")
+    other.replace(daemon.database)  # in one step: of one that is missing the hub writes a new one
     assert say(client, "meanwhile")["message"] == NOT_STORED
     assert "put the hub's own back" in daemon.says(REFUSED).group("why")
     assert daemon.database.read_bytes() == b"not ours"

@@ -27,6 +27,8 @@ def test_scenario_55_a_hundred_and_twenty_messages_come_in_pages(hub: Hub) -> No
     owner, *speakers = boss(hub), *(person(hub) for _ in range(5))
     room = room_of(owner, *speakers, mode="MasterOnly")
     owner.llm.wait("NEW_MESSAGE", lambda body: body["text"].startswith(f"[System] {speakers[-1].me} has joined"))
+    for who in speakers:  # what he is sent for having joined
+        who.llm.wait("UPDATE_CONTEXT_PAGE", lambda page: page["roomName"] == room and page["isLastPage"])
     owner.does("CLEAR_MESSAGES", {"roomName": room}, "/llm")
     fill(room, speakers, 24)
     reader, bystander = speakers[:2]
