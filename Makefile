@@ -5,6 +5,7 @@
 # make nightly the durability test in its long form: 200 times SIGKILL under load; lines lost for a minute; some minutes
 # make unit   the tests that need neither Node nor a browser nor a started daemon
 # make ranks   the tables of who may what in docs/security.md, written anew
+# make extension-client   clients/js into static/sillytavern-extension, after a change of it
 # make extension-release  one more version of static/sillytavern-extension for those who install it from a hub
 # make bench  the speed beside Node's socket.io and python-socketio (docs/performance.md); some 20 minutes, two cores
 # Needs Python 3.11 or newer, Node 20 or newer, make; fetches everything else into .venv and node_modules.
@@ -29,7 +30,7 @@ SOURCES := setup.cfg pyproject.toml MANIFEST.in README.md $(shell find src stati
 	-not -name '*.pyc' -not -name dropin.cache -not -path '*.egg-info/*')
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: run test real check lint types unit nightly ranks bench extension-release packages clean
+.PHONY: run test real check lint types unit nightly ranks bench extension-client extension-release packages clean
 
 run: $(VENV)/installed
 	$(BIN)/twistd -n newage --demo
@@ -64,7 +65,13 @@ nightly: $(VENV)/developer $(NODE_TESTS)/node_modules/.package-lock.json
 ranks: $(VENV)/developer
 	PYTHONPATH=src:tests:tests/integration/support $(BIN)/python -m ranks
 
-extension-release: $(VENV)/developer
+# What SillyTavern is given has to be one folder, without links.
+extension-client:
+	rm -rf static/sillytavern-extension/client
+	mkdir static/sillytavern-extension/client
+	cp -r clients/js/index.js clients/js/lib clients/js/LICENSE static/sillytavern-extension/client
+
+extension-release: $(VENV)/developer extension-client
 	PYTHONPATH=src $(BIN)/python -m newage.web.releases static/sillytavern-extension
 
 # BENCH="--groups live --repeats 1" or BENCH="--against main --quick", for example; needs a C compiler, too.

@@ -71,8 +71,8 @@ def test_files_of_the_checkout_that_are_named_exist(name: str) -> None:
 
 
 def test_make_targets_exist() -> None:
-    targets = set(re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE))
-    named = {m for command in ALL_COMMANDS for m in re.findall(r"\bmake ([a-z]+)", command)}
+    targets = set(re.findall(r"^([a-z-]+):", text("Makefile"), re.MULTILINE))
+    named = {m for command in ALL_COMMANDS for m in re.findall(r"\bmake ([a-z-]+)", command)}
     assert {"run", "test", "check", "unit"} <= named
     assert named <= targets
 
