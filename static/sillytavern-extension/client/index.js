@@ -4,14 +4,11 @@ import { Extension } from './lib/extension.js';
 import { Hub } from './lib/hub.js';
 
 export { Answer } from './lib/answer.js';
-export { delayBefore } from './lib/delays.js';
 export { Extension } from './lib/extension.js';
 export { Failure } from './lib/failure.js';
 export { Hub } from './lib/hub.js';
-export { Line } from './lib/line.js';
 export { Outlet } from './lib/outlet.js';
 export { Output } from './lib/output.js';
-export { Pieces } from './lib/pieces.js';
 export { Task } from './lib/task.js';
 
 /**

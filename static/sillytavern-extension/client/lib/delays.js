@@ -1,6 +1,6 @@
 // @ts-check
 
-export const EAGER_MS = 120_000;
+const EAGER_MS = 120_000;
 const FIRST_MS = 1_000;
 const EAGER_MAX_MS = 5_000;
 const PATIENT_MAX_MS = 30_000;
