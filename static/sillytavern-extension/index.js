@@ -14,7 +14,7 @@ import { Queue } from './queue.js';
 import { parseAsk } from './request.js';
 import { Refusal } from './refusal.js';
 
-export const VERSION = '0.1.0';
+export const VERSION = '0.1.1';
 
 const DEFAULTS = {
   address: '', // '' is port 4000 of the host that SillyTavern was opened with
@@ -70,6 +70,10 @@ class Extension {
 
   get problem() {
     return this.#problem;
+  }
+
+  get version() {
+    return VERSION;
   }
 
   get clientId() {

@@ -44,7 +44,7 @@ export class Panel {
       this.#hub(),
       this.#chat(),
       this.#rooms(),
-      h('small', { className: 'newage-foot' }, `${this.#it.clientId} · newage`),
+      h('small', { className: 'newage-foot' }, `${this.#it.clientId} · newage ${this.#it.version}`),
     );
     const drawer = h(
       'div',
@@ -187,12 +187,12 @@ export class Panel {
 
   #drawNotes() {
     const notes = [];
-    if (this.#host.reference) notes.push('The SillyTavern-NewAge extension is enabled as well. It never returns an answer: the hub asks this one. You can disable it.');
-    if (this.#host.missing.length) notes.push('This version of SillyTavern lacks what answers in the chat need: ' + this.#host.missing.join(', '));
-    if (!this.#it.headless) notes.push('This version of SillyTavern lacks what other rooms need: only the linked chat is served.');
+    if (this.#host.reference) notes.push(this.#t('The SillyTavern-NewAge extension is enabled as well. It never returns an answer: the hub asks this one. You can disable it.'));
+    if (this.#host.missing.length) notes.push(`${this.#t('This version of SillyTavern lacks what answers in the chat need:')} ${this.#host.missing.join(', ')}`);
+    if (!this.#it.headless) notes.push(this.#t('This version of SillyTavern lacks what other rooms need: only the linked chat is served.'));
     const code = this.#host.runsCode();
     if (code.length) notes.push(`${this.#t('Angle brackets of others are broken in the linked chat, because an extension that runs code of messages is enabled:')} ${code.join(', ')}`);
-    this.#parts.notes.replaceChildren(...notes.map((note) => h('div', { className: 'newage-note' }, h('i', { className: 'fa-solid fa-circle-info' }), h('span', {}, this.#t(note)))));
+    this.#parts.notes.replaceChildren(...notes.map((note) => h('div', { className: 'newage-note' }, h('i', { className: 'fa-solid fa-circle-info' }), h('span', {}, note))));
   }
 
   #drawQueue() {

@@ -55,9 +55,11 @@ test('only offered characters are shown, pictured or chosen, and only while nobo
   await assert.rejects(characters.select('Ann.png', link, false), { code: 6 });
 });
 
-test('both Chinese files translate the same words, all of which the panel has', () => {
+test('both Chinese files translate the same words, all that the panel has and no others', () => {
   const [cn, tw] = ['zh-cn', 'zh-tw'].map((name) => JSON.parse(readFileSync(`${home}/i18n/${name}.json`, 'utf-8')));
   assert.deepEqual(Object.keys(cn), Object.keys(tw));
   const source = ['panel.js', 'index.js'].map((name) => readFileSync(`${home}/${name}`, 'utf-8')).join('');
   for (const words of Object.keys(cn)) assert.ok(source.includes(words), words);
+  const sentences = readFileSync(`${home}/panel.js`, 'utf-8').matchAll(/'([A-Z][^'\n]* [^'\n]*)'/g);
+  for (const [, words] of sentences) assert.ok(cn[words], words);
 });
