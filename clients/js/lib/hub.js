@@ -1,5 +1,6 @@
 // @ts-check
 import { Answer } from './answer.js';
+import { defined } from './defined.js';
 import { Emitter } from './emitter.js';
 import { Failure } from './failure.js';
 import { Line } from './line.js';
@@ -494,8 +495,4 @@ export class Hub extends Emitter {
 
 function named(/** @type {string} */ roomName) {
   return roomName ? { roomName } : {};
-}
-
-function defined(/** @type {Record<string, any>} */ members) {
-  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined && value !== ''));
 }

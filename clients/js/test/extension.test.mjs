@@ -138,9 +138,17 @@ test('a key is asked for at the door, where there is none or it is refused', asy
   const keys = [];
   const hub = new TakingHub({ resumes: false });
   const world = new FakeWorld();
-  const me = serve('http://hub', { io: hub.io, clientId: 'SillyTavern-1', pair: '123456', world });
+  const identify = hub.answers.IDENTIFY_SILLYTAVERN;
+  let door;
+  hub.answers.IDENTIFY_SILLYTAVERN = (said, socket) => {
+    door = socket.auth;
+    return identify(said);
+  };
+  const me = serve('http://hub', { io: hub.io, clientId: 'SillyTavern-1', name: 'Ann', pair: '123456', world });
   me.on('key', (key) => keys.push(key));
   await world.pass(100);
+  assert.equal(door.name, 'Ann', 'whom the operator is asked about');
+  assert.equal(door.pair, '123456');
   assert.deepEqual(keys, [{ key: 'new', clientId: 'SillyTavern-1', scope: 'extension' }]);
   assert.equal(me.state, 'connected');
   assert.equal(hub.manager.sockets.get('/llm').auth.key, 'new');

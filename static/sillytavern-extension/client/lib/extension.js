@@ -1,4 +1,5 @@
 // @ts-check
+import { defined } from './defined.js';
 import { Emitter } from './emitter.js';
 import { Failure } from './failure.js';
 import { Line, world } from './line.js';
@@ -100,14 +101,14 @@ export class Extension extends Emitter {
   }
 
   #identify() {
-    const { io, url, clientId, type = 'SillyTavern', desc, options, world: machine } = this.#given;
+    const { io, url, clientId, type = 'SillyTavern', name, desc, options, world: machine } = this.#given;
     this.#asked = true;
     const pair = this.#pair;
     /** @type {any} */
     let got = null;
     const line = new Line({
       io, url, options, world: machine, main: DOOR,
-      handshake: () => ({ clientId, clientType: type, key: 'getKey', ...(desc ? { desc } : {}), ...(pair ? { pair } : {}) }),
+      handshake: () => ({ clientId, clientType: type, key: 'getKey', ...defined({ name, desc, pair }) }),
       greet: async (/** @type {Line} */ it) => {
         got = await it.ask(DOOR, 'IDENTIFY_SILLYTAVERN', { clientId, scope: 'extension' }, pair ? PAIR_MS : undefined);
       },
@@ -129,11 +130,13 @@ export class Extension extends Emitter {
       capacity = 1, exclusive = false, options, world: machine,
     } = this.#given;
     // RESET is said whenever a text changes, whatever else this extension can do.
-    const said = { clientId, clientType: type, protocol: 2, features: [...new Set([...features, 'reset'])], capacity, exclusive, instance: this.instance };
-    for (const [member, value] of Object.entries({ identity, name, desc, html })) if (value) Object.assign(said, { [member]: value });
+    const said = {
+      clientId, clientType: type, protocol: 2, features: [...new Set([...features, 'reset'])], capacity, exclusive, instance: this.instance,
+      ...defined({ identity, name, desc, html }),
+    };
     const line = new Line({
       io, url, options, world: machine, main: LLM,
-      handshake: () => ({ ...said, ...(this.#key ? { key: this.#key } : {}) }),
+      handshake: () => ({ ...said, ...defined({ key: this.#key }) }),
       greet: async (/** @type {Line} */ it) => {
         await it.ask(LLM, 'GET_MESSAGES', { limit: 1 }).catch((failure) => {
           if (failure.lost || it.refusal) throw failure; // any other answer is one: we are in
