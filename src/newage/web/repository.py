@@ -7,6 +7,7 @@ which holds whatever a client may lack. A request for protocol 2 is answered as 
 from __future__ import annotations
 
 import zlib
+from functools import cache
 from typing import Final
 
 from twisted.web.resource import Resource
@@ -56,22 +57,22 @@ class Repository(Resource):
         self._pack = releases.pack
         newest = releases.newest
         self._head = newest.commit.encode() if newest is not None else b""
-        self._archive = (
-            MemoryFile(body=releases.archive(newest), type="application/zip") if newest is not None else None
-        )
+        # packed when it is first asked for, not at every start
+        self._archive = cache(lambda: releases.archive(newest) if newest is not None else b"")
 
     def render(self, request: HardenedRequest) -> int:
         if not self._gate.admits(request):
             refuse(request, FORBIDDEN)
         elif not self._gate.is_private(request):
             answer(request, 403, _ELSEWHERE, TEXT)
-        elif self._archive is None:
+        elif not self._head:
             not_found(request)
         elif request.path == PACK:
             self._upload(request)
         elif method_allowed(request):
             if request.path == ARCHIVE:
-                serve_memory(request, self._archive, {"Content-Disposition": f'attachment; filename="{NAME}.zip"'})
+                archive = MemoryFile(body=self._archive(), type="application/zip")
+                serve_memory(request, archive, {"Content-Disposition": f'attachment; filename="{NAME}.zip"'})
             elif request.args.get(b"service") == [_SERVICE]:
                 self._say(request, b"advertisement", self._refs())
             else:
