@@ -4,15 +4,13 @@ import { defined } from './defined.js';
 import { Emitter } from './emitter.js';
 import { Failure } from './failure.js';
 import { Line } from './line.js';
-import { Output } from './output.js';
+import { Outputs } from './outputs.js';
+
+/** @typedef {import('./output.js').Output} Output */
 
 const LLM = '/llm';
 const ROOMS = '/rooms';
 const SETTLE_MS = 10_000; // for the last word on a request whose outputs are all over
-const RESUME_MS = 250; // between two RESUME_OUTPUTS: 5 a second are allowed
-const RESUME_MOST = 64; // outputs in one of them
-const RESUME_TRIES = 4; // that bring nothing new
-const OUTPUTS_KEPT = 256;
 
 /** What the hub says of rooms, under the names that it has here. */
 const TOLD = {
@@ -48,14 +46,7 @@ export class Hub extends Emitter {
   #merged = new Map();
   /** @type {Map<string, any>} what went wrong, by request */
   #problems = new Map();
-  /** @type {Map<string, Output>} */
-  #outputs = new Map();
-  /** @type {Map<Output, number>} fruitless attempts */
-  #tries = new Map();
-  #epoch = '';
-  #resumes = false; // whether this hub keeps outputs for who returns
-  #resumeTimer = /** @type {any} */ (null);
-  #resuming = false;
+  #outputs = new Outputs(() => this.line);
   #credentials;
   #roomsOpen = false;
 
@@ -70,15 +61,18 @@ export class Hub extends Emitter {
     this.line = new Line({
       io, url, main: LLM, options, world,
       handshake: () => ({ ...said, ...defined(this.#credentials) }),
-      greet: () => this.#greet(),
+      greet: () => this.#outputs.greet(),
     });
     for (const told of ['state', 'up', 'down', 'problem', 'warning']) {
       this.line.on(told, (...args) => this.emit(told, ...args));
     }
     this.line.on('up', () => this.#returned());
-    this.line.on('down', () => {
-      for (const output of this.#outputs.values()) output.cut();
+    this.#outputs.on('output', (output, said) => this.#outputBegan(output, said));
+    this.#outputs.on('resumed', (output) => {
+      const answer = this.#answerTo(output.requestId);
+      if (answer?.outputs.includes(output)) this.#settleLater(answer);
     });
+    this.line.on('down', () => this.#outputs.cut());
     this.line.on('problem', (body) => {
       if (typeof body.requestId === 'string' && this.#answers.has(body.requestId)) this.#problems.set(body.requestId, body);
     });
@@ -105,7 +99,7 @@ export class Hub extends Emitter {
 
   close() {
     this.line.close();
-    this.line.world.clearTimeout(this.#resumeTimer);
+    this.#outputs.close();
     for (const answer of [...this.#answers.values()]) this.#end(answer, this.line.refusal);
   }
 
@@ -204,7 +198,7 @@ export class Hub extends Emitter {
 
   /** The outputs that are live now, or were a while ago. */
   get outputs() {
-    return [...this.#outputs.values()];
+    return this.#outputs.all;
   }
 
   // ---- inside: what the hub says
@@ -215,17 +209,14 @@ export class Hub extends Emitter {
         if (said && typeof said === 'object') heard(said);
       });
     };
-    hear('SERVER_STREAM_START', (said) => this.#grow(said, (output) => {
-      if (typeof said.epoch === 'string') this.#epoch = said.epoch;
-      output.started(said);
-    }));
-    hear('SERVER_STREAM_DATA', (said) => this.#grow(said, (output) => output.grown(said)));
-    hear('SERVER_STREAM_RESET', (said) => this.#grow(said, (output) => output.voided(said)));
-    hear('SERVER_STREAM_END', (said) => this.#grow(said, (output) => output.ended(said)));
+    hear('SERVER_STREAM_START', (said) => this.#outputs.started(said));
+    hear('SERVER_STREAM_DATA', (said) => this.#outputs.grow(said, (output) => output.grown(said)));
+    hear('SERVER_STREAM_RESET', (said) => this.#outputs.grow(said, (output) => output.voided(said)));
+    hear('SERVER_STREAM_END', (said) => this.#outputs.grow(said, (output) => output.ended(said)));
     for (const event of ['message', 'LLM_RESPONSE']) {
       hear(event, (said) => {
         if (!said.roomName) return; // the answer to a question whether the hub is there
-        this.#grow(said, (output) => {
+        this.#outputs.grow(said, (output) => {
           if (output.state === 'live') output.ended(said);
           else if (said.messageId) output.messageId = said.messageId;
         });
@@ -244,28 +235,12 @@ export class Hub extends Emitter {
     }
   }
 
-  #grow(/** @type {any} */ said, /** @type {(output: Output) => void} */ change) {
-    if (typeof said.outputId !== 'string') return;
-    const output = this.#output(said);
-    change(output);
-    if (output.behind) this.#resumeSoon();
-  }
-
-  /** The output that something is said of; its answer knows it before its first token. */
-  #output(/** @type {any} */ said) {
-    let output = this.#outputs.get(said.outputId);
-    if (output) return output;
-    output = new Output(said.outputId);
-    this.#outputs.set(said.outputId, output);
-    output.on('end', () => this.#outputOver(/** @type {Output} */ (output)));
-    for (const [id, old] of this.#outputs) {
-      if (this.#outputs.size <= OUTPUTS_KEPT) break;
-      if (old.state !== 'live') this.#outputs.delete(id);
-    }
+  /** Its answer knows an output before its first token. */
+  #outputBegan(/** @type {Output} */ output, /** @type {any} */ said) {
+    output.on('end', () => this.#outputOver(output));
     const answer = said.requester === undefined || said.requester === this.identity ? this.#answerTo(said.requestId) : undefined;
     answer?.join(output);
     this.emit('output', output);
-    return output;
   }
 
   #answerTo(/** @type {string} */ requestId) {
@@ -391,7 +366,7 @@ export class Hub extends Emitter {
         answer.questionId ||= message.messageId;
       } else if (message.isResponse && (!answer.questionId || !message.questionId || message.questionId === answer.questionId || into)) {
         found = true;
-        const output = this.#output({ ...message, outputId: message.outputId ?? message.messageId });
+        const output = this.#outputs.of({ ...message, outputId: message.outputId ?? message.messageId });
         if (!answer.outputs.includes(output)) answer.join(output);
         if (output.state === 'live' || output.state === 'gone') output.ended(message);
       }
@@ -410,70 +385,11 @@ export class Hub extends Emitter {
 
   // ---- inside: coming back
 
-  /** The hub handles events in order: what has not answered when the second one has, it does not know. */
-  async #greet() {
-    const known = [...this.#outputs.values()].filter((output) => output.state === 'live').slice(0, RESUME_MOST);
-    const resumed = this.line.ask(LLM, 'RESUME_OUTPUTS', this.#question(known)).catch((failure) => (failure.lost ? null : { outputs: [] }));
-    await this.line.ask(LLM, 'GET_MESSAGES', { limit: 1 }).catch((failure) => {
-      if (failure.lost || this.line.refusal) throw failure;
-    });
-    const ack = await Promise.race([resumed, Promise.resolve().then(() => undefined)]);
-    this.#resumes = Array.isArray(ack?.outputs);
-    if (this.#resumes) this.#take(ack);
-  }
-
-  #question(/** @type {Output[]} */ outputs) {
-    return { ...(this.#epoch ? { epoch: this.#epoch } : {}), outputs: outputs.map((output) => output.position) };
-  }
-
-  #take(/** @type {any} */ ack) {
-    if (typeof ack.epoch === 'string') this.#epoch = ack.epoch;
-    for (const said of ack.outputs) {
-      if (typeof said?.outputId !== 'string') continue;
-      const output = this.#output(said);
-      const before = output.text.length + output.reasoning.length;
-      const more = output.resumed(said);
-      const answer = output.state === 'live' ? undefined : this.#answerTo(output.requestId);
-      if (answer?.outputs.includes(output)) this.#settleLater(answer);
-      const tries = output.text.length + output.reasoning.length > before ? 0 : (this.#tries.get(output) ?? 0) + 1;
-      if (!more && !output.behind) this.#tries.delete(output);
-      else if (tries < RESUME_TRIES) this.#tries.set(output, tries);
-      else {
-        this.#tries.delete(output);
-        output.settleFor();
-      }
-    }
-    if (this.#wanted().length) this.#resumeSoon();
-  }
-
-  #wanted() {
-    return [...this.#outputs.values()].filter((output) => output.behind || this.#tries.has(output));
-  }
-
-  #resumeSoon() {
-    if (!this.#resumes || this.#resuming || this.#resumeTimer !== null) return;
-    this.#resumeTimer = this.line.world.setTimeout(() => this.#resume(), RESUME_MS);
-  }
-
-  async #resume() {
-    this.#resumeTimer = null;
-    const wanted = this.#wanted().slice(0, RESUME_MOST);
-    if (!wanted.length || this.line.state !== 'connected') return;
-    this.#resuming = true;
-    try {
-      this.#take(await this.line.ask(LLM, 'RESUME_OUTPUTS', this.#question(wanted)));
-    } catch {
-      // the line was cut, and the next greeting asks; or the hub is busy
-    }
-    this.#resuming = false;
-    if (this.#wanted().length) this.#resumeSoon();
-  }
-
   /** Of what was asked before: is it being answered, or was it meanwhile? */
   async #returned() {
     for (const answer of [...this.#answers.values()]) {
       if (answer.over || answer.state === 'asking') continue;
-      if (answer.outputs.some((output) => output.state === 'live') && this.#resumes) continue;
+      if (answer.outputs.some((output) => output.state === 'live') && this.#outputs.resumes) continue;
       try {
         await this.#recover(answer);
       } catch {
