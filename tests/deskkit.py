@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Coroutine
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -32,9 +32,9 @@ def caller(kit: Kit, who: str) -> Caller:
     return kit.caller(kit.sessions.sids(who, "/llm")[-1])
 
 
-def begun(question: Awaitable[Any]) -> Deferred[Any]:
+def begun(question: Coroutine[Deferred[Any], Any, Any]) -> Deferred[Any]:
     """It has been asked; what comes of it is in ``result_of``."""
-    return Deferred.fromCoroutine(question)  # type: ignore[arg-type]
+    return Deferred.fromCoroutine(question)
 
 
 def asked(kit: Kit) -> list[tuple[str, Any]]:
