@@ -73,6 +73,7 @@ REFUSED: dict[str, Act] = {
     "CharacterService.picture": lambda kit, who: kit.talk.chat.characters.picture(who, "gue", "a.png"),
     "CharacterService.select": lambda kit, who: kit.talk.chat.characters.select(who, "lounge", "a.png"),
     "ChatReading.snapshot": lambda kit, who: kit.talk.chat.reading.snapshot(who, "lounge", 10),
+    "ChatLinks.of_staff": lambda kit, who: at_once(kit.talk.chat.links.of_staff, who, "lounge", "No."),
     "ChatLinks.link": lambda kit, who: at_once(kit.talk.chat.links.link, who, "lounge"),
     "MissedService.missed": lambda kit, who: kit.missed.missed(who, "lounge", None, 10),
 }
@@ -142,7 +143,7 @@ ADMINISTRATORS = sorted(
     for name in REFUSED
     if name not in ("RoomService.leave", "AssignmentService.assign_manually", "ChatLinks.link")
     # In services/chat nothing comes of it here: no extension serves this room (tests/services/chat).
-    and not name.startswith(("Processing", "Activity", "Character", "ChatReading"))
+    and not name.startswith(("Processing", "Activity", "Character", "ChatLinks.of_staff", "ChatReading"))
 )
 
 

@@ -54,7 +54,7 @@ def make_chat(
             calls=calls,
             settings=settings,
         ),
-        reading=ChatReading(rooms=rooms, links=links, asking=asking, calls=calls),
+        reading=ChatReading(links=links, asking=asking, calls=calls),
         mirror=Mirror(
             world=basis.world,
             rooms=rooms,

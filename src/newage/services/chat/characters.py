@@ -11,13 +11,13 @@ from newage.domain.character import Character
 from newage.domain.chat import Characters, Picture
 from newage.domain.delivery import Audience
 from newage.domain.model import Caller, Room, Session
-from newage.domain.policy import administers, governs, may_read
-from newage.errors import ClientMissing, NotAuthorised, NotFound, NotMember
+from newage.domain.policy import administers, may_read
+from newage.errors import ClientMissing, NotMember
 from newage.ports import IChatCalls, IOutbox
 from newage.services.chat.asking import NOT_FOUND, Asking, Shared
 from newage.services.chat.kept import KeptLists, KeptPictures
 from newage.services.chat.limits import ChatSettings
-from newage.services.chat.links import NOT_LINKED, ChatLinks
+from newage.services.chat.links import ChatLinks
 from newage.services.events import SessionListener
 from newage.services.rooms.registry import RoomRegistry
 from newage.services.sessions.sessions import SessionService
@@ -96,12 +96,7 @@ class CharacterService(SessionListener):
         :raises NotAuthorised: not the room's staff, or there is none. :raises NotFound: no chat is the room's, or it
             has no such character. :raises Unavailable: somebody is at work there; or see ``IChatCalls``.
         """
-        room = self._rooms.seen(actor, name)
-        if room is None or not governs(actor, room):
-            raise NotAuthorised("Permission denied to select a character.")
-        extension = self._links.linked(room)
-        if extension is None:
-            raise NotFound(NOT_LINKED)
+        room, extension = self._links.of_staff(actor, name, "Permission denied to select a character.")
         sid = self._asking.socket(extension, FEATURE)
         with self._asking.slot(actor):
             character = await self._calls.select(sid, room, character_id)

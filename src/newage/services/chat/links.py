@@ -5,11 +5,10 @@ from __future__ import annotations
 from attrs import define, field
 
 from newage.domain.model import Caller, Kind, Room, Session
-from newage.errors import NotAuthorised, NotMember
+from newage.domain.policy import governs
+from newage.errors import NotAuthorised, NotFound, NotMember
 from newage.services.events import RoomListener, SessionListener
 from newage.services.rooms.registry import RoomRegistry
-
-NOT_LINKED = "This room is not linked with a chat."
 
 
 @define(eq=False)
@@ -45,8 +44,9 @@ class ChatLinks(SessionListener, RoomListener):
         if room is None or actor.identity not in room.members:
             raise NotMember(f"You are not a member of room {name}.")
         known = self._links.pop(actor.identity, None)
-        kept = known is not None and known.room_id == room.id
-        self._links[actor.identity] = known if known is not None and kept else Link(actor.identity, room.id)
+        if known is None or known.room_id != room.id:
+            known = Link(actor.identity, room.id)
+        self._links[actor.identity] = known
         return room
 
     def of(self, extension: str) -> Link | None:
@@ -55,6 +55,20 @@ class ChatLinks(SessionListener, RoomListener):
     def linked(self, room: Room) -> str | None:
         """The extension in whose chat a room is; of several the one that said so last."""
         return next((each.extension for each in reversed(self._links.values()) if each.room_id == room.id), None)
+
+    def of_staff(self, actor: Caller, name: str, refusal: str) -> tuple[Room, str]:
+        """A room, and the extension in whose chat it is, for who governs the room.
+
+        :raises NotAuthorised: with these words: not the room's staff, or there is none.
+        :raises NotFound: no chat is the room's.
+        """
+        room = self._rooms.seen(actor, name)
+        if room is None or not governs(actor, room):
+            raise NotAuthorised(refusal)
+        extension = self.linked(room)
+        if extension is None:
+            raise NotFound("This room is not linked with a chat.")
+        return room, extension
 
     # ------------------------------------------------------------------------------------------------ what ends a link
 

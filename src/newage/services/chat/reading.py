@@ -6,12 +6,9 @@ from attrs import define
 
 from newage.domain.chat import Snapshot
 from newage.domain.model import Caller
-from newage.domain.policy import governs
-from newage.errors import NotAuthorised, NotFound
 from newage.ports import IChatCalls
 from newage.services.chat.asking import Asking
-from newage.services.chat.links import NOT_LINKED, ChatLinks
-from newage.services.rooms.registry import RoomRegistry
+from newage.services.chat.links import ChatLinks
 
 FEATURE = "snapshot"
 
@@ -20,7 +17,6 @@ FEATURE = "snapshot"
 class ChatReading:
     """The chat belongs to the desk: for the staff of its room alone."""
 
-    _rooms: RoomRegistry
     _links: ChatLinks
     _asking: Asking
     _calls: IChatCalls
@@ -31,12 +27,7 @@ class ChatReading:
         :raises NotAuthorised: not the room's staff, or there is none. :raises NotFound: no chat is the room's.
         :raises Unavailable: another chat is open there; or see ``IChatCalls``.
         """
-        room = self._rooms.seen(actor, name)
-        if room is None or not governs(actor, room):
-            raise NotAuthorised("Permission denied to read the chat.")
-        extension = self._links.linked(room)
-        if extension is None:
-            raise NotFound(NOT_LINKED)
+        room, extension = self._links.of_staff(actor, name, "Permission denied to read the chat.")
         sid = self._asking.socket(extension, FEATURE)
         with self._asking.slot(actor):
             return await self._calls.snapshot(sid, room, limit)
