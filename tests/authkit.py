@@ -32,6 +32,7 @@ from newage.ports import IKeyStore, ISocket
 from newage.services.accounts.auth import EXTENSIONS
 from newage.services.accounts.keys import Grant
 from newage.services.accounts.limits import AuthSettings
+from newage.services.accounts.pair_admin import PairingAdministration
 from newage.services.calls.calls import CallSettings
 from newage.services.home.files import FileSettings
 from newage.services.home.static_routes import StaticSettings
@@ -141,7 +142,7 @@ class Gatehouse:
             administration=self.administration,
             expulsion=self.expulsion,
             clients=self.client_list,
-            pairing=self.pairing,
+            pairing=PairingAdministration(self.pairing),
         )
         return self.door.open("/clients", events.handlers())
 

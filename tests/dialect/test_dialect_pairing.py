@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from attrs import frozen
 
 from newage.dialect import pairing
-from newage.domain.pairing import Applicant
+from newage.domain.pairing import Applicant, Standing
 from newage.errors import InvalidRequest
-
-
-@frozen
-class Found:
-    state: str
-    applicant: Applicant | None = None
 
 
 def test_a_code_and_what_became_of_it() -> None:
     assert pairing.made("012345", 300.0) == {"code": "012345", "expiresIn": 300}
-    assert pairing.standing(Found("over")) == {"state": "over"}
+    assert pairing.standing(Standing("over")) == {"state": "over"}
     asks = {"confirm": 3, "clientId": "SillyTavern-1", "name": "Ann", "address": "192.0.2.1"}
-    found = Found("asked", Applicant(3, "SillyTavern-1", "Ann", "192.0.2.1"))
+    found = Standing("asked", Applicant(3, "SillyTavern-1", "Ann", "192.0.2.1"))
     assert pairing.standing(found) == {"state": "asked", "asks": asks}
 
 

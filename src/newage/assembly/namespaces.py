@@ -29,6 +29,7 @@ from newage.namespaces.door import Door
 from newage.namespaces.links import SocketLink
 from newage.ports import ISocket
 from newage.services.accounts.auth import EXTENSIONS, STAFF, HandshakeRequest
+from newage.services.accounts.pair_admin import PairingAdministration
 from newage.services.calls.calls import CallService
 from newage.services.home.diagnostics import Diagnostics
 
@@ -53,7 +54,7 @@ def make_dispatcher(
         administration=people.administration,
         expulsion=people.expulsion,
         clients=people.client_list,
-        pairing=accounts.pairing,
+        pairing=PairingAdministration(accounts.pairing),
     )
     extension = sillytavern.SillyTavernEvents(
         auth=people.auth,

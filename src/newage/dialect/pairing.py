@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from newage.dialect import Body
-from newage.domain.pairing import Applicant
+from newage.domain.pairing import Standing
 from newage.errors import InvalidRequest
-
-
-class Standing(Protocol):
-    """As ``services.accounts.pairing`` has it."""
-
-    @property
-    def state(self) -> str: ...
-
-    @property
-    def applicant(self) -> Applicant | None: ...
 
 
 def code_of(body: Mapping[str, Any]) -> str:

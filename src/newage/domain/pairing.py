@@ -32,6 +32,14 @@ class Applicant:
     address: str
 
 
+@frozen
+class Standing:
+    """What became of a code: ``open`` (nobody came yet), ``asked`` (by ``applicant``), ``paired`` or ``over``."""
+
+    state: str
+    applicant: Applicant | None = None
+
+
 @define(eq=False)
 class Pairing:
     """The code, who tries it, and who waits for the operator.

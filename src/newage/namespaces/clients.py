@@ -7,15 +7,13 @@ from typing import Any
 from attrs import field, frozen
 
 from newage.dialect import Body, clients, pairing
-from newage.domain.model import Caller, Rank
-from newage.domain.policy import administers
-from newage.domain.rank import may_touch
-from newage.errors import InvalidRequest, NotAuthorised
+from newage.domain.model import Caller
+from newage.errors import InvalidRequest
 from newage.namespaces import wire
 from newage.namespaces.auth import parse_client_id, parse_own_id
 from newage.services.accounts.expulsion import Expulsion
 from newage.services.accounts.key_admin import KeyAdministration
-from newage.services.accounts.pairing import Maker, PairingService
+from newage.services.accounts.pair_admin import PairingAdministration
 from newage.services.sessions.client_list import ClientListService
 from newage.telemetry.audit import Recorder
 
@@ -70,7 +68,7 @@ class ClientEvents:
     administration: KeyAdministration
     expulsion: Expulsion
     clients: ClientListService
-    pairing: PairingService
+    pairing: PairingAdministration
 
     def all_keys(self, caller: Caller, _: None) -> Body:
         return clients.keys_ack(self.administration.overview(caller))
@@ -91,16 +89,11 @@ class ClientEvents:
 
     async def create_pairing(self, caller: Caller, wanted: Answered | None) -> Body:
         """A new code, or what became of one, or a yes or no to who asks by it."""
-        if not administers(caller) or not may_touch(min(caller.rank, Rank.of(caller.kind)), Rank.EXTENSION, own=False):
-            raise NotAuthorised("Unauthorized")
         if wanted is None:
-            if self.pairing.is_open():
-                raise NotAuthorised("Unauthorized")
-            code = self.pairing.create(Maker(caller.client_id, caller.until))
-            return pairing.made(code, self.pairing.seconds)
+            return pairing.made(self.pairing.create(caller), self.pairing.seconds)
         if wanted.number is None:
-            return pairing.standing(self.pairing.standing(wanted.code))
-        return pairing.standing(await self.pairing.answer(wanted.code, wanted.number, accept=wanted.accept))
+            return pairing.standing(self.pairing.standing(caller, wanted.code))
+        return pairing.standing(await self.pairing.answer(caller, wanted.code, wanted.number, accept=wanted.accept))
 
     def client_list(self, caller: Caller, _: None) -> Body:
         return clients.list_ack(self.clients.clients())

@@ -86,17 +86,27 @@ class Recorder:
         unsaid = self._quotas.take(str(who.get("address", "")))
         if unsaid is None:
             return
-        if error is not None:
-            details |= {"errorCode": error.error_code, "reason": str(error)}
         if unsaid:
             details["unsaid"] = unsaid
-        emit(self.action, tag, outcome, who, details, audited=self.audited)
+        emit(self.action, tag, outcome, who, details, error, audited=self.audited)
 
 
 def emit(
-    action: str, tag: str, outcome: str, who: dict[str, Any], details: dict[str, Any], *, audited: bool = True
+    action: str,
+    tag: str,
+    outcome: str,
+    who: dict[str, Any],
+    details: dict[str, Any],
+    error: NewAgeError | None = None,
+    *,
+    audited: bool = True,
 ) -> None:
-    """One fact, whatever the number of those before it: for what no peer can provoke."""
+    """One fact, whatever the number of those before it: for what no peer can provoke.
+
+    :param error: why it was not done.
+    """
+    if error is not None:
+        details = {**details, "errorCode": error.error_code, "reason": str(error)}
     facts = {"action": action, "outcome": outcome, **{name: plain(v) for name, v in {**who, **details}.items()}}
     level = LogLevel.warn if outcome == REFUSED or "reason" in facts else LogLevel.info
     told = {"errorCode", "reason", "address", "clientId", "identity", "kind", "namespace", "action", "outcome"}

@@ -1,12 +1,14 @@
 """Pairing an extension on another machine: a code, a question to the operator, a key (contract B13).
 
-``newage pair`` and CREATE_PAIRING make the code and answer for it; ``AuthService`` lets in who shows it.
+``newage pair`` and CREATE_PAIRING (``pair_admin``) make the code and answer for it; ``AuthService`` lets in who shows
+it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import inf
+from typing import Any
 
 from attrs import define, field, frozen
 from twisted.internet.defer import Deferred
@@ -14,7 +16,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from newage.domain.model import Caller, Rank, Scope
 from newage.domain.networks import network_of
-from newage.domain.pairing import CODE_DIGITS, Applicant, Pairing, PairingLimits
+from newage.domain.pairing import CODE_DIGITS, Applicant, Pairing, PairingLimits, Standing
 from newage.errors import AuthenticationFailed, NewAgeError, NotAuthorised
 from newage.services.accounts.keys import Grant, KeyService
 from newage.services.accounts.limits import AuthSettings
@@ -28,18 +30,12 @@ NAMESPACE = "/sillytavern"
 
 @frozen
 class Maker:
-    """Who made a code and answers for it: a clientId or a command, and when what he came in by ends."""
+    """Who made a code and answers for it: a clientId or a command, when what he came in by ends, and what the audit log
+    says of him."""
 
     name: str
     until: float = inf
-
-
-@frozen
-class Standing:
-    """What became of a code: ``open`` (nobody came yet), ``asked`` (by ``applicant``), ``paired`` or ``over``."""
-
-    state: str
-    applicant: Applicant | None = None
+    facts: Mapping[str, Any] = field(factory=dict)
 
 
 @define(eq=False)
@@ -84,6 +80,11 @@ class PairingService:
 
     # ----------------------------------------------------------------------------------------------- who answers for it
 
+    @property
+    def maker(self) -> str:
+        """Who made the newest code, by his name; "" as long as there was none."""
+        return self._maker.name
+
     def is_open(self) -> bool:
         return self._pairing.is_open(self._now())
 
@@ -112,30 +113,28 @@ class PairingService:
         :raises NewAgeError: the key could not be made; the code is spent.
         """
         found = self.standing(code)
-        waiting = self._waiting
+        waiting, maker = self._waiting, self._maker
         if waiting is None or found.applicant is None or found.applicant.number != number:
             return found
-        facts = {"client": waiting.applicant.client_id, "address": waiting.applicant.address}
         if not accept:
             self._over(NotAuthorised("Unauthorized"))
-            emit("extension.pair", "CLIENT_AUTH_FAILED", FAILED, {}, {**facts, "reason": "the operator said no"})
+            _record(maker, waiting.applicant, NotAuthorised("the operator said no"))
             return Standing("over")
         self._waiting = None
         self._over()
         try:
-            key = await self._made(waiting.applicant)
+            key = await self._made(maker, waiting.applicant)
         except Exception as error:
             waiting.key.errback(error)
-            emit("extension.pair", "CLIENT_AUTH_FAILED", FAILED, {}, {**facts, "reason": str(error)})
+            _record(maker, waiting.applicant, error if isinstance(error, NewAgeError) else NewAgeError())
             raise
-        emit("extension.pair", "CLIENT_KEY_GENERATED", OK, {}, facts)
+        _record(maker, waiting.applicant)
         waiting.key.callback(key)
         return Standing("paired", waiting.applicant)
 
-    async def _made(self, applicant: Applicant) -> str:
-        if self._keys.is_over(self._maker.until):
+    async def _made(self, maker: Maker, applicant: Applicant) -> str:
+        if self._keys.is_over(maker.until):
             raise NotAuthorised("Unauthorized")
-        maker = self._maker
         grant = Grant(rank=Rank.EXTENSION, scope=Scope.EXTENSION, made_by=maker.name, until=maker.until)
         key = await self._keys.generate(applicant.client_id, local=False, grant=grant)
         await self._trust.trust(applicant.client_id)
@@ -188,3 +187,10 @@ class PairingService:
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting.key.errback(why)
+
+
+def _record(maker: Maker, applicant: Applicant, error: NewAgeError | None = None) -> None:
+    """Who let whom in, or why not."""
+    facts = {"client": applicant.client_id, "from": applicant.address}
+    tag, outcome = ("CLIENT_KEY_GENERATED", OK) if error is None else ("CLIENT_AUTH_FAILED", FAILED)
+    emit("extension.pair", tag, outcome, dict(maker.facts), facts, error)
