@@ -18,7 +18,8 @@ from zope.interface import implementer
 from deferreds import SteppedWorkers, value
 from hubkit import EPOCH, HOME, Link, RecordingOutbox
 from newage.assembly.accounts import Basis, make_accounts
-from newage.assembly.services import make_calls, make_people
+from newage.assembly.calls import make_calls
+from newage.assembly.people import make_people
 from newage.config import Config, ServerSettings
 from newage.config.live import LiveTables
 from newage.daemon.workers import InlineWorkers

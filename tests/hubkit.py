@@ -22,7 +22,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from newage.assembly.accounts import Basis
-from newage.assembly.services import close_talk, load_talk, make_talk
+from newage.assembly.talk import close_talk, load_talk, make_talk
 from newage.config import Config
 from newage.config.live import LiveTables
 from newage.daemon.workers import InlineWorkers

@@ -54,11 +54,12 @@ REGISTERED = {
     "assembly/life.py: core.calls.calls.register",
     "assembly/life.py: core.demo.attach",
     "assembly/namespaces.py: dispatcher.add",
-    "assembly/services.py: message_events.add",
-    "assembly/services.py: request_ends.add",
-    "assembly/services.py: accounts.events.add",
-    "assembly/services.py: rooms.add_listener",
-    "assembly/services.py: sessions.add_listener",
+    "assembly/people.py: accounts.events.add",
+    "assembly/people.py: sessions.add_listener",
+    "assembly/talk.py: message_events.add",
+    "assembly/talk.py: request_ends.add",
+    "assembly/talk.py: rooms.add_listener",
+    "assembly/talk.py: sessions.add_listener",
 }
 
 

@@ -14,7 +14,7 @@ from zope.interface import implementer
 from deferreds import SteppedWorkers, outcome, value
 from hubkit import Kit
 from logkit import Logged
-from newage.assembly.services import make_plugins
+from newage.assembly.calls import make_plugins
 from newage.domain.model import RequestMode, Role
 from newage.errors import (
     BadParameter,

@@ -13,7 +13,7 @@ import pytest
 
 from authkit import FakeSocket, Gatehouse
 from hubkit import result_of
-from newage.assembly.services import close_talk, load_talk, make_talk
+from newage.assembly.talk import close_talk, load_talk, make_talk
 from newage.domain.model import MONITOR_ROOM, Role
 
 

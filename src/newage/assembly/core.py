@@ -11,10 +11,12 @@ from uuid import uuid4
 from attrs import frozen
 
 from newage.assembly.accounts import Accounts, Basis, make_accounts
+from newage.assembly.calls import Calls, make_calls, make_plugins
 from newage.assembly.namespaces import make_dispatcher
+from newage.assembly.people import People, make_people
 from newage.assembly.pools import Pools, make_pools
-from newage.assembly.services import Calls, People, Talk, make_calls, make_people, make_plugins, make_talk
 from newage.assembly.status import Status
+from newage.assembly.talk import Talk, make_talk
 from newage.bridge.demo import DemoExtension
 from newage.cluster.local import LocalAdapter
 from newage.config import Config

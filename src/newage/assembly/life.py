@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from newage.assembly.accounts import load_accounts
 from newage.assembly.core import Core
 from newage.assembly.pools import at_once
-from newage.assembly.services import close_talk, load_talk
+from newage.assembly.talk import close_talk, load_talk
 from newage.config import Config
 from newage.functions.installed import installed, report
 from newage.storage.database import Database

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from newage.assembly.accounts import Accounts, Basis
-from newage.assembly.services import People, Talk
+from newage.assembly.people import People
+from newage.assembly.talk import Talk
 from newage.domain.model import Caller
 from newage.gateway.socketio.dispatch import Dispatcher, Namespace
 from newage.gateway.socketio.hub import Hub

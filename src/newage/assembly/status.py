@@ -9,7 +9,7 @@ from pathlib import Path
 from attrs import define, field
 
 from newage import __version__
-from newage.assembly.services import Talk
+from newage.assembly.talk import Talk
 from newage.domain.model import Caller
 from newage.domain.policy import may_see
 from newage.domain.status import HubStatus

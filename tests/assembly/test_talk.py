@@ -1,11 +1,9 @@
-"""The groups of services: the order in which they are told is part of what they do."""
+"""What is said, where, and who answers: the order in which they are told is part of what they do."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from authkit import Gatehouse
 from hubkit import Kit
 
 
@@ -35,9 +33,8 @@ def test_whom_rooms_tell() -> None:
     ]
 
 
-def test_whom_sessions_tell(tmp_path: Path) -> None:
+def test_whom_sessions_tell() -> None:
     """Rooms exist before anything is said of them."""
-    assert told(Gatehouse(tmp_path).sessions) == ["SessionAudit", "ClientListService", "Replacing"]
     assert told(Kit(load=False).sessions) == [
         "Places",
         "Residents",

@@ -1,4 +1,4 @@
-"""The services, in groups, from the inside out. Nothing here opens anything; ``life`` loads, starts and stops them.
+"""What is said, where, and who answers. Nothing here opens anything; ``life`` loads, starts and stops it.
 
 The daemon, the ``newage`` command and the kits of the tests call the same functions: what differs between them (clock,
 stores, workers, chance) is an argument.
@@ -10,18 +10,11 @@ from collections.abc import Callable, Sequence
 
 from attrs import frozen
 
-from newage.assembly.accounts import Accounts, Basis
+from newage.assembly.accounts import Basis
 from newage.assembly.chat import Chat, make_chat
 from newage.domain.correlation import Desk
 from newage.domain.model import RequestMode
-from newage.functions.members import PluginService
-from newage.namespaces.function_call import register_builtins
-from newage.ports import IOutbox, IWorkers
-from newage.services.accounts.auth import AuthService
-from newage.services.accounts.expulsion import Expulsion
-from newage.services.accounts.key_admin import KeyAdministration
-from newage.services.calls.calls import CallService
-from newage.services.calls.file_functions import FileFunctions
+from newage.ports import IOutbox
 from newage.services.events import MessageEvents, RequestEnds
 from newage.services.history.earlier import EarlierMessages
 from newage.services.history.editing import EditingService
@@ -31,7 +24,6 @@ from newage.services.history.pages import ContextPages
 from newage.services.history.pushing import Pushing
 from newage.services.history.selecting import Selecting
 from newage.services.history.snapshots import Snapshots
-from newage.services.home.static_routes import StaticRoutes
 from newage.services.requests.admission import Admission
 from newage.services.requests.desks import Desks
 from newage.services.requests.forwarding import Forwarder
@@ -60,12 +52,8 @@ from newage.services.rooms.registry import RoomRegistry
 from newage.services.rooms.residents import Residents
 from newage.services.rooms.retention import RoomRetention
 from newage.services.rooms.rooms import RoomService
-from newage.services.sessions.admissions import Admissions
-from newage.services.sessions.client_list import ClientListService
 from newage.services.sessions.names import Names
 from newage.services.sessions.rates import EventRates
-from newage.services.sessions.replacing import Replacing
-from newage.services.sessions.session_audit import SessionAudit
 from newage.services.sessions.sessions import SessionService
 from newage.services.streams.answers import AnswerService
 from newage.services.streams.cancelling import CancelService
@@ -74,59 +62,6 @@ from newage.services.streams.open_outputs import OpenOutputs
 from newage.services.streams.processing import ProcessingService
 from newage.services.streams.resuming import ResumeService
 from newage.services.streams.upstream import UpstreamService
-
-# --------------------------------------------------------------------------------------------------------------- people
-
-
-@frozen(kw_only=True)
-class People:
-    """Who is here, and the gate."""
-
-    sessions: SessionService
-    admissions: Admissions
-    names: Names
-    administration: KeyAdministration
-    expulsion: Expulsion
-    auth: AuthService
-    client_list: ClientListService
-
-
-def make_people(basis: Basis, outbox: IOutbox, accounts: Accounts) -> People:
-    config = basis.config
-    sessions = SessionService(basis.world, outbox, basis.live.sessions)
-    client_list = ClientListService(
-        basis.world, outbox, sessions.online_sessions, config.client_list, config.downstream.alias_events
-    )
-    sessions.add_listener(SessionAudit())
-    sessions.add_listener(client_list)
-    names = Names(sessions, lambda name: accounts.trust.knows(name, network_safe=True))
-    admissions = Admissions(basis.world, outbox, sessions)
-    sessions.add_listener(Replacing(sessions, admissions))
-    administration = KeyAdministration(accounts.keys, accounts.trust, sessions, accounts.revocation)
-    expulsion = Expulsion(admissions, accounts.keys, accounts.trust, administration)
-    accounts.events.add(expulsion)
-    return People(
-        sessions=sessions,
-        admissions=admissions,
-        names=names,
-        administration=administration,
-        expulsion=expulsion,
-        auth=AuthService(
-            keys=accounts.keys,
-            trust=accounts.trust,
-            limiter=accounts.limiter,
-            hashes=accounts.hashes,
-            world=basis.world,
-            settings=config.auth,
-            network_safe=accounts.network_safe,
-            names=names,
-            pairing=accounts.pairing,
-        ),
-        client_list=client_list,
-    )
-
-
-# ----------------------------------------------------------------------------------------------------------------- talk
 
 
 @frozen(kw_only=True)
@@ -508,60 +443,3 @@ def close_talk(talk: Talk) -> None:
         talk.residents,
     ):
         service.close()
-
-
-# ---------------------------------------------------------------------------------------------------------------- calls
-
-
-@frozen(kw_only=True)
-class Calls:
-    """Functions that clients call, and the URLs that one of them adds."""
-
-    calls: CallService
-    file_functions: FileFunctions
-    static: StaticRoutes
-
-
-def make_calls(
-    basis: Basis, outbox: IOutbox, accounts: Accounts, people: People, serving: Callable[[str], Sequence[str]]
-) -> Calls:
-    """:param serving: the extensions that serve an identity."""
-    calls = CallService(people.sessions, outbox, serving, basis.live.calls)
-    static = StaticRoutes(accounts.files, basis.file_workers, basis.config.static)
-    files = FileFunctions(
-        files=accounts.files,
-        workers=basis.file_workers,
-        server_file=accounts.server_file,
-        trust=accounts.trust,
-        hash_password=basis.hash,
-        network_safe=accounts.network_safe,
-        rank_of=people.administration.rank_of,
-        is_published=static.is_published,
-    )
-    register_builtins(calls, files, static)
-    return Calls(calls=calls, file_functions=files, static=static)
-
-
-def make_plugins(
-    basis: Basis, sessions: SessionService, names: Names, talk: Talk, make_workers: Callable[[str], IWorkers]
-) -> PluginService:
-    """What operators install.
-
-    :param make_workers: threads for one plug-in or function, by its name.
-    """
-    return PluginService(
-        world=basis.world,
-        sessions=sessions,
-        names=names,
-        rooms=talk.rooms,
-        entering=talk.room_service,
-        history=talk.history,
-        requests=talk.requests,
-        message_events=talk.message_events,
-        request_ends=talk.request_ends,
-        messages=basis.stores.messages,
-        serving=talk.assignments.assigned,
-        make_workers=make_workers,
-        call_seconds=lambda: basis.live.calls.value.function_call_timeout_ms / 1000,
-        settings=basis.config.plugins,
-    )
