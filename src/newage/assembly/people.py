@@ -9,6 +9,7 @@ from newage.ports import IOutbox
 from newage.services.accounts.auth import AuthService
 from newage.services.accounts.expulsion import Expulsion
 from newage.services.accounts.key_admin import KeyAdministration
+from newage.services.accounts.proofs import Proofs
 from newage.services.sessions.admissions import Admissions
 from newage.services.sessions.client_list import ClientListService
 from newage.services.sessions.names import Names
@@ -53,8 +54,7 @@ def make_people(basis: Basis, outbox: IOutbox, accounts: Accounts) -> People:
         auth=AuthService(
             keys=accounts.keys,
             trust=accounts.trust,
-            limiter=accounts.limiter,
-            hashes=accounts.hashes,
+            proofs=Proofs(accounts.keys, accounts.trust, accounts.limiter, accounts.hashes),
             world=basis.world,
             settings=config.auth,
             network_safe=accounts.network_safe,

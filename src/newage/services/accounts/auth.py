@@ -6,26 +6,22 @@ from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum, auto
 from math import inf
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 from attrs import define, evolve, field, frozen
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from newage.dialect.clients import GET_KEY
 from newage.domain.ids import is_extension_id, is_new_id, is_valid_identity
-from newage.domain.key_form import has_hub_form
 from newage.domain.model import Agent, Caller, KeyRecord, Kind, Peer, Rank, Scope, Session
-from newage.domain.networks import network_of
 from newage.domain.policy import granted
 from newage.domain.rank import gives_rights, proves
 from newage.errors import AuthenticationFailed, NotAuthorised, NotFound, Unavailable
-from newage.services.accounts.attempts import AttemptLimiter, Guess, Place
-from newage.services.accounts.hashing import HashService, Turn, encoded
 from newage.services.accounts.keys import KeyService
 from newage.services.accounts.limits import AuthSettings
 from newage.services.accounts.pairing import NAMESPACE as PAIRING_NAMESPACE
 from newage.services.accounts.pairing import PairingService
+from newage.services.accounts.proofs import Proofs
 from newage.services.accounts.trust import TrustService
 from newage.services.sessions.names import Names
 from newage.services.world import World
@@ -102,16 +98,9 @@ class HandshakeRequest:
         return self.key is not None and self.key != "" and not self.wants_key
 
 
-T = TypeVar("T")
-
-
 def _is_extensions(shown: Shown) -> bool:
     """Whether what was shown is a key of scope extension: all that opens a pinned id (B3)."""
     return shown.key is not None and shown.key.scope is Scope.EXTENSION
-
-
-def _cannot_be_guessed(key: object) -> bool:
-    return isinstance(key, str) and has_hub_form(key)
 
 
 @define(eq=False, kw_only=True)
@@ -125,8 +114,7 @@ class AuthService:
 
     _keys: KeyService
     _trust: TrustService
-    _limiter: AttemptLimiter
-    _hashes: HashService
+    _proofs: Proofs
     _world: World
     settings: AuthSettings
     _network_safe: Callable[[], bool]
@@ -200,7 +188,7 @@ class AuthService:
             raise AuthenticationFailed("Invalid login data.")
         if self._trust.password_hash(caller.client_id) is None:
             raise NotFound("Password not set on server.")
-        if not await self._password_matches(caller.client_id, password, caller.peer, caller.namespace):
+        if not await self._proofs.password_matches(caller.client_id, password, caller.peer, caller.namespace):
             raise AuthenticationFailed("Incorrect password.")
         shown, network_safe = Shown(Proof.PASSWORD), self._network_safe()
         kind, sensitive = caller.kind, caller.sensitive
@@ -235,7 +223,7 @@ class AuthService:
         """
         kind, nothing = request.kind, Shown(Proof.LOCAL)
         if request.presents_key and self._keys.of_extension(request.client_id):
-            own = self._recognised(request.client_id, request.key, peer)
+            own = self._proofs.recognised(request.client_id, request.key, peer)
             if own is not None and own.scope is Scope.EXTENSION and proves(own, kind, namespace):
                 return Shown(Proof.KEY, own)
         if kind is Kind.CLIENT or not request.presents_key or self._granted(kind, peer, Proof.LOCAL, True)[1]:
@@ -244,10 +232,10 @@ class AuthService:
         if not self._granted(kind, peer, Proof.KEY, True)[1] or self._keys.rank(client_id) < Rank.of(kind):
             return nothing
         trusted = await self._trust.is_trusted(client_id, network_safe=False)
-        record = self._recognised(client_id, request.key, peer) if trusted else None
+        record = self._proofs.recognised(client_id, request.key, peer) if trusted else None
         if trusted and record is None:
             with suppress(AuthenticationFailed, Unavailable):
-                record = await self._matching_key(client_id, request.key, peer, namespace)
+                record = await self._proofs.matching_key(client_id, request.key, peer, namespace)
         self._check_identity(request)  # others came while this one was being checked
         if record is None or not self._covers(
             shown := Shown(Proof.KEY, record), client_id, kind, namespace, peer, False
@@ -280,79 +268,19 @@ class AuthService:
     async def _prove(self, request: HandshakeRequest, namespace: str, peer: Peer) -> Shown:
         """Step 4 (contract 2.8)."""
         client_id = request.client_id
-        known = self._recognised(client_id, request.key, peer) if request.presents_key else None
+        known = self._proofs.recognised(client_id, request.key, peer) if request.presents_key else None
         if known is not None:
             return Shown(Proof.KEY, known)
         if request.password and namespace in PASSWORD_NAMESPACES and self._trust.password_hash(client_id) is not None:
-            if await self._password_matches(client_id, request.password, peer, namespace):
+            if await self._proofs.password_matches(client_id, request.password, peer, namespace):
                 return Shown(Proof.PASSWORD)
         elif request.presents_key:
-            record = await self._matching_key(client_id, request.key, peer, namespace)
+            record = await self._proofs.matching_key(client_id, request.key, peer, namespace)
             if record is not None:
                 return Shown(Proof.KEY, record)
         elif namespace in BOOTSTRAP_NAMESPACES and self._may_bootstrap(client_id, peer):
             return Shown(Proof.BOOTSTRAP)
         raise AuthenticationFailed("Invalid key.")
-
-    def _recognised(self, client_id: str, key: object, peer: Peer) -> KeyRecord | None:
-        """The key's record, if its digest tells that it is right.
-
-        When too much was guessed, only keys that nobody guesses are looked at, and any from a known place.
-        """
-        place, turn = self._whose(client_id, peer)
-        may_look = _cannot_be_guessed(key) or turn.known or not self._limiter.is_locked(place)
-        record = self._keys.verified(client_id, key, peer.address) if may_look else None
-        if record is not None:
-            self._limiter.proved(place)
-        return record
-
-    async def _matching_key(self, client_id: str, key: object, peer: Peer, namespace: str) -> KeyRecord | None:
-        """Of one that is not recognised; only what can be guessed is counted, and refused after too many (B8)."""
-        place, turn = self._whose(client_id, peer)
-        if _cannot_be_guessed(key):
-            record = await self._keys.verify(client_id, key, turn)
-        else:
-            turn = turn._replace(sort="word")
-            guess = Guess(self._keys.digest(client_id, key), namespace)
-            record = await self._guessed(place, guess, lambda: self._keys.verify(client_id, key, turn))
-        if record is not None:
-            self._limiter.proved(place)
-        return record
-
-    async def _password_matches(self, client_id: str, password: str, peer: Peer, namespace: str) -> bool:
-        place, turn = self._whose(client_id, peer)
-        turn = turn._replace(sort="password")
-        hashed, raw = self._trust.password_hash(client_id), encoded(password)
-
-        def compare() -> Deferred[bool]:
-            if raw is None or hashed is None:
-                return self._hashes.waste(b"nothing", turn)
-            return self._hashes.compare(raw, hashed, turn)
-
-        # Another password that is set meanwhile makes another guess of it.
-        guess = Guess(self._keys.digest(f"{hashed} {client_id}", password), namespace)
-        matched = await self._guessed(place, guess, compare)
-        if matched:
-            self._limiter.proved(place)
-        return bool(matched)
-
-    async def _guessed(self, place: Place, guess: Guess, compare: Callable[[], Deferred[T]]) -> T | None:
-        """What comparing a guess gives, or None for one that was wrong there just now; counted unless it is right.
-
-        :raises AuthenticationFailed: too many were wrong.
-        """
-        self._limiter.begin(place, guess)
-        failed = False
-        try:
-            found = None if self._limiter.failed_before(place, guess) else await compare()
-            failed = not found
-        finally:
-            self._limiter.end(place, guess, failed=failed)
-        return found
-
-    def _whose(self, client_id: str, peer: Peer) -> tuple[Place, Turn]:
-        place = Place(client_id, network_of(peer.address))
-        return place, Turn(client_id, place.address, self._limiter.is_known(place))
 
     # --------------------------------------------------------------------------------------------------------- rights
 
