@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
-from io import BytesIO, TextIOWrapper
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,11 @@ import pytest
 import newage
 from newage import __version__
 from newage.assembly import operate
-from newage.cli import main
+from newage.cli import main, parser
 from newage.daemon.control import FOLDER, SOCKET
 from newage.daemon.home import HomeLock, prepare_home
 from newage.domain.model import KeyRecord, Rank
+from newage.errors import NotAuthorised, NotFound
 from newage.storage.sql import ADD_KEY, key_values
 
 KEY = re.compile(r"sk-newage-[0-9a-f]{8}-[a-z2-7]{26}\n")
@@ -443,3 +444,52 @@ def test_pairing_needs_a_running_hub(home: Path, said: Said) -> None:
     code, out, err = said("pair")
     assert (code, out) == (1, "")
     assert err == "newage: the hub is not running: pairing needs it; start it and run `newage pair` again\n"
+
+
+class PairingHub:
+    """Answers ``newage pair``: somebody has shown the code, when it is first asked."""
+
+    def __init__(self, *answers: dict[str, Any]) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self._answers = [{"code": "012345", "expiresIn": 300}, *answers]
+
+    def __call__(self, command: dict[str, Any]) -> dict[str, Any]:
+        self.asked.append(command)
+        return self._answers[len(self.asked) - 1]
+
+
+def paired(hub: PairingHub, *arguments: str) -> dict[str, Any]:
+    wanted = parser().parse_args(["pair", *arguments])
+    body: dict[str, Any] = wanted.run(wanted, hub, True)
+    return body
+
+
+WHO = {"confirm": 3, "clientId": "SillyTavern-9999", "name": "Ann", "address": "192.0.2.9"}
+ASKED = {"state": "asked", "asks": WHO}
+
+
+@pytest.mark.parametrize("typed", ["", "n\n", "yess\n", "\n"])
+def test_who_asks_to_pair_gets_nothing_without_a_yes(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
+    monkeypatch.setattr(sys, "stdin", StringIO(typed))
+    hub = PairingHub(ASKED, {"state": "over"})
+    with pytest.raises(NotAuthorised, match="nobody got a key"):
+        paired(hub)
+    assert hub.asked[-1] == {"do": "pair.confirm", "code": "012345", "confirm": 3, "accept": False}
+
+
+@pytest.mark.parametrize(("arguments", "typed"), [((), "y\n"), ((), " YES \n"), (("--yes",), "")])
+def test_a_yes_is_typed_or_given_before(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], typed: str
+) -> None:
+    monkeypatch.setattr(sys, "stdin", StringIO(typed))
+    hub = PairingHub(ASKED, {"state": "paired", "asks": WHO})
+    assert paired(hub, *arguments) == {"clientId": "SillyTavern-9999", "address": "192.0.2.9"}
+    assert hub.asked[-1]["accept"] is True
+    out, err = capsys.readouterr()
+    assert out == "012345\n"
+    assert 'SillyTavern-9999 ("Ann") at 192.0.2.9 wants to answer' in err
+
+
+def test_a_pairing_code_that_is_over_ends_the_command() -> None:
+    with pytest.raises(NotFound, match="the code is over"):
+        paired(PairingHub({"state": "over"}))
