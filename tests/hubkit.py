@@ -429,7 +429,7 @@ class GatedMessageStore:
     def find_answers(self, room_id: str, question_id: str) -> Deferred[tuple[Message, ...]]:
         return self._gate.passed(self._store.find_answers, room_id, question_id)
 
-    def select_answer(self, room_id: str, message_id: str, seq: int) -> Deferred[bool]:
+    def select_answer(self, room_id: str, message_id: str, seq: int) -> Deferred[tuple[str, ...]]:
         return self._gate.passed(self._store.select_answer, room_id, message_id, seq)
 
     def find_question(self, room_id: str, identity: str, request_id: str, text: str) -> Deferred[Message | None]:

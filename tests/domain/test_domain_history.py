@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from newage.domain.history import Change, Missed
+from newage.domain.history import Change, Missed, Selection
 from newage.domain.model import Message
 
 ASKED = Message(message_id="m1", room="den", seq=3, identity="ann", text="hi", data="hi", extra={"a": 1, "b": 2})
@@ -40,3 +40,9 @@ def test_one_goes_on_after_the_last_message_of_a_page() -> None:
     page = Missed(room="den", messages=(ASKED, evolve(ASKED, seq=5)), since=2, more=True, seq=9)
     assert page.next_since == 5
     assert Missed(room="den", messages=(), since=2, more=False, seq=9).next_since == 2
+
+
+def test_an_answer_that_counts_is_one_of_all_to_its_question() -> None:
+    answer = Message(message_id="m7", room="den", seq=7, identity="X", role="assistant", question_id="m1")
+    chosen = Selection.of(answer, ("m5", "m7", "m9"))
+    assert chosen == Selection(question_id="m1", message_id="m7", index=1, count=3)

@@ -369,17 +369,17 @@ class TestMessages:
         for number, members in ((1, {}), (2, answer), (3, answer), (4, {**answer, "question_id": "m9"})):
             value(lobby.messages.add_message(message(number, **members), 9))
         messages = lobby.messages
-        assert value(messages.select_answer(LOBBY, "m2", 6)) is True
+        assert value(messages.select_answer(LOBBY, "m2", 6)) == ("m2", "m3")
         assert [(m.message_id, m.selected) for m in value(messages.find_answers(LOBBY, "m1"))] == [
             ("m2", True),
             ("m3", False),
         ]
-        assert value(messages.select_answer(LOBBY, "m3", 7)) is True
+        assert value(messages.select_answer(LOBBY, "m3", 7)) == ("m2", "m3")
         assert self.chosen(lobby) == {2: False, 3: True}
         assert value(lobby.rooms.load_rooms())[0].seq == 7
         assert value(messages.behind(LOBBY, 5)).changed
         for nothing in ("m1", "m8"):
-            assert value(messages.select_answer(LOBBY, nothing, 9)) is False
+            assert value(messages.select_answer(LOBBY, nothing, 9)) == ()
         assert value(lobby.rooms.load_rooms())[0].seq == 7
         assert value(messages.find_answers(LOBBY, "m7")) == ()
         with pytest.raises(RoomMissing):

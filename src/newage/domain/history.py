@@ -41,10 +41,9 @@ class Selection:
     count: int
 
     @classmethod
-    def of(cls, answer: Message, answers: Sequence[Message]) -> Selection:
-        """:param answers: all to that question; it may have gone meanwhile."""
-        ids = [each.message_id for each in answers]
-        index = ids.index(answer.message_id) if answer.message_id in ids else 0
+    def of(cls, answer: Message, ids: Sequence[str]) -> Selection:
+        """:param ids: of all answers to that question."""
+        index = ids.index(answer.message_id)
         return cls(question_id=answer.question_id or "", message_id=answer.message_id, index=index, count=len(ids))
 
 

@@ -196,19 +196,19 @@ class MemoryMessageStore:
         found = [m for m in self._sorted(room_id) if m.is_response and m.question_id == question_id]
         return succeed(tuple(found))
 
-    def select_answer(self, room_id: str, message_id: str, seq: int) -> Deferred[bool]:
+    def select_answer(self, room_id: str, message_id: str, seq: int) -> Deferred[tuple[str, ...]]:
         stored = self._store.rooms.get(room_id)
         if stored is None:
             return fail(RoomMissing("Room not found"))
         chosen = stored.messages.get(message_id)
         if chosen is None or not chosen.is_response or chosen.question_id is None:
-            return succeed(False)
-        answers = stored.answers(chosen.question_id)
+            return succeed(())
+        answers = sorted(stored.answers(chosen.question_id), key=lambda m: m.seq)
         for each in answers:
             stored.messages[each.message_id] = evolve(each, selected=each.message_id == message_id)
         stored.raise_seq(seq)
-        stored.note_change(seq, min(each.seq for each in answers))
-        return succeed(True)
+        stored.note_change(seq, answers[0].seq)
+        return succeed(tuple(each.message_id for each in answers))
 
     def find_question(self, room_id: str, identity: str, request_id: str, text: str) -> Deferred[Message | None]:
         own = [m for m in self._sorted(room_id) if m.identity == identity and not (m.is_response or m.is_system)]

@@ -164,7 +164,9 @@ SELECT_ANSWER: Final = """
     WHERE room_id = ? AND message_id = ? AND role = 'assistant' AND question_id IS NOT NULL
     RETURNING question_id
 """
-FIRST_ANSWER: Final = "SELECT min(seq) FROM message WHERE room_id = ? AND question_id = ? AND role = 'assistant'"
+ANSWERS: Final = """
+    SELECT message_id, seq FROM message WHERE room_id = ? AND question_id = ? AND role = 'assistant' ORDER BY seq
+"""
 RESELECT: Final = """
     UPDATE message SET selected = 1 WHERE id = (
         SELECT id FROM message WHERE room_id = ?1 AND question_id = ?2 AND role = 'assistant'

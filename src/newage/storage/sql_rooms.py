@@ -91,7 +91,7 @@ class SqlMessageStore:
         values = (room_id, question_id)
         return self._database.read(lambda c: tuple(sql.message_of(row) for row in c.execute(sql.FIND_ANSWERS, values)))
 
-    def select_answer(self, room_id: str, message_id: str, seq: int) -> Deferred[bool]:
+    def select_answer(self, room_id: str, message_id: str, seq: int) -> Deferred[tuple[str, ...]]:
         return self._database.write(lambda c: _select_answer(c, room_id, message_id, seq))
 
     def find_question(self, room_id: str, identity: str, request_id: str, text: str) -> Deferred[Message | None]:
@@ -300,15 +300,17 @@ def _update_message(
     return True
 
 
-def _select_answer(connection: sqlite3.Connection, room_id: str, message_id: str, seq: int) -> bool:
+def _select_answer(connection: sqlite3.Connection, room_id: str, message_id: str, seq: int) -> tuple[str, ...]:
     row = row_of(connection, room_id)
     chosen = connection.execute(sql.SELECT_ANSWER, (row, message_id)).fetchall()
-    for (question_id,) in chosen:
-        connection.execute(sql.DESELECT, (row, question_id, message_id, "[]"))
-        connection.execute(sql.COUNT_CHANGE, (seq, 0, row)).fetchall()
-        ((first,),) = connection.execute(sql.FIRST_ANSWER, (row, question_id)).fetchall()
-        _note_change(connection, row, seq, first)
-    return bool(chosen)
+    if not chosen:
+        return ()
+    ((question_id,),) = chosen
+    connection.execute(sql.DESELECT, (row, question_id, message_id, "[]"))
+    connection.execute(sql.COUNT_CHANGE, (seq, 0, row)).fetchall()
+    answers = connection.execute(sql.ANSWERS, (row, question_id)).fetchall()
+    _note_change(connection, row, seq, answers[0][1])
+    return tuple(each for each, _ in answers)
 
 
 def _delete_messages(

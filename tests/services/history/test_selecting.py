@@ -84,3 +84,19 @@ def test_what_goes_meanwhile_is_not_found(kit: Kit, gue: str) -> None:
     result_of(kit.message_store.delete_messages(kit.room_id("lounge"), [one.message_id], 99))
     kit.gate.open()
     assert isinstance(failure_of(pending), NotFound)
+
+
+def test_the_last_that_the_room_is_told_of_is_the_one_that_counts(kit: Kit, gue: str) -> None:
+    one, two = answers(kit)
+    kit.gate.shut = True
+    choices = [kit.selecting.select(kit.caller(gue), "lounge", each.message_id) for each in (one, two)]
+    pending = [Deferred.fromCoroutine(choice) for choice in choices]
+    for _ in range(4):
+        kit.gate.step()  # both are found, then stored, one after the other
+    while kit.gate.waiting:
+        kit.gate.waiting.pop().callback(None)  # what several threads read has no order
+    assert [result_of(each).message_id for each in pending] == [one.message_id, two.message_id]
+    told = [body["messageId"] for body in kit.outbox.bodies(gue, "RESPONSE_SELECTED")]
+    assert told == [one.message_id, two.message_id]
+    kit.gate.open()
+    assert [each.selected for each in answers(kit)] == [False, True]

@@ -151,9 +151,10 @@ class HistoryService(RoomListener):
         :raises RoomMissing: the room is gone.
         """
         with self._numbered(room.id) as seq:
-            if not await self._store.select_answer(room.id, answer.message_id, seq):
+            answers = await self._store.select_answer(room.id, answer.message_id, seq)
+            if not answers:
                 return None
-            chosen = Selection.of(answer, await self._store.find_answers(room.id, answer.question_id or ""))
+            chosen = Selection.of(answer, answers)
             self._show(room.id, messages.selected(room, chosen, seq))
         return chosen
 
