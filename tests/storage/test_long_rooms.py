@@ -35,6 +35,13 @@ def seqs(messages: tuple[Message, ...]) -> list[int]:
     return [each.seq for each in messages]
 
 
+def plan_of(database: Database, statement: str, values: tuple[object, ...]) -> str:
+    def explain(connection: sqlite3.Connection) -> str:
+        return "\n".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values))
+
+    return value(database.read(explain))
+
+
 def test_ten_thousand_messages_are_paged_backwards_while_they_change(make_database: Callable[..., Database]) -> None:
     database = make_database()
     stores = sql_stores(database)
@@ -78,13 +85,32 @@ def test_ten_thousand_messages_are_paged_backwards_while_they_change(make_databa
 def test_no_query_reads_more_than_it_shows(
     make_database: Callable[..., Database], statement: str, values: tuple[object, ...], how: str
 ) -> None:
-    def explain(connection: sqlite3.Connection) -> str:
-        return "\n".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values))
-
-    plan = value(make_database().read(explain))
+    plan = plan_of(make_database(), statement, values)
     assert how in plan, plan
     assert "SCAN m" not in plan
     assert "TEMP B-TREE" not in plan
+
+
+@pytest.mark.parametrize(
+    ("statement", "values", "how"),
+    [
+        (sql.FIND_MESSAGES, ("r", '["m"]'), "(room_id=? AND message_id=?)"),
+        (sql.FIND_RESPONSE, ("r", "a"), "INDEX message_response (room_id=? AND response_id=?)"),
+        (sql.FIND_ANSWERS, ("r", "q"), "INDEX message_question (room_id=? AND question_id=?)"),
+        (sql.ANSWERS, (1, "q"), "INDEX message_question (room_id=? AND question_id=?)"),
+        (sql.DESELECT, (1, "q", "m", "[]"), "INDEX message_question (room_id=? AND question_id=?)"),
+        (sql.RESELECT, (1, "q"), "INDEX message_question (room_id=? AND question_id=?)"),
+        (sql.FIND_OUTPUTS, ('["o"]', '["r"]'), "INDEX message_output (output_id=?)"),
+    ],
+)
+def test_what_is_asked_for_by_name_is_found_by_it(
+    make_database: Callable[..., Database], statement: str, values: tuple[object, ...], how: str
+) -> None:
+    """Of the few that there are the order is made afterwards; an index of the order would read the whole room."""
+    plan = plan_of(make_database(), statement, values)
+    assert how in plan, plan
+    assert "INDEX message_weight" not in plan
+    assert "SCAN m" not in plan
 
 
 def test_the_oldest_go_when_a_room_holds_too_many_bytes(hall: Stores) -> None:

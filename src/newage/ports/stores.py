@@ -123,8 +123,8 @@ class IMessageStore(Interface):
     def select_answer(room_id: str, message_id: str, seq: int) -> Deferred[tuple[str, ...]]:
         """That answer counts from now on, and no other to its question (A19); ``seq`` is the room's new seq.
 
-        :return: the ids of all answers to its question, in order of ``seq``. Empty where it is none to a known question;
-            nothing changes then.
+        :return: the ids of all answers to its question, in order of ``seq``. Empty where it is none to a known
+            question; nothing changes then.
         """
 
     def find_question(room_id: str, identity: str, request_id: str, text: str) -> Deferred[Message | None]:

@@ -165,7 +165,7 @@ SELECT_ANSWER: Final = """
     RETURNING question_id
 """
 ANSWERS: Final = """
-    SELECT message_id, seq FROM message WHERE room_id = ? AND question_id = ? AND role = 'assistant' ORDER BY seq
+    SELECT message_id, seq FROM message WHERE room_id = ? AND question_id = ? AND role = 'assistant' ORDER BY +seq
 """
 RESELECT: Final = """
     UPDATE message SET selected = 1 WHERE id = (
@@ -183,14 +183,15 @@ _SELECT: Final = """
         m.failed, m.last_edited, m.extra, m.selected, m.name, m.reasoning, m.partial, m.character, m.origin
     FROM message m JOIN room ON room.id = m.room_id WHERE room.uuid = ? AND
 """
+# ``+`` and CROSS JOIN: an index of the order, or of the room, would read the whole room for the few that are meant.
 FIND_MESSAGE: Final = _SELECT + "m.message_id = ?"
-FIND_RESPONSE: Final = _SELECT + "m.response_id = ? ORDER BY m.seq LIMIT 1"
-FIND_MESSAGES: Final = _SELECT + "m.message_id IN (SELECT value FROM json_each(?)) ORDER BY m.seq"  # noqa: S608
+FIND_RESPONSE: Final = _SELECT + "m.response_id = ? ORDER BY +m.seq LIMIT 1"
+FIND_MESSAGES: Final = _SELECT + "m.message_id IN (SELECT value FROM json_each(?)) ORDER BY +m.seq"  # noqa: S608
 FIND_OUTPUTS: Final = """
     SELECT room.name, room.uuid, m.seq, m.message_id, m.identity, m.client_id, m.role, '', NULL, m.timestamp,
         m.request_id, m.response_id, m.output_id, m.asker, m.question_id, NULL, m.request_type, m.streamed,
         m.failed, m.last_edited, NULL, m.selected, m.name, NULL, m.partial, m.character, m.origin
-    FROM message m JOIN room ON room.id = m.room_id
+    FROM message m CROSS JOIN room ON room.id = m.room_id
     WHERE m.output_id IN (SELECT value FROM json_each(?)) AND room.uuid IN (SELECT value FROM json_each(?))
     ORDER BY m.id DESC
 """
@@ -199,7 +200,7 @@ FIND_QUESTION: Final = (
     + """m.identity = ? AND m.role NOT IN ('assistant', 'system') AND (m.request_id = ? OR m.text = ?)
     ORDER BY m.request_id IS ? DESC, m.seq DESC LIMIT 1"""
 )
-FIND_ANSWERS: Final = _SELECT + "m.question_id = ? AND m.role = 'assistant' ORDER BY m.seq"
+FIND_ANSWERS: Final = _SELECT + "m.question_id = ? AND m.role = 'assistant' ORDER BY +m.seq"
 MESSAGES_BEFORE: Final = _SELECT + "m.seq < ? ORDER BY m.seq DESC LIMIT ?"
 BEFORE_SELECTED: Final = _SELECT + "m.seq < ? AND m.selected IS NOT 0 ORDER BY m.seq DESC LIMIT ?"
 MESSAGES_AFTER: Final = _SELECT + "m.seq > ? ORDER BY m.seq LIMIT ?"
