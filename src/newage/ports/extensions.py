@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from newage.domain.forwarded import ForwardedRequest
     from newage.domain.model import Room, Session
 
-# mypy-zope reads interface methods without ``self``.
-# ruff: noqa: N805
-
 
 class IExtensionLink(Interface):
     """What the hub can ask of one extension, over a socket or in process."""

@@ -10,9 +10,6 @@ if TYPE_CHECKING:
     from newage.domain.model import Caller, Message, Role, Room, Session
     from newage.domain.request import Request
 
-# mypy-zope reads interface methods without ``self``.
-# ruff: noqa: N805
-
 
 class ISessionListener(Interface):
     """Told synchronously, in this order, what happens to sessions."""

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from newage.domain.delivery import Audience, Emission
     from newage.domain.model import Peer
 
-# mypy-zope reads interface methods without ``self``.
-# ruff: noqa: N805
-
 
 class ISocket(Interface):
     """What a namespace's handlers see of one Socket.IO socket: an engine connection joined to that namespace."""

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from newage.domain.resident import Resident
     from newage.domain.state import HubState, ManualAssignments
 
-# mypy-zope reads interface methods without ``self``.
-# ruff: noqa: N805
-
 
 class IKeyStore(Interface):
     """Keys and trust granted at run time. Each Deferred fires after the commit."""

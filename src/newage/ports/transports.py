@@ -10,9 +10,6 @@ from zope.interface import Attribute, Interface
 if TYPE_CHECKING:
     from newage.protocol.engine_packet import SharedPacket
 
-# mypy-zope reads interface methods without ``self``.
-# ruff: noqa: N805
-
 
 class IFrameSink(Interface):
     """One transport of one connection: a WebSocket, or a polling session with at most one parked GET.

@@ -10,9 +10,6 @@ from zope.interface import Interface
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
-# mypy-zope reads interface methods without ``self``.
-# ruff: noqa: N805
-
 
 class IWorkers(Interface):
     """Threads for work that would block the reactor: SQL, hashes, files. The queue before them is bounded."""
