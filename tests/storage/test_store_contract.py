@@ -159,12 +159,16 @@ class TestKeys:
         first, second = (KeyRecord(client_id="ann", hash=h, created_at=1.0, name=h) for h in ("h1", "h2"))
         for record in (first, second):
             value(stores.keys.add_key(record))
-        changed = evolve(first, key_id="k1", rank=Rank.ADMIN, last_used=9.0, name="not this")
+        use: dict[str, Any] = {"last_used": 9.0, "last_address": "::1", "digest": b"d", "digest_secret": "s"}
+        changed = evolve(first, key_id="k1", rank=Rank.ADMIN, name="not this", **use)
         assert value(stores.keys.update_key(changed)) is None
         assert value(stores.keys.update_key(evolve(first, client_id="eve"))) is None
         found = value(stores.keys.load_keys())
         assert found == (evolve(first, key_id="k1", rank=Rank.ADMIN), second)
-        assert [record.last_used for record in found] == [9.0, None]
+        assert [{name: getattr(record, name) for name in use} for record in found] == [
+            use,
+            {"last_used": None, "last_address": "", "digest": None, "digest_secret": ""},
+        ]
 
     def test_removes_one_key(self, stores: Stores) -> None:
         one, other = (KeyRecord(client_id="ann", hash=h, created_at=1.0) for h in ("h1", "h2"))
@@ -426,9 +430,10 @@ class TestMessages:
         value(lobby.rooms.save_room(room("den")))
         said = evolve(FULL, role="assistant", output_id="o1", reasoning="hm")
         value(lobby.messages.add_message(said, 9))
-        value(lobby.messages.add_message(message(1, room="den", role="assistant", output_id="o1"), 9))
-        value(lobby.messages.add_message(message(8, role="assistant", output_id="o2"), 9))
-        value(lobby.messages.add_message(message(9, role="assistant", output_id="o3"), 9))
+        later: dict[str, Any] = {"role": "assistant", "timestamp": "2026-01-02T03:04:07.000Z"}
+        value(lobby.messages.add_message(message(1, room="den", output_id="o1", **later), 9))
+        value(lobby.messages.add_message(message(8, output_id="o2", **later), 9))
+        value(lobby.messages.add_message(message(9, output_id="o3", **later), 9))
 
         def found(rooms: list[str], *output_ids: str) -> list[Message]:
             return list(value(lobby.messages.find_outputs(rooms, output_ids)))
@@ -436,7 +441,8 @@ class TestMessages:
         bare = evolve(said, text="", data=None, target=None, extra={}, reasoning="")
         assert found([LOBBY], "o1") == [bare]
         assert [(each.room_id, each.output_id) for each in found([LOBBY], "o1", "o2")] == [(LOBBY, "o2"), (LOBBY, "o1")]
-        assert {each.room_id for each in found([LOBBY, DEN], "o1")} == {LOBBY, DEN}
+        assert [each.room_id for each in found([LOBBY, DEN], "o1")] == [DEN, LOBBY], "newest first"
+        assert [each.room_id for each in found([DEN, LOBBY], "o1")] == [DEN, LOBBY]
         assert found([DEN], "o2", "o9") == found([], "o1") == found([LOBBY]) == []
 
     def test_two_rooms_do_not_mix(self, lobby: Stores) -> None:

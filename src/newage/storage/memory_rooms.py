@@ -190,6 +190,7 @@ class MemoryMessageStore:
     def find_outputs(self, room_ids: Sequence[str], output_ids: Sequence[str]) -> Deferred[tuple[Message, ...]]:
         wanted = set(output_ids)
         found = [m for room_id in room_ids for m in reversed(self._sorted(room_id)) if m.output_id in wanted]
+        found.sort(key=lambda m: m.timestamp, reverse=True)
         return succeed(tuple(evolve(m, text="", data=None, target=None, extra={}, reasoning="") for m in found))
 
     def find_answers(self, room_id: str, question_id: str) -> Deferred[tuple[Message, ...]]:
