@@ -35,8 +35,7 @@ class ForwardedRequest:
     ``request_id`` is the id by which this extension knows it, ``target`` the extension's clientId. ``text`` is to be
     answered, and ``context`` are the last messages of the room, oldest first. ``action`` is the client's own word for
     what it wants, if it has one, ``about`` the message acted on. ``character`` and ``failover`` are as in ``Ask``.
-    Without a ``question`` nobody asked: the
-    extension may say something by itself, and ``text`` is an instruction.
+    Without a ``question`` nobody asked: the extension may say something by itself, and ``text`` is an instruction.
     """
 
     request_id: str
