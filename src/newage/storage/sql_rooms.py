@@ -16,7 +16,7 @@ from newage.domain.model import Access, Bar, Message, RequestMode, Role, Room, R
 from newage.domain.open_request import OpenRequest
 from newage.errors import BadParameter, NotFound, RoomMissing
 from newage.ports import IMessageStore, IRoomStore
-from newage.storage import sql
+from newage.storage import sql, sql_open
 from newage.storage.database import Database, done
 
 
@@ -55,9 +55,9 @@ class SqlMessageStore:
         def add(connection: sqlite3.Connection) -> None:
             row = _add_message(connection, message, keep, keep_bytes, others)
             if opens is not None:
-                connection.execute(sql.ADD_REQUEST, sql.request_values(opens, row))
+                connection.execute(sql_open.ADD_REQUEST, sql_open.request_values(opens, row))
             if over:
-                connection.executemany(sql.CLOSE_REQUEST, over)
+                connection.executemany(sql_open.CLOSE_REQUEST, over)
 
         return self._database.write(add)
 

@@ -24,7 +24,7 @@ from newage.ports import (
     IRoomStore,
     IStateStore,
 )
-from newage.storage import memory, sql
+from newage.storage import memory, sql, sql_open
 from newage.storage.database import Database, done
 from newage.storage.memory_rooms import MemoryMessageStore, MemoryRoomStore
 from newage.storage.sql_rooms import SqlMessageStore, SqlRoomStore, row_of
@@ -170,7 +170,7 @@ class SqlOpenOutputStore:
                 each.output_id,
                 "reasoning" if each.reasoning else "text",
                 each.part,
-                sql.open_answer_value(each.answer),
+                sql_open.open_answer_value(each.answer),
                 each.text,
             )
             for each in texts
@@ -178,16 +178,18 @@ class SqlOpenOutputStore:
         begin = [(each.output_id,) for each in texts if each.answer is not None]
 
         def append(connection: sqlite3.Connection) -> None:
-            connection.executemany(sql.FORGET_OPEN, begin)
-            connection.executemany(sql.APPEND_OPEN, rows)
+            connection.executemany(sql_open.FORGET_OPEN, begin)
+            connection.executemany(sql_open.APPEND_OPEN, rows)
 
         return self._database.write(append)
 
     def forget_texts(self, output_id: str) -> Deferred[None]:
-        return self._database.write(lambda c: done(c.execute(sql.FORGET_OPEN, (output_id,))))
+        return self._database.write(lambda c: done(c.execute(sql_open.FORGET_OPEN, (output_id,))))
 
     def load_texts(self) -> Deferred[tuple[Message, ...]]:
-        return self._database.read(lambda c: tuple(sql.open_answer_of(*row) for row in c.execute(sql.LOAD_OPEN)))
+        return self._database.read(
+            lambda c: tuple(sql_open.open_answer_of(*row) for row in c.execute(sql_open.LOAD_OPEN))
+        )
 
 
 @implementer(IRequestStore)
@@ -196,36 +198,42 @@ class SqlRequestStore:
     _database: Database
 
     def load_requests(self) -> Deferred[tuple[OpenRequest, ...]]:
-        return self._database.read(lambda c: tuple(sql.request_of(row) for row in c.execute(sql.LOAD_REQUESTS)))
+        return self._database.read(
+            lambda c: tuple(sql_open.request_of(row) for row in c.execute(sql_open.LOAD_REQUESTS))
+        )
 
     def add_request(self, request: OpenRequest) -> Deferred[None]:
         return self._database.write(
-            lambda c: done(c.execute(sql.ADD_REQUEST, sql.request_values(request, row_of(c, request.room_id))))
+            lambda c: done(
+                c.execute(sql_open.ADD_REQUEST, sql_open.request_values(request, row_of(c, request.room_id)))
+            )
         )
 
     def mark_requests(self, keys: Sequence[int], state: str) -> Deferred[None]:
         rows = [(state, key) for key in keys]
-        return self._database.write(lambda c: done(c.executemany(sql.MARK_REQUEST, rows)))
+        return self._database.write(lambda c: done(c.executemany(sql_open.MARK_REQUEST, rows)))
 
     def close_requests(self, keys: Sequence[int]) -> Deferred[None]:
         rows = [(key,) for key in keys]
-        return self._database.write(lambda c: done(c.executemany(sql.CLOSE_REQUEST, rows)))
+        return self._database.write(lambda c: done(c.executemany(sql_open.CLOSE_REQUEST, rows)))
 
     def load_answered(self, limit: int) -> Deferred[tuple[Answered, ...]]:
-        return self._database.read(lambda c: tuple(Answered(*row) for row in c.execute(sql.LOAD_ANSWERED, (limit,))))
+        return self._database.read(
+            lambda c: tuple(Answered(*row) for row in c.execute(sql_open.LOAD_ANSWERED, (limit,)))
+        )
 
     def load_notices(self) -> Deferred[tuple[Notice, ...]]:
-        return self._database.read(lambda c: tuple(sql.notice_of(row) for row in c.execute(sql.LOAD_NOTICES)))
+        return self._database.read(lambda c: tuple(sql_open.notice_of(row) for row in c.execute(sql_open.LOAD_NOTICES)))
 
     def add_notice(self, notice: Notice, closes: Sequence[int] = ()) -> Deferred[None]:
-        values, rows = sql.notice_values(notice), [(key,) for key in closes]
+        values, rows = sql_open.notice_values(notice), [(key,) for key in closes]
 
         def add(connection: sqlite3.Connection) -> None:
-            connection.execute(sql.ADD_NOTICE, values)
-            connection.executemany(sql.CLOSE_REQUEST, rows)
+            connection.execute(sql_open.ADD_NOTICE, values)
+            connection.executemany(sql_open.CLOSE_REQUEST, rows)
 
         return self._database.write(add)
 
     def drop_notices(self, keys: Sequence[int]) -> Deferred[None]:
         rows = [(key,) for key in keys]
-        return self._database.write(lambda c: done(c.executemany(sql.DROP_NOTICE, rows)))
+        return self._database.write(lambda c: done(c.executemany(sql_open.DROP_NOTICE, rows)))
