@@ -31,12 +31,14 @@ class _StoredRoom:
 
     def evict(self, spared: str, messages: int, size: int) -> None:
         """The oldest go, but for one, until so many messages and so many bytes have gone."""
-        for seq, message_id in [each for each in self.order if each[1] != spared] if max(messages, size) > 0 else ():
-            if messages <= 0 and size <= 0:
+        while messages > 0 or size > 0:
+            oldest = next((message_id for _, message_id in self.order if message_id != spared), None)
+            if oldest is None:
                 break
-            size -= _weight(self.drop(message_id))
+            gone = self.drop(oldest)
+            size -= _weight(gone)
             messages -= 1
-            self.evicted = max(self.evicted, seq)
+            self.evicted = max(self.evicted, gone.seq)
 
     def note_change(self, seq: int, touched: int) -> None:
         insort(self.changes, (seq, touched))
