@@ -39,7 +39,8 @@ def plan_of(database: Database, statement: str, values: tuple[object, ...]) -> s
     def explain(connection: sqlite3.Connection) -> str:
         return "\n".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values))
 
-    return value(database.read(explain))
+    plan: str = value(database.read(explain))
+    return plan
 
 
 def test_ten_thousand_messages_are_paged_backwards_while_they_change(make_database: Callable[..., Database]) -> None:
