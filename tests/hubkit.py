@@ -35,6 +35,7 @@ from newage.domain.model import Caller, ConnectionPolicy, Message, Peer, Request
 from newage.domain.open_request import Answered, Notice, OpenRequest
 from newage.domain.open_text import OpenText
 from newage.domain.request import Ask
+from newage.domain.shown import ShownOutput
 from newage.domain.status import HubStatus
 from newage.errors import NewAgeError, PeerGone, TimedOut
 from newage.ports import (
@@ -885,3 +886,15 @@ def faults(run: Callable[[], None]) -> list[Any]:
     with capturedLogs() as events:
         run()
     return [event for event in events if event.get("log_level") in (LogLevel.error, LogLevel.critical)]
+
+
+def shown_output(kit: Kit, room: str = "web1", **more: Any) -> ShownOutput:
+    """An output of the extension X, as those in the room are told of it."""
+    names: dict[str, Any] = {
+        "stream_id": "s1",
+        "output_id": "o1",
+        "request_id": "r1",
+        "client_id": "X",
+        "identity": "X",
+    }
+    return ShownOutput(room=room, **{"room_id": kit.room_id(room), **names, **more})

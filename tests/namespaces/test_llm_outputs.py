@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from hubkit import HandSocket, Kit, handled
-from newage.domain.shown import ShownOutput
+from hubkit import HandSocket, Kit, handled, shown_output
 from newage.errors import BadParameter, InvalidRequest
 from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.llm_outputs import OutputEvents, Resumption, parse_resumption
@@ -58,16 +57,7 @@ def test_what_is_no_position(member: str, value: Any) -> None:
 def test_the_answer(kit: Kit, llm: Namespace) -> None:
     socket = HandSocket(kit, kit.connect("web1", outputs=True))
     output = OutputText()
-    about = ShownOutput(
-        stream_id="s1",
-        output_id="o1",
-        request_id="r1",
-        room="web1",
-        room_id=kit.room_id("web1"),
-        client_id="X",
-        identity="X",
-    )
-    kit.downstream.show(output, about)
+    kit.downstream.show(output, shown_output(kit))
     output.push("hello")
     ack = handled(llm, socket, "RESUME_OUTPUTS", {"outputs": [{"outputId": "o1", "at": 2}, {"outputId": "o2"}]})
     live, gone = ack["outputs"]

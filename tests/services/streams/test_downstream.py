@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from zope.interface.verify import verifyObject
 
-from hubkit import Kit, result_of
+from hubkit import Kit, result_of, shown_output
 from newage.domain.model import Role
-from newage.domain.shown import ShownOutput
 from newage.ports import IChannel, IRoomListener, ISessionListener
 from newage.services.streams.library_reader import CANONICAL, MAX_WRITE
 from newage.services.streams.limits import DownstreamSettings
@@ -125,15 +124,7 @@ def begin(kit: Kit, room: str = "web1", output_id: str = "o1") -> OutputText:
 
 def shown(kit: Kit, room_id: str, room: str = "web1", output_id: str = "o1") -> OutputText:
     output = OutputText()
-    about = ShownOutput(
-        stream_id="s1",
-        output_id=output_id,
-        request_id="r1",
-        room=room,
-        room_id=room_id,
-        client_id="X",
-        identity="X",
-    )
+    about = shown_output(kit, room, output_id=output_id, room_id=room_id)
     kit.downstream.show(output, about)
     return output
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from zope.interface.verify import verifyObject
 
-from hubkit import Kit
+from hubkit import Kit, shown_output
 from newage.domain.character import Character
 from newage.domain.model import Role
 from newage.domain.shown import ShownOutput
@@ -19,18 +19,7 @@ REASONING = TextKind.REASONING
 
 
 def about(kit: Kit, **more: Any) -> ShownOutput:
-    return ShownOutput(
-        stream_id="s1",
-        output_id="o1",
-        request_id="r1",
-        room="web1",
-        room_id=kit.room_id("web1"),
-        client_id="X",
-        identity="X-1",
-        question_id="q1",
-        requester="web1",
-        **more,
-    )
+    return shown_output(kit, identity="X-1", question_id="q1", requester="web1", **more)
 
 
 def begun(kit: Kit, **more: Any) -> OutputText:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from zope.interface.verify import verifyObject
 
-from hubkit import Kit
-from newage.domain.shown import ShownOutput
+from hubkit import Kit, shown_output
 from newage.services.streams.form import Form
 from newage.services.streams.output_text import IOutputReader, OutputText, TextKind
 from newage.services.streams.polled_follower import PolledFollower
@@ -21,16 +20,7 @@ def sid(kit: Kit) -> str:
 
 def begun(kit: Kit, before: Form | None = None, output: OutputText | None = None) -> tuple[OutputText, Form]:
     output = output or OutputText()
-    about = ShownOutput(
-        stream_id="s1",
-        output_id="o1",
-        request_id="r1",
-        room="web1",
-        room_id=kit.room_id("web1"),
-        client_id="X",
-        identity="X",
-    )
-    return output, kit.downstream.show(output, about, before)
+    return output, kit.downstream.show(output, shown_output(kit), before)
 
 
 def got(kit: Kit, sid: str) -> list[tuple[str, object, object]]:

@@ -11,11 +11,11 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from twisted.internet.defer import Deferred
 
 from followkit import Followed, Follower, units
-from hubkit import Kit, failure_of, result_of
+from hubkit import Kit, failure_of, result_of, shown_output
 from newage.dialect import streams
 from newage.domain.history import Change
 from newage.domain.model import Caller, Message, Role
-from newage.domain.shown import ResumedOutput, ShownOutput
+from newage.domain.shown import ResumedOutput
 from newage.errors import BadParameter, InvalidRequest
 from newage.ports import Said
 from newage.services.streams.cursor import Position
@@ -27,17 +27,7 @@ TEXT, REASONING = TextKind.TEXT, TextKind.REASONING
 
 
 def show(kit: Kit, output: OutputText, output_id: str = "o1", room: str = "web1", before: Form | None = None) -> Form:
-    about = ShownOutput(
-        stream_id="s1",
-        output_id=output_id,
-        request_id="r1",
-        room=room,
-        room_id=kit.room_id(room),
-        client_id="X",
-        identity="X",
-        question_id="q1",
-        requester="web1",
-    )
+    about = shown_output(kit, room, output_id=output_id, question_id="q1", requester="web1")
     return kit.downstream.show(output, about, before)
 
 
