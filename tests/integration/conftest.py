@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,17 +15,15 @@ BRISK = "[sessions]\nsession_grace_ms = 100\n"
 
 @pytest.fixture(scope="session")
 def driver() -> Iterator[Driver]:
-    driver = Driver()
-    yield driver
-    driver.close()
+    with closing(Driver()) as driver:
+        yield driver
 
 
 @pytest.fixture(scope="session")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """Default settings, on a home that does not exist before."""
-    daemon = Daemon(tmp_path_factory.mktemp("default") / "home").start()
-    yield daemon
-    daemon.stop()
+    with Daemon(tmp_path_factory.mktemp("default") / "home") as daemon:
+        yield daemon
 
 
 @pytest.fixture(scope="session")
@@ -32,9 +31,8 @@ def strict_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """networkSafe false, with trusted clients and extensions."""
     home = tmp_path_factory.mktemp("strict") / "home"
     write_strict_home(home)
-    daemon = Daemon(home).start()
-    yield daemon
-    daemon.stop()
+    with Daemon(home) as daemon:
+        yield daemon
 
 
 @pytest.fixture(scope="session")
@@ -42,9 +40,8 @@ def brisk_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """Whoever leaves is gone after a tenth of a second: for absence, and for what holds for the whole hub."""
     folder = tmp_path_factory.mktemp("brisk")
     (folder / "newage.toml").write_text(BRISK, "utf-8")
-    daemon = Daemon(folder / "home", "--config", str(folder / "newage.toml")).start()
-    yield daemon
-    daemon.stop()
+    with Daemon(folder / "home", "--config", str(folder / "newage.toml")) as daemon:
+        yield daemon
 
 
 def _visit(daemon: Daemon, driver: Driver) -> Iterator[Hub]:

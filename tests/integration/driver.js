@@ -4,10 +4,10 @@
 // {s: socket name, e: event, a: arguments, t: milliseconds}; names beginning with '@' are the library's, not the wire's.
 // Bytes travel as {"$bytes": base64}. The driver keeps no history: Python does.
 
-const readline = require('node:readline');
 const { Manager } = require('socket.io-client');
 const { ReferenceExtension } = require('./extension');
 const hubClients = require('./hub_clients');
+const obey = require('./obey');
 
 const libraries = {
   node: require('@sap_oss/node-socketio-stream'),
@@ -228,13 +228,4 @@ const commands = {
 process.on('uncaughtException', (error) => record('@driver', '@uncaught', [String(error.stack)]));
 process.on('unhandledRejection', (error) => record('@driver', '@uncaught', [String(error?.stack ?? error)]));
 
-const lines = readline.createInterface({ input: process.stdin });
-lines.on('line', async (line) => {
-  const { id, op, ...rest } = JSON.parse(line);
-  try {
-    write({ id, ok: (await commands[op](rest)) ?? null });
-  } catch (error) {
-    write({ id, error: error.message });
-  }
-});
-lines.on('close', () => process.exit(0));
+obey(commands, write);

@@ -6,19 +6,9 @@
 'use strict';
 
 const readline = require('node:readline');
-const { chromium } = require('playwright-core');
+const launch = require('./chromium');
 
 const PATIENCE = 20_000;
-const FLAGS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 const WIDE = { viewport: { width: 1280, height: 800 }, colorScheme: 'light' };
 const PHONE = { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
 
@@ -363,7 +353,7 @@ const scenes = {
 
 async function main() {
   const [executablePath, url, name, given = '{}'] = process.argv.slice(2);
-  const browser = await chromium.launch({ executablePath, args: FLAGS });
+  const browser = await launch(executablePath);
   const problems = [];
   try {
     const seen = await scenes[name](browser, url, problems, JSON.parse(given));

@@ -5,19 +5,9 @@
 
 'use strict';
 
-const readline = require('node:readline');
-const { chromium } = require('playwright-core');
+const launch = require('../chromium');
+const obey = require('../obey');
 
-const FLAGS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 const tabs = new Map();
 let browser;
 
@@ -90,20 +80,8 @@ const commands = {
 };
 
 async function main() {
-  browser = await chromium.launch({ executablePath: process.argv[2], args: FLAGS });
-  const lines = readline.createInterface({ input: process.stdin });
-  lines.on('line', async (line) => {
-    const { id, op, ...given } = JSON.parse(line);
-    try {
-      write({ id, ok: (await commands[op](given)) ?? null });
-    } catch (error) {
-      write({ id, error: String(error.stack ?? error) });
-    }
-  });
-  lines.on('close', async () => {
-    await browser.close();
-    process.exit(0);
-  });
+  browser = await launch(process.argv[2]);
+  obey(commands, write, () => browser.close());
   write({ id: 0, ok: 'ready' });
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from desk import Desk
@@ -20,9 +21,8 @@ EXTENSION = CHECKOUT / "static" / "sillytavern-extension"
 
 @pytest.fixture(scope="session")
 def shared_model() -> Iterator[FakeModel]:
-    model = FakeModel()
-    yield model
-    model.close()
+    with closing(FakeModel()) as model:
+        yield model
 
 
 @pytest.fixture
@@ -48,17 +48,15 @@ def tavern(shared_model: FakeModel, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    browser = Browser()
-    yield browser
-    browser.close()
+    with closing(Browser()) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")
 def tavern_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """The hub that the shared SillyTavern is connected to."""
-    daemon = Daemon(tmp_path_factory.mktemp("tavern-hub") / "home").start()
-    yield daemon
-    daemon.stop()
+    with Daemon(tmp_path_factory.mktemp("tavern-hub") / "home") as daemon:
+        yield daemon
 
 
 @pytest.fixture

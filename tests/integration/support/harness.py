@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from socket import create_server
+from types import TracebackType
 from typing import IO, Any, NamedTuple
 
 from remote import Remote
@@ -167,6 +168,12 @@ class Daemon:
         assert code == 0, f"exit code {code}:\n{self.output()[-5000:]}"
         self.check_log()
         return taken
+
+    def __enter__(self) -> Daemon:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.stop()
 
     def kill(self) -> None:
         """SIGKILL: as a power cut."""
