@@ -113,10 +113,7 @@ TOOLS = """async () => {
       return api === 'openai' ? chat.chatPrompt(tavern, made, { squash: false }) : text.textPrompt(tavern, made);
     }),
     ask: (asked) => prompt.headless(asked),
-    api: async (name) => {
-      $('#main_api').val(name).trigger('change');
-      await new Promise((resolve) => setTimeout(resolve, 300));
-    },
+    api: (name) => void $('#main_api').val(name).trigger('change'),
     llamacpp: (url) => {
       const settings = context().textCompletionSettings;
       settings.type = 'llamacpp';
