@@ -124,6 +124,8 @@ export class Hub extends Emitter {
 export interface HowToServe extends HowToReach {
   /** a pairing code, instead of a key */
   pair?: string;
+  /** keeps a key that the hub gave: it is used when that is done, for then nobody is let in without it */
+  keep?: (key: { key: string; clientId: string; scope: string }) => void | Promise<void>;
   features?: string[];
   capacity?: number;
   exclusive?: boolean;
@@ -168,7 +170,6 @@ export class Extension extends Emitter {
   retry(how?: { key?: string; pair?: string }): void;
   close(): void;
   on(name: 'request', listener: (task: Task) => void): Unlisten;
-  on(name: 'key', listener: (key: { key: string; clientId: string; scope: string }) => void): Unlisten;
   on(name: 'state', listener: (change: StateChange) => void): Unlisten;
   on(name: string, listener: (...args: any[]) => void): Unlisten;
 }

@@ -62,6 +62,11 @@ export class Host {
     this.#st.saveSettingsDebounced();
   }
 
+  /** Resolves when they are on disk. */
+  async saved() {
+    await script.saveSettings();
+  }
+
   /** @returns {string} words in the language of the page */
   translate(/** @type {string} */ words) {
     return this.#st.translate?.(words) ?? words;

@@ -19,7 +19,7 @@ const FEATURES = ['accept', 'cancel', 'reasoning', 'reset', 'resume', 'groups', 
  * @param {string} given.version
  * @param {(task: any) => void} given.request
  * @param {Record<string, (said: any) => any>} given.calls
- * @param {(key: string) => void} given.keep a key that the hub gave
+ * @param {(key: string) => Promise<void>} given.keep a key that the hub gave
  * @param {(state: {state: string, message: string}) => void} given.state
  * @param {() => void} given.up
  * @param {(message: string) => void} given.problem
@@ -35,12 +35,12 @@ export function connect({ settings, port, pair = '', version, request, calls, ke
     desc: `SillyTavern, newage extension ${version}`,
     key: settings.key,
     pair,
+    keep: ({ key }) => keep(key),
     features: FEATURES,
     capacity: CAPACITY + 1,
     exclusive: true,
   });
   line.on('request', request);
-  line.on('key', ({ key }) => keep(key));
   line.on('state', state);
   line.on('up', up);
   for (const told of ['problem', 'warning']) line.on(told, (body) => body?.message && problem(String(body.message)));

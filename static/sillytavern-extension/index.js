@@ -105,7 +105,10 @@ class Extension {
       version: VERSION,
       request: (task) => this.#request(task),
       calls: this.#calls(),
-      keep: (key) => this.change({ key }),
+      keep: (key) => {
+        this.change({ key });
+        return this.#host.saved();
+      },
       state: (state) => this.#line === line && this.#become(state),
       up: () => this.tellLink(),
       problem: (message) => {

@@ -144,8 +144,15 @@ test('a key is asked for at the door, where there is none or it is refused', asy
     door = socket.auth;
     return identify(said);
   };
-  const me = serve('http://hub', { io: hub.io, clientId: 'SillyTavern-1', name: 'Ann', pair: '123456', world });
-  me.on('key', (key) => keys.push(key));
+  let kept;
+  const keep = (key) => new Promise((done) => {
+    keys.push(key);
+    kept = done;
+  });
+  const me = serve('http://hub', { io: hub.io, clientId: 'SillyTavern-1', name: 'Ann', pair: '123456', keep, world });
+  await world.pass(100);
+  assert.equal(hub.manager.sockets.get('/llm'), undefined, 'used before it is kept');
+  kept();
   await world.pass(100);
   assert.equal(door.name, 'Ann', 'whom the operator is asked about');
   assert.equal(door.pair, '123456');

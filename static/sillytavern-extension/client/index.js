@@ -34,7 +34,9 @@ export function connect(url, how) {
  * @param {object} how
  * @param {Function} how.io socket.io-client's `io`
  * @param {string} how.clientId begins with `SillyTavern`
- * @param {string} [how.key] from the event 'key' of another time
+ * @param {string} [how.key] what `keep` was given another time
+ * @param {(key: {key: string, clientId: string, scope: string}) => any} [how.keep] keeps a key that the hub gave; it is used
+ *   when that is done, for then nobody is let in without it
  * @param {string} [how.pair] a pairing code, for an extension that has no key and is on another machine
  * @param {string[]} [how.features] what of the contract this extension can do (docs/wire.md 14)
  * @param {number} [how.capacity] how many requests at once, 1-16

@@ -34,14 +34,16 @@ def model(shared_model: FakeModel) -> Iterator[FakeModel]:
 
 
 @pytest.fixture(scope="session")
-def tavern(shared_model: FakeModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SillyTavern]:
-    """With the characters Ann and Bob, their group Both, the rig's probe and, where there is one, our extension."""
-    tavern = SillyTavern(tmp_path_factory.mktemp("tavern") / "data", shared_model.url)
+def tavern(
+    shared_model: FakeModel, tavern_hub: Daemon, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SillyTavern]:
+    """With the characters Ann and Bob, their group Both, the rig's probe, and our extension, which knows its hub."""
+    address = {"extension_settings": {"newage": {"address": tavern_hub.url}}}
+    tavern = SillyTavern(tmp_path_factory.mktemp("tavern") / "data", shared_model.url, settings=address)
     members = [tavern.add_character("Ann"), tavern.add_character("Bob")]
     tavern.add_group("Both", members)
     tavern.add_probe()
-    if (EXTENSION / "index.js").exists():
-        tavern.add_extension(EXTENSION)
+    tavern.add_extension(EXTENSION)
     yield tavern.start()
     tavern.stop()
 

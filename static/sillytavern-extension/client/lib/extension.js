@@ -15,7 +15,7 @@ const UNSURE_MS = 60_000; // what was said before a line is found dead may not h
 /**
  * An extension of a hub: what answers.
  *
- * Tells 'request' (Task), 'key' ({key, clientId, scope}: to be kept for the next time), 'state' ({state, message, code?}),
+ * Tells 'request' (Task), 'state' ({state, message, code?}),
  * 'up', 'down', 'problem' and 'warning'. `state` is as that of a client, and 'replaced' when a newer tab serves.
  * A key that is missing or refused is asked for at the door, where a local SillyTavern gets one, or one with a pairing code.
  */
@@ -114,11 +114,17 @@ export class Extension extends Emitter {
       },
     });
     this.#follow(line, new Set(['connected', 'closed']));
-    line.on('up', () => {
+    line.on('up', async () => {
       if (this.line !== line || typeof got?.key !== 'string') return;
-      this.#key = got.key;
+      const key = { key: got.key, clientId: got.clientId ?? clientId, scope: got.scope ?? '' };
+      try {
+        await this.#given.keep?.(key); // once it has been used, nobody comes in without it
+      } catch (error) {
+        this.emit('problem', { message: `The key could not be kept: ${/** @type {any} */ (error)?.message ?? error}` }, DOOR);
+      }
+      if (this.line !== line || this.#closed) return;
+      this.#key = key.key;
       this.#pair = '';
-      this.emit('key', { key: got.key, clientId: got.clientId ?? clientId, scope: got.scope ?? '' });
       this.#change(() => this.#serve());
     });
     return line;
