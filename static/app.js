@@ -1,24 +1,31 @@
 // Builds the page's parts and joins them. What each does stands in its own module.
 
-import * as constants from '/lib/constants.js';
-import { io } from '/socket.io/socket.io.esm.min.js';
+import { connect } from './lib/newage-client/connect.js';
+import { io } from './socket.io/socket.io.esm.min.js';
 
 import { Announcer } from './announcer.js';
+import { Asking } from './asking.js';
 import { Composer } from './composer.js';
-import { Connection } from './connection.js';
 import { Conversation } from './conversation.js';
 import { Extensions, isDemo } from './extensions.js';
-import { Identity, uuid } from './identity.js';
+import { History } from './history.js';
+import { Identity } from './identity.js';
 import { Line } from './line.js';
 import { Transcript } from './transcript.js';
+import { noteOf } from './words.js';
 
+const BASE = new URL('.', import.meta.url); // below it the hub serves all of its own, behind a proxy's prefix, too
 const SLOW_MS = 15_000; // after which a question that waits for its answer is said to wait
+const REFUSALS = new Set([5, 6]); // errorCode: authentication failed, not authorised (contract 1.9)
+const SPOKEN = new Set(['failed', 'expired', 'cancelled', 'queued', 'turn', 'extension', 'rerouted']); // states of a question
+const UNSAID = 'The hub reported a problem and did not say which.';
 
 const part = (id) => document.getElementById(id);
 
-function storage() {
+/** localStorage or sessionStorage */
+function storage(name) {
   try {
-    return window.localStorage;
+    return window[name];
   } catch {
     return null; // forbidden by the browser's settings
   }
@@ -26,10 +33,19 @@ function storage() {
 
 let lineState = 'connecting';
 let historyKnown = false; // before that an empty room is not known to be empty
-const identity = new Identity(storage());
+const identity = new Identity(storage('localStorage'));
 const room = identity.clientId; // the personal room is named like the identity, and that is the client id
-const connection = new Connection(io, constants, identity);
+const hub = connect('', {
+  io,
+  clientId: identity.clientId,
+  key: identity.key,
+  type: 'web-app',
+  desc: 'newage page',
+  options: { path: `${BASE.pathname}socket.io` },
+});
 const conversation = new Conversation(room);
+const asking = new Asking(hub, room, conversation, storage('sessionStorage'));
+const history = new History(hub, room, conversation);
 const announcer = new Announcer(part('announcer'));
 const extensions = new Extensions({
   fieldset: part('extensions'),
@@ -55,83 +71,106 @@ const line = new Line({
   gateText: part('gate-text'),
   composer: part('composer'),
 });
-const composer = new Composer({ form: part('composer'), input: part('input'), button: part('send') }, ask);
+const composer = new Composer(
+  { form: part('composer'), input: part('input'), button: part('send'), stop: part('stop'), stopHint: part('stop-hint') },
+  ask,
+  () => void stop(),
+);
 
 // ---- asking
 
 function ask(text) {
-  if (!connection.connected) {
+  if (lineState !== 'connected') {
     notify('Not connected to the hub at the moment. Your text stays here until it is.');
     return false;
   }
   part('notice').hidden = true;
-  const requestId = uuid();
-  conversation.ask(requestId, text);
+  asking.ask(text, extensions.target);
   transcript.follow();
-  void deliver(requestId, text, false);
   return true;
 }
 
 function askAgain(entry) {
-  if (!connection.connected) {
+  if (lineState !== 'connected') {
     notify('Not connected to the hub at the moment.');
     return;
   }
-  const requestId = uuid();
-  // Only what the hub has stored can be asked again (contract A12); the rest is asked for the first time.
-  const again = entry.messageId !== null;
-  conversation.askAgain(entry, requestId);
+  asking.askAgain(entry, extensions.target);
   part('input').focus();
-  void deliver(requestId, entry.text, again);
 }
 
-async function deliver(requestId, text, again) {
+async function stop() {
   try {
-    const ack = await connection.ask({ requestId, text, roomName: room, target: extensions.target, again });
-    if (ack?.status === 'error') conversation.refused(requestId, ack.message, ack.messageId);
-    else conversation.accepted(requestId, ack ?? {});
-  } catch {
-    conversation.refused(requestId, 'The hub did not take this question; the line may have been cut.');
+    await asking.stop();
+  } catch (failure) {
+    notify(`Not stopped: ${failure.message}`);
   }
 }
 
 // ---- what the hub says
 
-const here = (detail) => detail.roomName === undefined || detail.roomName === room;
-const onHub = (type, react) => connection.addEventListener(type, ({ detail }) => react(detail));
+const here = ({ roomName }) => roomName === undefined || roomName === room;
 
-onHub('state', (state) => {
-  const moved = state.state !== lineState;
-  lineState = state.state;
-  line.show(state);
+/** Only what is of this page's room: another one may be this identity's, too. */
+const onHub = (name, react) => hub.on(name, (said) => here(said) && react(said));
+
+hub.on('state', (change) => {
+  const moved = change.state !== lineState;
+  lineState = change.state;
+  line.show(change);
+  line.transport = hub.transport;
   composer.ready = lineState === 'connected';
   if (!moved) return;
   if (lineState === 'connected') part('notice').hidden = true;
   if (lineState === 'refused') part('key').focus();
   paintWelcome();
 });
-onHub('joined', () => connection.askForHistory(room));
-onHub('left', () => conversation.interrupted());
-onHub('extensions', ({ list }) => extensions.show(list));
-onHub('page', (page) => {
-  if (!here(page)) return;
-  conversation.page(page);
-  historyKnown ||= page.isLastPage === true;
-  paintWelcome();
+hub.on('transport', (transport) => {
+  line.transport = transport;
 });
-onHub('stored', (event) => here(event) && conversation.stored(event.message, { live: true }));
-onHub('deleted', (event) => here(event) && conversation.deleted(event.messageIds ?? []));
-onHub('cleared', (event) => here(event) && conversation.cleared(event.clearedRequests, event.clearedResponses));
-onHub('streamed', (chunk) => here(chunk) && conversation.streamed(chunk));
-onHub('ended', (end) => here(end) && conversation.ended(end));
-onHub('status', (status) => here(status) && conversation.status(status));
-onHub('problem', ({ message, requestId }) => {
-  if (!conversation.refused(requestId, message)) notify(message);
+hub.on('up', () => {
+  conversation.resumed();
+  void readHistory();
+  void showExtensions();
 });
+hub.on('down', () => conversation.interrupted());
+hub.hear('/clients', 'UPDATE_CONNECTED_CLIENTS', () => void showExtensions());
+onHub('output', (output) => conversation.follow(output));
+onHub('message', ({ message }) => conversation.stored(message, { live: true }));
+onHub('updated', ({ message }) => conversation.stored(message, { live: true }));
+onHub('deleted', ({ messageIds }) => conversation.deleted(Array.isArray(messageIds) ? messageIds : []));
+onHub('cleared', ({ clearedRequests, clearedResponses }) => conversation.cleared(clearedRequests, clearedResponses));
+onHub('status', (status) => conversation.status(status));
+onHub('queue', (place) => conversation.queued(place));
+hub.on('problem', ({ message, requestId, errorCode }, namespace) => {
+  if (namespace !== '/llm' || (lineState !== 'connected' && REFUSALS.has(errorCode))) return; // that one the gate says
+  if (!conversation.refused(requestId, message)) notify(message || UNSAID);
+});
+hub.on('warning', ({ message }, namespace) => namespace === '/llm' && notify(message || UNSAID));
+
+async function readHistory() {
+  const whole = await history.read(() => {
+    historyKnown = true;
+    paintWelcome();
+  });
+  if (whole) void asking.recall();
+}
+
+/** A list that does not come is asked for again with the next push. */
+async function showExtensions() {
+  if (lineState !== 'connected') return;
+  try {
+    const list = await hub.extensions();
+    extensions.show(list.map(({ identity: who, desc }) => ({ identity: String(who), desc: String(desc ?? '') })));
+  } catch {
+    // timed out or disconnected
+  }
+}
 
 let slow = null; // counts from when a question waits for its answer
 
 conversation.addEventListener('waiting', () => {
+  composer.running = conversation.running.length > 0;
   if (conversation.waiting) {
     slow ??= setTimeout(() => {
       part('slow').hidden = false;
@@ -143,8 +182,9 @@ conversation.addEventListener('waiting', () => {
   part('slow').hidden = true;
 });
 conversation.addEventListener('finished', ({ detail: { entry } }) => announcer.say(entry));
+conversation.addEventListener('unclaimed', ({ detail: { message } }) => notify(message));
 conversation.addEventListener('changed', ({ detail: { entry } }) => {
-  if (entry.kind === 'mine' && entry.state === 'failed') announcer.fail(entry);
+  if (entry.kind === 'mine' && SPOKEN.has(entry.state)) announcer.state(entry, noteOf(entry, conversation.hasWordsFor(entry)));
 });
 for (const type of ['added', 'removed']) conversation.addEventListener(type, () => paintWelcome());
 extensions.addEventListener('shown', () => paintWelcome());
@@ -181,8 +221,8 @@ function openPanel(open) {
 
 part('room-name').textContent = room;
 part('gate-id').textContent = identity.clientId;
-part('guide-address').textContent = `${window.location.protocol}//${window.location.hostname}`;
-part('guide-port').textContent = window.location.port || (window.location.protocol === 'https:' ? '443' : '80');
+part('guide-install').textContent = `${BASE.href}newage-extension`;
+part('guide-address').textContent = BASE.origin;
 part('suggestions').addEventListener('click', (event) => {
   if (event.target instanceof HTMLButtonElement) composer.say(event.target.textContent);
 });
@@ -192,7 +232,7 @@ part('notice-close').addEventListener('click', () => {
 });
 part('panel-toggle').addEventListener('click', () => openPanel(!part('panel').hasAttribute('data-open')));
 document.addEventListener('keydown', (event) => {
-  if (event.key !== 'Escape' || !part('panel').hasAttribute('data-open')) return;
+  if (event.key !== 'Escape' || event.defaultPrevented || !part('panel').hasAttribute('data-open')) return;
   openPanel(false);
   part('panel-toggle').focus();
 });
@@ -200,11 +240,10 @@ part('gate').addEventListener('submit', (event) => {
   event.preventDefault();
   identity.keepKey(part('key').value.trim());
   part('key').value = '';
-  connection.retry();
+  hub.retry({ key: identity.key });
   part('input').focus();
 });
-window.addEventListener('focus', () => void connection.askForExtensions());
+window.addEventListener('focus', () => void showExtensions());
 for (const type of ['online', 'offline']) window.addEventListener(type, () => line.repaint());
 
 paintWelcome();
-connection.start();

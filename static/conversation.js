@@ -1,95 +1,64 @@
 // What has been said in one room, in order: a model without DOM or sockets. Views listen to its events:
-// 'added' {entry, before}, 'moved' {entry, before}, 'changed' {entry}, 'appended' {entry, text}, 'removed' {entry}, 'finished' {entry} (it is whole and new), 'waiting' {}.
+// 'added' {entry, before}, 'moved' {entry, before}, 'changed' {entry}, 'appended' {entry, text}, 'thought' {entry} (its reasoning grew),
+// 'removed' {entry}, 'finished' {entry} (it is whole and new), 'waiting' {}, 'unclaimed' {message} (of a question that is not here).
+// Answers that grow are `Output`s of newage-client; the rest comes as the hub sends it.
 
-const LIMIT = 500; // entries kept; older ones are dropped from the page, not from the hub
+import { Entries } from './entries.js';
+import { entryOf, isAsked, isInHand, isOpen, nameOf, plain, waitingFor } from './entry.js';
 
-/**
- * One entry. `kind` is 'mine', 'theirs', 'answer' or 'system'. `state` belongs to questions: 'sending', then what
- * REQUEST_STATUS_UPDATE says, or 'failed'. `streaming` and `failed` belong to answers.
- */
-function entryOf(kind, fields) {
-  return {
-    kind,
-    author: '',
-    name: '', // what the author wants to be called; never shown without the author
-    text: '',
-    timestamp: '',
-    seq: null,
-    messageId: null,
-    earlierIds: [], // message ids of the same question before it was asked again
-    requestId: null,
-    asked: null, // request id that it was asked by first: its answers have it, too
-    question: null, // of an answer: the entry it answers, if that is here
-    after: null, // of what the hub has not stored: the seq of what was last when it came
-    number: 0, // in the order of arrival
-    fresh: false, // it came since the line is up: a history that was read before it says nothing of it
-    outputId: null,
-    state: '',
-    note: '',
-    streaming: false,
-    failed: false,
-    nextChunk: 0,
-    ...fields,
-  };
-}
+export const LIMIT = 500; // entries kept; older ones are dropped from the page, not from the hub
 
-/** Names are anybody's to choose, and two may look alike: whose it is stands beside it (A40). */
-export const authorOf = ({ author, name }) => (name && name !== author ? `${name} (${author})` : author);
+const REASON_CHARS = 300; // of what is said about a question
+const UNCLAIMED_MOST = 100; // questions
 
-const plain = (value) => (typeof value === 'string' ? value : value == null ? '' : JSON.stringify(value));
-
-/** What decides the place of an entry; compared from the left. */
-function rank(entry) {
-  const { question } = entry;
-  if (question !== null) return [...rank(question), entry.seq ?? Infinity, entry.number];
-  if (entry.seq !== null) return [entry.seq, 0];
-  return [entry.after === null ? Infinity : entry.after + 0.5, entry.number];
-}
-
-function precedes(one, other) {
-  const [mine, theirs] = [rank(one), rank(other)];
-  for (let at = 0; at < mine.length; at += 1) {
-    if (at >= theirs.length) return false;
-    if (mine[at] !== theirs[at]) return mine[at] < theirs[at];
-  }
-  return mine.length < theirs.length;
-}
+const reason = (value) => plain(value).slice(0, REASON_CHARS);
 
 export class Conversation extends EventTarget {
-  #entries = [];
+  #all;
   #me;
-  #limit;
   #now;
-  #sync = null;
   #known = false; // the history is here
-  #count = 0;
+  #unclaimed = new Map(); // request id -> the last status of a question that the history may bring
 
   /** `me` is this page's identity; `now` gives an ISO time for what has none yet. */
   constructor(me, { limit = LIMIT, now = () => new Date().toISOString() } = {}) {
     super();
     this.#me = me;
-    this.#limit = limit;
+    this.#all = new Entries(limit, (type, detail) => this.#tell(type, detail));
     this.#now = now;
   }
 
   get entries() {
-    return this.#entries;
+    return this.#all.list;
   }
 
-  /** True while a question of this page is on its way and nothing of its answer has come. */
+  /** True while an extension has a question of this page and nothing of its answer has come. */
   get waiting() {
-    return this.#entries.some(
-      (entry) =>
-        entry.kind === 'mine' &&
-        (entry.state === 'forwarded' || entry.state === 'processing') &&
-        !this.#entries.some((other) => other.kind === 'answer' && other.requestId === entry.requestId),
-    );
+    return this.entries.some((entry) => entry.kind === 'mine' && isInHand(entry) && this.#answersTo(entry).length === 0);
+  }
+
+  /** Whether something of its answer is here. */
+  hasWordsFor(question) {
+    return this.#answersTo(question).some(({ text }) => text !== '');
+  }
+
+  /** What can be stopped, the newest first: {requestId, requester} of what is being answered, or is to be. */
+  get running() {
+    const found = new Map();
+    for (const entry of [...this.entries].reverse()) {
+      const { requestId, output } = entry;
+      const answers = entry.kind === 'answer' && entry.streaming;
+      const asks = entry.kind === 'mine' && isOpen(entry);
+      if ((!answers && !asks) || requestId === null || entry.stopping) continue;
+      if (answers || !found.has(requestId)) found.set(requestId, { requestId, requester: output?.requester || this.#me });
+    }
+    return [...found.values()];
   }
 
   // ---- questions of this page
 
   ask(requestId, text) {
-    const after = this.#known ? Math.max(0, ...this.#entries.map((entry) => entry.seq ?? 0)) : null;
+    const after = this.#known ? Math.max(0, ...this.entries.map((entry) => entry.seq ?? 0)) : null;
     return this.#add(
       entryOf('mine', { author: this.#me, text, requestId, after, fresh: true, state: 'sending', timestamp: this.#now() }),
     );
@@ -97,77 +66,101 @@ export class Conversation extends EventTarget {
 
   /** The same question once more under a new request id. */
   askAgain(entry, requestId) {
-    if (entry.messageId !== null) entry.earlierIds.push(entry.messageId);
-    entry.messageId = null;
     entry.requestId = requestId;
-    this.#change(entry, { state: 'sending', note: '' });
+    this.#change(entry, { state: 'sending', note: '', place: null, detour: null, stopping: false });
   }
 
   /** The hub took the question. Statuses may have overtaken the ack: they know better. */
-  accepted(requestId, ack) {
+  accepted(requestId, { messageId, state, waitsFor, position }) {
     const entry = this.#question(requestId);
     if (!entry) return;
-    entry.messageId ??= ack.messageId ?? null;
-    if (entry.state === 'sending') this.#change(entry, { state: ack.state ?? '' });
+    if (entry.messageId === null && typeof messageId === 'string') entry.messageId = messageId;
+    if (entry.state === 'sending') this.status({ requestId, status: state ?? '', waitsFor, position });
+    this.#all.link(entry);
+    this.#all.settle(entry);
   }
 
+  /** Whether it is told here, now or with the history. */
   refused(requestId, message, messageId = null) {
     const entry = this.#question(requestId);
-    if (!entry) return false;
-    entry.messageId ??= messageId;
-    this.#change(entry, { state: 'failed', note: message || entry.note });
+    if (!entry) return this.#keep({ requestId, status: 'failed', message });
+    if (entry.messageId === null && typeof messageId === 'string') entry.messageId = messageId;
+    this.#change(entry, { state: 'failed', note: reason(message) || entry.note, stopping: false });
     return true;
   }
 
-  status({ requestId, status, message, waitsFor }) {
+  /** REQUEST_STATUS_UPDATE */
+  status(said) {
+    const { requestId, status, message, waitsFor, position, from, to } = said;
     const entry = this.#question(requestId);
+    if (!entry) this.#keep(said);
     if (!entry || typeof status !== 'string') return;
-    const state = status === 'queued' && (waitsFor === 'turn' || waitsFor === 'extension') ? waitsFor : status;
-    this.#change(entry, { state, note: plain(message) || entry.note });
+    const state = status === 'queued' ? waitingFor(waitsFor) : status;
+    const open = isOpen({ state });
+    this.#change(entry, {
+      state,
+      note: reason(message) || (open ? '' : entry.note),
+      place: Number.isInteger(position) && position > 0 ? { position, of: 0 } : null,
+      detour: status === 'rerouted' ? { from: reason(from), to: reason(to) } : entry.detour,
+      stopping: entry.stopping && open,
+    });
+  }
+
+  /** An extension has had it since before the page was loaded, unless more is known. */
+  handedOut(requestId) {
+    const entry = this.#question(requestId);
+    if (entry?.state === '' && !this.entries.some(({ question }) => question === entry)) this.#change(entry, { state: 'forwarded' });
+  }
+
+  /** QUEUE_UPDATE */
+  queued({ requestId, waitsFor, position, of }) {
+    const entry = this.#question(requestId);
+    if (!entry || !Number.isInteger(position)) return;
+    this.#change(entry, { state: waitingFor(waitsFor), place: { position, of: Number.isInteger(of) ? of : 0 } });
+  }
+
+  /** No more will be heard of a question; `message` says why there is no answer. */
+  over(requestId, { state, message = '', messageId = null }) {
+    const entry = this.#question(requestId);
+    if (!entry || !isOpen(entry)) return;
+    if (message) this.refused(requestId, message, messageId);
+    else this.status({ requestId, status: isOpen({ state }) ? 'completed' : state });
+  }
+
+  /** Somebody wants no more of it, and the hub is being told. */
+  stopping(requestId, stopping) {
+    for (const entry of this.entries) {
+      const meant = entry.requestId === requestId && (entry.streaming || (entry.kind === 'mine' && isOpen(entry)));
+      if (meant || (entry.stopping && entry.requestId === requestId)) this.#change(entry, { stopping: stopping && meant });
+    }
   }
 
   // ---- answers as they arrive
 
-  streamed({ outputId, requestId = null, identity, chunkIndex, data }) {
-    if (typeof data !== 'string' || outputId == null) return;
-    let entry = this.#answer(outputId);
-    if (!entry) {
-      entry = entryOf('answer', { author: plain(identity), outputId, requestId, streaming: true, fresh: true, timestamp: this.#now() });
-      this.#add(entry);
-    } else if (!entry.streaming) {
-      entry.nextChunk = 0; // resumed after its end: its numbers are whatever they are
-      this.#change(entry, { streaming: true });
-    }
-    if (Number.isInteger(chunkIndex)) {
-      if (chunkIndex < entry.nextChunk) return; // told twice
-      entry.nextChunk = chunkIndex + 1;
-    }
-    entry.text += data;
-    this.#tell('appended', { entry, text: data });
+  /** An output that begins, or that was going on when the page came: it is shown from its first word on. */
+  follow(output) {
+    if (output.action === 'impersonate') return; // words for somebody's own input
+    output.on('text', (piece) => this.#grown(output, piece));
+    output.on('reasoning', () => this.#thought(output));
+    output.on('reset', () => {
+      const entry = this.#answer(output.outputId);
+      if (entry) this.#change(entry, { text: output.text, reasoning: output.reasoning });
+    });
+    output.on('end', () => this.#ended(output));
   }
 
-  /** The end carries the whole text, so what was missed on the way is there now. */
-  ended({ outputId, requestId = null, identity, data, failed = false }) {
-    if (outputId == null) return;
-    let entry = this.#answer(outputId);
-    const text = typeof data === 'string' ? data : '';
-    if (!entry) {
-      if (!text) return;
-      entry = this.#add(entryOf('answer', { author: plain(identity), outputId, requestId, timestamp: this.#now() }));
-    }
-    // A resumed answer's end may tell only its last part; the stored message that follows tells all.
-    const whole = text.length >= entry.text.length ? text : entry.text;
-    this.#change(entry, { streaming: false, failed: Boolean(failed), text: whole });
-    this.#tell('finished', { entry });
-  }
-
-  /** The line is cut: nothing streams until it is back, and then history tells what was missed. */
+  /** The line is cut: what streams stands still until it is back. */
   interrupted() {
     this.#known = false;
-    for (const entry of this.#entries) {
+    for (const entry of this.entries) {
       entry.fresh = false;
-      if (entry.streaming) this.#change(entry, { streaming: false });
+      if (entry.streaming) this.#change(entry, { cut: true });
     }
+  }
+
+  /** The line is back, and what is still live goes on. */
+  resumed() {
+    for (const entry of this.entries) if (entry.cut) this.#change(entry, { cut: false, streaming: entry.output?.state === 'live' });
   }
 
   // ---- what the hub has stored
@@ -179,7 +172,8 @@ export class Conversation extends EventTarget {
     if (known?.earlierIds.includes(message.messageId)) return;
     if (known) {
       this.#change(known, this.#fieldsOf(message, known));
-      this.#settle(known);
+      this.#all.link(known);
+      this.#all.settle(known);
       return;
     }
     const asked = this.#askedBefore(message);
@@ -190,12 +184,12 @@ export class Conversation extends EventTarget {
     const entry = entryOf(this.#kindOf(message), {});
     Object.assign(entry, this.#fieldsOf(message, entry));
     this.#add(entry);
-    if (live && entry.kind !== 'mine') this.#tell('finished', { entry });
+    if (live && entry.kind !== 'mine') this.#finish(entry);
   }
 
   deleted(messageIds) {
     const gone = new Set(messageIds);
-    for (const entry of this.#entries) entry.earlierIds = entry.earlierIds.filter((id) => !gone.has(id));
+    for (const entry of this.entries) entry.earlierIds = entry.earlierIds.filter((id) => !gone.has(id));
     this.#remove((entry) => {
       if (entry.messageId === null || !gone.has(entry.messageId)) return false;
       entry.messageId = entry.earlierIds.pop() ?? null;
@@ -207,29 +201,31 @@ export class Conversation extends EventTarget {
     this.#remove((entry) => entry.messageId !== null && (entry.kind === 'answer' ? responses : requests));
   }
 
-  /** One page of the room's history. With the last one, what the hub no longer has goes from here too. */
-  page({ updateId, contextPage, isLastPage, seq }) {
-    if (this.#sync?.updateId !== updateId) this.#sync = { updateId, ids: new Set() };
-    for (const message of Array.isArray(contextPage) ? contextPage : []) {
-      this.#sync.ids.add(message.messageId);
-      this.stored(message);
-    }
-    if (!isLastPage) return;
+  /** Some of the room's history, as it is stored. */
+  read(messages) {
+    for (const message of messages) this.stored(message);
+  }
+
+  /**
+   * The history from `from` on has been read, as it was at `seq`: what the hub no longer has of it goes from here too.
+   * `ids` are those of its messages.
+   */
+  whole({ ids, from, seq }) {
     this.#known = true;
-    const { ids } = this.#sync;
-    this.#sync = null;
     this.#remove(
       (entry) =>
         !entry.fresh &&
         entry.messageId !== null &&
         entry.seq !== null &&
-        entry.seq <= (seq ?? 0) &&
+        entry.seq >= from &&
+        entry.seq <= seq &&
         ![entry.messageId, ...entry.earlierIds].some((id) => ids.has(id)),
     );
+    for (const { status, message } of this.#unclaimed.values()) if (status === 'failed' && message) this.#tell('unclaimed', { message });
+    this.#unclaimed.clear();
   }
 
   clear() {
-    this.#sync = null;
     this.#known = false;
     this.#remove(() => true);
   }
@@ -243,22 +239,26 @@ export class Conversation extends EventTarget {
   }
 
   #fieldsOf(message, entry) {
-    return {
+    const text = plain(message.message);
+    const known = {
       author: plain(message.identity),
-      name: typeof message.name === 'string' ? message.name.slice(0, 64) : '',
-      text: plain(message.message),
+      name: nameOf(message.character) || nameOf(message),
       timestamp: message.timestamp ?? entry.timestamp,
       seq: entry.seq ?? message.seq ?? null,
       messageId: message.messageId ?? entry.messageId,
       requestId: entry.requestId ?? message.requestId ?? null,
       outputId: message.outputId ?? entry.outputId,
-      failed: Boolean(message.failed),
-      streaming: false,
+      answers: typeof message.questionId === 'string' ? message.questionId : entry.answers,
+      kept: text,
     };
+    if (entry.output?.state === 'live') return known; // it goes on after what was stored of it
+    const failed = Boolean(message.failed);
+    const reasoning = typeof message.reasoning === 'string' ? message.reasoning : entry.reasoning;
+    return { ...known, text, reasoning, failed, stopped: Boolean(message.partial) && !failed, streaming: false, cut: false, stopping: false };
   }
 
   #find(message) {
-    return this.#entries.find(
+    return this.entries.find(
       (entry) =>
         (entry.messageId !== null && entry.messageId === message.messageId) ||
         entry.earlierIds.includes(message.messageId) ||
@@ -274,8 +274,8 @@ export class Conversation extends EventTarget {
   #askedBefore(message) {
     if (message.requestType !== 'regenerateMessage' || this.#kindOf(message) === 'answer') return undefined;
     const text = plain(message.message);
-    return this.#entries.findLast(
-      (entry) => (entry.kind === 'mine' || entry.kind === 'theirs') && entry.author === message.identity && entry.text === text,
+    return this.entries.findLast(
+      (entry) => isAsked(entry) && entry.author === message.identity && entry.text === text,
     );
   }
 
@@ -286,57 +286,120 @@ export class Conversation extends EventTarget {
 
   #question(requestId) {
     if (requestId == null) return undefined;
-    return this.#entries.findLast((entry) => entry.kind === 'mine' && entry.requestId === requestId);
+    return this.entries.findLast((entry) => entry.kind === 'mine' && entry.requestId === requestId);
+  }
+
+  /** To its newest request. */
+  #answersTo({ requestId }) {
+    return requestId === null ? [] : this.entries.filter((other) => other.kind === 'answer' && other.requestId === requestId);
   }
 
   #answer(outputId) {
-    return this.#entries.findLast((entry) => entry.kind === 'answer' && entry.outputId === outputId);
+    return this.entries.findLast((entry) => entry.kind === 'answer' && entry.outputId === outputId);
   }
 
+  // ---- inside: what an output says
+
+  #begun(output) {
+    return this.#add(
+      entryOf('answer', {
+        output,
+        outputId: output.outputId,
+        requestId: output.requestId || null,
+        author: plain(output.identity),
+        name: nameOf(output.character),
+        answers: output.questionId,
+        streaming: true,
+        fresh: true,
+        timestamp: this.#now(),
+      }),
+    );
+  }
+
+  #grown(output, piece) {
+    const { text } = output;
+    const entry = this.#live(output);
+    if (entry.text.length + piece.length !== text.length) {
+      this.#change(entry, { text });
+      return;
+    }
+    entry.text = text;
+    this.#tell('appended', { entry, text: piece });
+  }
+
+  #thought(output) {
+    const entry = this.#live(output);
+    entry.reasoning = output.reasoning;
+    this.#tell('thought', { entry });
+  }
+
+  /** The entry of an output that grows. */
+  #live(output) {
+    const entry = this.#answer(output.outputId) ?? this.#begun(output);
+    entry.output = output;
+    const streaming = output.state === 'live';
+    if (entry.streaming !== streaming || entry.cut) this.#change(entry, { streaming, cut: false });
+    return entry;
+  }
+
+  #ended(output) {
+    const { text, state, messageId } = output;
+    let entry = this.#answer(output.outputId);
+    // What lets an earlier answer grow is a part of that one now (contract 5.1).
+    const whole = messageId ? this.entries.find((other) => other !== entry && other.messageId === messageId) : undefined;
+    if (whole) {
+      if (entry) this.#remove((other) => other === entry);
+      return;
+    }
+    if (!entry && !text) return;
+    entry ??= this.#begun(output);
+    const failed = state === 'failed' || state === 'gone';
+    this.#change(entry, {
+      output,
+      text: failed && entry.kept !== null ? entry.kept : text,
+      reasoning: output.reasoning,
+      name: nameOf(output.character) || entry.name,
+      failed,
+      stopped: state === 'cancelled',
+      lost: !output.stored || state === 'gone',
+      streaming: false,
+      cut: false,
+      stopping: false,
+    });
+    this.#finish(entry);
+  }
+
+  /** Once for each text, however often the hub tells it. */
+  #finish(entry) {
+    if (entry.told === entry.text) return;
+    entry.told = entry.text;
+    this.#tell('finished', { entry });
+  }
+
+  // ---- inside: entries
+
   #add(entry) {
-    entry.number = ++this.#count;
-    entry.asked ??= entry.requestId;
-    this.#link(entry);
-    const at = this.#place(entry);
-    const before = this.#entries[at] ?? null;
-    this.#entries.splice(at, 0, entry);
-    this.#tell('added', { entry, before });
-    if (entry.kind === 'mine' || entry.kind === 'theirs') this.#settleAnswers(entry);
-    if (this.#entries.length > this.#limit) this.#tell('removed', { entry: this.#entries.shift() });
+    this.#all.add(entry);
+    this.#claim(entry);
     this.#tell('waiting', {});
     return entry;
   }
 
-  /** An answer finds its question, or a question its answers. */
-  #link(entry) {
-    if (entry.asked === null) return;
-    const questions = (other) => (other.kind === 'mine' || other.kind === 'theirs') && other.asked === entry.asked;
-    if (entry.kind === 'answer') entry.question ??= this.#entries.findLast(questions) ?? null;
-    else if (entry.kind !== 'system')
-      for (const other of this.#entries)
-        if (other.kind === 'answer' && other.asked === entry.asked) other.question ??= entry;
+  /** What was said of a question before the history brought it. */
+  #keep(said) {
+    const { requestId } = said;
+    if (this.#known || typeof requestId !== 'string') return false;
+    const before = this.#unclaimed.get(requestId);
+    this.#unclaimed.set(requestId, { ...said, message: said.message || before?.message });
+    if (this.#unclaimed.size > UNCLAIMED_MOST) this.#unclaimed.delete(this.#unclaimed.keys().next().value);
+    return true;
   }
 
-  /** Where it belongs: an answer below its question, the rest in the order of the hub; what it has not stored yet last. */
-  #place(entry) {
-    let at = this.#entries.length;
-    while (at > 0 && precedes(entry, this.#entries[at - 1])) at -= 1;
-    return at;
-  }
-
-  /** Something about its place became known: move it there. */
-  #settle(entry) {
-    const from = this.#entries.indexOf(entry);
-    if (from < 0) return;
-    this.#entries.splice(from, 1);
-    const to = this.#place(entry);
-    this.#entries.splice(to, 0, entry);
-    if (to !== from) this.#tell('moved', { entry, before: this.#entries[to + 1] ?? null });
-    if (entry.kind !== 'answer') this.#settleAnswers(entry);
-  }
-
-  #settleAnswers(question) {
-    for (const entry of this.#entries.filter((other) => other.question === question)) this.#settle(entry);
+  #claim({ kind, requestId }) {
+    const said = kind === 'mine' ? this.#unclaimed.get(requestId) : undefined;
+    if (said === undefined) return;
+    this.#unclaimed.delete(requestId);
+    this.status(said);
   }
 
   #change(entry, fields) {
@@ -346,11 +409,7 @@ export class Conversation extends EventTarget {
   }
 
   #remove(goes) {
-    const gone = this.#entries.filter(goes);
-    if (gone.length === 0) return;
-    this.#entries = this.#entries.filter((entry) => !gone.includes(entry));
-    for (const entry of gone) this.#tell('removed', { entry });
-    this.#tell('waiting', {});
+    if (this.#all.remove(goes)) this.#tell('waiting', {});
   }
 
   #tell(type, detail) {

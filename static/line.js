@@ -4,27 +4,34 @@ const TRANSPORTS = { websocket: 'WebSocket', polling: 'HTTP long-polling', webtr
 
 export class Line {
   #parts;
-  #last = { state: 'connecting', message: '', attempt: 0, transport: '' };
+  #last = { state: 'connecting', message: '' };
+  #attempts = 0;
 
   /** `parts`: line, text, transport, gate, gateText, composer (elements of the page). */
   constructor(parts) {
     this.#parts = parts;
   }
 
-  show(state) {
-    this.#last = state;
+  /** `change` is newage-client's {state, message}, told at each attempt, too. */
+  show(change) {
+    this.#attempts = change.state === 'reconnecting' ? this.#attempts + 1 : 0;
+    this.#last = change;
     this.repaint();
+  }
+
+  /** How it goes: 'websocket' or 'polling', '' while it does not. */
+  set transport(transport) {
+    this.#parts.transport.textContent = transport ? (TRANSPORTS[transport] ?? transport) : '–';
   }
 
   /** Again with the same state: the browser went online or offline. */
   repaint() {
-    const { state, message, attempt, transport } = this.#last;
+    const { state, message } = this.#last;
     const { line, text, gate, gateText, composer } = this.#parts;
     const refused = state === 'refused';
     line.dataset.state = state;
     setText(text, this.#words());
-    line.title = attempt > 1 ? `Attempt ${attempt}` : ''; // not spoken: it would be, every few seconds
-    this.#parts.transport.textContent = state === 'connected' ? (TRANSPORTS[transport] ?? transport) : '–';
+    line.title = this.#attempts > 1 ? `Attempt ${this.#attempts}` : ''; // not spoken: it would be, every few seconds
     gate.hidden = !refused;
     composer.hidden = refused;
     if (refused) gateText.textContent = `It said: ${message}`;

@@ -1,24 +1,12 @@
 // The conversation as the reader sees it. Model and user text become text nodes, never markup.
 
-import { authorOf } from './conversation.js';
+import { authorOf } from './entry.js';
 import { isDemo } from './extensions.js';
+import { isFailed, isRepeatable, noteOf } from './words.js';
 
 const NEAR_PX = 56; // this close to the end counts as reading the newest
 
 const UP_KEYS = new Set(['ArrowUp', 'PageUp', 'Home']);
-
-const NOTES = {
-  sending: 'Sending…',
-  queued: 'Waiting until the room’s master sends',
-  turn: 'Waiting for its turn',
-  extension: 'Waiting for SillyTavern to come back',
-  merged: 'Sent together with others',
-  ignored: 'Kept, but only the room’s master asks here',
-  recorded: 'Kept',
-  expired: 'Nobody answered in time',
-  failed: 'Not answered',
-};
-const REPEATABLE = new Set(['failed', 'expired']);
 
 export class Transcript {
   #conversation;
@@ -26,6 +14,7 @@ export class Transcript {
   #askAgain;
   #items = new Map(); // entry -> {item, text, pending}
   #dirty = new Set(); // entries with text not yet in the document
+  #thinking = new Set(); // entries with thoughts not yet in it
   #frame = 0;
   #following = true;
   #top = 0;
@@ -42,6 +31,10 @@ export class Transcript {
     on('moved', this.#moved);
     on('changed', this.#changed);
     on('appended', this.#appended);
+    on('thought', ({ entry }) => {
+      this.#thinking.add(entry);
+      this.#later();
+    });
     on('removed', this.#removed);
     on('waiting', () => this.#later());
     parts.scroller.addEventListener('scroll', () => this.#scrolled(), { passive: true });
@@ -70,6 +63,7 @@ export class Transcript {
     this.#items.set(entry, { item, text, pending: '' });
     this.#parts.list.insertBefore(item, before ? this.#items.get(before).item : null);
     this.#paint(entry, item);
+    if (entry.question) this.#paintNote(entry.question);
     if (entry.kind === 'mine' && entry.state === 'sending') this.#following = true;
     this.#later();
   }
@@ -85,11 +79,14 @@ export class Transcript {
     this.#dirty.delete(entry);
     if (shown.text.data !== entry.text) shown.text.data = entry.text;
     this.#paint(entry, shown.item);
+    if (entry.question) this.#paintNote(entry.question);
     this.#later();
   }
 
   #appended({ entry, text }) {
-    this.#items.get(entry).pending += text;
+    const shown = this.#items.get(entry);
+    if (entry.text === text) paintThoughts(shown.item, entry); // it thinks no longer
+    shown.pending += text;
     this.#dirty.add(entry);
     this.#later();
   }
@@ -98,21 +95,32 @@ export class Transcript {
     this.#items.get(entry).item.remove();
     this.#items.delete(entry);
     this.#dirty.delete(entry);
+    this.#thinking.delete(entry);
     this.#later();
   }
 
   #paint(entry, item) {
     item.dataset.kind = entry.kind;
     item.toggleAttribute('data-streaming', entry.streaming);
-    item.toggleAttribute('data-failed', entry.failed || REPEATABLE.has(entry.state));
+    item.toggleAttribute('data-cut', entry.streaming && entry.cut);
+    item.toggleAttribute('data-failed', isFailed(entry));
     item.setAttribute('aria-busy', String(entry.streaming));
     item.querySelector('.author').textContent = entry.kind === 'mine' ? 'You' : authorOf(entry);
     item.querySelector('.badge').hidden = !(entry.kind === 'answer' && isDemo(entry.author));
     paintTime(item.querySelector('time'), entry.timestamp);
-    const note = noteOf(entry);
+    paintThoughts(item, entry);
+    this.#paintNote(entry);
+  }
+
+  /** Apart, for that of a question depends on whether there is an answer. */
+  #paintNote(entry) {
+    const item = this.#items.get(entry)?.item;
+    if (!item) return;
+    const answered = this.#conversation.hasWordsFor(entry);
+    const note = noteOf(entry, answered);
     item.querySelector('.note').hidden = !note;
     item.querySelector('.note-text').textContent = note;
-    item.querySelector('.link').hidden = !(entry.kind === 'mine' && REPEATABLE.has(entry.state));
+    item.querySelector('.link').hidden = !isRepeatable(entry, answered);
   }
 
   /** Many tokens of one frame are one change of the document. */
@@ -125,6 +133,8 @@ export class Transcript {
         shown.pending = '';
       }
       this.#dirty.clear();
+      for (const entry of this.#thinking) paintThoughts(this.#items.get(entry).item, entry);
+      this.#thinking.clear();
       this.#parts.thinking.hidden = !this.#conversation.waiting;
       this.#keepEnd();
     });
@@ -153,10 +163,14 @@ export class Transcript {
   }
 }
 
-function noteOf(entry) {
-  if (entry.kind === 'answer') return entry.failed ? 'Broken off' : '';
-  const note = NOTES[entry.state] ?? '';
-  return REPEATABLE.has(entry.state) && entry.note ? entry.note : note;
+/** What the model thought, folded away; while there is nothing else, it says that it thinks. */
+function paintThoughts(item, { reasoning, streaming, text }) {
+  const thoughts = item.querySelector('.thoughts');
+  thoughts.hidden = !reasoning;
+  if (!reasoning) return;
+  item.querySelector('.thoughts summary').textContent = streaming && !text ? 'Thinking…' : 'Thoughts';
+  const shown = item.querySelector('.thought');
+  if (shown.textContent !== reasoning) shown.textContent = reasoning;
 }
 
 function paintTime(element, timestamp) {

@@ -1,17 +1,18 @@
 """What all tests share.
 
-Whatever lives under ``integration/`` carries the marker of that name, and the group: under ``pytest -n 2 --dist
-loadgroup`` one process runs all of it, one test after the other, and shares its daemons; the rest go to the other, and
-with them the group of what needs SillyTavern.
+Whatever lives under ``integration/`` carries the marker of that name. Under ``pytest -n 3`` one process runs what needs
+SillyTavern, one test after the other, so that there is one of it; all else goes to whoever has time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from logkit import Logged
 
@@ -19,15 +20,25 @@ settings.register_profile("newage", deadline=None)  # no example is wrong becaus
 settings.load_profile("newage")
 
 INTEGRATION = Path(__file__).parent / "integration"
-SILLYTAVERN = INTEGRATION / "sillytavern"
+SILLYTAVERN = "tests/integration/sillytavern/"
+
+
+class Scheduling(LoadScopeScheduling):
+    """Processes share the tests one by one, but for those that belong together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return SILLYTAVERN if nodeid.startswith(SILLYTAVERN) else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    return Scheduling(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if INTEGRATION in item.path.parents:
             item.add_marker(pytest.mark.integration)
-            group = "sillytavern" if SILLYTAVERN in item.path.parents else "integration"
-            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture

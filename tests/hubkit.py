@@ -433,8 +433,10 @@ class GatedMessageStore:
     def select_answer(self, room_id: str, message_id: str, seq: int) -> Deferred[tuple[str, ...]]:
         return self._gate.passed(self._store.select_answer, room_id, message_id, seq)
 
-    def find_question(self, room_id: str, identity: str, request_id: str, text: str) -> Deferred[Message | None]:
-        return self._gate.passed(self._store.find_question, room_id, identity, request_id, text)
+    def find_question(
+        self, room_id: str, identity: str, request_id: str, text: str, limit: int
+    ) -> Deferred[Message | None]:
+        return self._gate.passed(self._store.find_question, room_id, identity, request_id, text, limit)
 
     def last_messages(
         self, room_id: str, limit: int, max_bytes: int | None = None, *, selected: bool = False
@@ -449,7 +451,7 @@ class GatedMessageStore:
 
     def messages_after(
         self, room_id: str, seq: int, limit: int, max_bytes: int | None = None
-    ) -> Deferred[tuple[Message, ...]]:
+    ) -> Deferred[tuple[tuple[Message, ...], bool]]:
         return self._gate.passed(self._store.messages_after, room_id, seq, limit, max_bytes)
 
     def message_weights(self, room_id: str) -> Deferred[tuple[int, ...]]:
@@ -460,9 +462,6 @@ class GatedMessageStore:
 
     def last_seq(self, room_id: str, timestamp: str) -> Deferred[int]:
         return self._gate.passed(self._store.last_seq, room_id, timestamp)
-
-    def count_messages(self, room_id: str, after_seq: int) -> Deferred[int]:
-        return self._gate.passed(self._store.count_messages, room_id, after_seq)
 
 
 @implementer(IOpenOutputStore)

@@ -487,7 +487,31 @@ def test_a_yes_is_typed_or_given_before(
     assert hub.asked[-1]["accept"] is True
     out, err = capsys.readouterr()
     assert out == "012345\n"
-    assert 'SillyTavern-9999 ("Ann") at 192.0.2.9 wants to answer' in err
+    assert err.splitlines()[1:4] == [
+        "at 192.0.2.9 somebody wants to answer as an extension",
+        "  id    SillyTavern-9999",
+        "  name  Ann",
+    ]
+
+
+def test_what_an_applicant_calls_itself_passes_for_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ids and names with control characters, or turned around, come to no namespace (contract 1.9)."""
+    monkeypatch.setattr(sys, "stdin", StringIO("n\n"))
+    who = {
+        "clientId": "SillyTavern-8000 at 127.0.0.1",
+        "name": 'Ann") at 127.0.0.1; \u0405illy \u05d0',
+        "known": True,
+    }
+    with pytest.raises(NotAuthorised):
+        paired(PairingHub({"state": "asked", "asks": {**WHO, **who}}, {"state": "over"}))
+    assert capsys.readouterr().err.splitlines()[1:5] == [
+        "at 192.0.2.9 somebody wants to answer as an extension",
+        "  id    SillyTavern-8000 at 127.0.0.1",
+        "        a SillyTavern of this id has a key already: say no unless it is this one",
+        '  name  Ann") at 127.0.0.1; \\u0405illy \\u05d0 = Ann") at 127.0.0.1; \u0405illy \u05d0',
+    ]
 
 
 def test_a_pairing_code_that_is_over_ends_the_command() -> None:

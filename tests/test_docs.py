@@ -26,8 +26,11 @@ DOCUMENTS = (
     "docs/operations.md",
     "docs/security.md",
     "docs/functions.md",
+    "docs/javascript.md",
+    "clients/js/README.md",
+    "examples/README.md",
 )
-EXAMPLES = ("browser/chat.js", "node/chat.mjs", "python/bot.py")
+PLAIN = ("node/raw.mjs", "python/bot.py")  # the others stand on clients/js
 TWISTD = {"-n", "--pidfile", "--logfile", "--help"}
 
 
@@ -145,7 +148,7 @@ def test_the_table_of_members_is_true_and_names_all_special_ones() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["README.md", "docs/api.md", "static/connection.js", *sorted(f"examples/{n}" for n in EXAMPLES)],
+    ["README.md", "docs/api.md", "clients/js/lib/hub.js", *sorted(f"examples/{n}" for n in PLAIN)],
 )
 def test_clients_of_ours_ask_for_no_history_again_and_again(name: str) -> None:
     """Contract A34: wherever a client of ``/llm`` says who it is, it declares ``sync``."""

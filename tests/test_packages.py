@@ -6,7 +6,7 @@ import configparser
 from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[1]
-NOT_FROM_SRC = {"newage.static"}
+NOT_FROM_SRC = {"newage.static", "newage.client"}
 
 
 def packages_of_the_wheel() -> set[str]:

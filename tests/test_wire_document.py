@@ -195,10 +195,13 @@ NO_SETTINGS = {
 
 
 def defaults() -> dict[str, object]:
-    """Every key of the configuration with its default."""
+    """Every key of the configuration with its default; the demo is no part of the contract."""
     config = load()
     return {
-        key: getattr(getattr(config, table), key) for table, cls in sections().items() for key in cls.__annotations__
+        key: getattr(getattr(config, table), key)
+        for table, cls in sections().items()
+        if table != "demo"
+        for key in cls.__annotations__
     }
 
 

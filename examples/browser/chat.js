@@ -1,43 +1,73 @@
-// The hub serves the Socket.IO client itself: no build, no CDN.
-import { io } from "/socket.io/socket.io.esm.min.js";
+// The hub serves socket.io's client and its own: no build, no CDN.
+import { io } from '/socket.io/socket.io.esm.min.js';
+import { connect } from '/lib/newage-client/connect.js';
 
-const state = document.getElementById("state");
-const talk = document.getElementById("talk");
-const form = document.getElementById("ask");
-const words = document.getElementById("words");
+const [state, talk, form, words, stop] = ['state', 'talk', 'ask', 'words', 'stop'].map((id) => document.getElementById(id));
 
 // One id per browser, so that the hub finds its room again.
 const clientId = (localStorage.clientId ??= `page-${crypto.randomUUID?.() ?? Math.random().toString(36).slice(2)}`);
-const socket = io("/llm", { auth: { clientId, clientType: "web-page", streamMode: "plain", sync: "incremental" } });
+const hub = connect('', { io, clientId, type: 'web-page' });
+
+hub.on('state', ({ state: now, message }) => {
+  state.textContent = now === 'connected' ? `connected as ${clientId}` : `${now} … ${message}`;
+});
 
 // Always textContent: what people and models say is text, never markup.
-function paragraph(className, text = "") {
-  const made = document.createElement("p");
+function paragraph(className, text = '', before = null) {
+  const made = document.createElement('p');
   made.className = className;
   made.textContent = text;
-  talk.append(made);
+  talk.insertBefore(made, before);
   return made;
 }
 
-const answers = new Map(); // outputId -> paragraph
+const shown = new Set(); // answers, by outputId
+let asked = ''; // what the button stops
 
-socket.on("connect", () => { state.textContent = `connected as ${clientId}`; });
-socket.on("disconnect", (reason) => { state.textContent = `disconnected: ${reason}`; });
-socket.on("connect_error", (error) => { state.textContent = `no hub: ${error.message}; trying again`; });
-socket.on("ERROR", (error) => paragraph("error", error.message));
-
-socket.on("SERVER_STREAM_DATA", (chunk) => {
-  if (!answers.has(chunk.outputId)) answers.set(chunk.outputId, paragraph("answer"));
-  answers.get(chunk.outputId).append(chunk.data);
+// Every answer of one's room, also one that was begun before this page was loaded.
+hub.on('output', (output) => {
+  if (shown.has(output.outputId)) return;
+  shown.add(output.outputId);
+  const answer = paragraph('answer', output.text);
+  output.on('text', (piece) => answer.append(piece));
+  output.on('reset', () => answer.replaceChildren(output.text));
+  if (output.state !== 'live') return;
+  busy(output.requestId);
+  output.on('end', () => over(output.requestId));
 });
-socket.on("SERVER_STREAM_END", (end) => answers.get(end.outputId)?.replaceChildren(end.data)); // it may go on
 
-form.addEventListener("submit", async (event) => {
+form.addEventListener('submit', async (event) => {
   event.preventDefault();
   const message = words.value.trim();
   if (!message) return;
-  words.value = "";
-  paragraph("you", message);
-  const requestId = `${Date.now()}-${Math.random().toString(36).slice(2)}`;
-  await socket.emitWithAck("LLM_REQUEST", { requestId, message }); // a failure also comes as ERROR, shown above
+  words.value = '';
+  paragraph('you', message);
+  const answer = hub.ask(message);
+  busy(answer.requestId);
+  await answer.done.catch((failure) => paragraph('error', failure.message));
+  over(answer.requestId);
 });
+
+stop.addEventListener('click', () => hub.stop(asked).catch((failure) => paragraph('error', failure.message)));
+
+function busy(requestId) {
+  asked = requestId;
+  stop.hidden = false;
+}
+
+function over(requestId) {
+  if (requestId === asked) stop.hidden = true;
+}
+
+// What was said before.
+try {
+  const { messages } = await hub.history('', { limit: 50 });
+  const first = talk.firstChild;
+  for (const message of messages) {
+    if (message.isResponse && shown.has(message.outputId)) continue;
+    if (message.isResponse) shown.add(message.outputId);
+    paragraph(message.fromClient ? 'you' : 'answer', message.message, first);
+  }
+} catch (failure) {
+  paragraph('error', failure.message);
+}

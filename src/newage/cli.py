@@ -252,22 +252,33 @@ def _pair(said: Namespace, ask: Ask, running: bool) -> Body:
         found = ask({"do": "pair.wait", "code": code})
         if found["state"] == "asked":
             asks = found["asks"]
-            _remark(f"{_asking(asks)} wants to answer as an extension")
+            _remark(_applies(asks))
             yes = said.yes or _says_yes()
             found = ask({"do": "pair.confirm", "code": code, "confirm": asks["confirm"], "accept": yes})
             if not yes and found["state"] == "over":
                 raise NotAuthorised("refused: nobody got a key")
         if found["state"] == "paired":
-            _remark(f"{_asking(found['asks'])} has a key; `newage keys revoke` takes it back")
+            _remark(f"{_seen(found['asks']['clientId'])} has a key; `newage keys revoke` takes it back")
             return {"clientId": found["asks"]["clientId"], "address": found["asks"]["address"]}
         if found["state"] == "over":
             raise NotFound("the code is over: time is up, or too many tried wrong ones; `newage pair` makes another")
         sleep(POLL_SECONDS)
 
 
-def _asking(asks: Body) -> str:
-    name = f' ("{asks["name"]}")' if asks["name"] else ""
-    return f"{asks['clientId']}{name} at {asks['address']}"
+def _applies(asks: Body) -> str:
+    """Who wants a key: what the hub knows first, and what he says of himself on lines of its own, so that it passes for
+    nothing else."""
+    lines = [f"at {asks['address']} somebody wants to answer as an extension", f"  id    {_seen(asks['clientId'])}"]
+    if asks.get("known"):
+        lines.append("        a SillyTavern of this id has a key already: say no unless it is this one")
+    if asks["name"]:
+        lines.append(f"  name  {_seen(asks['name'])}")
+    return "\n".join(lines)
+
+
+def _seen(said: str) -> str:
+    """What somebody calls himself; beside it what it is made of, where it may look like something else."""
+    return said if said.isascii() else f"{said.encode('ascii', 'backslashreplace').decode()} = {said}"
 
 
 def _says_yes() -> bool:

@@ -29,7 +29,7 @@ from newage.assembly.reload import Reloader
 from newage.config import Config, Key, load
 from newage.daemon.control import Control
 from newage.daemon.descriptors import DescriptorLimit, connections
-from newage.daemon.home import Home, check_home, static_folder
+from newage.daemon.home import Home, check_home, client_folder, static_folder
 from newage.daemon.listening import Listener, Sockets, bind, expand, url
 from newage.daemon.manhole import Manhole
 from newage.daemon.signals import Signals
@@ -227,6 +227,7 @@ def build(config: Config, reactor: Any, read: Callable[[], Config], twistd: Mapp
         core.engines,
         reactor,
         static_dir=static_folder(),
+        client_dir=client_folder(),
         home=folder,
         extra_lookup=core.calls.static.lookup,
         obstacle=Readiness(lambda: bool(life.running), core.database, reactor),

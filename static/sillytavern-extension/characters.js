@@ -6,19 +6,20 @@ import { Refusal } from './refusal.js';
 
 const LISTED = 500;
 const LIST_BYTES = 131_072;
-const IDLE_MS = 60_000;
 const ENCODER = new TextEncoder();
 
 export class Characters {
   #host;
   #settings;
+  #desk;
   /** @type {Map<string, string>} hash of a picture that was asked for, by id */
   #hashes = new Map();
 
-  /** @param {{host: any, settings: any}} given `settings.offered` is a list of ids, or null for all */
-  constructor({ host, settings }) {
+  /** @param {{host: any, settings: any, desk: any}} given `settings.offered` is a list of ids, or null for all */
+  constructor({ host, settings, desk }) {
     this.#host = host;
     this.#settings = settings;
+    this.#desk = desk;
   }
 
   offers(/** @type {string} */ id) {
@@ -52,21 +53,29 @@ export class Characters {
   }
 
   /**
-   * SELECT_CHARACTER: the linked room goes on with another character, in the chat that it had open last.
-   * @returns {Promise<{link: import('./desk.js').Link, character: {id: string, name: string}}>}
+   * SELECT_CHARACTER: the linked room goes on with another character, in a chat of its own. What the person at the desk has
+   * said to that one is no business of the room's.
+   * @returns {Promise<{id: string, name: string}>}
    */
-  async select(/** @type {string} */ id, /** @type {import('./desk.js').Link | null} */ link, /** @type {boolean} */ busy) {
-    if (!link || !this.#settings.selectable) throw new Refusal('SillyTavern does not let this room choose its character.', 6);
-    const character = this.#host.characters().find((/** @type {any} */ one) => one.id === id);
-    if (!character || !this.offers(id)) throw new Refusal('Character not found.', 7);
-    const at = this.#host.at();
-    if (busy || at.generating || at.saving || this.#host.idleMs() < IDLE_MS) throw new Refusal('Somebody is at work in SillyTavern.', 9);
-    await this.#host.open({ avatar: id });
-    const now = this.#host.at();
-    if (now.avatar !== id) throw new Refusal('SillyTavern could not open this character.', 9);
-    return {
-      link: { room: link.room, avatar: id, group: '', chatId: now.chatId, title: character.name },
-      character: { id, name: character.name },
-    };
+  async select(/** @type {string} */ id) {
+    const host = this.#host;
+    const settings = this.#settings;
+    if (!settings.link || !settings.selectable) throw new Refusal('SillyTavern does not let this room choose its character.', 6);
+    const found = () => host.characters().find((/** @type {any} */ one) => one.id === id && this.offers(id));
+    if (!found()) throw new Refusal('Character not found.', 7);
+    return this.#desk.move(async () => {
+      const { link } = settings;
+      const character = found();
+      if (!link || !character) throw new Refusal('Character not found.', 7);
+      const chats = { ...link.chats, ...(link.group ? {} : { [link.avatar]: link.chatId }) };
+      const { [id]: chatId = '' } = chats;
+      await host.open({ avatar: id, chatId });
+      if (!chatId && host.at().avatar === id) await host.newChat();
+      const at = host.at();
+      if (at.avatar !== id || (chatId && at.chatId !== chatId)) throw new Refusal('SillyTavern could not open this character.', 9);
+      chats[id] = at.chatId;
+      settings.link = { room: link.room, avatar: id, group: '', chatId: at.chatId, title: `${character.name} · ${at.chatId}`, chats };
+      return { id, name: character.name };
+    });
   }
 }

@@ -1,11 +1,13 @@
 // @ts-check
 // The start, and what is wired with what.
 
-import { answer } from './answer.js';
+import { Keys, originOf } from './address.js';
+import { answer, patienceOf } from './answer.js';
 import { Characters } from './characters.js';
 import { Desk } from './desk.js';
 import { Host } from './host.js';
 import { connect } from './hub.js';
+import { followLink } from './link.js';
 import { Mirror } from './mirror.js';
 import { breakText } from './outsiders.js';
 import { Panel } from './panel.js';
@@ -14,12 +16,14 @@ import { Queue } from './queue.js';
 import { parseAsk } from './request.js';
 import { Refusal } from './refusal.js';
 
-export const VERSION = '0.1.1';
+export const VERSION = '0.1.5';
+
+const SILENCE_MS = 4_000;
 
 const DEFAULTS = {
   address: '', // '' is port 4000 of the host that SillyTavern was opened with
   name: '',
-  key: '',
+  keys: {}, // by hub, see address.js
   suffix: '',
   mode: 'all', // 'all': linked chat and other rooms; 'chat': the linked chat alone; 'off'
   link: null,
@@ -28,6 +32,7 @@ const DEFAULTS = {
   selectable: false,
   persona: false,
   trusted: [],
+  patience: {}, // of answer.js, in ms
 };
 
 class Extension {
@@ -36,6 +41,10 @@ class Extension {
   #line = null;
   #state = { state: 'off', message: '' };
   #problem = '';
+  #other = false; // an extension of this id that declares nothing is at the hub as well
+  /** @type {any} a timer: the hub should have answered by then */
+  #silence = null;
+  #pair = ''; // a code that was entered and is good until the hub has said yes or no
   /** @type {any} prompts of our own words; null where this SillyTavern lacks what they need */
   #prompt = null;
 
@@ -44,21 +53,40 @@ class Extension {
     await host.ready();
     this.settings = host.settings;
     for (const [name, value] of Object.entries(DEFAULTS)) this.settings[name] ??= structuredClone(value);
+    this.keys = new Keys(this.settings, () => host.address);
     this.#prompt = await headlessPrompts();
-    this.characters = new Characters({ host, settings: this.settings });
     this.desk = new Desk({ host, link: () => this.settings.link, trusts: (id) => this.settings.trusted.includes(id) });
+    this.characters = new Characters({ host, settings: this.settings, desk: this.desk });
     this.mirror = new Mirror({
       host,
       desk: this.desk,
-      say: (event) => this.settings.mode !== 'off' && this.#line?.say('CHAT_EVENT', event),
+      // What happens while it is paused is nobody's, also later.
+      say: (event) => this.settings.mode === 'off' || Boolean(this.#line?.say('CHAT_EVENT', event)),
       uuid: () => this.#line?.line.world.uuid() ?? String(Math.random()).slice(2),
     });
     this.queue = new Queue({ changed: () => this.panel?.refresh() });
     Object.assign(globalThis, {
       newageInterceptor: (/** @type {any[]} */ chat) => host.intercept(chat, (text) => breakText(text, { markup: host.runsCode().length > 0 })),
     });
+    followLink({
+      host,
+      settings: this.settings,
+      changed: () => {
+        this.change({});
+        return host.saved();
+      },
+      lost: async () => {
+        await this.unlink();
+        this.#problem = 'The linked chat was deleted in SillyTavern.';
+        this.panel?.refresh();
+      },
+    });
     this.panel = new Panel({ host, extension: this });
     this.panel.show();
+    // Nobody goes on with what this page has begun: who asked need not wait for that. What has not begun is asked again.
+    globalThis.addEventListener('pagehide', () => {
+      for (const task of this.#line?.tasks ?? []) if (task.outlets.length) task.fail('SillyTavern was closed, or loaded again.');
+    });
     this.connect();
   }
 
@@ -70,6 +98,16 @@ class Extension {
 
   get problem() {
     return this.#problem;
+  }
+
+  /** Whether an extension of this id which declares nothing is at the hub as well: the hub asks this one. */
+  get other() {
+    return this.#other;
+  }
+
+  /** Where the hub is: an origin; null where the settings say something else. */
+  get address() {
+    return originOf(this.settings.address || this.#host.address);
   }
 
   get version() {
@@ -88,31 +126,54 @@ class Extension {
     return this.#prompt !== null;
   }
 
-  /** Connect with what the settings say now, and perhaps a pairing code. */
-  connect(pair = '') {
+  /** Another hub is meant from now on: the code that was entered is not for it. */
+  moved() {
+    this.#pair = '';
+    this.connect();
+  }
+
+  /** Connect with what the settings say now, and a pairing code: this one, or the one that is waiting for its yes. */
+  connect(pair = this.#pair) {
     this.#line?.close();
     this.#line = null;
     this.#problem = '';
+    this.#other = false;
+    this.#pair = pair;
+    this.panel?.forget();
+    const { address } = this;
     if (this.settings.mode === 'off') {
+      this.#pair = '';
       this.#become({ state: 'off', message: '' });
       return;
     }
+    if (!address) {
+      this.#become({ state: 'refused', message: 'This is no address of a hub.' });
+      return;
+    }
     this.#become({ state: 'connecting', message: '' });
+    const keys = /** @type {Keys} */ (this.keys);
+    const { hub } = keys;
     const line = connect({
-      settings: { ...this.settings, address: this.settings.address || this.#host.address },
+      settings: { ...this.settings, address, key: keys.get() },
       port: this.#host.port,
       pair,
       version: VERSION,
       request: (task) => this.#request(task),
       calls: this.#calls(),
       keep: (key) => {
-        this.change({ key });
+        if (this.#line === line) this.#pair = '';
+        keys.set(key, hub);
+        this.panel?.refresh();
         return this.#host.saved();
       },
       state: (state) => this.#line === line && this.#become(state),
       up: () => this.tellLink(),
       problem: (message) => {
         this.#problem = message;
+        this.panel?.refresh();
+      },
+      other: (here) => {
+        this.#other = here;
         this.panel?.refresh();
       },
     });
@@ -125,6 +186,13 @@ class Extension {
     this.connect();
   }
 
+  /** The key of this hub, as somebody entered it. */
+  setKey(/** @type {string} */ key) {
+    this.keys?.set(key);
+    this.change({});
+    this.connect();
+  }
+
   change(/** @type {any} */ settings) {
     Object.assign(this.settings, settings);
     this.#host.save();
@@ -134,8 +202,9 @@ class Extension {
   /** Bind a room to the chat that is open now. */
   async link(/** @type {string} */ room) {
     const at = this.#host.at();
-    if (!room || (!at.avatar && !at.group) || !at.chatId) throw new Refusal('Open the chat first that the room is to be served in.');
-    this.change({ link: { room, avatar: at.avatar, group: at.group, chatId: at.chatId, title: `${at.name} · ${at.chatId}` } });
+    if (!room) throw new Refusal('Enter the name of a room first.');
+    if ((!at.avatar && !at.group) || !at.chatId) throw new Refusal('Open the chat first that the room is to be served in.');
+    this.change({ link: { room, avatar: at.avatar, group: at.group, chatId: at.chatId, title: at.chatId.startsWith(at.name) ? at.chatId : `${at.name} · ${at.chatId}` } });
     await this.tellLink();
   }
 
@@ -156,6 +225,12 @@ class Extension {
     this.panel?.refresh();
   }
 
+  /** Who sits here wants this answer no more; what there is of it is kept. */
+  dismiss(/** @type {any} */ task) {
+    task.fail('Stopped in SillyTavern.');
+    task.stop('cancelled', 0);
+  }
+
   /** Milliseconds to the hub and back. */
   async test() {
     const began = performance.now();
@@ -166,8 +241,14 @@ class Extension {
   // ---- inside
 
   #become(/** @type {{state: string, message: string}} */ state) {
-    this.#state = state;
+    const waits = state.state === 'connecting' && this.#pair !== '';
+    this.#state = waits ? { ...state, state: 'pairing' } : state;
     if (state.state === 'connected') this.#problem = '';
+    if (['connected', 'refused', 'replaced'].includes(state.state)) this.#pair = '';
+    // Nobody hears the rest, and two pages at work in one chat overwrite each other.
+    if (state.state === 'replaced') for (const task of this.#line?.tasks ?? []) task.stop('gone', 0);
+    clearTimeout(this.#silence);
+    if (state.state === 'connecting' && !waits) this.#silence = setTimeout(() => this.#become({ state: 'reconnecting', message: '' }), SILENCE_MS);
     this.panel?.refresh();
   }
 
@@ -181,8 +262,8 @@ class Extension {
       GET_AVATAR: (/** @type {any} */ said) => this.characters?.picture(String(said.id ?? '')),
       SELECT_CHARACTER: async (/** @type {any} */ said) => {
         inChat(said);
-        const { link, character } = /** @type {any} */ (await this.characters?.select(String(said.id ?? ''), this.settings.link, Boolean(this.desk?.busy)));
-        this.change({ link });
+        const character = await this.characters?.select(String(said.id ?? ''));
+        this.change({});
         this.mirror?.opened();
         return { character };
       },
@@ -203,8 +284,17 @@ class Extension {
       this.queue?.offer({
         task,
         where: here ? 'chat' : 'headless',
-        run: () => answer({ task, generate: here ? (way) => /** @type {any} */ (this.desk).answer(ask, way) : (way) => this.#headless(task, ask, way) }),
+        run: () => answer({ task, limits: patienceOf(this.settings.patience), generate: (way) => this.#generate(here, task, ask, way) }),
       });
+    }
+  }
+
+  async #generate(/** @type {boolean} */ here, /** @type {any} */ task, /** @type {import('./request.js').Ask} */ ask, /** @type {import('./answer.js').Way} */ way) {
+    try {
+      if (here) await this.desk?.answer(ask, way);
+      else await this.#headless(task, ask, way);
+    } finally {
+      await this.#host.staying();
     }
   }
 

@@ -5,6 +5,7 @@
 import { Refusal } from './refusal.js';
 
 const SNAPSHOT_BYTES = 262_144;
+const UNSAID = 100;
 const ENCODER = new TextEncoder();
 
 export class Mirror {
@@ -12,14 +13,17 @@ export class Mirror {
   #desk;
   #say;
   #uuid;
-  /** @type {string[]} ids of the open chat's messages that the room was shown */
-  #known = [];
+  /** @type {Map<string, any>} the open chat's messages that the room was shown, as they were then, by their ids */
+  #known = new Map();
+  #chatId = ''; // theirs
+  /** @type {any[]} events while the line was down */
+  #unsaid = [];
 
   /**
    * @param {object} given
    * @param {any} given.host
    * @param {{here: boolean, busy: boolean}} given.desk
-   * @param {(payload: any) => void} given.say a CHAT_EVENT
+   * @param {(payload: any) => boolean} given.say a CHAT_EVENT; false when the line is down
    * @param {() => string} given.uuid
    */
   constructor({ host, desk, say, uuid }) {
@@ -31,14 +35,24 @@ export class Mirror {
     host.on('received', (/** @type {number} */ index, /** @type {string} */ type) => this.#received(index, type));
     for (const name of ['edited', 'updated']) host.on(name, (/** @type {number} */ index) => this.#changed('edit', index));
     host.on('swiped', (/** @type {number} */ index) => this.#changed('swipe', index));
+    host.on('swipeDeleted', (/** @type {any} */ said) => this.#changed('swipe', said?.messageId));
     host.on('deleted', () => this.#deleted());
     host.on('chatChanged', () => this.opened());
   }
 
   /** Another chat is open now, or another room is linked. */
   opened() {
-    this.#known = this.#ids();
-    if (this.#desk.here) this.#say({ op: 'chat', chatId: this.#host.at().chatId, id: '' });
+    const { chatId } = this.#host.at();
+    const before = chatId === this.#chatId ? this.#known : new Map();
+    this.#remember();
+    if (!this.#desk.here) return;
+    if (this.#say({ op: 'chat', chatId, id: '' })) for (const event of this.#unsaid.splice(0)) if (event.chatId === chatId) this.#send(event);
+    // Loaded once more, as after something of which SillyTavern says nothing else: 1.13 of an answer's swipe that is deleted.
+    for (const [id, message] of this.#known) {
+      const { text, swipe, swipes } = before.get(id) ?? message;
+      if (swipe !== message.swipe || swipes !== message.swipes) this.#tell('swipe', id, message);
+      else if (text !== message.text) this.#tell('edit', id, message);
+    }
   }
 
   /** CHAT_SNAPSHOT: the newest messages of the linked chat, oldest first. */
@@ -51,7 +65,8 @@ export class Mirror {
     const messages = [];
     let bytes = 0;
     for (const message of all.slice(-most).reverse()) {
-      const body = { id: message.mark?.id ?? message.mark?.questionId ?? `${message.index}`, ...shown(message) };
+      const { id, questionId, outputId } = message.mark ?? {};
+      const body = { id: id ?? (message.isUser ? questionId : outputId) ?? `${message.index}`, ...shown(message) };
       bytes += ENCODER.encode(JSON.stringify(body)).length;
       if (bytes > SNAPSHOT_BYTES) break;
       messages.unshift(body);
@@ -63,7 +78,7 @@ export class Mirror {
 
   /** Only what the desk does in the linked chat: neither a question of the hub nor what answers it. */
   #mine(/** @type {number} */ index) {
-    if (!this.#desk.here || this.#desk.busy) return null;
+    if (!this.#desk.here) return null;
     const message = this.#host.message(Number(index));
     return message && !message.mark?.requestId ? message : null;
   }
@@ -73,13 +88,13 @@ export class Mirror {
     if (!message) return;
     const id = message.mark?.id ?? this.#uuid();
     this.#host.mark(message.index, { id });
-    this.#known = this.#ids();
+    this.#remember();
     this.#tell('add', id, message);
   }
 
   #received(/** @type {number} */ index, /** @type {string} */ type) {
     if (type === 'first_message' || type === 'extension') return;
-    const message = this.#mine(index);
+    const message = this.#desk.busy && type !== 'command' ? null : this.#mine(index); // what answers the hub has no mark yet
     if (!message) return;
     if (!message.mark?.id) this.#added(index);
     else this.#tell(type === 'swipe' ? 'swipe' : 'edit', message.mark.id, message);
@@ -94,19 +109,28 @@ export class Mirror {
 
   #deleted() {
     if (!this.#desk.here) return;
-    const now = this.#ids();
-    const left = new Set(now);
+    const before = this.#known;
     const chatId = this.#host.at().chatId;
-    for (const id of this.#known) if (!left.has(id)) this.#say({ op: 'delete', chatId, id });
-    this.#known = now;
+    this.#remember();
+    for (const id of before.keys()) if (!this.#known.has(id)) this.#send({ op: 'delete', chatId, id });
   }
 
-  #ids() {
-    return this.#desk.here ? this.#host.messages().map((/** @type {any} */ message) => message.mark?.id).filter(Boolean) : [];
+  #remember() {
+    const shown = this.#desk.here ? this.#host.messages() : [];
+    this.#chatId = this.#desk.here ? this.#host.at().chatId : '';
+    this.#known = new Map(shown.flatMap((/** @type {any} */ message) => (message.mark?.id ? [[message.mark.id, message]] : [])));
   }
 
   #tell(/** @type {string} */ op, /** @type {string} */ id, /** @type {any} */ message) {
-    this.#say({ op, chatId: this.#host.at().chatId, id, ...shown(message) });
+    const { swipe, swipes } = message;
+    this.#known.set(id, message);
+    this.#send({ op, chatId: this.#host.at().chatId, id, ...shown(message), ...(op === 'swipe' ? { swipe, swipes } : {}) });
+  }
+
+  #send(/** @type {any} */ event) {
+    if (this.#say(event)) return;
+    this.#unsaid.push(event);
+    if (this.#unsaid.length > UNSAID) this.#unsaid.shift();
   }
 }
 

@@ -1,6 +1,9 @@
 // @ts-check
 // What a request may choose of its answer: these members by name, and nothing else (contract 16.1, B18). SillyTavern's server
-// sends the host's stored key to whatever address a request body names, so nothing of a guest is ever spread into one.
+// sends the host's stored key to whatever address a request body names, so nothing of a guest is ever spread into one. What a schema
+// refers to elsewhere some model servers fetch, so a schema refers to itself alone.
+
+import { Refusal } from './refusal.js';
 
 /**
  * @typedef {object} Options
@@ -28,14 +31,15 @@ const STOPS = 16;
 const STOP_LENGTH = 128;
 const SCHEMA_LENGTH = 16_384; // characters of JSON
 const SCHEMA_DEPTH = 16;
-// Members by which SillyTavern's server chooses where a request goes and with whose key.
-const DESTINATION =
-  /^(?:custom_.*|reverse_proxy|proxy_.*|secret_id|chat_completion_source|api_(?:server|type|key|url)|.*_(?:base_)?url|.*_endpoint|headers|__proto__|constructor|prototype)$/i;
+const REFERENCES = new Set(['$ref', '$dynamicRef', '$recursiveRef']);
+const ADDRESSES = new Set(['$id', '$schema']); // what the references in it are relative to, and rules to be read elsewhere
+const HOSTILE = new Set(['__proto__', 'constructor', 'prototype']);
 
 /**
  * Read from the request, or from its `data` or `options`, in that order.
  * @param {unknown} request
  * @returns {Readonly<Options>}
+ * @throws {Refusal} a schema that refers to something else
  */
 export function optionsOf(request) {
   const places = [request, member(request, 'data'), member(request, 'options')];
@@ -71,7 +75,7 @@ export function chooseForChat(body, options) {
   for (const name of ['max_tokens', 'max_completion_tokens']) {
     if (options.max_tokens !== undefined && body[name] !== undefined) body[name] = Math.min(body[name], options.max_tokens);
   }
-  if (options.stop) body.stop = joined(body.stop, options.stop).slice(0, 4); // as many as OpenAI takes
+  if (options.stop) body.stop = joined(body.stop, options.stop).slice(0, Math.max(4, body.stop?.length ?? 0)); // as many as OpenAI takes
   if (options.json_schema) body.json_schema = options.json_schema;
 }
 
@@ -111,7 +115,7 @@ function stops(value) {
 
 /** @param {unknown} own @param {readonly string[]} more @returns {string[]} */
 function joined(own, more) {
-  return [...new Set([...more, ...(Array.isArray(own) ? own : [])])];
+  return [...new Set([...(Array.isArray(own) ? own : []), ...more])];
 }
 
 /** @param {unknown} format @returns {JsonSchema | undefined} */
@@ -126,14 +130,24 @@ function schemaOf(format) {
   return { name, strict: member(given, 'strict') !== false, value };
 }
 
-/** A copy without members that could be taken for a destination. @param {any} value @param {number} depth @returns {any} */
+/**
+ * A copy of plain values, without addresses. Names in a schema are those of what is answered, whatever they are: SillyTavern reads none of them, for
+ * a schema lies in a member of its own.
+ * @param {any} value @param {number} depth @returns {any}
+ */
 function copied(value, depth) {
   if (typeof value !== 'object' || value === null) return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : null;
   if (depth === 0) return null;
   if (Array.isArray(value)) return value.map((one) => copied(one, depth - 1));
   return Object.fromEntries(
     Object.keys(value)
-      .filter((name) => !DESTINATION.test(name))
-      .map((name) => [name, copied(value[name], depth - 1)]),
+      .filter((name) => !HOSTILE.has(name) && !(ADDRESSES.has(name) && typeof value[name] === 'string'))
+      .map((name) => [name, REFERENCES.has(name) ? within(value[name], depth) : copied(value[name], depth - 1)]),
   );
+}
+
+/** What a schema refers to; a property that is called so is described by an object. @param {any} value @param {number} depth @returns {any} */
+function within(value, depth) {
+  if (typeof value === 'string' && !value.startsWith('#')) throw new Refusal('A schema can refer to nothing but itself.', 7);
+  return copied(value, depth - 1);
 }

@@ -1,9 +1,14 @@
 // @ts-check
 // The drawer in SillyTavern's settings of extensions. Elements are made one by one; text of others is only ever text.
 
+import { originOf } from './address.js';
+import { adviceOf } from './advice.js';
+
+const CODE = /^[0-9]{6}$/;
 const STATES = {
   off: ['off', 'Paused'],
   connecting: ['wait', 'Connecting…'],
+  pairing: ['wait', 'Waiting for the yes of the hub’s operator…'],
   reconnecting: ['wait', 'The hub is away. Connecting again…'],
   connected: ['on', 'Connected'],
   refused: ['bad', 'The hub refused'],
@@ -18,6 +23,9 @@ export class Panel {
   #parts = {};
   #scheduled = false;
   #told = '';
+  /** @type {any} the state that was drawn last */
+  #seen = null;
+  #listed = ''; // the characters that the lists hold
 
   /** @param {{host: any, extension: any}} given */
   constructor({ host, extension }) {
@@ -58,7 +66,9 @@ export class Panel {
       h('div', { className: 'inline-drawer-content' }, content),
     );
     document.querySelector('#extensions_settings2, #extensions_settings')?.append(h('div', { id: 'newage_settings', className: 'extension_container' }, drawer));
-    drawer.addEventListener('click', () => this.#fill());
+    // Not at a click in the lists: what is pressed there has to stay until it is let go.
+    drawer.addEventListener('pointerenter', () => this.#fill());
+    drawer.querySelector('.inline-drawer-toggle')?.addEventListener('click', () => this.#fill());
     this.#fill();
     this.#draw();
   }
@@ -71,6 +81,12 @@ export class Panel {
       this.#scheduled = false;
       this.#draw();
     }, 50);
+  }
+
+  /** Another line begins, or all went well: what a button was told is of before. */
+  forget() {
+    this.#told = '';
+    this.refresh();
   }
 
   // ---- parts
@@ -94,22 +110,25 @@ export class Panel {
   #hub() {
     const { settings } = this.#it;
     const reconnect = () => this.#it.connect();
-    this.#parts.pair = h('input', { className: 'text_pole', type: 'text', inputMode: 'numeric', maxLength: 6, placeholder: '000000', autocomplete: 'off' });
+    const key = (this.#parts.key = h('input', { className: 'text_pole', type: 'password', autocomplete: 'new-password', placeholder: this.#t('comes by itself') }));
+    key.addEventListener('change', () => this.#it.setKey(key.value.trim()));
+    const code = h('input', { className: 'text_pole', type: 'text', inputMode: 'numeric', maxLength: 16, placeholder: '000000', autocomplete: 'off' });
     const pair = this.#button('Pair', 'fa-link', () => {
-      if (this.#parts.pair.value.trim()) this.#it.connect(this.#parts.pair.value.trim());
-      this.#parts.pair.value = '';
+      const digits = code.value.replace(/[\s-]/g, '');
+      if (!CODE.test(digits)) {
+        this.#tell(this.#t('A pairing code has six digits.'));
+        return;
+      }
+      code.value = '';
+      this.#it.connect(digits);
     });
+    byEnter(code, pair);
     return this.#section(
       'Hub',
-      this.#text('Address', 'address', { placeholder: this.#host.address, type: 'url', after: reconnect }),
+      this.#text('Address', 'address', { placeholder: this.#host.address, type: 'url', maxLength: 512, tidy: (/** @type {string} */ text) => originOf(text) ?? text, after: () => this.#it.moved() }),
       this.#text('Name that people see', 'name', { placeholder: this.#it.clientId, maxLength: 64, after: reconnect }),
-      this.#field('Pairing code', h('div', { className: 'newage-row' }, this.#parts.pair, pair), 'Needed once when the hub is on another machine: newage pair shows it.'),
-      this.#text('Key', 'key', {
-        type: 'password',
-        placeholder: this.#t('comes by itself'),
-        after: reconnect,
-        note: 'It may answer for this SillyTavern and no more. SillyTavern keeps it in its settings in clear.',
-      }),
+      this.#field('Pairing code', h('div', { className: 'newage-row' }, code, pair), 'Needed once when the hub is on another machine: newage pair shows it.'),
+      this.#field('Key', key, 'It may answer for this SillyTavern and no more, at this hub. SillyTavern keeps it in its settings in clear.'),
       this.#choice('Serve', 'mode', [['all', 'the linked chat and other rooms'], ['chat', 'the linked chat only'], ['off', 'nothing']], (before) => {
         if (before === 'off' || settings.mode === 'off') reconnect();
       }),
@@ -123,10 +142,12 @@ export class Panel {
     const link = this.#button('Link the open chat', 'fa-link', async () => {
       try {
         await this.#it.link(parts.room.value.trim());
+        this.forget();
       } catch (error) {
         this.#tell(this.#t(/** @type {any} */ (error).message));
       }
     });
+    byEnter(parts.room, link);
     parts.unlink = this.#button('Unlink', 'fa-link-slash', () => this.#it.unlink());
     return this.#section(
       'Linked chat',
@@ -144,7 +165,10 @@ export class Panel {
     parts.character = h('select', { className: 'text_pole' });
     parts.character.addEventListener('change', () => this.#it.change({ character: parts.character.value }));
     parts.all = h('input', { type: 'checkbox' });
-    parts.all.addEventListener('change', () => this.#it.change({ offered: parts.all.checked ? null : [] }));
+    parts.all.addEventListener('change', () => {
+      this.#it.change({ offered: parts.all.checked ? null : [] });
+      this.#fill({ anew: true });
+    });
     const trusted = h('input', { className: 'text_pole', type: 'text', value: settings.trusted.join(', '), placeholder: 'monitor, my-script' });
     trusted.addEventListener('change', () => {
       this.#it.change({ trusted: trusted.value.split(/[\s,]+/).filter(Boolean).slice(0, 64) });
@@ -170,9 +194,17 @@ export class Panel {
     for (const light of [parts.light, parts.small]) light.dataset.state = colour;
     parts.small.title = this.#t(words);
     set(parts.state, this.#t(words));
-    set(parts.detail, it.problem || (['refused', 'reconnecting'].includes(state.state) ? state.message : '') || this.#told);
+    const said = state.state === 'refused' ? state.message : '';
+    if (state !== this.#seen && said) this.#told = '';
+    this.#seen = state;
+    // Why a hub cannot be reached no browser tells: what helps is to see where it is looked for.
+    const where = state.state === 'reconnecting' ? it.address : '';
+    // What a button was pressed for is said beside what is wrong, not instead of it and not hidden by it.
+    const lines = new Set([where, this.#t(adviceOf(it.problem || said)), this.#told].filter(Boolean));
+    set(parts.detail, [...lines].join(' · '));
+    if (document.activeElement !== parts.key) parts.key.value = it.keys.get();
     parts.test.hidden = state.state !== 'connected';
-    parts.again.hidden = !['refused', 'reconnecting', 'connecting'].includes(state.state);
+    parts.again.hidden = !['refused', 'reconnecting', 'connecting', 'pairing'].includes(state.state);
     parts.here.hidden = parts.apart.hidden = state.state !== 'replaced';
     set(parts.linked, settings.link ? `${settings.link.room}  →  ${settings.link.title}` : this.#t('No room is linked.'));
     parts.linked.dataset.empty = String(!settings.link);
@@ -182,12 +214,12 @@ export class Panel {
     parts.characters.hidden = parts.all.checked;
     this.#drawNotes();
     this.#drawQueue();
-    if (!parts.characters.hidden && !parts.characters.childElementCount) this.#fill();
   }
 
   #drawNotes() {
     const notes = [];
     if (this.#host.reference) notes.push(this.#t('The SillyTavern-NewAge extension is enabled as well. It never returns an answer: the hub asks this one. You can disable it.'));
+    else if (this.#it.other) notes.push(this.#t('Another extension with the id of this one is at the hub as well. It does not say what it can do: the hub asks this one.'));
     if (this.#host.missing.length) notes.push(`${this.#t('This version of SillyTavern lacks what answers in the chat need:')} ${this.#host.missing.join(', ')}`);
     if (!this.#it.headless) notes.push(this.#t('This version of SillyTavern lacks what other rooms need: only the linked chat is served.'));
     const code = this.#host.runsCode();
@@ -206,16 +238,20 @@ export class Panel {
           h('i', { className: `fa-solid ${now ? 'fa-pen' : 'fa-hourglass'}`, title: this.#t(now ? 'is answered' : 'waits') }),
           h('span', {}, job.task.room),
           h('small', {}, this.#t(job.where === 'chat' ? 'in the chat' : 'aside')),
+          this.#button('', 'fa-stop', () => this.#it.dismiss(job.task), 'Stop this answer'),
         ),
       ),
     );
   }
 
-  /** Characters come and go: the lists are made again when the drawer is used. */
-  #fill() {
+  /** Characters come and go: the lists are made again when somebody comes to the drawer. */
+  #fill({ anew = false } = {}) {
     const { settings } = this.#it;
     const parts = this.#parts;
     const all = this.#host.characters();
+    const listed = JSON.stringify(all.map((/** @type {any} */ one) => [one.id, one.name]));
+    if (listed === this.#listed && !anew) return;
+    this.#listed = listed;
     const chosen = settings.character;
     parts.character.replaceChildren(h('option', { value: '' }, this.#t('as linked, or the first one')), ...all.map((/** @type {any} */ one) => h('option', { value: one.id, selected: one.id === chosen }, one.name)));
     const offered = new Set(settings.offered ?? []);
@@ -252,10 +288,11 @@ export class Panel {
     return h('label', { className: 'newage-field' }, h('span', {}, this.#t(label)), input, ...(note ? [h('small', {}, this.#t(note))] : []));
   }
 
-  #text(/** @type {string} */ label, /** @type {string} */ setting, /** @type {any} */ { after = () => {}, note = '', ...props } = {}) {
+  #text(/** @type {string} */ label, /** @type {string} */ setting, /** @type {any} */ { after = () => {}, tidy = (/** @type {string} */ text) => text, note = '', ...props } = {}) {
     const input = h('input', { className: 'text_pole', type: 'text', autocomplete: 'off', value: this.#it.settings[setting], ...props });
     input.addEventListener('change', () => {
-      this.#it.change({ [setting]: input.value.trim().replace(/\/+$/, '') });
+      input.value = tidy(input.value.trim());
+      this.#it.change({ [setting]: input.value });
       after();
     });
     return this.#field(label, input, note);
@@ -278,8 +315,9 @@ export class Panel {
     return this.#field(label, select);
   }
 
-  #button(/** @type {string} */ label, /** @type {string} */ icon, /** @type {() => void} */ pressed) {
-    const button = h('button', { type: 'button', className: 'menu_button menu_button_icon' }, h('i', { className: `fa-solid ${icon}` }), h('span', {}, this.#t(label)));
+  #button(/** @type {string} */ label, /** @type {string} */ icon, /** @type {() => void} */ pressed, title = '') {
+    const button = h('button', { type: 'button', className: 'menu_button menu_button_icon' }, h('i', { className: `fa-solid ${icon}` }), ...(label ? [h('span', {}, this.#t(label))] : []));
+    if (title) button.title = button.ariaLabel = this.#t(title);
     button.addEventListener('click', (/** @type {Event} */ event) => {
       event.preventDefault();
       pressed();
@@ -294,6 +332,15 @@ function h(tag, props, ...children) {
   Object.assign(element, props);
   element.append(...children);
   return element;
+}
+
+/** The key Enter in this field presses that button. @param {any} field @param {any} button */
+function byEnter(field, button) {
+  field.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => {
+    if (event.key !== 'Enter' || event.isComposing) return;
+    event.preventDefault();
+    button.click();
+  });
 }
 
 /** Text of a status region: unchanged it is not spoken again. @param {any} element @param {string} text */

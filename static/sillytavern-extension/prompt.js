@@ -5,6 +5,7 @@
 import { chatPrompt } from './chat_completion.js';
 import { inside } from './inside.js';
 import { chooseForChat, chooseForText, optionsOf } from './options.js';
+import { overhear } from './overheard.js';
 import { prepare } from './scene.js';
 import { loadTavern, missingIn } from './tavern.js';
 import { textPrompt } from './text_completion.js';
@@ -48,14 +49,20 @@ export async function headless(asked) {
 /** @param {Tavern} tavern @param {Asked} asked @returns {Promise<Answer>} */
 export async function answer(tavern, { request, character = '', signal, onText, onReasoning, persona = false }) {
   signal?.throwIfAborted();
-  const { send } = await readied(tavern, { request, character, persona });
+  const { send, begin } = await readied(tavern, { request, character, persona });
   signal?.throwIfAborted();
-  const chunks = await send(signal ?? new AbortController().signal);
+  let failed = '';
+  const chunks = await overhear(
+    () => send(signal ?? new AbortController().signal),
+    (words) => {
+      failed ||= words;
+    },
+  );
   /** @type {Answer} */
   const found = { text: '', reasoning: '', finishReason: null }; // SillyTavern's services do not say why it ended
   for await (const chunk of chunks()) {
     signal?.throwIfAborted();
-    const text = String(chunk.text ?? '').trimStart();
+    const text = begin(String(chunk.text ?? ''));
     const reasoning = String(chunk.state?.reasoning ?? '');
     const grown = { reasoning: reasoning !== found.reasoning, text: text !== found.text };
     Object.assign(found, { text, reasoning });
@@ -63,18 +70,20 @@ export async function answer(tavern, { request, character = '', signal, onText, 
     if (grown.text) onText?.(text);
   }
   signal?.throwIfAborted();
+  if (failed) throw new Error(failed);
   return found;
 }
 
 /**
  * The body that would be sent, and the way to send it.
  * @param {Tavern} tavern @param {{request: any, character: string, persona: boolean}} asked
- * @returns {Promise<{body: any, send: (signal: AbortSignal) => Promise<() => AsyncIterable<any>>}>}
+ * @returns {Promise<{body: any, send: (signal: AbortSignal) => Promise<() => AsyncIterable<any>>, begin: (text: string) => string}>}
+ *   `begin`: the answer so far as it is shown
  */
 export async function readied(tavern, { request, character, persona }) {
   const api = tavern.context().mainApi;
   if (api !== CHAT && api !== TEXT) {
-    throw new Error(`The API "${api}" answers in the chat only. For headless answers choose Chat Completion or Text Completion in SillyTavern.`);
+    throw new Error(`The API "${api}" answers in the chat only. For other rooms choose Chat Completion or Text Completion in SillyTavern.`);
   }
   const scene = await prepare(tavern, { words: wordsOf(request), avatar: character, persona });
   const options = optionsOf(request);
@@ -82,11 +91,22 @@ export async function readied(tavern, { request, character, persona }) {
   if (api === CHAT) {
     const body = await chatBody(tavern, scene, await chatPrompt(tavern, scene));
     chooseForChat(body, options);
-    return { body, send: (signal) => context.ChatCompletionService.sendRequest(body, false, signal) };
+    return { body, begin: beginning(scene, String(context.chatCompletionSettings.continue_postfix ?? ' ')), send: (signal) => context.ChatCompletionService.sendRequest(body, false, signal) };
   }
   const body = await textBody(tavern, scene, await textPrompt(tavern, scene));
   chooseForText(body, options);
-  return { body, send: (signal) => context.TextCompletionService.sendRequest(body, false, signal) };
+  return { body, begin: beginning(scene, ''), send: (signal) => context.TextCompletionService.sendRequest(body, false, signal) };
+}
+
+/**
+ * How an answer begins: without blanks; where it goes on from a text, as SillyTavern joins the two: with the host's choice of
+ * what stands between them, or as the model says it.
+ * @param {Scene} scene @param {string} postfix @returns {(text: string) => string}
+ */
+function beginning({ task, history }, postfix) {
+  if (task !== 'continue') return (text) => text.trimStart();
+  if (!postfix || history.at(-1)?.text.endsWith(' ')) return (text) => text;
+  return (text) => (text.trim() ? postfix + text.trimStart() : '');
 }
 
 /**

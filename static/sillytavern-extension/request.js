@@ -20,6 +20,8 @@ const ACTIONS = new Map([
  * @property {string} text
  * @property {string} speaker as whom it is said
  * @property {string} clientId who asked
+ * @property {string} outputId of the answer that is acted on, '' of none
+ * @property {ReadonlyMap<string, string>} chosen which answer to a question counts in the room: outputId by questionId
  * @property {string} character an id as LIST_CHARACTERS gave it, '' of none
  */
 
@@ -31,6 +33,9 @@ export function parseAsk(said) {
   const stored = said.currentRequest ?? {};
   const word = text(said.action) || text(said.requestType) || 'newMessage';
   const action = said.type === 'THINK_REQUEST' ? 'think' : (ACTIONS.get(word) ?? 'new');
+  /** @type {any[]} */
+  const answers = (Array.isArray(said.context) ? said.context : []).filter((/** @type {any} */ one) => one?.isResponse && text(one.outputId));
+  const acted = text(said.messageId);
   return Object.freeze({
     requestId: text(said.requestId),
     action: /** @type {Ask['action']} */ (action),
@@ -40,6 +45,8 @@ export function parseAsk(said) {
     text: text(said.message),
     speaker: text(stored.name) || text(said.name) || text(said.requestingIdentity) || text(said.identity),
     clientId: text(said.clientId),
+    outputId: text(answers.find((one) => acted && (one.messageId === acted || one.responseId === acted))?.outputId),
+    chosen: new Map(answers.filter((one) => one.selected !== false).map((one) => [text(one.questionId), one.outputId])),
     character: typeof said.character === 'string' ? said.character : text(said.character?.id),
   });
 }

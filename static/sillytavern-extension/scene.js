@@ -3,7 +3,7 @@
 // request after the host's regex scripts, and the stage on which SillyTavern's functions see both.
 
 import { inside } from './inside.js';
-import { breakMacros, scripted } from './outsiders.js';
+import { breakMacros, scripted, scriptsOf, withoutMakers } from './outsiders.js';
 
 /** @typedef {import('./tavern.js').Tavern} Tavern */
 /** @typedef {{name: string, role: 'user'|'assistant'|'system', text: string}} Line */
@@ -86,12 +86,12 @@ function runScripts(tavern, scene) {
   const { regex } = tavern;
   if (!regex?.getRegexedString) return;
   const { USER_INPUT, AI_OUTPUT } = regex.regex_placement;
-  inside(tavern, scene.stage, () => {
+  const run = () =>
     scene.history.forEach((line, at) => {
       const depth = scene.history.length - 1 - at;
       line.text = scripted(line.text, (text) => regex.getRegexedString(text, line.role === 'user' ? USER_INPUT : AI_OUTPUT, { isPrompt: true, depth }));
     });
-  });
+  inside(tavern, scene.stage, () => withoutMakers(scriptsOf(regex, tavern.settings, scene.character), run));
 }
 
 /** The card's own fields: SillyTavern's function for it mixes in the open chat. @param {Tavern} tavern @param {Scene} scene @returns {Card} */

@@ -2,6 +2,7 @@
 // What was said, read from a request as the hub forwards it (contract 5.4): its own `data.messages`, or the room's `context`.
 
 import { breakName } from './outsiders.js';
+import { Refusal } from './refusal.js';
 
 /**
  * @typedef {object} Word
@@ -17,17 +18,28 @@ import { breakName } from './outsiders.js';
  */
 
 const MESSAGES = 1_000; // at most, the newest
+const LENGTH = 4_000_000; // characters of all of them; no model holds more
+/** Characters of one question; hubs take no longer ones. */
+export const QUESTION_LENGTH = 1_000_000;
 const AGAIN = new Set(['regenerateMessage', 'regenerate', 'swipe', 'continue']);
 
 /** @param {any} request @returns {Words} */
 export function wordsOf(request) {
   const action = text(request.action) || text(request.requestType);
-  const asked = request.currentRequest ?? {};
+  const asked = object(request.currentRequest);
   const user = breakName(text(asked.name) || text(request.name) || text(request.clientId) || text(request.requestingIdentity) || text(request.identity));
   const own = [request.data?.messages, request.messages].find((list) => Array.isArray(list) && list.length > 0);
   const history = own ? own.map((/** @type {any} */ one) => spoken(one, user)) : said(request, asked, action, user);
   const task = action === 'continue' && history.at(-1)?.role === 'assistant' ? 'continue' : action === 'impersonate' ? 'impersonate' : 'answer';
-  return { history: history.filter((/** @type {Word} */ word) => word.text.trim()).slice(-MESSAGES), user, task };
+  return { history: newest(history.filter((/** @type {Word} */ word) => word.text.trim()).slice(-MESSAGES)), user, task };
+}
+
+/** Of these, the newest ones that are not too long together. @param {Word[]} history @returns {Word[]} */
+function newest(history) {
+  let left = LENGTH;
+  const older = history.findLastIndex((word) => (left -= word.text.length) < 0);
+  if ((history.at(-1)?.text.length ?? 0) > QUESTION_LENGTH) throw new Refusal('That is too long.', 7);
+  return history.slice(older + 1);
 }
 
 /** A message in the form of OpenAI's API. @param {any} one @param {string} user @returns {Word} */
@@ -43,8 +55,9 @@ function spoken(one, user) {
  * @param {any} request @param {any} asked @param {string} action @param {string} user @returns {Word[]}
  */
 function said(request, asked, action, user) {
-  const context = Array.isArray(request.context) ? request.context : [];
-  const parts = new Set([asked.requestId, ...(Array.isArray(request.originalRequestIds) ? request.originalRequestIds : asked.originalRequestIds ?? [])].filter(Boolean));
+  const context = (Array.isArray(request.context) ? request.context : []).filter((/** @type {any} */ one) => one && typeof one === 'object');
+  const merged = [request.originalRequestIds, asked.originalRequestIds].find(Array.isArray) ?? [];
+  const parts = new Set([asked.requestId, ...merged].filter(Boolean));
   const isPart = (/** @type {any} */ one) => !one.isResponse && (one.messageId === asked.messageId || parts.has(one.requestId)) && asked.messageId !== undefined;
   const at = context.findIndex((/** @type {any} */ one) => one.messageId !== undefined && one.messageId === asked.messageId);
   const before = AGAIN.has(action) && at >= 0 ? context.slice(0, at) : context;
@@ -64,6 +77,11 @@ function stored(one, user, request) {
   if (one.isResponse || one.fromLlm) return { role: 'assistant', name: text(one.character?.name) ? breakName(one.character.name) : '', text: text(one.message) };
   const mine = one.identity !== undefined && one.identity === request.identity;
   return { role: 'user', name: mine ? user : breakName(text(one.name) || text(one.clientId) || text(one.identity)), text: text(one.message) };
+}
+
+/** @param {any} value @returns {any} */
+function object(value) {
+  return value && typeof value === 'object' ? value : {};
 }
 
 /** @param {unknown} value */

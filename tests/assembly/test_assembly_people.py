@@ -9,7 +9,8 @@ from authkit import Gatehouse
 
 def test_whom_sessions_tell_first(tmp_path: Path) -> None:
     listeners = Gatehouse(tmp_path).sessions.events._listeners
-    assert [type(each).__name__ for each in listeners] == ["SessionAudit", "ClientListService", "Replacing"]
+    names = [type(each).__name__ for each in listeners]
+    assert names == ["SessionAudit", "ClientListService", "Replacing", "Companions"]
 
 
 def test_who_loses_his_key_or_trust_is_put_out(tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ def test_whom_sessions_tell() -> None:
         "Returns",
         "RequestService",
         "RequestNotices",
+        "QueueNews",
         "MissedService",
         "Pushing",
         "Snapshots",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -96,9 +96,9 @@ def test_quotes_no_more_than_allowed() -> None:
 
 def test_a_huge_question_is_answered_quickly_and_briefly() -> None:
     huge = [("a " * 131_072), ("?" * 262_143 + "a"), ("<" + " " * 262_000 + "."), ("9" * 262_144), ("'" * 262_144)]
-    started = perf_counter()
+    started = process_time()
     assert all(len(say(question)) < 1000 for question in huge)
-    assert perf_counter() - started < 2
+    assert process_time() - started < 2
     assert "262,143 characters" in say(huge[0])
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from twisted.logger import Logger, globalLogPublisher
 
-from newage.daemon.home import FOLDERS, Home, HomeLock, check_home, prepare_home, static_folder
+from newage.daemon.home import FOLDERS, Home, HomeLock, check_home, client_folder, prepare_home, static_folder
 from newage.errors import BadParameter, ConfigError, FileReadFailed, NewAgeError
 from newage.telemetry.logs import LogSettings
 from newage.telemetry.metrics import Counters
@@ -179,3 +179,7 @@ class TestHomeService:
 
 def test_the_page_is_found_in_the_checkout() -> None:
     assert (static_folder() / "index.html").is_file()
+
+
+def test_the_client_in_javascript_is_found_in_the_checkout() -> None:
+    assert (client_folder() / "connect.js").is_file()

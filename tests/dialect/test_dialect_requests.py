@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from newage.dialect import Event, messages, requests
 from newage.domain.forwarded import ForwardedRequest, Question
@@ -102,6 +103,16 @@ def test_a_warning() -> None:
     assert requests.warning(request(), "ah") == Event(
         "WARNING", {"type": "WARNING", "message": "ah", "requestId": "r1"}
     )
+
+
+def test_of_wishes_who_declared_features_is_told_what_was_understood() -> None:
+    raw = {"character": {"of": "mine"}, "failover": "perhaps", "temperature": 1}
+    asked = evolve(QUESTION, said=evolve(SAID, extra=raw))
+    assert requests.forwarded(given(question=asked)).body.items() >= raw.items(), "as any member"
+    declared = requests.forwarded(given(question=asked, declared=True)).body
+    assert (declared.keys() & {"character", "failover"}, declared["temperature"]) == (set(), 1)
+    understood = requests.forwarded(given(question=asked, declared=True, character="ava", failover=True)).body
+    assert (understood["character"], understood["failover"]) == ("ava", True)
 
 
 def test_a_question_as_an_extension_gets_it() -> None:

@@ -335,13 +335,10 @@ def test_what_is_over_is_kept_up_to_a_number() -> None:
     it.settings.replace(evolve(it.settings.value, max_ended_outputs_per_extension=1))
     opened(it, "s4", "o4", "r3")
     it.end("s4", final=False)
-    assert kinds(it.start("s5", "o2")) == [
-        (Finished, "o4"),
-        (Forgotten, "o2"),
-        (Forgotten, "o3"),
-        (Opened, "o2"),
-    ]
-    assert it.outputs.knows("o2")
+    verdicts = it.start("s5", "o2")  # what goes on is not what is forgotten
+    assert kinds(verdicts) == [(Finished, "o4"), (Forgotten, "o3"), (Opened, "o2")]
+    assert isinstance(verdicts[-1], Opened)
+    assert verdicts[-1].again
 
 
 def test_a_tick_that_comes_early_changes_nothing() -> None:
@@ -852,19 +849,35 @@ class OutputsMachine(RuleBasedStateMachine):
 
     names = st.sampled_from([None, "r1", "r2", "r3", "x"])
 
-    @rule(stream=st.sampled_from("abcde"), output=st.sampled_from(["o1", "o2", "o3", None]), name=names)
-    def start(self, stream: str, output: str | None, name: str | None) -> None:
-        self.obey(self.outputs.started(stream, output, name, self.now))
+    sockets = st.sampled_from(["", "", "", "other"])
+
+    @rule(stream=st.sampled_from("abcde"), output=st.sampled_from(["o1", "o2", "o3", None]), name=names, socket=sockets)
+    def start(self, stream: str, output: str | None, name: str | None, socket: str) -> None:
+        there = {each: each.only for each in self.state if each.only not in ("", socket) and each.lost_at is None}
+        self.obey(self.outputs.started(stream, output, name, self.now, socket))
+        for each, by in there.items():
+            assert each.only == by, "while its socket is there, no other one goes on with it"
 
     @rule(
         stream=st.sampled_from("abcde"),
+        output=st.sampled_from(["o1", "o2", None]),
         name=names,
         index=st.one_of(st.none(), st.integers(0, 4)),
         text=st.text("aä\ud83d\ude00", max_size=6),
+        socket=sockets,
     )
-    def data(self, stream: str, name: str | None, index: int | None, text: str) -> None:
+    def data(
+        self, stream: str, output: str | None, name: str | None, index: int | None, text: str, socket: str
+    ) -> None:
         found = self.outputs.find(stream, name)
-        if found is None:
+        if found is None and output is not None:
+            elsewhere = {each: each.only for each in self.state if each.only not in ("", socket)}
+            self.obey(self.outputs.started(stream, output, name, self.now, socket, by_data=True))
+            for each, by in elsewhere.items():
+                assert each.only == by, "nor does anything but a START, once that has gone"
+            found = self.outputs.find(stream, name)
+            assert found is None or found.output not in elsewhere
+        if found is None or found.output.only not in ("", socket):  # as the driver
             return
         accepted = found.order.accepted
         shown = self.outputs.take(found, index, text, self.now)
@@ -891,9 +904,12 @@ class OutputsMachine(RuleBasedStateMachine):
         output=st.sampled_from(["o1", "o2", None]),
         name=names,
         final=st.sampled_from([None, None, True, False]),
+        socket=sockets,
     )
-    def end(self, stream: str, output: str | None, name: str | None, final: bool | None) -> None:
-        self.obey(self.outputs.ended(stream, output, name, final, self.now))
+    def end(self, stream: str, output: str | None, name: str | None, final: bool | None, socket: str) -> None:
+        verdicts = self.outputs.ended(stream, output, name, final, self.now, socket)
+        assert all(each.output.only in ("", socket) for each in verdicts if isinstance(each, Finished))
+        self.obey(verdicts)
 
     @rule(stream=st.sampled_from("abcde"), output=st.sampled_from(["o1", "o2", None]), name=names)
     def fail(self, stream: str, output: str | None, name: str | None) -> None:
@@ -917,16 +933,29 @@ class OutputsMachine(RuleBasedStateMachine):
         for output in list(self.state)[which : which + 1]:
             self.obey(self.outputs.overwritten(output, GONE, self.now))
 
-    @rule(stream=st.sampled_from("abcde"), output=st.sampled_from(["o1", "o2", None]), name=names)
-    def resume(self, stream: str, output: str | None, name: str | None) -> None:
-        found = self.outputs.resume(stream, output, name, self.now, "")
+    @rule(
+        stream=st.sampled_from("abcde"),
+        output=st.sampled_from(["o1", "o2", None]),
+        name=names,
+        socket=st.sampled_from(["", "other"]),
+    )
+    def resume(self, stream: str, output: str | None, name: str | None, socket: str) -> None:
+        found = self.outputs.resume(stream, output, name, self.now, socket)
         if found is not None:
             assert self.state[found] == "open"
+            assert (found.only, found.lost_at) == (socket, None)
             self.sent[found] = self.shown[found]
 
-    @rule(grace=st.sampled_from([0.0, 3.0]))
-    def lose_sockets(self, grace: float) -> None:
-        self.outputs.socket_lost("", self.now, grace)
+    @rule(output=st.sampled_from(["o1", "o2"]), index=st.one_of(st.none(), st.integers(0, 4)))
+    def be_passed_over(self, output: str, index: int | None) -> None:
+        """An output goes on by another socket, which goes, and the first one has something to say still."""
+        self.resume("e", output, None, "other")
+        self.lose_sockets("other", 3.0)
+        self.data("d", output, None, index, "of before", "")
+
+    @rule(socket=st.sampled_from(["", "other"]), grace=st.sampled_from([0.0, 3.0]))
+    def lose_sockets(self, socket: str, grace: float) -> None:
+        self.outputs.socket_lost(socket, self.now, grace)
 
     @rule(how=st.sampled_from([Outputs.gone, Outputs.cut_off]))
     def leave(self, how: Callable[..., list[Verdict]]) -> None:

@@ -14,4 +14,4 @@ const args = [
   '--disable-sync',
 ];
 
-module.exports = (executablePath) => chromium.launch({ executablePath, args });
+module.exports = (executablePath) => chromium.launch({ executablePath, args, timeout: 120_000 });

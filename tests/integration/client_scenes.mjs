@@ -52,6 +52,12 @@ async function asker({ by = url, ...how } = /** @type {any} */ ({})) {
   return hub;
 }
 
+/** Long before the 10 s that a client waits for a hub which does not say what became of a request. */
+function soon(/** @type {Promise<any>} */ done) {
+  const late = new Promise((_, reject) => setTimeout(() => reject(new Error('it waits for nothing')), 8000).unref());
+  return Promise.race([done, late]);
+}
+
 /** What the hub has stored is what we were shown. */
 async function stored(/** @type {any} */ hub, /** @type {any} */ answer, text = STORY) {
   assert.equal(answer.text, text);
@@ -236,6 +242,58 @@ const scenes = {
     await over;
     assert.equal(seen.text, STORY);
     assert.equal(seen.reasoning, 'because');
+    await soon(answer.done);
+    await stored(hub, answer);
+  },
+
+  async 'request-failed-while-away'() {
+    /** @type {any} */
+    let failing;
+    const me = await extension((task) => {
+      failing = task;
+      task.output().push('half');
+    });
+    const hub = await asker({ by: proxy });
+    const answer = hub.ask('a story', { target: me.clientId });
+    await told(answer, 'text');
+    const gone = told(hub, 'state', away);
+    await line('cut');
+    await gone;
+    failing.fail('no model');
+    await me.call('GET_MESSAGES', { limit: 1 });
+    const back = told(hub, 'state', connected);
+    await line('heal');
+    await back;
+    await assert.rejects(soon(answer.done), { message: 'no model' }); // where its socket was gone, a notice says so, too
+    assert.equal(answer.text, 'half');
+  },
+
+  async 'rerouted-while-away'() {
+    /** @type {any} */
+    let first;
+    /** @type {(task: any) => void} */
+    let went = () => {};
+    const taken = new Promise((resolve) => { went = resolve; });
+    const me = await extension((task) => {
+      first = task;
+      task.accept('headless');
+    });
+    await extension((task) => went(task));
+    const hub = await asker({ by: proxy });
+    const answer = hub.ask('a story', { target: me.clientId, failover: true });
+    await told(answer, 'status', (said) => said.status === 'accepted');
+    const gone = told(hub, 'state', away);
+    await line('cut');
+    await gone;
+    first.fail('no model');
+    const task = await taken;
+    const back = told(hub, 'state', connected);
+    await line('heal');
+    await back;
+    const output = task.output();
+    for (const word of WORDS) output.push(word);
+    output.end();
+    await soon(answer.done);
     await stored(hub, answer);
   },
 

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from client_package import install, pack
 from harness import Daemon, Driver, Hub
 from homes import write_strict_home
 
@@ -95,3 +96,10 @@ def hasty_hub(make_daemon: Callable[..., Daemon], driver: Driver, monkeypatch: p
     """A daemon of the test's own that waits for half a second for an extension that has just gone."""
     monkeypatch.setenv("NEWAGE_SESSIONS_EXTENSION_GRACE_MS", "500")
     return Hub(make_daemon("--ephemeral"), driver)
+
+
+@pytest.fixture(scope="session")
+def client_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the package of ``clients/js`` is installed by npm: programs that lie in it may import it."""
+    folder = tmp_path_factory.mktemp("client_package")
+    return install(pack(folder), folder)

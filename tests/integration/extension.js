@@ -150,7 +150,7 @@ class ReferenceExtension {
 
   ask(socket, event, payload) {
     return new Promise((resolve, reject) => {
-      socket.timeout(10000).emit(event, payload, (error, reply) => (error ? reject(new Error(`${event} was not acked`)) : resolve(reply)));
+      socket.timeout(60000).emit(event, payload, (error, reply) => (error ? reject(new Error(`${event} was not acked`)) : resolve(reply)));
     });
   }
 

@@ -7,17 +7,22 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from harness import Daemon, Driver, Hub, Socket, daemon_environment
 from homes import write_settings
 
+# As nobody, once what is run is read: it may lie where others may not look (a checkout with umask 077).
+AS_NOBODY = "import os; os.setgroups([]); os.setgid(65534); os.setuid(65534)"
+COMMAND = ("-m", "newage.cli")
+NOBODYS_COMMAND = ("-c", f"import sys; from newage.cli import main; {AS_NOBODY}; sys.exit(main())")
 
-def newage(daemon: Daemon, *arguments: str, code: int = 0, prefix: tuple[str, ...] = ()) -> tuple[str, str]:
+
+def newage(daemon: Daemon, *arguments: str, code: int = 0, run: Sequence[str] = COMMAND) -> tuple[str, str]:
     """What the command said on stdout and stderr; it must end with this code."""
-    command = [*prefix, sys.executable, "-m", "newage.cli", "--home", str(daemon.home), *arguments]
+    command = [sys.executable, *run, "--home", str(daemon.home), *arguments]
     done = subprocess.run(
         command, env=daemon_environment(), cwd="/", capture_output=True, text=True, timeout=60, check=False
     )
@@ -124,15 +129,14 @@ def test_another_user_of_the_machine_gets_nothing(make_daemon: Callable[..., Dae
     daemon = make_daemon()
     for each in (daemon.home, *daemon.home.parents[:-2]):
         each.chmod(each.stat().st_mode | 0o011)  # everybody may go through as far as the home
-    nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
     for running in (True, False):
         for arguments in (("keys", "list"), ("keys", "new", "eve", "--admin"), ("unlock",)):
-            out, err = newage(daemon, *arguments, code=1, prefix=nobody)
+            out, err = newage(daemon, *arguments, code=1, run=NOBODYS_COMMAND)
             assert out == ""
             assert "run this as the hub's user" in err
         if running:
-            program = "import socket,sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])"
-            knock = [*nobody, sys.executable, "-c", program, str(daemon.home / "run" / "control.sock")]
+            program = f"import socket, sys; {AS_NOBODY}; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
+            knock = [sys.executable, "-c", program, str(daemon.home / "run" / "control.sock")]
             done = subprocess.run(knock, capture_output=True, text=True, timeout=60, check=False)
             assert "PermissionError" in done.stderr
             daemon.stop()

@@ -12,7 +12,7 @@ from rawsocket import HungUpError, RawWebSocket
 CONFIGURATION = """
 [engine]
 ping_interval_seconds = 0.3
-ping_timeout_seconds = 0.2
+ping_timeout_seconds = 2.0
 connect_timeout_seconds = 1.0
 
 [sessions]

@@ -337,7 +337,7 @@ def check_keys(hub: Hub, world: World, chance: random.Random) -> int:
     return len(made)
 
 
-@pytest.mark.timeout(60 + 6 * ROUNDS)
+@pytest.mark.timeout(60 + 15 * ROUNDS)
 def test_nothing_acknowledged_is_lost(tmp_path: Path, driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
     for ours in ("NEWAGE_NIGHTLY", "NEWAGE_SEED"):
         monkeypatch.delenv(ours, raising=False)  # else the daemon warns of keys that it does not know

@@ -4,63 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import CHECKOUT, HERE, Daemon, daemon_environment
+from harness import HERE, Daemon
+from releasing import Copy, ReleasingDaemon
 
-from newage.web.releases import Releases, write_releases
+from newage.web.releases import Releases
 
 FIRST = Releases().with_one_more({"manifest.json": json.dumps({"version": "1"}).encode(), "lib/a.js": b"one\n"})
 SECOND = FIRST.with_one_more(
     {"manifest.json": json.dumps({"version": "2"}).encode(), "lib/a.js": b"two\n", "b.js": os.urandom(100_000)}
 )
 GIT = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null", "GIT_TERMINAL_PROMPT": "0"}
-
-
-class Copy:
-    """The package with versions of the test's own among its data."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder / "src"
-        shutil.copytree(CHECKOUT / "src" / "newage", self.folder / "newage")
-        (folder / "static").symlink_to(CHECKOUT / "static")  # where a checkout has the page's files
-
-    def release(self, releases: Releases) -> None:
-        write_releases(releases, self.folder / "newage" / "web" / "assets" / "extension")
-
-    def environment(self) -> dict[str, str]:
-        found = daemon_environment()
-        return {**found, "PYTHONPATH": os.pathsep.join([str(self.folder), found["PYTHONPATH"]])}
-
-    def command(self, *arguments: str, code: int = 0) -> tuple[str, str]:
-        """What `newage extension` says on stdout and stderr."""
-        done = subprocess.run(
-            [sys.executable, "-m", "newage.cli", *arguments],
-            env=self.environment(),
-            cwd="/",
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout, done.stderr
-
-
-class ReleasingDaemon(Daemon):
-    """A hub of that copy."""
-
-    def __init__(self, copy: Copy, home: Path, port: int = 0) -> None:
-        super().__init__(home, "--ephemeral", port=port)
-        self.copy = copy
-
-    def environment(self) -> dict[str, str]:
-        return self.copy.environment()
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +88,29 @@ def test_clients_of_git_clone_it_and_go_on_to_the_next_version(
         run("git", "-C", folder, "fsck", "--strict")
     log = run("git", "-C", tmp_path / "whole", "log", "--format=%H")
     assert log.split() == [second.commit, first.commit]
+
+
+def test_an_update_works_after_the_branches_were_listed(serving: list[Daemon], copy: Copy, tmp_path: Path) -> None:
+    """SillyTavern's list of branches makes a shallow clone a whole one: `--unshallow`, before and after an upgrade."""
+    url = f"{serving[0].url}/newage-extension"
+    first, second = FIRST.versions[0], SECOND.versions[1]
+    folders = before, after, other = tmp_path / "before", tmp_path / "after", tmp_path / "other"
+    for folder in (before, after):
+        run("git", "clone", "-q", "--depth", "1", url, folder)
+    run("node", HERE / "isomorphic_git.js", "clone", url, other)
+    run("git", "-C", before, "fetch", "origin", "--unshallow")
+    restart(serving, copy, SECOND)
+    for folder in (after, other):
+        run("git", "-C", folder, "fetch", "origin")
+        run("git", "-C", folder, "fetch", "origin", "--unshallow")
+    for folder in folders:
+        assert run("git", "-C", folder, "rev-parse", "--is-shallow-repository") == "false"
+        assert run("git", "-C", folder, "rev-parse", "HEAD") == first.commit
+        run("git", "-C", folder, "pull", "-q", "origin", "main")
+        assert run("git", "-C", folder, "log", "--format=%H").split() == [second.commit, first.commit]
+        run("git", "-C", folder, "fsck", "--strict")
+    run("git", "clone", "-q", "--depth", "2", url, tmp_path / "two")
+    assert run("git", "-C", tmp_path / "two", "log", "--format=%H").split() == [second.commit, first.commit]
 
 
 def test_the_command_installs_it_and_shows_which_it_is(copy: Copy, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_reference_extension_of_the_same_id_does_not_serve_while_ours_does(hub: 
     assert reference.payloads("ERROR") == []
 
 
-def test_key_that_an_extension_asked_for_pins_its_id(hub: Hub) -> None:
+def test_second_socket_of_pinned_id_needs_key_that_the_extension_asked_for(hub: Hub) -> None:
     """From its first use on nobody comes in as it without a key of that scope, on this machine either (B3)."""
     extension = new_extension(hub)
     door = hub.open("/sillytavern", {"clientId": extension, "clientType": "SillyTavern"}).connected()

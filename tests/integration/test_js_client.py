@@ -20,6 +20,8 @@ SCENES = (
     "stopped",
     "asker-cut",
     "asker-away-at-the-end",
+    "request-failed-while-away",
+    "rerouted-while-away",
     "extension-cut",
     "extension-away-at-the-end",
 )

@@ -2,57 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from harness import HERE, Daemon, Driver, Hub
+from harness import Daemon, Driver, Hub
+from page_scene import Scene
 
 pytestmark = pytest.mark.integration
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>&lt;b&gt;"
 CONFESSION = "no model is involved"
-SCENE_SECONDS = 90
 A_LINE = 20  # pixels, less than a line of text: being at the end
-
-
-class Scene:
-    """One run of page_scenes.js; ``cues`` are called, in order, when the scene waits for the hub to do something."""
-
-    def __init__(self, url: str, name: str, *cues: Callable[[], object], **given: Any) -> None:
-        node, browser = shutil.which("node"), next(filter(None, map(shutil.which, BROWSERS)), None)
-        assert node, "Node 20 is needed for the tests of the page"
-        assert browser, f"none of {', '.join(BROWSERS)} is installed; .ci/packages installs one"
-        command = [node, str(HERE / "page_scenes.js"), browser, url, name, json.dumps(given)]
-        with subprocess.Popen(
-            command, cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
-        ) as process:
-            try:
-                self._play(process, list(cues))
-            finally:
-                process.kill()
-
-    def _play(self, process: subprocess.Popen[str], cues: list[Callable[[], object]]) -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        result: dict[str, Any] = {"failed": "the scene ended without a word", "problems": []}
-        for line in process.stdout:
-            result = json.loads(line)
-            if "say" in result:
-                cues.pop(0)()
-                process.stdin.write("\n")
-                process.stdin.flush()
-        process.wait(SCENE_SECONDS)
-        assert "failed" not in result, f"{result['failed']}\n{result['problems']}"
-        assert cues == [], "the scene was over before all cues were given"
-        self.seen: Any = result["seen"]
-        self.problems: list[str] = result["problems"]
 
 
 def paced(folder: Path, token_interval_ms: int) -> Daemon:
@@ -125,6 +87,7 @@ def test_page_works_by_keyboard_alone(demo: str) -> None:
     assert names[-2:] == ["input", "send"]
     assert {"scroller", "BUTTON"} <= set(names)
     assert [stop for stop in seen["stops"] if not stop["visible"]] == []
+    assert seen["cuts"] == [0, 0], "the field is as high as its text"
     assert (seen["draft"], seen["sentByShift"], seen["question"]) == ("one\ntwo", 0, "one\ntwo")
     assert seen["stays"]["name"] == "input"
     assert seen["count"] == 2, "an empty line sends nothing"
@@ -213,7 +176,8 @@ def test_page_of_a_hub_without_extensions_says_how_to_connect_one(
     extension = hub.extension("8123").answers("docs", chunks=["Now ", "I ", "am ", "here", "."])
     scene = Scene(daemon.url, "alone", extension.start, question="Anybody?")
     seen = scene.seen
-    assert f"the address http://127.0.0.1 and the port {daemon.port}." in seen["guide"]
+    assert f"enter {daemon.url}/newage-extension under Extensions > Install extension;" in seen["guide"]
+    assert f"enter {daemon.url} as its Address." in seen["guide"]
     assert "--demo" in seen["guide"]
     (failed,) = seen["failed"]
     assert (failed["text"], failed["note"]) == ("Anybody?", "No connected SillyTavern extensions.")

@@ -20,6 +20,7 @@ SOURCES = (
     "src",
     "static",
     "twisted",
+    "clients",
     "conf",
     "setup.cfg",
     "pyproject.toml",
@@ -101,6 +102,9 @@ def test_the_wheel_holds_every_module_the_page_the_schema_and_the_plugin(wheel: 
             name = str(path.relative_to(root))
             if path.is_file() and not re.search(r"__pycache__|\.pyc$|\.egg-info|dropin\.cache", name):
                 expected.add(inside + name)
+    client = CHECKOUT / "clients" / "js"
+    modules = [client / "connect.js", client / "index.js", *(client / "lib").glob("*.js")]
+    expected |= {f"newage/client/{path.relative_to(client).as_posix()}" for path in modules}
     assert expected <= names, "missing in the wheel; setup.cfg lists packages and data"
     assert any(name.startswith("newage/storage/schema/") and name.endswith(".sql") for name in names)
     strays = {name for name in names - expected if ".dist-info/" not in name}

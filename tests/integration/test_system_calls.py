@@ -2,7 +2,8 @@
 everything that twistd adds.
 
 A closed loop: the next one is sent when the last one has arrived everywhere, so nothing can share a read or a write.
-Reads and writes are exact; timers of the hub that fire meanwhile are calls, too, so the sum has room for those.
+Reads and writes are exact; timers of the hub that fire meanwhile are calls, too, so the sum has room for those. What a
+timer says to everybody, about who has come, say, is in one run of several, the least of which counts.
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
 from harness import Daemon
 from rawsocket import RawWebSocket
 
-WARM, ROUNDS, RECEIVERS = 20, 300, 3
+RUNS, ROUNDS, RECEIVERS = 4, 200, 3
+QUIET = 1.0  # seconds without any other word
 SLACK = 0.05  # calls of each round that are forgiven
 TIMERS = 40  # calls in a second that timers may make
 CALL = re.compile(r"(\d+\.\d+) (\w+)\(")
@@ -30,6 +33,10 @@ class TracedDaemon(Daemon):
     @property
     def trace(self) -> Path:
         return self.home.with_suffix(".strace")
+
+    def environment(self) -> dict[str, str]:
+        """Its heartbeat is no call that a token or an echo costs, however long the machine takes for all of them."""
+        return {**super().environment(), "NEWAGE_ENGINE_PING_INTERVAL_SECONDS": "600"}
 
     def command(self) -> list[str]:
         return ["strace", "-D", "-f", "-qq", "-ttt", "-s", "0", "-o", str(self.trace), *super().command()]
@@ -60,25 +67,46 @@ class Peer:
     def say(self, name: str, body: object, ack: str = "") -> None:
         self.socket.send(f"42/llm,{ack}{json.dumps([name, body])}")
 
-    def heard(self, start: str) -> None:
-        """Wait for a packet that begins so."""
+    def heard(self, start: str) -> int:
+        """Wait for a packet that begins so; how many others came before it."""
+        others = 0
         while not self.socket.receive_text().startswith(start):
-            pass
+            others += 1
+        return others
 
     def ask(self, request_id: str, extension: str) -> None:
         self.say("LLM_REQUEST", {"requestId": request_id, "target": extension, "message": "go", "isStreaming": True})
 
 
-def judge(daemon: TracedDaemon, begin: float, end: float, rounds: int, bound: dict[str, int]) -> None:
+def settle(one: Callable[[], int]) -> None:
+    """Do it until nothing else has been said for a while: rooms are told late who has come."""
+    since = time.monotonic()
+    while time.monotonic() < since + QUIET:
+        if one():
+            since = time.monotonic()
+
+
+def run(one: Callable[[], int]) -> list[tuple[float, float]]:
+    """From when to when each run of it took."""
+    times = []
+    for _ in range(RUNS):
+        begin = time.time()
+        for _ in range(ROUNDS):
+            one()
+        times.append((begin, time.time()))
+    return times
+
+
+def judge(daemon: TracedDaemon, times: list[tuple[float, float]], bound: dict[str, int]) -> None:
     """:param bound: system calls of one round; the daemon has no others to make."""
-    calls = daemon.between(begin, end)
-    room = rounds * SLACK + TIMERS * (end - begin)
-    told = {name: count / rounds for name, count in calls.items()}
+    runs = [(daemon.between(begin, end), end - begin) for begin, end in times]
+    calls, took = min(runs, key=lambda each: each[0].total())
+    told = [{name: count / ROUNDS for name, count in each.items()} for each, _ in runs]
     assert {name: calls[name] for name in ("recvfrom", "sendto")} == {
-        name: bound[name] * rounds for name in ("recvfrom", "sendto")
+        name: bound[name] * ROUNDS for name in ("recvfrom", "sendto")
     }, told
-    assert rounds <= calls["epoll_wait"] + SLACK * rounds, "the trace is whole"
-    assert calls.total() <= sum(bound.values()) * rounds + room, told
+    assert calls["epoll_wait"] + SLACK * ROUNDS >= ROUNDS, "the trace is whole"
+    assert calls.total() <= sum(bound.values()) * ROUNDS + ROUNDS * SLACK + TIMERS * took, told
 
 
 def test_a_token_costs_one_look_one_read_and_a_write_for_each_receiver(daemon: TracedDaemon) -> None:
@@ -89,35 +117,29 @@ def test_a_token_costs_one_look_one_read_and_a_write_for_each_receiver(daemon: T
     ids = {"streamId": "st-1", "outputId": "out-1", "requestId": "r-1", "target": "server"}
     extension.say("CLIENT_STREAM_START", {"type": 1, **ids})
 
-    def token(index: int) -> None:
-        extension.say("CLIENT_STREAM_DATA_MIDDLE", {"type": 5, **ids, "chunkIndex": index, "data": "x" * 60})
-        for receiver in receivers:
-            receiver.heard('42/llm,["SERVER_STREAM_DATA"')
+    indexes = count()
 
-    for index in range(WARM):
-        token(index)
-    begin = time.time()
-    for index in range(WARM, WARM + ROUNDS):
-        token(index)
-    end = time.time()
+    def token() -> int:
+        chunk = {"type": 5, **ids, "chunkIndex": next(indexes), "data": "x" * 60}
+        extension.say("CLIENT_STREAM_DATA_MIDDLE", chunk)
+        return sum(receiver.heard('42/llm,["SERVER_STREAM_DATA"') for receiver in receivers)
+
+    settle(token)
+    times = run(token)
     daemon.stop()
-    judge(daemon, begin, end, ROUNDS, {"epoll_wait": 1, "recvfrom": 1, "sendto": RECEIVERS})
+    judge(daemon, times, {"epoll_wait": 1, "recvfrom": 1, "sendto": RECEIVERS})
     with pytest.raises(AssertionError):  # one more would be found
-        judge(daemon, begin, end, ROUNDS, {"epoll_wait": 1, "recvfrom": 1, "sendto": RECEIVERS - 1})
+        judge(daemon, times, {"epoll_wait": 1, "recvfrom": 1, "sendto": RECEIVERS - 1})
 
 
 def test_an_echo_costs_one_look_one_read_and_one_write(daemon: TracedDaemon) -> None:
     client = Peer(daemon, clientId="ann", clientType="web-app")
 
-    def echo() -> None:
+    def echo() -> int:
         client.say("START_TYPING", {}, ack="7")
-        client.heard("43/llm,7[")
+        return client.heard("43/llm,7[")
 
-    for _ in range(WARM):
-        echo()
-    begin = time.time()
-    for _ in range(ROUNDS):
-        echo()
-    end = time.time()
+    settle(echo)
+    times = run(echo)
     daemon.stop()
-    judge(daemon, begin, end, ROUNDS, {"epoll_wait": 1, "recvfrom": 1, "sendto": 1})
+    judge(daemon, times, {"epoll_wait": 1, "recvfrom": 1, "sendto": 1})

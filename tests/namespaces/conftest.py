@@ -47,7 +47,13 @@ def llm(kit: Kit) -> Namespace:
     )
     activity = ActivityEvents(activity=kit.activity, processing=kit.talk.processing)
     upstream = UpstreamEvents(streams=kit.streams, new_id=kit.world.new_id)
-    course = CourseEvents(cancelling=kit.cancelling, taking=kit.talk.taking)
+    course = CourseEvents(
+        rooms=kit.rooms,
+        requests=kit.requests,
+        lines=kit.talk.lines,
+        cancelling=kit.cancelling,
+        taking=kit.talk.taking,
+    )
     for events in (asking, activity, upstream, course, ReaderEvents(downstream=kit.downstream)):
         namespace.add(events.handlers())
     return namespace

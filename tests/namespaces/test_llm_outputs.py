@@ -19,7 +19,9 @@ from newage.services.streams.resuming import Wanted
 @pytest.fixture
 def llm(kit: Kit) -> Namespace:
     namespace = Namespace("/llm", connect=lambda *_: None, disconnected=lambda *_: None)
-    namespace.add(paced(kit.talk.rates, OutputEvents(resuming=kit.talk.resuming).handlers()))
+    namespace.add(
+        paced(kit.talk.rates, OutputEvents(resuming=kit.talk.resuming, standings=kit.talk.standings).handlers())
+    )
     return namespace
 
 
@@ -31,6 +33,8 @@ def llm(kit: Kit) -> Namespace:
         ("lounge", Resumption("lounge", None, ())),
         ({"room": "lounge", "epoch": "e", "outputs": []}, Resumption("lounge", "e", ())),
         ({"epoch": ["e"]}, Resumption(None, "", ())),
+        ({"requests": []}, Resumption(None, None, (), ())),
+        ({"requests": ["r1", 7]}, Resumption(None, None, (), ("r1", "7"))),
         (
             {"outputs": [{"outputId": "o1", "at": 3, "reasoningAt": 2, "rev": 1}, {"outputId": 7, "at": None}]},
             Resumption(None, None, (Wanted("o1", Position(1, 3, 2)), Wanted("7", Position()))),
@@ -45,6 +49,12 @@ def test_what_it_reads(payload: Any, found: Resumption) -> None:
 def test_what_is_no_list_of_outputs(outputs: Any) -> None:
     with pytest.raises(InvalidRequest):
         parse_resumption({"outputs": outputs})
+
+
+@pytest.mark.parametrize("requests", ["r1", {}, 7, [None], [{}], [""], ["r1", True]])
+def test_what_is_no_list_of_requests(requests: Any) -> None:
+    with pytest.raises(InvalidRequest):
+        parse_resumption({"requests": requests})
 
 
 @pytest.mark.parametrize("member", ["at", "reasoningAt", "rev"])
@@ -68,12 +78,28 @@ def test_the_answer(kit: Kit, llm: Namespace) -> None:
     assert handled(llm, socket, "RESUME_OUTPUTS", {}, ack=False) is None
 
 
+def test_where_requests_stand_is_said_to_who_asks_that(kit: Kit, llm: Namespace) -> None:
+    kit.extension("tavern-a")
+    socket = HandSocket(kit, kit.connect("web1", outputs=True))
+    kit.submit(socket.sid, "hi", "r1")
+    assert "requests" not in handled(llm, socket, "RESUME_OUTPUTS", {"outputs": []})
+    assert handled(llm, socket, "RESUME_OUTPUTS", {"requests": []})["requests"] == []
+    ack = handled(llm, socket, "RESUME_OUTPUTS", {"requests": ["r1", "r2"]})
+    assert [(each["requestId"], each["status"], each["live"]) for each in ack["requests"]] == [
+        ("r1", "forwarded", True),
+        ("r2", "gone", False),
+    ]
+
+
 def test_it_is_refused_in_words(kit: Kit, llm: Namespace) -> None:
     plain = HandSocket(kit, kit.connect("web1"))
     ack = handled(llm, plain, "RESUME_OUTPUTS", {})
     assert (ack["errorCode"], ack["message"]) == (4, "Only sockets that declared outputs:true follow outputs.")
     ack = handled(llm, plain, "RESUME_OUTPUTS", {"outputs": [{"outputId": "o"}] * 65})
     assert ack["status"] == "error"
+    follower = HandSocket(kit, kit.connect("web2", outputs=True))
+    ack = handled(llm, follower, "RESUME_OUTPUTS", {"requests": ["r"] * 65})
+    assert (ack["errorCode"], ack["message"]) == (3, "At most 64 requests at once.")
 
 
 def test_five_in_a_second(kit: Kit, llm: Namespace) -> None:

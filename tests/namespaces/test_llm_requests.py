@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hubkit import HandSocket, Kit, handled
+from newage.domain.model import Role
 from newage.errors import InvalidRequest
 from newage.gateway.socketio.dispatch import Namespace
 from newage.namespaces.llm_requests import parse_which
@@ -55,3 +56,41 @@ def test_an_extension_takes_a_request_or_is_busy(kit: Kit, llm: Namespace) -> No
         handled(llm, speaker, "BUSY", {"requestId": "r1", "retryAfterMs": after, "reason": "later"})
         kit.clock.advance(60 if after == 10**400 else 2)
     assert len(link.forwarded) == 7
+
+
+def test_the_queue_of_a_room_is_read_and_submitted(kit: Kit, llm: Namespace) -> None:
+    kit.extension()
+    guest, master = HandSocket(kit, kit.connect("g1")), HandSocket(kit, kit.connect("mas", outputs=True))
+    kit.group("lounge", "mas", g1=Role.GUEST)
+    kit.submit(guest.sid, "q", "r1", room="lounge")
+    ack = handled(llm, guest, "GET_QUEUE", {"roomName": "lounge"})
+    message_id = kit.stored("lounge")[-1].message_id
+    assert ack["entries"] == [
+        {
+            "requestId": "r1",
+            "identity": "g1",
+            "name": None,
+            "messageId": message_id,
+            "since": "2023-11-14T22:13:20.000Z",
+            "waitsFor": "host",
+            "position": 1,
+        }
+    ]
+    assert handled(llm, guest, "GET_QUEUE", "lounge")["entries"] == ack["entries"]
+    assert handled(llm, guest, "GET_QUEUE")["entries"] == []
+    assert handled(llm, guest, "SUBMIT_QUEUE", "lounge")["message"] == "Unauthorized"
+    odd: Any
+    for odd in ({}, [], {"roomName": "lounge", "requestId": {}}):
+        assert not handled(llm, master, "SUBMIT_QUEUE", odd)["success"]
+    ack = handled(llm, master, "SUBMIT_QUEUE", {"roomName": "lounge", "requestId": 7})
+    assert ack == {
+        "status": "ok",
+        "success": True,
+        "message": "Request received.",
+        "requestId": "7",
+        "messageId": message_id,
+        "questionId": message_id,
+        "roomName": "lounge",
+        "state": "forwarded",
+    }
+    assert handled(llm, master, "SUBMIT_QUEUE", "lounge")["errorCode"] == 7

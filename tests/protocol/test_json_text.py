@@ -145,10 +145,10 @@ def test_a_long_text_with_little_structure_is_taken() -> None:
 @pytest.mark.parametrize("unit", [b"[],", b'"\\"', b"\\\\", b'"', b'{"a":'])
 def test_a_hostile_megabyte_is_refused_quickly(unit: bytes) -> None:
     text = b"[" + unit * (1_000_000 // len(unit))
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ProtocolError):
         loads(text)
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0
 
 
 @given(VALUES)

@@ -22,6 +22,7 @@ from newage.services.history.missed import MissedService
 from newage.services.history.pages import ContextPages
 from newage.services.history.selecting import Selecting
 from newage.services.requests.intake import RequestService
+from newage.services.requests.lines import WaitingLines
 from newage.services.requests.taking import TakingService
 from newage.services.rooms.activity import ActivityService
 from newage.services.rooms.assignments import AssignmentService
@@ -69,6 +70,8 @@ REFUSED: dict[str, Act] = {
     "ContextPages.push": lambda kit, who: kit.pages.push(who, "lounge"),
     "EarlierMessages.before": lambda kit, who: kit.earlier.before(who, "lounge", None, 10),
     "Selecting.select": lambda kit, who: kit.selecting.select(who, "lounge", "m1"),
+    "WaitingLines.seen": lambda kit, who: at_once(kit.talk.lines.seen, who, "lounge"),
+    "RequestService.submit_queue": lambda kit, who: kit.requests.submit_queue(who, "lounge"),
     "CharacterService.offered": lambda kit, who: kit.talk.chat.characters.offered(who, "lounge", None),
     "CharacterService.picture": lambda kit, who: kit.talk.chat.characters.picture(who, "gue", "a.png"),
     "CharacterService.select": lambda kit, who: kit.talk.chat.characters.select(who, "lounge", "a.png"),
@@ -104,6 +107,7 @@ SERVICES = (
     Selecting,
     MissedService,
     RequestService,
+    WaitingLines,
     ResumeService,
     CancelService,
     CharacterService,
@@ -141,7 +145,13 @@ def test_a_stranger_is_refused_and_nothing_happens(lounge: Kit, act: Act) -> Non
 ADMINISTRATORS = sorted(
     name
     for name in REFUSED
-    if name not in ("RoomService.leave", "AssignmentService.assign_manually", "ChatLinks.link")
+    if name
+    not in (
+        "RoomService.leave",
+        "AssignmentService.assign_manually",
+        "ChatLinks.link",
+        "RequestService.submit_queue",  # nothing waits here (tests/services/requests/test_queues.py)
+    )
     # In services/chat nothing comes of it here: no extension serves this room (tests/services/chat).
     and not name.startswith(("Processing", "Activity", "Character", "ChatLinks.of_staff", "ChatReading"))
 )

@@ -3,7 +3,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-const { Conversation, authorOf } = await import(`${process.env.STATIC}/conversation.js`);
+const { Conversation } = await import(`${process.env.STATIC}/conversation.js`);
+const { authorOf } = await import(`${process.env.STATIC}/entry.js`);
+const { Output } = await import(`${process.env.CLIENT}/lib/output.js`);
 
 const ME = 'web-1';
 const EXT = 'SillyTavern-8000';
@@ -11,7 +13,7 @@ const EXT = 'SillyTavern-8000';
 function make(options = {}) {
   const conversation = new Conversation(ME, { now: () => '2026-11-23T10:00:00.000Z', ...options });
   const told = [];
-  for (const type of ['added', 'changed', 'appended', 'removed', 'finished']) {
+  for (const type of ['added', 'changed', 'appended', 'thought', 'removed', 'finished']) {
     conversation.addEventListener(type, ({ detail }) => told.push([type, detail.entry, detail]));
   }
   return { conversation, told, types: () => told.map(([type]) => type) };
@@ -42,7 +44,22 @@ const response = (n, more = {}) => ({
   seq: n + 1,
   ...more,
 });
-const chunk = (chunkIndex, data, more = {}) => ({ outputId: 'o1', requestId: 'r1', identity: EXT, chunkIndex, data, ...more });
+/** An output that a conversation follows, as newage-client makes it of what the hub says. */
+function follow(conversation, { outputId = 'o1', ...about } = {}) {
+  const output = new Output(outputId);
+  output.describe({ requestId: 'r1', identity: EXT, ...about });
+  conversation.follow(output);
+  return {
+    output,
+    grows: (data, more = {}) => output.grown({ at: output.text.length, data, ...more }),
+    ends: (data = output.text, more = {}) => output.ended({ data, ...more }),
+  };
+}
+
+const read = (conversation, messages, seq) => {
+  conversation.read(messages);
+  conversation.whole({ ids: new Set(messages.map(({ messageId }) => messageId)), from: 0, seq });
+};
 const texts = (conversation) => conversation.entries.map((entry) => entry.text);
 
 test('a question is shown at once and becomes the stored message', () => {
@@ -80,68 +97,239 @@ test('waiting lasts from forwarding to the first sign of an answer', () => {
   const { conversation } = make();
   conversation.ask('r1', 'x');
   assert.equal(conversation.waiting, false);
-  conversation.status({ requestId: 'r1', status: 'forwarded' });
-  assert.equal(conversation.waiting, true);
-  conversation.streamed(chunk(0, 'A'));
+  for (const status of ['forwarded', 'accepted', 'rerouted', 'processing']) {
+    conversation.status({ requestId: 'r1', status });
+    assert.equal(conversation.waiting, true, status);
+  }
+  follow(conversation).grows('A');
   assert.equal(conversation.waiting, false);
 });
 
-test('an answer grows by its chunks and ends whole', () => {
+test('an answer grows by its pieces and ends whole', () => {
   const { conversation, types } = make();
-  for (const [index, data] of ['One', ' two', ' three'].entries()) conversation.streamed(chunk(index, data));
+  const { grows, ends } = follow(conversation);
+  assert.equal(conversation.entries.length, 0, 'it is shown from its first word on');
+  for (const data of ['One', ' two', ' three']) grows(data);
   const [entry] = conversation.entries;
   assert.deepEqual([entry.text, entry.streaming, entry.author], ['One two three', true, EXT]);
-  conversation.ended({ outputId: 'o1', requestId: 'r1', identity: EXT, data: 'One two three', failed: false });
+  assert.deepEqual(types(), ['added', 'appended', 'appended', 'appended'], 'the view appends, and draws nothing again');
+  ends();
   conversation.stored(response(1, { message: 'One two three' }), { live: true });
   assert.deepEqual(texts(conversation), ['One two three']);
   assert.deepEqual([entry.streaming, entry.messageId], [false, 'a1']);
   assert.equal(types().filter((type) => type === 'finished').length, 1, 'announced once');
 });
 
-test('chunks told twice are ignored, missed ones come with the end', () => {
+test('what comes twice is there once, what is missed comes with the end', () => {
   const { conversation } = make();
-  conversation.streamed(chunk(0, 'a'));
-  conversation.streamed(chunk(0, 'a'));
-  conversation.streamed(chunk(2, 'c'));
-  assert.equal(conversation.entries[0].text, 'ac');
-  conversation.ended({ outputId: 'o1', data: 'abc' });
+  const { grows, ends } = follow(conversation);
+  grows('a');
+  grows('a', { at: 0 });
+  grows('c', { at: 2 });
+  assert.equal(conversation.entries[0].text, 'a');
+  ends('abc');
   assert.equal(conversation.entries[0].text, 'abc');
 });
 
-test('a resumed answer goes on growing and is edited at last', () => {
+test('what is stored before the end has come is not doubled by it', () => {
+  const { conversation, types } = make();
+  const { grows, ends } = follow(conversation);
+  grows('ab');
+  conversation.stored(response(1, { message: 'abcd' }), { live: true });
+  grows('cd');
+  ends('abcd');
+  assert.deepEqual([texts(conversation), types().filter((type) => type === 'finished').length], [['abcd'], 1]);
+});
+
+test('an answer in one piece is there once, whichever event comes first', () => {
+  for (const storedFirst of [true, false]) {
+    const { conversation, types } = make();
+    const store = () => conversation.stored(response(1), { live: true });
+    const tell = () => follow(conversation).output.ended({ message: 'answer 1', messageId: 'a1' });
+    for (const step of storedFirst ? [store, tell] : [tell, store]) step();
+    assert.deepEqual(texts(conversation), ['answer 1']);
+    assert.equal(conversation.entries[0].streaming, false);
+    assert.equal(types().filter((type) => type === 'finished').length, 1);
+  }
+});
+
+test('what is taken back goes, and what comes instead is appended', () => {
+  const { conversation, types } = make();
+  const { output, grows } = follow(conversation);
+  grows('one two');
+  output.voided({ at: 3, rev: 1 });
+  assert.equal(conversation.entries[0].text, 'one');
+  grows(' three');
+  assert.deepEqual([texts(conversation), types().at(-1)], [['one three'], 'appended']);
+});
+
+test('an answer that goes on after its end grows on and is edited at last', () => {
   const { conversation } = make();
-  conversation.streamed(chunk(0, 'first'));
-  conversation.ended({ outputId: 'o1', data: 'first' });
-  conversation.streamed(chunk(0, ' more'));
+  const { grows, ends } = follow(conversation);
+  grows('first');
+  ends();
+  conversation.stored(response(1, { message: 'first' }), { live: true });
+  grows(' more');
   const [entry] = conversation.entries;
   assert.deepEqual([entry.text, entry.streaming], ['first more', true]);
-  conversation.ended({ outputId: 'o1', data: ' more' });
-  assert.equal(entry.text, 'first more');
+  read(conversation, [response(1, { message: 'first' })], 2);
+  assert.deepEqual([entry.text, entry.streaming], ['first more', true], 'the history knows less of it');
+  ends();
+  assert.deepEqual([entry.text, entry.streaming], ['first more', false]);
   conversation.stored(response(1, { message: 'first more!' }), { live: true });
   assert.deepEqual(texts(conversation), ['first more!']);
 });
 
-test('an end without any chunk seen still shows the answer; an empty one shows nothing', () => {
+test('one that was going on and failed is what is stored of it', () => {
   const { conversation } = make();
-  conversation.ended({ outputId: 'o1', identity: EXT, data: 'all at once' });
-  conversation.ended({ outputId: 'o2', identity: EXT, data: '' });
+  const { grows, ends } = follow(conversation);
+  grows('first');
+  ends();
+  conversation.stored(response(1, { message: 'first' }), { live: true });
+  grows(' more');
+  conversation.stored(response(1, { message: 'by hand' }), { live: true });
+  ends('first more', { failed: true });
+  assert.deepEqual(texts(conversation), ['by hand']);
+});
+
+test('an end without any piece seen still shows the answer; an empty one shows nothing', () => {
+  const { conversation } = make();
+  follow(conversation).ends('all at once');
+  follow(conversation, { outputId: 'o2' }).ends('');
   assert.deepEqual(texts(conversation), ['all at once']);
 });
 
 test('a failed stream keeps its part and says so', () => {
   const { conversation } = make();
-  conversation.streamed(chunk(0, 'half'));
-  conversation.ended({ outputId: 'o1', data: 'half', failed: true });
-  assert.deepEqual([conversation.entries[0].text, conversation.entries[0].failed], ['half', true]);
+  const { grows, ends } = follow(conversation);
+  grows('half');
+  ends('half', { failed: true, partial: true });
+  const [entry] = conversation.entries;
+  assert.deepEqual([entry.text, entry.failed, entry.stopped], ['half', true, false]);
 });
 
-test('a cut line stops the streaming look until history tells the rest', () => {
+test('a stopped one keeps its part and is no failure, live and from the history', () => {
   const { conversation } = make();
-  conversation.streamed(chunk(0, 'ha'));
+  const { grows, ends } = follow(conversation);
+  grows('half');
+  ends('half', { cancelled: true, partial: true });
+  const again = make().conversation;
+  again.stored(response(1, { message: 'half', partial: true }));
+  for (const [entry] of [conversation.entries, again.entries]) {
+    assert.deepEqual([entry.text, entry.failed, entry.stopped, entry.streaming], ['half', false, true, false]);
+  }
+});
+
+test('an answer that the hub could not keep says so', () => {
+  const { conversation } = make();
+  follow(conversation).ends('x', { stored: false });
+  assert.equal(conversation.entries[0].lost, true);
+});
+
+test('what the model thinks stands apart and counts as a sign of the answer', () => {
+  const { conversation, types } = make();
+  conversation.ask('r1', 'x');
+  conversation.status({ requestId: 'r1', status: 'forwarded' });
+  const { grows, ends } = follow(conversation);
+  grows('h', { at: 0, kind: 'reasoning' });
+  grows('m', { at: 1, kind: 'reasoning' });
+  assert.deepEqual(types().slice(-3), ['added', 'thought', 'thought']);
+  const entry = conversation.entries[1];
+  assert.deepEqual([entry.text, entry.reasoning, entry.streaming, conversation.waiting], ['', 'hm', true, false]);
+  grows('So.');
+  ends('So.', { reasoning: 'hm!' });
+  assert.deepEqual([entry.text, entry.reasoning], ['So.', 'hm!']);
+});
+
+test('words for somebody’s own input are no answer', () => {
+  const { conversation } = make();
+  follow(conversation, { action: 'impersonate' }).grows('I say');
+  assert.deepEqual(texts(conversation), []);
+});
+
+test('what lets an answer grow becomes a part of it', () => {
+  const { conversation } = make();
+  conversation.stored(response(1, { message: 'one', outputId: 'o0' }), { live: true });
+  const { grows, ends } = follow(conversation, { action: 'continue' });
+  grows(' two');
+  assert.deepEqual(texts(conversation), ['one', ' two']);
+  conversation.stored(response(1, { message: 'one two', outputId: 'o0' }), { live: true });
+  ends(' two', { messageId: 'a1' });
+  assert.deepEqual(texts(conversation), ['one two']);
+});
+
+test('who speaks is named by the character, and never without the extension', () => {
+  const { conversation } = make();
+  follow(conversation, { character: { id: '1', name: 'Seraphina' } }).grows('Hi');
+  conversation.stored(response(2, { character: { id: '2', name: 'Bob' } }));
+  assert.deepEqual(conversation.entries.map(authorOf).sort(), [`Bob (${EXT})`, `Seraphina (${EXT})`]);
+});
+
+test('a cut line stops the streaming look until it is back, and then it goes on', () => {
+  const { conversation } = make();
+  const { grows } = follow(conversation);
+  grows('ha');
   conversation.interrupted();
-  assert.equal(conversation.entries[0].streaming, false);
-  conversation.page({ updateId: 'u', contextPage: [response(1, { message: 'half' })], isLastPage: true, seq: 2 });
-  assert.deepEqual(texts(conversation), ['half']);
+  const [entry] = conversation.entries;
+  assert.deepEqual([entry.streaming, entry.cut], [true, true]);
+  grows('lf');
+  assert.deepEqual([entry.text, entry.streaming, entry.cut], ['half', true, false]);
+  conversation.interrupted();
+  conversation.resumed();
+  assert.deepEqual([entry.streaming, entry.cut], [true, false]);
+});
+
+test('what ended while the line was cut has ended', () => {
+  const { conversation } = make();
+  const { output, grows } = follow(conversation);
+  grows('ha');
+  conversation.interrupted();
+  output.resumed({ state: 'ended', rev: 0, from: 2, text: 'lf', messageId: 'a1' });
+  conversation.resumed();
+  read(conversation, [response(1, { message: 'half' })], 2);
+  const [entry] = conversation.entries;
+  assert.deepEqual([texts(conversation), entry.streaming, entry.cut], [['half'], false, false]);
+});
+
+test('what the hub knows nothing of any more is broken off', () => {
+  const { conversation } = make();
+  const { output, grows } = follow(conversation);
+  grows('ha');
+  conversation.interrupted();
+  output.resumed({ outputId: 'o1', state: 'gone' });
+  conversation.resumed();
+  const [entry] = conversation.entries;
+  assert.deepEqual([entry.text, entry.failed, entry.lost, entry.streaming], ['ha', true, true, false]);
+});
+
+const running = (conversation) => conversation.running.map(({ requestId, requester }) => [requestId, requester]);
+
+test('what is being answered, or is to be, can be stopped, the newest first and each once', () => {
+  const { conversation } = make();
+  for (const id of ['r1', 'r2', 'r3']) conversation.ask(id, id);
+  conversation.status({ requestId: 'r1', status: 'forwarded' });
+  conversation.status({ requestId: 'r2', status: 'queued', waitsFor: 'turn' });
+  const theirs = follow(conversation, { outputId: 'o9', requestId: 'r9', requester: 'web-2' });
+  theirs.grows('x');
+  const { grows, ends } = follow(conversation, { requester: ME });
+  grows('x');
+  assert.deepEqual(running(conversation), [['r9', 'web-2'], ['r3', ME], ['r2', ME], ['r1', ME]]);
+  conversation.stopping('r9', true);
+  conversation.stopping('r3', true);
+  assert.deepEqual(running(conversation), [['r2', ME], ['r1', ME]], 'pressed again it is the next one');
+  conversation.stopping('r3', false);
+  theirs.ends('x', { cancelled: true });
+  ends();
+  for (const requestId of ['r1', 'r2', 'r3']) conversation.status({ requestId, status: 'cancelled' });
+  assert.deepEqual(running(conversation), []);
+  assert.ok(conversation.entries.every((entry) => !entry.stopping));
+});
+
+test('an answer can be stopped after a reload, too', () => {
+  const { conversation } = make();
+  follow(conversation, { requester: ME }).grows('x');
+  read(conversation, [question(1)], 1);
+  assert.deepEqual(running(conversation), [['r1', ME]]);
 });
 
 test('refusals reach their question, others are nobody’s', () => {
@@ -151,8 +339,42 @@ test('refusals reach their question, others are nobody’s', () => {
   assert.deepEqual([entry.state, entry.note, entry.messageId], ['failed', 'No.', 'm1']);
   conversation.status({ requestId: 'r1', status: 'failed' });
   assert.equal(entry.note, 'No.', 'the reason stays');
+  read(conversation, [], 0);
   assert.equal(conversation.refused('r9', 'No.'), false);
   assert.equal(conversation.refused(undefined, 'No.'), false);
+});
+
+test('what is said of a question before the history brings it is said then', () => {
+  const { conversation } = make();
+  const unclaimed = [];
+  conversation.addEventListener('unclaimed', ({ detail }) => unclaimed.push(detail.message));
+  assert.equal(conversation.refused('r1', 'The server was restarted.'), true);
+  conversation.status({ requestId: 'r1', status: 'failed' });
+  conversation.status({ requestId: 'r2', status: 'queued', waitsFor: 'turn', position: 2 });
+  conversation.refused('r9', 'Request timed out.');
+  for (let n = 100; n < 300; n += 1) conversation.status({ requestId: `r${n}`, status: 'forwarded' });
+  assert.deepEqual(make().conversation.entries, []);
+  const again = make().conversation;
+  const told = [];
+  again.addEventListener('unclaimed', ({ detail }) => told.push(detail.message));
+  again.refused('r1', 'The server was restarted.');
+  again.status({ requestId: 'r1', status: 'failed' });
+  again.status({ requestId: 'r2', status: 'queued', waitsFor: 'turn', position: 2 });
+  again.refused('r9', 'Request timed out.');
+  read(again, [question(1), question(2)], 2);
+  assert.deepEqual(again.entries.map(({ state, note }) => [state, note]), [['failed', 'The server was restarted.'], ['turn', '']]);
+  assert.deepEqual(told, ['Request timed out.'], 'what is of no question here is not lost');
+  read(conversation, [question(1)], 1);
+  assert.deepEqual([conversation.entries[0].state, unclaimed], ['', []], 'only so many are kept');
+});
+
+test('what had been handed out before a reload is waited for, unless more is known', () => {
+  const { conversation } = make();
+  conversation.status({ requestId: 'r3', status: 'failed', message: 'No.' });
+  read(conversation, [question(1), question(3), response(3), question(5)], 6);
+  for (const id of ['r1', 'r3', 'r9']) conversation.handedOut(id);
+  assert.deepEqual(conversation.entries.map(({ state }) => state), ['forwarded', 'failed', '', '']);
+  assert.equal(conversation.waiting, true);
 });
 
 test('asking again reuses the question', () => {
@@ -160,9 +382,55 @@ test('asking again reuses the question', () => {
   const entry = conversation.ask('r1', 'x');
   conversation.refused('r1', 'No.', 'm1');
   conversation.askAgain(entry, 'r2');
-  conversation.stored(question(2, { messageId: 'm2', message: 'x' }), { live: true });
-  conversation.accepted('r2', { messageId: 'm2', state: 'forwarded' });
-  assert.deepEqual([conversation.entries.length, entry.state, entry.note], [1, 'forwarded', '']);
+  assert.deepEqual([entry.state, entry.note, entry.messageId], ['sending', '', 'm1']);
+  conversation.accepted('r2', { messageId: 'm1', state: 'forwarded' });
+  follow(conversation, { requestId: 'r2', questionId: 'm1' }).grows('A');
+  assert.deepEqual([texts(conversation), entry.state, conversation.waiting], [['x', 'A'], 'forwarded', false]);
+});
+
+test('what was asked again has all its answers below it, live and after a reload', () => {
+  const [live, again] = [make().conversation, make().conversation];
+  const first = live.ask('r1', 'question 1');
+  live.accepted('r1', { messageId: 'm1', state: 'forwarded' });
+  live.stored(question(1), { live: true });
+  live.stored(response(1), { live: true });
+  live.stored(question(3), { live: true });
+  live.askAgain(first, 'r4');
+  follow(live, { outputId: 'o4', requestId: 'r4', questionId: 'm1' }).grows('answer 4');
+  read(again, [question(1), response(1), question(3), response(4, { questionId: 'm1' })], 5);
+  for (const conversation of [live, again]) {
+    assert.deepEqual(shown(conversation), ['mine question 1', 'answer answer 1', 'answer answer 4', 'mine question 3']);
+  }
+});
+
+test('where a question waits is known, and why it went to another extension', () => {
+  const { conversation } = make();
+  const entry = conversation.ask('r1', 'x');
+  conversation.accepted('r1', { messageId: 'm1', state: 'queued', waitsFor: 'turn', position: 3 });
+  assert.deepEqual([entry.state, entry.place], ['turn', { position: 3, of: 0 }]);
+  conversation.queued({ requestId: 'r1', waitsFor: 'turn', position: 2, of: 3 });
+  assert.deepEqual([entry.state, entry.place], ['turn', { position: 2, of: 3 }]);
+  conversation.status({ requestId: 'r1', status: 'queued', waitsFor: 'turn', position: 1, message: 'Somebody types.' });
+  assert.deepEqual([entry.note, entry.place], ['Somebody types.', { position: 1, of: 0 }]);
+  conversation.status({ requestId: 'r1', status: 'rerouted', from: 'A', to: 'B' });
+  conversation.status({ requestId: 'r1', status: 'forwarded' });
+  assert.deepEqual([entry.state, entry.detour, entry.note, entry.place], ['forwarded', { from: 'A', to: 'B' }, '', null]);
+});
+
+test('a question of which nothing more will be heard is open no longer', () => {
+  for (const [state, message, expected] of [
+    ['completed', '', 'completed'],
+    ['forwarded', '', 'completed'],
+    ['cancelled', '', 'cancelled'],
+    ['forwarded', 'The answer was not finished.', 'failed'],
+  ]) {
+    const { conversation } = make();
+    const entry = conversation.ask('r1', 'x');
+    conversation.over('r1', { state, message });
+    assert.deepEqual([entry.state, entry.note], [expected, message]);
+    conversation.over('r1', { state: 'failed', message: 'late' });
+    assert.equal(entry.state, expected, 'what is over stays as it is');
+  }
 });
 
 test('history shows a question once, however often it was asked again', () => {
@@ -170,7 +438,7 @@ test('history shows a question once, however often it was asked again', () => {
   const again = question(2, { message: 'question 1', requestType: 'regenerateMessage' });
   const later = question(5, { message: 'question 1' });
   const pages = [question(1), again, response(2), later];
-  for (const updateId of ['u', 'v']) conversation.page({ updateId, contextPage: pages, isLastPage: true, seq: 5 });
+  for (let times = 0; times < 2; times += 1) read(conversation, pages, 5);
   assert.deepEqual(texts(conversation), ['question 1', 'answer 2', 'question 1']);
   const [entry] = conversation.entries;
   assert.deepEqual([entry.messageId, entry.earlierIds, entry.seq], ['m2', ['m1'], 1]);
@@ -189,30 +457,35 @@ test('what another member asks again stands once too', () => {
   assert.deepEqual(conversation.entries.map(({ author }) => author), ['web-2', 'web-3']);
 });
 
-test('history comes in pages, in order, and drops what the hub no longer has', () => {
+test('history comes newest first, stands in order, and drops what the hub no longer has', () => {
   const { conversation } = make();
   conversation.stored(question(1), { live: true });
   conversation.stored(question(4), { live: true });
+  conversation.interrupted();
   const pending = conversation.ask('r9', 'not sent yet');
-  conversation.page({ updateId: 'u', contextPage: [question(2), response(2)], isLastPage: false, seq: 4 });
-  conversation.page({ updateId: 'u', contextPage: [question(4)], isLastPage: true, seq: 4 });
+  conversation.read([question(4)]);
+  conversation.read([question(2), response(2)]);
+  assert.equal(conversation.entries[0].text, 'question 1', 'until all is read');
+  conversation.whole({ ids: new Set(['m4', 'm2', 'a2']), from: 0, seq: 4 });
   assert.deepEqual(texts(conversation), ['question 2', 'answer 2', 'question 4', 'not sent yet']);
   assert.equal(conversation.entries.at(-1), pending);
 });
 
-test('what arrives while history is told stays', () => {
+test('what lies before all that was read stays', () => {
   const { conversation } = make();
-  conversation.page({ updateId: 'u', contextPage: [question(1)], isLastPage: false, seq: 1 });
-  conversation.stored(question(2), { live: true });
-  conversation.page({ updateId: 'u', contextPage: [], isLastPage: true, seq: 1 });
-  assert.deepEqual(texts(conversation), ['question 1', 'question 2']);
+  conversation.stored(question(1));
+  conversation.stored(question(2));
+  conversation.read([question(3)]);
+  conversation.whole({ ids: new Set(['m3']), from: 2, seq: 3 });
+  assert.deepEqual(texts(conversation), ['question 1', 'question 3']);
 });
 
-test('a page push that began anew forgets the one before', () => {
+test('what arrives while history is read stays', () => {
   const { conversation } = make();
-  conversation.page({ updateId: 'u', contextPage: [question(1)], isLastPage: false, seq: 2 });
-  conversation.page({ updateId: 'v', contextPage: [question(2)], isLastPage: true, seq: 2 });
-  assert.deepEqual(texts(conversation), ['question 2']);
+  conversation.read([question(1)]);
+  conversation.stored(question(2), { live: true });
+  conversation.whole({ ids: new Set(['m1']), from: 0, seq: 1 });
+  assert.deepEqual(texts(conversation), ['question 1', 'question 2']);
 });
 
 test('edits, deletions and clearing are followed', () => {
@@ -248,12 +521,14 @@ test('whatever a hub sends, nothing throws and nothing but text is shown', () =>
   const { conversation } = make();
   for (const odd of [null, undefined, 7, 'x', [], {}, { message: { a: 1 } }, { messageId: 1, message: null, seq: 'x' }]) {
     conversation.stored(odd, { live: true });
-    conversation.streamed(odd ?? {});
-    conversation.ended(odd ?? {});
     conversation.status(odd ?? {});
-    conversation.page(odd ?? {});
+    conversation.queued(odd ?? {});
   }
-  conversation.streamed({ outputId: 'o', data: 7 });
+  conversation.ask('r1', 'x');
+  conversation.status({ requestId: 'r1', status: 'rerouted', message: {}, position: 'x', waitsFor: 7, from: null, to: ['a'] });
+  conversation.queued({ requestId: 'r1', position: 1, of: 'x', waitsFor: {} });
+  conversation.accepted('r1', { messageId: 7, state: 7 });
+  follow(conversation, { outputId: 'o', identity: 7, character: { name: 7 } }).grows('x');
   assert.ok(conversation.entries.every((entry) => typeof entry.text === 'string' && typeof entry.author === 'string'));
 });
 
@@ -274,13 +549,19 @@ test('a name never stands without whose it is', () => {
   assert.deepEqual(told.map(([, entry]) => authorOf(entry)), ['Ann (bob)', 'ann', 'cid', 'dan']);
 });
 
-const page = (contextPage, seq) => ({ updateId: 'u', contextPage, isLastPage: true, seq });
+test('a name turns nothing of what stands beside it', () => {
+  const { conversation } = make();
+  conversation.stored(question(1, { identity: 'bob', name: '\u202Enn\u2067A\u0000\u2029' }));
+  follow(conversation, { requestId: 'r9', character: { name: '\u200F \u061C' } }).grows('x');
+  assert.deepEqual(conversation.entries.map(authorOf), ['nnA (bob)', EXT]);
+});
+
 const shown = (conversation) => conversation.entries.map(({ kind, text }) => `${kind} ${text}`);
 
 test('an answer that grows while the page is loaded again stands below its question, not above all history', () => {
   const { conversation } = make();
-  conversation.streamed(chunk(0, 'half', { outputId: 'o9', requestId: 'r5' }));
-  conversation.page(page([question(1), response(1), question(3), response(3), question(5)], 5));
+  follow(conversation, { outputId: 'o9', requestId: 'r5' }).grows('half');
+  read(conversation, [question(1), response(1), question(3), response(3), question(5)], 5);
   const expected = ['mine question 1', 'answer answer 1', 'mine question 3', 'answer answer 3', 'mine question 5', 'answer half'];
   assert.deepEqual(shown(conversation), expected);
   conversation.stored(response(5, { outputId: 'o9', message: 'half', seq: 6 }), { live: true });
@@ -289,33 +570,33 @@ test('an answer that grows while the page is loaded again stands below its quest
 
 test('an answer without a known question grows after all history', () => {
   const { conversation } = make();
-  conversation.streamed(chunk(0, 'half', { requestId: null }));
-  conversation.page(page([question(1), question(2)], 2));
+  follow(conversation, { requestId: '' }).grows('half');
+  read(conversation, [question(1), question(2)], 2);
   assert.deepEqual(shown(conversation), ['mine question 1', 'mine question 2', 'answer half']);
 });
 
 test('two questions asked at once have their answers below them, live and after a reload', () => {
   const live = make().conversation;
-  live.page(page([], 0));
+  read(live, [], 0);
   live.ask('r1', 'question 1');
   live.ask('r2', 'question 2');
   live.stored(question(1), { live: true });
   live.stored(question(2), { live: true });
-  live.streamed(chunk(0, 'answer 2', { outputId: 'o2', requestId: 'r2' }));
-  live.streamed(chunk(0, 'answer 1', { outputId: 'o1', requestId: 'r1' }));
+  follow(live, { outputId: 'o2', requestId: 'r2' }).grows('answer 2');
+  follow(live, { outputId: 'o1', requestId: 'r1' }).grows('answer 1');
   const expected = ['mine question 1', 'answer answer 1', 'mine question 2', 'answer answer 2'];
   assert.deepEqual(shown(live), expected);
   live.stored(response(2, { seq: 3 }), { live: true });
   live.stored(response(1, { seq: 4 }), { live: true });
   assert.deepEqual(shown(live), expected);
   const again = make().conversation;
-  again.page(page([question(1), question(2), response(2, { seq: 3 }), response(1, { seq: 4 })], 4));
+  read(again, [question(1), question(2), response(2, { seq: 3 }), response(1, { seq: 4 })], 4);
   assert.deepEqual(shown(again), expected);
 });
 
 test('what the hub did not take stays where it was asked', () => {
   const { conversation } = make();
-  conversation.page(page([question(1)], 1));
+  read(conversation, [question(1)], 1);
   conversation.ask('lost', 'lost');
   conversation.refused('lost', 'No.');
   conversation.stored(question(2), { live: true });
@@ -326,7 +607,7 @@ test('who is moved is told to the view', () => {
   const { conversation } = make();
   const moved = [];
   conversation.addEventListener('moved', ({ detail }) => moved.push([detail.entry.text, detail.before?.text ?? null]));
-  conversation.streamed(chunk(0, 'half'));
+  follow(conversation).grows('half');
   conversation.stored(question(7, { requestId: 'r7' }));
   conversation.stored(question(1));
   assert.deepEqual(moved, [['half', 'question 7']]);
@@ -344,13 +625,13 @@ test('who waits for an extension waits for no master', () => {
 
 test('a history that was read before a question was stored does not take it away', () => {
   const { conversation } = make();
-  conversation.page(page([question(1)], 1));
+  read(conversation, [question(1)], 1);
   conversation.interrupted();
   conversation.ask('r2', 'question 2');
   conversation.stored(question(2), { live: true });
-  conversation.page({ ...page([question(1)], 2), updateId: 'v' });
+  read(conversation, [question(1)], 2);
   assert.deepEqual(shown(conversation), ['mine question 1', 'mine question 2']);
   conversation.interrupted();
-  conversation.page({ ...page([question(1)], 2), updateId: 'w' });
+  read(conversation, [question(1)], 2);
   assert.deepEqual(shown(conversation), ['mine question 1'], 'what was deleted meanwhile goes');
 });

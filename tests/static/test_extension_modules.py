@@ -51,7 +51,7 @@ def test_client_is_the_published_one() -> None:
         for path in (EXTENSION / "client").rglob("*")
         if path.is_file()
     }
-    named = ["index.js", "LICENSE", *(f"lib/{path.name}" for path in (CLIENT / "lib").glob("*.js"))]
+    named = ["connect.js", "index.js", "LICENSE", *(f"lib/{path.name}" for path in (CLIENT / "lib").glob("*.js"))]
     there = {name: (CLIENT / name).read_bytes() for name in named}
     different = sorted(name for name in here | there if here.get(name) != there.get(name))
     assert not different, "clients/js has changed, and the extension has a copy of it: run `make extension-client`"

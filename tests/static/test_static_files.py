@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import re
 from html.parser import HTMLParser
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 STATIC = Path(__file__).parent.parent.parent / "static"
 MODULES = sorted(STATIC.glob("*.js"))
 TEXTS = sorted(path for path in STATIC.glob("*") if path.suffix in {".js", ".css", ".html", ".svg"})
-SERVED_ELSEWHERE = {"/lib/constants.js", "/socket.io/socket.io.esm.min.js"}  # by the hub itself (contract 2.1, 9.3)
+CLIENT = STATIC.parent / "clients" / "js"
+CLIENT_URL = "lib/newage-client/"
+BUNDLES = STATIC.parent / "src" / "newage" / "web" / "assets" / "vendor" / "socket.io-client"
+# By the hub itself (contract 2.1), beside the page: with a prefix, where a proxy puts one before it.
+SERVED_ELSEWHERE = {
+    "socket.io/socket.io.esm.min.js",
+    *(CLIENT_URL + path.relative_to(CLIENT).as_posix() for path in [CLIENT / "connect.js", *CLIENT.glob("lib/*.js")]),
+}
 
 # Each of these makes markup, code or style of a string.
 FORBIDDEN = re.compile(
@@ -30,6 +38,30 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
+
+
+def is_served(name: str) -> bool:
+    return name in SERVED_ELSEWHERE or (STATIC / name).is_file()
+
+
+def file_of(name: str) -> Path:
+    if name.startswith("socket.io/"):
+        return BUNDLES / name.removeprefix("socket.io/")
+    return CLIENT / name.removeprefix(CLIENT_URL) if name.startswith(CLIENT_URL) else STATIC / name
+
+
+def imported(name: str) -> set[str]:
+    """What the browser loads for a module, itself included, as paths below the page's."""
+    found: set[str] = set()
+    wanted = [name]
+    while wanted:
+        name = wanted.pop()
+        if name in found:
+            continue
+        found.add(name)
+        folder = PurePosixPath(name).parent
+        wanted += [(folder / other).as_posix() for other in IMPORT.findall(file_of(name).read_text("utf-8"))]
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +85,8 @@ def test_nothing_comes_from_elsewhere(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
 def test_imports_lead_to_files_that_are_there(path: Path) -> None:
     for name in IMPORT.findall(path.read_text("utf-8")):
-        assert name in SERVED_ELSEWHERE or (STATIC / name).is_file(), name
+        assert name.startswith("./"), name
+        assert is_served(name.removeprefix("./")), name
 
 
 def test_page_has_no_inline_script_style_or_handler(page: Page) -> None:
@@ -67,7 +100,22 @@ def test_page_refers_to_files_that_are_there(page: Page) -> None:
     references = [attributes.get("src") or attributes.get("href") for _, attributes in page.tags]
     files = [name for name in references if name and not name.startswith("#")]
     assert "app.js" in files
-    assert all((STATIC / name).is_file() for name in files)
+    assert all(is_served(name) for name in files)
+
+
+def test_page_asks_for_every_module_at_once(page: Page) -> None:
+    """A module that is found in another one comes a round trip later."""
+    links = {attributes["href"] for _, attributes in page.tags if attributes.get("rel") == "modulepreload"}
+    assert links == imported("app.js") - {"app.js"}
+
+
+def test_first_load_is_small(page: Page) -> None:
+    """Gzipped, as the hub sends it, with socket.io."""
+    links = {attributes.get("src") or attributes.get("href") or "" for _, attributes in page.tags}
+    names = {name for name in links if is_served(name)} | {"index.html"}
+    size = sum(len(gzip.compress(file_of(name).read_bytes())) for name in names)
+    assert len(names) == 30
+    assert size < 64_000
 
 
 def test_scripts_use_only_ids_that_the_page_has(page: Page) -> None:

@@ -78,7 +78,6 @@ def test_ten_thousand_messages_are_paged_backwards_while_they_change(make_databa
         (sql.BEFORE_SELECTED, ("r", 9, 9), "(room_id=? AND seq<?)"),
         (sql.WEIGHTS, ("r",), "COVERING INDEX message_weight (room_id=?)"),
         (sql.LAST_SEQ, ("r", "2026"), "COVERING INDEX message_weight (room_id=?)"),
-        (sql.COUNT_MESSAGES, ("r", 9), "COVERING INDEX"),
         (sql.BEHIND, ("r", 9), "COVERING INDEX"),
         (sql.OLDEST, (1, 9), "COVERING INDEX message_weight (room_id=?)"),
     ],
@@ -174,3 +173,10 @@ def test_a_point_in_time_is_found(hall: Stores) -> None:
         value(hall.messages.add_message(message(seq, timestamp=f"2026-01-02T03:04:{second}.000Z"), 9))
     found = [value(hall.messages.last_seq(ROOM.id, f"2026-01-02T03:04:{second}.000Z")) for second in ("09", 10, 25, 59)]
     assert found == [0, 1, 3, 4]
+
+
+def test_a_question_is_looked_for_among_the_newest(make_database: Callable[..., Database]) -> None:
+    plan = plan_of(make_database(), sql.FIND_QUESTION, ("r", "r", 9, "i", "q", "t", "q"))
+    assert "SEARCH m" in plan
+    assert "(room_id=? AND seq>?)" in plan, plan
+    assert "SCAN" not in plan.replace("SCALAR", "")

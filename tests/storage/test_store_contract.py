@@ -253,7 +253,7 @@ class TestRooms:
         assert value(lobby.rooms.load_rooms()) == (again,)
         assert value(lobby.marks.load_marks()) == {}
         for room_id in (LOBBY, "another"):
-            assert value(lobby.messages.count_messages(room_id, 0)) == 0
+            assert value(lobby.messages.last_messages(room_id, 9)) == ()
         with pytest.raises(RoomMissing):
             value(lobby.messages.add_message(message(2), 10))
         value(lobby.rooms.delete_room(LOBBY))
@@ -270,7 +270,7 @@ class TestRooms:
         assert value(lobby.rooms.delete_room(LOBBY)) is None
         assert value(lobby.rooms.load_rooms()) == ()
         value(lobby.rooms.save_room(room("lobby")))
-        assert value(lobby.messages.count_messages(LOBBY, 0)) == 0
+        assert value(lobby.messages.last_messages(LOBBY, 9)) == ()
         assert value(lobby.rooms.load_rooms())[0].seq == 0
 
 
@@ -319,8 +319,7 @@ class TestMessages:
     def test_an_unknown_room_has_nothing_and_takes_nothing(self, stores: Stores) -> None:
         messages = stores.messages
         assert value(messages.last_messages(LOBBY, 5)) == ()
-        assert value(messages.messages_after(LOBBY, 0, 5)) == ()
-        assert value(messages.count_messages(LOBBY, 0)) == 0
+        assert value(messages.messages_after(LOBBY, 0, 5)) == ((), False)
         assert value(messages.find_message(LOBBY, "m1")) is None
         for refused in (
             messages.add_message(message(1), 5),
@@ -423,8 +422,15 @@ class TestMessages:
         ):
             value(lobby.messages.add_message(stored, 9))
         asked = [("r1", "hi"), ("r2", "ho"), ("r9", "hi"), ("r9", "")]
-        found = [value(lobby.messages.find_question(LOBBY, "ann", *each)) for each in asked]
+        found = [value(lobby.messages.find_question(LOBBY, "ann", *each, 9)) for each in asked]
         assert [None if each is None else each.seq for each in found] == [5, 2, 2, None]
+        for limit, seqs in ((3, [5, 5]), (4, [5, 5]), (1, [5, 5])):
+            found = [
+                value(lobby.messages.find_question(LOBBY, "ann", *each, limit)) for each in (("r1", ""), ("", "ho"))
+            ]
+            assert [None if each is None else each.seq for each in found] == seqs
+        limits = [value(lobby.messages.find_question(LOBBY, "ann", "r2", "", limit)) for limit in (3, 4, 5)]
+        assert [None if each is None else each.seq for each in limits] == [None, 2, 2], "among the newest"
 
     def test_finds_outputs_without_their_words(self, lobby: Stores) -> None:
         value(lobby.rooms.save_room(room("den")))
@@ -522,9 +528,9 @@ class TestMessages:
         messages = lobby.messages
         assert [m.seq for m in value(messages.last_messages(LOBBY, 3))] == [5, 6, 7]
         assert [m.seq for m in value(messages.last_messages(LOBBY, 0))] == []
-        assert [m.seq for m in value(messages.messages_after(LOBBY, 2, 3))] == [3, 4, 5]
-        assert [m.seq for m in value(messages.messages_after(LOBBY, 7, 3))] == []
-        assert value(messages.count_messages(LOBBY, 4)) == 3
+        for seq, limit, expected in ((2, 3, [3, 4, 5]), (4, 3, [5, 6, 7]), (4, 2, [5, 6]), (7, 3, [])):
+            page, more = value(messages.messages_after(LOBBY, seq, limit))
+            assert ([m.seq for m in page], more) == (expected, bool(expected) and expected[-1] < 7)
         for before, limit, seqs, more in (
             (None, 3, [5, 6, 7], True),
             (5, 3, [2, 3, 4], True),
@@ -558,7 +564,8 @@ class TestMessages:
             (9, None, [1, 2, 3, 4], [1, 2, 3, 4]),
         ):
             assert [m.seq for m in value(messages.last_messages(LOBBY, limit, max_bytes))] == newest
-            assert [m.seq for m in value(messages.messages_after(LOBBY, 0, limit, max_bytes))] == oldest
+            page, more = value(messages.messages_after(LOBBY, 0, limit, max_bytes))
+            assert ([m.seq for m in page], more) == (oldest, len(oldest) < 4)
 
 
 class TestState:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from web_doubles import House, with_settings
 
-from newage.web.files import content_type, open_beneath
+from newage.web.files import MemoryFile, content_type, open_beneath
 
 
 @pytest.fixture
@@ -73,6 +73,11 @@ def test_a_file_with_its_headers(house: House) -> None:
 )
 def test_content_types(name: str, expected: str) -> None:
     assert content_type(name) == expected
+
+
+def test_a_file_in_memory_is_packed_once() -> None:
+    file = MemoryFile(body=b"text " * 100, type="text/plain")
+    assert file.packed is file.packed
 
 
 def test_head(house: House) -> None:

@@ -40,6 +40,11 @@ def test_a_version_of_before_is_not_released_again() -> None:
         releases.with_one_more(folder("1.0.0"))
 
 
+def test_the_changelog_names_the_commit_of_every_version() -> None:
+    changes = (EXTENSION.parent.parent / "CHANGELOG.md").read_text("utf-8")
+    assert [each.version for each in read_releases().versions if f"{each.version} {each.commit}" not in changes] == []
+
+
 def test_the_zip_is_always_the_same_bytes() -> None:
     releases = Releases().with_one_more(folder("1.0.0"))
     archive = releases.archive(releases.versions[0])

@@ -10,7 +10,7 @@ import pytest
 from web_doubles import House, with_settings
 
 from newage.web.releases import Releases
-from newage.web.repository import packet
+from newage.web.repository import depth_told, lines_of, packet
 
 RELEASES = (
     Releases()
@@ -46,11 +46,46 @@ def test_a_fetch_gets_the_whole_pack(house: House) -> None:
     whole = house.ask(PACK, "POST", WANT + DONE)
     assert whole.headers["content-type"] == "application/x-git-upload-pack-result"
     assert whole.body == shallow + packet(b"NAK\n") + packet(b"\x01" + RELEASES.pack) + b"0000"
-    plain = WANT.replace(b" side-band-64k shallow", b" shallow x" + b"x" * 13)
+    plain = packet(b"want " + HEAD + b" shallow\n") + packet(b"deepen 1\n") + b"0000"
     assert house.ask(PACK, "POST", plain + DONE).body == shallow + packet(b"NAK\n") + RELEASES.pack
     have = packet(b"want " + HEAD + b" side-band-64k\n") + b"0000" + packet(b"have " + b"0" * 40 + b"\n")
     assert house.ask(PACK, "POST", have + b"0000").body == packet(b"NAK\n")
     assert house.ask(PACK).status == 405
+
+
+def test_a_client_is_told_where_its_history_ends_as_it_asked() -> None:
+    new, old, oldest = history = [letter * 40 for letter in (b"c", b"b", b"a")]
+
+    def told(depth: int, *ends: bytes) -> list[bytes]:
+        said = depth_told([b"want x shallow", *(b"shallow " + end for end in ends), b"deepen %d" % depth], history)
+        assert said.endswith(b"0000")
+        return lines_of(said)
+
+    assert told(1) == [b"shallow " + new]
+    assert told(1, new) == []
+    assert told(2, new) == [b"unshallow " + new, b"shallow " + old]
+    assert told(1, old) == [b"shallow " + new]
+    assert told(3, old) == [b"unshallow " + old, b"shallow " + oldest]
+    for whole in (4, 2_147_483_647):  # as --unshallow asks
+        assert told(whole, new) == [b"unshallow " + new]
+        assert told(whole, old, new, b"d" * 40) == [b"unshallow " + new, b"unshallow " + old]
+        assert told(whole) == []
+    assert told(0, old) == []
+    for nothing in ([], [b"deepen"], [b"deepen -1"], [b"deepen 99999999999"], [b"want x deepen 1"]):
+        assert depth_told(nothing, history) == b""
+    assert depth_told([b"deepen 1"], []) == b"0000"
+
+
+def test_a_request_is_read_up_to_what_is_broken() -> None:
+    assert lines_of(packet(b"deepen 1") + b"0000" + packet(b"done\n")) == [b"deepen 1", b"done"]
+    assert lines_of(b"0001" + packet(b"a") + b"zzzz" + packet(b"b")) == [b"a"]
+    assert lines_of(b"ffffshort") == [b"short"]
+    assert lines_of(b"") == []
+
+
+def test_who_says_what_it_has_hears_of_depth_and_waits_for_no_more(house: House) -> None:
+    had = WANT + packet(b"have " + b"0" * 40 + b"\n") + b"0000"
+    assert house.ask(PACK, "POST", had).body == packet(b"shallow " + HEAD) + b"0000" + packet(b"NAK\n")
 
 
 def test_64_git_gzip_bomb_64k(house: House) -> None:

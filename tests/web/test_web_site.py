@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,10 @@ def test_a_client_bundle_may_be_embedded_everywhere_and_read_by_accepted_pages(h
     bundle = "/socket.io/socket.io.esm.min.js"
     assert house.ask(bundle).headers["cross-origin-resource-policy"] == "cross-origin"
     accepted = house.ask(bundle, Origin="http://localhost:8000").headers
-    assert (accepted["access-control-allow-origin"], accepted["vary"]) == ("http://localhost:8000", "Origin")
+    assert (accepted["access-control-allow-origin"], accepted["vary"]) == (
+        "http://localhost:8000",
+        "Origin, Accept-Encoding",
+    )
     assert "access-control-allow-origin" not in house.ask(bundle, Origin="http://evil.example").headers
 
 
@@ -218,6 +222,70 @@ def test_client_bundles(house: House, name: str) -> None:
     assert response.headers["content-type"].lower() == "application/javascript; charset=utf-8"
     assert b"4.8.4" in response.body
     assert house.ask(f"/socket.io/{name}.map").status == 200
+
+
+def test_files_in_memory_are_packed_for_who_takes_that(house: House) -> None:
+    plain = house.ask("/lib/constants.js")
+    packed = house.ask("/lib/constants.js", Accept_Encoding="br, GZIP;q=0.5")
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.headers["content-length"] == str(len(packed.body))
+    assert len(packed.body) < len(plain.body) / 2
+    assert gzip.decompress(packed.body) == plain.body
+    assert (plain.headers["vary"], packed.headers["vary"]) == ("Accept-Encoding", "Accept-Encoding")
+    for accepted in ("", "br", "gzip;q=0.0", "gzip; q=0"):
+        assert house.ask("/lib/constants.js", Accept_Encoding=accepted).summary == (200, plain.body)
+    part = house.ask("/lib/constants.js", Accept_Encoding="gzip", Range="bytes=0-9")
+    assert part.summary == (206, plain.body[:10])
+    fresh = house.ask("/lib/constants.js", Accept_Encoding="gzip", If_None_Match=plain.headers["etag"])
+    assert (fresh.status, fresh.headers["vary"], "content-encoding" in fresh.headers) == (304, "Accept-Encoding", False)
+    head = house.ask("/lib/constants.js", "HEAD", Accept_Encoding="gzip")
+    assert (head.body, head.headers["content-length"]) == (b"", str(len(packed.body)))
+
+
+def test_the_page_is_packed_for_who_takes_that_and_what_lies_in_a_home_is_not(house: House, tmp_path: Path) -> None:
+    plain = house.ask("/app.js")
+    packed = house.ask("/app.js", Accept_Encoding="gzip")
+    assert gzip.decompress(packed.body) == plain.body
+    assert (packed.headers["content-encoding"], packed.headers["content-length"]) == ("gzip", str(len(packed.body)))
+    assert (plain.headers["vary"], packed.headers["vary"]) == ("Accept-Encoding", "Accept-Encoding")
+    for path in ("/", "/mark.svg"):
+        assert house.ask(path, Accept_Encoding="gzip").headers["content-encoding"] == "gzip", path
+    assert "content-encoding" not in house.ask("/app.js", Accept_Encoding="gzip", Range="bytes=0-2").headers
+    head = house.ask("/app.js", "HEAD", Accept_Encoding="gzip")
+    assert (head.body, head.headers["content-length"]) == (b"", str(len(packed.body)))
+    static = tmp_path / "static"
+    (static / "app.js").write_text("export const other = 1;")
+    assert gzip.decompress(house.ask("/app.js", Accept_Encoding="gzip").body) == b"export const other = 1;"
+    (static / "big.js").write_bytes(b" " * 65_537)
+    (static / "picture.png").write_bytes(b"PNG")
+    for path in ("/big.js", "/picture.png", "/lib/own.js"):
+        answer = house.ask(path, Accept_Encoding="gzip")
+        assert (answer.status, "content-encoding" in answer.headers, "vary" in answer.headers) == (200, False, False), (
+            path
+        )
+
+
+def test_the_client_in_javascript_is_for_any_page_but_not_what_node_needs(tmp_path: Path) -> None:
+    client = tmp_path / "client"
+    (client / "lib").mkdir(parents=True)
+    for name in ("index.js", "node.js", "lib/hub.js", "package.json", "../beside.js"):
+        (client / name).write_text(name)
+    house = House(client_dir=client, home=tmp_path / "home")
+    for name in ("index.js", "lib/hub.js"):
+        response = house.ask(f"/lib/newage-client/{name}")
+        assert response.summary == (200, name.encode())
+        assert response.headers["content-type"] == "application/javascript; charset=UTF-8"
+        assert response.headers["cross-origin-resource-policy"] == "cross-origin"
+    outside = (
+        "../beside.js",
+        "..%2fbeside.js",
+        "%2e%2e/beside.js",
+        "lib/../node.js",
+        "lib%2f..%2fnode.js",
+        "//index.js",
+    )
+    for name in ("node.js", "package.json", "lib", "", *outside):
+        assert house.ask(f"/lib/newage-client/{name}").status == 404
 
 
 def test_another_path_for_socket_io() -> None:

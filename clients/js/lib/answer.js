@@ -16,6 +16,8 @@ import { Emitter } from './emitter.js';
 export class Answer extends Emitter {
   /** @type {Set<{cursors: Map<any, number>, wake: () => void}>} */
   #readers = new Set();
+  /** @type {Set<import('./output.js').Output>} of which nothing was shown, and nothing will be */
+  #void = new Set();
   /** @type {Function} */
   #resolve = () => {};
   /** @type {Function} */
@@ -33,7 +35,7 @@ export class Answer extends Emitter {
     this.room = room;
     this.questionId = '';
     this.state = 'asking';
-    this.waitsFor = '';
+    this.waitsFor = /** @type {'' | 'host' | 'turn' | 'extension'} */ ('');
     this.position = 0;
     this.over = false;
     /** @type {Failure | null} */
@@ -98,7 +100,7 @@ export class Answer extends Emitter {
 
   /** @param {import('./output.js').Output} output */
   join(output) {
-    if (this.outputs.includes(output)) return;
+    if (this.outputs.includes(output) || this.#void.has(output)) return;
     this.outputs.push(output);
     for (const kind of ['text', 'reasoning']) {
       output.on(kind, (piece) => {
@@ -126,6 +128,17 @@ export class Answer extends Emitter {
     this.position = said.position ?? (this.waitsFor ? this.position : 0);
     if (said.questionId ?? said.messageId) this.questionId ||= said.questionId ?? said.messageId;
     this.emit('status', said);
+  }
+
+  /**
+   * Another extension is asked, for nothing of this one's was shown.
+   * @param {string[]} [identities] whose outputs count
+   */
+  restart(identities = []) {
+    for (const output of this.outputs) {
+      if (!identities.length || (output.identity && !identities.includes(output.identity))) this.#void.add(output);
+    }
+    this.outputs = this.outputs.filter((output) => !this.#void.has(output));
   }
 
   finish() {

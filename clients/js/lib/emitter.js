@@ -25,11 +25,21 @@ export class Emitter {
   emit(name, ...args) {
     for (const listener of [...(this.#listeners.get(name) ?? [])]) {
       try {
-        listener(...args);
+        const doing = listener(...args);
+        if (typeof doing?.then === 'function') doing.then(undefined, (/** @type {any} */ error) => this.threw(error, name, args));
       } catch (error) {
-        // told where uncaught errors are told, and not here
-        Promise.reject(error);
+        this.threw(error, name, args);
       }
     }
+  }
+
+  /**
+   * A listener threw, at once or later: told where uncaught errors are told.
+   * @param {any} error
+   * @param {string} name
+   * @param {any[]} args
+   */
+  threw(error, name, args) {
+    Promise.reject(error);
   }
 }

@@ -6,7 +6,7 @@ export class Failure extends Error {
    * @param {string} message the hub's own words, where it said any
    * @param {object} [known]
    * @param {number|string} [known.code] the hub's `errorCode` (docs/wire.md 1.9), or one of ours: `'timeout'`,
-   *   `'disconnected'`, `'closed'`
+   *   `'disconnected'`, `'closed'`, `'gone'`
    * @param {string} [known.word] the hub's `code`, a word as `'REPLACED'`
    * @param {any} [known.body] all that it said
    */

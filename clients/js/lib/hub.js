@@ -1,16 +1,16 @@
 // @ts-check
-import { Answer } from './answer.js';
 import { defined } from './defined.js';
 import { Emitter } from './emitter.js';
-import { Failure } from './failure.js';
 import { Line } from './line.js';
+import { named } from './named.js';
 import { Outputs } from './outputs.js';
+import { Requests } from './requests.js';
 
 /** @typedef {import('./output.js').Output} Output */
 
 const LLM = '/llm';
 const ROOMS = '/rooms';
-const SETTLE_MS = 10_000; // for the last word on a request whose outputs are all over
+const AUTH = '/auth';
 
 /** What the hub says of rooms, under the names that it has here. */
 const TOLD = {
@@ -35,18 +35,14 @@ const TOLD_OF_ROOMS = {
 /**
  * A client of a hub.
  *
- * Tells what `Line` tells of the connection ('state', 'up', 'down', 'problem', 'warning'), 'output' (Output) for each
- * output of one's rooms, 'status' (said) for each of one's requests, and of the history and the members of rooms what
- * TOLD and TOLD_OF_ROOMS name, with the hub's payload.
+ * Tells what `Line` tells of the connection ('state', 'up', 'down', 'transport', 'problem', 'warning'), 'output' (Output) for each
+ * output of one's rooms, 'status' (said) and 'queue' (said) for each of one's requests, and of the history and the members
+ * of rooms what TOLD and TOLD_OF_ROOMS name, with the hub's payload.
  */
 export class Hub extends Emitter {
-  /** @type {Map<string, Answer>} by request */
-  #answers = new Map();
-  /** @type {Map<string, string>} a request that was merged into another */
-  #merged = new Map();
-  /** @type {Map<string, any>} what went wrong, by request */
-  #problems = new Map();
-  #outputs = new Outputs(() => this.line);
+  #outputs = new Outputs(() => this.line, () => this.#requests.waiting);
+  /** @type {Requests} */
+  #requests;
   #credentials;
   #roomsOpen = false;
 
@@ -56,26 +52,23 @@ export class Hub extends Emitter {
     this.clientId = clientId;
     this.identity = identity ?? clientId;
     this.#credentials = { key, password };
-    const said = { clientId, clientType: type, streamMode: 'plain', sync: 'incremental', outputs: true };
-    for (const [member, value] of Object.entries({ identity, name, desc })) if (value !== undefined) said[member] = value;
+    const said = { clientId, clientType: type, streamMode: 'plain', sync: 'incremental', outputs: true, ...defined({ identity, name, desc }) };
     this.line = new Line({
       io, url, main: LLM, options, world,
       handshake: () => ({ ...said, ...defined(this.#credentials) }),
       greet: () => this.#outputs.greet(),
     });
-    for (const told of ['state', 'up', 'down', 'problem', 'warning']) {
+    this.#requests = new Requests(() => this.line, this.#outputs, this.identity);
+    for (const told of ['state', 'up', 'down', 'transport', 'problem', 'warning']) {
       this.line.on(told, (...args) => this.emit(told, ...args));
     }
-    this.line.on('up', () => this.#returned());
-    this.#outputs.on('output', (output, said) => this.#outputBegan(output, said));
-    this.#outputs.on('resumed', (output) => {
-      const answer = this.#answerTo(output.requestId);
-      if (answer?.outputs.includes(output)) this.#settleLater(answer);
+    this.line.on('up', () => this.#requests.returned());
+    this.#outputs.on('output', (output) => {
+      this.#requests.began(output);
+      this.emit('output', output);
     });
     this.line.on('down', () => this.#outputs.cut());
-    this.line.on('problem', (body) => {
-      if (typeof body.requestId === 'string' && this.#answers.has(body.requestId)) this.#problems.set(body.requestId, body);
-    });
+    this.line.on('problem', (body) => this.#requests.problem(body));
     this.#listen();
   }
 
@@ -100,7 +93,12 @@ export class Hub extends Emitter {
   close() {
     this.line.close();
     this.#outputs.close();
-    for (const answer of [...this.#answers.values()]) this.#end(answer, this.line.refusal);
+    this.#requests.close();
+  }
+
+  /** How the line goes, 'websocket' or 'polling'; '' while there is none. */
+  get transport() {
+    return this.line.transport;
   }
 
   /** Any event of the contract: resolves with the hub's ack, rejects with a Failure. */
@@ -121,19 +119,52 @@ export class Hub extends Emitter {
    * @param {{room?: string, target?: string | string[], action?: string, messageId?: string, character?: string,
    *   failover?: boolean, requestId?: string, signal?: AbortSignal, [passedOn: string]: any}} [how]
    */
-  ask(text, { room = '', requestId = this.line.world.uuid(), signal, ...how } = {}) {
-    if (this.#answers.has(requestId)) throw new Failure('This request is being answered.', { code: 'duplicate' });
-    const answer = new Answer(requestId, room, (asked) => this.#stop(asked));
-    this.#answers.set(requestId, answer);
-    const payload = { isStreaming: true, ...how, requestId, ...(text ? { message: text } : {}), ...(room ? { targetRoom: room } : {}) };
-    if (signal?.aborted) this.#end(answer, null, 'cancelled');
-    else {
-      const abort = () => this.#stop(answer).catch(() => {});
-      signal?.addEventListener('abort', abort, { once: true });
-      answer.on('end', () => signal?.removeEventListener('abort', abort));
-      this.#send(answer, payload);
-    }
-    return answer;
+  ask(text, how = {}) {
+    return this.#requests.ask(text, how);
+  }
+
+  /**
+   * No more of what one asked earlier, of which there is no `Answer` here: a page that was loaded again, say.
+   * @param {string} requestId
+   * @param {string} [requester] the identity of who asked, for staff
+   */
+  stop(requestId, requester = '') {
+    return this.call(LLM, 'CANCEL_REQUEST', { requestId, ...defined({ identity: requester }) });
+  }
+
+  /**
+   * Where requests stand that one asked earlier, of which there is no `Answer` here: the members of REQUEST_STATUS_UPDATE
+   * and `live`; `status` 'gone' is what the hub knows no more. What comes later is told by 'status', 'queue' and 'output'.
+   * @param {string[]} requestIds
+   */
+  standings(requestIds) {
+    return this.#outputs.stand(requestIds);
+  }
+
+  /** Who can answer: an empty list when nobody is connected. */
+  async extensions() {
+    const { extensions, details = [] } = await this.call(AUTH, 'GET_SILLYTAVERN_EXTENSION').catch((failure) => {
+      if (Array.isArray(failure.body?.extensions)) return failure.body;
+      throw failure;
+    });
+    const known = new Map(details.map((/** @type {any} */ detail) => [detail.identity, detail]));
+    return extensions.map((/** @type {string} */ identity) => known.get(identity) ?? { identity });
+  }
+
+  // ---- what waits
+
+  /** What waits in a room to be answered, for its host, its turn or an extension that has just gone. */
+  async queue(/** @type {string} */ room = '') {
+    return (await this.call(LLM, 'GET_QUEUE', named(room))).entries;
+  }
+
+  /**
+   * Release what waits for the host of a room, without words of one's own: an `Answer` to all of it.
+   * @param {string} [room]
+   * @param {{requestId?: string, signal?: AbortSignal}} [how]
+   */
+  submit(room = '', how = {}) {
+    return this.#requests.submit(room, how);
   }
 
   // ---- rooms
@@ -222,8 +253,14 @@ export class Hub extends Emitter {
         });
       });
     }
-    hear('REQUEST_STATUS_UPDATE', (said) => this.#status(said));
-    hear('QUEUE_UPDATE', (said) => this.#answers.get(said.requestId)?.status(said));
+    hear('REQUEST_STATUS_UPDATE', (said) => {
+      this.emit('status', said);
+      this.#requests.status(said);
+    });
+    hear('QUEUE_UPDATE', (said) => {
+      this.emit('queue', said);
+      this.#requests.queued(said);
+    });
     for (const [event, name] of Object.entries(TOLD)) hear(event, (said) => this.emit(name, said));
   }
 
@@ -234,181 +271,4 @@ export class Hub extends Emitter {
       this.line.hear(ROOMS, event, (/** @type {any} */ said) => this.emit(name, said));
     }
   }
-
-  /** Its answer knows an output before its first token. */
-  #outputBegan(/** @type {Output} */ output, /** @type {any} */ said) {
-    output.on('end', () => this.#outputOver(output));
-    const answer = said.requester === undefined || said.requester === this.identity ? this.#answerTo(said.requestId) : undefined;
-    answer?.join(output);
-    this.emit('output', output);
-  }
-
-  #answerTo(/** @type {string} */ requestId) {
-    const own = this.#answers.get(requestId);
-    if (own) return own;
-    for (const [merged, into] of this.#merged) if (into === requestId) return this.#answers.get(merged);
-    return undefined;
-  }
-
-  #status(/** @type {any} */ said) {
-    this.emit('status', said);
-    const answer = this.#answers.get(said.requestId);
-    if (!answer) return;
-    answer.status(said);
-    switch (said.status) {
-      case 'merged':
-        if (typeof said.mergedInto === 'string') this.#merged.set(said.requestId, said.mergedInto);
-        break;
-      case 'completed':
-        this.#settle(answer);
-        break;
-      case 'cancelled':
-      case 'ignored':
-      case 'recorded':
-        this.#end(answer, null);
-        break;
-      case 'failed':
-      case 'expired':
-        this.#end(answer, this.#failureOf(answer, said));
-        break;
-      default:
-    }
-  }
-
-  #failureOf(/** @type {Answer} */ answer, /** @type {any} */ said) {
-    const problem = this.#problems.get(answer.requestId);
-    return Failure.of({ ...problem, ...said, ...(problem ? { errorCode: problem.errorCode } : {}), message: problem?.message ?? said.message ?? said.status });
-  }
-
-  #outputOver(/** @type {Output} */ output) {
-    const answer = this.#answerTo(output.requestId);
-    if (!answer?.outputs.includes(output)) return;
-    if (answer.state === 'completed') this.#settle(answer);
-    else if (output.state === 'gone') this.#recover(answer).catch(() => {});
-  }
-
-  /** All has been said of a request: it is over with its outputs. */
-  #settle(/** @type {Answer} */ answer, finish = false) {
-    if (answer.over) return;
-    if (answer.outputs.every((output) => output.state !== 'live') && (finish || answer.state === 'completed')) {
-      this.#end(answer, this.#unfinished(answer));
-    } else {
-      this.line.later(SETTLE_MS, () => {
-        if (!answer.over && (answer.state === 'completed' || finish)) this.#settleNow(answer);
-      });
-    }
-  }
-
-  /** Why nothing of an answer was finished, or null. */
-  #unfinished(/** @type {Answer} */ answer) {
-    const broken = answer.outputs.length > 0 && answer.outputs.every((output) => output.state === 'failed' || output.state === 'gone');
-    return broken ? this.#failureOf(answer, { message: 'The answer was not finished.' }) : null;
-  }
-
-  #settleNow(/** @type {Answer} */ answer) {
-    const live = answer.outputs.some((output) => output.state === 'live');
-    if (this.line.state !== 'connected' || (live && answer.state !== 'completed')) return; // told after the next return
-    if (answer.outputs.length > 0 || answer.state === 'completed') this.#end(answer, this.#unfinished(answer));
-  }
-
-  #end(/** @type {Answer} */ answer, /** @type {Failure | null} */ failure, state = '') {
-    this.#answers.delete(answer.requestId);
-    this.#merged.delete(answer.requestId);
-    this.#problems.delete(answer.requestId);
-    if (state) answer.state = state;
-    if (failure) answer.fail(failure);
-    else answer.finish();
-  }
-
-  // ---- inside: a request, heard once
-
-  async #send(/** @type {Answer} */ answer, /** @type {any} */ payload) {
-    for (let tries = 0; !answer.over; tries += 1) {
-      try {
-        await this.line.up();
-        if (tries > 0 && (await this.#recover(answer))) {
-          this.#heard(answer);
-          return;
-        }
-        answer.status(await this.line.ask(LLM, 'LLM_REQUEST', payload));
-        return;
-      } catch (error) {
-        const failure = /** @type {Failure} */ (error);
-        if (failure.lost) continue; // heard or not? what is stored says so
-        if (tries > 0 && failure.message === 'Duplicate requestId.') {
-          this.#heard(answer);
-          return;
-        }
-        if (!answer.over) this.#end(answer, failure);
-        return;
-      }
-    }
-  }
-
-  /** The hub has a question whose ack was lost; whatever it said of it meanwhile may be lost, too. */
-  #heard(/** @type {Answer} */ answer) {
-    if (answer.state === 'asking') answer.status({ state: 'forwarded' });
-    this.#settleLater(answer);
-  }
-
-  /**
-   * Look for a question and what was answered in what is stored.
-   * @returns {Promise<boolean>} whether the hub has it
-   */
-  async #recover(/** @type {Answer} */ answer) {
-    const into = this.#merged.get(answer.requestId);
-    const { messages } = await this.line.ask(LLM, 'GET_MESSAGES', { ...named(answer.room), limit: 200 });
-    let found = false;
-    for (const message of messages) {
-      if (message.requestId !== answer.requestId && message.requestId !== into) continue;
-      if (message.fromClient && message.identity === this.identity) {
-        found = true;
-        answer.questionId ||= message.messageId;
-      } else if (message.isResponse && (!answer.questionId || !message.questionId || message.questionId === answer.questionId || into)) {
-        found = true;
-        const output = this.#outputs.of({ ...message, outputId: message.outputId ?? message.messageId });
-        if (!answer.outputs.includes(output)) answer.join(output);
-        if (output.state === 'live' || output.state === 'gone') output.ended(message);
-      }
-    }
-    return found;
-  }
-
-  async #stop(/** @type {Answer} */ answer) {
-    if (answer.over) return { requestId: answer.requestId, state: answer.state, outputs: [] };
-    if (answer.state === 'asking' && this.line.state !== 'connected') {
-      this.#end(answer, null, 'cancelled');
-      return { requestId: answer.requestId, state: 'cancelled', outputs: [] };
-    }
-    return this.call(LLM, 'CANCEL_REQUEST', { requestId: answer.requestId });
-  }
-
-  // ---- inside: coming back
-
-  /** Of what was asked before: is it being answered, or was it meanwhile? */
-  async #returned() {
-    for (const answer of [...this.#answers.values()]) {
-      if (answer.over || answer.state === 'asking') continue;
-      if (answer.outputs.some((output) => output.state === 'live') && this.#outputs.resumes) continue;
-      try {
-        await this.#recover(answer);
-      } catch {
-        return; // at the next return
-      }
-      if (answer.outputs.length && answer.outputs.every((output) => output.state !== 'live')) this.#settle(answer, answer.state === 'completed');
-      this.#settleLater(answer);
-    }
-  }
-
-  /** Its last word may have been said while the line was down. */
-  #settleLater(/** @type {Answer} */ answer) {
-    if (answer.over || !answer.outputs.length) return;
-    this.line.later(SETTLE_MS, () => {
-      if (!answer.over) this.#settleNow(answer);
-    });
-  }
-}
-
-function named(/** @type {string} */ roomName) {
-  return roomName ? { roomName } : {};
 }

@@ -2,6 +2,8 @@
 import { Emitter } from './emitter.js';
 import { Pieces } from './pieces.js';
 
+/** @typedef {'live' | 'ended' | 'failed' | 'cancelled' | 'gone'} State */
+
 /** Names of the two texts of an output. */
 export const KINDS = /** @type {const} */ (['text', 'reasoning']);
 
@@ -31,7 +33,7 @@ export class Output extends Emitter {
     this.action = '';
     /** @type {{id: string, name: string, avatar?: string} | null} */
     this.character = null;
-    this.state = 'live';
+    this.state = /** @type {State} */ ('live');
     this.messageId = '';
     this.partial = false;
     this.stored = true;
@@ -70,10 +72,18 @@ export class Output extends Emitter {
     this.#refill = this.streamed && !this.#places && this.state === 'live';
   }
 
+  /** Whose it is, and what it answers. */
+  describe(/** @type {any} */ said) {
+    for (const name of /** @type {const} */ (['requestId', 'questionId', 'roomName', 'identity', 'requester', 'action', 'messageId', 'finishReason'])) {
+      if (typeof said[name] === 'string' && said[name]) this[name] = said[name];
+    }
+    if (said.character && typeof said.character === 'object') this.character = said.character;
+  }
+
   /** SERVER_STREAM_START */
   started(/** @type {any} */ said) {
     this.#places = this.streamed = true;
-    this.#describe(said);
+    this.describe(said);
     if (this.state === 'ended') this.state = 'live';
     if (number(said.rev) !== this.rev) {
       if (this.text || this.reasoning) this.#stale = true;
@@ -85,7 +95,7 @@ export class Output extends Emitter {
   /** SERVER_STREAM_DATA */
   grown(/** @type {any} */ said) {
     this.streamed = true;
-    this.#describe(said);
+    this.describe(said);
     if (this.#stale) return; // RESUME_OUTPUTS will have it
     if (this.state !== 'live') this.state = 'live'; // it goes on after its end (contract 5.6)
     const kind = said.kind === 'reasoning' ? 'reasoning' : 'text';
@@ -114,7 +124,7 @@ export class Output extends Emitter {
    * @returns {boolean} whether there is more to ask for
    */
   resumed(/** @type {any} */ said) {
-    this.#describe(said);
+    this.describe(said);
     if (said.state === 'gone') {
       this.#over('gone', {});
       return false;
@@ -135,7 +145,7 @@ export class Output extends Emitter {
 
   /** SERVER_STREAM_END, or all at once: LLM_RESPONSE, `message`, a message of the history. */
   ended(/** @type {any} */ said) {
-    this.#describe(said);
+    this.describe(said);
     const whole = said.data ?? said.message;
     if (typeof whole === 'string' && (whole || !said.failed)) this.#settle('text', whole);
     if (typeof said.reasoning === 'string') this.#settle('reasoning', said.reasoning);
@@ -143,13 +153,6 @@ export class Output extends Emitter {
   }
 
   // ---- inside
-
-  #describe(/** @type {any} */ said) {
-    for (const name of /** @type {const} */ (['requestId', 'questionId', 'roomName', 'identity', 'requester', 'action', 'messageId', 'finishReason'])) {
-      if (typeof said[name] === 'string' && said[name]) this[name] = said[name];
-    }
-    if (said.character && typeof said.character === 'object') this.character = said.character;
-  }
 
   /** It was revised while we were away: what we have counts as far as it is what the hub sends. */
   #restart(/** @type {any} */ said) {
@@ -175,7 +178,7 @@ export class Output extends Emitter {
     this.#add(kind, same, whole.slice(same));
   }
 
-  #over(/** @type {string} */ state, /** @type {any} */ said) {
+  #over(/** @type {State} */ state, /** @type {any} */ said) {
     if (said.partial) this.partial = true;
     if (said.stored === false) this.stored = false;
     this.#expected = { text: 0, reasoning: 0 };

@@ -70,6 +70,20 @@ class FakeSocket {
   }
 }
 
+/** Which transport it is, and that it is another one. */
+class FakeEngine {
+  transport = { name: 'polling' };
+  #heard = [];
+  once(event, heard) {
+    this.#heard.push([event, heard]);
+  }
+  tell(event) {
+    const heard = this.#heard.filter(([name]) => name === event);
+    this.#heard = this.#heard.filter(([name]) => name !== event);
+    for (const [, told] of heard) told();
+  }
+}
+
 /** What socket.io calls a manager: one engine of one client. */
 class FakeManager {
   constructor(hub) {
@@ -77,6 +91,7 @@ class FakeManager {
     this.sockets = new Map();
     this.line = null;
     this.opening = false;
+    this.engine = null;
   }
   socket(namespace, options) {
     const socket = new FakeSocket(this, namespace, options);
@@ -93,6 +108,7 @@ class FakeManager {
         return;
       }
       this.line = new FakeLine(this, this.hub);
+      this.engine = new FakeEngine();
       this.hub.lines.add(this.line);
       for (const socket of this.sockets.values()) if (socket.active) this.line.join(socket);
     });
@@ -166,6 +182,8 @@ export class FakeHub {
   constructor({ resumes = true, refuses = null } = {}) {
     Object.assign(this, { resumes, refuses, lines: new Set(), readers: new Map(), outputs: new Map(), epoch: 'e1', down: false });
     this.messages = [];
+    this.most = { outputs: 64, requests: 64 }; // in one RESUME_OUTPUTS
+    this.requests = null; // by their ids, where they stand, of a hub that says so
     this.answers = {
       GET_MESSAGES: () => ({ status: 'ok', success: true, messages: this.messages, hasMore: false, seq: this.messages.length }),
       LLM_REQUEST: ({ requestId }) => ({ status: 'ok', success: true, requestId, messageId: `q-${requestId}`, state: 'forwarded' }),
@@ -201,11 +219,11 @@ export class FakeHub {
   // ---- outputs
 
   start(output) {
-    const { outputId, requestId, text, rev } = output;
-    return { type: 1, outputId, requestId, requester: 'me', roomName: 'me', at: text.length, rev, epoch: this.epoch };
+    const { outputId, requestId, text, rev, identity, requester = 'me' } = output;
+    return { type: 1, outputId, requestId, requester, ...(identity ? { identity } : {}), roomName: 'me', at: text.length, rev, epoch: this.epoch };
   }
-  begin(outputId, requestId) {
-    const output = { outputId, requestId, text: '', reasoning: '', rev: 0, state: 'live', chunks: 0 };
+  begin(outputId, requestId, whose = {}) {
+    const output = { outputId, requestId, ...whose, text: '', reasoning: '', rev: 0, state: 'live', chunks: 0 };
     this.outputs.set(outputId, output);
     if (this.resumes) this.tell('SERVER_STREAM_START', this.start(output));
     return output;
@@ -229,10 +247,15 @@ export class FakeHub {
     this.tell('SERVER_STREAM_END', { type: 3, outputId, requestId, roomName: 'me', data: text, reasoning, failed: state === 'failed', messageId });
     this.tell('REQUEST_STATUS_UPDATE', { requestId, status: state === 'failed' ? 'failed' : 'completed' });
   }
-  resume({ epoch, outputs }) {
+  resume({ epoch, outputs, requests }) {
+    for (const [of, asked] of [['requests', requests], ['outputs', outputs]]) {
+      const [most, message] = [this.most[of], `At most ${this.most[of]} ${of} at once.`];
+      if ((asked ?? []).length > most) return { status: 'error', success: false, message, errorCode: 3 };
+    }
     const asked = outputs.length ? outputs : [...this.outputs.values()].filter((o) => o.state === 'live').map((o) => ({ outputId: o.outputId, at: 0, rev: 0 }));
     return {
       status: 'ok', success: true, epoch: this.epoch,
+      ...(this.requests && requests ? { requests: requests.map((requestId) => ({ requestId, status: 'gone', live: false, ...this.requests[requestId] })) } : {}),
       outputs: asked.map(({ outputId, at = 0, reasoningAt = 0, rev = 0 }) => {
         const output = this.outputs.get(outputId);
         if (!output) return { outputId, state: 'gone' };

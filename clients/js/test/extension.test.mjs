@@ -10,7 +10,11 @@ class TakingHub extends FakeHub {
     this.taken = new Map();
     this.signs = [];
     this.answers.IDENTIFY_SILLYTAVERN = ({ clientId, scope }) => ({ status: 'ok', success: true, key: 'new', clientId, scope });
-    for (const event of ['ACCEPT_REQUEST', 'BUSY', 'ERROR', 'STOP_PROCESSING']) this.answers[event] = (said) => void this.signs.push([event, said]);
+    for (const event of ['ACCEPT_REQUEST', 'BUSY', 'ERROR']) this.answers[event] = (said) => void this.signs.push([event, said]);
+    this.answers.STOP_PROCESSING = (said) => {
+      this.signs.push(['STOP_PROCESSING', said, this.texts]);
+      return { status: 'ok', success: true };
+    };
     this.answers.CLIENT_STREAM_START = ({ outputId, requestId, resume, at, ...about }) => {
       const known = this.taken.get(outputId);
       if (!resume) this.taken.set(outputId, { requestId, text: '', reasoning: '', rev: 0, end: null, about });
@@ -33,6 +37,13 @@ class TakingHub extends FakeHub {
     };
   }
 }
+
+/** What the hub has of each output, those that are not over with dots. */
+Object.defineProperty(TakingHub.prototype, 'texts', {
+  get() {
+    return [...this.taken.values()].map(({ text, end }) => (end ? text : `${text}...`));
+  },
+});
 
 async function met(how = {}) {
   const hub = new TakingHub({ resumes: false });
@@ -81,6 +92,22 @@ test('what is asked again is not done twice', async () => {
   tasks[0].accept('chat');
   await asked(hub, world);
   assert.equal(tasks.length, 1);
+});
+
+test('that it is busy is heard, too, of what is asked before the hub says that we are in', async () => {
+  const { hub, world, me, tasks } = await met();
+  me.on('request', (task) => task.requestId === 'r1' && task.busy(700, 'desk'));
+  const { GET_MESSAGES } = hub.answers;
+  hub.answers.GET_MESSAGES = () => {
+    hub.answers.GET_MESSAGES = GET_MESSAGES;
+    hub.tell('LLM_REQUEST', { requestId: 'r1', message: 'Hi', roomName: 'lobby' });
+    return GET_MESSAGES();
+  };
+  hub.cut();
+  await world.pass(2_000);
+  assert.deepEqual(hub.signs, [['BUSY', { requestId: 'r1', retryAfterMs: 700, reason: 'desk' }]]);
+  await asked(hub, world);
+  assert.equal(tasks.length, 2, 'it is done when it is asked again');
 });
 
 test('a cancelled request is stopped before the hub hears that it is', async () => {
@@ -132,6 +159,68 @@ test('an output that begins while the line is not up yet begins when it is', asy
   await world.pass(0);
   assert.equal(task.signal.aborted, false);
   assert.equal(hub.taken.get(output.outputId).text, 'One two');
+});
+
+test('that nothing more comes is said once, after all that was said, also where the line is down or was dead', async () => {
+  for (const cut of ['before', 'unheard', 'heard']) {
+    const { hub, world, tasks } = await met();
+    await asked(hub, world);
+    const [task] = tasks;
+    const first = task.output();
+    first.push('One');
+    first.end({ more: true });
+    await world.pass(0);
+    const second = task.output();
+    second.push('Tw');
+    await world.pass(0);
+    if (cut === 'before') hub.cut();
+    second.push('o');
+    second.end({ more: true });
+    task.end();
+    if (cut === 'heard') await world.pass(0);
+    if (cut !== 'before') hub.cut();
+    await world.pass(30_000);
+    hub.cut();
+    await world.pass(30_000);
+    assert.deepEqual(hub.signs, [['STOP_PROCESSING', { targetRoom: 'lobby', requestId: 'r1' }, ['One', 'Two']]], cut);
+    assert.equal(task.signal.aborted, false, cut);
+    await world.pass(60_000);
+    await asked(hub, world);
+    assert.equal(tasks.length, 2, 'it is forgotten');
+  }
+});
+
+test('a group goes on with its next character after a cut: the first one’s output is over', async () => {
+  const { hub, world, tasks } = await met();
+  await asked(hub, world);
+  const [task] = tasks;
+  task.output().end({ more: true });
+  await world.pass(0);
+  hub.cut();
+  await world.pass(6_000);
+  const second = task.output();
+  second.push('Two');
+  second.end();
+  await world.pass(0);
+  assert.deepEqual([task.signal.aborted, hub.texts], [false, ['', 'Two']]);
+});
+
+test('what was said of an answer that failed while the line was down is kept, and the next one is asked', async () => {
+  const { hub, world, me, tasks } = await met();
+  await asked(hub, world);
+  const [task] = tasks;
+  const output = task.output();
+  output.push('One');
+  await world.pass(0);
+  hub.cut();
+  output.push(' two');
+  task.fail('no model');
+  output.push(' three');
+  await world.pass(6_000);
+  assert.deepEqual([hub.texts, hub.signs.map(([event, { message }]) => [event, message])], [['One two...'], [['ERROR', 'no model']]]);
+  assert.equal(me.tasks.length, 0);
+  await asked(hub, world);
+  assert.equal(tasks.length, 2, 'what is asked again was not heard');
 });
 
 test('a key is asked for at the door, where there is none or it is refused', async () => {
@@ -197,6 +286,39 @@ test('calls of the hub are answered, failures in the words of the contract', asy
   await world.pass(0);
   assert.deepEqual(heard.map(({ success }) => success).sort(), [false, true]);
   assert.equal(heard.find(({ success }) => !success).errorCode, 7);
+});
+
+test('who throws while he answers has failed, and the next one is asked', async () => {
+  const { hub, world, me } = await met();
+  const problems = [];
+  me.on('problem', ({ message, requestId }) => problems.push([message, requestId]));
+  const thrown = { r1: new Error('secret.js:7'), r2: new Failure('No model.') };
+  me.on('request', async (task) => {
+    task.output().push('Once');
+    await settle();
+    throw thrown[task.requestId];
+  });
+  for (const requestId of ['r1', 'r2']) await asked(hub, world, requestId);
+  await world.pass(0);
+  assert.deepEqual(hub.signs.map(([event, { requestId, message }]) => [event, requestId, message]), [
+    ['ERROR', 'r1', 'The extension could not do that.'], ['ERROR', 'r2', 'No model.'],
+  ]);
+  assert.deepEqual(problems, [['secret.js:7', 'r1'], ['No model.', 'r2']]);
+  assert.equal(me.tasks.length, 0);
+});
+
+test('who throws because he was stopped has stopped', async () => {
+  const { hub, world, me } = await met();
+  const problems = [];
+  me.on('problem', (said) => problems.push(said));
+  me.on('request', (task) => new Promise((_, reject) => {
+    task.signal.addEventListener('abort', () => reject(new Error('aborted')));
+  }));
+  await asked(hub, world);
+  hub.tell('CANCEL_REQUEST', { requestId: 'r1', reason: 'cancelled' });
+  await world.pass(0);
+  assert.equal(me.tasks.length, 0);
+  assert.deepEqual([problems, hub.signs], [[], []]);
 });
 
 test('what an extension says arrives once and whole, whatever is cut and rewritten when', async () => {

@@ -55,6 +55,7 @@ class Life(Service):
         self._look_later()
         core.watch.start()
         core.talk.requests.start()
+        core.talk.first_tokens.start()
         core.talk.thinking.start()
         if core.demo is not None:
             core.demo.attach(core.people.sessions)

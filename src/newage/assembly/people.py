@@ -12,6 +12,7 @@ from newage.services.accounts.key_admin import KeyAdministration
 from newage.services.accounts.proofs import Proofs
 from newage.services.sessions.admissions import Admissions
 from newage.services.sessions.client_list import ClientListService
+from newage.services.sessions.companions import Companions
 from newage.services.sessions.names import Names
 from newage.services.sessions.replacing import Replacing
 from newage.services.sessions.session_audit import SessionAudit
@@ -42,6 +43,7 @@ def make_people(basis: Basis, outbox: IOutbox, accounts: Accounts) -> People:
     names = Names(sessions, lambda name: accounts.trust.knows(name, network_safe=True))
     admissions = Admissions(basis.world, outbox, sessions)
     sessions.add_listener(Replacing(sessions, admissions))
+    sessions.add_listener(Companions(basis.world, outbox, sessions))
     administration = KeyAdministration(accounts.keys, accounts.trust, sessions, accounts.revocation)
     expulsion = Expulsion(admissions, accounts.keys, accounts.trust, administration)
     accounts.events.add(expulsion)

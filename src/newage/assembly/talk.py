@@ -27,15 +27,20 @@ from newage.services.history.snapshots import Snapshots
 from newage.services.requests.admission import Admission
 from newage.services.requests.desks import Desks
 from newage.services.requests.forwarding import Forwarder
+from newage.services.requests.held import HeldRequests
 from newage.services.requests.intake import RequestService
 from newage.services.requests.ledger import RequestLedger
+from newage.services.requests.lines import WaitingLines
 from newage.services.requests.notices import RequestNotices
 from newage.services.requests.questions import Questions
+from newage.services.requests.queue_news import QueueNews
 from newage.services.requests.queues import HostQueues
 from newage.services.requests.records import RequestRecords
+from newage.services.requests.rerouting import Rerouting
 from newage.services.requests.returns import Returns
 from newage.services.requests.sending import Sender
 from newage.services.requests.slots import Pacer
+from newage.services.requests.standings import Standings
 from newage.services.requests.stopping import Stopping
 from newage.services.requests.taking import TakingService
 from newage.services.requests.targets import Targets
@@ -58,8 +63,10 @@ from newage.services.sessions.sessions import SessionService
 from newage.services.streams.answers import AnswerService
 from newage.services.streams.cancelling import CancelService
 from newage.services.streams.downstream import DownstreamService
+from newage.services.streams.first_tokens import FirstTokens
 from newage.services.streams.open_outputs import OpenOutputs
 from newage.services.streams.processing import ProcessingService
+from newage.services.streams.recovering import Recovery
 from newage.services.streams.resuming import ResumeService
 from newage.services.streams.upstream import UpstreamService
 
@@ -94,14 +101,20 @@ class Talk:
     records: RequestRecords
     ledger: RequestLedger
     requests: RequestService
+    lines: WaitingLines
+    news: QueueNews
     returns: Returns
     downstream: DownstreamService
     resuming: ResumeService
+    standings: Standings
     open_outputs: OpenOutputs
     answers: AnswerService
+    recovery: Recovery
     streams: UpstreamService
+    first_tokens: FirstTokens
     processing: ProcessingService
     stopping: Stopping
+    rerouting: Rerouting
     cancelling: CancelService
     taking: TakingService
     thinking: ThinkingService
@@ -192,7 +205,20 @@ def make_talk(
     pacer = Pacer(desks)
     forwarder = Forwarder(outbox, sessions, activity, pacer)
     stopping = Stopping(world=world, sessions=sessions, desks=desks, forwarder=forwarder, settings=live.requests)
-    ledger = RequestLedger(world, desks, forwarder, live.requests, request_ends, stopping)
+    records = RequestRecords(world, stores.requests)
+    queues, held = HostQueues(live.requests), HeldRequests()
+    lines = WaitingLines(world=world, sessions=sessions, rooms=rooms, queues=queues, pacer=pacer, held=held)
+    news = QueueNews(world=world, outbox=outbox, sessions=sessions, forwarder=forwarder, lines=lines)
+    rerouting = Rerouting(
+        assignments=assignments,
+        activity=activity,
+        desks=desks,
+        forwarder=forwarder,
+        stopping=stopping,
+        records=records,
+        news=news,
+    )
+    ledger = RequestLedger(world, desks, forwarder, live.requests, request_ends, stopping, rerouting)
     pushing = Pushing(world=world, outbox=outbox, rooms=rooms, answering=ledger.is_answering, settings=live.history)
     pages = ContextPages(
         world=world,
@@ -224,7 +250,6 @@ def make_talk(
         settings=live.history,
         aliases=aliases,
     )
-    records = RequestRecords(world, stores.requests)
     request_notices = RequestNotices(
         world=world,
         outbox=outbox,
@@ -235,7 +260,6 @@ def make_talk(
     )
     for request_listener in (records, request_notices):
         request_ends.add(request_listener)
-    queues = HostQueues(ledger, live.requests)
     sender = Sender(rooms, history, desks, forwarder, ledger, records)
     targets = Targets(sessions, assignments, forwarder)
     admission = Admission(
@@ -263,10 +287,19 @@ def make_talk(
         notices=request_notices,
         forwarder=forwarder,
         queues=queues,
+        held=held,
+        news=news,
         settings=live.requests,
     )
     returns = Returns(
-        world=world, sessions=sessions, desks=desks, ledger=ledger, forwarder=forwarder, settings=live.requests
+        world=world,
+        sessions=sessions,
+        desks=desks,
+        ledger=ledger,
+        forwarder=forwarder,
+        held=held,
+        news=news,
+        settings=live.requests,
     )
     downstream = DownstreamService(world, outbox, sessions, rooms.members_of, live.downstream)
     open_outputs = OpenOutputs(world, stores.open_outputs)
@@ -317,6 +350,7 @@ def make_talk(
         returns,
         requests,
         request_notices,
+        news,
         missed,
         pushing,
         snapshots,
@@ -371,13 +405,19 @@ def make_talk(
         records=records,
         ledger=ledger,
         stopping=stopping,
+        rerouting=rerouting,
         requests=requests,
+        lines=lines,
+        news=news,
         returns=returns,
         downstream=downstream,
+        standings=Standings(ledger=ledger, lines=lines, settings=live.requests),
         resuming=ResumeService(rooms=rooms, downstream=downstream, messages=stores.messages, settings=live.downstream),
         open_outputs=open_outputs,
         answers=answers,
+        recovery=Recovery(history, open_outputs),
         streams=streams,
+        first_tokens=FirstTokens(world, streams),
         processing=ProcessingService(
             assignments=assignments, activity=activity, desks=desks, ledger=ledger, streams=streams
         ),
@@ -398,6 +438,7 @@ def make_talk(
             ledger=ledger,
             forwarder=forwarder,
             records=records,
+            news=news,
             settings=live.requests,
         ),
         thinking=thinking,
@@ -417,7 +458,7 @@ async def load_talk(talk: Talk) -> None:
     await talk.assignments.load()
     talk.mutes.load()
     talk.bars.load()
-    await talk.answers.recover()
+    await talk.recovery.recover()
     await talk.requests.load()
 
 
@@ -425,9 +466,11 @@ def close_talk(talk: Talk) -> None:
     """No timer of theirs is left."""
     for service in (
         talk.streams,
+        talk.first_tokens,
         talk.open_outputs,
         talk.downstream,
         talk.requests,
+        talk.news,
         talk.returns,
         talk.stopping,
         talk.taking,

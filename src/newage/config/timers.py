@@ -33,6 +33,7 @@ TIMERS = (
     Timer("a first sign of an extension that never answered", ("requests.extension_first_sign_seconds",), 20),
     Timer("any sign of a request; an answer without a label", ("requests.llm_request_timeout_seconds",), 120),
     Timer("the oldest of several in a room", ("requests.extension_silence_seconds",), 120),
+    Timer("the first token, where another extension may be asked", ("requests.first_token_ms",), 120),
     Timer("the next token of an output", ("streams.output_idle_seconds",), 45),
     Timer("quiet of one that was told to stop", ("requests.cancel_quiet_ms",)),
     Timer(
@@ -52,6 +53,7 @@ LONGER = (
     ("requests.busy_retry_ms", "requests.busy_retry_least_ms"),
     ("requests.llm_request_timeout_seconds", "requests.extension_silence_seconds"),
     ("requests.llm_request_timeout_seconds", "requests.extension_first_sign_seconds"),
+    ("requests.llm_request_timeout_seconds", "requests.first_token_ms"),
     ("requests.extension_silence_seconds", "streams.output_idle_seconds"),
     ("streams.output_idle_seconds", "streams.stream_idle_finalize_ms"),
     ("streams.output_tail_seconds", "streams.stream_idle_finalize_ms"),

@@ -1,4 +1,4 @@
-"""The home: its folders, its lock, its log files; and where the page's files lie."""
+"""The home: its folders, its lock, its log files; and where the files of the page and of the JavaScript client lie."""
 
 from __future__ import annotations
 
@@ -35,11 +35,23 @@ def static_folder() -> Path:
 
     :raises ConfigError: neither exists; the installation is damaged.
     """
+    return _installed("static", "static", "the page's files")
+
+
+def client_folder() -> Path:
+    """Where the client in JavaScript lies, likewise.
+
+    :raises ConfigError: as above.
+    """
+    return _installed("client", "clients/js", "the files of the client in JavaScript")
+
+
+def _installed(inside: str, beside: str, what: str) -> Path:
     package = Path(newage.__file__).parent
-    for folder in (package / "static", package.parents[1] / "static"):
+    for folder in (package / inside, package.parents[1] / beside):
         if folder.is_dir():
             return folder
-    raise ConfigError("the page's files are missing from this installation; install newage again")
+    raise ConfigError(f"{what} are missing from this installation; install newage again")
 
 
 def check_home(home: Path, *, will_change_user: bool = False) -> None:

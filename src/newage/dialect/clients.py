@@ -57,6 +57,14 @@ def connected_to_extensions(clients: Sequence[Body]) -> Event:
     return Event("CONNECTED_CLIENTS_UPDATE", body, ("/clients", "/auth"))
 
 
+def companion(client_id: str, *, here: bool) -> Event:
+    """WARNING to an extension that declared features: another one of its id, which did not, has come, or has gone."""
+    said = "is here as well, and is not asked" if here else "has gone"
+    words = f"Another extension of the id {client_id}, which declares no features, {said}."
+    code = "OTHER_EXTENSION" if here else "OTHER_EXTENSION_GONE"
+    return Event("WARNING", {"type": "WARNING", "message": words, "code": code, "clientId": client_id})
+
+
 def extensions_ack(extensions: Sequence[Session]) -> Body:
     """Which extensions there are, in all the names that clients look for; of none, too."""
     identities = [session.identity for session in extensions]

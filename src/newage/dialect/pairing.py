@@ -40,4 +40,6 @@ def standing(found: Standing) -> Body:
     body: Body = {"state": found.state}
     if (who := found.applicant) is not None:
         body["asks"] = {"confirm": who.number, "clientId": who.client_id, "name": who.name, "address": who.address}
+        if who.known:
+            body["asks"]["known"] = True
     return body

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from newage.dialect import Body, Event, messages
 from newage.domain.forwarded import ForwardedRequest, Question
 from newage.domain.model import RequestMode
-from newage.domain.request import Accepted, Cancelled, Request, Waiting
+from newage.domain.request import Accepted, Cancelled, Queued, Request, Standing, Waiting
+from newage.domain.times import iso
 from newage.errors import NewAgeError
 
 # What the hub writes into a forwarded request itself; a client's own member of that name does not pass through.
@@ -25,6 +26,8 @@ MEMBERS = messages.MEMBERS | {
     "mergedFromCount",
     "originalRequestIds",
 }
+
+WISHES = ("character", "failover")
 
 
 def accepted(outcome: Accepted, *, question: bool = False) -> Body:
@@ -59,12 +62,13 @@ def status(
     by: str | None = None,
     where: str | None = None,
     position: int | None = None,
+    moved: tuple[str, str] | None = None,
 ) -> Event:
     """REQUEST_STATUS_UPDATE (contract 5.3); what is None is left out.
 
     :param remaining: answers that are still to come. :param merged_into: the requestId that it is answered with.
     :param by: the identity that took it back. :param where: its extension answers it, at that ``position`` of its own
-        queue.
+        queue. :param moved: from which extension to which it went.
     """
     details = {
         "responseId": response_id,
@@ -74,6 +78,7 @@ def status(
         "by": by,
         "where": where,
         "position": position,
+        **({} if moved is None else {"from": moved[0], "to": moved[1]}),
     }
     found = {
         "mode": request.mode.value,
@@ -114,6 +119,63 @@ def warning(request: Request, words: str) -> Event:
     return Event("WARNING", {"type": "WARNING", "message": words, "requestId": request.request_id})
 
 
+def standings(found: Sequence[Standing]) -> Body:
+    """Where requests stand, for who was away (contract 5.7.7): the newest status of each, and who is to answer it."""
+    return {"requests": [_standing(each) for each in found]}
+
+
+def _standing(found: Standing) -> Body:
+    request, whole = found.request, found.whole
+    if request is None or whole is None:
+        return {"requestId": found.request_id, "status": "gone", "live": False}
+    state, remaining, where, position = request.state, None, None, None
+    if state == "forwarded" and request.answered:
+        state, remaining = "processing", request.remaining
+    elif state == "forwarded" and request.taker is not None:
+        state, (where, position) = "accepted", request.taker
+    told = status(
+        request,
+        state,
+        response_id=request.responses[-1] if request.responses else None,
+        remaining=remaining,
+        message=request.why or None,
+        merged_into=None if whole is request else whole.request_id,
+        by=request.by or None,
+        where=where,
+        position=position,
+        waiting=found.waiting,
+    ).body
+    wrong = request.trouble
+    if wrong is not None:
+        told |= {"code": wrong.code, "errorCode": wrong.error_code}
+    return {**told, "live": request.live, "targets": list(whole.targets)}
+
+
+def queue_update(request: Request, place: Waiting) -> Event:
+    """QUEUE_UPDATE (contract 5.4)."""
+    found: Body = {"roomName": request.room, "requestId": request.request_id, **_waiting(place), "of": place.of}
+    if place.extension:
+        found["extension"] = place.extension
+    return Event("QUEUE_UPDATE", found)
+
+
+def queue(entries: Sequence[Queued]) -> Body:
+    """The ack of GET_QUEUE."""
+    return {
+        "entries": [
+            {
+                "requestId": entry.request_id,
+                "identity": entry.identity,
+                "name": entry.name or None,
+                "messageId": entry.message_id or None,
+                "since": iso(entry.since),
+                **_waiting(entry.waiting),
+            }
+            for entry in entries
+        ]
+    }
+
+
 def cancelled(outcome: Cancelled) -> Body:
     """The ack of CANCEL_REQUEST."""
     return {"requestId": outcome.request_id, "state": outcome.state, "outputs": list(outcome.outputs)}
@@ -141,8 +203,9 @@ def _asked(request: ForwardedRequest, question: Question) -> Body:
         current["isMerged"] = True
         current["mergedFromCount"] = len(question.merged) + 1
         current["originalRequestIds"] = [*question.merged, question.request_id]
+    extra = question.said.extra
     found = {
-        **question.said.extra,
+        **{name: value for name, value in extra.items() if not (request.declared and name in WISHES)},
         "requestId": request.request_id,
         "message": request.text,
         "requestType": request.request_type,

@@ -14,8 +14,8 @@ class Question:
     """Who asked, and how.
 
     ``said`` is the message as it is stored now; of it, all but its text is meant, which may have been merged.
-    ``merged`` are the requestIds of those whose words were merged into it, in that order; ``request_id`` is the
-    requester's own; ``targets`` are the identities of all extensions that are asked it.
+    ``merged`` are the requestIds of those whose words were merged into it, in that order; ``request_id`` is that of
+    ``said``, as its author calls it; ``targets`` are the identities of all extensions that are asked it.
     """
 
     request_id: str
@@ -49,4 +49,5 @@ class ForwardedRequest:
     about: str = ""
     character: str = ""
     failover: bool = False
+    declared: bool = False  # the extension said what it can do: of the wishes it is told what was understood
     question: Question | None = None

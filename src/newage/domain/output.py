@@ -45,6 +45,7 @@ TOO_MANY_ENDED = "Too many answers in a short time."
 TOO_MANY_STREAMS = "Too many streams at once."
 LOST = "Part of the answer was lost on the way."
 TOO_MANY_GAPS = "Too many chunks are missing."
+MOVED = "word of an answer that goes on by another socket"
 UNBEGUN = "The answer began without naming its request."
 MAX_REFUSED = 256  # outputIds that belonged to no request; the oldest go
 SIGN_SECONDS = 1.0  # so often the traffic of an output is reported as a sign of life
@@ -134,11 +135,20 @@ class Outputs:
         return stream
 
     def started(
-        self, stream_id: str, output_id: str | None, request_id: str | None, now: float, socket: str = ""
+        self,
+        stream_id: str,
+        output_id: str | None,
+        request_id: str | None,
+        now: float,
+        socket: str = "",
+        *,
+        by_data: bool = False,
     ) -> list[Verdict]:
         """CLIENT_STREAM_START; or data of an unknown stream, which is one where it names an output.
 
-        :param socket: from which it comes; with that goes what is in the middle of an answer.
+        :param socket: from which it comes; with that goes what is in the middle of an answer. :param by_data: it is no
+            START. Of an output that went on by another socket that begins nothing, though that one has gone: it may be
+            of a stream of before, of which something was not heard meanwhile.
         """
         if self.find(stream_id, request_id) is not None:
             return []
@@ -146,18 +156,20 @@ class Outputs:
             return [Refused("data for an unknown stream", 71)]
         settings = self._settings.value
         over = [o for o in self._open if o.waits_since is not None and o.given_id != output_id and not _astray(o)]
-        found = self._output(output_id, request_id, over, now)  # before another request may be sent
-        verdicts = [verdict for each in over for verdict in self._finish(each, now, supposed=True)]
+        found = self._output(output_id, request_id, over, now, socket)  # before another request may be sent
+        verdicts: list[Verdict] = []
+        for each in over:
+            verdicts += self._finish(each, now, supposed=True, wanted=found)
         if isinstance(found, Refused):
             self._remember_refused(output_id, now)
             return [found, *verdicts]
-        if found.only and found.only != socket and found.lost_at is None:
-            return verdicts
+        if found.only and found.only != socket and (by_data or found.lost_at is None):
+            return [*verdicts, *self._forget_surplus()]
         known = found in self._open
         full = len(self._streams) >= settings.max_streams_per_extension
         refused = None if known and not full else self._refusal(found, now, settings)
         if refused is not None and found.failed:
-            tail = self._close(found, now) if found.ended_at == NEVER and not known else []
+            tail = self._close(found, now) if found.ended_at == NEVER and not known else self._forget_surplus()
             return [Refused(f"late data of a failed output: {refused}", 71), *verdicts, *tail]
         if not known:
             verdicts.append(self._open_again(found, stream_id, now, settings))
@@ -171,7 +183,7 @@ class Outputs:
         found.open_streams += 1
         found.waits_since = None
         found.active_at = now
-        found.socket, found.lost_at = socket, None
+        found.socket, found.only, found.lost_at = socket, found.only and socket, None
         key = (stream_id, found.request) if stream_id in self._streams else stream_id
         self._streams[key] = Stream(key, found, request_id, now, ChunkOrder(settings.max_chunk_gaps))
         return verdicts
@@ -232,6 +244,14 @@ class Outputs:
         output = stream.output if stream is not None else self._named(output_id, request_id)
         return None if output is not None and socket is not None and output.only not in ("", socket) else output
 
+    def has_open(self, request: Request) -> bool:
+        """Is an output of it open?"""
+        return any(each.request is request for each in self._open)
+
+    def is_elsewhere(self, request: Request, socket: str) -> bool:
+        """Does an open output of it go on by another socket? What this one says of it is of before."""
+        return any(each.request is request and _elsewhere(each, socket) for each in self._open)
+
     def is_heard(self, output: Output) -> bool:
         """Is it open, and shown what comes of it?"""
         return output in self._open and not output.failed
@@ -264,6 +284,7 @@ class Outputs:
         """
         joiner = output.thoughts if reasoning else output.joiner
         joiner.held = half
+        output.spoken = output.has_text
         output.size, output.active_at = size, now
 
     def ended(
@@ -322,14 +343,18 @@ class Outputs:
         now: float,
         new_id: Callable[[], str],
         besides: int = 0,
+        socket: str = "",
     ) -> list[Verdict]:
         """An answer in one piece. It ends what is streamed for the same request.
 
         :param new_id: names an output that has no name. :param besides: bytes of its reasoning.
+        :param socket: the one it came by.
         """
         request = self._request(output_id, request_id, ())
         if isinstance(request, Nobody):
             return [Refused(f"an answer: {request.value}", 72)]
+        if self.is_elsewhere(request, socket):
+            return [Refused(MOVED, 72)]
         known = self._of(output_id, request)
         if self._extension in request.unheard:
             output = known or self._add(output_id or new_id(), request, now)
@@ -341,7 +366,7 @@ class Outputs:
         streamed = [each for each in self._open if each.request is request and not _astray(each)]
         verdicts = [verdict for each in streamed for verdict in self._finish(each, now)]
         output = self._add(output_id or new_id(), request, now)
-        whole = well_formed(text)
+        output.spoken, whole = True, well_formed(text)
         encoded, limit = whole.encode(), self._settings.value.max_output_bytes
         if len(encoded) + besides <= limit:
             return [*verdicts, Answered(output, whole, repeated=False), *self._close(output, now)]
@@ -363,15 +388,17 @@ class Outputs:
                 verdicts += [Cancelled(each, each.joiner.flush(), each.thoughts.flush()), *self._close(each, now)]
         return verdicts
 
-    def stopped(self, request: Request | None, room: str | None, now: float) -> list[Verdict]:
+    def stopped(self, request: Request | None, room: str | None, now: float, socket: str = "") -> list[Verdict]:
         """STOP_PROCESSING: what is open of that request is complete; without one, of that room; of neither, all is.
 
-        What is astray is so only where its request is named: another tab may have said it.
+        What is astray is so only where its request is named: another tab may have said it. What goes on by another
+        socket than this one is not, while that is there.
         """
         return [
             verdict
             for each in list(self._open)
-            if (
+            if not _elsewhere(each, socket)
+            and (
                 each.request is request
                 if request is not None
                 else room in (None, each.request.room) and not _astray(each)
@@ -453,11 +480,16 @@ class Outputs:
             return bound.request  # it is the output that outlives what is known of its request
         return request
 
-    def _output(self, output_id: str, request_id: str | None, over: Collection[Output], now: float) -> Output | Refused:
+    def _output(
+        self, output_id: str, request_id: str | None, over: Collection[Output], now: float, socket: str
+    ) -> Output | Refused:
         request = self._request(output_id, request_id, over)
         if isinstance(request, Nobody):
             return Refused(f"a stream: {request.value}", 72)
-        output = self._of(output_id, request) or self._add(output_id, request, now)
+        output = self._of(output_id, request)
+        if output is None and self.is_elsewhere(request, socket):
+            return Refused(MOVED, 72)
+        output = output or self._add(output_id, request, now)
         if request_id is not None:
             output.label = request_id
         return output
@@ -519,13 +551,15 @@ class Outputs:
         self._due(now + settings.output_idle_seconds)
         return Opened(output, stream_id, again=output.ended_at != NEVER, unheard=output.failed)
 
-    def _finish(self, output: Output, now: float, *, supposed: bool = False) -> list[Verdict]:
+    def _finish(
+        self, output: Output, now: float, *, supposed: bool = False, wanted: Output | Refused | None = None
+    ) -> list[Verdict]:
         if output not in self._open:
             return []
         output.supposed = supposed and not output.failed
         rest, thoughts = output.joiner.flush(), output.thoughts.flush()
         finished = Finished(output) if output.failed else Finished(output, rest, thoughts)
-        return [finished, *self._close(output, now)]
+        return [finished, *self._close(output, now, wanted)]
 
     def _fail(self, output: Output, reason: NewAgeError, now: float, *, silent: bool = False) -> list[Verdict]:
         if output not in self._open:
@@ -533,18 +567,21 @@ class Outputs:
         first, output.failed, output.supposed = not output.failed, True, False
         return [Failed(output, reason, first, silent=silent), *self._close(output, now)]
 
-    def _close(self, output: Output, now: float) -> list[Verdict]:
-        """:return: what is forgotten for it."""
+    def _close(self, output: Output, now: float, wanted: Output | Refused | None = None) -> list[Verdict]:
+        """:return: what is forgotten for it, which is not the wanted one."""
         self._open.pop(output, None)
         self._ended[output] = None
         output.waits_since, output.ended_at = None, now
         self._drop_streams(output)
-        settings = self._settings.value
-        self._due(now + settings.output_tail_seconds)
-        surplus = len(self._ended) - settings.max_ended_outputs_per_extension
+        self._due(now + self._settings.value.output_tail_seconds)
+        return self._forget_surplus(wanted)
+
+    def _forget_surplus(self, wanted: Output | Refused | None = None) -> list[Verdict]:
+        surplus = len(self._ended) - self._settings.value.max_ended_outputs_per_extension
         if surplus <= 0:
             return []
-        return [self._forget(old) for old in [each for each in self._ended if not each.supposed][:surplus]]
+        oldest = [each for each in self._ended if not each.supposed and each is not wanted][:surplus]
+        return [self._forget(old) for old in oldest]
 
     def _drop_streams(self, output: Output) -> None:
         output.open_streams = 0
@@ -556,6 +593,11 @@ class Outputs:
         if self._newest.get(output.given_id) is output:
             del self._newest[output.given_id]
         return Forgotten(output)
+
+
+def _elsewhere(output: Output, socket: str) -> bool:
+    """It goes on by another socket than this one, which is there."""
+    return output.only not in ("", socket) and output.lost_at is None
 
 
 def _astray(output: Output) -> bool:

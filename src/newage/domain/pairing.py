@@ -24,12 +24,17 @@ class PairingLimits:
 
 @frozen
 class Applicant:
-    """Who showed the right code and wants the key. ``number``: what the operator's yes or no refers to."""
+    """Who showed the right code and wants the key.
+
+    :param number: what the operator's yes or no refers to.
+    :param known: the id has a key, so somebody else may be called so.
+    """
 
     number: int
     client_id: str
     name: str
     address: str
+    known: bool = False
 
 
 @frozen
@@ -88,12 +93,14 @@ class Pairing:
             self.close()
         return False
 
-    def apply(self, ticket: int, client_id: str, name: str, address: str, now: float) -> Applicant | None:
+    def apply(
+        self, ticket: int, client_id: str, name: str, address: str, now: float, *, known: bool = False
+    ) -> Applicant | None:
         """Who showed the code asks for the key; takes the place of who asked before. None: the code is over."""
         if ticket != self.ticket or not self.is_open(now):
             return None
         self._applied += 1
-        self.applicant = Applicant(self._applied, client_id, name, address)
+        self.applicant = Applicant(self._applied, client_id, name, address, known)
         return self.applicant
 
     def withdraw(self) -> None:

@@ -1,14 +1,15 @@
-"""An LLM request from arrival to completion, and the queue of a room in Default mode (contract 5.1, 5.3, 5.4)."""
+"""An LLM request from arrival to completion (contract 5.1, 5.3, 5.4)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from attrs import define, evolve, field, frozen
 
 from newage.domain.model import Message, RequestMode, Role, read_only
 from newage.domain.policy import Verdict, decide
+from newage.errors import NewAgeError
 
 
 @frozen(kw_only=True)
@@ -18,7 +19,8 @@ class Ask:
     ``request_type`` is one of ``newMessage``, ``regenerateMessage``, ``continue`` and ``impersonate`` (A19);
     ``unknown``: the client has another word for it. ``message_id`` is that of a question to be asked again, or of an
     answer; ``action`` the client's own word for what is wanted, if it has one. ``character`` names who shall answer, by
-    its id; ``failover``: another extension may, if the first fails to begin.
+    its id; ``failover``: another extension may, if the first fails to begin. ``submits``: it has no words of its own,
+    and releases what waits for the host of its room.
     """
 
     request_id: str | None
@@ -32,6 +34,7 @@ class Ask:
     message_id: str | None = None
     character: str = ""
     failover: bool = False
+    submits: bool = False
     data: Any = None
     streaming: Any = None
     extra: Mapping[str, Any] = field(factory=dict, converter=read_only)
@@ -67,11 +70,14 @@ class Waiting:
     """What a request waits for before it is sent (A18): ``host``, that somebody submits the queue; its ``turn``; the
     ``extension``, which has just gone and may be back soon (A22).
 
-    ``position`` is its place in that queue; the first is 1.
+    ``position`` is its place in that queue, the first is 1; ``of``: how many wait there; ``extension``: whose turn or
+    return it waits for, "" where that is not settled.
     """
 
     what: str
     position: int
+    of: int = 0
+    extension: str = ""
 
 
 @frozen(kw_only=True)
@@ -87,6 +93,19 @@ class Accepted:
 
 
 @frozen(kw_only=True)
+class Queued:
+    """A request that waits, for who reads the queue of its room. ``name`` is that of who asked, "" where none is known;
+    ``since`` in seconds since the epoch."""
+
+    request_id: str
+    identity: str
+    name: str
+    message_id: str
+    since: float
+    waiting: Waiting
+
+
+@frozen(kw_only=True)
 class Cancelled:
     """What became of a request that somebody took back: ``outputs`` are those that ended by it. ``over``: it had
     ended before, so nothing changed."""
@@ -97,11 +116,28 @@ class Cancelled:
     over: bool = False
 
 
+@frozen(kw_only=True)
+class Standing:
+    """Where a request stands, for who asked and was away. ``request`` is None where the hub knows none.
+
+    ``whole`` is what it was merged into, else itself: who answers that, answers it. ``waiting`` says of one that waits,
+    by itself or with that, for what.
+    """
+
+    request_id: str
+    request: Request | None = None
+    whole: Request | None = None
+    waiting: Waiting | None = None
+
+
 class Begun(Protocol):
-    """An output, as its extension calls it, and how many bytes there are of it."""
+    """An output, as its extension calls it."""
 
     given_id: str
-    size: int
+
+    @property
+    def has_text(self) -> bool:
+        """Was anything of it shown, though it may have been taken back?"""
 
 
 @define(eq=False)
@@ -112,12 +148,16 @@ class Request:
     that an extension has been told it.
     ``room_id`` says which room of that name it is of: nothing of it reaches another one; ``gone`` when that is deleted.
     ``targets`` are the identities it is for, ``sent`` those that were given it, on the socket in ``places``, ``begun``
-    those that have begun to answer, and with what; of those in ``unheard`` nobody hears any more. ``taken`` says
-    where, and at which place of its own queue, one will answer it, ``busy`` how often one was too busy. Each ends in
-    ``failed``, or in ``finished`` when its output is whole and in ``answered`` when that is stored. ``merged`` lists
+    those that have begun to answer, and with what; of those in ``unheard`` nobody hears any more. ``tried`` are those
+    that were asked before it went to another (A22), ``asked_at`` is when the first token of the one that has it began
+    to be waited for; ``stays``: it goes to no other. ``taken`` says where, and at which place of its own queue, one
+    will answer it, ``busy`` how often one was too busy. Each ends in ``failed``, or in ``finished`` when its output is
+    whole and in ``answered`` when that is stored. ``merged`` lists
     the requests that were merged into this one. ``again``: ``message_id`` was asked before, ``thread`` says by whom
     (A19); ``drafts`` are the response ids of its answers, stored or about to be. ``grows`` is the message id of the
     answer that shall grow, of the extension ``author``. ``unsaid`` is what was said where nothing of it is stored.
+    ``why`` and ``by`` say of what is over why it failed and who took it back, "" where there is nothing to say;
+    ``trouble`` is the failure that was its end.
     ``key`` is that of its ``OpenRequest``, 0 for what is not
     kept, and ``kept_as`` the state of that; ``restored``: it is of before the last start (A35). Times are those of a
     clock that never jumps, in seconds; where it began means nothing.
@@ -143,6 +183,9 @@ class Request:
     finished: set[str] = field(factory=set)
     answered: set[str] = field(factory=set)
     failed: set[str] = field(factory=set)
+    tried: list[str] = field(factory=list)
+    asked_at: float = 0.0
+    stays: bool = False
     taken: dict[str, tuple[str, int | None]] = field(factory=dict)
     busy: dict[str, int] = field(factory=dict)
     responses: list[str] = field(factory=list)
@@ -156,6 +199,9 @@ class Request:
     grows: str = ""
     author: str = ""
     unsaid: Message | None = None
+    trouble: NewAgeError | None = None
+    why: str = ""
+    by: str = ""
     key: int = 0
     kept_as: str = ""
     restored: bool = False
@@ -181,6 +227,11 @@ class Request:
         self.grows, self.author = answer.message_id, answer.identity
 
     @property
+    def waits(self) -> bool:
+        """Was its requester told that it waits?"""
+        return self.live and self.state == "queued"
+
+    @property
     def direct(self) -> bool:
         """No host submits it, and nothing is merged into it."""
         return self.again or self.unsaid is not None
@@ -188,6 +239,10 @@ class Request:
     def queue(self) -> None:
         """It waits."""
         self.state = "queued"
+
+    def speak_for(self, message_ids: Sequence[str]) -> None:
+        """It has no words of its own: the last of these, which are sent with it in this order, is answered."""
+        self.message_id = message_ids[-1]
 
     def route(self, targets: tuple[str, ...], waiting: Iterable[Request] = ()) -> None:
         """These extensions are asked it, together with what the waiting ones said."""
@@ -204,7 +259,12 @@ class Request:
         """It is this extension's turn to get it, on that socket; its time begins anew."""
         self.sent.add(extension)
         self.places[extension] = sid
-        self.active_at = now
+        self.active_at = self.asked_at = now
+
+    def goes_to(self, extension: str, sid: str) -> None:
+        """That is at work on it by another socket."""
+        if extension in self.places:
+            self.places[extension] = sid
 
     def unsend(self, *extensions: str) -> None:
         """They do not get it, or dropped it."""
@@ -212,14 +272,16 @@ class Request:
         for extension in extensions:
             self.taken.pop(extension, None)
 
-    def take(self, extension: str, where: str, position: int | None) -> bool:
-        """It says that it will answer.
+    def take(self, extension: str, where: str, position: int | None, now: float) -> bool:
+        """It says that it will answer; while its own queue moves, its first token is not late.
 
         :param where: ``chat`` or ``headless``. :return: whether that is news.
         """
         self.give()
         news = self.taken.get(extension) != (where, position)
         self.taken[extension] = where, position
+        if news:
+            self.asked_at = now
         return news
 
     def put_off(self, extension: str) -> int:
@@ -234,6 +296,20 @@ class Request:
                 each.given = False
             self.queue()
         return self.busy[extension]
+
+    def move(self, extension: str) -> None:
+        """That one is asked instead of the one that had it, of which nobody hears any more."""
+        self.tried += self.targets
+        self.ignore(*self.targets)
+        self.unsend(*self.targets)
+        self.targets = (extension,)
+        for each in (*self.merged, self):
+            each.given = False
+        self.queue()
+
+    def stay(self) -> None:
+        """Who has it may answer; it is sent to no other, neither for itself nor with what it is merged into."""
+        self.stays = True
 
     def give(self) -> bool:
         """An extension has been told it, and what is merged into it.
@@ -260,6 +336,11 @@ class Request:
     def outputs_of(self, extension: str) -> tuple[str, ...]:
         """What it has begun, as it calls that."""
         return tuple(output.given_id for output in self.begun.get(extension, ()))
+
+    @property
+    def has_token(self) -> bool:
+        """Was anything of an answer shown, by those that have it?"""
+        return any(output.has_text for target in self.targets for output in self.begun.get(target, ()))
 
     def ignore(self, *extensions: str) -> None:
         """Nobody hears what they still say of it."""
@@ -310,15 +391,20 @@ class Request:
         return counts
 
     @property
+    def taker(self) -> tuple[str, int | None] | None:
+        """Where, at which place of its own queue, it is answered: by the first that took it and has still to."""
+        return next((self.taken[each] for each in self.targets if each in self.taken and self.awaits(each)), None)
+
+    @property
     def outcome(self) -> str | None:
         """How it ends by what its extensions made of it; None while an answer is to come (contract 5.3)."""
         if self.remaining:
             return None
         return "completed" if self.answered else "failed"
 
-    def end(self, state: str, now: float) -> None:
+    def end(self, state: str, now: float, why: str = "", *, by: str = "", trouble: NewAgeError | None = None) -> None:
         """No more is expected of it, nor of what was merged into it, which has its answers."""
-        self.state, self.ended_at = state, now
+        self.state, self.ended_at, self.why, self.by, self.trouble = state, now, why, by, trouble
         for each in self.merged:
             each.responses = list(self.responses)
 
@@ -348,52 +434,3 @@ class Request:
 def merge_text(texts: Iterable[str]) -> str:
     """The non-empty texts in order, a blank line between (contract 5.4)."""
     return "\n\n".join(stripped for text in texts if (stripped := text.strip()))
-
-
-class RoomQueue:
-    """What guests said in Default mode and nobody has submitted yet: FIFO, bounded per room and per identity.
-
-    It refers to stored messages; what is said in them is read when they are sent (A18).
-    """
-
-    __slots__ = ("_entries", "_per_identity", "_size")
-
-    def __init__(self, size: int, per_identity: int) -> None:
-        self._size = size
-        self._per_identity = per_identity
-        self._entries: list[Request] = []
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def push(self, request: Request) -> list[Request]:
-        """:return: what had to go for it: the identity's oldest, or the room's oldest."""
-        dropped = []
-        own = [entry for entry in self._entries if entry.identity == request.identity]
-        if len(own) >= self._per_identity:
-            dropped.append(own[0])
-        elif len(self._entries) >= self._size:
-            dropped.append(self._entries[0])
-        self._entries = [entry for entry in self._entries if entry not in dropped]
-        self._entries.append(request)
-        return dropped
-
-    def remove(self, request: Request) -> None:
-        """Not waiting is fine."""
-        self._entries = [entry for entry in self._entries if entry is not request]
-
-    def take_all(self) -> list[Request]:
-        """Everything in the order of arrival; the queue is empty afterwards."""
-        entries, self._entries = self._entries, []
-        return entries
-
-    def take_for_merge(self) -> list[Request]:
-        """Everything, specials first, each group in the order of arrival."""
-        entries = self.take_all()
-        return [e for e in entries if e.role >= Role.SPECIAL] + [e for e in entries if e.role < Role.SPECIAL]
-
-    def expire(self, before: float) -> list[Request]:
-        """Take out what arrived at or before that time."""
-        old = [entry for entry in self._entries if entry.created_at <= before]
-        self._entries = [entry for entry in self._entries if entry.created_at > before]
-        return old

@@ -40,9 +40,15 @@ class Output:
     ended_at: float = NEVER  # for the last time
     failed: bool = False
     supposed: bool = False  # it was taken for complete, and nothing said so
+    spoken: bool = False  # some of it is not in its size: it was taken back, or came in one piece
     size: int = 0  # UTF-8 bytes so far, of its reasoning too
     limit: int = 0  # of these
     fault: str = ""  # why it is to fail at the next tick
+
+    @property
+    def has_text(self) -> bool:
+        """Was anything of it shown, though it may have been taken back?"""
+        return self.spoken or self.size > 0
 
 
 StreamKey: TypeAlias = str | tuple[str, Request]  # with the request where an extension uses a streamId for two at once

@@ -195,7 +195,7 @@ class UpstreamEvents:
         elif socket.caller.kind is not Kind.EXTENSION:
             wire.tell(socket, streams.not_an_extension())
         else:
-            said = Said(socket.caller.identity, "", wire.identifier(body.get("outputId")), request_id)
+            said = Said(socket.caller.identity, "", wire.identifier(body.get("outputId")), request_id, socket.sid)
             if PLAIN.issuperset(body):
                 self.streams.answered(said, _as_text(data))
             else:

@@ -52,7 +52,7 @@ HEARD: Final[Mapping[str, Pace]] = {
 # Nobody else hears of it, but the answer may be long, or an extension is asked.
 ASKED: Final[Mapping[str, Pace]] = {
     "RESUME_OUTPUTS": Pace.RESUME,
-    **dict.fromkeys(("CHAT_SNAPSHOT", "GET_AVATAR", "LIST_CHARACTERS"), Pace.EVENT),
+    **dict.fromkeys(("CHAT_SNAPSHOT", "GET_AVATAR", "GET_QUEUE", "LIST_CHARACTERS"), Pace.EVENT),
 }
 
 # Answered to who asks, and nobody else hears of it.
@@ -91,6 +91,7 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "BUSY": "one hears it; RequestSettings, by number and time",
     "FUNCTION_CALL": "one hears it; CallSettings",
     "LLM_REQUEST": "RequestSettings, by count and bytes (contract 5.2)",
+    "SUBMIT_QUEUE": "RequestSettings, as LLM_REQUEST",
     "START_TYPING": "ActivityService, told to others not too often",
     "STOP_TYPING": "ActivityService, as START_TYPING",
     **dict.fromkeys(

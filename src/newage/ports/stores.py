@@ -124,8 +124,9 @@ class IMessageStore(Interface):
             question; nothing changes then.
         """
 
-    def find_question(room_id: str, identity: str, request_id: str, text: str) -> Deferred[Message | None]:
-        """The newest message that this identity said there under that requestId, else the newest with that text."""
+    def find_question(room_id: str, identity: str, request_id: str, text: str, limit: int) -> Deferred[Message | None]:
+        """The newest message that this identity said there under that requestId, else the newest with that text;
+        among the room's newest ``limit``."""
 
     def last_messages(
         room_id: str, limit: int, max_bytes: int | None = None, *, selected: bool = False
@@ -146,8 +147,9 @@ class IMessageStore(Interface):
 
     def messages_after(
         room_id: str, seq: int, limit: int, max_bytes: int | None = None
-    ) -> Deferred[tuple[Message, ...]]:
-        """The oldest ``limit`` with a greater seq, oldest first; ``max_bytes`` as in ``last_messages``."""
+    ) -> Deferred[tuple[tuple[Message, ...], bool]]:
+        """The oldest ``limit`` with a greater seq, oldest first, and whether there are newer ones; ``max_bytes`` as in
+        ``last_messages``."""
 
     def message_weights(room_id: str) -> Deferred[tuple[int, ...]]:
         """The weight of each message in bytes, oldest first."""
@@ -158,9 +160,6 @@ class IMessageStore(Interface):
 
     def last_seq(room_id: str, timestamp: str) -> Deferred[int]:
         """The greatest seq of a message of that time or before; 0 where there is none."""
-
-    def count_messages(room_id: str, after_seq: int) -> Deferred[int]:
-        """How many have a greater seq."""
 
 
 class IOpenOutputStore(Interface):

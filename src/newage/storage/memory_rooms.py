@@ -213,8 +213,14 @@ class MemoryMessageStore:
         stored.note_change(seq, answers[0].seq)
         return succeed(tuple(each.message_id for each in answers))
 
-    def find_question(self, room_id: str, identity: str, request_id: str, text: str) -> Deferred[Message | None]:
-        own = [m for m in self._sorted(room_id) if m.identity == identity and not (m.is_response or m.is_system)]
+    def find_question(
+        self, room_id: str, identity: str, request_id: str, text: str, limit: int
+    ) -> Deferred[Message | None]:
+        own = [
+            m
+            for m in self._sorted(room_id, newest=limit)
+            if m.identity == identity and not (m.is_response or m.is_system)
+        ]
         found = [m for m in own if m.request_id == request_id] or [m for m in own if m.text == text]
         return succeed(found[-1] if found else None)
 
@@ -237,8 +243,10 @@ class MemoryMessageStore:
 
     def messages_after(
         self, room_id: str, seq: int, limit: int, max_bytes: int | None = None
-    ) -> Deferred[tuple[Message, ...]]:
-        return succeed(tuple(_within(self._sorted(room_id, after=seq)[:limit], max_bytes)))
+    ) -> Deferred[tuple[tuple[Message, ...], bool]]:
+        newer = self._sorted(room_id, after=seq)
+        found = _within(newer[:limit], max_bytes)
+        return succeed((tuple(found), len(newer) > len(found)))
 
     def message_weights(self, room_id: str) -> Deferred[tuple[int, ...]]:
         return succeed(tuple(_weight(message) for message in self._sorted(room_id)))
@@ -252,9 +260,6 @@ class MemoryMessageStore:
 
     def last_seq(self, room_id: str, timestamp: str) -> Deferred[int]:
         return succeed(max((m.seq for m in self._sorted(room_id) if m.timestamp <= timestamp), default=0))
-
-    def count_messages(self, room_id: str, after_seq: int) -> Deferred[int]:
-        return succeed(len(self._sorted(room_id, after=after_seq)))
 
     def _sorted(
         self, room_id: str, *, after: int = 0, before: int | None = None, newest: int | None = None

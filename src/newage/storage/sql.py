@@ -159,8 +159,11 @@ FIND_OUTPUTS: Final = """
     ORDER BY m.id DESC
 """
 FIND_QUESTION: Final = (
-    _SELECT
-    + """m.identity = ? AND m.role NOT IN ('assistant', 'system') AND (m.request_id = ? OR m.text = ?)
+    _SELECT  # noqa: S608
+    + """m.seq >= coalesce((
+        SELECT n.seq FROM message n JOIN room r ON r.id = n.room_id WHERE r.uuid = ?
+        ORDER BY n.seq DESC LIMIT 1 OFFSET ?
+    ), 0) AND m.identity = ? AND m.role NOT IN ('assistant', 'system') AND (m.request_id = ? OR m.text = ?)
     ORDER BY m.request_id IS ? DESC, m.seq DESC LIMIT 1"""
 )
 FIND_ANSWERS: Final = _SELECT + "m.question_id = ? AND m.role = 'assistant' ORDER BY +m.seq"
@@ -181,9 +184,6 @@ BEHIND: Final = """
 LAST_SEQ: Final = """
     SELECT coalesce(max(m.seq), 0) FROM message m JOIN room ON room.id = m.room_id
     WHERE room.uuid = ? AND m.timestamp <= ?
-"""
-COUNT_MESSAGES: Final = """
-    SELECT count(*) FROM message m JOIN room ON room.id = m.room_id WHERE room.uuid = ? AND m.seq > ?
 """
 
 

@@ -94,9 +94,13 @@ class SqlMessageStore:
     def select_answer(self, room_id: str, message_id: str, seq: int) -> Deferred[tuple[str, ...]]:
         return self._database.write(lambda c: _select_answer(c, room_id, message_id, seq))
 
-    def find_question(self, room_id: str, identity: str, request_id: str, text: str) -> Deferred[Message | None]:
+    def find_question(
+        self, room_id: str, identity: str, request_id: str, text: str, limit: int
+    ) -> Deferred[Message | None]:
+        values = (room_id, room_id, limit - 1, identity, request_id, text, request_id)
+
         def find(connection: sqlite3.Connection) -> Message | None:
-            row = connection.execute(sql.FIND_QUESTION, (room_id, identity, request_id, text, request_id)).fetchone()
+            row = connection.execute(sql.FIND_QUESTION, values).fetchone()
             return None if row is None else sql.message_of(row)
 
         return self._database.read(find)
@@ -126,10 +130,13 @@ class SqlMessageStore:
 
     def messages_after(
         self, room_id: str, seq: int, limit: int, max_bytes: int | None = None
-    ) -> Deferred[tuple[Message, ...]]:
-        return self._database.read(
-            lambda c: tuple(_within(c.execute(sql.MESSAGES_AFTER, (room_id, seq, limit)), max_bytes)[0])
-        )
+    ) -> Deferred[tuple[tuple[Message, ...], bool]]:
+        def read(connection: sqlite3.Connection) -> tuple[tuple[Message, ...], bool]:
+            rows = connection.execute(sql.MESSAGES_AFTER, (room_id, seq, limit + 1))
+            found, more = _within(rows, max_bytes, limit)
+            return tuple(found), more
+
+        return self._database.read(read)
 
     def message_weights(self, room_id: str) -> Deferred[tuple[int, ...]]:
         return self._database.read(lambda c: tuple(weight for (weight,) in c.execute(sql.WEIGHTS, (room_id,))))
@@ -143,9 +150,6 @@ class SqlMessageStore:
 
     def last_seq(self, room_id: str, timestamp: str) -> Deferred[int]:
         return self._database.read(lambda c: int(c.execute(sql.LAST_SEQ, (room_id, timestamp)).fetchone()[0]))
-
-    def count_messages(self, room_id: str, after_seq: int) -> Deferred[int]:
-        return self._database.read(lambda c: int(c.execute(sql.COUNT_MESSAGES, (room_id, after_seq)).fetchone()[0]))
 
 
 def _within(rows: sqlite3.Cursor, max_bytes: int | None, limit: int | None = None) -> tuple[list[Message], bool]:

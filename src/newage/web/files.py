@@ -6,11 +6,13 @@ what begins with a dot and what holds NUL or a slash does not exist here.
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import stat
 from collections.abc import Mapping, Sequence
 from email.utils import formatdate, parsedate_to_datetime
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -61,6 +63,8 @@ _TYPES: Final = {
     ".pdf": "application/pdf",
 }
 _CHUNK_BYTES: Final = 65_536  # read at a time; a smaller file is sent in one piece
+_WORDY: Final = ("text/", "application/javascript", "application/json", "image/svg+xml")  # worth packing
+_PACKED_KEPT: Final = 64  # files, of at most a chunk each
 _RANGE: Final = re.compile(r"bytes=\s*([0-9]{0,18})-([0-9]{0,18})\s*\Z")
 _METHODS: Final = (b"GET", b"HEAD")
 
@@ -78,6 +82,11 @@ class MemoryFile:
     type: str
     modified: float = 0.0  # seconds since the epoch
 
+    @cached_property
+    def packed(self) -> bytes:
+        """By gzip, when it is asked for first."""
+        return gzip.compress(self.body, mtime=0)
+
 
 def open_beneath(root: Path, parts: Sequence[str]) -> int | None:
     """A descriptor of the file or folder that ``parts`` name below ``root``; None if there is none to be served.
@@ -93,12 +102,20 @@ def open_beneath(root: Path, parts: Sequence[str]) -> int | None:
 
 
 def serve_beneath(
-    request: Request, clock: IReactorTime, root: Path, parts: Sequence[str], headers: Mapping[str, str], stall: float
+    request: Request,
+    clock: IReactorTime,
+    root: Path,
+    parts: Sequence[str],
+    headers: Mapping[str, str],
+    stall: float,
+    *,
+    packs: bool = False,
 ) -> bool:
     """Answer with what ``parts`` name below ``root``; an empty last part asks for a folder's ``index.html``.
 
     :param headers: further response headers.
     :param stall: seconds in which a peer that takes nothing loses the download.
+    :param packs: gzip what is text and small, for who takes that.
     :return: False, and nothing was answered, if there is nothing.
     """
     slash = parts[-1:] == [""]
@@ -109,15 +126,23 @@ def serve_beneath(
     descriptor, status = file
     _set_headers(request, headers)
     body = _Body(status.st_size, status.st_mtime, content_type(named[-1]))
+    packs = packs and body.size <= _CHUNK_BYTES and body.type.startswith(_WORDY)
+    if packs:
+        _vary(request)
     part = _negotiate(request, body)
     if part is None:
         os.close(descriptor)
-    elif request.method == b"HEAD" or part.size <= _CHUNK_BYTES:
+    elif part.size <= _CHUNK_BYTES:
         try:
-            data = b"" if request.method == b"HEAD" else os.pread(descriptor, part.size, part.start)
+            data = os.pread(descriptor, part.size, part.start)
         finally:
             os.close(descriptor)
-        _finish(request, data)
+        if packs and _takes_gzip(request):
+            data = _as_packed(request, _pack(data))
+        _finish(request, b"" if request.method == b"HEAD" else data)
+    elif request.method == b"HEAD":
+        os.close(descriptor)
+        _finish(request, b"")
     else:
         FileProducer(request, clock, descriptor, part.start, part.size, stall).begin()
     return True
@@ -145,11 +170,43 @@ def exists_beneath(root: Path, parts: Sequence[str]) -> bool:
 
 
 def serve_memory(request: Request, file: MemoryFile, headers: Mapping[str, str]) -> None:
-    """Answer with a file in memory."""
+    """Answer with a file in memory, packed where the peer takes that and asks for no range of it."""
     _set_headers(request, headers)
+    _vary(request)
     part = _negotiate(request, _Body(len(file.body), file.modified, file.type))
-    if part is not None:
-        _finish(request, b"" if request.method == b"HEAD" else file.body[part.start : part.start + part.size])
+    if part is None:
+        return
+    data = file.body[part.start : part.start + part.size]
+    if _takes_gzip(request):
+        data = _as_packed(request, file.packed)
+    _finish(request, b"" if request.method == b"HEAD" else data)
+
+
+@lru_cache(maxsize=_PACKED_KEPT)
+def _pack(data: bytes) -> bytes:
+    """Once for each content: a changed file is another one."""
+    return gzip.compress(data, mtime=0)
+
+
+def _as_packed(request: Request, packed: bytes) -> bytes:
+    request.setHeader("Content-Encoding", "gzip")
+    request.setHeader("Content-Length", str(len(packed)))
+    return packed
+
+
+def _vary(request: Request) -> None:
+    vary = request.responseHeaders.getRawHeaders(b"Vary", [])
+    request.responseHeaders.setRawHeaders(b"Vary", [b", ".join([*vary, b"Accept-Encoding"])])
+
+
+def _takes_gzip(request: Request) -> bool:
+    if header_text(request, b"Range") is not None:
+        return False
+    for coding in (header_text(request, b"Accept-Encoding") or "").lower().split(","):
+        name, _, weight = coding.replace(" ", "").partition(";q=")
+        if name == "gzip":
+            return re.fullmatch(r"0(\.0*)?", weight) is None
+    return False
 
 
 def method_allowed(request: Request) -> bool:

@@ -1,5 +1,7 @@
 """The browser modules newage serves itself: those of contract 9.3 and the client bundles under the Socket.IO path.
 
+The client in JavaScript is ``clients/js`` of the checkout, ``newage/client`` of an installation.
+
 Sources are package data in ``assets/``: ``modules/`` is ours, ``vendor/`` holds files of npm packages unchanged, with
 ``vendor.lock.json`` telling whence. What a URL needs beyond the vendored file is added here, in memory.
 """
@@ -34,6 +36,20 @@ def virtual_modules() -> dict[str, MemoryFile]:
             "vendor/node-socketio-stream/node-socketio-stream.js", b"\nexport default globalThis.ss;\n"
         ),
         "/dist/function_call.js": _file("modules/function_call.js"),
+    }
+
+
+def client_modules(folder: Path) -> dict[str, MemoryFile]:
+    """URL path -> module of the client in JavaScript; ``node.js`` is for Node alone.
+
+    :param folder: where the package ``newage-client`` lies.
+    """
+    names = [path for path in (*folder.glob("*.js"), *folder.glob("lib/*.js")) if path.name != "node.js"]
+    return {
+        f"/lib/newage-client/{path.relative_to(folder).as_posix()}": MemoryFile(
+            body=path.read_bytes(), type=JAVASCRIPT, modified=path.stat().st_mtime
+        )
+        for path in names
     }
 
 

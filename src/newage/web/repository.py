@@ -1,12 +1,16 @@
 """The extension as a git repository, and as a zip (B14): what SillyTavern's own dialog installs and updates.
 
 Git's "smart" HTTP with constant bytes, and no git at run time: every fetch gets the whole pack of released versions,
-which holds whatever a client may lack. A request for protocol 2 is answered as one for 0, which clients accept.
+which holds whatever a client may lack. How deep its history is to be, it is told as it asked: SillyTavern clones with
+depth 1, and asks for all of it (`--unshallow`) before it lists branches. A request for protocol 2 is answered as one
+for 0, which clients accept.
 """
 
 from __future__ import annotations
 
+import re
 import zlib
+from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
@@ -28,6 +32,8 @@ _SERVICE: Final = b"git-upload-pack"
 _CAPABILITIES: Final = b"shallow side-band-64k no-progress symref=HEAD:refs/heads/main agent=newage"
 _MAX_BODY: Final = 65_536  # after gunzip
 _BAND: Final = 65_515  # bytes of the pack in one packet
+_LENGTH: Final = re.compile(rb"[0-9a-f]{4}")
+_DEEPEN: Final = re.compile(rb"deepen ([0-9]{1,10})")
 _ELSEWHERE: Final = (
     b"The extension is served to this machine, and over https. From here there are two other ways: on the machine of "
     b"SillyTavern run 'newage extension install PATH_TO_SILLYTAVERN', or take newage-extension.zip from the hub's own "
@@ -43,6 +49,35 @@ def packet(line: bytes) -> bytes:
 _FLUSH: Final = b"0000"
 
 
+def lines_of(body: bytes) -> list[bytes]:
+    """What ``packet`` has put together, without the flushes between, and as far as no length is broken."""
+    found = []
+    at = 0
+    while _LENGTH.match(body, at):
+        length = int(body[at : at + 4], 16)
+        if length > 4:
+            found.append(body[at + 4 : at + length].removesuffix(b"\n"))
+        at += max(length, 4)
+    return found
+
+
+def depth_told(lines: Sequence[bytes], history: Sequence[bytes]) -> bytes:
+    """Where the client's history ends from now on, as the answer to its `deepen`; nothing where it did not ask.
+
+    :param lines: of the request; each commit at which the client's history ends now is a line `shallow` of it.
+    :param history: ids of commits, the newest first.
+    """
+    wanted = next(filter(None, map(_DEEPEN.fullmatch, lines)), None)
+    if wanted is None:
+        return b""
+    depth = int(wanted[1])
+    ends = {line.removeprefix(b"shallow ") for line in lines if line.startswith(b"shallow ")}
+    told = [b"unshallow " + each for each in history[: max(0, depth - 1)] if each in ends]
+    if 0 < depth <= len(history) and history[depth - 1] not in ends:
+        told.append(b"shallow " + history[depth - 1])
+    return b"".join(map(packet, told)) + _FLUSH
+
+
 class Repository(Resource):
     """The three paths.
 
@@ -55,6 +90,7 @@ class Repository(Resource):
         super().__init__()
         self._gate = gate
         self._pack = releases.pack
+        self._history = [each.commit.encode() for each in reversed(releases.versions)]
         newest = releases.newest
         self._head = newest.commit.encode() if newest is not None else b""
         # packed when it is first asked for, not at every start
@@ -98,9 +134,12 @@ class Repository(Resource):
         if body is None:
             answer(request, 413, b"The request is too large.\n", TEXT)
             return
-        shallow = packet(b"shallow " + self._head) + _FLUSH if b"deepen " in body else b""
-        if b"0009done" not in body:
-            self._say(request, b"result", shallow or packet(b"NAK\n"))
+        lines = lines_of(body)
+        shallow = depth_told(lines, self._history)
+        if b"done" not in lines:
+            # Who asks how deep, and does not say yet what it has, waits for this alone.
+            has = any(line.startswith(b"have ") for line in lines)
+            self._say(request, b"result", shallow + (b"" if shallow and not has else packet(b"NAK\n")))
             return
         self._say(request, b"result", shallow + packet(b"NAK\n") + self._sent(b"side-band-64k" in body))
 

@@ -25,7 +25,7 @@ from newage.web.files import MemoryFile, exists_beneath, method_allowed, serve_b
 from newage.web.gate import Gate
 from newage.web.health import PATHS as HEALTH_PATHS
 from newage.web.health import HealthResource, Obstacle
-from newage.web.modules import client_bundles, virtual_modules
+from newage.web.modules import client_bundles, client_modules, virtual_modules
 from newage.web.owner import OwnerLookup
 from newage.web.peer import PeerJudge
 from newage.web.releases import Releases, read_releases
@@ -113,25 +113,33 @@ class FileResource(Resource):
             return True
         parts = path[1:].split("/")
         if path == "/":
-            return self._serve(request, self._static, ["index.html"], _page_headers(request))
+            return self._serve(request, self._static, ["index.html"], _page_headers(request), packs=True)
         if parts[0] in _HOME_FOLDERS:
             if parts[0] == "dist" and parts[-1].lower().endswith(_NOT_FROM_DIST):
                 return False
             found = self._home is not None and self._serve(request, self._home, parts, _NO_HEADERS)
         else:
-            found = self._serve(request, self._static, parts, _page_headers(request))
+            found = self._serve(request, self._static, parts, _page_headers(request), packs=True)
         return found or self._look_up(request, path)
 
     def _look_up(self, request: HardenedRequest, path: str) -> bool:
         target = self._extra_lookup(path) if self._extra_lookup is not None else None
         return target is not None and self._serve(request, target[0], target[1].split("/"), _NO_HEADERS)
 
-    def _serve(self, request: HardenedRequest, root: Path | None, parts: list[str], headers: Mapping[str, str]) -> bool:
+    def _serve(
+        self,
+        request: HardenedRequest,
+        root: Path | None,
+        parts: list[str],
+        headers: Mapping[str, str],
+        *,
+        packs: bool = False,
+    ) -> bool:
         if root is None:
             return False
         if request.method not in (b"GET", b"HEAD"):
             return exists_beneath(root, parts) and not method_allowed(request)
-        return serve_beneath(request, self._clock, root, parts, headers, self._stall)
+        return serve_beneath(request, self._clock, root, parts, headers, self._stall, packs=packs)
 
 
 class NewAgeSite(Site):
@@ -243,6 +251,7 @@ def make_site(
     clock: IReactorTime,
     *,
     static_dir: Path | None = None,
+    client_dir: Path | None = None,
     home: Path | None = None,
     extra_lookup: Lookup | None = None,
     owner_lookup: OwnerLookup | None = None,
@@ -254,6 +263,7 @@ def make_site(
 
     :param engines: the server behind ``settings.socket_io_path``, or one for each of several paths (``/engine.io``).
     :param static_dir: newage's own pages, mounted at the root; ``index.html`` answers ``/``.
+    :param client_dir: the client in JavaScript, served as ``/lib/newage-client`` to any page.
     :param home: whose ``lib``, ``dist``, ``exampleClient``, ``public``, ``client`` and ``Client`` are served.
     :param extra_lookup: consulted before the 404: URL path -> (folder, path below it) or None.
     :param owner_lookup: tells whose a loopback connection is; the system's way by default.
@@ -267,7 +277,7 @@ def make_site(
     counters = counters or Counters()
     gate = Gate(PeerJudge.of(settings), clock.seconds, owner_lookup, Refusals(clock.seconds, counters))
     resources: dict[bytes, EngineResource] = {}
-    bundles: dict[str, MemoryFile] = {}
+    bundles: dict[str, MemoryFile] = {} if client_dir is None else client_modules(client_dir)
     for path, server in by_path.items():
         plain = "/" + path.strip("/")
         resource = EngineResource(server, evolve(settings, socket_io_path=plain), clock, flushes, gate)

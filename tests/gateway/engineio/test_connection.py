@@ -29,6 +29,16 @@ class TestHeartbeat:
             site.clock.advance(0)
         assert sink.ended is None
 
+    def test_the_interval_is_kept_where_a_pong_may_take_longer_than_it(self) -> None:
+        site = Site(EngineSettings(ping_interval_seconds=5, ping_timeout_seconds=60))
+        site.namespace()
+        connection, sink = site.joined()
+        for _ in range(5):
+            site.clock.advance(5)
+            assert sink.take() == [b"2"]
+            connection.text_received(b"3")
+        assert len(site.clock.getDelayedCalls()) == 1
+
     def test_a_silent_peer_is_cut(self, site: Site) -> None:
         site.namespace()
         _, sink = site.joined()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 from expect import is_response, of_request, statuses, wait_status
-from harness import ALL_TRANSPORTS, WEBSOCKET, Extension, Hub, Record, Socket, request
+from harness import ALL_TRANSPORTS, WEBSOCKET, Daemon, Extension, Hub, Record, Socket, request
 
 # Twenty tokens as a model gives them: short ones leave empty chunks, emoji are cut between UTF-16 halves.
 TOKENS = (
@@ -17,6 +17,13 @@ TOKENS = (
 TEXT = "".join(TOKENS)
 CHUNKS = tuple(f"chunk {n} 😀 " for n in range(12))
 STREAM, ALIAS = "SERVER_STREAM_DATA", "streamed_data"
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """For a machine that may stop for a second between the packets of one token: that it took long, does not end it."""
+    with Daemon.configured(tmp_path_factory.mktemp("streams"), "[streams]\nstream_long_ms = 60000\n") as daemon:
+        yield daemon
 
 
 def check_library_stream(client: Socket, text: str, *, type_: str = STREAM, meta: dict[str, Any] | None = None) -> str:

@@ -20,6 +20,22 @@ const call = (page, source, given, timeout) =>
     new Promise((_, reject) => setTimeout(() => reject(new Error(`no answer of the page in ${timeout} ms: ${source.slice(0, 200)}`)), timeout).unref()),
   ]);
 
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/**
+ * In the page: clicks the element if a pointer would reach it. In one turn of the page: what lays itself out meanwhile does not
+ * move away between the button's going down and up.
+ */
+function clicked(element) {
+  element.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  const { left, top, width, height } = element.getBoundingClientRect();
+  const reached = document.elementFromPoint(left + width / 2, top + height / 2);
+  if (!reached || !element.contains(reached) || element.disabled) return false;
+  if (element.tabIndex >= 0) element.focus({ preventScroll: true });
+  element.click();
+  return true;
+}
+
 const commands = {
   /** A tab of a new profile, or of the profile of the tab `beside`. */
   async open({ tab, url, beside, options }) {
@@ -30,6 +46,7 @@ const commands = {
       if (message.type() === 'error') write({ tab, problem: `console: ${message.text()}` });
     });
     page.on('dialog', (dialog) => {
+      if (dialog.type() === 'beforeunload') return void dialog.accept().catch(() => {}); // whether to leave what is unsaved
       write({ tab, problem: `dialog: ${dialog.message()}` });
       void dialog.dismiss().catch(() => {});
     });
@@ -45,7 +62,11 @@ const commands = {
     return found.jsonValue();
   },
   async click({ tab, selector, timeout }) {
-    await tabs.get(tab).click(selector, { timeout });
+    for (const end = Date.now() + timeout; ; await pause(20)) {
+      const element = await tabs.get(tab).waitForSelector(selector, { timeout: Math.max(1, end - Date.now()) });
+      if (await element.evaluate(clicked)) return;
+      if (Date.now() > end) throw new Error(`something covers ${selector} for ${timeout} ms`);
+    }
   },
   async fill({ tab, selector, text, timeout }) {
     await tabs.get(tab).fill(selector, text, { timeout });
@@ -67,8 +88,10 @@ const commands = {
     const other = await page.context().newPage();
     await other.bringToFront();
   },
-  async screenshot({ tab, path }) {
-    await tabs.get(tab).screenshot({ path });
+  /** Of what is seen, or of one element, as long as it is. */
+  async screenshot({ tab, path, selector }) {
+    const page = tabs.get(tab);
+    await (selector ? page.locator(selector) : page).screenshot({ path, animations: 'disabled', caret: 'hide' });
   },
   async close({ tab }) {
     const page = tabs.get(tab);

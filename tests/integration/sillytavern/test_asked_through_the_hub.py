@@ -3,69 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Any
 
 import pytest
+from asking import ask, asker, end_of, extension_id, text_of
 from desk import Desk
 from fake_model import FakeModel, Script
-from harness import Daemon, Driver, Hub, Socket, request
-from tab import Browser
+from harness import Hub
 from tavern import SillyTavern
-
-from followkit import units
 
 SECRET = "the purple lamp is under the stairs"
 HALF_TYPED = "half typed, never sent"
-AVAILABLE = re.compile(r"extension.available ok")
-
-
-@pytest.fixture(scope="module")
-def open_desk(tavern: SillyTavern, tavern_hub: Daemon, browser: Browser) -> Iterator[Desk]:
-    """One tab, whose extension answers at the hub."""
-    assert tavern_hub.log is not None
-    since = len(tavern_hub.log.lines)
-    with closing(Desk.sit_down(browser, tavern.url)) as desk:
-        assert tavern_hub.log.wait_for(AVAILABLE, 30, since), f"it did not come to the hub: {desk.problems}"
-        yield desk
-
-
-@pytest.fixture
-def served(open_desk: Desk, tavern_hub: Daemon, driver: Driver) -> Iterator[tuple[Hub, Desk]]:
-    """The hub, and the desk of the SillyTavern that answers at it."""
-    yield Hub(tavern_hub, driver), open_desk
-    driver.reset()
-    tavern_hub.check_log()
-
-
-def extension_id(tavern: SillyTavern) -> str:
-    return f"SillyTavern-{tavern.port}"
-
-
-def asker(hub: Hub) -> Socket:
-    return hub.client(hub.new_id("asker"), auth={"outputs": True})
-
-
-def ask(who: Socket, hub: Hub, target: str, words: str) -> str:
-    request_id = hub.new_id("r")
-    reply = who.call("LLM_REQUEST", request(request_id, target, words))
-    assert reply["status"] == "ok", reply
-    return request_id
-
-
-def text_of(who: Socket, request_id: str) -> str:
-    """What the pieces of an answer are together; each begins where the last one ended."""
-    text = ""
-    for piece in who.payloads("SERVER_STREAM_DATA", lambda body: body["requestId"] == request_id):
-        assert piece["at"] == units(text)
-        text += piece["data"]
-    return text
-
-
-def end_of(who: Socket, request_id: str) -> Any:
-    return who.payload("SERVER_STREAM_END", lambda body: body["requestId"] == request_id)
 
 
 def test_every_token_arrives_in_order_and_what_is_stored_is_what_the_model_said(
@@ -157,10 +106,8 @@ def test_members_that_choose_a_destination_do_nothing(
     hub, _ = served
     who, url = asker(hub), elsewhere.url
     bad = {"custom_url": url, "reverse_proxy": url, "secret_id": "x", "chat_completion_source": "openai"}
-    request_id = hub.new_id("r")
-    asked = request(request_id, extension_id(tavern), "Where to?", data={**bad, "options": bad}, options=bad, **bad)
-    reply = who.call("LLM_REQUEST", asked)
-    assert reply["status"] == "ok", reply
+    more = {"data": {**bad, "options": bad}, "options": bad, **bad}
+    request_id = ask(who, hub, extension_id(tavern), "Where to?", **more)
     assert end_of(who, request_id)["failed"] is False
     assert (len(model.requests), elsewhere.requests) == (1, [])
     assert not set(bad) & set(model.requests[0].body)

@@ -215,7 +215,8 @@ def test_canary_of_open_chat_in_no_headless_prompt(page: Desk, tavern: SillyTave
     page.open_chat("Secretary")
     page.fill("#send_textarea", f"TYPED-{SECRET}")
     file = tavern.user / "chats" / "Secretary" / "Secretary - first.jsonl"
-    before = file.stat().st_mtime_ns, file.read_bytes()
+    page.context("context.saveChat()")  # as it writes it: a second after it was opened it may do so by itself
+    before = file.read_bytes()
     model.answers(Script(tokens=("One ", "two."), reasoning=("hm",)))
     page.run(REMEMBER)
     found = page.run(ASK, asking("tell me of the dragon", name="Ann"))
@@ -227,7 +228,8 @@ def test_canary_of_open_chat_in_no_headless_prompt(page: Desk, tavern: SillyTave
     for word in (SECRET, "PERSONA", "Secretary", "Desk"):
         assert word not in asked.raw, word
     assert page.run("() => document.querySelector('#send_textarea').value") == f"TYPED-{SECRET}"
-    assert (file.stat().st_mtime_ns, file.read_bytes()) == before
+    page.context("context.saveChat()")
+    assert file.read_bytes() == before
 
 
 EVIL = "{{setvar::x::1}}{{setglobalvar::x::1}}{{user}}"

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 
-PATIENCE = 30.0  # seconds
+PATIENCE = 60.0  # seconds
 MODEL = "fake"
 FOR_EVER = 3600.0  # seconds
 

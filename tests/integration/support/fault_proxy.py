@@ -19,7 +19,7 @@ from types import TracebackType
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER of no time: closing sends RST
 PIECE = 65_536
 WAITING_BYTES = 1 << 20  # in each direction: beyond them the proxy stops reading, as a full line does
-PATIENCE = 10.0  # seconds
+PATIENCE = 30.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -146,6 +146,11 @@ class FaultProxy:
     def change(self, line: Line) -> None:
         """From the next piece on."""
         self.line = line
+
+    def aim(self, port: int) -> None:
+        """At another server; whoever is connected comes again, to that one."""
+        self._target = port
+        self.reset()
 
     def reset(self) -> None:
         """Every connection ends with RST on both sides; new ones are welcome."""

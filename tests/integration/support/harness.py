@@ -29,7 +29,7 @@ from remote import Remote
 
 HERE = Path(__file__).parent.parent
 CHECKOUT = HERE.parent.parent
-PATIENCE = 15.0  # seconds; a shared machine may be slow, a passing test never waits that long
+PATIENCE = 30.0  # seconds; a shared machine may be slow, a passing test never waits that long
 POLLING = ("polling",)
 WEBSOCKET = ("websocket",)
 UPGRADE = ("polling", "websocket")
@@ -116,6 +116,18 @@ class Daemon:
         self.process: subprocess.Popen[str] | None = None
         self.log: Lines | None = None
 
+    @classmethod
+    def configured(cls, folder: Path, settings: str) -> Daemon:
+        """With these lines of TOML, and its home, in that folder."""
+        config = folder / "newage.toml"
+        config.write_text(settings, "utf-8")
+        return cls(folder / "home", "--config", str(config))
+
+    @classmethod
+    def strict(cls, folder: Path) -> Daemon:
+        """It wants proof of everybody, as fast as they come."""
+        return cls.configured(folder, "[auth]\nnetwork_safe = false\npairing_tries_per_minute = 100\n")
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
@@ -147,7 +159,7 @@ class Daemon:
     def start(self) -> Daemon:
         self.launch()
         assert self.log is not None
-        found = self.log.wait_for(LISTENING, 30)
+        found = self.log.wait_for(LISTENING, 3 * PATIENCE)
         if found is None:
             self.kill()
             raise AssertionError(f"the daemon did not come up:\n{self.log.join()}")
@@ -209,6 +221,27 @@ class Daemon:
             return Response(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
         finally:
             connection.close()
+
+
+def operator(daemon: Daemon, *arguments: str) -> subprocess.Popen[str]:
+    """The command `newage`, for its operator to talk with."""
+    return subprocess.Popen(
+        [sys.executable, "-u", "-m", "newage.cli", "--home", str(daemon.home), *arguments],
+        env=daemon_environment(),
+        cwd="/",
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def new_key(daemon: Daemon, *arguments: str) -> str:
+    """What `newage keys new` with these arguments makes."""
+    said, errors = operator(daemon, "keys", "new", *arguments).communicate(timeout=30)
+    found = [word for word in said.split() if word.startswith("sk-newage-")]
+    assert len(found) == 1, errors
+    return found[0]
 
 
 class Response(NamedTuple):
@@ -370,17 +403,17 @@ class Socket(Witness):
             "burst", PATIENCE + len(packets) * gap / 500, socket=self.name, packets=_bytes_out(packets), gap=gap
         )
 
-    def call(self, *args: Any, timeout: float = 10.0) -> Any:
+    def call(self, *args: Any, timeout: float = 20.0) -> Any:
         """Emit with an ack; returns the ack's first argument."""
         reply = self.call_all(*args, timeout=timeout)
         return reply[0] if reply else None
 
-    def call_all(self, *args: Any, timeout: float = 10.0) -> list[Any]:
+    def call_all(self, *args: Any, timeout: float = 20.0) -> list[Any]:
         """Emit with an ack; returns all of its arguments."""
         reply: list[Any] = self.driver.result(self.post_call(*args, timeout=timeout), timeout + 5)
         return reply
 
-    def post_call(self, *args: Any, timeout: float = 10.0) -> int:
+    def post_call(self, *args: Any, timeout: float = 20.0) -> int:
         """Emit with an ack that is awaited later by ``driver.result``."""
         return self.driver.post("call", socket=self.name, args=_bytes_out(args), timeout=timeout * 1000)
 

@@ -247,6 +247,17 @@ def llm_events() -> list[Event]:
             loose=("identity",),  # by no other name; tests/namespaces/test_llm_requests.py has wrong ones
             allowed=None,  # of one's own, else as staff
         ),
+        history("GET_QUEUE", Does.TELL),
+        Event(
+            "/llm",
+            "SUBMIT_QUEUE",
+            Does.CHANGE,
+            body(roomName=ROOM),
+            loose=("roomName",),
+            allowed=STAFF | ADMIN,
+            string=True,
+            optional=True,
+        ),
         history("GET_MESSAGES", Does.TELL, limit=5, before=9),
         Event(
             "/llm",

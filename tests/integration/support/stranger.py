@@ -25,7 +25,8 @@ class Refused(Exception):
 class Knock:
     """One session with one namespace; every request takes a connection of its own."""
 
-    def __init__(self, url: str, headers: dict[str, str]) -> None:
+    def __init__(self, url: str, headers: dict[str, str], source: str = "") -> None:
+        self.source = (source, 0) if source else None  # the address that it comes from
         self.place = urlsplit(url)
         self.headers = headers
         self.query = "/socket.io/?EIO=4&transport=polling"
@@ -34,7 +35,9 @@ class Knock:
         self.query += f"&sid={opened['sid']}"
 
     def ask(self, method: str, body: str | None = None) -> str:
-        connection = http.client.HTTPConnection(self.place.hostname or "", self.place.port, timeout=PATIENCE)
+        connection = http.client.HTTPConnection(
+            self.place.hostname or "", self.place.port, timeout=PATIENCE, source_address=self.source
+        )
         try:
             connection.request(method, self.query, body, self.headers)
             answer = connection.getresponse()

@@ -12,7 +12,8 @@ from harness import HERE
 from remote import Remote
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PATIENCE = 30.0  # seconds; a passing test never waits that long
+PATIENCE = 60.0  # seconds; a passing test never waits that long
+STARTED = 130.0  # seconds; from a slow disk, beside others
 
 
 class PageError(AssertionError):
@@ -28,7 +29,7 @@ class Browser(Remote):
         self._problems: dict[str, list[str]] = {}
         self._tabs = itertools.count(1)
         super().__init__(HERE / "sillytavern" / "browser.js", chromium, error=PageError)
-        self.result(0, PATIENCE)
+        self.result(0, STARTED)
 
     def _told(self, said: Mapping[str, Any]) -> None:
         self._problems.setdefault(said["tab"], []).append(said["problem"])

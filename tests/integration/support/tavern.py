@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from fake_model import MODEL
-from harness import HERE, Lines, free_port
+from harness import CHECKOUT, HERE, Lines, free_port
 from remote import end_process
 
 from nodekit import node_program
@@ -27,7 +27,8 @@ from nodekit import node_program
 FOLDER = HERE / "sillytavern"
 PACKAGE = Path(os.environ.get("NEWAGE_SILLYTAVERN", FOLDER / "node_modules" / "sillytavern"))
 LISTENING = re.compile(r"SillyTavern is listening on")
-START_SECONDS = 90
+START_SECONDS = 120
+EXTENSION = CHECKOUT / "static" / "sillytavern-extension"
 OUR_EXTENSION = "newage-extension"  # the folder that SillyTavern's own dialog would make
 
 
@@ -56,19 +57,29 @@ class SillyTavern:
 
     :param package: the installed SillyTavern.
     :param settings: laid over its first settings, member by member.
+    :param path: in place of the PATH of the tests: which programs it finds.
+    :param port: one of its own where none is given.
     """
 
     def __init__(
-        self, data: Path, model_url: str, *, settings: Mapping[str, Any] | None = None, package: Path = PACKAGE
+        self,
+        data: Path,
+        model_url: str,
+        *,
+        settings: Mapping[str, Any] | None = None,
+        package: Path = PACKAGE,
+        path: str = "",
+        port: int = 0,
     ) -> None:
         assert (package / "server.js").is_file(), (
             f"no SillyTavern in {package}: run `npm ci --ignore-scripts` in {FOLDER}"
         )
         self.package = package
+        self.path = path
         self.data = data
         self.user = data / "default-user"
         self.user.mkdir(parents=True, exist_ok=True)
-        self.port = free_port()
+        self.port = port or free_port()
         self.process: subprocess.Popen[str] | None = None
         self.log: Lines | None = None
         shutil.copy(package / "default" / "config.yaml", data)  # older versions make none by themselves
@@ -138,6 +149,16 @@ class SillyTavern:
         (folder / f"{name}.png").write_bytes(_png({**whole, "chat": f"{name} - first", "create_date": "2026-1-1"}))
         return f"{name}.png"
 
+    def add_book(self, name: str, entries: Mapping[str, str]) -> None:
+        """World info: a text for each word that calls it."""
+        usual = {"keysecondary": [], "selective": True, "order": 100, "position": 0, "probability": 100, "depth": 4}
+        book = {
+            str(uid): {"uid": uid, "key": [word], "content": text, "constant": False, "disable": False, **usual}
+            for uid, (word, text) in enumerate(entries.items())
+        }
+        (self.user / "worlds").mkdir(exist_ok=True)
+        (self.user / "worlds" / f"{name}.json").write_text(json.dumps({"entries": book}), "utf-8")
+
     def add_group(self, name: str, members: Sequence[str]) -> None:
         """A group in which everybody answers, one after the other."""
         group = {
@@ -158,7 +179,7 @@ class SillyTavern:
             (self.user / folder).mkdir(exist_ok=True)
         (self.user / "groups" / f"{name}.json").write_text(json.dumps(group), "utf-8")
 
-    def add_extension(self, source: Path, name: str = OUR_EXTENSION) -> None:
+    def add_extension(self, source: Path = EXTENSION, name: str = OUR_EXTENSION) -> None:
         """As SillyTavern's dialog would have installed it."""
         shutil.copytree(source, self.user / "extensions" / name, dirs_exist_ok=True)
 
@@ -168,9 +189,11 @@ class SillyTavern:
 
     def chats(self, character: str) -> list[list[dict[str, Any]]]:
         """The messages of each chat of a character on the disk, the line of metadata left out."""
-        files = sorted((self.user / "chats" / character).glob("*.jsonl"))
-        lines = [file.read_text("utf-8").splitlines() for file in files]
-        return [[json.loads(line) for line in chat[1:]] for chat in lines]
+        return [self.read_chat(file) for file in sorted((self.user / "chats" / character).glob("*.jsonl"))]
+
+    def read_chat(self, file: Path) -> list[dict[str, Any]]:
+        """Its messages, the line of metadata left out."""
+        return [json.loads(line) for line in file.read_text("utf-8").split("\n")[1:] if line]
 
     def start(self) -> SillyTavern:
         if not (self.data / "config.yaml").exists():  # 1.13 makes none where it is told of one
@@ -184,8 +207,15 @@ class SillyTavern:
         }
         arguments = [str(part) for name, value in options.items() for part in (f"--{name}", value)]
         self.process = subprocess.Popen(
-            [node_program(), "server.js", *arguments],
+            [shutil.which(node_program()) or node_program(), "server.js", *arguments],
             cwd=self.package,
+            # With git in reach it would take our checkout for its own, keep its compiled page under our commit, and a
+            # second one, that has no git, would throw that page away.
+            env={
+                **os.environ,
+                "GIT_CEILING_DIRECTORIES": str(self.package.resolve().parent),
+                **({"PATH": self.path} if self.path else {}),
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

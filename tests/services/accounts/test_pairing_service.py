@@ -109,6 +109,41 @@ def test_only_an_extension_and_only_at_its_door(house: Gatehouse) -> None:
     assert told(house, "pair.wait", code=code)["state"] == "open"
 
 
+def test_a_name_that_would_fool_the_operator_is_none(house: Gatehouse) -> None:
+    """Nor does an id of that kind come in."""
+    for evil in (
+        "\x1b[2J\x1b[HSillyTavern-8000",
+        "Ann\n  id    SillyTavern-8000",
+        "\u202eAnn",
+        "A\u200bnn",
+        "x" * 10_000,
+    ):
+        code = new_code(house)
+        asking(knock(house, code, name=evil))
+        assert told(house, "pair.wait", code=code)["asks"]["name"] == ""
+        socket = FakeSocket(house, house.sillytavern_namespace(ExtensionSettings(SillyTavernSettings())), REMOTE)
+        auth = {"clientId": f"SillyTavern-{evil}", "clientType": "SillyTavern", "pair": code}
+        assert socket.connect(auth).refusal in ("Unauthorized", "Invalid client id.")
+
+
+def test_a_code_before_the_operator_has_asked_for_one_counts_for_nothing(house: Gatehouse) -> None:
+    for number in range(30):
+        assert knock(house, f"{number:06}", peer=Peer(f"203.0.113.{number}")).refusal == INVALID
+    assert knock(house, new_code(house), peer=Peer("198.51.100.1")).refusal is None
+
+
+def test_whatever_scope_it_asks_for_it_gets_that_of_an_extension(house: Gatehouse) -> None:
+    for number, scope in enumerate(("admin", "all", "client", "api", None, 7, ["admin"])):
+        code, peer = new_code(house), Peer(f"203.0.113.{number}")
+        socket = knock(house, code, peer=peer, scope="admin", rank="admin", isAdmin=True)
+        said = {"clientId": NEW, "scope": scope, "rank": "admin"}
+        pending = Deferred.fromCoroutine(socket.handle("IDENTIFY_SILLYTAVERN", said))
+        shown = told(house, "pair.wait", code=code)["asks"]["confirm"]
+        told(house, "pair.confirm", code=code, confirm=shown, accept=True)
+        assert answer_of(pending)["scope"] == "extension"
+    assert {(each.rank, each.scope) for each in house.keys.records(NEW)} == {(Rank.EXTENSION, Scope.EXTENSION)}
+
+
 def test_the_operator_says_no(house: Gatehouse) -> None:
     code = new_code(house)
     pending = asking(knock(house, code))
@@ -183,11 +218,13 @@ def test_the_command_makes_a_new_code_and_ends_the_one_before(house: Gatehouse) 
     assert refused(answer_of(pending)) == INVALID
 
 
-def test_an_id_that_needs_its_key_pairs_again(house: Gatehouse) -> None:
-    for _ in range(2):
+def test_an_id_that_needs_its_key_pairs_again_and_the_operator_is_told_that_it_has_one(house: Gatehouse) -> None:
+    for known in (None, True):
         code = new_code(house)
         pending = asking(knock(house, code, client_id=EXTENSION))
-        shown = told(house, "pair.wait", code=code)["asks"]["confirm"]
+        asks = told(house, "pair.wait", code=code)["asks"]
+        assert asks.get("known") is known
+        shown = asks["confirm"]
         told(house, "pair.confirm", code=code, confirm=shown, accept=True)
         assert house.keys.verified(EXTENSION, answer_of(pending)["key"]) is not None
     assert len(house.keys.records(EXTENSION)) == 2

@@ -48,7 +48,7 @@ def test_an_extension_gets_it_under_its_own_id_and_is_shown_at_work(
 ) -> None:
     link = kit.extension(X)
     kit.outbox.clear()
-    forwarder.forward(X, "x1", request_of_web, said("hi"), [], (said("before"),))
+    forwarder.forward(X, "x1", request_of_web, [("r1", said("hi"))], (said("before"),))
     (got,) = link.forwarded
     assert (got["requestId"], got["message"], got["target"], got["isStreaming"]) == ("x1", "hi", X, True)
     assert [each["message"] for each in got["context"]] == ["before"]
@@ -59,14 +59,14 @@ def test_an_extension_gets_it_under_its_own_id_and_is_shown_at_work(
 
 def test_what_waited_is_sent_before_it_in_one_text(kit: Kit, forwarder: Forwarder, request_of_web: Request) -> None:
     link = kit.extension(X)
-    forwarder.forward(X, "x1", request_of_web, said("go"), [("r7", said("one")), ("r8", said(" "))], ())
+    forwarder.forward(X, "x1", request_of_web, [("r7", said("one")), ("r8", said(" ")), ("r1", said("go"))], ())
     current = link.forwarded[0]["currentRequest"]
     assert (current["message"], current["originalRequestIds"]) == ("one\n\ngo", ["r7", "r8", "r1"])
 
 
 def test_an_extension_that_went_gets_nothing(kit: Kit, forwarder: Forwarder, request_of_web: Request) -> None:
     kit.outbox.clear()
-    forwarder.forward(X, "x1", request_of_web, said("hi"), [], ())
+    forwarder.forward(X, "x1", request_of_web, [("r1", said("hi"))], ())
     assert kit.outbox.sent == []
 
 

@@ -16,9 +16,9 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from hubkit import OPERATOR, Kit, Link, failure_of, result_of
+from hubkit import OPERATOR, Kit, Link, failure_of, faults, result_of
 from newage.domain.model import ConnectionPolicy, RequestMode, Role
-from newage.domain.request import Ask, Request
+from newage.domain.request import Request
 from newage.errors import CallFailed, ClientMissing, NotAuthorised, Unavailable
 from newage.ports import IExtensionLink, IRequestListener, IRoomListener, Said
 from newage.services.requests.limits import RequestSettings
@@ -35,12 +35,6 @@ def link(kit: Kit) -> Link:
 @pytest.fixture
 def sid(kit: Kit) -> str:
     return kit.connect("web1", identity="web1-a")
-
-
-def refused(kit: Kit, sid: str, text: str = "hi", request_id: str | None = "r1", **ask: Any) -> tuple[type, str]:
-    wanted = Ask(request_id=request_id, text=text, **ask)
-    error = failure_of(kit.requests.submit(kit.caller(sid), wanted))
-    return type(error), str(error)
 
 
 def errors(kit: Kit, sid: str) -> list[str]:
@@ -137,7 +131,8 @@ def test_a_regenerate_is_forwarded_as_one(kit: Kit, link: Link, sid: str) -> Non
 
 def test_nothing_begins_while_the_hub_stops(kit: Kit, link: Link, sid: str) -> None:
     kit.requests.refuse_new()
-    assert refused(kit, sid) == (Unavailable, "The server is stopping.")
+    error = failure_of(kit.ask(sid))
+    assert (type(error), str(error)) == (Unavailable, "The server is stopping.")
 
 
 # ----------------------------------------------------------------------------------- stored though not forwarded (A12)
@@ -540,3 +535,36 @@ def test_a_second_end_is_none(kit: Kit, link: Link, sid: str) -> None:
     kit.ledger.end(request, "failed", "first")
     kit.ledger.end(request, "completed")
     assert kit.statuses(sid) == ["forwarded", "failed"]
+
+
+# ------------------------------------------------------------------------------------------- what nobody has foreseen
+
+
+def test_a_queue_is_released_to_its_end_whatever_goes_wrong_with_one(kit: Kit, link: Link, sid: str) -> None:
+    guest = kit.connect("guest")
+    kit.group("lounge", "web1-a", guest=Role.GUEST)
+    for name in ("g1", "g2"):
+        kit.submit(guest, f"words of {name}", name, room="lounge")
+    kit.request_gate.shut = True
+    kit.set_mode("lounge", RequestMode.IMMEDIATE)
+    (logged,) = faults(lambda: kit.request_gate.waiting.pop(0).errback(ValueError("nobody foresaw that")))
+    assert "could not be forwarded" in logged["log_format"]
+    kit.request_gate.open()
+    assert [each["requestId"] for each in link.forwarded] == ["g2"]
+    assert kit.statuses(guest, "g1") == ["queued", "failed"]
+    assert kit.statuses(guest, "g2") == ["queued", "forwarded"]
+    assert errors(kit, guest) == ["Internal error."]
+    assert kit.ledger.live_of("guest") == 1
+
+
+def test_and_so_is_what_waited_for_an_extension(kit: Kit, link: Link, sid: str) -> None:
+    kit.disconnect_all(X)
+    for name in ("r1", "r2"):
+        assert kit.submit(sid, f"words of {name}", name)["waitsFor"] == "extension"
+    kit.request_gate.shut = True
+    back = kit.extension(X, capacity=16)
+    faults(lambda: kit.request_gate.waiting.pop(0).errback(ValueError("nobody foresaw that")))
+    kit.request_gate.open()
+    assert [each["requestId"] for each in back.forwarded] == ["r2"]
+    assert (kit.statuses(sid, "r1")[-1], kit.statuses(sid, "r2")[-1]) == ("failed", "forwarded")
+    assert errors(kit, sid) == ["Internal error."]

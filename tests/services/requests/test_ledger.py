@@ -30,7 +30,10 @@ def ledger(kit: Kit) -> RequestLedger:
     kit.extension(X, capacity=16)
     kit.extension(Y, capacity=16)
     forwarder = Forwarder(kit.outbox, kit.sessions, kit.activity, kit.pacer)
-    return RequestLedger(kit.world, kit.desks, forwarder, kit.live.requests, RequestEnds(), kit.talk.stopping)
+    talk = kit.talk
+    return RequestLedger(
+        kit.world, kit.desks, forwarder, kit.live.requests, RequestEnds(), talk.stopping, talk.rerouting
+    )
 
 
 def enter(kit: Kit, ledger: RequestLedger, request_id: str, *targets: str, who: str = "web1") -> Request:
@@ -52,7 +55,7 @@ def enter(kit: Kit, ledger: RequestLedger, request_id: str, *targets: str, who: 
     )
     ledger.enter(request)
     for target in targets:
-        kit.pacer.send(target, request, lambda name: None)
+        kit.pacer.send(target, request, lambda target, name: None)
     return request
 
 
@@ -235,7 +238,7 @@ def test_an_end_frees_the_extension_for_the_next(kit: Kit, ledger: RequestLedger
     requests = [enter(kit, ledger, f"r{n}") for n in range(3)]
     for request in requests:
         request.targets = ("one",)
-        kit.pacer.send("one", request, sent.append)
+        kit.pacer.send("one", request, lambda target, name: sent.append(name))
     assert sent == ["r0"]
     ledger.failed_by(requests[0], "one", NewAgeError("no"))
     assert sent == ["r0", "r1"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from attrs import evolve
 from twisted.internet.defer import Deferred
 
 from hubkit import OPERATOR, Kit, Link, failure_of, result_of
@@ -12,6 +13,7 @@ from newage.domain.history import Change
 from newage.domain.model import ConnectionPolicy, RequestMode, Role
 from newage.errors import NotAuthorised, NotFound
 from newage.ports import Said
+from newage.services.requests.questions import ASKED_BACK
 from newage.services.streams.cancelling import Which
 
 X, Y = "SillyTavern-8000", "SillyTavern-9000"
@@ -231,3 +233,25 @@ def test_nor_is_that_of_who_left_meanwhile(kit: Kit, link: Link, sid: str) -> No
     result_of(leaving)
     assert (result_of(asking)["state"], kit.statuses(other, "r3")) == ("expired", ["expired"])
     assert [each["requestId"] for each in link.forwarded] == ["r1", "r2"]
+
+
+def test_a_question_that_is_not_named_by_its_message_is_looked_for_among_the_newest(
+    kit: Kit, link: Link, sid: str
+) -> None:
+    question = kit.stored("web1-a")[0]
+
+    def said_besides(count: int, first: int) -> None:
+        for number in range(first, first + count):
+            other = evolve(question, message_id=f"m{number}", seq=number, request_id=f"q{number}", text="other")
+            result_of(kit.message_store.add_message(other, 1000))
+
+    said_besides(ASKED_BACK - 2, first=3)
+    for text, request_id in (("", "r1"), ("a story", "r9")):
+        ack = kit.submit(sid, text, request_id, request_type=AGAIN)
+        assert ack["messageId"] == question.message_id
+        answer(kit, "better")
+    for message in kit.responses("web1-a")[1:]:
+        result_of(kit.message_store.delete_messages(question.room_id, [message.message_id], 9999))
+    said_besides(1, first=9000)
+    assert str(failure_of(kit.ask(sid, "", "r1", request_type=AGAIN))) == "Message not found"
+    assert kit.submit(sid, "", "r8", request_type=AGAIN, message_id=question.message_id)["state"] == "forwarded"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from hubkit import Kit, Link, failure_of, result_of
+from newage.domain.details import Details
 from newage.domain.history import Change
 from newage.domain.model import RequestMode
 from newage.ports import Said
@@ -263,7 +264,7 @@ def test_nothing_is_left_of_who_goes_for_good(kit: Kit, sid: str) -> None:
     reload(kit)
     kit.disconnect_all(X)
     kit.clock.pump([5] * 20)
-    assert (kit.desks._desks, kit.talk.returns._lost, kit.talk.returns._settling) == ({}, {}, {})
+    assert (kit.desks._desks, kit.talk.returns._held._lost, kit.talk.returns._settling) == ({}, {}, {})
     assert kit.sessions.absent_extensions() == ()
 
 
@@ -287,3 +288,14 @@ def test_a_grace_of_nothing_is_none(make_kit: Callable[..., Kit]) -> None:
     kit.disconnect_all(X)
     assert kit.statuses(sid) == ["forwarded", "failed"]
     assert str(failure_of(kit.ask(sid))) == "No connected SillyTavern extensions."
+
+
+def test_what_was_answered_in_one_piece_and_goes_on_is_not_asked_again(kit: Kit) -> None:
+    sid = kit.connect("web1")
+    kit.extension("X")
+    kit.submit(sid, "q", "r1")
+    kit.streams.answered(Said("X", output="o1", request="r1"), "of the first one", Details(more=True))
+    kit.disconnect_all("X")
+    link = kit.extension("X")
+    kit.clock.pump([1] * 3)
+    assert link.forwarded == []

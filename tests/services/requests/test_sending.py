@@ -298,18 +298,38 @@ def test_waiting_has_an_end(make_kit: Callable[..., Kit]) -> None:
     assert kit.statuses(sid, "r1") == ["forwarded"]
 
 
-def test_of_two_extensions_the_first_may_have_it_and_the_second_not_any_more(kit: Kit, link: Link, den: Sids) -> None:
+@pytest.mark.parametrize("why", ["deleted by its author", "kicked", "left", "muted"])
+def test_of_two_extensions_the_first_may_have_it_and_the_second_not_any_more(
+    kit: Kit, link: Link, den: Sids, why: str
+) -> None:
     other = kit.extension(Y)
     result_of(kit.assignments.set_policy(OPERATOR, ConnectionPolicy.BROADCAST))
     kit.set_mode("den", RequestMode.IMMEDIATE)
     say(kit, den, "host", "busy", targets=(Y,))
-    ack = say(kit, den, "ann", "told")
+    ack = say(kit, den, "bob", "told")
     assert ack["state"] == "forwarded"
-    delete(kit, den, "ann", ack["messageId"])
+    TAKES_BACK[why](kit, den, ack["messageId"])
     answer(kit, "host:busy", Y)
     assert (sent(link), sent(other)) == (["told"], ["busy"])
-    answer(kit, "ann:told")
-    assert told(kit, den, "ann", "told") == [("forwarded",), ("completed",)]
+    answer(kit, "bob:told")
+    assert told(kit, den, "bob", "told") == [("forwarded",), ("completed",)]
+
+
+@pytest.mark.parametrize("why", ["deleted by its author", "kicked", "left", "muted"])
+def test_and_so_with_what_is_merged_into_it(kit: Kit, link: Link, den: Sids, why: str) -> None:
+    other = kit.extension(Y)
+    result_of(kit.assignments.set_policy(OPERATOR, ConnectionPolicy.BROADCAST))
+    say(kit, den, "host", "busy", targets=(Y,))
+    say(kit, den, "ann", "one")
+    gone = say(kit, den, "bob", "two")["messageId"]
+    say(kit, den, "host", "go")
+    TAKES_BACK[why](kit, den, gone)
+    answer(kit, "host:busy", Y)
+    assert (sent(link), sent(other)) == (["one\n\ntwo\n\ngo"], ["busy", "one\n\ngo"])
+    assert other.forwarded[-1]["currentRequest"]["originalRequestIds"] == ["ann:one", "host:go"]
+    for extension in (X, Y):
+        answer(kit, "host:go", extension)
+    assert [told(kit, den, *each)[-1] for each in (("ann", "one"), ("bob", "two"))] == [("completed",)] * 2
 
 
 def test_of_two_extensions_each_gets_it_as_it_is_stored_in_its_turn(kit: Kit, link: Link, den: Sids) -> None:

@@ -38,7 +38,7 @@ class Paced:
         self.sent: list[str] = []
 
     def send(self, what: Request, extension: str = "st") -> None:
-        self.kit.pacer.send(extension, what, lambda name: self.sent.append(f"{extension}:{name}"))
+        self.kit.pacer.send(extension, what, lambda to, name: self.sent.append(f"{to}:{name}"))
 
     def done(self, what: Request) -> None:
         self.kit.desks.done("st", what)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hubkit import OPERATOR, Kit, failure_of, result_of
-from newage.domain.model import ConnectionPolicy
+from hubkit import OPERATOR, Kit, Link, failure_of, result_of
+from newage.domain.model import SPARE, ConnectionPolicy, Session
 from newage.errors import ClientMissing
 
 X, Y = "SillyTavern-8000", "SillyTavern-9000"
@@ -59,3 +59,34 @@ def test_only_for_one_that_is_meant(kit: Kit, sid: str, target: str, waits: bool
         assert result_of(asking)["waitsFor"] == "extension"
     else:
         assert str(failure_of(asking)) == "Target client not found: Elsewhere"
+
+
+@pytest.mark.parametrize("targets", [None, (X,), (f"{X}-plain",)])
+def test_who_is_meant_and_outranked_is_waited_for_as_the_one_that_is_asked_instead(
+    kit: Kit, targets: tuple[str, ...] | None
+) -> None:
+    plain = f"{X}-plain"
+    kit.extension(X, identity=plain)
+    sid = kit.connect("web1")
+    result_of(kit.assignments.set_policy(OPERATOR, ConnectionPolicy.MANUAL))
+    result_of(kit.assignments.assign_manually(OPERATOR, "web1", [plain]))
+    kit.extension(X, identity=f"{X}-b", features=("cancel",))
+    kit.disconnect_all(f"{X}-b")
+    assert kit.submit(sid, "q", "r1", targets=targets)["waitsFor"] == "extension"
+    link = kit.extension(X, identity=f"{X}-b", features=("cancel",))
+    assert [each["requestId"] for each in link.forwarded] == ["r1"]
+
+
+@pytest.mark.parametrize("kind", ["web-app", "monitor"])
+@pytest.mark.parametrize("policy", [ConnectionPolicy.FREE, ConnectionPolicy.FAILOVER])
+def test_a_spare_one_is_asked_while_there_is_no_other(kit: Kit, kind: str, policy: ConnectionPolicy) -> None:
+    """Whoever asks: a monitor's own room is nobody's to serve."""
+    result_of(kit.assignments.set_policy(OPERATOR, policy))
+    session = Session(client_id="SillyTavern-demo", identity="SillyTavern-demo", client_type="SillyTavern")
+    demo = Link()
+    kit.sessions.attach_extension(session, demo, priority=SPARE)
+    asker = kit.connect("asker", client_type=kind)
+    kit.submit(asker, "q", "r1")
+    link = kit.extension(X)
+    kit.submit(asker, "q", "r2")
+    assert [[each["requestId"] for each in one.forwarded] for one in (demo, link)] == [["r1"], ["r2"]]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from zope.interface.verify import verifyObject
 
-from hubkit import OPERATOR, Kit, failure_of, result_of
+from hubkit import OPERATOR, Kit, Link, failure_of, result_of
 from newage.domain.model import ConnectionPolicy, Role
 from newage.errors import ClientMissing, InvalidRequest, NotMember, RoomMissing
 from newage.ports import IRoomListener, ISessionListener
@@ -400,3 +400,29 @@ def test_an_extension_takes_no_part_where_it_does_not_serve(kit: Kit) -> None:
     serving = kit.caller(kit.sessions.sids("X", "/llm")[0])
     with pytest.raises(NotMember):
         kit.assignments.taking_part(serving, "ann")
+
+
+# ------------------------------------------------------------------------------------- two extensions of one client
+
+REFERENCE, OURS = "SillyTavern-1", "SillyTavern-1-b"
+
+
+@pytest.mark.parametrize("policy", list(ConnectionPolicy))
+def test_who_declared_nothing_serves_no_room_while_another_identity_of_its_client_does(
+    kit: Kit, policy: ConnectionPolicy
+) -> None:
+    kit.extension(REFERENCE)
+    kit.connect("web1")
+    set_policy(kit, policy)
+    if policy is MANUAL:
+        result_of(kit.assignments.assign_manually(OPERATOR, "web1", [REFERENCE]))
+    kit.settle()
+    assert kit.assignments.assigned("web1") == (REFERENCE,)
+    ours = kit.connect(REFERENCE, identity=OURS, client_type="SillyTavern", link=Link(), features=("accept",))
+    kit.settle()
+    assert kit.assignments.assigned("web1") == (OURS,)
+    kit.disconnect(ours)
+    kit.settle()
+    assert kit.assignments.assigned("web1") == (), "it may be back in a moment"
+    kit.clock.pump([1] * 10)
+    assert kit.assignments.assigned("web1") == (REFERENCE,)

@@ -261,6 +261,34 @@ def test_an_extension_target_must_be_available(kit: Kit) -> None:
     assert [found(t) for t in ("SillyTavern-1", "SillyTavern-1-b")] == ["SillyTavern-1-a", None]
 
 
+def test_who_declared_nothing_is_not_asked_where_another_identity_of_its_client_declared_features(kit: Kit) -> None:
+    x = "SillyTavern-1"
+    ours = kit.connect(x, identity=f"{x}-b", client_type="SillyTavern", link=Link(), features=("accept",))
+    kit.clock.advance(1)
+    plain = kit.connect(x, client_type="SillyTavern", link=Link())
+
+    def found(target: str) -> str | None:
+        session = kit.sessions.resolve_extension(target)
+        return None if session is None else session.identity
+
+    assert [kit.sessions.is_outranked(each) for each in (x, f"{x}-b", "nobody")] == [True, False, False]
+    assert [found(x), found(f"{x}-b"), kit.sessions.instead_of(x)] == [f"{x}-b"] * 3
+    kit.disconnect(ours)
+    assert [found(x), kit.sessions.instead_of(x)] == [None, f"{x}-b"], "it may be back in a moment"
+    kit.clock.pump([1] * 10)
+    assert found(x) == x, "it has not come back"
+    kit.disconnect(plain)
+    assert found(x) is None
+
+
+def test_an_absent_page_of_its_own_outranks_nobody(kit: Kit) -> None:
+    x = "SillyTavern-1"
+    ours = kit.connect(x, client_type="SillyTavern", link=Link(), features=("resume",))
+    kit.disconnect(ours)
+    kit.connect(x, client_type="SillyTavern", link=Link())
+    assert not kit.sessions.is_outranked(x)
+
+
 def test_sockets_are_found_by_identity_and_namespace_oldest_first(kit: Kit) -> None:
     old, rooms, new = kit.connect("web1"), kit.connect("web1", "/rooms"), kit.connect("web1")
     assert kit.sessions.sids("web1", "/llm") == (old, new)

@@ -210,6 +210,33 @@ def test_done_when_it_is_stored(kit: Kit, sid: str) -> None:
     assert result_of(done).outputs == ("o1",)
 
 
+@pytest.mark.parametrize("why", ["cancelled", "failed"])
+@pytest.mark.parametrize("how", ["end", "message", "more words and an end"])
+def test_its_extension_may_say_that_it_is_over_while_that_is_being_stored(
+    kit: Kit, sid: str, how: str, why: str
+) -> None:
+    kit.extension(X)
+    kit.submit(sid, "q", "r1")
+    say(kit, "half an")
+    kit.clock.pump([1.0] * 2)  # what there is of it is written for the case that the hub dies
+    kit.gate.shut = True
+    if why == "cancelled":
+        Deferred.fromCoroutine(kit.cancelling.cancel(kit.caller(sid), Which(request_id="r1")))
+    else:
+        kit.streams.failed(Said(X, request="r1"), "no model", None)
+    if how == "message":
+        kit.streams.answered(Said(X, output="o1", request="r1"), "half an answer")
+    if how == "more words and an end":
+        say(kit, " answer", 1)
+    kit.streams.stream_ended(Said(X, "so1", "o1", "r1"), final=True)
+    assert kit.outbox.bodies(sid, "SERVER_STREAM_END") == []
+    kit.gate.open()
+    (end,) = kit.outbox.bodies(sid, "SERVER_STREAM_END")
+    assert (end["data"], end.get("cancelled", False), end["stored"]) == ("half an", why == "cancelled", True)
+    assert [(each.text, each.partial) for each in kit.responses("web1")] == [("half an", True)]
+    assert result_of(kit.open_output_store.load_texts()) == ()
+
+
 def test_the_disconnect_of_a_client_is_no_cancel(kit: Kit, sid: str) -> None:
     kit.extension(X)
     kit.submit(sid, "q", "r1")

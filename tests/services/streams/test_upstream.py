@@ -874,6 +874,21 @@ def test_without_a_grace_what_was_in_the_middle_fails_at_once(make_kit: Callable
     assert ends(kit, sid) == [("half", True)]
 
 
+@pytest.mark.parametrize(("instance", "over"), [("b", True), ("a", False), ("", False)])
+def test_what_a_page_was_in_the_middle_of_fails_at_once_where_another_page_has_replaced_it(
+    make_kit: Callable[..., Kit], instance: str, over: bool
+) -> None:
+    """The same page on a new line goes on with it; without an instance it may be the same one."""
+    kit = make_kit()
+    older = kit.connect(X, client_type="SillyTavern", link=Link(), exclusive=True, instance="a")
+    sid = kit.connect("web1", stream_mode="plain")
+    kit.submit(sid, "q", "r1")
+    tab_token(kit, older, "half", 1)
+    kit.connect(X, client_type="SillyTavern", link=Link(), exclusive=True, instance=instance)
+    kit.disconnect(older)
+    assert ends(kit, sid) == ([("half", True)] if over else [])
+
+
 @pytest.fixture
 def answered(kit: Kit, sid: str) -> Message:
     """The answer "half" is over and stored, for what follows to go on with."""

@@ -13,6 +13,7 @@ from newage.domain.model import Message
 from newage.domain.shown import OutputState
 from newage.errors import NotFound
 from newage.ports import Said
+from newage.services.streams.cancelling import Which
 from newage.services.streams.resuming import Wanted
 
 X = "SillyTavern-8000"
@@ -225,6 +226,36 @@ def test_the_last_answer_is_told_before_the_end_of_the_request(kit: Kit, sid: st
     assert kit.statuses(sid)[-1] == "completed"
 
 
+@pytest.mark.parametrize("final", [True, None])
+@pytest.mark.parametrize("details", [None, Details(extra={"finishReason": "stop"})])
+def test_an_end_without_more_of_an_output_that_is_over_ends_it_too(
+    kit: Kit, sid: str, details: Details | None, final: bool | None
+) -> None:
+    begin(kit, "a")
+    end(kit, more=True)
+    kit.streams.stream_ended(named(), True, Details(more=True))
+    assert kit.statuses(sid) == ["processing"]
+    kit.streams.stream_ended(named(), final, details)
+    assert kit.statuses(sid) == ["processing", "completed"]
+    kit.streams.stream_ended(named(), final, details)
+    assert kit.statuses(sid) == ["processing", "completed"]
+    assert [m.text for m in kit.responses("web1")] == ["a"]
+    assert result_of(kit.request_store.load_requests()) == ()
+
+
+def test_but_not_of_one_that_others_have_followed(kit: Kit, sid: str) -> None:
+    begin(kit, "a", "o1")
+    end(kit, "o1", more=True)
+    begin(kit, "b", "o2")
+    end(kit, "o1")
+    assert kit.statuses(sid) == ["processing"], "the second is open"
+    end(kit, "o2", more=True)
+    end(kit, "o1")
+    assert kit.statuses(sid) == ["processing"] * 2, "the second says what follows"
+    end(kit, "o2")
+    assert kit.statuses(sid)[-1] == "completed"
+
+
 def test_stopping_elsewhere_ends_nothing(kit: Kit, sid: str) -> None:
     begin(kit, "a")
     end(kit, more=True)
@@ -377,6 +408,91 @@ def test_what_another_socket_still_says_of_it_is_dropped(kit: Kit, sid: str, tab
     stored = only(kit)
     assert (stored.text, stored.reasoning, stored.failed, stored.extra) == ("one two", "", False, {})
     assert kit.statuses(sid)[-1] == "completed"
+
+
+OLD_WORDS = ["message", "error", "stop of the request", "stop of the room", "stop of all", "another output"]
+
+
+@pytest.mark.parametrize("what", OLD_WORDS)
+def test_only_the_socket_by_which_it_goes_on_speaks_for_its_request(kit: Kit, sid: str, tab: str, what: str) -> None:
+    kit.streams.stream_data(said_by("before"), 0, "one ")
+    kit.streams.resume(said_by(tab))
+    old = Said(X, "", None, "r1", "before")
+    match what:
+        case "message":
+            kit.streams.answered(old, "what the old line had still to say")
+            kit.streams.answered(old._replace(output="o1"), "as well")
+        case "error":
+            kit.streams.failed(old, "no model", None)
+        case "stop of the request":
+            kit.streams.processing_stopped(old)
+        case "stop of the room":
+            kit.streams.processing_stopped(old._replace(request=None), "web1")
+        case "stop of all":
+            kit.streams.processing_stopped(old._replace(request=None))
+        case _:
+            kit.streams.stream_data(Said(X, "s2", "o2", "r1", "before"), 0, "what the old line had still to say")
+            kit.streams.stream_ended(Said(X, "s2", "o2", "r1", "before"), True)
+    assert (kit.streams.open_outputs, kit.outbox.bodies(sid, "ERROR"), kit.responses("web1")) == (1, [], [])
+    kit.streams.stream_data(said_by(tab), 0, "two")
+    kit.streams.stream_ended(said_by(tab), True)
+    assert (only(kit).text, kit.statuses(sid)[-1]) == ("one two", "completed")
+
+
+def test_where_that_socket_is_gone_too_any_may_speak_again(kit: Kit, sid: str, tab: str) -> None:
+    kit.streams.stream_data(said_by("before"), 0, "one")
+    kit.streams.resume(said_by(tab))
+    kit.disconnect(tab)
+    kit.streams.failed(Said(X, "", None, "r1", "after"), "no model", None)
+    assert kit.statuses(sid)[-1] == "failed"
+
+
+@pytest.mark.parametrize("what", ["stop of the request", "another stream"])
+def test_where_that_socket_is_gone_too_any_may_end_it(kit: Kit, sid: str, tab: str, what: str) -> None:
+    kit.streams.stream_data(said_by("before"), 0, "one")
+    kit.streams.resume(said_by(tab))
+    kit.disconnect(tab)
+    kit.clock.advance(1)
+    if what == "stop of the request":
+        kit.streams.processing_stopped(Said(X, "", None, "r1", "after"))
+    else:
+        kit.streams.stream_started(Said(X, "s9", "o1", "r1", "after"))
+        kit.streams.stream_data(Said(X, "s9", "o1", "r1", "after"), 0, " two")
+        kit.streams.stream_ended(Said(X, "s9", "o1", "r1", "after"), True)
+    assert only(kit).text == ("one" if what == "stop of the request" else "one two")
+    assert kit.statuses(sid)[-1] == "completed"
+
+
+@pytest.mark.parametrize("stream", ["s1", "s9"])
+def test_a_stream_of_before_is_not_heard_where_that_socket_is_gone_too(
+    kit: Kit, sid: str, tab: str, stream: str
+) -> None:
+    kit.streams.stream_data(said_by("before"), 0, "one")
+    kit.streams.resume(said_by(tab)._replace(stream="s5"))
+    kit.streams.stream_data(said_by("before"), 1, " lost")
+    kit.streams.stream_data(said_by(tab)._replace(stream="s5"), 0, " two")
+    kit.disconnect(tab)
+    kit.clock.advance(1)
+    before = Said(X, stream, "o1", "r1", "before")
+    for index in (None, 0, 2):
+        kit.streams.stream_data(before, index, " of before")
+        kit.streams.stream_reasoning(before, index, "of before")
+    kit.streams.stream_ended(before, True)
+    assert (kit.streams.open_outputs, kit.responses("web1")) == (1, [])
+    kit.streams.resume(said_by("after"))
+    kit.streams.stream_data(said_by("after"), 0, " three")
+    kit.streams.stream_ended(said_by("after"), True)
+    assert (only(kit).text, only(kit).reasoning) == ("one two three", "")
+
+
+def test_who_stops_it_is_heard_by_the_socket_by_which_it_goes_on(kit: Kit, sid: str, tab: str) -> None:
+    kit.streams.stream_data(said_by(tab), 0, "one")
+    kit.disconnect(tab)
+    link = kit.extension(X, features=frozenset({"resume", "cancel"}))
+    (after,) = kit.sessions.callers(X, "/llm")
+    kit.streams.resume(said_by(after.sid))
+    result_of(kit.cancelling.cancel(kit.caller(sid), Which(request_id="r1")))
+    assert link.stops == [("r1", ["o1"], "cancelled")]
 
 
 def test_what_is_over_or_was_never_begun_is_unknown(kit: Kit, sid: str, tab: str) -> None:

@@ -32,7 +32,6 @@ function* poisoned(name) {
 
 test('guest_options_never_reach_custom_url: no destination of any depth gets into a body', () => {
   for (const name of DESTINATIONS) {
-    const harmlessInSchema = !/^(custom_|reverse|proxy|secret|chat_comp|api_|azure|zai|__proto|constr)/.test(name);
     for (const request of poisoned(name)) {
       const options = optionsOf(request);
       for (const [body, choose] of [[chatBody(), chooseForChat], [textBody(), chooseForText]]) {
@@ -40,7 +39,8 @@ test('guest_options_never_reach_custom_url: no destination of any depth gets int
         choose(body, options);
         const { json_schema, ...rest } = body;
         assert.deepEqual(rest, before, `${name} in ${JSON.stringify(request)}`);
-        if (!harmlessInSchema) assert.ok(!JSON.stringify(json_schema ?? null).includes(EVIL), `${name} in ${JSON.stringify(request)}`);
+        // Within a schema it is a name as others are; SillyTavern's server reads its own members beside it.
+        if (json_schema && choose === chooseForChat) assert.deepEqual(Object.keys(json_schema), ['name', 'strict', 'value']);
       }
     }
   }
@@ -65,10 +65,25 @@ test('a body keeps its own length as the most, its own stops, and members its so
   const body = chatBody();
   delete body.top_p;
   chooseForChat(body, optionsOf({ temperature: 0.5, top_p: 0.5, max_tokens: 9999, seed: 3, stop: ['a', 'b', 'c', 'd', 'e'] }));
-  assert.deepEqual([body.temperature, body.top_p, body.max_tokens, body.seed, body.stop], [0.5, undefined, 300, 3, ['a', 'b', 'c', 'd']]);
+  assert.deepEqual([body.temperature, body.top_p, body.max_tokens, body.seed, body.stop], [0.5, undefined, 300, 3, ['own', 'a', 'b', 'c']]);
   const text = textBody();
   chooseForText(text, optionsOf({ temperature: 0.5, top_p: 0.4, seed: 3, frequency_penalty: 1, presence_penalty: 1, repetition_penalty: 1.5, max_tokens: 10, stop: 'x' }));
-  assert.deepEqual([text.temperature, text.top_p, text.seed, text.repetition_penalty, text.max_tokens, text.max_new_tokens, text.n_predict, text.stop, text.stopping_strings], [0.5, 0.4, 3, 1.5, 10, 10, 10, ['x', 'own'], ['x', 'own']]);
+  assert.deepEqual([text.temperature, text.top_p, text.seed, text.repetition_penalty, text.max_tokens, text.max_new_tokens, text.n_predict, text.stop, text.stopping_strings], [0.5, 0.4, 3, 1.5, 10, 10, 10, ['own', 'x'], ['own', 'x']]);
+});
+
+test('what a schema calls its properties is data', () => {
+  const names = ['custom_url', 'homepage_url', 'api_key', 'headers', 'secret_id', 'proxy_password', 'reverse_proxy', 'search_endpoint'];
+  const schema = { type: 'object', properties: Object.fromEntries(names.map((name) => [name, { type: 'string' }])), required: names };
+  const options = optionsOf({ response_format: { type: 'json_schema', json_schema: { schema } } });
+  for (const [body, choose, found] of [[chatBody(), chooseForChat, (all) => all.json_schema.value], [textBody(), chooseForText, (all) => all.json_schema]]) {
+    const before = structuredClone(body);
+    choose(body, options);
+    assert.deepEqual(found(body), schema);
+    delete body.json_schema;
+    assert.deepEqual(body, before);
+  }
+  const hostile = JSON.parse('{"type":"object","properties":{"__proto__":{"a":1},"constructor":{},"b":{}}}');
+  assert.deepEqual(Object.keys(optionsOf({ response_format: { type: 'json_schema', json_schema: { schema: hostile } } }).json_schema.value.properties), ['b']);
 });
 
 test('an answer in JSON is asked as SillyTavern asks for it', () => {
@@ -83,4 +98,33 @@ test('an answer in JSON is asked as SillyTavern asks for it', () => {
   let deep = { leaf: null };
   for (let depth = 0; depth < 30; depth += 1) deep = { deep: [deep] };
   assert.ok(!JSON.stringify(optionsOf({ response_format: { type: 'json_schema', json_schema: { schema: deep } } }).json_schema).includes('leaf'));
+});
+
+/** What comes of a schema. */
+const wanted = (schema) => ({ response_format: { type: 'json_schema', json_schema: { name: 'it', schema } } });
+const read = (schema) => optionsOf(wanted(schema)).json_schema?.value;
+
+test('a schema that refers to itself is passed on, without the addresses that it is given', () => {
+  const node = { type: 'object', properties: { next: { $ref: '#/$defs/node' }, $ref: { type: 'string' }, $id: { type: 'integer' }, id: { const: 'a' } } };
+  const schema = { $schema: 'http://10.0.0.1/draft', $id: 'http://10.0.0.1/schema', $defs: { node: { $id: 'http://10.0.0.1/node', ...node } }, $ref: '#/$defs/node' };
+  assert.deepEqual(read(schema), { $defs: { node }, $ref: '#/$defs/node' });
+});
+
+test('one that refers to something else is refused in words, wherever it does: a request chooses no destination', () => {
+  for (const at of ['http://10.0.0.1/x', 'https://example.com/s.json#/a', 'file:///etc/passwd', '//10.0.0.1/x', 'other.json', '', ' #/a']) {
+    for (const name of ['$ref', '$dynamicRef', '$recursiveRef']) {
+      for (const schema of [{ [name]: at }, { properties: { a: { anyOf: [{ [name]: at }] } } }, { enum: [{ [name]: at }] }, { [name]: { [name]: at } }]) {
+        const refusal = { name: 'Refusal', message: 'A schema can refer to nothing but itself.' };
+        assert.throws(() => read(schema), refusal);
+        assert.throws(() => optionsOf({ data: wanted(schema) }), refusal);
+      }
+    }
+  }
+});
+
+test('what lies deeper than is read, or is no schema, is nothing', () => {
+  let deep = { $ref: 'http://10.0.0.1/x' };
+  for (let depth = 0; depth < 20; depth += 1) deep = { not: deep };
+  assert.ok(!JSON.stringify(read(deep)).includes('10.0.0.1'));
+  assert.equal(read([]), undefined);
 });

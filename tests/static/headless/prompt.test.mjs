@@ -31,6 +31,21 @@ test('a chat completion: preset, lore, card, examples, our words; sent by nobody
   assert.deepEqual(listeners.get('ready'), []);
 });
 
+test('what goes on is joined to its beginning as SillyTavern joins the two', async () => {
+  const goingOn = (text) => {
+    const context = [{ messageId: 'm1', requestId: 'r1', message: 'a question', identity: 'web-1' }, { messageId: 'm2', requestId: 'r1', questionId: 'm1', isResponse: true, message: text }];
+    return asked({ action: 'continue', context, message: 'a question', currentRequest: { messageId: 'm1', requestId: 'r1', name: 'Ann' } });
+  };
+  const begins = async (mainApi, text, oai = {}) => (await readied(makeTavern({ mainApi, oai }).tavern, goingOn(text))).begin;
+  const usual = await begins('openai', 'the first');
+  assert.deepEqual([usual(' '), usual(' and on'), usual('and on')], ['', ' and on', ' and on']);
+  assert.equal((await begins('openai', 'the first', { continue_postfix: '\n\n' }))(' and'), '\n\nand');
+  assert.equal((await begins('openai', 'the first', { continue_postfix: '' }))(' and'), ' and');
+  assert.equal((await begins('textgenerationwebui', 'the fi'))('rst'), 'rst');
+  const fresh = (await readied(makeTavern().tavern, asked())).begin;
+  assert.equal(fresh(' hello'), 'hello');
+});
+
 test('canary_of_open_chat_in_no_headless_prompt: chat and text, without persona', async () => {
   for (const mainApi of ['openai', 'textgenerationwebui']) {
     const { tavern } = makeTavern({ mainApi });

@@ -182,6 +182,7 @@ class Connection:
             self.close(TRANSPORT_CLOSE)
         else:
             self._choose_path()
+            self.arm()  # after a PONG the next heartbeat may be due before that PONG was
 
     def _choose_path(self) -> None:
         self._slow_path = self._inbox is not None or self.closed or self._session.wants_to_hear

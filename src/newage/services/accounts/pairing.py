@@ -162,8 +162,11 @@ class PairingService:
         :return: fires with the key when the operator said yes. Fails with NotAuthorised: he said no;
             AuthenticationFailed: the code is over, or somebody else asked by it since; Unavailable: too many keys.
         """
-        name = caller.session.name
-        applicant = self._pairing.apply(caller.pairing, caller.client_id, name, caller.peer.address, self._now())
+        client_id, address = caller.client_id, caller.peer.address
+        known = bool(self._keys.records(client_id))
+        applicant = self._pairing.apply(
+            caller.pairing, client_id, caller.session.name, address, self._now(), known=known
+        )
         if applicant is None:
             raise AuthenticationFailed(INVALID)
         self._refuse_waiting(AuthenticationFailed(INVALID))

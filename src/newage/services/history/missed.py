@@ -70,8 +70,7 @@ class MissedService(SessionListener, RoomListener):
         """
         room = readable(self._rooms, caller, name)
         seq = await self._seq_of(caller.identity, room.id, since)
-        page = await self._messages.messages_after(room.id, seq, *self._pushing.page(caller.sid, limit))
-        more = bool(page) and await self._messages.count_messages(room.id, page[-1].seq) > 0
+        page, more = await self._messages.messages_after(room.id, seq, *self._pushing.page(caller.sid, limit))
         behind = await self._messages.behind(room.id, seq)
         return Missed(
             room=name,

@@ -89,7 +89,7 @@ class ContextPages(RoomListener):
             await self._pause(self._settings.value.context_send_delay / 1000 if number > 1 else 0)
             while (caller := self._reader(sid, begun)) and not self._pushing.is_ready(caller):
                 await self._pause(LOOK_SECONDS)
-            page = await self._store.messages_after(begun.id, after, count)
+            page, _ = await self._store.messages_after(begun.id, after, count)
             room = self._rooms.current(begun)
             if room is None or self._reader(sid, begun) is None:
                 return

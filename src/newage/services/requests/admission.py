@@ -11,9 +11,9 @@ from twisted.logger import Logger
 from newage.dialect.messages import carried_bytes
 from newage.domain.model import Caller, Message, Role, Room
 from newage.domain.open_request import OpenRequest
-from newage.domain.policy import MUTED, Verdict, administers, effective_role, may_ask_again, may_read
+from newage.domain.policy import MUTED, Verdict, administers, effective_role, governs, may_ask_again, may_read
 from newage.domain.request import Ask, Request
-from newage.errors import InvalidRequest, NewAgeError, NotAuthorised, RoomDenied, Unavailable
+from newage.errors import InvalidRequest, NewAgeError, NotAuthorised, RoomDenied, RoomMissing, Unavailable
 from newage.services.history.log import HistoryService
 from newage.services.requests.ledger import RequestLedger
 from newage.services.requests.limits import RequestSettings
@@ -75,13 +75,31 @@ class Admission:
         size = carried_bytes(ask.text, ask.data, ask.extra)
         if size > self.settings.value.max_request_bytes:
             raise InvalidRequest("Invalid LLM request data.")
-        known = self._ledger.get(caller.identity, ask.request_id)
-        if known is not None and known.live:
-            raise InvalidRequest("Duplicate requestId.")
+        self._check_id(caller, ask.request_id)
         if ask.targets is not None and "server" in ask.targets:
             raise InvalidRequest("LLM requests should not be sent to the server directly.")
         self._check_limits(caller, size)
         return room
+
+    def check_host(self, caller: Caller, ask: Ask) -> Room:
+        """As ``check``, for one who releases what waits for the host of a room.
+
+        :raises RoomMissing: there is none that he may read. :raises NotAuthorised: he does not govern it, or is muted.
+        """
+        room = self._rooms.seen(caller, ask.room or "")
+        if room is None or not may_read(caller, room):
+            raise RoomMissing("Room not found")
+        if not governs(caller, room):
+            raise NotAuthorised("Unauthorized")
+        if room.is_muted(caller.identity, caller.client_id):
+            raise NotAuthorised(MUTED)
+        self._check_id(caller, ask.request_id or "")
+        self._check_limits(caller, 0)
+        return room
+
+    def admit_host(self, caller: Caller, ask: Ask, room: Room, last: str) -> Request:
+        """A request without words of its own. :param last: the message that would come last, were it sent now."""
+        return self._enter(caller, ask, room, self._role(caller, room, ask), last)
 
     async def admit(self, caller: Caller, ask: Ask, room: Room) -> Request:
         """Step 7: it counts as live from the first moment on, and what it says is stored then.
@@ -100,6 +118,11 @@ class Admission:
     def sweep(self, now: float) -> None:
         """As ``RequestRates.sweep``."""
         self._rates.sweep(now)
+
+    def _check_id(self, caller: Caller, request_id: str) -> None:
+        known = self._ledger.get(caller.identity, request_id)
+        if known is not None and known.live:
+            raise InvalidRequest("Duplicate requestId.")
 
     def _check_limits(self, caller: Caller, size: int) -> None:
         now, settings = self._world.clock.seconds(), self.settings.value

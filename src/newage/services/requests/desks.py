@@ -80,7 +80,7 @@ class Desks(SessionListener):
         if (desk := self._desks.get(extension)) is not None:
             after_all = desk.is_put_off(request)
             desk.heard(request, self._world.clock.seconds())
-            if desk.runs(request):
+            if desk.runs(request) and extension in request.targets:
                 request.sent.add(extension)
             if after_all:
                 request.give()
@@ -141,10 +141,12 @@ class Desks(SessionListener):
     def awaits(self, request: Request) -> bool:
         """Is an answer to it still to come from an extension?"""
         now = self._world.clock.seconds()
-        return any(self._desk(extension).awaits(request, now, self._patience) for extension in request.sent)
+        return any(
+            self._desk(extension).awaits(request, now, self._patience) for extension in (*request.sent, *request.tried)
+        )
 
     def forget(self, request: Request) -> None:
-        for extension in request.targets:  # what was taken back or put off has a name there, too
+        for extension in (*request.targets, *request.tried):  # what was taken back has a name there, too
             desk = self._desks.get(extension)
             if desk is None:
                 continue

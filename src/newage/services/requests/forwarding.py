@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 from newage.dialect import Event, requests
 from newage.domain.delivery import Audience
@@ -12,7 +11,7 @@ from newage.domain.model import Message
 from newage.domain.request import Request, merge_text
 from newage.errors import NewAgeError
 from newage.ports import IOutbox
-from newage.services.requests.slots import Pacer
+from newage.services.requests.slots import Pacer, Send
 from newage.services.rooms.activity import ActivityService
 from newage.services.sessions.sessions import SessionService
 
@@ -24,13 +23,13 @@ class Forwarder:
         self._sessions = sessions
         self._activity = activity
 
-    def enter(self, request: Request, send: Callable[[str, str], None]) -> None:
+    def enter(self, request: Request, send: Send) -> None:
         """Let it wait for its turn at each of its targets.
 
         :param send: called with the extension and the requestId by which it shall know the request.
         """
         for target in request.targets:
-            self._pacer.send(target, request, partial(send, target))
+            self._pacer.send(target, request, send)
 
     def position(self, request: Request) -> int:
         """As ``Pacer.position``."""
@@ -41,28 +40,28 @@ class Forwarder:
         target: str,
         name: str,
         request: Request,
-        said: Message,
-        merged: Sequence[tuple[str, Message]],
+        words: Sequence[tuple[str, Message]],
         context: tuple[Message, ...],
     ) -> None:
         """Hand the request to one of its targets, on one socket.
 
         :param name: the requestId by which this extension shall know it.
-        :param said: its message as it is stored now.
-        :param merged: requestIds and messages of the queue that are sent with it, in this order.
+        :param words: requestIds and messages as they are stored now: those of the queue that are sent with it, in this
+            order, and its own, or what it speaks for.
         """
+        *merged, (request_id, said) = words
         link = self._sessions.link(target)
         session = self._sessions.by_identity(target)
         if link is None or session is None:
             return
         question = Question(
-            request_id=request.request_id,
+            request_id=request_id,
             identity=request.identity,
             client_id=request.client_id,
             role=request.role,
             said=said,
             targets=request.targets,
-            merged=tuple(request_id for request_id, _ in merged),
+            merged=tuple(other for other, _ in merged),
             streaming=request.ask.streaming,
         )
         caller = self._sessions.answering(target)
@@ -81,6 +80,7 @@ class Forwarder:
                 about=about,
                 character=request.ask.character if declared else "",
                 failover=request.ask.failover and declared,
+                declared=declared,
                 question=question,
             )
         )
@@ -96,6 +96,23 @@ class Forwarder:
             self._pacer.send_next(extension)
         else:
             self._pacer.send_all()
+
+    @property
+    def stopped(self) -> bool:
+        """As ``Pacer.stopped``."""
+        return self._pacer.stopped
+
+    def has(self, extension: str, request: Request) -> bool:
+        """As ``Pacer.has``."""
+        return self._pacer.has(extension, request)
+
+    def move(self, request: Request, extension: str) -> None:
+        """Let it wait for its turn at that extension, instead of the one that has it. That has to have it."""
+        (old,) = request.targets
+        send = self._pacer.take(old, request)
+        request.move(extension)
+        self.tell(request, requests.status(request, "rerouted", moved=(old, extension)))
+        self._pacer.send(extension, request, send)
 
     def put_back(self, extension: str, dropped: list[Request]) -> None:
         """The extension dropped these, or came back without them: they are asked again."""

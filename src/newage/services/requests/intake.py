@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import ClassVar
 
 from attrs import define, field
@@ -15,14 +15,16 @@ from newage.dialect import requests
 from newage.domain.model import Caller, RequestMode, Room, Session
 from newage.domain.policy import Verdict, administers
 from newage.domain.request import Accepted, Ask, Request, Waiting
-from newage.errors import ClientMissing, NewAgeError, RoomMissing, Unavailable
+from newage.errors import ClientMissing, NewAgeError, NotFound, RoomMissing, Unavailable
 from newage.services.events import RoomListener, SessionListener
 from newage.services.requests.admission import Admission
 from newage.services.requests.desks import Desks
 from newage.services.requests.forwarding import Forwarder
+from newage.services.requests.held import HeldRequests
 from newage.services.requests.ledger import RequestLedger
 from newage.services.requests.limits import RequestSettings
 from newage.services.requests.notices import RequestNotices
+from newage.services.requests.queue_news import QueueNews
 from newage.services.requests.queues import HostQueues
 from newage.services.requests.records import CUT, FORWARDED, QUEUED, RequestRecords
 from newage.services.requests.sending import Sender
@@ -33,6 +35,7 @@ from newage.settings import Live
 from newage.telemetry.trouble import Trouble, trouble
 
 RESTARTED = "The server was restarted."
+EMPTY = "The queue is empty"
 
 
 @define(eq=False, kw_only=True)
@@ -57,9 +60,10 @@ class RequestService(RoomListener, SessionListener):
     _notices: RequestNotices
     _forwarder: Forwarder
     _queues: HostQueues
+    _held: HeldRequests
+    _news: QueueNews
     settings: Live[RequestSettings]
     _trouble: Trouble = trouble()
-    _held: dict[Request, bool] = field(factory=dict, init=False)  # for an extension that went; may it be any?
     _sweep: IDelayedCall | None = field(default=None, init=False)
     _stopping: bool = field(default=False, init=False)
 
@@ -85,12 +89,12 @@ class RequestService(RoomListener, SessionListener):
                 continue
             self._ledger.enter(request)
             verdict = request.decide(room.mode)
-            if verdict is Verdict.FORWARD or request.again:
-                self._held[request] = False
+            if verdict is Verdict.FORWARD or request.again or request.ask.submits:
+                self._held.hold(request, exempt=False)
                 request.queue()
             elif verdict is Verdict.QUEUE:
                 request.queue()
-                self._queues.push(request)
+                self._queue(request)
             else:
                 self._ledger.end(request, verdict.value)
 
@@ -119,6 +123,24 @@ class RequestService(RoomListener, SessionListener):
             raise Unavailable("The server is stopping.")
         room = self._admission.check(caller, ask)
         request = await self._admission.admit(caller, ask, room)
+        return await self._begin(caller, request, room)
+
+    async def submit_queue(self, caller: Caller, name: str, request_id: str | None = None) -> Accepted:
+        """Release what waits for the host, as a request of the caller without words of its own (contract 5.4).
+
+        :param request_id: which the request shall have.
+        :raises NewAgeError: with the contract's words: NotFound when nothing waits.
+        """
+        if self._stopping:
+            raise Unavailable("The server is stopping.")
+        ask = Ask(request_id=request_id or self._world.new_id(), text="", room=name, submits=True)
+        room = self._admission.check_host(caller, ask)
+        last = self._queues.last_in_merge(room.id)
+        if last is None:
+            raise NotFound(EMPTY)
+        return await self._begin(caller, self._admission.admit_host(caller, ask, room, last.message_id), room)
+
+    async def _begin(self, caller: Caller, request: Request, room: Room) -> Accepted:
         try:
             now = self._rooms.current(room)  # storing took a while
             if now is None:
@@ -126,10 +148,10 @@ class RequestService(RoomListener, SessionListener):
             room = now
             waiting = await self._act(caller, request, room)
         except Exception as error:
-            if isinstance(error, NewAgeError):
-                error.add(requests.recorded(request.message_id))
+            told = error if isinstance(error, NewAgeError) else NewAgeError()
+            told.add({} if request.ask.submits else requests.recorded(request.message_id))
             self._sender.unsend(request)
-            self._ledger.end(request, "failed", str(error) if isinstance(error, NewAgeError) else "Internal error.")
+            self._ledger.end(request, "failed", str(told), error=told)
             raise
         return Accepted(
             request_id=request.request_id,
@@ -147,9 +169,11 @@ class RequestService(RoomListener, SessionListener):
         verdict = request.decide(room.mode)
         if not request.live:  # who said it left or was muted meanwhile
             pass
-        elif verdict is Verdict.QUEUE and not request.direct:
-            return await self._waits(request, "host", self._queues.push(request))
-        elif verdict is not Verdict.FORWARD and not request.direct:
+        elif request.direct or request.ask.submits:
+            return await self._go_on(request, room, exempt=administers(caller))
+        elif verdict is Verdict.QUEUE:
+            return await self._waits(request, "host", self._queue(request))
+        elif verdict is not Verdict.FORWARD:
             self._ledger.end(request, verdict.value)
         else:
             return await self._go_on(request, room, exempt=administers(caller))
@@ -165,24 +189,27 @@ class RequestService(RoomListener, SessionListener):
         except ClientMissing:
             if not (request.restored or self._targets.may_return(request, room.name, exempt=exempt)):
                 raise
-            self._held[request] = exempt
-            before = sum(1 for other in self._held if other.room_id == room.id)
-            return await self._waits(request, "extension", before)
-        if request.live and not request.given:
-            return await self._waits(request, "turn", self._forwarder.position(request))
-        return None
+            return await self._waits(request, "extension", self._held.hold(request, exempt=exempt))
+        return await self._waits_for_turn(request)
+
+    async def _waits_for_turn(self, request: Request) -> Waiting | None:
+        """As ``_waits``, where it waits for its turn."""
+        position = self._forwarder.position(request)
+        if not request.live or request.given or (request.tried and not position):  # it is on its way to another one
+            return None
+        return await self._waits(request, "turn", position)
 
     async def _waits(self, request: Request, what: str, position: int) -> Waiting | None:
         """It is not sent yet, and its time has not begun (A18); a restart finds it (A35).
 
-        :return: None: it was sent, or ended, while that was stored.
+        :return: None: it was sent, merged, or ended, while that was stored.
         """
         request.queue()
         await self._records.waits(request)
-        if not request.live or request.given:
+        if not request.waits or request.given:
             return None
         waiting = Waiting(what=what, position=position)
-        self._forwarder.tell(request, requests.status(request, request.state, waiting=waiting))
+        self._news.waits(request, waiting)
         return waiting
 
     async def _forward_with_queue(self, request: Request, room: Room, *, exempt: bool) -> None:
@@ -190,8 +217,13 @@ class RequestService(RoomListener, SessionListener):
         targets = self._targets.of(request, room.name, exempt=exempt)
         waiting: list[Request] = []
         hosted = room.mode in (RequestMode.DEFAULT, RequestMode.HOST_SUBMIT)
-        if hosted and not request.direct:
+        if request.ask.submits or (hosted and not request.direct):
             waiting = self._queues.take_for_merge(room.id)
+        if request.ask.submits:
+            if not waiting:  # nothing is left of what it was to release
+                self._ledger.end(request, "expired", EMPTY)
+                return
+            request.speak_for([each.message_id for each in waiting])
         request.route(targets, waiting)
         for entry in waiting:
             self._forwarder.tell(entry, requests.status(entry, entry.state, merged_into=request.request_id))
@@ -202,7 +234,7 @@ class RequestService(RoomListener, SessionListener):
     # ------------------------------------------------------------------------------------------------- rooms' changes
 
     def room_deleted(self, room: Room) -> None:
-        self._queues.expire_all(room.id)
+        self._expire(self._queues.take_all(room.id))
         for request in self._ledger.of_room(room.id):
             self._ledger.lose_room(request)
 
@@ -212,7 +244,7 @@ class RequestService(RoomListener, SessionListener):
 
     def session_put_out(self, session: Session) -> None:
         """As ``member_left``, in all rooms."""
-        for room_id in {request.room_id for request in self._ledger.waiting_of(session.identity)}:
+        for room_id in {request.room_id for request in self._ledger.live_requests_of(session.identity)}:
             room = self._rooms.with_id(room_id)
             if room is not None:
                 self._withdraw(room, lambda request: request.identity == session.identity)
@@ -229,10 +261,20 @@ class RequestService(RoomListener, SessionListener):
             self._withdraw(room, lambda request: request.message_id in message_ids)
 
     def _withdraw(self, room: Room, concerned: Callable[[Request], bool]) -> None:
-        waiting = [r for r in self._ledger.of_room(room.id) if r.live and not r.given]
-        for request in filter(concerned, waiting):
-            self._queues.remove(request)
-            self._sender.withdraw(request)
+        """What an extension has it may answer, and no other is asked (A22). A request without words of its own goes
+        when nothing is left to be sent with it."""
+        live = [request for request in self._ledger.of_room(room.id) if request.live]
+        for request in live:
+            if request.ask.submits or not concerned(request):
+                continue
+            if request.given:
+                request.stay()
+            else:
+                self._queues.remove(request)
+                self._sender.withdraw(request)
+        for request in live:
+            if request.ask.submits and request.merged and not any(each.live for each in request.merged):
+                self._sender.withdraw(request)
 
     def mode_changed(self, room: Room, by: str) -> None:
         """Settle what waits under the old mode (contract 5.4)."""
@@ -240,7 +282,7 @@ class RequestService(RoomListener, SessionListener):
             d = Deferred.fromCoroutine(self._release(self._queues.take_all(room.id), room))
             d.addErrback(self._release_failed)
         elif room.mode is RequestMode.MASTER_ONLY:
-            self._queues.expire_all(room.id)
+            self._expire(self._queues.take_all(room.id))
 
     async def _release(self, waiting: list[Request], room: Room) -> None:
         for request in waiting:
@@ -249,14 +291,21 @@ class RequestService(RoomListener, SessionListener):
             request.decide(room.mode)
             try:
                 await self._go_on(request, room, exempt=False)
-            except NewAgeError as error:
-                self._fails(request, error)
+            except Exception as error:  # the others go on
+                self._fails(request, self._in_words(error))
+
+    def _in_words(self, error: Exception) -> NewAgeError:
+        """What nobody foresaw is a line in the log, and "Internal error." to who asked."""
+        if isinstance(error, NewAgeError):
+            return error
+        self._trouble.say("a request that waited could not be forwarded", error)
+        return NewAgeError()
 
     def _fails(self, request: Request, error: NewAgeError) -> None:
         """Its ack has been given: who asked is told by an event."""
         self._forwarder.report(request, error)
         self._sender.unsend(request)
-        self._ledger.end(request, "failed", str(error))
+        self._ledger.end(request, "failed", str(error), error=error)
 
     def _release_failed(self, failure: Failure) -> None:
         self._trouble.say("a queue could not be forwarded", failure)
@@ -271,9 +320,9 @@ class RequestService(RoomListener, SessionListener):
 
     def _look_at_held(self) -> None:
         """Who waits for an extension may find one now, or has none to wait for any more."""
-        if not self._held:
+        held = self._held.take()
+        if not held:
             return
-        held, self._held = self._held, {}
         d = Deferred.fromCoroutine(self._try_held(held))
         d.addErrback(self._release_failed)
 
@@ -284,26 +333,32 @@ class RequestService(RoomListener, SessionListener):
                 continue
             try:
                 await self._forward_with_queue(request, room, exempt=exempt)
+                await self._waits_for_turn(request)
             except ClientMissing as error:
                 if request.restored or self._targets.may_return(request, room.name, exempt=exempt):
-                    self._held[request] = exempt
+                    self._held.hold(request, exempt=exempt)
                 else:
                     self._fails(request, error)
-            except NewAgeError as error:
-                self._fails(request, error)
-            else:
-                if request.live and not request.given:
-                    await self._waits(request, "turn", self._forwarder.position(request))
+            except Exception as error:  # the others go on
+                self._fails(request, self._in_words(error))
 
     # ------------------------------------------------------------------------------------------------------ internals
+
+    def _queue(self, request: Request) -> int:
+        """Until somebody submits it. :return: its place; the first is 1."""
+        self._expire(self._queues.push(request))
+        return self._queues.count(request.room_id)
+
+    def _expire(self, old: Iterable[Request]) -> None:
+        """Nobody will submit these."""
+        for request in old:
+            self._ledger.end(request, "expired")
 
     def _tick(self) -> None:
         self._sweep = self._world.clock.callLater(self.SWEEP, self._tick)
         now = self._world.clock.seconds()
-        self._queues.sweep(now)
-        self._held = {request: exempt for request, exempt in self._held.items() if request.live}
-        for request in [*self._ledger.unsent(), *self._held]:
-            if request.created_at <= now - self.settings.value.queue_ttl_seconds:
-                self._ledger.end(request, "expired")
+        self._expire(self._queues.take_old(now))
+        waiting = [*self._ledger.unsent(), *self._held.asked()]
+        self._expire(r for r in waiting if r.created_at <= now - self.settings.value.queue_ttl_seconds)
         self._ledger.sweep()
         self._admission.sweep(now)

@@ -8,11 +8,13 @@ from twisted.logger import Logger
 
 from newage.dialect import requests
 from newage.domain.request import Request
+from newage.domain.rerouting import is_late
 from newage.errors import NewAgeError, TimedOut
 from newage.ports import IRequestListener
 from newage.services.requests.desks import Desks
 from newage.services.requests.forwarding import Forwarder
 from newage.services.requests.limits import RequestSettings
+from newage.services.requests.rerouting import Rerouting
 from newage.services.requests.stopping import Stopping
 from newage.services.world import World
 from newage.settings import Live
@@ -31,7 +33,8 @@ class RequestLedger:
 
     ``sweep`` is to be called every few seconds.
 
-    :param listener: is told how requests end. :param stopping: tells extensions not to go on.
+    :param listener: is told how requests end. :param stopping: tells extensions not to go on. :param rerouting: finds
+        another one for what an extension fails to begin.
     """
 
     _log: ClassVar[Logger] = Logger()
@@ -44,8 +47,10 @@ class RequestLedger:
         settings: Live[RequestSettings],
         listener: IRequestListener,
         stopping: Stopping,
+        rerouting: Rerouting,
     ) -> None:
         self._stopping = stopping
+        self._rerouting = rerouting
         self._world = world
         self._desks = desks
         self._forwarder = forwarder
@@ -77,13 +82,17 @@ class RequestLedger:
         """What it was merged into, else itself."""
         return next((each for each in self._requests if request in each.merged), request)
 
+    def wholes(self) -> dict[Request, Request]:
+        """As ``whole_of``, of all that were merged into another one."""
+        return {entry: each for each in self._requests for entry in each.merged}
+
     def is_answering(self, room_id: str) -> bool:
         """Is an answer on its way into that room?"""
         return any(r.given and r.live for r in self._requests if r.room_id == room_id)
 
-    def waiting_of(self, identity: str) -> list[Request]:
-        """The live requests of this identity that no extension was given yet."""
-        return [each for each in self._requests if each.identity == identity and each.live and not each.given]
+    def live_requests_of(self, identity: str) -> list[Request]:
+        """The live requests of this identity, oldest first."""
+        return [each for each in self._requests if each.identity == identity and each.live]
 
     def unsent(self) -> list[Request]:
         """Live ones that wait for their turn at all of their extensions."""
@@ -103,7 +112,8 @@ class RequestLedger:
 
     def heard_from(self, request: Request, extension: str) -> None:
         """An extension is at work on it: neither expiry nor rule 3 may pass it over."""
-        request.heard(self._world.clock.seconds())
+        if extension not in request.tried:
+            request.heard(self._world.clock.seconds())
         self._desks.heard(extension, request)
 
     def started(self, extension: str, request_id: str | None, room_id: str) -> None:
@@ -148,20 +158,24 @@ class RequestLedger:
     def lost_by(self, request: Request, extension: str, error: NewAgeError) -> None:
         """Its answer is whole but could not be stored."""
         request.lose(extension)
-        self.failed_by(request, extension, error)
+        self.failed_by(request, extension, error, final=True)
 
     def silent_at(self, request: Request, extension: str) -> None:
         """An extension said nothing more of its answer for too long, which fails by that."""
         if request.live and request.awaits(extension):
-            self._stopping.stop(extension, request, "timeout")
+            reason = "rerouted" if self._rerouting.next_of(request) is not None else "timeout"
+            self._stopping.stop(extension, request, reason)
 
-    def failed_by(self, request: Request, extension: str, error: NewAgeError, detail: object = None) -> bool:
-        """An extension failed at it; only the first time counts (contract 5.8).
+    def failed_by(
+        self, request: Request, extension: str, error: NewAgeError, detail: object = None, *, final: bool = False
+    ) -> bool:
+        """An extension failed at it; only the first time counts. Another one may be asked instead (contract 5.8).
 
-        :return: whether it was the first time.
+        :param final: none is. :return: whether it was the first time.
         """
         self._desks.done(extension, request)
-        first = self._fail(request, extension, error, detail)
+        moved = not final and request.awaits(extension) and self._rerouting.move(request)
+        first = moved or self._fail(request, extension, error, detail)
         self._forwarder.send_next(extension)
         return first
 
@@ -170,8 +184,24 @@ class RequestLedger:
         if first:
             self._forwarder.report(request, error, extension, detail)
             if request.outcome is not None:
-                self.end(request, request.outcome, None if request.answered else str(error))
+                failed = request.outcome == "failed"
+                self.end(request, request.outcome, str(error) if failed else None, error=error if failed else None)
         return first
+
+    def late(self) -> list[tuple[str, Request]]:
+        """What an extension has not begun to answer for too long, where another one may be asked instead."""
+        now, seconds = self._world.clock.seconds(), self.settings.value.first_token_ms / 1000
+        late = [request for request in self._requests if is_late(request, now, seconds)]
+        return [(r.targets[0], r) for r in late if self._rerouting.next_of(r) is not None]
+
+    def move_on(self, request: Request, extension: str) -> bool:
+        """Another extension is asked instead of that one, which is told to stop.
+
+        :return: False where none is left.
+        """
+        moved = request.awaits(extension) and self._rerouting.move(request, stops=True)
+        self._forwarder.send_next(extension)
+        return moved
 
     def awaited_of(self, extension: str) -> list[Request]:
         """The live requests this extension has still to answer."""
@@ -206,15 +236,16 @@ class RequestLedger:
         *,
         response_id: str | None = None,
         by: str | None = None,
+        error: NewAgeError | None = None,
     ) -> None:
         """No more is expected of it: tell everybody whose words are in it.
 
         :param message: why it failed or expired. :param response_id: of the answer that was its last.
-        :param by: who took it back.
+        :param by: who took it back. :param error: the failure that was its end.
         """
         if not request.live:
             return
-        request.end(status, self._world.clock.seconds())
+        request.end(status, self._world.clock.seconds(), message or "", by=by or "", trouble=error)
         self._note_end(request, status)
         self._count_down(request)
         for target in request.sent:
@@ -224,7 +255,7 @@ class RequestLedger:
                 self._desks.done(target, request)
         self._forwarder.tell(request, requests.status(request, status, response_id=response_id, message=message, by=by))
         for entry in request.merged:
-            self.end(entry, status, message, response_id=response_id, by=by)
+            self.end(entry, status, message, response_id=response_id, by=by, error=error)
         self._listener.request_ended(request, message)
         for target in request.targets:
             self._forwarder.send_next(target)
@@ -281,11 +312,14 @@ class RequestLedger:
         if (unsaid := self._silences.take()) is not None:
             more = left_out(unsaid, "of these")
             self._log.warn("request {request_id}: {words}{more}", request_id=request.request_id, words=words, more=more)
+        if self.move_on(request, extension):
+            return
         self._stopping.stop(extension, request, "timeout")
         self._desks.given_up(extension, request)
         self._fail(request, extension, TimedOut(words))
 
     def _expire(self, request: Request) -> None:
-        self._forwarder.report(request, TimedOut("Request timed out."))
+        error = TimedOut("Request timed out.")
+        self._forwarder.report(request, error)
         self._stop(request, "timeout")
-        self.end(request, "expired", "Request timed out.")
+        self.end(request, "expired", str(error), error=error)

@@ -23,6 +23,9 @@ class RequestSettings:
     extension_first_sign_seconds: int = limit(
         60, "a request fails without any sign for so long from an extension that has not answered yet"
     )
+    first_token_ms: int = limit(
+        150_000, "a request that may go to another extension does, without a token for so long from the one that has it"
+    )
     extension_settle_ms: int = limit(500, "an extension that comes back is asked again after it", least=0)
     cancel_quiet_ms: int = limit(
         2000, "an extension that cannot say that it stopped gets its next request when it was quiet for so long"
@@ -41,6 +44,7 @@ class RequestSettings:
     extension_max_in_flight: int = limit(
         1, "requests at once of an extension that declares no capacity", zero="any number"
     )
+    resume_requests: int = limit(64, "requests in one RESUME_OUTPUTS")
     max_notices_per_identity: int = limit(100, "what became of requests, kept for one identity that is away")
     max_notices: int = limit(10_000, "of these, for all together")
     queue_size: int = limit(100, "queued requests of a room in Default mode")

@@ -11,6 +11,7 @@ from newage.errors import NotAuthorised, NotFound
 from newage.ports import IMessageStore
 
 LOOK_BACK = 50  # messages among which the room's last answer is looked for
+ASKED_BACK = 200  # and those among which a question is that is named by its requestId or its text
 
 
 @define(eq=False)
@@ -18,7 +19,8 @@ class Questions:
     _store: IMessageStore
 
     async def asked_again(self, caller: Caller, ask: Ask, room: Room) -> Message | None:
-        """The message meant: by its id or an answer's, else one's own by requestId, else one's last of that text.
+        """The message meant: by its id or an answer's, else one's own by requestId, else one's last of that text; these
+        two among the room's newest.
 
         :return: None when nobody has asked that before: it is a new question.
         :raises NotFound: no such message, and no text to ask instead.
@@ -51,7 +53,7 @@ class Questions:
         return answer
 
     async def _own(self, caller: Caller, ask: Ask, room: Room) -> Message | None:
-        own = await self._store.find_question(room.id, caller.identity, ask.request_id or "", ask.text)
+        own = await self._store.find_question(room.id, caller.identity, ask.request_id or "", ask.text, ASKED_BACK)
         if own is None and not ask.text:
             raise NotFound("Message not found")
         return own

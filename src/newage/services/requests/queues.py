@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from attrs import define, field
 
-from newage.domain.request import Request, RoomQueue
-from newage.services.requests.ledger import RequestLedger
+from newage.domain.request import Request
+from newage.domain.room_queue import RoomQueue
 from newage.services.requests.limits import RequestSettings
 from newage.settings import Live
 
 
 @define(eq=False)
 class HostQueues:
-    """A queue for each room where something waits; what cannot wait any longer expires.
+    """A queue for each room where something waits; what cannot wait any longer is given back, to end."""
 
-    ``sweep`` is to be called every few seconds.
-    """
-
-    _ledger: RequestLedger
     _settings: Live[RequestSettings]
     _queues: dict[str, RoomQueue] = field(factory=dict, init=False)  # by room id
 
-    def push(self, request: Request) -> int:
-        """:return: its place; the first is 1."""
+    def push(self, request: Request) -> list[Request]:
+        """:return: what had to go for it."""
         settings = self._settings.value
         if request.room_id not in self._queues:
             self._queues[request.room_id] = RoomQueue(settings.queue_size, settings.queue_size_per_identity)
-        queue = self._queues[request.room_id]
-        for dropped in queue.push(request):
-            self._ledger.end(dropped, "expired")
-        return len(queue)
+        return self._queues[request.room_id].push(request)
+
+    def count(self, room_id: str) -> int:
+        """How many wait there: the place of the last one."""
+        return len(self._queues.get(room_id, ()))
+
+    def last_in_merge(self, room_id: str) -> Request | None:
+        """Whose words would come last if it were submitted now; None where nothing waits."""
+        queue = self._queues.get(room_id)
+        return queue.in_merge[-1] if queue else None
+
+    def all(self) -> Iterator[list[Request]]:
+        """What waits in each room, in the order of arrival."""
+        return (list(queue) for queue in self._queues.values())
 
     def remove(self, request: Request) -> None:
         """Not waiting is fine."""
@@ -46,15 +54,11 @@ class HostQueues:
         queue = self._queues.pop(room_id, None)
         return queue.take_for_merge() if queue is not None else []
 
-    def expire_all(self, room_id: str) -> None:
-        """Nobody will submit it."""
-        for request in self.take_all(room_id):
-            self._ledger.end(request, "expired")
-
-    def sweep(self, now: float) -> None:
-        """Expire what waited too long."""
+    def take_old(self, now: float) -> list[Request]:
+        """What waited too long. To be called every few seconds."""
+        old: list[Request] = []
         for room_id, queue in list(self._queues.items()):
-            for request in queue.expire(now - self._settings.value.queue_ttl_seconds):
-                self._ledger.end(request, "expired")
+            old += queue.expire(now - self._settings.value.queue_ttl_seconds)
             if not queue:
                 del self._queues[room_id]
+        return old

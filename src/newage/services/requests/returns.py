@@ -5,15 +5,16 @@ from __future__ import annotations
 from attrs import define, field
 from twisted.internet.interfaces import IDelayedCall
 
-from newage.dialect import requests
 from newage.domain.model import Caller, Session
 from newage.domain.request import Request, Waiting
 from newage.errors import PeerGone
 from newage.services.events import SessionListener
 from newage.services.requests.desks import Desks
 from newage.services.requests.forwarding import Forwarder
+from newage.services.requests.held import HeldRequests
 from newage.services.requests.ledger import RequestLedger
 from newage.services.requests.limits import RequestSettings
+from newage.services.requests.queue_news import QueueNews
 from newage.services.sessions.sessions import SessionService
 from newage.services.world import World
 from newage.settings import Live
@@ -34,8 +35,9 @@ class Returns(SessionListener):
     _desks: Desks
     _ledger: RequestLedger
     _forwarder: Forwarder
+    _held: HeldRequests
+    _news: QueueNews
     settings: Live[RequestSettings]
-    _lost: dict[str, list[Request]] = field(factory=dict, init=False)  # extension -> what it was sent in vain
     _settling: dict[str, IDelayedCall] = field(factory=dict, init=False)
 
     def extension_lost(self, session: Session) -> None:
@@ -45,14 +47,12 @@ class Returns(SessionListener):
         if not self._sessions.may_return(extension):
             return
         lost = [r for r in self._ledger.awaited_of(extension) if r.lacks_answer_of(extension)]
-        before = self._lost.pop(extension, [])
-        self._lost[extension] = [*before, *(request for request in lost if request not in before)]
-        for position, request in enumerate(self._lost[extension], start=1):
+        self._held.lose(extension, lost)
+        for position, request in enumerate(lost, start=1):
             request.unsend(extension)
             if not (request.sent or request.answered):
                 request.queue()
-                waiting = Waiting(what="extension", position=position)
-                self._forwarder.tell(request, requests.status(request, request.state, waiting=waiting))
+                self._news.waits(request, Waiting(what="extension", position=position))
 
     def socket_detached(self, caller: Caller) -> None:
         """The page that was asked went, another one of the same extension stays: that one is asked."""
@@ -72,7 +72,7 @@ class Returns(SessionListener):
 
     def extension_available(self, session: Session) -> None:
         extension = session.identity
-        lost = [r for r in self._lost.pop(extension, []) if r.live and r.awaits(extension)]
+        lost = self._held.take_lost(extension)
         if not lost:
             self._forwarder.send_next(extension)
             return
@@ -86,7 +86,7 @@ class Returns(SessionListener):
         self._settling[extension] = self._world.clock.callLater(seconds, self._settled, extension)
 
     def extension_gone(self, session: Session) -> None:
-        self._lost.pop(session.identity, None)
+        self._held.take_lost(session.identity)
         gone = PeerGone(DISCONNECTED)
         for request in self._ledger.awaited_of(session.identity):
             if session.identity not in request.begun:

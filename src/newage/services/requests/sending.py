@@ -86,22 +86,38 @@ class Sender:
             return  # ended, or put off, while it was read
         if self._rooms.current(room) is None:
             return
-        own = request.unsaid or said.get(request.message_id)
-        if own is not None:
-            self._forwarder.forward(target, name, request, own, self._merged(request, said), context)
-            self._given(request)
+        words = self._words(request, said)
+        if words:
+            self._forwarder.forward(target, name, request, words, context)
+            if target in request.sent:  # it has not refused at once
+                self._given(request)
         elif request.given:
-            self._ledger.failed_by(request, target, CallFailed(TAKEN_BACK))
+            self._ledger.failed_by(request, target, CallFailed(TAKEN_BACK), final=True)
         else:
             self.withdraw(request)
 
+    def _words(self, request: Request, said: dict[str, Message]) -> list[tuple[str, Message]]:
+        """RequestIds and messages that are sent, its own the last; nothing: it is not sent."""
+        if request.ask.submits:
+            words = self._merged(request, said)
+            if words:
+                request.speak_for([message.message_id for _, message in words])
+            return words
+        own = None if request.stays else request.unsaid or said.get(request.message_id)
+        return [] if own is None else [*self._merged(request, said), (request.request_id, own)]
+
     def _merged(self, request: Request, said: dict[str, Message]) -> list[tuple[str, Message]]:
-        """RequestIds and messages in the order of the merge; those that were taken back meanwhile end."""
+        """RequestIds and messages in the order of the merge; those that were taken back meanwhile end, or have what
+        others answer that were sent them."""
         for entry in request.merged:
-            if entry.message_id not in said and not entry.given:
+            if not entry.given and (entry.stays or entry.message_id not in said):
                 self.withdraw(entry)
         request.drop_ended()
-        return [(e.request_id, said[e.message_id]) for e in request.merged if e.message_id in said]
+        return [
+            (each.request_id, said[each.message_id])
+            for each in request.merged
+            if each.message_id in said and not each.stays
+        ]
 
     def _given(self, request: Request) -> None:
         if request.give():
@@ -113,4 +129,4 @@ class Sender:
         if not isinstance(error, NewAgeError):
             self._log.failure("a request could not be sent to {target}", failure, target=target)
             error = CallFailed("Internal error.")
-        self._ledger.failed_by(request, target, error)
+        self._ledger.failed_by(request, target, error, final=True)

@@ -17,6 +17,7 @@ from newage.services.requests.desks import Desks
 from newage.services.requests.forwarding import Forwarder
 from newage.services.requests.ledger import RequestLedger
 from newage.services.requests.limits import RequestSettings
+from newage.services.requests.queue_news import QueueNews
 from newage.services.requests.records import RequestRecords
 from newage.services.rooms.activity import ActivityService
 from newage.services.sessions.sessions import SessionService
@@ -44,6 +45,7 @@ class TakingService:
     _ledger: RequestLedger
     _forwarder: Forwarder
     _records: RequestRecords
+    _news: QueueNews
     settings: Live[RequestSettings]
     _again: dict[tuple[str, Request], IDelayedCall] = field(factory=dict, init=False)
     _quota: LogQuota = field(init=False)
@@ -68,8 +70,11 @@ class TakingService:
         if FEATURE not in actor.features:
             self.dropped(actor.identity, "ACCEPT_REQUEST of one that did not declare it")
             return
+        request.goes_to(actor.identity, actor.sid)
         self._ledger.heard_from(request, actor.identity)
-        if self._desks.runs(actor.identity, request) and request.take(actor.identity, where, position):
+        if self._desks.runs(actor.identity, request) and request.take(
+            actor.identity, where, position, self._world.clock.seconds()
+        ):
             status = requests.status(request, "accepted", where=where, position=position)
             self._forwarder.tell(request, status)
 
@@ -125,8 +130,7 @@ class TakingService:
             lambda failure: self._trouble.say("a request that waits again could not be stored", failure)
         )
         waiting = Waiting(what="turn", position=self._forwarder.position(request))
-        status = requests.status(request, request.state, waiting=waiting, message=reason or None)
-        self._forwarder.tell(request, status)
+        self._news.waits(request, waiting, reason or None)
 
     def _ask_again(self, extension: str, request: Request, seconds: float) -> None:
         before = self._again.pop((extension, request), None)

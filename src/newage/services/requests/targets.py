@@ -32,7 +32,7 @@ class Targets:
         if request.restored and not assigned:  # nobody of the room may be here again yet
             assigned = self._assignments.would_serve(room, self._assignments.extensions())
         if request.ask.targets is None:
-            candidates = assigned or (self._assignments.extensions() if exempt else ())
+            candidates = assigned or (self._assignments.asked() if exempt else ())
             chosen = self._chosen(request, candidates)
             if not chosen:
                 raise ClientMissing(NO_EXTENSION)
@@ -56,7 +56,7 @@ class Targets:
     def likely(self, request: Request, room: str, *, exempt: bool) -> tuple[str, ...]:
         """As ``of``, without a word where there are none."""
         if request.ask.targets is None:
-            assigned = self._assignments.assigned(room) or (self._assignments.extensions() if exempt else ())
+            assigned = self._assignments.assigned(room) or (self._assignments.asked() if exempt else ())
             return self._chosen(request, assigned)
         found = (self._sessions.resolve_extension(target) for target in request.ask.targets)
         return tuple(session.identity for session in found if session is not None)
@@ -74,12 +74,10 @@ class Targets:
         if not absent:
             return False
         serving = self._assignments.would_serve(room, [session.identity for session in absent])
+        named = request.ask.targets
+        meant = {*(named or ()), *map(self._sessions.instead_of, named or ())}
         return any(
             (exempt or session.identity in serving)
-            and (
-                request.ask.targets is None
-                or session.identity in request.ask.targets
-                or session.client_id in request.ask.targets
-            )
+            and (named is None or session.identity in meant or session.client_id in meant)
             for session in absent
         )

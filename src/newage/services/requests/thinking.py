@@ -160,11 +160,12 @@ class ThinkingService(RoomListener):
             created_at=now,
             active_at=now,
             targets=(extension,),
+            stays=True,
         )
         self._ledger.enter(request)
-        self._pacer.send(extension, request, partial(self._send, room, extension, request, instruction))
+        self._pacer.send(extension, request, partial(self._send, room, request, instruction))
 
-    def _send(self, room: Room, extension: str, request: Request, instruction: str, name: str) -> None:
+    def _send(self, room: Room, request: Request, instruction: str, extension: str, name: str) -> None:
         d = Deferred.fromCoroutine(self._ask(room, extension, request, instruction, name))
         d.addErrback(self._failed, room.name)
 

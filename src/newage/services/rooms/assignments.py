@@ -96,8 +96,12 @@ class AssignmentService(SessionListener, RoomListener):
     # -------------------------------------------------------------------------------------------------------- lookup
 
     def extensions(self) -> tuple[str, ...]:
-        """Identities of the available extensions, earliest first."""
-        return tuple(self._extensions)
+        """Identities of the available extensions that are not outranked, earliest first."""
+        return tuple(identity for identity in self._extensions if not self._sessions.is_outranked(identity))
+
+    def asked(self) -> tuple[str, ...]:
+        """The same, in the order in which they are asked where no room says otherwise."""
+        return self._in_order(self.extensions())
 
     def client_rooms(self, actor: Caller) -> tuple[str, ...]:
         """Those that the actor may know of."""
@@ -260,6 +264,10 @@ class AssignmentService(SessionListener, RoomListener):
     def socket_attached(self, caller: Caller) -> None:
         self._precedence.attached(caller)
         self._consider(caller.identity)  # a later socket may have shown that it is no client
+        self._ranks(caller)
+
+    def socket_detached(self, caller: Caller) -> None:
+        self._ranks(caller)
 
     def session_gone(self, session: Session) -> None:
         for room in self._rooms.rooms_of(session.identity):
@@ -274,6 +282,9 @@ class AssignmentService(SessionListener, RoomListener):
         self._extensions.pop(session.identity, None)
         self._precedence.left(session.identity)
         self._touch()
+
+    def extension_gone(self, session: Session) -> None:
+        self._touch()  # whom it outranked serves again
 
     def room_created(self, room: Room) -> None:
         self._bind(room)
@@ -297,6 +308,11 @@ class AssignmentService(SessionListener, RoomListener):
         self._consider(room.name)
 
     # ------------------------------------------------------------------------------------------------------ internals
+
+    def _ranks(self, caller: Caller) -> None:
+        """One that declared features has come or gone: others of its client do not serve, or do again."""
+        if caller.features:
+            self._touch()
 
     def _consider(self, name: str) -> None:
         """Is this a connected client room (contract 6.1)? Enter it or strike it out."""
@@ -329,7 +345,7 @@ class AssignmentService(SessionListener, RoomListener):
         self._assignments = assign(
             self.policy,
             tuple(self._client_rooms),
-            self._in_order(tuple(self._extensions)),
+            self.asked(),
             manual=self._manual_by_name(),
             previous=self._assignments,
             fresh=self._fresh,
@@ -339,11 +355,12 @@ class AssignmentService(SessionListener, RoomListener):
 
     def _in_order(self, extensions: Sequence[str]) -> tuple[str, ...]:
         failover = self.policy is ConnectionPolicy.FAILOVER
-        return self._precedence.ordered(extensions) if failover else tuple(extensions)
+        return self._precedence.ordered(extensions) if failover else self._precedence.spare_last(extensions)
 
     def _manual_by_name(self) -> Lists:
         rooms = ((self._rooms.with_id(room_id), names) for room_id, names in self._manual.items())
-        return {room.name: names for room, names in rooms if room is not None}
+        instead_of = self._sessions.instead_of
+        return {room.name: tuple(dict.fromkeys(map(instead_of, names))) for room, names in rooms if room is not None}
 
     def _announce(self) -> None:
         """Tell every client room whose list changed or that is new, empty lists included."""

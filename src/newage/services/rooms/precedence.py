@@ -1,4 +1,4 @@
-"""In which order extensions are asked under the policy Failover (contract 6.2; A22)."""
+"""In which order extensions are asked, above all under the policy Failover (contract 6.2; A22)."""
 
 from __future__ import annotations
 
@@ -62,6 +62,10 @@ class Precedence:
         late = self._priorities
         found = sorted(extensions, key=lambda each: (late.get(each, 0), places.get(each, len(places))))
         return tuple(each for each in found if late.get(each, 0) < SPARE) or tuple(found)
+
+    def spare_last(self, extensions: Sequence[str]) -> tuple[str, ...]:
+        """These in their order, the spare ones after all others."""
+        return tuple(sorted(extensions, key=lambda each: self._priorities.get(each, 0) >= SPARE))
 
     def _not_stored(self, failure: Failure) -> None:
         self._trouble.say("the order of the extensions could not be stored", failure)

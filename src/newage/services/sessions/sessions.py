@@ -37,10 +37,24 @@ class _Live:
     links: dict[str, IExtensionLink] = field(factory=dict)  # sid -> link, in order of connection
     grace: IDelayedCall | None = None
 
+    @property
+    def declares(self) -> bool:
+        """Has a socket with a link declared features?"""
+        return any(self.callers[sid].features for sid in self.links)
+
     def serving(self) -> str:
         """Of the sockets with a link the newest that declared features, else the newest of all."""
         newest_first = tuple(reversed(self.links))
         return next((sid for sid in newest_first if self.callers[sid].features), newest_first[0])
+
+
+@frozen
+class _Absent:
+    """An extension that has just gone; ``declared``: it said its features."""
+
+    session: Session
+    timer: IDelayedCall
+    declared: bool
 
 
 @implementer(IExtensionHost)
@@ -54,7 +68,7 @@ class SessionService:
         self._by_identity: dict[str, _Live] = {}
         self._by_client: dict[str, dict[str, _Live]] = {}  # clientId -> identity -> session
         self._by_sid: dict[str, _Live] = {}
-        self._absent: dict[str, tuple[Session, IDelayedCall]] = {}  # extensions that have just gone, by identity
+        self._absent: dict[str, _Absent] = {}  # by identity
         self.events = SessionEvents()
 
     def add_listener(self, listener: ISessionListener) -> None:
@@ -88,17 +102,17 @@ class SessionService:
         self._refresh(live, caller.session)
         live.callers[caller.sid] = caller
         self._by_sid[caller.sid] = live
+        if link is not None:
+            live.links[caller.sid] = link
         self._outbox.subscribe(caller.sid, Audience.identity(caller.identity))
         self._outbox.subscribe(caller.sid, Audience.client(caller.client_id))
         self._outbox.subscribe(caller.sid, Audience.of_kind(caller.kind))
         if appeared:
             self.events.session_appeared(live.session)
         self.events.socket_attached(caller)
-        if link is not None:
-            live.links[caller.sid] = link
-            if len(live.links) == 1:
-                self._is_back(live.session.identity)
-                self.events.extension_available(live.session)
+        if link is not None and len(live.links) == 1:
+            self._is_back(live.session.identity)
+            self.events.extension_available(live.session)
 
     def detach(self, sid: str) -> None:
         """One socket less; unknown sids are ignored. After the last, the grace begins."""
@@ -150,7 +164,9 @@ class SessionService:
         self.detach(sid)
 
     def grace_of(self, caller: Caller) -> float:
-        """How many seconds an extension is waited for whose socket this was."""
+        """How many seconds an extension is waited for whose socket this was; a page that was replaced stays away."""
+        if any(_replaced(caller, other) for other in self.callers(caller.identity, caller.namespace)):
+            return 0.0
         settings = self.settings.value
         grace = settings.extension_resume_grace_ms if "resume" in caller.features else settings.extension_grace_ms
         return grace / 1000
@@ -163,7 +179,7 @@ class SessionService:
         if len(self._absent) >= self.settings.value.max_sessions:
             self._give_up(next(iter(self._absent)))
         timer = self._world.clock.callLater(grace, self._give_up, session.identity)
-        self._absent[session.identity] = (session, timer)
+        self._absent[session.identity] = _Absent(session, timer, bool(caller.features))
 
     def _give_up(self, identity: str) -> None:
         session = self._is_back(identity)
@@ -171,10 +187,12 @@ class SessionService:
             self.events.extension_gone(session)
 
     def _is_back(self, identity: str) -> Session | None:
-        session, timer = self._absent.pop(identity, (None, None))
-        if timer is not None and timer.active():
-            timer.cancel()
-        return session
+        absent = self._absent.pop(identity, None)
+        if absent is None:
+            return None
+        if absent.timer.active():
+            absent.timer.cancel()
+        return absent.session
 
     def close(self) -> None:
         """Cancel all timers."""
@@ -252,11 +270,33 @@ class SessionService:
         return self._newest_of_client(target, lambda live: True)
 
     def resolve_extension(self, target: str) -> Session | None:
-        """Like ``resolve``, among extensions that are available."""
-        live = self._by_identity.get(target)
+        """Like ``resolve``, among extensions that are available and not outranked."""
+        live = self._by_identity.get(self.instead_of(target))
         if live is not None and live.links:
-            return live.session
-        return self._newest_of_client(target, lambda live: bool(live.links))
+            return None if self.is_outranked(live.session.identity) else live.session
+        return self._newest_of_client(
+            target, lambda live: bool(live.links) and not self.is_outranked(live.session.identity)
+        )
+
+    def is_outranked(self, identity: str) -> bool:
+        """Another identity of its client declared features, is here or has just gone; it did not (contract 2.9)."""
+        return self._above(identity) is not None
+
+    def instead_of(self, identity: str) -> str:
+        """Who is asked where this extension is meant: itself, or who outranks it, here or just gone."""
+        above = self._above(identity)
+        return identity if above is None else above.identity
+
+    def _above(self, identity: str) -> Session | None:
+        live = self._by_identity.get(identity)
+        if live is None or live.declares:
+            return None
+        client_id = live.session.client_id
+        found = self._newest_of_client(client_id, lambda live: live.declares)
+        if found is not None:
+            return found
+        gone = (absent.session for absent in self._absent.values() if absent.declared)
+        return next((each for each in gone if each.client_id == client_id and each.identity != identity), None)
 
     def _newest_of_client(self, client_id: str, suits: Callable[[_Live], bool]) -> Session | None:
         found = [live for live in self._by_client.get(client_id, {}).values() if suits(live)]
@@ -268,7 +308,7 @@ class SessionService:
 
     def absent_extensions(self) -> tuple[Session, ...]:
         """Extensions that have just gone and may be back soon, in the order in which they went."""
-        return tuple(session for session, _ in self._absent.values())
+        return tuple(absent.session for absent in self._absent.values())
 
     def may_return(self, identity: str) -> bool:
         """Is it one of these?"""
@@ -293,6 +333,11 @@ class SessionService:
         live = self._by_identity.get(identity)
         return live.callers[live.serving()] if live is not None and live.links else None
 
+    def answering_of_client(self, client_id: str) -> tuple[Caller, ...]:
+        """Every socket of a client by which an extension could be asked, whether or not it is the one that is."""
+        siblings = self._by_client.get(client_id, {}).values()
+        return tuple(live.callers[sid] for live in siblings for sid in live.links)
+
     def callers(self, identity: str, namespace: str) -> tuple[Caller, ...]:
         """Who of this session is on a namespace, oldest first."""
         live = self._by_identity.get(identity)
@@ -314,3 +359,10 @@ class SessionService:
     def newest(self, identity: str, namespace: str) -> str | None:
         sids = self.sids(identity, namespace)
         return sids[-1] if sids else None
+
+
+def _replaced(gone: Caller, other: Caller) -> bool:
+    """Whether another page serves instead; without an instance nobody can tell whether it is the same one."""
+    if not (gone.exclusive and other.exclusive and gone.instance and other.instance):
+        return False
+    return gone.instance != other.instance

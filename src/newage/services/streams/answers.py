@@ -24,13 +24,12 @@ from newage.services.requests.ledger import RequestLedger
 from newage.services.requests.records import RequestRecords
 from newage.services.sessions.sessions import SessionService
 from newage.services.streams.form import Form
-from newage.services.streams.open_outputs import OpenOutputs
+from newage.services.streams.open_outputs import GROWS, OpenOutputs
 from newage.services.streams.output_text import OutputText, TextKind
 from newage.services.world import World
 from newage.telemetry.quota import LogQuota
 from newage.telemetry.trouble import Trouble, trouble
 
-GROWS = "continue"  # request_type of what is kept of an answer that shall grow
 TRIES = 5  # of appending to an answer that is changed by hand between its reading and its writing
 
 
@@ -126,34 +125,6 @@ class AnswerService:
         """Wait until everything is stored."""
         for storing in list(self._storing):
             await storing
-
-    async def recover(self) -> None:
-        """Store what the hub was in the middle of when it died (A35); once, before anybody is here."""
-        for found in await self._open.cut_off():
-            try:
-                await self._keep(found)
-            except NewAgeError as error:
-                self._log.warn(
-                    "what there was of an answer of {who} is lost: {why}", who=found.identity, why=str(error)
-                )
-            await self._open.forget(found)
-
-    async def _keep(self, found: Message) -> None:
-        """What was stored meanwhile, and perhaps changed by hand, stays so, unless this goes on with it."""
-        stored = (await self._history.said(found.room_id, [found.message_id])).get(found.message_id)
-        if stored is None:
-            if found.request_type != GROWS:
-                await self._history.add(found)
-        elif found.request_type == GROWS:
-            if not stored.text.endswith(found.text):  # else it was stored, and only that could not be noted
-                text, thoughts = stored.text + found.text, stored.reasoning + found.reasoning
-                await self._history.replace(
-                    evolve(stored, text=text, data=text, reasoning=thoughts, partial=True), stored
-                )
-        elif found.text.startswith(stored.text) and (found.text, found.reasoning) != (stored.text, stored.reasoning):
-            text, thoughts = found.text, found.reasoning
-            changed = evolve(stored, text=text, data=text, reasoning=thoughts, failed=True, partial=True)
-            await self._history.replace(changed, stored)
 
     def begun(self, answer: Answer) -> None:
         """It grows from now on."""

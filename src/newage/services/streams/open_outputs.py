@@ -22,6 +22,7 @@ from newage.services.streams.output_text import GrowingText, OutputText
 from newage.services.world import World
 
 WRITE_SECONDS = 1.0  # so much of an answer may be lost
+GROWS = "continue"  # request_type of what is kept of an answer that shall grow
 
 
 @define(eq=False)

@@ -36,7 +36,7 @@ class ProcessingService:
     def stopped(self, actor: Caller, room_name: str | None, request_id: str | None) -> None:
         """It is done with it; what it has answered is complete."""
         room, room_id = self._room(actor, room_name, request_id)
-        self._streams.processing_stopped(Said(actor.identity, request=request_id), room_name)
+        self._streams.processing_stopped(Said(actor.identity, request=request_id, socket=actor.sid), room_name)
         self._activity.show(room, actor.identity, "idle", room_id=room_id)
 
     def _room(self, actor: Caller, name: str | None, request_id: str | None) -> tuple[str, str]:

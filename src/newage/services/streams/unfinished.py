@@ -21,34 +21,34 @@ class Unfinished:
     _identity: str
     _clock: IReactorTime
     _fail: Callable[[Request], None]
-    _answers: dict[Request, Answer] = field(factory=dict, init=False)
+    answers: dict[Request, Answer] = field(factory=dict, init=False)  # to be read where each token is looked at
     _losses: dict[Request, IDelayedCall] = field(factory=dict, init=False)  # of those whose page went
 
     def __iter__(self) -> Iterator[Request]:
-        return iter(list(self._answers))
+        return iter(list(self.answers))
 
     @property
     def live(self) -> bool:
         """Is one of them waited for?"""
-        return any(request.live for request in self._answers)
+        return any(request.live for request in self.answers)
 
     def put(self, answer: Answer) -> None:
         """Others follow this one. What ended otherwise meanwhile is not kept for it."""
         for request in self:
             if not request.live:
                 self.take(request)
-        self._answers[answer.request] = answer
+        self.answers[answer.request] = answer
 
     def take(self, request: Request) -> Answer | None:
         """It is not one of them any more; not having been one is fine. :return: its last answer."""
         loss = self._losses.pop(request, None)
         if loss is not None:
             loss.cancel()
-        return self._answers.pop(request, None)
+        return self.answers.pop(request, None)
 
     def is_last(self, answer: Answer) -> bool:
         """Were others to follow this one, and none has ended since?"""
-        return self._answers.get(answer.request) is answer
+        return self.answers.get(answer.request) is answer
 
     def page_lost(self, sid: str, grace: float) -> None:
         """That socket went. What was asked there fails, unless something is heard of it within so many seconds."""
@@ -66,5 +66,5 @@ class Unfinished:
     def _unheard_of(self, request: Request, since: float) -> None:
         del self._losses[request]
         if request.active_at <= since:
-            del self._answers[request]
+            del self.answers[request]
             self._fail(request)

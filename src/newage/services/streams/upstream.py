@@ -18,7 +18,7 @@ from zope.interface import implementer
 from newage.dialect.messages import carried_bytes
 from newage.domain.details import Details
 from newage.domain.model import Caller, Room, Session
-from newage.domain.output import Outputs, StreamSettings
+from newage.domain.output import MOVED, Outputs, StreamSettings
 from newage.domain.request import Request
 from newage.domain.shown import ShownOutput
 from newage.domain.text import well_formed
@@ -144,6 +144,7 @@ class UpstreamService(SessionListener):
             output = extension.outputs.resume(said.stream, said.output, said.request, now, said.socket)
         if extension is None or output is None:
             raise NotFound("Unknown output")
+        output.request.goes_to(extension.identity, said.socket)
         self._requests.heard_from(output.request, extension.identity)
         return extension.answers[output].output
 
@@ -173,7 +174,8 @@ class UpstreamService(SessionListener):
 
     def _begun(self, extension: _Extension, said: Said, now: float) -> Stream | None:
         """Data of an unknown stream begins it, where it may."""
-        self._apply(extension, extension.outputs.started(said.stream, said.output, said.request, now, said.socket))
+        begun = extension.outputs.started(said.stream, said.output, said.request, now, said.socket, by_data=True)
+        self._apply(extension, begun)
         return extension.outputs.find(said.stream, said.request)
 
     def stream_reset(self, said: Said, at: int, reasoning: bool) -> None:
@@ -200,6 +202,19 @@ class UpstreamService(SessionListener):
             if verdicts and details is None:
                 self._nothing_follows(extension, verdicts)
             self._apply(extension, verdicts)
+            if extension.unfinished.answers and not verdicts and (details is None or not details.more):
+                self._ends_group(extension, said)
+
+    def _ends_group(self, extension: _Extension, said: Said) -> None:
+        """An END without ``more`` of an output that is over already: the last one, where no other is open."""
+        output = extension.outputs.meant(said.stream, said.output, said.request, said.socket)
+        answer = None if output is None else extension.answers.get(output)
+        if (
+            answer is not None
+            and extension.unfinished.is_last(answer)
+            and not extension.outputs.has_open(answer.request)
+        ):
+            self._no_more(extension, answer.request)
 
     def _nothing_follows(self, extension: _Extension, ended: Iterable[Verdict]) -> None:
         """An END without ``more``, whatever one before it said."""
@@ -221,7 +236,7 @@ class UpstreamService(SessionListener):
             details = evolve(details, reasoning=well_formed(details.reasoning))
             besides = len(details.reasoning.encode())
         new_id = self._world.new_id
-        verdicts = extension.outputs.answered(said.output, said.request, text, now, new_id, besides)
+        verdicts = extension.outputs.answered(said.output, said.request, text, now, new_id, besides, said.socket)
         for verdict in verdicts:
             if details is not None and isinstance(verdict, Answered):
                 self._tell_of(extension, verdict.output, details)
@@ -233,11 +248,30 @@ class UpstreamService(SessionListener):
         if request is None:
             self._dropped(said.extension, "an error that belongs to no request", 72)
             return
+        extension = self._extensions.get(said.extension)
+        if extension is not None and extension.outputs.is_elsewhere(request, said.socket):
+            self._dropped(said.extension, MOVED, 72)
+            return
         reason = CallFailed(message)
         self._requests.failed_by(request, said.extension, reason, error)
-        extension = self._extensions.get(said.extension)
-        if extension is not None:
+        if extension is not None and said.extension in request.tried:
+            self._break_off(extension, request)
+        elif extension is not None:
             self._apply(extension, extension.outputs.failed(request, reason, self._world.clock.seconds()))
+
+    def look_for_late(self) -> None:
+        """What is not begun for too long goes to another extension (A22)."""
+        for identity, request in self._requests.late():
+            moved = self._requests.move_on(request, identity)
+            extension = self._extensions.get(identity)
+            if moved and extension is not None:
+                self._break_off(extension, request)
+
+    def _break_off(self, extension: _Extension, request: Request) -> None:
+        """Another extension is asked instead of this one, which has opened outputs at most: they end, and did not
+        fail."""
+        extension.unfinished.take(request)
+        self._apply(extension, extension.outputs.cancelled(request, self._world.clock.seconds()))
 
     def cancelled(self, request: Request) -> list[Answer]:
         """Somebody took it back: what is open of it is over (A20).
@@ -260,8 +294,11 @@ class UpstreamService(SessionListener):
         extension = self._extensions.get(said.extension)
         request = self._desks.named(said.extension, said.request)
         if extension is not None and (request is not None or said.request is None):
-            self._apply(extension, extension.outputs.stopped(request, room, self._world.clock.seconds()))
+            now = self._world.clock.seconds()
+            self._apply(extension, extension.outputs.stopped(request, room, now, said.socket))
             for each in extension.unfinished:
+                if extension.outputs.is_elsewhere(each, said.socket):
+                    continue
                 if each is request or (request is None and room in (None, each.room)):
                     self._no_more(extension, each)
 
@@ -477,7 +514,8 @@ class UpstreamService(SessionListener):
 
     def _finished(self, extension: _Extension, verdict: Finished) -> None:
         answer = extension.answers.get(verdict.output) or self._new_answer(extension, verdict.output)
-        answer.is_over(verdict.rest, verdict.thoughts)
+        if not verdict.output.failed:  # else it was over before, and is being stored perhaps
+            answer.is_over(verdict.rest, verdict.thoughts)
         through = not answer.more and extension.unfinished.is_last(answer)
         self._over(extension, answer)
         if not verdict.output.failed:
@@ -491,11 +529,15 @@ class UpstreamService(SessionListener):
         if verdict.first:
             answer.is_over(verdict.text)
         answer.more = False
+        answer.request.begin(answer.identity, verdict.output)
         if verdict.silent:
             self._requests.silent_at(answer.request, answer.identity)
         self._requests.failed_by(answer.request, answer.identity, verdict.reason)
         self._over(extension, answer)
-        if verdict.first:
+        if verdict.first and answer.identity in answer.request.tried:
+            self._answers.cancelled(answer)
+            self._break_off(extension, answer.request)
+        elif verdict.first:
             self._answers.failed(answer, str(verdict.reason))
 
     def _cancelled(self, extension: _Extension, verdict: Cancelled) -> None:
@@ -511,6 +553,7 @@ class UpstreamService(SessionListener):
             self._answers.repeated(extension.answers[verdict.output], verdict.text)
             return
         answer = self._new_answer(extension, verdict.output)
+        answer.request.begin(answer.identity, verdict.output)
         answer.is_over(verdict.text, answer.thought)
         self._over(extension, answer)
         self._answers.answered(answer)

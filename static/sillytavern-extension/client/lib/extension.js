@@ -10,6 +10,8 @@ const DOOR = '/sillytavern';
 const REFUSED_KEY = 5; // errorCode: authentication failed
 const STOP_MS = 4_000; // the hub waits 5 s for the answer to a call
 const PAIR_MS = 310_000; // a pairing code is good for 300 s, in which the operator says yes
+const STEADY_MS = 30_000; // for so long a key has to be good before another one is asked for by itself
+const COULD_NOT = 'The extension could not do that.'; // what it threw is not for those who ask
 const UNSURE_MS = 60_000; // what was said before a line is found dead may not have arrived
 
 /**
@@ -83,6 +85,19 @@ export class Extension extends Emitter {
     else this.line.retry();
   }
 
+  /** Who answers a request threw: it has failed, and the others go on. */
+  threw(/** @type {any} */ error, /** @type {string} */ name, /** @type {any[]} */ args) {
+    if (name !== 'request') {
+      super.threw(error, name, args);
+      return;
+    }
+    const [task] = args;
+    const { requestId } = task;
+    if (task.signal.aborted) task.over(); // it threw because it was stopped
+    else task.fail(error instanceof Failure ? error.message : COULD_NOT);
+    if (!task.signal.aborted) this.emit('problem', { message: String(error?.message ?? error), requestId }, LLM);
+  }
+
   close() {
     this.#closed = true;
     this.line.close();
@@ -151,7 +166,9 @@ export class Extension extends Emitter {
     });
     this.#follow(line, new Set(['closed']));
     line.on('up', () => {
-      this.#asked = false;
+      line.later(STEADY_MS, () => {
+        if (this.line === line && line.state === 'connected') this.#asked = false;
+      });
       this.emit('up');
       this.#resume();
     });
@@ -186,7 +203,7 @@ export class Extension extends Emitter {
       } catch (error) {
         const failure = /** @type {any} */ (error);
         const code = typeof failure?.code === 'number' ? failure.code : 2;
-        const message = failure instanceof Failure ? failure.message : 'The extension could not do that.';
+        const message = failure instanceof Failure ? failure.message : COULD_NOT;
         body = { status: 'error', success: false, message, error: { message, code }, errorCode: code };
         if (!(failure instanceof Failure)) this.emit('problem', { message: String(failure?.message ?? failure) }, LLM);
       }
@@ -197,7 +214,7 @@ export class Extension extends Emitter {
   #request(/** @type {Line} */ line, /** @type {any} */ said) {
     if (!said || typeof said.requestId !== 'string') return;
     const known = this.#tasks.get(said.requestId);
-    if (known) {
+    if (known && !settled(known)) {
       known.sign(); // asked again after a cut, or by a hub that heard nothing yet
       return;
     }
@@ -205,7 +222,7 @@ export class Extension extends Emitter {
     this.#tasks.set(task.requestId, task);
     task.on('over', () => {
       // One that the hub may not have heard the end of stays for a while; nothing else has to.
-      const unsure = task.failure || (task.outlets.length > 0 && !task.signal.aborted);
+      const unsure = task.unsaid || (task.outlets.some((outlet) => outlet.unsure) && !task.signal.aborted);
       if (!unsure) this.#tasks.delete(task.requestId);
       else line.later(UNSURE_MS, () => this.#forget(task));
     });
@@ -228,18 +245,27 @@ export class Extension extends Emitter {
 
   /** The line is back: what is being done is said at once, what was said goes on where the hub is. */
   async #resume() {
-    for (const task of [...this.#tasks.values()]) {
-      task.sign();
-      if (task.failure && this.line.say(LLM, 'ERROR', task.failure)) this.#forget(task);
-      for (const outlet of task.outlets) {
-        if (!outlet.unsure) continue;
-        outlet.resume().then((wanted) => {
-          if (wanted || this.line.state !== 'connected') return;
-          outlet.drop();
-          if (!task.done) task.stop('gone', 0);
-          if (task.outlets.every((other) => !other.unsure)) this.#forget(task);
-        });
-      }
-    }
+    await Promise.all([...this.#tasks.values()].map((task) => this.#goOn(task)));
   }
+
+  /** One output after the other, as they were said, then the last word. */
+  async #goOn(/** @type {Task} */ task) {
+    task.sign();
+    for (const outlet of [...task.outlets]) {
+      if (!outlet.unsure) continue;
+      const { told } = outlet;
+      const wanted = await outlet.resume();
+      if (this.line.state !== 'connected') return; // at the next return
+      if (wanted) continue;
+      outlet.drop(); // the hub has all of it, or wants no more
+      if (!told && !task.done) task.stop('gone', 0);
+    }
+    task.conclude();
+    if (settled(task)) this.#forget(task);
+  }
+}
+
+/** All was said of it, as far as one knows here: the hub asks again for what it has not heard. */
+function settled(/** @type {Task} */ task) {
+  return task.done && !task.unsaid && task.outlets.every((outlet) => !outlet.unsure);
 }

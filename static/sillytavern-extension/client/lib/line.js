@@ -6,6 +6,8 @@ import { Failure } from './failure.js';
 const ACK_MS = 15_000;
 const REFUSALS = new Set([5, 6]); // errorCode: authentication failed, not authorised (contract 1.9)
 
+/** @typedef {'connecting' | 'connected' | 'reconnecting' | 'refused' | 'replaced' | 'closed'} State */
+
 /**
  * @typedef {object} World what a line needs of the machine it runs on; tests give another one
  * @property {(run: () => void, ms: number) => any} setTimeout
@@ -28,11 +30,12 @@ export const world = {
 
 /**
  * One connection to a hub: one engine, one main namespace and others as they are needed. It comes back by itself for
- * ever, until it is closed or the hub refuses us.
+ * ever, until it is closed or the hub refuses us, also when it could not be reached yet.
  *
  * `state` is 'connecting', 'connected' (the hub has let us in), 'reconnecting', 'refused', 'replaced' or 'closed';
  * each change is told as 'state' {state, message, code?}. 'up' follows each time that the hub let us in, 'down' each
- * time that the line went. 'ERROR' and 'WARNING' of any namespace are told as 'problem' and 'warning' (body, namespace).
+ * time that the line went, 'transport' (name) when it begins to go another way. 'ERROR' and 'WARNING' of any namespace are
+ * told as 'problem' and 'warning' (body, namespace).
  */
 export class Line extends Emitter {
   /**
@@ -49,7 +52,7 @@ export class Line extends Emitter {
     super();
     this.world = machine;
     this.main = main;
-    this.state = 'connecting';
+    this.state = /** @type {State} */ ('connecting');
     /** @type {Failure | null} why there is no line and will not be one */
     this.refusal = null;
     /** @type {Map<string, {socket: any, error: any}>} */
@@ -57,6 +60,7 @@ export class Line extends Emitter {
     this.handshake = handshake;
     this.greet = greet;
     this.attempt = 0;
+    this.entered = false; // once
     this.downSince = machine.now();
     this.timer = null;
     /** @type {Set<any>} */
@@ -65,6 +69,7 @@ export class Line extends Emitter {
     this.pending = new Set();
     /** @type {Set<(failure: Failure | null) => void>} */
     this.waiters = new Set();
+    if (typeof io !== 'function') throw new TypeError('Give io, which is socket.io-client\'s.');
     const base = url.replace(/\/+$/, '');
     const socket = io(base + main, {
       ...options,
@@ -120,9 +125,10 @@ export class Line extends Emitter {
    * @param {string} event
    * @param {any} payload
    * @param {number} [timeoutMs]
+   * @param {(body: any) => void} [heard] is told of the ack before anything that the hub says after it
    * @returns {Promise<any>}
    */
-  async ask(namespace, event, payload, timeoutMs = ACK_MS) {
+  async ask(namespace, event, payload, timeoutMs = ACK_MS, heard = undefined) {
     const socket = this.#socket(namespace);
     if (!socket.active) socket.connect();
     return new Promise((resolve, reject) => {
@@ -138,8 +144,12 @@ export class Line extends Emitter {
       const gone = () => settle(this.#refusalOf(namespace) ?? new Failure('The line was cut.', { code: 'disconnected' }), null);
       const begin = () => {
         socket.emit(event, payload, (/** @type {any} */ body) => {
-          if (body?.success === false || body?.status === 'error') settle(Failure.of(body), null);
-          else settle(null, body);
+          if (body?.success === false || body?.status === 'error') {
+            settle(Failure.of(body), null);
+            return;
+          }
+          heard?.(body);
+          settle(null, body);
         });
       };
       const timer = this.world.setTimeout(() => {
@@ -233,12 +243,13 @@ export class Line extends Emitter {
       if (namespace === this.main && this.state !== 'closed') this.#left(reason);
     });
     socket.on('connect_error', (/** @type {Error} */ error) => {
-      if (namespace === this.main && this.state !== 'closed') this.#later(error.message);
+      if (namespace === this.main && this.state !== 'closed') this.#later(wordsOf(error));
     });
     return socket;
   }
 
   async #joined() {
+    if (this.state === 'reconnecting' && !this.entered) this.#become('connecting'); // it is there, and has not let us in yet
     try {
       await this.greet(this);
     } catch (error) {
@@ -249,10 +260,22 @@ export class Line extends Emitter {
     }
     if (!this.#mainSocket.connected || this.state === 'closed') return;
     this.attempt = 0;
+    this.entered = true;
     this.#become('connected');
+    this.manager.engine?.once?.('upgrade', () => this.emit('transport', this.transport));
     for (const { socket } of this.sockets.values()) if (!socket.active) socket.connect();
     for (const waiter of [...this.waiters]) waiter(null);
     this.emit('up');
+  }
+
+  /** Of the engine, as it is called there; '' while the line is down. */
+  get transport() {
+    return this.state === 'connected' ? (this.manager.engine?.transport?.name ?? '') : '';
+  }
+
+  /** Whether the hub is there, though it may not have let us in yet. */
+  get open() {
+    return this.#mainSocket.connected;
   }
 
   get #mainSocket() {
@@ -277,19 +300,19 @@ export class Line extends Emitter {
     return body && (REFUSALS.has(body.errorCode) || body.code === 'REPLACED') ? Failure.of(body) : null;
   }
 
-  #end(/** @type {string} */ state, /** @type {Failure} */ failure) {
+  #end(/** @type {State} */ state, /** @type {Failure} */ failure) {
     this.refusal = failure;
     this.world.clearTimeout(this.timer);
     this.timer = null;
     this.#become(state, failure.message, failure.code);
+    for (const cut of [...this.pending]) cut(failure); // before they hear that the line was cut
     for (const { socket } of this.sockets.values()) socket.disconnect();
-    for (const cut of [...this.pending]) cut(failure);
     for (const waiter of [...this.waiters]) waiter(failure);
   }
 
   #later(/** @type {string} */ message) {
     if (this.timer !== null || this.refusal) return;
-    if (this.state !== 'connecting') this.#become('reconnecting', message);
+    this.#become('reconnecting', message);
     const delay = delayBefore(this.attempt, this.world.now() - this.downSince, this.world.random());
     this.attempt += 1;
     this.timer = this.world.setTimeout(() => this.#connect(), delay);
@@ -305,10 +328,15 @@ export class Line extends Emitter {
     else socket.connect();
   }
 
-  #become(/** @type {string} */ state, message = '', /** @type {any} */ code = undefined) {
+  #become(/** @type {State} */ state, message = '', /** @type {any} */ code = undefined) {
     this.state = state;
     this.emit('state', { state, message, ...(code === undefined ? {} : { code }) });
   }
+}
+
+/** Of what the engine says, nothing is for people: 'xhr poll error'. */
+function wordsOf(/** @type {any} */ error) {
+  return error?.type === 'TransportError' || error?.message === 'timeout' ? 'The hub cannot be reached.' : String(error?.message ?? error);
 }
 
 /** Without a secure context a browser has no randomUUID: SillyTavern on a LAN, say. */

@@ -19,6 +19,7 @@ export class Outlet {
   #end = null;
   #endSent = false;
   #dropped = false;
+  #shut = false; // it has no END
   #begun = false; // START was said, by this line or one before
   #open = false; // the hub has START, and its answer where one was awaited
   #line;
@@ -86,6 +87,23 @@ export class Outlet {
   /** Whether the hub may not have heard all of it. */
   get unsure() {
     return !this.#dropped;
+  }
+
+  /** Whether END was sent, by this line or one before. */
+  get told() {
+    return this.#endSent;
+  }
+
+  /** Whether this line has yet to be told what there is of it. */
+  get behind() {
+    return !this.#dropped && !this.#open;
+  }
+
+  /** No more of it: what was said so far is sent, and it ends with its request. */
+  shut() {
+    if (this.over) return;
+    this.#end = {};
+    this.#shut = true;
   }
 
   /** The line was cut: nothing is sent before the hub has said what it has. */
@@ -157,7 +175,7 @@ export class Outlet {
         this.#sent[kind] = to;
       }
     }
-    if (!this.#end || this.#endSent || !this.#open) return;
+    if (!this.#end || this.#endSent || this.#shut || !this.#open) return;
     this.#endSent = this.#say('CLIENT_STREAM_END', { type: 3, ...this.#end });
   }
 

@@ -3,6 +3,7 @@ import { Emitter } from './emitter.js';
 import { Outlet } from './outlet.js';
 
 const LLM = '/llm';
+const ENDED = 'STOP_PROCESSING';
 const SIGN_MS = 20_000; // the hub hears that often that something is being done
 
 /**
@@ -16,6 +17,7 @@ export class Task extends Emitter {
   #abort = new AbortController();
   #sign = /** @type {any} */ (null);
   #accepted = /** @type {any} */ (null);
+  #telling = false;
   #line;
 
   /**
@@ -29,9 +31,9 @@ export class Task extends Emitter {
     /** @type {string} */
     this.requestId = said.requestId;
     /** @type {string} */
-    this.room = said.roomName ?? said.targetRoom ?? '';
+    this.room = text(said.roomName) || text(said.targetRoom);
     /** @type {string} 'newMessage', 'regenerate', 'swipe', 'continue', 'impersonate' */
-    this.action = said.action ?? said.requestType ?? 'newMessage';
+    this.action = text(said.action) || text(said.requestType) || 'newMessage';
   }
 
   get signal() {
@@ -48,7 +50,7 @@ export class Task extends Emitter {
   /** Not now: the hub asks again later. */
   busy(retryAfterMs = 2_000, reason = '') {
     if (this.done) return;
-    this.#line.say(LLM, 'BUSY', { requestId: this.requestId, retryAfterMs, ...(reason ? { reason } : {}) });
+    this.#close('BUSY', { requestId: this.requestId, retryAfterMs, ...(reason ? { reason } : {}) });
     this.over();
   }
 
@@ -63,23 +65,33 @@ export class Task extends Emitter {
   /** It went wrong; what was said so far is kept. */
   fail(/** @type {string} */ message) {
     if (this.done) return;
-    this.failure = { type: 'ERROR', requestId: this.requestId, message, error: message };
-    if (this.#line.say(LLM, 'ERROR', this.failure)) this.failure = null;
-    for (const outlet of this.outlets) outlet.drop();
+    for (const outlet of this.outlets) outlet.shut();
+    this.#close('ERROR', { type: 'ERROR', requestId: this.requestId, message, error: message });
     this.over();
   }
 
   /** Nothing more will be said, after a last output that announced another one. */
   end() {
     if (this.done) return;
-    this.#line.say(LLM, 'STOP_PROCESSING', { targetRoom: this.room, requestId: this.requestId });
+    this.#close(ENDED, { targetRoom: this.room, requestId: this.requestId });
     this.over();
   }
 
   // ---- for the extension's line
 
-  /** @type {any} a failure that the hub has not heard */
-  failure = null;
+  /** @type {[string, any] | null} its last word, which the hub has not heard: the line is down, or has not let us in yet */
+  unsaid = null;
+
+  /** Its last word is said, if there is one: after all that its outputs have to say. */
+  conclude() {
+    if (!this.unsaid || this.#line.state !== 'connected' || this.outlets.some((outlet) => outlet.behind)) return;
+    const [event, payload] = this.unsaid;
+    if (event === ENDED) this.#tell(payload);
+    else if (this.#line.say(LLM, event, payload)) {
+      this.unsaid = null;
+      for (const outlet of this.outlets) outlet.drop();
+    }
+  }
 
   sign() {
     this.#line.world.clearTimeout(this.#sign);
@@ -111,4 +123,29 @@ export class Task extends Emitter {
     this.#line.world.clearTimeout(timer);
     this.over();
   }
+
+  // ---- inside
+
+  #close(/** @type {string} */ event, /** @type {any} */ payload) {
+    this.unsaid = [event, payload];
+    this.conclude();
+  }
+
+  /** Whether this was heard only the hub can say: what had begun is not asked again. */
+  async #tell(/** @type {any} */ payload) {
+    if (this.#telling) return;
+    this.#telling = true;
+    try {
+      await this.#line.ask(LLM, ENDED, payload);
+      this.unsaid = null;
+    } catch (failure) {
+      if (!(/** @type {import('./failure.js').Failure} */ (failure).lost)) this.unsaid = null; // else said at the next return
+    }
+    this.#telling = false;
+  }
+}
+
+/** @param {unknown} value */
+function text(value) {
+  return typeof value === 'string' ? value : '';
 }
