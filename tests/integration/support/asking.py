@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import Any
 
 from desk import Desk
-from harness import PATIENCE, Daemon, Hub, Socket, request
+from harness import Daemon, Hub, Socket, request, until
 from tavern import SillyTavern
 
 from followkit import units
@@ -84,7 +83,5 @@ def link_chat(hub: Hub, desk: Desk, tavern: SillyTavern) -> tuple[Socket, str]:
     member = {"identity": extension_id(tavern), "roomName": room}
     assert hub.client(room, "/rooms").call("ADD_CLIENT_TO_ROOM", member)["status"] == "ok"
     desk.run(LINK, room)
-    end = time.monotonic() + PATIENCE
-    while (shown := who.call("CHAT_SNAPSHOT", {"roomName": room, "limit": 1}))["status"] != "ok":
-        assert time.monotonic() < end, f"the room was not linked: {shown}"
+    until(lambda: who.call("CHAT_SNAPSHOT", {"roomName": room, "limit": 1})["status"] == "ok", "the room is linked")
     return who, room

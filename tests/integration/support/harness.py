@@ -1,6 +1,6 @@
 """What the integration tests stand on: the daemon as a process, and real Socket.IO clients in a Node process.
 
-Nothing here sleeps: every wait is for a log line, a record or an exit, bounded by a timeout that only failures reach.
+Every wait is for a log line, a record or an exit, or asks again (``until``); a timeout that only failures reach bounds it.
 ``Daemon`` starts ``twistd newage``; ``Driver`` runs ``driver.js``; ``Hub`` binds the two and is what a test works with.
 """
 
@@ -39,6 +39,14 @@ OWN_PORTS = (20_000, 32_000)  # below those that Linux gives to whoever wants an
 LISTENING = re.compile(r"Listening on http://127\.0\.0\.1:(\d+)/")
 # What no daemon under test may ever write; ``Unhandled`` covers Deferreds and reactor callbacks.
 ALARM = re.compile(r"Traceback \(most recent call last\)|Unhandled|\[critical\]|CRITICAL|never (awaited|retrieved)")
+
+
+def until(true: Callable[[], object], what: str, timeout: float = PATIENCE) -> None:
+    """Asks again and again, where nobody tells: files of another process, figures of a server."""
+    end = time.monotonic() + timeout
+    while not true():
+        assert time.monotonic() < end, f"not after {timeout} s: {what}"
+        time.sleep(0.02)
 
 
 def free_port(address: str = "127.0.0.1") -> int:
