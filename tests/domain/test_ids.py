@@ -8,9 +8,12 @@ from newage.domain.ids import (
     is_extension_id,
     is_new_id,
     is_new_identity,
+    is_upstream_name,
     is_valid_id,
     is_valid_identity,
     may_trust_itself,
+    upstream_identity,
+    upstream_model,
 )
 from newage.domain.model import RESERVED_IDS
 
@@ -112,3 +115,29 @@ def test_new_ids_are_seen_whole(name: object, new: bool) -> None:
 )
 def test_new_identities_are_as_well_whatever_their_client_is_called(identity: str, client_id: str, new: bool) -> None:
     assert is_new_identity(identity, client_id) is new
+
+
+@pytest.mark.parametrize("name", ["a", "7", "local", "llama-3", "x" * 32])
+def test_an_upstream_is_an_extension_and_a_model(name: str) -> None:
+    assert is_upstream_name(name)
+    assert upstream_identity(f"llm:{name}") == f"llm-{name}"
+    assert upstream_model(f"llm-{name}") == f"llm:{name}"
+    assert is_new_id(f"llm-{name}")
+    assert not is_extension_id(f"llm-{name}"), "nobody who comes by that name trusts himself"
+
+
+@pytest.mark.parametrize("name", ["", "-", "-a", "a-", "A", "a_b", "a.b", "a b", "a\n", "x" * 33, "\u00e4"])
+def test_what_no_upstream_may_be_called(name: str) -> None:
+    assert not is_upstream_name(name)
+    assert upstream_identity(f"llm:{name}") is None
+    assert upstream_model(f"llm-{name}") is None
+
+
+@pytest.mark.parametrize("other", ["", "newage", "local", "llm-local", "room:lobby"])
+def test_other_models_are_no_upstreams(other: str) -> None:
+    assert upstream_identity(other) is None
+
+
+@pytest.mark.parametrize("other", ["", "llm:local", "SillyTavern-8000"])
+def test_other_extensions_are_no_upstreams(other: str) -> None:
+    assert upstream_model(other) is None

@@ -8,6 +8,9 @@ from newage.domain.model import EXTENSION_PREFIX, RESERVED_IDS
 from newage.domain.names import is_clear, is_readable
 
 MAX_ID_CHARS = 128
+MODEL_PREFIX = "llm:"
+UPSTREAM_PREFIX = "llm-"
+_UPSTREAM_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?\Z")
 _SELF_TRUSTING = re.compile(r"SillyTavern-[0-9]{0,5}\Z")
 
 
@@ -53,3 +56,20 @@ def may_trust_itself(client_id: str) -> bool:
 def is_valid_identity(identity: object, client_id: str) -> bool:
     """The rules that need no knowledge of who is connected."""
     return is_valid_id(identity) and isinstance(identity, str) and identity.startswith(client_id)
+
+
+def is_upstream_name(name: object) -> bool:
+    """What a configured model server may be called: 1-32 small letters, digits and hyphens, no hyphen at an end."""
+    return isinstance(name, str) and _UPSTREAM_NAME.match(name) is not None
+
+
+def upstream_identity(model: str) -> str | None:
+    """``llm-<name>``, the extension that the model ``llm:<name>`` means; None: it is no model of that kind."""
+    name = model.removeprefix(MODEL_PREFIX)
+    return UPSTREAM_PREFIX + name if name != model and is_upstream_name(name) else None
+
+
+def upstream_model(identity: str) -> str | None:
+    """The other way round: by which name that extension is asked for as a model."""
+    name = identity.removeprefix(UPSTREAM_PREFIX)
+    return MODEL_PREFIX + name if name != identity and is_upstream_name(name) else None
