@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -238,6 +239,7 @@ def test_scenario_36_muted_for_two_seconds(hub: Hub) -> None:
     owner, target, other = boss(hub), person(hub, suffix="-tab"), person(hub)
     room = room_of(owner, target, other, mode="Immediate")
     kept = target.says("before", room, target=extension.client_id)["messageId"]
+    begun = time.monotonic()
     answer = owner.does("MUTE_MEMBER", {"targetClientId": target.client_id, "roomName": room, "duration": 2})
     assert answer["duration"] == 2
     muted = {"identity": target.me, "clientId": target.client_id, "mutedBy": owner.me, **owner.named(room)}
@@ -263,8 +265,7 @@ def test_scenario_36_muted_for_two_seconds(hub: Hub) -> None:
         assert ended == {**{k: v for k, v in muted.items() if k != "mutedBy"}, "unmutedBy": "System"}
         witness.llm.wait("MEMBER_STATUS_UPDATE", lambda b: about(target.me, room)(b) and b["status"] == "idle")
         witness.llm.wait("NEW_MESSAGE", system_text(room, f"[System] {target.me} has been unmuted by System."))
-    lasted = other.llm.wait("MEMBER_UNMUTED").at - other.llm.wait("MEMBER_MUTED").at
-    assert 1800 < lasted < 6000
+    assert 2 <= time.monotonic() - begun < 10
     assert target.says("again", room, target=extension.client_id)["waitsFor"] == "turn"
 
 
