@@ -47,8 +47,10 @@ UPDATED = (
     "() => [...document.querySelectorAll('.toast-title')].some((one) => one.textContent.includes('Reload the page'))"
 )
 # It has told of that commit: git is done.
-ASKED = """(commit) => [...document.querySelectorAll('.extension_block[data-name$="newage-extension"] .extension_version')]
-  .some((one) => one.textContent.includes(commit))"""
+ASKED = """(commit) => {
+  const found = document.querySelectorAll('.extension_block[data-name$="newage-extension"] .extension_version');
+  return [...found].some((one) => one.textContent.includes(commit));
+}"""
 NEWEST = read_releases().versions[-1]
 
 

@@ -1,6 +1,6 @@
 """What the integration tests stand on: the daemon as a process, and real Socket.IO clients in a Node process.
 
-Every wait is for a log line, a record or an exit, or asks again (``until``); a timeout that only failures reach bounds it.
+Every wait is for a log line, a record or an exit, or asks again (``until``), with a timeout that only failures reach.
 ``Daemon`` starts ``twistd newage``; ``Driver`` runs ``driver.js``; ``Hub`` binds the two and is what a test works with.
 """
 
