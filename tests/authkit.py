@@ -117,6 +117,7 @@ class Gatehouse:
         self.sessions = people.sessions
         self.names = people.names
         self.auth = people.auth
+        self.bearers = people.bearers
         self.administration = people.administration
         self.admissions = people.admissions
         self.expulsion = people.expulsion

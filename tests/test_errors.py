@@ -19,6 +19,7 @@ CODES = {
     "NotFound": ("not_found", 7),
     "TimedOut": ("timeout", 8),
     "Unavailable": ("unavailable", 9),
+    "OverLimit": ("over_limit", 9),
     "Replaced": ("REPLACED", 9),
     "PeerGone": ("client_gone", 11),
     "FileMissing": ("ENOENT", 101),

@@ -78,6 +78,12 @@ class Unavailable(NewAgeError):
     error_code = 9
 
 
+class OverLimit(Unavailable):
+    """So much may be asked over HTTP by one, and it asks for more."""
+
+    code = "over_limit"
+
+
 class Replaced(NewAgeError):
     """A newer socket has taken this one's place."""
 

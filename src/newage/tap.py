@@ -21,6 +21,7 @@ from twisted.python import usage
 from twisted.web.client import Agent
 
 from newage import __version__
+from newage.assembly.api import make_apis
 from newage.assembly.core import make_core
 from newage.assembly.inspection import BANNER, Inspection
 from newage.assembly.life import Life
@@ -232,6 +233,8 @@ def build(config: Config, reactor: Any, read: Callable[[], Config], twistd: Mapp
         extra_lookup=core.calls.static.lookup,
         obstacle=Readiness(lambda: bool(life.running), core.database, reactor),
         counters=counters,
+        apis=make_apis(core),
+        api_body_bytes=config.api.max_body_bytes,
     )
     systemd = Systemd(reactor, os.environ)
     signals = Signals(reactor)

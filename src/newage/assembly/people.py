@@ -7,6 +7,7 @@ from attrs import frozen
 from newage.assembly.accounts import Accounts, Basis
 from newage.ports import IOutbox
 from newage.services.accounts.auth import AuthService
+from newage.services.accounts.bearer import BearerService
 from newage.services.accounts.expulsion import Expulsion
 from newage.services.accounts.key_admin import KeyAdministration
 from newage.services.accounts.proofs import Proofs
@@ -14,6 +15,7 @@ from newage.services.sessions.admissions import Admissions
 from newage.services.sessions.client_list import ClientListService
 from newage.services.sessions.companions import Companions
 from newage.services.sessions.names import Names
+from newage.services.sessions.presence import Presence
 from newage.services.sessions.replacing import Replacing
 from newage.services.sessions.session_audit import SessionAudit
 from newage.services.sessions.sessions import SessionService
@@ -29,6 +31,8 @@ class People:
     administration: KeyAdministration
     expulsion: Expulsion
     auth: AuthService
+    bearers: BearerService
+    presence: Presence
     client_list: ClientListService
 
 
@@ -44,6 +48,9 @@ def make_people(basis: Basis, outbox: IOutbox, accounts: Accounts) -> People:
     admissions = Admissions(basis.world, outbox, sessions)
     sessions.add_listener(Replacing(sessions, admissions))
     sessions.add_listener(Companions(basis.world, outbox, sessions))
+    presence = Presence(sessions, admissions)
+    sessions.add_listener(presence)
+    proofs = Proofs(accounts.keys, accounts.trust, accounts.limiter, accounts.hashes)
     administration = KeyAdministration(accounts.keys, accounts.trust, sessions, accounts.revocation)
     expulsion = Expulsion(admissions, accounts.keys, accounts.trust, administration)
     accounts.events.add(expulsion)
@@ -56,12 +63,22 @@ def make_people(basis: Basis, outbox: IOutbox, accounts: Accounts) -> People:
         auth=AuthService(
             keys=accounts.keys,
             trust=accounts.trust,
-            proofs=Proofs(accounts.keys, accounts.trust, accounts.limiter, accounts.hashes),
+            proofs=proofs,
             world=basis.world,
             settings=config.auth,
             network_safe=accounts.network_safe,
             names=names,
             pairing=accounts.pairing,
         ),
+        bearers=BearerService(
+            keys=accounts.keys,
+            trust=accounts.trust,
+            proofs=proofs,
+            world=basis.world,
+            names=names,
+            settings=config.api,
+            network_safe=accounts.network_safe,
+        ),
+        presence=presence,
         client_list=client_list,
     )

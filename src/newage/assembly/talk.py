@@ -65,6 +65,7 @@ from newage.services.streams.cancelling import CancelService
 from newage.services.streams.downstream import DownstreamService
 from newage.services.streams.first_tokens import FirstTokens
 from newage.services.streams.open_outputs import OpenOutputs
+from newage.services.streams.own_outputs import OwnOutputs
 from newage.services.streams.processing import ProcessingService
 from newage.services.streams.recovering import Recovery
 from newage.services.streams.resuming import ResumeService
@@ -108,6 +109,7 @@ class Talk:
     resuming: ResumeService
     standings: Standings
     open_outputs: OpenOutputs
+    own_outputs: OwnOutputs
     answers: AnswerService
     recovery: Recovery
     streams: UpstreamService
@@ -139,7 +141,7 @@ def make_talk(
     """
     config, live, world, stores = basis.config, basis.live, basis.world, basis.stores
     aliases = config.downstream.alias_events
-    message_events, request_ends = MessageEvents(), RequestEnds()
+    message_events, request_ends, own_outputs = MessageEvents(), RequestEnds(), OwnOutputs()
     default_mode = DefaultMode(stores.state, RequestMode(config.rooms.default_room_message_request_mode))
     rooms = RoomRegistry(
         world=world,
@@ -258,7 +260,7 @@ def make_talk(
         retention=lambda: live.rooms.value.offline_retention_seconds,
         settings=live.requests,
     )
-    for request_listener in (records, request_notices):
+    for request_listener in (records, request_notices, own_outputs):
         request_ends.add(request_listener)
     sender = Sender(rooms, history, desks, forwarder, ledger, records)
     targets = Targets(sessions, assignments, forwarder)
@@ -304,7 +306,7 @@ def make_talk(
     downstream = DownstreamService(world, outbox, sessions, rooms.members_of, live.downstream)
     open_outputs = OpenOutputs(world, stores.open_outputs)
     answers = AnswerService(world, outbox, sessions, ledger, history, open_outputs, records, rooms.members_of)
-    streams = UpstreamService(world, sessions, desks, ledger, answers, downstream, activity, live.streams)
+    streams = UpstreamService(world, sessions, desks, ledger, answers, downstream, activity, live.streams, own_outputs)
     thinking = ThinkingService(
         world=world,
         rooms=rooms,
@@ -414,6 +416,7 @@ def make_talk(
         standings=Standings(ledger=ledger, lines=lines, settings=live.requests),
         resuming=ResumeService(rooms=rooms, downstream=downstream, messages=stores.messages, settings=live.downstream),
         open_outputs=open_outputs,
+        own_outputs=own_outputs,
         answers=answers,
         recovery=Recovery(history, open_outputs),
         streams=streams,

@@ -21,6 +21,7 @@ from newage.functions.settings import PluginSettings
 from newage.gateway.settings import GatewaySettings
 from newage.namespaces.sillytavern import SillyTavernSettings
 from newage.protocol.engine_session import EngineSettings
+from newage.services.accounts.api_limits import ApiSettings
 from newage.services.accounts.limits import AuthSettings
 from newage.services.calls.calls import CallSettings
 from newage.services.chat.limits import ChatSettings
@@ -100,6 +101,7 @@ class Config:
     engine: EngineSettings = field(factory=EngineSettings)
     gateway: GatewaySettings = field(factory=GatewaySettings)
     auth: AuthSettings = field(factory=AuthSettings)
+    api: ApiSettings = field(factory=ApiSettings)
     sessions: SessionSettings = field(factory=SessionSettings)
     rates: RateSettings = field(factory=RateSettings)
     presence: ActivitySettings = field(factory=ActivitySettings)

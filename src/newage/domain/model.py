@@ -18,9 +18,11 @@ def read_only(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
     return MappingProxyType(dict(mapping))
 
 
-# Of the contract (1.9), and what would poison an object of a JavaScript client that keeps ids as keys.
+API_LOCAL = "api-local"  # who asks over HTTP from this machine without a key (B5)
+# Of the contract (1.9), the hub's own, and what would poison an object of a JavaScript client that keeps ids as keys.
 RESERVED_IDS = frozenset(
     {"server", "System", "monitor-room", "UnknownLLM", "UnknownClient", "__proto__", "constructor", "prototype"}
+    | {API_LOCAL}
 )
 MONITOR_ROOM = "monitor-room"
 EXTENSION_PREFIX = "SillyTavern"

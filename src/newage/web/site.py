@@ -25,6 +25,7 @@ from newage.web.files import MemoryFile, exists_beneath, method_allowed, serve_b
 from newage.web.gate import Gate
 from newage.web.health import PATHS as HEALTH_PATHS
 from newage.web.health import HealthResource, Obstacle
+from newage.web.json_api import JsonApi
 from newage.web.modules import client_bundles, client_modules, virtual_modules
 from newage.web.owner import OwnerLookup
 from newage.web.peer import PeerJudge
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 # A URL path that no route knows -> (folder, what to serve below it), or None. Consulted before the 404 (contract 7.6).
 Lookup = Callable[[str], tuple[Path, str] | None]
+
+NO_APIS: Final[Mapping[str, Callable[[Gate], JsonApi]]] = {}
 
 _HOME_FOLDERS: Final = ("lib", "dist", "exampleClient", "public", "client", "Client")
 # An installation of the reference server has its compiled server in dist/ (contract 9.3: no server code).
@@ -157,6 +160,8 @@ class NewAgeSite(Site):
         repository: IResource,
         gate: Gate,
         counters: Counters,
+        apis: Mapping[bytes, JsonApi],
+        api_body_bytes: int,
     ) -> None:
         super().__init__(
             files,
@@ -172,6 +177,8 @@ class NewAgeSite(Site):
         self._files = files
         self._health = health
         self._repository = repository
+        self._apis = apis
+        self._api_body_bytes = api_body_bytes
         self._counters = counters
 
     # ------------------------------------------------------------------------------------------------------- factory
@@ -207,7 +214,7 @@ class NewAgeSite(Site):
             return self._repository
         engine = self._engines.get(request.path)
         if engine is None:
-            return self._files
+            return self._apis.get(_first(request.path), self._files)
         request.have_connection_alone()
         return engine
 
@@ -224,6 +231,8 @@ class NewAgeSite(Site):
         """``SiteRules``: Engine.IO's own limit, or the one for everything else."""
         if target.partition(b"?")[0] in self._engines:
             return self.settings.max_http_buffer_bytes
+        if _first(target) in self._apis:
+            return self._api_body_bytes
         return self.settings.max_other_body_bytes
 
     def body_expected(self, request: HardenedRequest, command: bytes, target: bytes) -> None:
@@ -258,6 +267,8 @@ def make_site(
     obstacle: Obstacle = _nothing_in_the_way,
     counters: Counters | None = None,
     releases: Releases | None = None,
+    apis: Mapping[str, Callable[[Gate], JsonApi]] = NO_APIS,
+    api_body_bytes: int = 0,
 ) -> NewAgeSite:
     """Put the web layer together.
 
@@ -270,6 +281,8 @@ def make_site(
     :param obstacle: what keeps the hub from serving, for ``/readyz``.
     :param counters: of requests and refusals.
     :param releases: of the extension for SillyTavern; those of the package by default.
+    :param apis: what answers below a first segment, "v1"; made with the site's gate.
+    :param api_body_bytes: how large a body there may be.
     :return: a factory to listen with.
     """
     by_path = engines if isinstance(engines, Mapping) else {settings.socket_io_path: engines}
@@ -286,7 +299,14 @@ def make_site(
     memory = virtual_modules() | bundles
     files = FileResource(settings, clock, memory, static_dir, home, extra_lookup, bundles, gate)
     repository = Repository(read_releases() if releases is None else releases, gate)
-    return NewAgeSite(settings, clock, resources, files, HealthResource(obstacle), repository, gate, counters)
+    made = {segment.encode(): make(gate) for segment, make in apis.items()}
+    health = HealthResource(obstacle)
+    return NewAgeSite(settings, clock, resources, files, health, repository, gate, counters, made, api_body_bytes)
+
+
+def _first(target: bytes) -> bytes:
+    """The first segment of a path."""
+    return target.partition(b"?")[0].split(b"/", 2)[1] if target.startswith(b"/") else b""
 
 
 def _exempt(judge: PeerJudge) -> Callable[[str], bool]:

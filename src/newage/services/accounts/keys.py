@@ -71,6 +71,7 @@ class KeyService:
     _digests: KeyDigests
     _random: Callable[[int], bytes]
     _keys: dict[str, tuple[KeyRecord, ...]] = field(factory=dict, init=False)  # oldest first
+    _clients: dict[str, str] = field(factory=dict, init=False)  # key id -> whose it is
     _ends: dict[tuple[str, str], float] = field(factory=dict, init=False)  # (client, hash) -> by the monotonic clock
     _noted: dict[tuple[str, str], float] = field(factory=dict, init=False)  # when its last use was
     _checks: dict[bytes, list[Deferred[KeyRecord | None]]] = field(factory=dict, init=False)  # who waits for each
@@ -81,6 +82,7 @@ class KeyService:
         self._digests.load()
         for record in await self._store.load_keys():
             self._keys[record.client_id] = (*self._keys.get(record.client_id, ()), record)
+            self._clients[record.key_id] = record.client_id
             self._note_end(record)
 
     async def give_ranks(self, rank_of: Callable[[str], Rank]) -> None:
@@ -94,6 +96,14 @@ class KeyService:
         """The live keys of a client, oldest first."""
         records = self._keys.get(client_id, ())
         return tuple(filter(self.is_live, records)) if self._ends else records
+
+    def client_of(self, key: str) -> str | None:
+        """Whose key this claims to be, by the id that it shows: None for one of another form, or of no client.
+
+        It says nothing about whether the key is right, and costs no more where it is not.
+        """
+        key_id = shown_key_id(key)
+        return None if key_id is None else self._clients.get(key_id)
 
     def all_records(self) -> tuple[KeyRecord, ...]:
         """Every key, those that are over included."""
@@ -205,6 +215,7 @@ class KeyService:
         dropped = self._superfluous(record, until)
         kept = tuple(each for each in self._keys.get(record.client_id, ()) if each not in dropped)
         self._keys[record.client_id] = (*kept, record)
+        self._clients[record.key_id] = record.client_id
         self._note_end(record)
         for each in dropped:
             self._forget(each)
@@ -226,6 +237,7 @@ class KeyService:
         return tuple(lesser[:excess])
 
     def _forget(self, record: KeyRecord) -> None:
+        self._clients.pop(record.key_id, None)
         self._ends.pop((record.client_id, record.hash), None)
         self._noted.pop((record.client_id, record.hash), None)
 

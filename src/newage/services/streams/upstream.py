@@ -47,6 +47,7 @@ from newage.services.sessions.sessions import SessionService
 from newage.services.streams.answers import Answer, AnswerService
 from newage.services.streams.downstream import DownstreamService
 from newage.services.streams.output_text import OutputText, TextKind
+from newage.services.streams.own_outputs import OwnOutputs
 from newage.services.streams.unfinished import Unfinished
 from newage.services.world import World
 from newage.settings import Live
@@ -83,7 +84,9 @@ class UpstreamService(SessionListener):
         downstream: DownstreamService,
         activity: ActivityService,
         settings: Live[StreamSettings],
+        own: OwnOutputs,
     ) -> None:
+        self._own = own
         self._world = world
         self._sessions = sessions
         self._desks = desks
@@ -482,6 +485,7 @@ class UpstreamService(SessionListener):
         answer = extension.answers.get(output) or self._new_answer(extension, output)
         if not verdict.unheard and (answer.goes_on() or answer.form is None):
             self._show(answer, verdict.stream_id)
+            self._own.opened(answer)
         if not verdict.unheard:
             self._answers.begun(answer)
         output.request.begin(extension.identity, output)
@@ -554,6 +558,7 @@ class UpstreamService(SessionListener):
             return
         answer = self._new_answer(extension, verdict.output)
         answer.request.begin(answer.identity, verdict.output)
+        self._own.opened(answer)
         answer.is_over(verdict.text, answer.thought)
         self._over(extension, answer)
         self._answers.answered(answer)

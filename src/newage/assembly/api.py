@@ -1,0 +1,32 @@
+"""What answers over HTTP beside Socket.IO, put together for ``web.site.make_site``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from newage.assembly.core import Core
+from newage.services.api.models import Models
+from newage.web.gate import Gate
+from newage.web.json_api import JsonApi
+from newage.web.v1.door import Door
+from newage.web.v1.models import ModelPaths
+from newage.web.v1.paths import V1
+
+
+def make_apis(core: Core) -> Mapping[str, Callable[[Gate], JsonApi]]:
+    """By the first segment of their paths."""
+    people, talk, world = core.people, core.talk, core.basis.world
+    door = Door(people.bearers, people.presence)
+    models = Models(
+        sessions=people.sessions,
+        assignments=talk.assignments,
+        rooms=talk.rooms,
+        characters=talk.chat.characters,
+        keyless=_no_upstream,
+    )
+    return {"v1": V1(ModelPaths(door, models, world))}
+
+
+def _no_upstream(identity: str) -> bool:
+    """No model server is for who shows no key."""
+    return False

@@ -1,0 +1,17 @@
+"""Limits of what programs ask over HTTP (``/v1``, ``/api/v1``)."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from newage.settings import limit, switch
+
+
+@frozen(kw_only=True)
+class ApiSettings:
+    """Who may ask over HTTP, and how much at once."""
+
+    local_without_key: bool = switch(
+        True, "programs of this machine may use /v1 without a key where network_safe is on, for models without a state"
+    )
+    max_body_bytes: int = limit(1_000_000, "a request body of /v1 and /api/v1")

@@ -1,0 +1,1 @@
+"""``/v1``: OpenAI's API, as far as chat programs use it."""

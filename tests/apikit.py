@@ -1,0 +1,147 @@
+"""A whole hub in memory with its site, asked over HTTP; an extension of the test's own answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+from attrs import define
+from twisted.internet.defer import Deferred, succeed
+from web_doubles import Line, Response
+from zope.interface import implementer
+
+from corekit import ThreadedClock
+from newage.assembly.api import make_apis
+from newage.assembly.core import make_core
+from newage.assembly.life import Life
+from newage.config import Config, ServerSettings
+from newage.domain.forwarded import ForwardedRequest
+from newage.domain.model import Caller, Peer, Role, Scope, Session
+from newage.ports import IExtensionLink, Said
+from newage.services.accounts.keys import Grant
+from newage.web.settings import WebSettings
+from newage.web.site import make_site
+
+EXTENSION = "SillyTavern-8000"
+
+
+@implementer(IExtensionLink)
+class Model:
+    """An extension in the process: what it is asked is in ``asked``, what it is told to stop in ``stopped``."""
+
+    def __init__(self, house: ApiHouse, identity: str) -> None:
+        self.identity = identity
+        self.asked: list[ForwardedRequest] = []
+        self.stopped: list[str] = []
+        self._house = house
+        self._upstream = house.core.talk.streams
+
+    def forward(self, request: ForwardedRequest) -> None:
+        self.asked.append(request)
+
+    def stop(self, request_id: str, output_ids: Any, reason: str) -> Deferred[None]:
+        self.stopped.append(request_id)
+        return succeed(None)
+
+    def said(self, number: int = -1) -> Said:
+        request = self.asked[number]
+        return Said(self.identity, f"s-{request.request_id}", f"o-{request.request_id}", request.request_id)
+
+
+@define(eq=False)
+class Told:
+    """One answer."""
+
+    response: Response
+
+    @property
+    def status(self) -> int:
+        return self.response.status
+
+    @property
+    def json(self) -> Any:
+        return orjson.loads(self.response.body)
+
+    @property
+    def code(self) -> str:
+        code: str = self.json["error"]["code"]
+        return code
+
+
+class ApiHouse:
+    """As ``web_doubles.House``, of everything."""
+
+    def __init__(self, home: Path, web: WebSettings | None = None, **tables: Any) -> None:
+        self.clock = ThreadedClock()
+        server = ServerSettings(home=str(home), ephemeral=True)
+        config = Config(server=server, web=web or WebSettings(), **tables)
+        self.core = make_core(config, self.clock, set_debug=lambda on: None, log_folder=None, port=lambda: 4711)
+        self.life = Life(self.core, self.clock)
+        self.life.startService()
+        self.site = make_site(
+            config.web,
+            self.core.engines,
+            self.clock,
+            apis=make_apis(self.core),
+            api_body_bytes=config.api.max_body_bytes,
+        )
+
+    def close(self) -> None:
+        stopped = self.life.stopService()
+        for _ in range(200):
+            if stopped.called:
+                break
+            self.clock.advance(0.1)
+        self.clock.until(stopped)
+
+    def model(self, identity: str = EXTENSION, features: tuple[str, ...] = ("cancel",)) -> Model:
+        model = Model(self, identity)
+        session = Session(client_id=identity, identity=identity, client_type="SillyTavern")
+        self.core.people.sessions.attach_extension(session, model, 8, features)
+        return model
+
+    def key(self, client_id: str = "bot", scope: Scope = Scope.API) -> str:
+        trusted = Deferred.fromCoroutine(self.core.accounts.trust.trust(client_id))
+        assert trusted.called
+        made = Deferred.fromCoroutine(
+            self.core.accounts.keys.generate(client_id, local=True, grant=Grant(scope=scope, labelled=True))
+        )
+        self.clock.until(made)
+        key: str = made.result  # type: ignore[assignment]
+        return key
+
+    def person(self, client_id: str = "ann", namespace: str = "/rooms") -> Caller:
+        """Somebody who is here by a socket."""
+        session = Session(client_id=client_id, identity=client_id)
+        caller = Caller(sid=f"{client_id}{namespace}", namespace=namespace, session=session, peer=Peer("", local=True))
+        self.core.people.sessions.attach(caller)
+        return caller
+
+    def room(self, name: str, master: str, **members: Role) -> None:
+        """A group room; who is no session yet may be a member."""
+        rooms = self.core.talk.rooms
+        made = Deferred.fromCoroutine(rooms.create(name, self.core.people.sessions.named(master)))
+        assert made.called
+        for identity, role in members.items():
+            rooms.add_silently(name, identity, role)
+
+    def line(self, address: str = "127.0.0.1") -> Line:
+        return Line(self, address)  # type: ignore[arg-type]
+
+    def ask(
+        self, target: str, body: Any = None, key: str | None = None, address: str = "127.0.0.1", **headers: str
+    ) -> Told:
+        """A GET, or a POST where there is a body."""
+        return Told(self.send(target, body, key, address, **headers).responses()[0])
+
+    def send(
+        self, target: str, body: Any = None, key: str | None = None, address: str = "127.0.0.1", **headers: str
+    ) -> Line:
+        line = self.line(address)
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if key is not None:
+            sent["Authorization"] = f"Bearer {key}"
+        raw = b"" if body is None else body if isinstance(body, bytes) else orjson.dumps(body)
+        line.request(target, "GET" if body is None else "POST", raw, sent)
+        return line
