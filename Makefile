@@ -125,5 +125,5 @@ $(SILLYTAVERN)/node_modules/.package-lock.json $(OLDEST)/node_modules/.package-l
 
 clean:
 	rm -rf $(VENV) build dist src/newage.egg-info $(NODE_TESTS)/node_modules $(SILLYTAVERN)/node_modules \
-		$(OLDEST)/node_modules bench/build \
+		$(OLDEST)/node_modules bench/build clients/python/build clients/python/*.egg-info \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

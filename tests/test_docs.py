@@ -28,6 +28,7 @@ DOCUMENTS = (
     "docs/functions.md",
     "docs/javascript.md",
     "clients/js/README.md",
+    "clients/python/README.md",
     "examples/README.md",
 )
 PLAIN = ("node/raw.mjs", "python/bot.py")  # the others stand on clients/js

@@ -10,6 +10,8 @@ import pytest
 from client_package import install, pack
 from harness import Daemon, Driver, Hub
 from homes import write_strict_home
+from python_package import install as install_wheel
+from python_package import wheel
 
 BRISK = "[sessions]\nsession_grace_ms = 100\n"
 
@@ -103,3 +105,10 @@ def client_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the package of ``clients/js`` is installed by npm: programs that lie in it may import it."""
     folder = tmp_path_factory.mktemp("client_package")
     return install(pack(folder), folder)
+
+
+@pytest.fixture(scope="session")
+def python_client(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the package of ``clients/python`` lies, installed by pip."""
+    folder = tmp_path_factory.mktemp("python_client")
+    return install_wheel(wheel(folder), folder)

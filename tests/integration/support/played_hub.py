@@ -9,7 +9,7 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import socketio
-from engineio.payload import Payload  # type: ignore[import-untyped]
+from engineio.payload import Payload
 
 Payload.max_decode_packets = 100_000  # of one POST: an extension answers many questions at once
 PATIENCE = 30.0  # seconds
