@@ -52,7 +52,7 @@ BINDING: set[str] = {
 REGISTERING = re.compile(r"(set|on|add|use|register|subscribe|attach)(_\w+)?")
 REGISTERED = {
     "assembly/life.py: core.calls.calls.register",
-    "assembly/life.py: core.demo.attach",
+    "assembly/life.py: extension.attach",
     "assembly/namespaces.py: dispatcher.add",
     "assembly/people.py: accounts.events.add",
     "assembly/people.py: sessions.add_listener",

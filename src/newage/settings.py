@@ -6,7 +6,8 @@ key; its unit is in its name, and its explanation is the comment of that key in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from attrs import field, validators
@@ -89,9 +90,27 @@ def texts(
     return made
 
 
+def members(doc: str, *, check: Callable[[Mapping[str, Any]], None] | None = None) -> Mapping[str, Any]:
+    """A table of members whose names and values are somebody else's; none by default.
+
+    :param check: raises ValueError naming what is wrong.
+    """
+
+    def checked(_instance: object, _attribute: object, value: Mapping[str, Any]) -> None:
+        if check is not None:
+            check(value)
+
+    made: Mapping[str, Any] = _field(MappingProxyType({}), doc, converter=_kept, validator=checked)
+    return made
+
+
 def _field(default: object, doc: str, **more: Any) -> Any:
     """An attrs field, which stands for a value of its default's type."""
     return field(default=default, metadata={"doc": doc}, **more)
+
+
+def _kept(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    return MappingProxyType(dict(value))
 
 
 def _tuple(value: str | Iterable[str]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import attrs
 from twisted.internet.base import ReactorBase
 from twisted.python import usage
-from twisted.web.client import Agent
+from twisted.web.client import Agent, HTTPConnectionPool
 
 from newage import __version__
 from newage.assembly.api import make_apis
@@ -39,10 +39,13 @@ from newage.daemon.systemd import Systemd
 from newage.daemon.twistd_log import install, observer
 from newage.errors import ConfigError
 from newage.telemetry.metrics import Counters
+from newage.telemetry.redaction import Redaction
 from newage.web.peer import PeerJudge
 from newage.web.selfcheck import SECONDS as SELF_CHECK_SECONDS
 from newage.web.selfcheck import SelfCheck
 from newage.web.site import make_site
+
+CONNECT_SECONDS = 10.0  # until a model server takes a connection
 
 
 class Options(usage.Options):
@@ -198,9 +201,10 @@ def build(config: Config, reactor: Any, read: Callable[[], Config], twistd: Mapp
     :param twistd: its own options, which say where its log goes.
     """
     counters = Counters()
+    hide = Redaction(each.key for each in config.upstreams)
 
     def joined(application: object) -> None:
-        install(application, observer(twistd, config.log, counters, reactor.callFromThread))
+        install(application, observer(twistd, config.log, counters, reactor.callFromThread, hide))
 
     root = StagedService(reactor, config.server.stop_seconds, joined)
     home = Home(
@@ -209,6 +213,7 @@ def build(config: Config, reactor: Any, read: Callable[[], Config], twistd: Mapp
         counters,
         debug=config.server.debug_mode,
         warnings=config.warnings,
+        hide=hide,
     )
     folder = None if config.server.ephemeral else config.home
     server = config.server
@@ -220,6 +225,8 @@ def build(config: Config, reactor: Any, read: Callable[[], Config], twistd: Mapp
         log_folder=None if folder is None else folder / "logs",
         port=lambda: sockets.port,
         counters=counters,
+        # A kept connection may have been closed by the server just when a question is written to it.
+        agent=Agent(reactor, connectTimeout=CONNECT_SECONDS, pool=HTTPConnectionPool(reactor, persistent=False)),
     )
     life = Life(core, reactor)
     web = attrs.evolve(config.web, max_connections=connections(config.web.max_connections))

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 
 from logkit import Logged
 from newage.assembly.reload import Reloader, changed_keys, has_terminal, in_force
+from newage.bridge.upstream_settings import Upstream, UpstreamSettings
 from newage.config import Config
 from newage.errors import BadParameter, ConfigError
 
@@ -222,3 +223,14 @@ class TestKeys:
         assert changed_keys(before, now) == [("downstream", "stream_probe_ms")]
         assert now.pinned == after.pinned
         assert in_force(before, before) == before
+
+
+def test_model_servers_wait_for_the_next_start() -> None:
+    one, two, other = (
+        Upstream(name=name, settings=UpstreamSettings(max_tokens=most))
+        for name, most in (("one", 1), ("two", 1), ("one", 2))
+    )
+    before, after = Config(upstreams=(one,)), Config(upstreams=(other, two))
+    assert changed_keys(before, after) == [("upstream", "one"), ("upstream", "two")]
+    assert changed_keys(after, after) == []
+    assert in_force(before, after).upstreams == (one,)

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from attrs import frozen
+from twisted.web.iweb import IAgent
 
 from newage.assembly.accounts import Accounts, Basis, make_accounts
 from newage.assembly.calls import Calls, make_calls, make_plugins
@@ -17,7 +18,9 @@ from newage.assembly.people import People, make_people
 from newage.assembly.pools import Pools, make_pools
 from newage.assembly.status import Status
 from newage.assembly.talk import Talk, make_talk
+from newage.assembly.upstreams import make_upstreams
 from newage.bridge.demo import DemoExtension
+from newage.bridge.upstream_llm import UpstreamExtension
 from newage.cluster.local import LocalAdapter
 from newage.config import Config
 from newage.config.live import LiveTables
@@ -57,6 +60,12 @@ class Core:
     engines: EngineServer
     counters: Counters
     demo: DemoExtension | None
+    upstreams: tuple[UpstreamExtension, ...]
+
+    @property
+    def inside(self) -> tuple[UpstreamExtension | DemoExtension, ...]:
+        """The extensions inside the process, the first to be asked first."""
+        return (*self.upstreams, *(() if self.demo is None else (self.demo,)))
 
 
 def make_core(
@@ -68,6 +77,7 @@ def make_core(
     port: Callable[[], int],
     stores: Stores | None = None,
     counters: Counters | None = None,
+    agent: IAgent | None = None,
 ) -> Core:
     """Opens nothing.
 
@@ -76,6 +86,7 @@ def make_core(
     :param port: the one that is listened on.
     :param stores: None: those of the home, or of memory with ``--ephemeral``.
     :param counters: of the process.
+    :param agent: by what model servers are asked; without one they are not.
     """
     counters = counters or Counters()
     live, pools = LiveTables.of(config), make_pools(config, reactor)
@@ -146,4 +157,5 @@ def make_core(
         ),
         counters=counters,
         demo=DemoExtension(reactor, wall_clock, talk.streams, config.demo) if config.server.demo else None,
+        upstreams=make_upstreams(config.upstreams, world, talk, agent),
     )

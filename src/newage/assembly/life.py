@@ -57,8 +57,8 @@ class Life(Service):
         core.talk.requests.start()
         core.talk.first_tokens.start()
         core.talk.thinking.start()
-        if core.demo is not None:
-            core.demo.attach(core.people.sessions)
+        for extension in core.inside:
+            extension.attach(core.people.sessions)
         core.plugins.start(each for each in usable if each.is_plugin)
 
     def _look_later(self) -> None:
@@ -100,8 +100,8 @@ class Life(Service):
         core.engines.close_all()
         await self._pause(FLUSH_SECONDS)
         await self._quiet()
-        if core.demo is not None:
-            core.demo.detach()
+        for extension in core.inside:
+            extension.detach()
         core.watch.close()
         close_talk(core.talk)
         core.people.client_list.close()

@@ -26,6 +26,8 @@ def changed_keys(before: Config, after: Config) -> list[Key]:
         old, new = getattr(before, table), getattr(after, table)
         names = (each.name for each in attrs.fields(type(old)))
         found.extend((table, name) for name in names if getattr(old, name) != getattr(new, name))
+    earlier, later = ({each.name: each for each in config.upstreams} for config in (before, after))
+    found.extend(("upstream", name) for name in {**earlier, **later} if earlier.get(name) != later.get(name))
     return found
 
 

@@ -16,7 +16,9 @@ from typing import Any, TypeAlias, get_type_hints
 import attrs
 from attrs import define, field
 
-from newage.config.tables import Config, Key, ServerSettings, is_exposed, sections
+from newage.bridge.upstream_settings import Upstream
+from newage.config.named import KEY, is_name, kind_of, said_by, table_of, variable, with_key
+from newage.config.tables import NAMED, Config, Key, ServerSettings, is_exposed, sections
 from newage.config.values import coerce, toml_value
 from newage.domain.people_text import NotText, read_text
 from newage.errors import BadParameter, ConfigError, FileReadFailed, NewAgeError
@@ -93,7 +95,7 @@ def load(
     given = loader.options(options or {})
     upper = toml | env | given
     home = Path(str(upper.get(("server", "home"), (ServerSettings().home, ""))[0])).absolute()
-    built = loader.build(loader.server_settings(home / SETTINGS_FILE) | upper, home)
+    built = loader.build(loader.server_settings(home / SETTINGS_FILE) | upper, home, environ or {})
     return attrs.evolve(built, pinned=frozenset(upper))
 
 
@@ -121,6 +123,7 @@ class _Loader:
     mistakes: list[str] = field(factory=list)
     warnings: list[NewAgeError] = field(factory=list)
     known: dict[Key, Any] = field(factory=_known)
+    named: dict[str, type] = field(factory=dict)  # the tables with names that were mentioned
 
     def take(self, into: Found, key: Key, value: object, where: str, *, lenient: bool) -> None:
         """Check one value's type; a wrong one is a mistake."""
@@ -130,7 +133,16 @@ class _Loader:
             self.mistakes.append(f"{where} {error}; {self.cure(key)}")
 
     def cure(self, key: Key) -> str:
-        return f"correct it or leave it out (default {toml_value(getattr(sections()[key[0]](), key[1]))})"
+        cls = self.named.get(key[0]) or sections()[key[0]]
+        return f"correct it or leave it out (default {toml_value(getattr(cls(), key[1]))})"
+
+    def mention(self, kind: str, name: str) -> str:
+        """There is a table of that kind and name from now on. :return: as it is called in TOML."""
+        table = table_of(kind, name)
+        if table not in self.named:
+            self.named[table] = NAMED[kind]
+            self.known |= {(table, key): hint for key, hint in _types(NAMED[kind]).items()}
+        return table
 
     def options(self, options: Mapping[Key, object]) -> Found:
         found: Found = {}
@@ -152,11 +164,27 @@ class _Loader:
             return {}
         found: Found = {}
         for name, table in tables.items():
-            self.table(found, path, name, table)
+            if name in NAMED:
+                self.tables(found, path, name, table)
+            else:
+                self.table(found, path, name, table)
         return found
 
+    def tables(self, found: Found, path: str, kind: str, tables: object) -> None:
+        """All of one kind."""
+        if not isinstance(tables, dict):
+            self.mistakes.append(f"{path}: {kind} must be a table; write [{kind}.NAME] and its keys below it")
+            return
+        for name, table in tables.items():
+            if not is_name(name):
+                self.mistakes.append(
+                    f"{path}: [{kind}.{name}] must be called by 1 to 32 small letters, digits and hyphens; rename it"
+                )
+            else:
+                self.table(found, path, self.mention(kind, name), table)
+
     def table(self, found: Found, path: str, name: str, table: object) -> None:
-        if name not in sections():
+        if name not in sections() and name not in self.named:
             self.mistakes.append(f"{path}: [{name}] is not a table of newage; {_suggest(name, sections(), '[{}]')}")
         elif not isinstance(table, dict):
             self.mistakes.append(f"{path}: {name} must be a table; write [{name}] and its keys below it")
@@ -177,10 +205,25 @@ class _Loader:
         for name, value in environ.items():
             if name in names:
                 self.take(found, names[name], value, f"environment: {name}", lenient=True)
+            elif (kind := next((k for k in NAMED if name.startswith(variable(ENV_PREFIX, k))), None)) is not None:
+                self.named_variable(found, kind, name, value)
             elif name.startswith(ENV_PREFIX) and name != f"{ENV_PREFIX}CONFIG":
                 cure = _suggest(name, names, "{}")
                 self.warnings.append(BadParameter(f"environment: {name} is not a key of newage; {cure}"))
         return found
+
+    def named_variable(self, found: Found, kind: str, variable_name: str, value: str) -> None:
+        """``NEWAGE_<KIND>_<NAME>_<KEY>``; who says any key of a table but its secret mentions it."""
+        said = said_by(variable_name.removeprefix(variable(ENV_PREFIX, kind)), kind)
+        if said is None or not is_name(said[0]):
+            self.warnings.append(
+                BadParameter(
+                    f"environment: {variable_name} is not a key of newage; see [{kind}.NAME] in conf/newage.toml"
+                )
+            )
+        elif said[1] != KEY:
+            table = self.mention(kind, said[0])
+            self.take(found, (table, said[1]), value, f"environment: {variable_name}", lenient=True)
 
     def server_settings(self, path: Path) -> Found:
         """The reference server's file (contract 8.1): unknown members are others', an unparsable file is kept."""
@@ -211,17 +254,27 @@ class _Loader:
             else:
                 self.take(into, (section, key), value, where, lenient=True)
 
-    def build(self, values: Mapping[Key, tuple[object, str]], home: Path) -> Config:
+    def build(self, values: Mapping[Key, tuple[object, str]], home: Path, environ: Mapping[str, str]) -> Config:
         built: dict[str, Any] = {}
-        for name, cls in sections().items():
+        for name, cls in (sections() | self.named).items():
             given = {key: pair for (section, key), pair in values.items() if section == name}
             built[name] = self.section(name, cls, given)
+        named = {name: built.pop(name) for name in self.named}
+        built["upstreams"] = tuple(self.upstreams(named, environ, home))
         if self.mistakes:
             raise ConfigError("\n".join(self.mistakes))
         built["server"] = attrs.evolve(built["server"], home=str(home))
         if ("auth", "local_admin") not in values and is_exposed(built["server"], built["web"]):
             built["auth"] = attrs.evolve(built["auth"], local_admin=False)
         return Config(**built, warnings=tuple(self.warnings))
+
+    def upstreams(self, named: Mapping[str, Any], environ: Mapping[str, str], home: Path) -> Iterator[Upstream]:
+        for table, settings in named.items():
+            if kind_of(table) == "upstream":
+                try:
+                    yield with_key(table.removeprefix("upstream."), settings, environ, home, ENV_PREFIX)
+                except ValueError as error:
+                    self.mistakes.append(f"[{table}] {error}")
 
     def section(self, name: str, cls: type, given: Mapping[str, tuple[object, str]]) -> Any:
         """Validate each value alone, so that every mistake is reported, then all together."""

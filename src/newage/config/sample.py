@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import attrs
 
 from newage.config.load import ENV_PREFIX
-from newage.config.tables import sections
+from newage.config.tables import NAMED, sections
 from newage.config.values import toml_value
 
 
@@ -29,3 +29,12 @@ def _sample_lines() -> Iterator[str]:
         for each in attrs.fields(cls):
             yield f"# {each.metadata['doc']}"
             yield f"{each.name} = {toml_value(getattr(values, each.name))}"
+    for kind, cls in NAMED.items():
+        yield ""
+        yield f"# {(cls.__doc__ or kind).splitlines()[0]}"
+        yield "# Any number of them, each under a name of small letters, digits and hyphens; none by default."
+        yield f"# [{kind}.NAME]"
+        values = cls()
+        for each in attrs.fields(cls):
+            yield f"#   {each.metadata['doc']}"
+            yield f"# {each.name} = {toml_value(getattr(values, each.name))}"

@@ -13,6 +13,7 @@ import attrs
 from attrs import field, frozen
 
 from newage.bridge.demo import DemoSettings
+from newage.bridge.upstream_settings import Upstream, UpstreamSettings
 from newage.daemon.control import ControlSettings
 from newage.daemon.manhole import ManholeSettings
 from newage.domain.output import StreamSettings
@@ -126,6 +127,8 @@ class Config:
     control: ControlSettings = field(factory=ControlSettings)
     manhole: ManholeSettings = field(factory=ManholeSettings)
     log: LogSettings = field(factory=LogSettings)
+    # Of tables that there may be any number of, in the order of their mention.
+    upstreams: tuple[Upstream, ...] = ()
     # Not settings: what the operator should hear about although it does not keep the hub from starting.
     warnings: tuple[NewAgeError, ...] = field(default=(), eq=False)
     # What a stronger source than server_settings.json has said: changes of that file do not reach these.
@@ -134,6 +137,9 @@ class Config:
     @property
     def home(self) -> Path:
         return Path(self.server.home).absolute()
+
+
+NAMED: dict[str, type] = {"upstream": UpstreamSettings}  # tables [kind.NAME], any number of each kind
 
 
 def sections() -> dict[str, type]:

@@ -18,6 +18,7 @@ from newage.settings import Live
 from newage.telemetry.audit import AuditLog
 from newage.telemetry.logs import LogFiles, LogSettings
 from newage.telemetry.metrics import Counters
+from newage.telemetry.redaction import NOTHING_HIDDEN, Redaction
 
 FOLDERS = ("settings", "keys", "data", "logs", "run", "exampleClient", "public")
 PRIVATE = (
@@ -133,6 +134,7 @@ class Home(Service):
 
     :param folder: None keeps everything in memory (``--ephemeral``).
     :param warnings: what the configuration found strange; logged as soon as there is a log.
+    :param hide: takes out of the logs what is secret.
     """
 
     _log: ClassVar[Logger] = Logger()
@@ -145,7 +147,9 @@ class Home(Service):
         *,
         debug: bool,
         warnings: Sequence[NewAgeError],
+        hide: Redaction = NOTHING_HIDDEN,
     ) -> None:
+        self._hide = hide
         self._logs: LogFiles | None = None
         self._audit: AuditLog | None = None
         self._folder = folder
@@ -177,7 +181,9 @@ class Home(Service):
 
     def _open_logs(self, folder: Path) -> None:
         try:
-            self._logs = LogFiles(folder, self._settings, self._counters, debug=lambda: self.debug.value)
+            self._logs = LogFiles(
+                folder, self._settings, self._counters, debug=lambda: self.debug.value, hide=self._hide
+            )
             globalLogPublisher.addObserver(self._logs)
             self._audit = AuditLog(folder, self._settings, self._counters)
             globalLogPublisher.addObserver(self._audit)

@@ -20,6 +20,7 @@ from zope.interface import implementer
 from newage.telemetry.logs import LogFile, LogSettings, clean_lines
 from newage.telemetry.metrics import Counters
 from newage.telemetry.quota import LogQuota
+from newage.telemetry.redaction import NOTHING_HIDDEN, Redaction
 
 DEFAULT = "twistd.log"
 _KEPT = ("log_time", "log_level", "log_namespace")
@@ -33,7 +34,10 @@ class CleanText:
     :param quota: how many a second.
     """
 
-    def __init__(self, write: Callable[[str], object], quota: LogQuota, counters: Counters) -> None:
+    def __init__(
+        self, write: Callable[[str], object], quota: LogQuota, counters: Counters, hide: Redaction = NOTHING_HIDDEN
+    ) -> None:
+        self._hide = hide
         self._write = write
         self._quota = quota
         self._counters = counters
@@ -45,14 +49,15 @@ class CleanText:
         if self._quota.take() is None:
             self._counters.add("log_entries_dropped")
         else:
-            self._write(clean_lines(text))
+            self._write(clean_lines(self._hide(text)))
 
 
 @implementer(ILogObserver)
 class CleanEvents:
     """For an observer that wants events: what it is given says the same, clean, and nothing else."""
 
-    def __init__(self, observer: Callable[[LogEvent], object]) -> None:
+    def __init__(self, observer: Callable[[LogEvent], object], hide: Redaction = NOTHING_HIDDEN) -> None:
+        self._hide = hide
         self._observer = observer
 
     def __call__(self, event: LogEvent) -> None:
@@ -60,7 +65,9 @@ class CleanEvents:
         if text:
             said: LogEvent = {name: event[name] for name in _KEPT if name in event}
             system = event.get("log_system") or event.get("log_namespace")
-            self._observer({**said, "log_system": system, "log_format": "{text}", "text": clean_lines(text)})
+            self._observer(
+                {**said, "log_system": system, "log_format": "{text}", "text": clean_lines(self._hide(text))}
+            )
 
 
 def to_stream(stream: TextIO, counters: Counters) -> Callable[[str], None]:
@@ -78,12 +85,17 @@ def to_stream(stream: TextIO, counters: Counters) -> Callable[[str], None]:
 
 
 def observer(
-    options: Mapping[str, Any], settings: LogSettings, counters: Counters, call_from_thread: Callable[..., object]
+    options: Mapping[str, Any],
+    settings: LogSettings,
+    counters: Counters,
+    call_from_thread: Callable[..., object],
+    hide: Redaction = NOTHING_HIDDEN,
 ) -> ILogObserver | None:
     """What shall write twistd's log; None leaves that to twistd.
 
     :param options: twistd's own.
     :param call_from_thread: the reactor's; SIGUSR1 sets the file aside, as with twistd alone.
+    :param hide: takes out what is secret.
     """
     if options.get("logger"):
         return None
@@ -93,16 +105,16 @@ def observer(
         from twisted.python import syslog  # not everywhere
 
         to_syslog: Any = syslog.SyslogObserver(options.get("prefix") or "").emit
-        return CleanEvents(LegacyLogObserverWrapper(to_syslog))
+        return CleanEvents(LegacyLogObserverWrapper(to_syslog), hide)
     if name == "-" and not foreground:
         return None  # which refuses
     quota = LogQuota(settings.entries_per_second, monotonic)
     if foreground and name in {"", "-"}:
-        return CleanText(to_stream(sys.stdout, counters), quota, counters)
+        return CleanText(to_stream(sys.stdout, counters), quota, counters, hide)
     file = LogFile(Path(name or DEFAULT).absolute(), settings, counters, append=True)
     if signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL:
         signal.signal(signal.SIGUSR1, lambda number, frame: call_from_thread(file.rotate))
-    return CleanText(lambda text: file.write(text.encode("utf-8")), quota, counters)
+    return CleanText(lambda text: file.write(text.encode("utf-8")), quota, counters, hide)
 
 
 def install(application: object, made: ILogObserver | None) -> None:

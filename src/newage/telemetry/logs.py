@@ -25,6 +25,7 @@ from newage.errors import NewAgeError
 from newage.settings import limit
 from newage.telemetry.metrics import Counters
 from newage.telemetry.quota import LogQuota
+from newage.telemetry.redaction import NOTHING_HIDDEN, Redaction
 
 FILES = ("combined", "info", "warn", "error")
 _LABEL = "llm-server"  # readers of the reference server's files look for it
@@ -142,6 +143,7 @@ class LogFiles:
     :param folder: exists; the last run's files in it become older pieces.
     :param debug: whether debug entries are written, asked at each of them (contract 10.1).
     :param now: a steady clock in seconds; the entries have their own time.
+    :param hide: takes out what is secret.
     :raises OSError: a file cannot be opened.
     """
 
@@ -153,7 +155,9 @@ class LogFiles:
         *,
         debug: Callable[[], bool] = lambda: False,
         now: Callable[[], float] = monotonic,
+        hide: Redaction = NOTHING_HIDDEN,
     ) -> None:
+        self._hide = hide
         self._debug = debug
         self._settings = settings
         self._counters = counters
@@ -168,7 +172,7 @@ class LogFiles:
         if self._quota.take() is None:
             self._counters.add("log_entries_dropped")
             return
-        entry = entry_of(event, level).encode("utf-8", "backslashreplace")
+        entry = self._hide(entry_of(event, level)).encode("utf-8", "backslashreplace")
         if len(entry) > self._settings.entry_bytes:
             entry = entry[: self._settings.entry_bytes].decode("utf-8", "ignore").encode("utf-8") + b"...\n"
         self._files["combined"].write(entry)

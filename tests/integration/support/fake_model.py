@@ -11,7 +11,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
@@ -29,7 +29,10 @@ class Script:
     :param first_after: seconds before the first frame; ``gap`` seconds between frames.
     :param held_after: after so many tokens nothing comes until ``FakeModel.release()``.
     :param status: not 200: no stream, but this status with an error as OpenAI words it.
-    :param then: how the stream ends: as it should, with an error frame, cut off, or never.
+    :param then: how the stream ends: as it should, without saying that it is the end, with an error frame, cut off, or
+        never.
+    :param error: the body of a status that is not 200. :param headers: of that, or of ``raw``.
+    :param raw: a body of 200 that is sent as it is.
     """
 
     tokens: Sequence[str] = ("Hello ", "from ", "the ", "model.")
@@ -38,7 +41,10 @@ class Script:
     gap: float = 0.0
     held_after: int | None = None
     status: int = 200
-    then: Literal["done", "error", "cut", "silence"] = "done"
+    then: Literal["done", "undone", "error", "cut", "silence"] = "done"
+    error: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    raw: bytes | None = None
 
     @property
     def text(self) -> str:
@@ -218,7 +224,11 @@ class _Handler(BaseHTTPRequestHandler):
 
         pause(script.first_after)
         if script.status != 200:
-            self._json(script.status, {"error": {"message": f"Refused with {script.status}", "type": "refused"}})
+            refused = script.error or {"error": {"message": f"Refused with {script.status}", "type": "refused"}}
+            self._whole(script.status, json.dumps(refused).encode(), script.headers)
+            return
+        if script.raw is not None:
+            self._whole(200, script.raw, script.headers)
             return
         chat = "chat" in self.path
         if not asked.body.get("stream"):
@@ -250,6 +260,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._frame(
                 {"choices": [{"index": 0, "finish_reason": "stop", **({"delta": {}} if chat else {"text": ""})}]}
             )
+            if (asked.body.get("stream_options") or {}).get("include_usage"):
+                usage = {"prompt_tokens": len(asked.words) // 4 + 1, "completion_tokens": len(script.tokens)}
+                self._frame({"choices": [], "usage": usage})
             self._chunk(b"data: [DONE]\n\n")
         if script.then != "cut":
             self._chunk(b"")  # the end of the body; without it the asker's library says that it was cut
@@ -261,9 +274,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
 
     def _json(self, status: int, value: object) -> None:
-        body = json.dumps(value).encode()
+        self._whole(status, json.dumps(value).encode(), {})
+
+    def _whole(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        for name, value in ({"Content-Type": "application/json"} | dict(headers)).items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -56,7 +56,7 @@ def test_inside_the_process_is_last_and_a_spare_one_only_alone(store: Any) -> No
     assert precedence.ordered(["demo", "inside", "X"]) == ("X", "inside")
     assert precedence.ordered(["demo", "inside"]) == ("inside",)
     assert precedence.ordered(["demo"]) == ("demo",)
-    assert precedence.spare_last(["demo", "inside", "Y", "X"]) == ("inside", "Y", "X", "demo")
+    assert precedence.inside_last(["demo", "inside", "Y", "X"]) == ("Y", "X", "inside", "demo")
     precedence.left("demo")
     precedence.left("X")
     assert precedence.ordered(["demo", "X"]) == ("X", "demo"), "what it said goes with it"

@@ -355,7 +355,7 @@ class AssignmentService(SessionListener, RoomListener):
 
     def _in_order(self, extensions: Sequence[str]) -> tuple[str, ...]:
         failover = self.policy is ConnectionPolicy.FAILOVER
-        return self._precedence.ordered(extensions) if failover else self._precedence.spare_last(extensions)
+        return self._precedence.ordered(extensions) if failover else self._precedence.inside_last(extensions)
 
     def _manual_by_name(self) -> Lists:
         rooms = ((self._rooms.with_id(room_id), names) for room_id, names in self._manual.items())

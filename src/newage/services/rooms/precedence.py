@@ -63,9 +63,9 @@ class Precedence:
         found = sorted(extensions, key=lambda each: (late.get(each, 0), places.get(each, len(places))))
         return tuple(each for each in found if late.get(each, 0) < SPARE) or tuple(found)
 
-    def spare_last(self, extensions: Sequence[str]) -> tuple[str, ...]:
-        """These in their order, the spare ones after all others."""
-        return tuple(sorted(extensions, key=lambda each: self._priorities.get(each, 0) >= SPARE))
+    def inside_last(self, extensions: Sequence[str]) -> tuple[str, ...]:
+        """These in their order, those inside the process after all others, the spare ones at the end."""
+        return tuple(sorted(extensions, key=lambda each: self._priorities.get(each, 0)))
 
     def _not_stored(self, failure: Failure) -> None:
         self._trouble.say("the order of the extensions could not be stored", failure)

@@ -1,0 +1,314 @@
+"""A model server as an extension inside the process: rooms are answered with no SillyTavern there.
+
+It stands at the same ports as a connected extension, so policies, queues, cancelling and failing over hold for it, too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+from uuid import uuid4
+
+from attrs import define, field
+from twisted.internet.defer import Deferred, succeed
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from newage.bridge.model_call import ModelCall, Outcome
+from newage.domain.ceilings import Ceiling, Ceilings
+from newage.domain.completions import Fault, Piece
+from newage.domain.details import Details
+from newage.domain.ids import UPSTREAM_PREFIX
+from newage.domain.model import Session
+from newage.domain.prompt import CHARS_PER_TOKEN, Budget, Line, calibrated, conversation, estimated, options_of, prompt
+from newage.ports import IExtensionLink, Said
+from newage.telemetry.quota import LogQuota, left_out
+
+if TYPE_CHECKING:
+    from treq.client import HTTPClient
+    from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+    from newage.bridge.upstream_settings import Upstream, UpstreamSettings
+    from newage.domain.forwarded import ForwardedRequest
+    from newage.ports import IExtensionHost, IUpstream
+
+FEATURES: Final = ("cancel",)
+PRIORITY: Final = 1  # after those that connect, before what is only spare
+SIGN_SECONDS: Final = 20.0  # after so long without a token its answer begins empty, as a sign that it is at work
+MARGIN_TOKENS: Final = 64  # of the context, for what templates add
+FULL: Final = "The model server is answering as many requests as it can at once."
+NOTHING_ASKED: Final = "There is nothing to be answered."
+NOTHING_SAID: Final = "The model said nothing."
+
+
+@define(eq=False)
+class _Answer:
+    """One answer on its way."""
+
+    request: ForwardedRequest
+    said: Said  # what its packets name
+    client: str  # whose it is
+    lines: list[Line] = field(factory=list)
+    estimate: float = 0.0  # of the tokens of its prompt
+    timer: IDelayedCall | None = None  # until it is asked, or gives a sign
+    call: ModelCall | None = None
+    begun: bool = False
+    halved: bool = False
+    waited: bool = False
+    chunks: int = 0
+    thoughts: int = 0
+    chars: int = 0
+
+    def stop(self) -> None:
+        if self.timer is not None and self.timer.active():
+            self.timer.cancel()
+        if self.call is not None:
+            self.call.stop()
+
+
+def _random_id() -> str:
+    return str(uuid4())
+
+
+@implementer(IExtensionLink)
+@define(eq=False, kw_only=True)
+class UpstreamExtension:
+    """
+    :param wall: seconds since the epoch; says when it was plugged in.
+    :param hub: where the answers go.
+    :param elsewhere: may another extension be asked instead, as long as nothing was said?
+    :param new_id: makes stream and output ids.
+    """
+
+    LOGGED_PER_MINUTE: ClassVar[int] = 6
+    _log: ClassVar[Logger] = Logger()
+
+    upstream: Upstream
+    _clock: IReactorTime
+    _wall: Callable[[], float]
+    _http: HTTPClient
+    _hub: IUpstream
+    _elsewhere: Callable[[ForwardedRequest], bool]
+    _new_id: Callable[[], str] = _random_id
+    faults: Counter[Fault] = field(factory=Counter, init=False)  # how often what went wrong
+    _host: IExtensionHost | None = field(default=None, init=False)
+    _sid: str = field(default="", init=False)
+    _answers: dict[str, _Answer] = field(factory=dict, init=False)  # by requestId
+    _busy_until: float = field(default=0.0, init=False)
+    _rate: float = field(default=1.0, init=False)
+    _ceilings: Ceilings = field(init=False)
+    _quota: LogQuota = field(init=False)
+
+    @_ceilings.default
+    def _make_ceilings(self) -> Ceilings:
+        settings = self._settings
+        together = Ceiling(requests=settings.requests_per_day, tokens=settings.tokens_per_day)
+        return Ceilings(together, Ceiling(requests=settings.requests_per_day_each, tokens=settings.tokens_per_day_each))
+
+    @_quota.default
+    def _make_quota(self) -> LogQuota:
+        return LogQuota(self.LOGGED_PER_MINUTE, self._clock.seconds, seconds=60)
+
+    @property
+    def _settings(self) -> UpstreamSettings:
+        return self.upstream.settings
+
+    @property
+    def identity(self) -> str:
+        return UPSTREAM_PREFIX + self.upstream.name
+
+    @property
+    def answering(self) -> int:
+        """How many answers are in progress."""
+        return len(self._answers)
+
+    def attach(self, host: IExtensionHost) -> None:
+        """Plug in; a second call while attached does nothing."""
+        if self._host is not None:
+            return
+        session = Session(
+            client_id=self.identity,
+            identity=self.identity,
+            client_type="SillyTavern",
+            desc=f"Model server: {self._settings.model}",
+            connected_at=self._wall(),
+        )
+        self._host = host
+        self._sid = host.attach_extension(session, self, self._settings.capacity, FEATURES, PRIORITY)
+
+    def detach(self) -> None:
+        """Unplug and stop every answer where it is; the hub says what becomes of their requests (contract 5.8)."""
+        host, self._host = self._host, None
+        answers, self._answers = self._answers, {}
+        for answer in answers.values():
+            answer.stop()
+        if host is not None:
+            host.detach_extension(self._sid)
+
+    def forward(self, request: ForwardedRequest) -> None:
+        """Begin on a later turn of the clock: the hub is still busy with this request."""
+        if self._host is None or request.request_id in self._answers:
+            return
+        said = Said(self.identity, self._new_id(), self._new_id(), request.request_id)
+        if len(self._answers) >= self._settings.capacity:
+            self._hub.failed(said, FULL, Fault.BUSY.name.lower())
+            return
+        client = request.question.client_id if request.question is not None else ""
+        answer = self._answers[request.request_id] = _Answer(request, said, client)
+        answer.timer = self._clock.callLater(0, self._begin, answer)
+
+    def stop(self, request_id: str, output_ids: Sequence[str], reason: str) -> Deferred[None]:
+        answer = self._answers.pop(request_id, None)
+        if answer is not None:
+            answer.stop()
+        return succeed(None)
+
+    # -------------------------------------------------------------------------------------------------------- asking
+
+    def _begin(self, answer: _Answer) -> None:
+        now = self._clock.seconds()
+        refusal = self._ceilings.refusal(answer.client, now)
+        answer.lines = conversation(answer.request)
+        if refusal is not None:
+            self._fail(answer, refusal, "quota")
+        elif not answer.lines:
+            self._fail(answer, NOTHING_ASKED, "empty")
+        else:
+            self._ceilings.asked(answer.client, now)
+            if not self._wait(answer, self._busy_until - now):
+                self._ask(answer)
+            answer.waited = False  # that was for another answer
+
+    def _wait(self, answer: _Answer, seconds: float) -> bool:
+        """The server does not want to be asked before. :return: False where it may be asked now."""
+        if seconds <= 0:
+            return False
+        may_wait = not answer.waited and seconds <= self._settings.wait_seconds
+        if may_wait and not self._elsewhere(answer.request):
+            answer.waited = True
+            answer.timer = self._clock.callLater(seconds, self._ask, answer)
+        else:
+            self._fail_by(answer, Fault.BUSY)
+        return True
+
+    def _ask(self, answer: _Answer) -> None:
+        settings = self._settings
+        options = options_of(None, settings.max_tokens)
+        budget = Budget(tokens=settings.context_tokens - options["max_tokens"] - MARGIN_TOKENS, rate=self._rate)
+        lines = prompt(answer.lines, settings.system_prompt, "", budget, halved=answer.halved)
+        answer.estimate = estimated(lines)
+        body: dict[str, Any] = {
+            **settings.options,
+            "model": settings.model,
+            "messages": [line.wire() for line in lines],
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            settings.max_tokens_member: options.pop("max_tokens"),
+            **options,
+        }
+        answer.call = ModelCall(
+            self._clock,
+            self._http,
+            self.upstream,
+            json.dumps(body).encode(),
+            lambda piece: self._said(answer, piece),
+            lambda outcome: self._over(answer, outcome),
+        )
+        answer.timer = self._clock.callLater(SIGN_SECONDS, self._open, answer)
+        answer.call.start()
+
+    # ------------------------------------------------------------------------------------------------------ answering
+
+    def _open(self, answer: _Answer) -> None:
+        if not answer.begun:
+            answer.begun = True
+            if answer.timer is not None and answer.timer.active():
+                answer.timer.cancel()
+            self._hub.stream_started(answer.said)
+
+    def _said(self, answer: _Answer, piece: Piece) -> None:
+        self._open(answer)
+        answer.chars += len(piece.text) + len(piece.reasoning)
+        if piece.reasoning and self._is_on(answer):
+            self._hub.stream_reasoning(answer.said, answer.thoughts, piece.reasoning)
+            answer.thoughts += 1
+        if piece.text and self._is_on(answer):
+            self._hub.stream_data(answer.said, answer.chunks, piece.text)
+            answer.chunks += 1
+
+    def _is_on(self, answer: _Answer) -> bool:
+        """It was not stopped by what the last call to the hub led to."""
+        return self._answers.get(answer.request.request_id) is answer
+
+    def _over(self, answer: _Answer, outcome: Outcome) -> None:
+        answer.call = None
+        if answer.timer is not None and answer.timer.active():
+            answer.timer.cancel()
+        self._count(answer, outcome)
+        untouched = not answer.chars
+        if outcome.fault is None and untouched:
+            self._fail(answer, NOTHING_SAID, "empty")
+        elif outcome.fault is None:
+            del self._answers[answer.request.request_id]
+            self._hub.stream_ended(answer.said, final=True, details=_details(outcome))
+        elif outcome.fault is Fault.TOO_LONG and untouched and not answer.halved:
+            answer.halved = True
+            self._ask(answer)
+        elif outcome.fault is Fault.BUSY and untouched and outcome.retry_after is not None:
+            self._note(outcome)
+            self._busy_until = self._clock.seconds() + outcome.retry_after
+            if not self._wait(answer, outcome.retry_after):
+                self._fail_by(answer, Fault.BUSY)
+        else:
+            self._note(outcome)
+            self._fail_by(answer, outcome.fault)
+
+    def _count(self, answer: _Answer, outcome: Outcome) -> None:
+        if outcome.fault is not None:
+            self.faults[outcome.fault] += 1
+        if outcome.usage is not None:
+            self._rate = calibrated(self._rate, answer.estimate, outcome.usage.prompt)
+            tokens = outcome.usage.prompt + outcome.usage.completion
+        elif answer.chars or outcome.fault is None:
+            tokens = round(answer.estimate * self._rate + answer.chars / CHARS_PER_TOKEN)
+        else:
+            return
+        self._ceilings.used(answer.client, tokens, self._clock.seconds())
+
+    def _note(self, outcome: Outcome) -> None:
+        """One line for the operator, as far as its quota goes."""
+        unsaid = self._quota.take()
+        if unsaid is not None and outcome.fault is not None:
+            reported = outcome.reported
+            told = "" if reported is None else f" It says: {reported.code} {reported.text[:200]}"
+            self._log.warn(
+                "model server {upstream}: {words}{told}{more}",
+                upstream=self.upstream.name,
+                words=outcome.fault.words(self._settings.origin),
+                told=told,
+                more=left_out(unsaid),
+            )
+
+    def _fail_by(self, answer: _Answer, fault: Fault) -> None:
+        words = fault.words(self._settings.origin)
+        left = self._busy_until - self._clock.seconds()
+        if fault is Fault.BUSY and left > 0:
+            words += f" Ask again in {max(1, round(left))} s."
+        self._fail(answer, words, fault.name.lower())
+
+    def _fail(self, answer: _Answer, words: str, code: str) -> None:
+        """What there is of it is kept, as failed; the hub asks another extension where it may."""
+        del self._answers[answer.request.request_id]
+        self._hub.failed(answer.said, words, code)
+
+
+def _details(outcome: Outcome) -> Details | None:
+    """Why it ended, and what it cost, where the server said so."""
+    extra: dict[str, Any] = {}
+    if outcome.finish:
+        extra["finishReason"] = outcome.finish
+    if outcome.usage is not None:
+        extra["usage"] = {"prompt_tokens": outcome.usage.prompt, "completion_tokens": outcome.usage.completion}
+    return Details(extra=extra)

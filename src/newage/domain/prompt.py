@@ -1,0 +1,210 @@
+"""What a model is asked: the lines of a room's conversation, or of a question that brings its own, within a budget.
+
+Pure text. Templates of many models demand that user and assistant take turns and that a user begins, so neighbours of
+one role are one line, and a conversation that an assistant begins gets a line before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
+from typing import Any, Final, NamedTuple
+
+from attrs import frozen
+
+from newage.domain.forwarded import ForwardedRequest
+from newage.domain.model import Message
+
+CHARS_PER_TOKEN: Final = 3.35
+LINE_TOKENS: Final = 4  # that a line costs besides its text
+IMAGE_TOKENS: Final = 1_000  # a guess
+MAX_STOPS: Final = 16
+_ROLES: Final = {"developer": "system", "system": "system", "assistant": "assistant"}
+BEGINS: Final = "[The conversation begins.]"
+GO_ON: Final = "[Continue your last message exactly where it ends. Do not repeat any of it.]"
+SPEAK_FOR: Final = "[Write the next message of {name} as {name} would write it, and nothing else.]"
+
+
+class Line(NamedTuple):
+    """One message of the prompt. ``who`` is the name of the person, "" for anybody else; ``images`` are parts as
+    OpenAI's API has them."""
+
+    role: str  # system, user, assistant
+    text: str
+    who: str = ""
+    images: tuple[Mapping[str, Any], ...] = ()
+
+    def wire(self) -> dict[str, Any]:
+        if not self.images:
+            return {"role": self.role, "content": self.text}
+        return {"role": self.role, "content": [{"type": "text", "text": self.text}, *self.images]}
+
+
+@frozen(kw_only=True)
+class Budget:
+    """``tokens`` for the prompt, as the model counts them; ``rate`` is how many of its tokens one of ours is."""
+
+    tokens: float
+    rate: float = 1.0
+
+    def cost(self, line: Line) -> float:
+        return (len(line.text) / CHARS_PER_TOKEN + LINE_TOKENS) * self.rate + IMAGE_TOKENS * len(line.images)
+
+
+def conversation(request: ForwardedRequest) -> list[Line]:
+    """What was said in the room, as far as the request wants it answered, the line that is to be answered last.
+    Nothing where nothing was said."""
+    return [each for each in _conversation(request) if each.text]
+
+
+def _conversation(request: ForwardedRequest) -> list[Line]:
+    match request.request_type:
+        case "continue" if request.about:
+            return [*_lines(_until(request.context, request.about)), Line("user", GO_ON)]
+        case "impersonate":
+            name = _asker(request)
+            wish = f"{SPEAK_FOR.format(name=name)}\n{request.text}".strip()
+            return [*_lines(request.context), Line("user", wish)]
+        case "regenerateMessage" if request.question is not None:
+            said = request.question.said
+            earlier = [each for each in _until(request.context, said.message_id) if each.message_id != said.message_id]
+            return [*_lines(earlier), Line("user", request.text, _name(said))]
+    if request.question is None:
+        return [*_lines(request.context), Line("user", request.text)]
+    words = {request.question.request_id, *request.question.merged}
+    asked = [each for each in request.context if not each.is_response and each.request_id in words]
+    others = [each for each in request.context if each not in asked]
+    if request.question.said.message_id in {each.message_id for each in asked}:
+        return _lines([*others, *asked])
+    return [*_lines(others), Line("user", request.text, _name(request.question.said))]
+
+
+def brought(messages: Any) -> list[Line]:
+    """The lines of a question that brings its own conversation, as OpenAI's API has them. Total."""
+    found = []
+    for each in messages if isinstance(messages, (list, tuple)) else ():
+        if isinstance(each, dict):
+            role = _ROLES.get(str(each.get("role")), "user")
+            parts = each.get("content")
+            parts = [{"type": "text", "text": parts}] if isinstance(parts, str) else parts
+            parts = [part for part in parts if isinstance(part, dict)] if isinstance(parts, (list, tuple)) else []
+            text = "\n".join(part["text"] for part in parts if isinstance(part.get("text"), str))
+            images = tuple(part for part in parts if part.get("type") == "image_url")
+            if text or images:
+                found.append(Line(role, text, images=images))
+    return found
+
+
+def prompt(lines: Sequence[Line], system: str, after: str, budget: Budget, *, halved: bool = False) -> list[Line]:
+    """The lines that fit, from the newest back; system lines and the last one stay in any case.
+
+    :param system: comes first, unless the lines have a system line of their own. :param after: comes last but one.
+    :param halved: only half of what was thought to fit.
+    """
+    own = [each for each in lines if each.role == "system"]
+    talk = _named([each for each in lines if each.role != "system"])
+    head = own or ([Line("system", system)] if system else [])
+    tail = [Line("system", after)] if after else []
+    left = budget.tokens - sum(map(budget.cost, [*head, *tail, *talk[-1:]]))
+    earlier = _newest(talk[:-1], left, budget)
+    if halved:
+        earlier = _newest(earlier, sum(map(budget.cost, earlier)) / 2, budget)
+    return [*head, *_turns([*earlier, *talk[-1:]]), *tail]
+
+
+def estimated(lines: Iterable[Line]) -> float:
+    """Tokens, as we count them."""
+    budget = Budget(tokens=0)
+    return sum(map(budget.cost, lines))
+
+
+def calibrated(rate: float, estimate: float, counted: int) -> float:
+    """The next ``Budget.rate``, after a prompt of so many tokens was counted by its model. Rises at once, falls slowly:
+    a prompt that is too long fails."""
+    if estimate <= 0 or counted <= 0:
+        return rate
+    seen = min(max(counted / estimate, 0.25), 4.0)
+    return seen if seen > rate else rate + (seen - rate) / 8
+
+
+# Named, typed and in range: nothing else of what a guest sends reaches a model server (B18).
+_NUMBERS: Final = {
+    "temperature": (0.0, 2.0),
+    "top_p": (0.0, 1.0),
+    "presence_penalty": (-2.0, 2.0),
+    "frequency_penalty": (-2.0, 2.0),
+}
+
+
+def options_of(wanted: Any, max_tokens: int) -> dict[str, Any]:
+    """What of somebody's wishes is passed on; ``max_tokens`` is never more than this. Total."""
+    found: dict[str, Any] = {"max_tokens": max_tokens}
+    if not isinstance(wanted, Mapping):
+        return found
+    for name, (least, most) in _NUMBERS.items():
+        value = wanted.get(name)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value):
+            found[name] = min(max(value, least), most)
+    if type(wanted.get("seed")) is int and abs(wanted["seed"]) < 2**63:
+        found["seed"] = wanted["seed"]
+    stop = wanted.get("stop")
+    stops = [stop] if isinstance(stop, str) else list(stop) if isinstance(stop, (list, tuple)) else []
+    if 0 < len(stops) <= MAX_STOPS and all(isinstance(each, str) and each for each in stops):
+        found["stop"] = stops
+    if type(wanted.get("max_tokens")) is int and wanted["max_tokens"] > 0:
+        found["max_tokens"] = min(wanted["max_tokens"], max_tokens)
+    if isinstance(wanted.get("response_format"), Mapping):
+        found["response_format"] = dict(wanted["response_format"])
+    return found
+
+
+# ---------------------------------------------------------------------------------------------------------- internals
+
+
+def _until(context: Sequence[Message], message_id: str) -> Sequence[Message]:
+    """Up to that message; all of it where that is not there."""
+    place = next((at for at, each in enumerate(context) if each.message_id == message_id), len(context) - 1)
+    return context[: place + 1]
+
+
+def _lines(messages: Iterable[Message]) -> list[Line]:
+    """What people and models said; of several answers to a question the one that counts."""
+    said = (each for each in messages if each.text and not each.is_system and each.selected is not False)
+    return [Line("assistant", each.text) if each.is_response else Line("user", each.text, _name(each)) for each in said]
+
+
+def _name(message: Message) -> str:
+    return message.name or message.identity
+
+
+def _asker(request: ForwardedRequest) -> str:
+    return _name(request.question.said) if request.question is not None else "the user"
+
+
+def _named(lines: Sequence[Line]) -> list[Line]:
+    """Where more than one person speaks, each line says who."""
+    if len({each.who for each in lines if each.who}) < 2:
+        return list(lines)
+    return [each._replace(text=f"{each.who}: {each.text}") if each.who else each for each in lines]
+
+
+def _newest(lines: Sequence[Line], tokens: float, budget: Budget) -> Sequence[Line]:
+    """The longest end of it that fits."""
+    for at in range(len(lines) - 1, -1, -1):
+        tokens -= budget.cost(lines[at])
+        if tokens < 0:
+            return lines[at + 1 :]
+    return lines
+
+
+def _turns(lines: Sequence[Line]) -> list[Line]:
+    """Neighbours of one role as one line; a user begins."""
+    found: list[Line] = []
+    for each in lines:
+        if found and found[-1].role == each.role:
+            before = found[-1]
+            joined = "\n".join(filter(None, (before.text, each.text)))
+            found[-1] = before._replace(text=joined, images=(*before.images, *each.images))
+        else:
+            found.append(each)
+    return [Line("user", BEGINS), *found] if found and found[0].role == "assistant" else found
