@@ -22,6 +22,7 @@ from newage.domain.prompt import (
     estimated,
     options_of,
     prompt,
+    wishes,
 )
 
 PLENTY = Budget(tokens=100_000)
@@ -165,13 +166,24 @@ def test_a_conversation_with_its_own_system_lines() -> None:
     made = prompt(found, "Ours.", "", PLENTY)
     assert [line.wire() for line in made] == [
         {"role": "system", "content": "Be brief."},
-        {"role": "user", "content": [{"type": "text", "text": "See"}, {"type": "image_url", "image_url": {}}]},
+        {"role": "user", "content": "See"},
         {"role": "assistant", "content": "Nice."},
         {"role": "user", "content": "42"},
     ]
     assert prompt(brought([{"role": "user", "content": "Hi"}]), "Ours.", "", PLENTY)[0] == Line("system", "Ours.")
     assert brought(None) == brought("abc") == []
-    assert estimated(found) > 1000
+
+
+def test_a_question_that_brings_its_conversation() -> None:
+    data = {"messages": [{"role": "user", "content": "Hi"}], "options": {"seed": 1}}
+    own = said(9, "Hi", origin="openai", data=data)
+    request = asks(said(1, "Of the room"), own=own)
+    assert conversation(request) == [Line("user", "Hi")]
+    assert wishes(request) == {"seed": 1}
+    forged = asks(said(2, "Hi", data=data, extra={"options": {"seed": 2}}))
+    assert conversation(forged) == [Line("user", "Hi", "ann")], "only the hub says where a question comes from"
+    assert wishes(forged) == {"seed": 2}
+    assert wishes(evolve(forged, question=None)) is None
 
 
 def test_estimates_are_corrected_by_what_was_counted() -> None:

@@ -22,7 +22,17 @@ from newage.domain.completions import Fault, Piece
 from newage.domain.details import Details
 from newage.domain.ids import UPSTREAM_PREFIX
 from newage.domain.model import Session
-from newage.domain.prompt import CHARS_PER_TOKEN, Budget, Line, calibrated, conversation, estimated, options_of, prompt
+from newage.domain.prompt import (
+    CHARS_PER_TOKEN,
+    Budget,
+    Line,
+    calibrated,
+    conversation,
+    estimated,
+    options_of,
+    prompt,
+    wishes,
+)
 from newage.ports import IExtensionLink, Said
 from newage.telemetry.quota import LogQuota, left_out
 
@@ -195,7 +205,7 @@ class UpstreamExtension:
 
     def _ask(self, answer: _Answer) -> None:
         settings = self._settings
-        options = options_of(None, settings.max_tokens)
+        options = options_of(wishes(answer.request), settings.max_tokens)
         budget = Budget(tokens=settings.context_tokens - options["max_tokens"] - MARGIN_TOKENS, rate=self._rate)
         lines = prompt(answer.lines, settings.system_prompt, "", budget, halved=answer.halved)
         answer.estimate = estimated(lines)
@@ -308,7 +318,7 @@ def _details(outcome: Outcome) -> Details | None:
     """Why it ended, and what it cost, where the server said so."""
     extra: dict[str, Any] = {}
     if outcome.finish:
-        extra["finishReason"] = outcome.finish
+        extra["finish_reason"] = outcome.finish
     if outcome.usage is not None:
         extra["usage"] = {"prompt_tokens": outcome.usage.prompt, "completion_tokens": outcome.usage.completion}
     return Details(extra=extra)

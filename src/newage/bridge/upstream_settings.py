@@ -57,7 +57,6 @@ class UpstreamSettings:
     )
     system_prompt: str = text("", "what the model is told before every conversation")
     options: Mapping[str, Any] = members("further members of every request, such as temperature", check=_model_options)
-    images: bool = switch(False, "the model takes pictures in questions of /v1")
     local_keyless: bool = switch(False, "programs of this machine may use it by /v1 without a key")
     capacity: int = limit(4, "answers at once; further requests wait for their turn")
     first_byte_seconds: float = limit(115.0, "seconds until the server says something")

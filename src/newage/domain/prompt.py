@@ -17,27 +17,23 @@ from newage.domain.model import Message
 
 CHARS_PER_TOKEN: Final = 3.35
 LINE_TOKENS: Final = 4  # that a line costs besides its text
-IMAGE_TOKENS: Final = 1_000  # a guess
 MAX_STOPS: Final = 16
 _ROLES: Final = {"developer": "system", "system": "system", "assistant": "assistant"}
+BRINGS: Final = "openai"  # the ``origin`` of such a question
 BEGINS: Final = "[The conversation begins.]"
 GO_ON: Final = "[Continue your last message exactly where it ends. Do not repeat any of it.]"
 SPEAK_FOR: Final = "[Write the next message of {name} as {name} would write it, and nothing else.]"
 
 
 class Line(NamedTuple):
-    """One message of the prompt. ``who`` is the name of the person, "" for anybody else; ``images`` are parts as
-    OpenAI's API has them."""
+    """One message of the prompt. ``who`` is the name of the person, "" for anybody else."""
 
     role: str  # system, user, assistant
     text: str
     who: str = ""
-    images: tuple[Mapping[str, Any], ...] = ()
 
-    def wire(self) -> dict[str, Any]:
-        if not self.images:
-            return {"role": self.role, "content": self.text}
-        return {"role": self.role, "content": [{"type": "text", "text": self.text}, *self.images]}
+    def wire(self) -> dict[str, str]:
+        return {"role": self.role, "content": self.text}
 
 
 @frozen(kw_only=True)
@@ -48,12 +44,15 @@ class Budget:
     rate: float = 1.0
 
     def cost(self, line: Line) -> float:
-        return (len(line.text) / CHARS_PER_TOKEN + LINE_TOKENS) * self.rate + IMAGE_TOKENS * len(line.images)
+        return (len(line.text) / CHARS_PER_TOKEN + LINE_TOKENS) * self.rate
 
 
 def conversation(request: ForwardedRequest) -> list[Line]:
-    """What was said in the room, as far as the request wants it answered, the line that is to be answered last.
-    Nothing where nothing was said."""
+    """What was said in the room, or what the question brings with it, as far as it is to be answered; the line to
+    be answered is the last one. Nothing where nothing was said."""
+    own = _own(request)
+    if own is not None:
+        return brought(own.get("messages"))
     return [each for each in _conversation(request) if each.text]
 
 
@@ -79,8 +78,16 @@ def _conversation(request: ForwardedRequest) -> list[Line]:
     return [*_lines(others), Line("user", request.text, _name(request.question.said))]
 
 
+def wishes(request: ForwardedRequest) -> Any:
+    """Its ``options``, as they came."""
+    own = _own(request)
+    if own is not None:
+        return own.get("options")
+    return None if request.question is None else request.question.said.extra.get("options")
+
+
 def brought(messages: Any) -> list[Line]:
-    """The lines of a question that brings its own conversation, as OpenAI's API has them. Total."""
+    """The lines of a question that brings its own conversation, as OpenAI's API has them; their texts alone. Total."""
     found = []
     for each in messages if isinstance(messages, (list, tuple)) else ():
         if isinstance(each, dict):
@@ -89,9 +96,8 @@ def brought(messages: Any) -> list[Line]:
             parts = [{"type": "text", "text": parts}] if isinstance(parts, str) else parts
             parts = [part for part in parts if isinstance(part, dict)] if isinstance(parts, (list, tuple)) else []
             text = "\n".join(part["text"] for part in parts if isinstance(part.get("text"), str))
-            images = tuple(part for part in parts if part.get("type") == "image_url")
-            if text or images:
-                found.append(Line(role, text, images=images))
+            if text:
+                found.append(Line(role, text))
     return found
 
 
@@ -161,6 +167,12 @@ def options_of(wanted: Any, max_tokens: int) -> dict[str, Any]:
 # ---------------------------------------------------------------------------------------------------------- internals
 
 
+def _own(request: ForwardedRequest) -> Mapping[str, Any] | None:
+    """What a question brings that does not belong to its room (B5): everything that is to be known of it."""
+    said = None if request.question is None else request.question.said
+    return said.data if said is not None and said.origin == BRINGS and isinstance(said.data, Mapping) else None
+
+
 def _until(context: Sequence[Message], message_id: str) -> Sequence[Message]:
     """Up to that message; all of it where that is not there."""
     place = next((at for at, each in enumerate(context) if each.message_id == message_id), len(context) - 1)
@@ -202,9 +214,7 @@ def _turns(lines: Sequence[Line]) -> list[Line]:
     found: list[Line] = []
     for each in lines:
         if found and found[-1].role == each.role:
-            before = found[-1]
-            joined = "\n".join(filter(None, (before.text, each.text)))
-            found[-1] = before._replace(text=joined, images=(*before.images, *each.images))
+            found[-1] = each._replace(text=f"{found[-1].text}\n{each.text}")
         else:
             found.append(each)
     return [Line("user", BEGINS), *found] if found and found[0].role == "assistant" else found
