@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from logkit import Logged
 
-settings.register_profile("newage", deadline=None)  # no example is wrong because another process has the CPU
+# No example is wrong because another process has the CPU, nor slow to make.
+settings.register_profile("newage", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("newage")
 
 INTEGRATION = Path(__file__).parent / "integration"

@@ -544,6 +544,12 @@ class TestAsking:
         assert done[0].getErrorMessage() == "The answer was deleted."
 
 
+@pytest.fixture
+def collected() -> None:
+    """What other tests have left is no word of this one's."""
+    gc.collect()
+
+
 class TestLife:
     def test_a_setup_that_fails_is_logged_and_the_plugin_goes(self, house: House, logged: Logged) -> None:
         async def late(hub: Hub) -> None:
@@ -628,6 +634,7 @@ class TestLife:
         house.kit.settle()
         assert [line for line in logged() if "plug-in" in line] == []
 
+    @pytest.mark.usefixtures("collected")
     def test_what_nobody_awaits_fails_in_words_and_within_a_quota(self, house: House, logged: Logged) -> None:
         hub = house.hub()
         for _ in range(10):
@@ -637,6 +644,7 @@ class TestLife:
         said = "plug-in bot of bot:setup did not look what became of something that it began: RoomDenied("
         assert [line.startswith(said) for line in lines] == [True] * 2
 
+    @pytest.mark.usefixtures("collected")
     def test_what_is_awaited_late_or_chained_fails_there(self, house: House, logged: Logged) -> None:
         hub = house.hub()
         failing = [hub.say("nowhere", "hi")]
@@ -653,6 +661,7 @@ class TestLife:
         gc.collect()
         assert [formatEvent(event) for event in logged.events] == []
 
+    @pytest.mark.usefixtures("collected")
     def test_nor_does_the_end_of_what_nobody_awaits_say_a_word(self, house: House, logged: Logged) -> None:
         house.kit.extension()
         house.table(RequestMode.IMMEDIATE)

@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
 from twisted.internet import reactor
@@ -71,7 +73,7 @@ def message_with_ack(socket: ISocket, args: list[Any], wants_ack: bool) -> list[
     return args
 
 
-def make_conformance_site(clock: Any) -> NewAgeSite:
+def make_conformance_site(clock: Any, engine: EngineSettings = ENGINE) -> NewAgeSite:
     dispatcher = Dispatcher()
     for path in ("/", "/custom"):
         dispatcher.add(Namespace(path, connect=tell_auth, disconnected=ignore_end))
@@ -82,8 +84,8 @@ def make_conformance_site(clock: Any) -> NewAgeSite:
     plain = partial(Plain, on_message=send_back)
     sockets = multiplexer(Hub(cluster=LocalAdapter), dispatcher)
     servers = {
-        "/engine.io": EngineServer(clock=clock, make_upper=plain, engine=ENGINE),
-        "/socket.io": EngineServer(clock=clock, make_upper=sockets, engine=ENGINE),
+        "/engine.io": EngineServer(clock=clock, make_upper=plain, engine=engine),
+        "/socket.io": EngineServer(clock=clock, make_upper=sockets, engine=engine),
     }
     return make_site(WebSettings(cors_origins=("*",)), servers, clock)
 
@@ -91,12 +93,17 @@ def make_conformance_site(clock: Any) -> NewAgeSite:
 def main() -> None:
     parser = argparse.ArgumentParser(description="serve the published conformance suites")
     parser.add_argument("--port", type=int, required=True, help="0 takes any free port")
-    wanted = parser.parse_args().port
+    patience = ("ping_interval_seconds", "ping_timeout_seconds", "connect_timeout_seconds")
+    for name in patience:
+        option = f"--{name.replace('_', '-')}"
+        parser.add_argument(option, type=float, default=getattr(ENGINE, name), help="the suites' own: %(default)s")
+    options = parser.parse_args()
+    wanted, engine = options.port, evolve(ENGINE, **{name: getattr(options, name) for name in patience})
     errors_only = LogLevelFilterPredicate(LogLevel.warn)
     observer = FilteringLogObserver(textFileLogObserver(sys.stderr), [errors_only])
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
     loop: Any = reactor
-    site = make_conformance_site(loop)
+    site = make_conformance_site(loop, engine)
     port = loop.listenTCP(wanted, site, interface="127.0.0.1")
     if wanted:
         try:  # "localhost" may mean this one; where there is no IPv6 it does not

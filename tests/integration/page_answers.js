@@ -3,7 +3,7 @@
 //   node page_answers.js BROWSER URL SCENE [JSON arguments]
 // Judging is Python's business (test_page_answers.py). Waits are for things to appear, never for time.
 
-const { WIDE, answered, connected, entries, focus, open, play, say, type, violations } = require('./page_kit');
+const { WIDE, answered, connected, entries, focus, open, play, say, streaming, type, violations } = require('./page_kit');
 
 const text = (page) => page.$$eval('.entry[data-kind="answer"] .text', (all) => all.map((one) => one.textContent));
 
@@ -81,6 +81,7 @@ const scenes = {
     for (const page of [first, second]) await grown(page, lengths[0]);
     await first.reload();
     await grown(first, lengths[0]);
+    await first.waitForSelector('#stop');
     const reloaded = { text: await text(first), streaming: await first.isVisible('.entry[data-streaming]'), stop: await first.isVisible('#stop') };
     await say('finish it');
     for (const page of [first, second]) await answered(page);
@@ -95,6 +96,29 @@ const scenes = {
     for (const page of [first, second]) await noted(page, 'Stopped');
     await say('go on');
     return { reloaded, whole, first: await entries(first), second: await entries(second), stored: await stored(first) };
+  },
+
+  /** The page is loaded again while its second answer grows. */
+  async reloadAmid(browser, url, problems, { questions, length }) {
+    const page = await open(browser, url, WIDE, problems);
+    for (const [index, question] of questions.entries()) {
+      await type(page, question);
+      await say('asked');
+      if (index < questions.length - 1) await answered(page, index + 1);
+    }
+    await grown(page, length);
+    await page.reload();
+    await connected(page);
+    await streaming(page);
+    await page.waitForFunction((wanted) => document.querySelectorAll('.entry').length === wanted, 2 * questions.length);
+    const amid = await entries(page);
+    await say('finish it');
+    await answered(page, questions.length);
+    const after = await entries(page);
+    await page.reload();
+    await connected(page);
+    await answered(page, questions.length);
+    return { amid, after, again: await entries(page) };
   },
 
   /** Stopped by the button; by the key before its first word, in a page that was loaded again; asked again, and stopped after another reload. */

@@ -147,27 +147,6 @@ const scenes = {
     return { before, after: await entries(page), welcome: await page.isVisible('#welcome') };
   },
 
-  /** The page is loaded again while an answer grows. */
-  async reloadAmid(browser, url, problems, { questions }) {
-    const page = await open(browser, url, WIDE, problems);
-    for (const [index, question] of questions.entries()) {
-      await type(page, question);
-      if (index < questions.length - 1) await answered(page, index + 1);
-    }
-    await streaming(page);
-    await page.reload();
-    await connected(page);
-    await streaming(page);
-    await page.waitForFunction((wanted) => document.querySelectorAll('.entry').length === wanted, 2 * questions.length);
-    const amid = await entries(page);
-    await answered(page, questions.length);
-    const after = await entries(page);
-    await page.reload();
-    await connected(page);
-    await answered(page, questions.length);
-    return { amid, after, again: await entries(page) };
-  },
-
   /** A reader who scrolls up while the answer grows is left alone, until asking for the newest. */
   async scroll(browser, url, problems, { questions }) {
     const page = await open(browser, url, { ...WIDE, viewport: { width: 700, height: 420 } }, problems);

@@ -67,7 +67,7 @@ def test_an_output_id_that_is_used_again_gives_nobody_anothers_answer(hub: Hub, 
     (ann, _), (bob, _) = people(hub, 2)
     for who, name in ((ann, "to ann"), (bob, "to bob")):
         ask(who, extension, "same", name)
-        (asked,) = [p for p in extension.llm.payloads("LLM_REQUEST") if p["message"] == name]
+        asked = extension.llm.payload("LLM_REQUEST", lambda body, name=name: body["message"] == name)
         common = {"outputId": "o1", "requestId": asked["requestId"]}
         if kind_of_answer == "message":
             extension.llm.emit("message", {"type": 0, "data": name, **common})

@@ -7,21 +7,36 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from conformance_wire import PATIENCE, Http, PollingWire, ServerProcess, WebSocketWire, serve
+from conformance_wire import CALM, LIVELY, PATIENCE, Http, PollingWire, ServerProcess, WebSocketWire, serve
 from rawsocket import BINARY, CLOSE, TEXT, HungUpError
 
 Wire = PollingWire | WebSocketWire
+Kind = type[PollingWire] | type[WebSocketWire]
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ServerProcess]:
-    yield from serve()
+    yield from serve(*CALM)
 
 
-@pytest.fixture(params=["/engine.io/", "/socket.io/"])
+@pytest.fixture(scope="module")
+def lively_server() -> Iterator[ServerProcess]:
+    yield from serve(*LIVELY)
+
+
+PATHS = ["/engine.io/", "/socket.io/"]
+
+
+@pytest.fixture(params=PATHS)
 def either(request: pytest.FixtureRequest, server: ServerProcess) -> Http:
     """Engine.IO is the same with and without Socket.IO above it."""
     return Http(server.port, request.param)
+
+
+@pytest.fixture(params=PATHS)
+def lively(request: pytest.FixtureRequest, lively_server: ServerProcess) -> Http:
+    """The same of a server whose heartbeats come soon."""
+    return Http(lively_server.port, request.param)
 
 
 @pytest.fixture
@@ -37,7 +52,7 @@ def wire(request: pytest.FixtureRequest, web: Http) -> Iterator[Wire]:
     wire.close()
 
 
-OPENED = {"pingInterval": 300, "pingTimeout": 200, "maxPayload": 1_000_000}
+OPENED = {"pingInterval": 25_000, "pingTimeout": 20_000, "maxPayload": 1_000_000}
 
 
 class TestHandshake:
@@ -174,10 +189,10 @@ class TestPolls:
         assert (answer.status, answer.read(), status) == (200, b"1", 400)
         assert either.get(sid)[0] == 400
 
-    def test_a_cancelled_get_closes_the_session(self, either: Http) -> None:
-        sid = either.open()["sid"]
-        either.park(sid).close()
-        assert either.get_until_closed(sid) == 400
+    def test_a_cancelled_get_closes_the_session(self, lively: Http) -> None:
+        sid = lively.open()["sid"]
+        lively.park(sid).close()
+        assert lively.get_until_closed(sid) == 400
 
     def test_a_second_post_closes_the_session(self, either: Http) -> None:
         sid = either.open()["sid"]
@@ -217,37 +232,40 @@ class TestPolls:
 
 
 class TestHeartbeat:
-    def test_over_polling(self, either: Http) -> None:
-        sid = either.open()["sid"]
+    def test_over_polling(self, lively: Http) -> None:
+        sid = lively.open()["sid"]
         for _ in range(3):
-            assert either.get(sid) == (200, b"2")
-            assert either.post(sid, "3") == (200, b"ok")
+            assert lively.get(sid) == (200, b"2")
+            assert lively.post(sid, "3") == (200, b"ok")
 
-    def test_over_websocket(self, either: Http) -> None:
-        with either.websocket() as websocket:
+    def test_over_websocket(self, lively: Http) -> None:
+        with lively.websocket() as websocket:
             websocket.receive_text()
             for _ in range(3):
                 assert websocket.receive_text() == "2"
                 websocket.send("3")
 
-    def test_a_silent_polling_client_is_dropped(self, either: Http) -> None:
-        sid = either.open()["sid"]
-        assert either.get(sid) == (200, b"2")
+    def test_a_silent_polling_client_is_dropped(self, lively: Http) -> None:
+        sid = lively.open()["sid"]
+        assert lively.get(sid) == (200, b"2")
         # Parked until the end: GET is not an answer to the heartbeat.
-        assert either.get(sid) == (200, b"1")
-        assert either.get(sid)[0] == 400
+        assert lively.get(sid) == (200, b"1")
+        assert lively.get(sid)[0] == 400
 
-    def test_a_silent_websocket_is_closed(self, either: Http) -> None:
-        with either.websocket() as websocket:
+    def test_a_silent_websocket_is_closed(self, lively: Http) -> None:
+        with lively.websocket() as websocket:
             websocket.receive_text()
             assert websocket.receive_text() == "2"
             with pytest.raises(HungUpError):
                 websocket.receive_text()
 
-    def test_messages_go_on_between_heartbeats(self, wire: Wire) -> None:
+    @pytest.mark.parametrize("kind", [PollingWire, WebSocketWire], ids=lambda wire: wire.name)
+    def test_messages_go_on_between_heartbeats(self, lively_server: ServerProcess, kind: Kind) -> None:
+        wire = kind(Http(lively_server.port, "/engine.io/"))
         for number in range(3):
             wire.send(f"4{number}")
             assert wire.receive() == f"4{number}"
+        wire.close()
 
     def test_pongs_that_nobody_asked_for_are_ignored(self, wire: Wire) -> None:
         for _ in range(20):
@@ -310,14 +328,14 @@ class TestUpgrade:
             websocket.send("5")
             assert [websocket.receive() for _ in range(3)] == [(TEXT, b"4one"), (BINARY, b"\x02"), (TEXT, b"4three")]
 
-    def test_polling_is_over_afterwards(self, either: Http) -> None:
-        sid = either.open()["sid"]
-        with either.websocket(sid) as websocket:
+    def test_polling_is_over_afterwards(self, lively: Http) -> None:
+        sid = lively.open()["sid"]
+        with lively.websocket(sid) as websocket:
             websocket.send("2probe")
             websocket.receive_text()
             websocket.send("5")
-            assert either.get_until_closed(sid) == 400
-            assert either.post(sid, "4x")[0] == 400
+            assert lively.get_until_closed(sid) == 400
+            assert lively.post(sid, "4x")[0] == 400
             assert websocket.receive_text() == "2"
 
     def test_a_second_websocket_is_closed_and_harms_nothing(self, web: Http) -> None:

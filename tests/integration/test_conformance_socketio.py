@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from conformance_wire import Http, PollingWire, ServerProcess, WebSocketWire, serve
+from conformance_wire import CALM, Http, PollingWire, ServerProcess, WebSocketWire, serve
 from rawsocket import CLOSE, HungUpError
 
 Wire = PollingWire | WebSocketWire
@@ -15,7 +15,7 @@ ZERO, ONE = '{"_placeholder":true,"num":0}', '{"_placeholder":true,"num":1}'
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ServerProcess]:
-    yield from serve()
+    yield from serve(*CALM)
 
 
 @pytest.fixture(params=[PollingWire, WebSocketWire], ids=lambda wire: wire.name)

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 
 import pytest
-from harness import PATIENCE, Daemon, Driver, Hub, Witness, free_port
+from harness import PATIENCE, Daemon, Driver, Hub, Witness, free_port, until
+from homes import written
 
 RESTARTED = "The server was restarted."
 AWAY = 20 if os.environ.get("NEWAGE_NIGHTLY") else 1  # seconds
@@ -25,7 +26,8 @@ def served(daemon: Daemon, driver: Driver) -> tuple[Witness, Witness]:
     driver.do("js_client", name="me", url=daemon.url, how={"clientId": "me"})
     for key in ("r0", "r1"):
         driver.do("js_ask", name="me", text=f"question {key}", how={"requestId": key, "target": TARGET})
-    me.wait("@piece", lambda _, piece: TOKENS[40] in piece)  # a second's worth was written down, a second ago
+    me.wait("@piece", lambda _, piece: TOKENS[40] in piece)  # a second's worth is written down, a second ago at best
+    until(lambda: TOKENS[5] in written(daemon.home), "what it has to keep is written down")
     return extension, me
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
-import time
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fault_proxy import FaultProxy
-from harness import PATIENCE, Daemon, Driver, Hub
+from harness import Daemon, Driver, Hub, free_port, until
+from homes import written
 from nginx import Nginx
 from page_scene import Scene
 
@@ -145,6 +143,35 @@ def test_tabs_of_one_person_show_the_same_also_when_one_is_loaded_again(hub: Hub
     assert scene.problems == []
 
 
+def test_page_that_is_loaded_again_amid_an_answer_shows_it_below_its_question(hub: Hub) -> None:
+    voice, questions = Voice(hub), ["Hello there", "Tell me a story, please"]
+
+    def answers() -> None:
+        voice.begins(WORDS[:15])
+        voice.ends()
+
+    def finishes() -> None:
+        voice.says(WORDS[15:])
+        voice.ends()
+
+    scene = play(
+        hub.daemon.url,
+        "reloadAmid",
+        answers,
+        lambda: voice.begins(WORDS[:15]),
+        finishes,
+        questions=questions,
+        length=units(HALF),
+    )
+    seen = scene.seen
+    for entries in seen.values():
+        assert [entry["kind"] for entry in entries] == ["mine", "answer"] * 2
+        assert [entry["text"] for entry in entries[::2]] == questions
+    assert [entry["text"] for entry in seen["after"][1::2]] == [HALF, TEXT]
+    assert seen["again"] == seen["after"]
+    assert scene.problems == []
+
+
 def test_answers_are_stopped_by_button_and_key_and_kept_as_far_as_they_came(hub: Hub) -> None:
     voice = Voice(hub)
 
@@ -199,22 +226,12 @@ def test_question_that_waits_says_for_what_and_is_taken_back(hub: Hub) -> None:
     assert scene.problems == []
 
 
-def written(daemon: Daemon) -> str:
-    """What there is of open answers in the store: as much as a kill leaves."""
-    with closing(sqlite3.connect(daemon.home / "data" / "newage.sqlite3")) as store:
-        parts = store.execute("SELECT text FROM open_output WHERE kind = 'text' ORDER BY part").fetchall()
-    return "".join(text for (text,) in parts)
-
-
 def test_hub_that_is_killed_in_mid_answer_leaves_what_it_has_stored(tmp_path: Path, driver: Driver) -> None:
-    daemon = Daemon(tmp_path / "home").start()
-    daemon.wanted_port = daemon.port
+    daemon = Daemon(tmp_path / "home", port=free_port()).start()
     voice = Voice(Hub(daemon, driver))
 
     def kills() -> None:
-        deadline = time.monotonic() + PATIENCE
-        while written(daemon) != HALF and time.monotonic() < deadline:
-            time.sleep(0.05)
+        until(lambda: written(daemon.home) == HALF, "half of it is in the store")
         daemon.kill()
 
     try:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from harness import POLLING, UPGRADE, WEBSOCKET, Daemon, Driver, Hub
+from harness import POLLING, UPGRADE, WEBSOCKET, Daemon, Driver, Hub, until
 
 pytestmark = pytest.mark.integration
 
@@ -60,9 +60,11 @@ def test_clients_join_and_stay_while_a_stranger_opens_sessions(
     before = hub.client("before")
     stranger = Knocking(daemon.port, each_anew=each_anew)
     with stranger.going_on():
+        until(lambda: stranger.opened > 20, "the stranger is at it")
         came = [hub.client(hub.new_id(), transports=way) for way in (POLLING, WEBSOCKET, UPGRADE) for _ in range(2)]
         for client in [before, *came]:
             client.fence()
-    assert stranger.opened > 20
+        opened = stranger.opened
+        until(lambda: stranger.opened > opened, "the stranger goes on")
     assert not [record for client in [before, *came] for record in client.all("@disconnect")]
     assert daemon.output().count("had joined no namespace when another came") <= 10

@@ -112,7 +112,8 @@ def status(socket: Socket) -> dict[str, Any]:
     return found
 
 
-def test_scenario_67_the_status_is_live(hub: Hub) -> None:
+def test_scenario_67_the_status_is_live(make_daemon: Callable[..., Daemon], driver: Driver) -> None:
+    hub = Hub(make_daemon("--ephemeral"), driver)
     debug = monitor(hub)
     before = status(debug)
     assert (before["implementation"], before["networkSafe"], before["connectionPolicy"]) == ("newage", True, "Free")
@@ -124,6 +125,6 @@ def test_scenario_67_the_status_is_live(hub: Hub) -> None:
     assert web.call("LLM_REQUEST", asked)["status"] == "ok"
     after = status(debug)
     assert extension.client_id in after["connectedExtensions"]
-    assert after["liveRequests"] > before["liveRequests"] - 1
+    assert (before["liveRequests"], after["liveRequests"]) == (0, 1)
     assert after["uptimeSeconds"] >= before["uptimeSeconds"]
     assert after["memoryRssBytes"] > 1_000_000

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from expect import is_response
-from harness import Daemon, Driver, Hub, request
-from homes import STRICT_CLIENTS, STRICT_EXTENSIONS, write_strict_home
+from harness import Daemon, Driver, Hub, request, until
+from homes import STRICT_CLIENTS, STRICT_EXTENSIONS, write_strict_home, written
 
 WEB, EXTENSION = STRICT_CLIENTS[0], STRICT_EXTENSIONS[0]
 
@@ -115,13 +115,17 @@ def test_the_daemon_ends_in_time_with_a_stream_running(
 
 
 def test_half_an_answer_survives_sigkill(make_daemon: Callable[..., Daemon], driver: Driver) -> None:
-    """What there was a second before is a failed answer afterwards, for those who come back and for the model (A35)."""
+    """What there was a second before is a failed answer afterwards, for those who come back and for the model (A35).
+
+    A second, and what the machine's disk takes.
+    """
     daemon = make_daemon()
     hub = Hub(daemon, driver)
     hub.extension("8000", kind="docs", chunks=["tick "] * 2000, gap=10).start_quickly()
     web = hub.client("web1", auth={"streamMode": "plain"})
     web.call("LLM_REQUEST", request("endless", "SillyTavern-8000", "go"))
     web.wait("SERVER_STREAM_DATA", count=150)
+    until(lambda: written(daemon.home).count("tick ") >= 10, "some of it is written down")
     daemon.kill()
     driver.reset()
     hub = Hub(daemon.start(), driver)

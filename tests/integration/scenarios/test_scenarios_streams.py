@@ -123,7 +123,7 @@ def test_scenario_49_a_docs_style_extension_and_reader(hub: Hub, transports: Seq
     web.call("LLM_REQUEST", request(asked_id, extension.client_id))
     check_library_stream(web, "".join(CHUNKS), type_=ALIAS, meta={"requestId": asked_id})
     stored = web.wait("LLM_RESPONSE")
-    assert stored.at - extension.wait("@answered").at < 1000, "not stored at END but after the idle time"
+    assert stored.at - extension.wait("@answered").at < 1900, "not stored at END but after the idle time, two seconds"
     check_stored_once(hub, web, extension, asked_id, "".join(CHUNKS))
 
 
@@ -138,6 +138,17 @@ def test_scenario_50_plain_listeners_get_chunks_and_an_end(hub: Hub, transports:
     check_stored_once(hub, web, extension, asked_id, TEXT)
 
 
+def quickest_first_chunk(hub: Hub, web: Socket, extension: Extension) -> float:
+    """Milliseconds from an output's begin to its first chunk, of some questions where others have the machine."""
+    taken: list[float] = []
+    while len(taken) < 5 and min(taken, default=300) >= 300:
+        name, mark = hub.new_id("quick"), extension.mark()
+        web.call("LLM_REQUEST", request(name, extension.client_id))
+        taken.append(web.wait(STREAM, of_request(name)).at - extension.wait("@output", since=mark).at)
+        wait_status(web, name, "completed")
+    return min(taken)
+
+
 def test_amendment_13_a_form_is_complete_or_absent(hub: Hub) -> None:
     """An undeclared plain listener: both opens, never written to and ended; chunks from the start; probed only once."""
     extension = hub.extension(kind="docs", chunks=CHUNKS, gap=60).start_quickly()
@@ -150,11 +161,7 @@ def test_amendment_13_a_form_is_complete_or_absent(hub: Hub) -> None:
     web.wait("$stream-end", count=2)
     assert {record.first for record in web.all("$stream-end")} == set(opened)
     web.wait("LLM_RESPONSE")
-    mark = web.mark()
-    web.call("LLM_REQUEST", request("r13b", extension.client_id))
-    first = web.wait(STREAM, of_request("r13b"), since=mark)
-    begun = extension.wait("@output", count=2)
-    assert first.at - begun.at < 300, "the flavour is known: no second wait of streamProbeMs"
+    assert quickest_first_chunk(hub, web, extension) < 300, "the flavour is known: no second wait of streamProbeMs"
 
 
 def test_amendment_13_a_late_first_read_gets_the_whole_text(hub: Hub) -> None:
@@ -196,10 +203,9 @@ def test_amendment_9_declared_plain_gets_canonical_events_only(hub: Hub, transpo
     extension = hub.extension(kind="tokens", tokens=TOKENS, gap=5).start_quickly()
     web = hub.client(hub.new_id(), transports=transports, auth={"streamMode": "plain"})
     web.call("LLM_REQUEST", request(asked_id, extension.client_id))
-    first = web.wait(STREAM)
-    assert first.at - extension.wait("@output").at < 300, "nothing to probe, nothing to wait for"
     check_plain_stream(web, TEXT, asked_id, (STREAM, "SERVER_STREAM_END"))
     web.wait("LLM_RESPONSE")
+    assert quickest_first_chunk(hub, web, extension) < 300, "nothing to probe, nothing to wait for"
     web.fence()
     for name in ("$stream", ALIAS, "streamed_end"):
         assert not web.all(name), name
@@ -301,12 +307,20 @@ def test_streams_from_clients_are_refused(hub: Hub) -> None:
 @pytest.mark.parametrize("flavour", ["ss", "plain"])
 def test_a_reader_that_comes_in_the_middle_gets_the_whole_text(hub: Hub, flavour: str) -> None:
     asked_id = hub.new_id("mid")
-    extension = hub.extension(kind="docs", chunks=CHUNKS, gap=60).start_quickly()
+    extension = hub.extension(kind="silent").start_quickly()
     me = hub.new_id()
     first = hub.client(me, auth={"streamMode": "plain"})
     first.call("LLM_REQUEST", request(asked_id, extension.client_id))
-    first.wait(STREAM, count=4)
+    ids = {"streamId": f"{me}-s", "outputId": f"{me}-o", "requestId": asked_id, "target": "server"}
+    data = [
+        ["CLIENT_STREAM_DATA_MIDDLE", {"type": 5, **ids, "chunkIndex": n, "data": text}]
+        for n, text in enumerate(CHUNKS)
+    ]
+    extension.llm.wait("LLM_REQUEST")
+    extension.llm.burst([["CLIENT_STREAM_START", {"type": 1, **ids}], *data[:4]])
+    first.wait(STREAM, lambda chunk: chunk["data"].endswith(CHUNKS[3]))
     late = hub.client(me, streams=[STREAM] if flavour == "ss" else (), auth={"streamMode": flavour})
+    extension.llm.burst([*data[4:], ["CLIENT_STREAM_END", {"type": 3, **ids, "final": True}]])
     if flavour == "ss":
         assert late.wait("@end").args[1] == "".join(CHUNKS)
     else:

@@ -84,12 +84,13 @@ def tavern_line(tavern_hub: Daemon) -> Iterator[FaultProxy]:
 
 @pytest.fixture(scope="module")
 def open_desk(tavern: SillyTavern, tavern_hub: Daemon, browser: Browser) -> Iterator[Desk]:
-    """One tab, whose extension answers at the hub."""
+    """One tab, whose extension answers at the hub; the next module's finds the settings as they are in the end."""
     assert tavern_hub.log is not None
     since = len(tavern_hub.log.lines)
     with closing(Desk.sit_down(browser, tavern.url)) as desk:
         wait_available(tavern_hub, since)
         yield desk
+        desk.save_settings()  # SillyTavern's own come late, and may have what a test had changed for a while
 
 
 @pytest.fixture

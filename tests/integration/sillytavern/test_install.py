@@ -16,7 +16,7 @@ from zipfile import ZipFile
 import pytest
 from desk import Desk
 from fake_model import FakeModel
-from harness import HERE, Daemon
+from harness import HERE, Daemon, free_port
 from releasing import Copy, ReleasingDaemon, releases_before
 from tab import Browser
 from tavern import OUR_EXTENSION, PACKAGE, SillyTavern
@@ -130,7 +130,7 @@ def test_its_dialog_updates_an_older_version_lists_its_branches_and_deletes_it(
 ) -> None:
     copy = Copy(tmp_path)
     copy.release(releases_before(NEWEST.version))
-    old = ReleasingDaemon(copy, tmp_path / "home").start()
+    old = ReleasingDaemon(copy, tmp_path / "home", free_port()).start()
     folder.parent.mkdir(exist_ok=True)
     subprocess.run([*installer, f"{old.url}/{OUR_EXTENSION}", str(folder)], cwd=HERE, check=True, timeout=30)
     before = git(folder, "rev-parse", "HEAD")

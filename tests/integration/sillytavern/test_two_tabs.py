@@ -8,8 +8,8 @@ import pytest
 from asking import ask, asker, end_of, extension_id
 from desk import Desk
 from fake_model import FakeModel, Script
-from harness import Hub
-from linked import Linked, new_chat
+from harness import Hub, until
+from linked import Linked, new_chat, saved
 from tab import Browser
 from tavern import SillyTavern
 
@@ -29,7 +29,9 @@ def second(browser: Browser, tavern: SillyTavern, served: tuple[Hub, Desk]) -> I
     _, desk = served
     tabs: list[Desk] = []
     yield tabs
-    for tab in tabs:
+    for tab in tabs:  # its last word to SillyTavern has no suffix either
+        tab.context("void (context.extensionSettings.newage.suffix = '')")
+        tab.save_settings()
         tab.close()
     desk.context("void (context.extensionSettings.newage.suffix = '')")
     desk.context(PATIENCE, {})
@@ -64,7 +66,7 @@ def test_the_newer_tab_serves_the_older_one_says_so_and_takes_over_again(
     assert linked.who.payload("ERROR")["message"] == "SillyTavern extension disconnected."
     assert end_of(aside, later)["data"] == "The newer one."
     model.wait_idle()  # the older tab has stopped
-    first.wait_context("context.chat.at(-1).mes.trim() === 'begun'")
+    until(lambda: saved(linked)[-1]["mes"] == "begun", "it has kept that for the newer one")
 
     model.answers(Script(tokens=("In the newer tab.",)), Script(tokens=("In the older tab.",)))
     assert linked.answered("And now?")["data"] == "In the newer tab."

@@ -30,10 +30,13 @@ SEPARATOR = "\x1e"
 class ServerProcess:
     """The conformance server on a free port. ``stop`` checks that it logged no failure."""
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - a pipe that nobody reads would fill up
         self._process = subprocess.Popen(
-            [sys.executable, str(SERVER), "--port", "0"], stdout=subprocess.PIPE, stderr=self._errors, text=True
+            [sys.executable, str(SERVER), "--port", "0", *options],
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
@@ -184,8 +187,13 @@ class PollingWire:
         self.send("1")
 
 
-def serve() -> Iterator[ServerProcess]:
+# Heartbeats that do not come between what a test sends on a busy machine, and those that come soon but have time.
+CALM = ("--ping-interval-seconds", "25", "--ping-timeout-seconds", "20")
+LIVELY = ("--ping-interval-seconds", "0.3", "--ping-timeout-seconds", "2", "--connect-timeout-seconds", "20")
+
+
+def serve(*options: str) -> Iterator[ServerProcess]:
     """The body of a module fixture."""
-    server = ServerProcess()
+    server = ServerProcess(*options)
     yield server
     server.stop()

@@ -113,6 +113,7 @@ class FaultProxy:
         self.port = 0
         self._target = port
         self._refusing = False
+        self._resets = 0  # a connection that is being made belongs to those before it
         self._pairs: set[_Pair] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
@@ -187,6 +188,7 @@ class FaultProxy:
         assert done.wait(PATIENCE)
 
     def _reset_all(self) -> None:
+        self._resets += 1
         for pair in self._pairs:
             _reset(pair.near)
             _reset(pair.far)
@@ -203,12 +205,13 @@ class FaultProxy:
         if self._refusing:
             _reset(near)
             return
+        resets = self._resets
         try:
             far_reader, far = await asyncio.open_connection("127.0.0.1", self._target)
         except OSError:  # the server is away
             _reset(near)
             return
-        if self._refusing:  # since a moment ago
+        if self._resets != resets:  # since a moment ago
             _reset(near)
             _reset(far)
             return

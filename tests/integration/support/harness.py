@@ -572,15 +572,20 @@ class Hub:
         *,
         transports: Sequence[str] | None = None,
         declares: dict[str, Any] | None = None,
+        back_after: int = 0,
         **answer: Any,
     ) -> Extension:
         """A stand-in of the reference extension, not started; keyword arguments say how it answers.
 
         :param declares: what it says of itself in its handshake beyond what the reference one says, as ``capacity``.
+        :param back_after: milliseconds until it tries to come back after a loss; 0: a second, as the reference one.
         """
         port = port if port is not None else str(next(self._ports))
         name = f"extension-{next(self._numbers)}"
-        options: dict[str, Any] = {"port": port, "options": {"transports": list(transports)} if transports else {}}
+        manager = {"transports": list(transports)} if transports else {}
+        options: dict[str, Any] = {"port": port, "options": manager}
+        if back_after:
+            options["options"] = {**manager, "reconnectionDelay": back_after}
         if declares:
             options["declares"] = declares
         if answer:

@@ -1,9 +1,12 @@
-"""Home directories as tests need them: settings files of an existing installation, and one in strict mode."""
+"""Home directories as tests need them: settings files of an existing installation, and one in strict mode; what is in
+that of a hub."""
 
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 
@@ -28,3 +31,10 @@ def write_strict_home(home: Path) -> None:
         settings = {"clientId": client_id, "isTrust": True, "Remember_me": True}
         files[f"{client_id}-settings"] = {**settings, "sillyTavernPassWord": f"pw-of-{client_id}"}
     write_settings(home, files)
+
+
+def written(home: Path) -> str:
+    """What there is of open answers in the store: as much as a kill leaves."""
+    with closing(sqlite3.connect(home / "data" / "newage.sqlite3")) as store:
+        parts = store.execute("SELECT text FROM open_output WHERE kind = 'text' ORDER BY part").fetchall()
+    return "".join(text for (text,) in parts)
