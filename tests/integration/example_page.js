@@ -10,8 +10,9 @@ const answers = (page) => page.locator(".answer").allInnerTexts();
 async function slowly() {
   const { serve } = await import("../../clients/js/index.js");
   const me = serve(hub, { io, clientId: "SillyTavern-page", features: ["accept", "cancel", "resume"] });
-  const slow = { stopped: "", close: () => me.close() };
+  const slow = { close: () => me.close() };
   slow.rest = new Promise((go) => { slow.go = go; });
+  slow.stopped = new Promise((stop) => { slow.stop = stop; });
   me.on("request", async (task) => {
     task.accept("headless");
     const output = task.output();
@@ -20,7 +21,7 @@ async function slowly() {
       output.end();
       return;
     }
-    task.signal.addEventListener("abort", () => { slow.stopped = task.signal.reason; output.end(); });
+    task.signal.addEventListener("abort", () => { slow.stop(task.signal.reason); output.end(); });
     output.push("Once");
     if (task.said.message === "stop me") return;
     await slow.rest;
@@ -69,9 +70,10 @@ async function slowly() {
     await page.getByText("Once", { exact: true }).waitFor();
     await page.evaluate(() => document.getElementById("stop").click());
     await page.locator("#stop").waitFor({ state: "hidden" });
+    const stopped = await slow.stopped;
     slow.close();
     console.log(JSON.stringify({
-      asked, answer, reloaded, stopped: slow.stopped, last: (await answers(page)).at(-1),
+      asked, answer, reloaded, stopped, last: (await answers(page)).at(-1),
       errors: await page.locator(".error").allInnerTexts(),
       problems: problems.filter((p) => !p.includes("favicon")),
     }));

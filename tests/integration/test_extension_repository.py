@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import HERE, Daemon
+from harness import HERE, Daemon, free_port
 from releasing import Copy, ReleasingDaemon
 
 from newage.web.releases import Releases
@@ -30,7 +30,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
 def serving(copy: Copy, tmp_path: Path) -> Iterator[list[Daemon]]:
     """A hub with one version; the last of these is stopped."""
     copy.release(FIRST)
-    daemons: list[Daemon] = [ReleasingDaemon(copy, tmp_path / "home").start()]
+    daemons: list[Daemon] = [ReleasingDaemon(copy, tmp_path / "home", free_port()).start()]
     yield daemons
     daemons[-1].end()
 

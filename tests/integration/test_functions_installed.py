@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from harness import CHECKOUT, Daemon, Driver, Hub
+from harness import CHECKOUT, Daemon, Driver, Hub, until
 
 EXAMPLES = CHECKOUT / "examples"
 GAME_MASTER = "plugin/game-master"
@@ -221,7 +221,11 @@ def test_the_game_master_listens_rolls_and_speaks(tmp_path: Path, site: Path, dr
     again = Daemon(home).start()  # it is a member still
     hub = Hub(again, driver)
     boss = hub.monitor("/rooms")
-    members = boss.call("GET_CLIENTS_IN_ROOM", {"roomName": "table"})["clients"]
-    assert {GAME_MASTER: True}.items() <= {member["identity"]: member["online"] for member in members}.items()
+
+    def online() -> bool:
+        members = boss.call("GET_CLIENTS_IN_ROOM", {"roomName": "table"})["clients"]
+        return {GAME_MASTER: True}.items() <= {member["identity"]: member["online"] for member in members}.items()
+
+    until(online, "it has come back to its room")
     driver.reset()
     again.stop()

@@ -178,7 +178,7 @@ STAGES = {
             before.close();
             hub = connect('{HUB}', {{ clientId: id }});
             let kept = live;
-            setTimeout(() => hub.stop(live), 500);
+            hub.ready.then(() => setTimeout(() => hub.stop(live), 500));
         """,
         between="kept = over;",
         shows=("You said: That one and on", "You said: This one"),

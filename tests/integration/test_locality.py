@@ -18,7 +18,7 @@ from time import monotonic
 from typing import Any
 
 import pytest
-from harness import HERE, PATIENCE, Daemon
+from harness import HERE, PATIENCE, Daemon, free_port
 from nginx import Nginx
 from stranger import facts, first_key
 
@@ -231,14 +231,11 @@ def test_behind_proxy_makes_a_bare_proxy_remote(tmp_path: Path, behind: Behind) 
 
 def test_the_hub_finds_a_bare_proxy_by_server_address(tmp_path: Path, behind: Behind) -> None:
     """It asks itself by the address that people use, and acts as behind_proxy where that looks local."""
-    address = own_address()
-    first = Daemon(tmp_path / "home").start()  # so that the proxy knows its port
-    first.stop()
+    address, port = own_address(), free_port()
     (tmp_path / "nginx").mkdir()
-    first.wanted_port = first.port
-    nginx = Nginx(tmp_path / "nginx", first.port, BARE, address=address)
+    nginx = Nginx(tmp_path / "nginx", port, BARE, address=address)
     (tmp_path / "newage.toml").write_text(f'[web]\nserver_address = "{nginx.url}"\n', "utf-8")
-    hub = Daemon(tmp_path / "home", "--config", str(tmp_path / "newage.toml"), port=first.port).start()
+    hub = Daemon(tmp_path / "home", "--config", str(tmp_path / "newage.toml"), port=port).start()
     try:
         assert hub.log is not None
         assert hub.log.wait_for(re.compile("behind_proxy is assumed"), PATIENCE)
