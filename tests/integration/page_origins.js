@@ -128,7 +128,7 @@ const questions = {
 
 async function main([executablePath, rules, url, question, hub, given]) {
   const args = ['--headless', '--no-sandbox', `--host-resolver-rules=${rules}`];
-  const browser = await chromium.launch({ executablePath, args });
+  const browser = await chromium.launch({ executablePath, args, timeout: 120_000 });
   try {
     const page = await browser.newPage();
     page.setDefaultTimeout(30000);

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.integration
 EXAMPLES = CHECKOUT / "examples"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CONFESSION = "no model is involved"
-LONGEST = 110  # seconds; a browser may be slow to start
+LONGEST = 200  # seconds; a browser may be slow to start
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.integration
 CHAPTER = snippets(CHECKOUT / "docs" / "javascript.md")
 README = snippets(CLIENT / "README.md")
 ((NODE, PAGE), (EXTENSION,)) = README.values()
-LONGEST = 110  # seconds; a browser may be slow to start
+LONGEST = 200  # seconds; a browser may be slow to start
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 ASKED = """

@@ -75,7 +75,7 @@ def ask(page: str, question: str, hub: str, **given: Any) -> Any:
     assert node, "Node 20 is needed for the tests of pages"
     assert browser, f"none of {', '.join(BROWSERS)} is installed; .ci/packages installs one"
     command = [node, str(HERE / "page_origins.js"), browser, RULES, page, question, hub, json.dumps(given)]
-    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=150, check=False)
+    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

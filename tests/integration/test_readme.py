@@ -20,7 +20,8 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 LOOK_AT = """
 const { chromium } = require('playwright-core');
 (async () => {
-  const browser = await chromium.launch({ executablePath: process.argv[2], args: ['--headless', '--no-sandbox'] });
+  const args = ['--headless', '--no-sandbox'];
+  const browser = await chromium.launch({ executablePath: process.argv[2], args, timeout: 120_000 });
   const page = await browser.newPage();
   page.setDefaultTimeout(30000);
   page.on('pageerror', (error) => console.error(String(error)));
@@ -51,7 +52,7 @@ def run(demo: Daemon, tmp_path: Path, name: str, source: str, *command: str) -> 
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

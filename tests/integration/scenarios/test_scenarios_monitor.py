@@ -21,7 +21,7 @@ def look(url: str) -> dict[str, Any]:
     assert node, "Node 20 is needed"
     assert browser, f"none of {', '.join(BROWSERS)} is installed; .ci/packages installs one"
     command = [node, str(PAGE / "scene.js"), browser, url, str(HERE)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
     seen: dict[str, Any] = json.loads(done.stdout)
     return seen

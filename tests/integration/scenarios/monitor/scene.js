@@ -6,7 +6,7 @@ const [, , browser, url] = process.argv;
 const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'];
 
 (async () => {
-  const opened = await chromium.launch({ executablePath: browser, args: flags });
+  const opened = await chromium.launch({ executablePath: browser, args: flags, timeout: 120_000 });
   try {
     const page = await opened.newPage();
     page.setDefaultTimeout(20000);
