@@ -517,3 +517,23 @@ def test_what_an_applicant_calls_itself_passes_for_nothing_else(
 def test_a_pairing_code_that_is_over_ends_the_command() -> None:
     with pytest.raises(NotFound, match="the code is over"):
         paired(PairingHub({"state": "over"}))
+
+
+def test_a_character_is_added(home: Path, said: Said) -> None:
+    (home.parent / "card.json").write_text('{"name": "Ann of the Sea"}', "utf-8")
+    code, out, err = said("character", "add", "card.json")
+    assert (code, out) == (0, "ann-of-the-sea\n")
+    assert 'character = "ann-of-the-sea"' in err
+    assert (home / "characters" / "ann-of-the-sea.json").is_file()
+    assert (
+        said("--json", "character", "add", "card.json")[1]
+        == '{"character": "ann-of-the-sea", "name": "Ann of the Sea"}\n'
+    )
+    (home.parent / "card.json").write_text("no card", "utf-8")
+    assert said("character", "add", "card.json") == (
+        1,
+        "",
+        "newage: A card has to be a PNG with a card in it, or JSON.\n",
+    )
+    assert said("character", "add", "absent")[0] == 1
+    assert said("--home", "nowhere", "character", "add", "card.json")[0] == 1

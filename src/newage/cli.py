@@ -20,6 +20,8 @@ from attrs import evolve
 
 from newage import __version__
 from newage.assembly.operate import Ask, Body, check_owner, reached
+from newage.bridge.cards import FOLDER as CHARACTERS
+from newage.bridge.cards import add_card
 from newage.config import ServerSettings, load
 from newage.domain.model import Scope
 from newage.errors import ConfigError, NewAgeError, NotAuthorised, NotFound
@@ -46,6 +48,7 @@ examples:
   newage keys revoke phone                all keys of "phone"; or one, by its id
   newage pair                             a code for a SillyTavern on another machine
   newage unlock                           let everybody try again who failed to log in too often
+  newage character add card.png           a character as which model servers may answer
   newage functions                        functions and plug-ins that are installed
 
 The hub may be running or not; with the options it was started with (--home, --config) this finds it.
@@ -153,6 +156,21 @@ def parser() -> ArgumentParser:
         "now would find them. Loads them; needs no hub.",
     )
     functions.set_defaults(alone=_functions)
+
+    character = commands.add_parser(
+        "character",
+        help="add a character card, as which model servers may answer",
+        description="Characters as which model servers may answer (docs/upstreams.md).",
+    )
+    cards = character.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    add = cards.add_parser(
+        "add",
+        help="put a card into the home",
+        description="Put a character card (PNG or JSON, V1 to V3) into characters/ of the home. A hub that runs knows "
+        "it after its next start.",
+    )
+    add.add_argument("file", metavar="CARD", type=Path, help="the file")
+    add.set_defaults(alone=_add_character)
 
     extension = commands.add_parser(
         "extension",
@@ -309,6 +327,16 @@ def _functions(said: Namespace) -> Body:
     return {"functions": found}
 
 
+def _add_character(said: Namespace) -> Body:
+    home = _home(said)
+    check_owner(home)
+    name, card = add_card(home / CHARACTERS, said.file)
+    if not said.json:
+        _print(name)
+        _remark(f'{card.name}: a model server answers so by character = "{name}" in its table, after the next start')
+    return {"character": name, "name": card.name}
+
+
 def _install(said: Namespace) -> Body:
     release, folder = install_extension(said.path, said.user)
     if not said.json:
@@ -383,7 +411,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if said.alone is not None:
             return _done(said, said.alone(said))
-        check_owner(Path(said.home or os.environ.get("NEWAGE_HOME") or ServerSettings().home))
+        check_owner(_home(said))
         options: dict[tuple[str, str], Any] = {("server", "home"): said.home}
         config = load(options=options, environ=os.environ, config_file=said.config or os.environ.get("NEWAGE_CONFIG"))
         with reached(config) as (ask, running):
@@ -396,6 +424,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         _remark(f"newage: {error.strerror or error}: {error.filename or 'stdout'}")
         return 1
+
+
+def _home(said: Namespace) -> Path:
+    return Path(said.home or os.environ.get("NEWAGE_HOME") or ServerSettings().home)
 
 
 def _done(said: Namespace, answer: Body) -> int:

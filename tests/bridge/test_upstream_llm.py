@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,12 +18,14 @@ from zope.interface.verify import verifyObject
 
 from hubkit import EPOCH
 from modelkit import URL, ModelServer
-from newage.bridge.upstream_llm import FULL, NOTHING_ASKED, NOTHING_SAID, UpstreamExtension
-from newage.bridge.upstream_settings import Upstream, UpstreamSettings
+from newage.bridge.cards import Cards
+from newage.bridge.upstream_llm import FULL, NOTHING_ASKED, NOTHING_SAID, SHOWN_CHARS, UpstreamExtension
+from newage.bridge.upstream_settings import NO_KEY, Upstream, UpstreamSettings
 from newage.domain.completions import Fault
 from newage.domain.details import Details
 from newage.domain.forwarded import ForwardedRequest, Question
 from newage.domain.model import Kind, Message, RequestMode, Role, Session
+from newage.domain.secret import Secret
 from newage.ports import IExtensionHost, IExtensionLink, IUpstream, Said
 
 
@@ -49,7 +53,8 @@ class Hub:
         self.attached.clear()
 
     def stream_started(self, said: Said, details: Details | None = None) -> None:
-        self.told.append(("started", said.request))
+        character = details.character if details is not None else None
+        self.told.append(("started", said.request, *(() if character is None else (character.name,))))
 
     def stream_data(self, said: Said, chunk_index: int | None, text: str) -> None:
         self.told.append(("data", said.request, chunk_index, text))
@@ -112,6 +117,7 @@ class Played:
     clock: Clock = field(factory=Clock)
     hub: Hub = field(factory=Hub)
     elsewhere: bool = False
+    cards: Cards = field(factory=lambda: Cards(Path("/nowhere")))
     server: ModelServer = field(init=False)
     extension: UpstreamExtension = field(init=False)
 
@@ -119,15 +125,16 @@ class Played:
         self.server = ModelServer(self.clock)
         self.plug()
 
-    def plug(self, **settings: Any) -> None:
+    def plug(self, key: Secret = NO_KEY, **settings: Any) -> None:
         ids = count(1)
         self.extension = UpstreamExtension(
-            upstream=Upstream(name="x", settings=UpstreamSettings(url=URL, **settings)),
+            upstream=Upstream(name="x", settings=UpstreamSettings(url=URL, **settings), key=key),
             clock=self.clock,
             wall=lambda: EPOCH,
             http=self.server.http(),
             hub=self.hub,
             elsewhere=lambda request: self.elsewhere,
+            cards=self.cards,
             new_id=lambda: f"id-{next(ids)}",
         )
         self.extension.attach(self.hub)
@@ -286,8 +293,19 @@ def test_the_operator_hears_of_faults_as_often_as_the_quota_allows(played: Playe
             played.ask(f"r{number}")
             played.server.line.whole("400 No", {"error": {"message": "no", "code": "c"}})
     lines = [event for event in heard if event.get("upstream") == "x"]
-    assert len(lines) == 6
+    assert len(lines) == 3
     assert lines[0]["told"] == " It says: c no"
+
+
+def test_nor_is_half_of_a_key_told_to_him(played: Played) -> None:
+    key = Secret("sk-0123456789")
+    played.plug(key)
+    played.ask()
+    with capturedLogs() as heard:
+        said = {"message": "x" * (SHOWN_CHARS - 5) + key.reveal(), "code": key.reveal()}
+        played.server.line.whole("400 No", {"error": said})
+    (told,) = [event["told"] for event in heard if event.get("upstream") == "x"]
+    assert "sk-" not in told
 
 
 def test_a_busy_server_is_asked_once_more(played: Played) -> None:
@@ -385,3 +403,31 @@ def test_ceilings(played: Played) -> None:
     played.clock.advance(86_400)
     played.ask("r5")
     assert len(played.server.lines) == 3
+
+
+def test_as_a_character(played: Played, tmp_path: Path) -> None:
+    book = {"entries": [{"keys": ["sea"], "content": "The sea is cold."}]}
+    card: dict[str, Any] = {
+        "name": "Ann",
+        "description": "Knows {{user}}.",
+        "post_history_instructions": "Stay.",
+        "character_book": book,
+    }
+    (tmp_path / "ann.json").write_text(json.dumps({"data": card}))
+    (tmp_path / "bea.json").write_text(json.dumps({"name": "Bea", "description": "Bea."}))
+    played.cards = Cards(tmp_path)
+    played.cards.load(())
+    played.plug(character="ann", system_prompt="Be brief.")
+    played.ask("r1", "To the sea!")
+    assert [each["content"] for each in played.server.line.body["messages"]] == [
+        "Be brief.\n\nThe sea is cold.\n\nKnows ann.",
+        "To the sea!",
+        "Stay.",
+    ]
+    played.answer("Yes")
+    assert played.hub.told[0] == ("started", "r1", "Ann")
+    for request_id, wish, name in (("r2", "bea", "Bea"), ("r3", "somebody of a desk", "Ann")):
+        played.extension.forward(evolve(question(request_id), character=wish))
+        played.clock.advance(0)
+        played.answer("Yes")
+        assert ("started", request_id, name) in played.hub.told

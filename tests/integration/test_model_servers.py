@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -10,7 +12,7 @@ import pytest
 from asking import ask, end_of, newcomer, text_of
 from expect import of_request, wait_status
 from fake_model import FakeModel, Script
-from harness import Daemon, Driver, Hub
+from harness import Daemon, Driver, Hub, daemon_environment
 
 KEY = "sk-upstream-integration-0123456789"
 
@@ -34,6 +36,11 @@ def served(tmp_path_factory: pytest.TempPathFactory, model: FakeModel, spare: Fa
     key = folder / "home" / "model.key"
     key.write_text(KEY + "\n")
     key.chmod(0o600)
+    (folder / "card.json").write_text('{"name": "Guide", "description": "{{char}} knows {{user}}."}')
+    home = ["--home", str(folder / "home")]
+    run = [sys.executable, "-m", "newage.cli", *home, "character", "add", str(folder / "card.json")]
+    added = subprocess.run(run, env=daemon_environment(), check=True, capture_output=True, text=True, timeout=60)
+    assert added.stdout == "guide\n"
     settings = f"""
 [server]
 demo = true
@@ -46,6 +53,7 @@ options = {{ temperature = 0.5 }}
 wait_seconds = 2
 [upstream.second]
 url = "{spare.url}"
+character = "guide"
 """
     with Daemon.configured(folder, settings) as daemon:
         yield daemon
@@ -147,11 +155,14 @@ def test_the_next_one_is_asked_before_the_first_token(hub: Hub, model: FakeModel
     try:
         model.answers(Script(status=429, headers={"Retry-After": "1"}))
         spare.answers(Script(tokens=("By the second.",)))
-        _, who = newcomer(hub)
+        name, who = newcomer(hub)
         request_id = ask(who, hub, None, "Well?")
         wait_status(who, request_id, "completed")
-        assert who.payload("LLM_RESPONSE", of_request(request_id))["message"] == "By the second."
-        assert "authorization" not in spare.wait_asked().headers, "a key goes to its own server alone"
+        answer = who.call("GET_MESSAGES", {"roomName": name})["messages"][1]
+        assert (answer["message"], answer["character"]["name"]) == ("By the second.", "Guide")
+        asked = spare.wait_asked()
+        assert asked.body["messages"][0]["content"] == f"Guide knows {name}."
+        assert "authorization" not in asked.headers, "a key goes to its own server alone"
     finally:
         chief.call("SET_CONNECTION_POLICY", {"policy": "Free"})
 

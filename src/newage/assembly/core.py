@@ -19,6 +19,8 @@ from newage.assembly.pools import Pools, make_pools
 from newage.assembly.status import Status
 from newage.assembly.talk import Talk, make_talk
 from newage.assembly.upstreams import make_upstreams
+from newage.bridge.cards import FOLDER as CHARACTERS
+from newage.bridge.cards import Cards
 from newage.bridge.demo import DemoExtension
 from newage.bridge.upstream_llm import UpstreamExtension
 from newage.cluster.local import LocalAdapter
@@ -60,6 +62,7 @@ class Core:
     engines: EngineServer
     counters: Counters
     demo: DemoExtension | None
+    cards: Cards
     upstreams: tuple[UpstreamExtension, ...]
 
     @property
@@ -131,6 +134,7 @@ def make_core(
     diagnostics = Diagnostics(
         outbox=hub, status=status, logs=logs, set_debug=set_debug, debug_mode=config.server.debug_mode
     )
+    cards = Cards(config.home / CHARACTERS)
     dispatcher = make_dispatcher(basis, hub, accounts, people, talk, calls.calls, diagnostics)
     return Core(
         basis=basis,
@@ -157,5 +161,6 @@ def make_core(
         ),
         counters=counters,
         demo=DemoExtension(reactor, wall_clock, talk.streams, config.demo) if config.server.demo else None,
-        upstreams=make_upstreams(config.upstreams, world, talk, agent),
+        cards=cards,
+        upstreams=make_upstreams(config.upstreams, world, talk, cards, agent),
     )

@@ -57,6 +57,9 @@ class Life(Service):
         core.talk.requests.start()
         core.talk.first_tokens.start()
         core.talk.thinking.start()
+        if core.upstreams:
+            named = (each.upstream.settings.character for each in core.upstreams)
+            core.cards.load(tuple(filter(None, named)))
         for extension in core.inside:
             extension.attach(core.people.sessions)
         core.plugins.start(each for each in usable if each.is_plugin)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from attrs import define
 from treq.client import HTTPClient
 
+from newage.bridge.cards import Cards
 from newage.bridge.upstream_llm import UpstreamExtension
 from newage.domain.model import ConnectionPolicy
 from newage.services.world import World
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def make_upstreams(
-    upstreams: tuple[Upstream, ...], world: World, talk: Talk, agent: IAgent | None
+    upstreams: tuple[Upstream, ...], world: World, talk: Talk, cards: Cards, agent: IAgent | None
 ) -> tuple[UpstreamExtension, ...]:
     """In the order in which they are asked.
 
@@ -37,6 +38,7 @@ def make_upstreams(
             http=HTTPClient(agent),
             hub=talk.streams,
             elsewhere=_Elsewhere(talk.assignments),
+            cards=cards,
         )
         for each in upstreams
     )

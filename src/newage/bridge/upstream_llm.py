@@ -16,8 +16,11 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from newage.bridge.cards import Cards
 from newage.bridge.model_call import ModelCall, Outcome
+from newage.domain.card import LORE_SHARE
 from newage.domain.ceilings import Ceiling, Ceilings
+from newage.domain.character import Character
 from newage.domain.completions import Fault, Piece
 from newage.domain.details import Details
 from newage.domain.ids import UPSTREAM_PREFIX
@@ -26,6 +29,7 @@ from newage.domain.prompt import (
     CHARS_PER_TOKEN,
     Budget,
     Line,
+    asker,
     calibrated,
     conversation,
     estimated,
@@ -35,6 +39,7 @@ from newage.domain.prompt import (
 )
 from newage.ports import IExtensionLink, Said
 from newage.telemetry.quota import LogQuota, left_out
+from newage.telemetry.redaction import Redaction
 
 if TYPE_CHECKING:
     from treq.client import HTTPClient
@@ -48,6 +53,7 @@ FEATURES: Final = ("cancel",)
 PRIORITY: Final = 1  # after those that connect, before what is only spare
 SIGN_SECONDS: Final = 20.0  # after so long without a token its answer begins empty, as a sign that it is at work
 MARGIN_TOKENS: Final = 64  # of the context, for what templates add
+SHOWN_CHARS: Final = 200  # of what a model server says of its error, to the operator
 FULL: Final = "The model server is answering as many requests as it can at once."
 NOTHING_ASKED: Final = "There is nothing to be answered."
 NOTHING_SAID: Final = "The model said nothing."
@@ -88,11 +94,12 @@ class UpstreamExtension:
     """
     :param wall: seconds since the epoch; says when it was plugged in.
     :param hub: where the answers go.
+    :param cards: the characters that it may answer as: that of the request, else that of its settings.
     :param elsewhere: may another extension be asked instead, as long as nothing was said?
     :param new_id: makes stream and output ids.
     """
 
-    LOGGED_PER_MINUTE: ClassVar[int] = 6
+    LOGGED_PER_MINUTE: ClassVar[int] = 3  # of each fault
     _log: ClassVar[Logger] = Logger()
 
     upstream: Upstream
@@ -101,6 +108,7 @@ class UpstreamExtension:
     _http: HTTPClient
     _hub: IUpstream
     _elsewhere: Callable[[ForwardedRequest], bool]
+    _cards: Cards
     _new_id: Callable[[], str] = _random_id
     faults: Counter[Fault] = field(factory=Counter, init=False)  # how often what went wrong
     _host: IExtensionHost | None = field(default=None, init=False)
@@ -109,7 +117,7 @@ class UpstreamExtension:
     _busy_until: float = field(default=0.0, init=False)
     _rate: float = field(default=1.0, init=False)
     _ceilings: Ceilings = field(init=False)
-    _quota: LogQuota = field(init=False)
+    _quotas: dict[Fault, LogQuota] = field(init=False)
 
     @_ceilings.default
     def _make_ceilings(self) -> Ceilings:
@@ -117,9 +125,9 @@ class UpstreamExtension:
         together = Ceiling(requests=settings.requests_per_day, tokens=settings.tokens_per_day)
         return Ceilings(together, Ceiling(requests=settings.requests_per_day_each, tokens=settings.tokens_per_day_each))
 
-    @_quota.default
-    def _make_quota(self) -> LogQuota:
-        return LogQuota(self.LOGGED_PER_MINUTE, self._clock.seconds, seconds=60)
+    @_quotas.default
+    def _make_quotas(self) -> dict[Fault, LogQuota]:
+        return {fault: LogQuota(self.LOGGED_PER_MINUTE, self._clock.seconds, seconds=60) for fault in Fault}
 
     @property
     def _settings(self) -> UpstreamSettings:
@@ -207,7 +215,13 @@ class UpstreamExtension:
         settings = self._settings
         options = options_of(wishes(answer.request), settings.max_tokens)
         budget = Budget(tokens=settings.context_tokens - options["max_tokens"] - MARGIN_TOKENS, rate=self._rate)
-        lines = prompt(answer.lines, settings.system_prompt, "", budget, halved=answer.halved)
+        before, after = settings.system_prompt, ""
+        card = self._cards.get(answer.request.character) or self._cards.get(settings.character)
+        if card is not None:
+            said = [line.text for line in answer.lines]
+            most = int(budget.tokens * LORE_SHARE * CHARS_PER_TOKEN)
+            before, after = card.instructions(asker(answer.request), before, said, most)
+        lines = prompt(answer.lines, before, after, budget, halved=answer.halved)
         answer.estimate = estimated(lines)
         body: dict[str, Any] = {
             **settings.options,
@@ -229,6 +243,14 @@ class UpstreamExtension:
         answer.timer = self._clock.callLater(SIGN_SECONDS, self._open, answer)
         answer.call.start()
 
+    def _character(self, request: ForwardedRequest) -> Details | None:
+        """As whom it answers."""
+        for name in (request.character, self._settings.character):
+            card = self._cards.get(name)
+            if card is not None:
+                return Details(character=Character(name, card.name))
+        return None
+
     # ------------------------------------------------------------------------------------------------------ answering
 
     def _open(self, answer: _Answer) -> None:
@@ -236,7 +258,7 @@ class UpstreamExtension:
             answer.begun = True
             if answer.timer is not None and answer.timer.active():
                 answer.timer.cancel()
-            self._hub.stream_started(answer.said)
+            self._hub.stream_started(answer.said, self._character(answer.request))
 
     def _said(self, answer: _Answer, piece: Piece) -> None:
         self._open(answer)
@@ -289,17 +311,21 @@ class UpstreamExtension:
 
     def _note(self, outcome: Outcome) -> None:
         """One line for the operator, as far as its quota goes."""
-        unsaid = self._quota.take()
-        if unsaid is not None and outcome.fault is not None:
-            reported = outcome.reported
-            told = "" if reported is None else f" It says: {reported.code} {reported.text[:200]}"
-            self._log.warn(
-                "model server {upstream}: {words}{told}{more}",
-                upstream=self.upstream.name,
-                words=outcome.fault.words(self._settings.origin),
-                told=told,
-                more=left_out(unsaid),
-            )
+        fault, reported = outcome.fault, outcome.reported
+        unsaid = None if fault is None else self._quotas[fault].take()
+        if fault is None or unsaid is None:
+            return
+        told = ""
+        if reported is not None:  # the key before the cut: half of it would not be found any more
+            hide = Redaction([self.upstream.key])
+            told = f" It says: {hide(reported.code)} {hide(reported.text)[:SHOWN_CHARS]}"
+        self._log.warn(
+            "model server {upstream}: {words}{told}{more}",
+            upstream=self.upstream.name,
+            words=fault.words(self._settings.origin),
+            told=told,
+            more=left_out(unsaid),
+        )
 
     def _fail_by(self, answer: _Answer, fault: Fault) -> None:
         words = fault.words(self._settings.origin)

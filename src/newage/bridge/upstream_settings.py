@@ -56,6 +56,9 @@ class UpstreamSettings:
         among=("max_tokens", "max_completion_tokens"),
     )
     system_prompt: str = text("", "what the model is told before every conversation")
+    character: str = text(
+        "", "a card of the home's characters/, by its file's name without the ending, as which it answers"
+    )
     options: Mapping[str, Any] = members("further members of every request, such as temperature", check=_model_options)
     local_keyless: bool = switch(False, "programs of this machine may use it by /v1 without a key")
     capacity: int = limit(4, "answers at once; further requests wait for their turn")

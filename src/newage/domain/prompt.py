@@ -61,7 +61,7 @@ def _conversation(request: ForwardedRequest) -> list[Line]:
         case "continue" if request.about:
             return [*_lines(_until(request.context, request.about)), Line("user", GO_ON)]
         case "impersonate":
-            name = _asker(request)
+            name = asker(request)
             wish = f"{SPEAK_FOR.format(name=name)}\n{request.text}".strip()
             return [*_lines(request.context), Line("user", wish)]
         case "regenerateMessage" if request.question is not None:
@@ -76,6 +76,11 @@ def _conversation(request: ForwardedRequest) -> list[Line]:
     if request.question.said.message_id in {each.message_id for each in asked}:
         return _lines([*others, *asked])
     return [*_lines(others), Line("user", request.text, _name(request.question.said))]
+
+
+def asker(request: ForwardedRequest) -> str:
+    """The name of who asks."""
+    return _name(request.question.said) if request.question is not None else "the user"
 
 
 def wishes(request: ForwardedRequest) -> Any:
@@ -187,10 +192,6 @@ def _lines(messages: Iterable[Message]) -> list[Line]:
 
 def _name(message: Message) -> str:
     return message.name or message.identity
-
-
-def _asker(request: ForwardedRequest) -> str:
-    return _name(request.question.said) if request.question is not None else "the user"
 
 
 def _named(lines: Sequence[Line]) -> list[Line]:
