@@ -21,12 +21,13 @@ from modelkit import URL, ModelServer
 from newage.bridge.cards import Cards
 from newage.bridge.upstream_llm import FULL, NOTHING_ASKED, NOTHING_SAID, SHOWN_CHARS, UpstreamExtension
 from newage.bridge.upstream_settings import NO_KEY, Upstream, UpstreamSettings
+from newage.domain.chat import Characters, Offered
 from newage.domain.completions import Fault
 from newage.domain.details import Details
 from newage.domain.forwarded import ForwardedRequest, Question
 from newage.domain.model import Kind, Message, RequestMode, Role, Session
 from newage.domain.secret import Secret
-from newage.ports import IExtensionHost, IExtensionLink, IUpstream, Said
+from newage.ports import ICharacters, IExtensionHost, IExtensionLink, IUpstream, Said
 
 
 @implementer(IUpstream, IExtensionHost)
@@ -418,6 +419,9 @@ def test_as_a_character(played: Played, tmp_path: Path) -> None:
     played.cards = Cards(tmp_path)
     played.cards.load(())
     played.plug(character="ann", system_prompt="Be brief.")
+    assert played.hub.attached[-1][2] == ("cancel", "characters")
+    assert verifyObject(ICharacters, played.extension)
+    assert played.extension.characters() == Characters((Offered("ann", "Ann"), Offered("bea", "Bea")), "ann")
     played.ask("r1", "To the sea!")
     assert [each["content"] for each in played.server.line.body["messages"]] == [
         "Be brief.\n\nThe sea is cold.\n\nKnows ann.",

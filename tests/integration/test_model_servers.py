@@ -185,6 +185,15 @@ def test_a_sillytavern_that_is_there_is_asked_first(hub: Hub, model: FakeModel) 
     extension.stop()
 
 
+def test_characters_are_offered_and_chosen(hub: Hub, model: FakeModel) -> None:
+    name, who = newcomer(hub)
+    offered = who.call("LIST_CHARACTERS", {"target": "llm-first"})
+    assert [(each["id"], each["name"]) for each in offered["characters"]] == [("guide", "Guide")]
+    assert who.call("GET_AVATAR", {"target": "llm-first", "id": "guide"})["error"]["code"] == "not_found"
+    wait_status(who, ask(who, hub, None, "Well?", character="guide"), "completed")
+    assert model.wait_asked().body["messages"][0]["content"].endswith(f"Guide knows {name}.")
+
+
 def test_the_key_is_nowhere(hub: Hub, served: Daemon, model: FakeModel) -> None:
     told = {"error": {"message": f"Incorrect API key provided: {KEY}", "code": "invalid_api_key"}}
     model.answers(Script(status=400, error=told))

@@ -9,6 +9,7 @@ from newage.namespaces.chat_calls import SocketChatCalls
 from newage.ports import IOutbox
 from newage.services.chat.asking import Asking
 from newage.services.chat.characters import CharacterService
+from newage.services.chat.inside import DeskCalls
 from newage.services.chat.links import ChatLinks
 from newage.services.chat.mirror import Mirror
 from newage.services.chat.reading import ChatReading
@@ -40,7 +41,8 @@ def make_chat(
 ) -> Chat:
     """``links``, ``characters`` and ``mirror`` listen to sessions, ``links`` to rooms as well."""
     settings = basis.live.chat
-    links, asking, calls = ChatLinks(rooms), Asking(sessions, settings), SocketChatCalls(outbox, settings)
+    links, asking = ChatLinks(rooms), Asking(sessions, settings)
+    calls = DeskCalls(sessions, SocketChatCalls(outbox, settings))
     return Chat(
         links=links,
         characters=CharacterService(

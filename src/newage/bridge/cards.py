@@ -10,6 +10,7 @@ from attrs import define, field
 from twisted.logger import Logger
 
 from newage.domain.card import MAX_PNG_BYTES, Card, read_card
+from newage.domain.chat import Offered
 from newage.errors import ConfigError, InvalidRequest
 
 FOLDER: Final = "characters"
@@ -46,6 +47,10 @@ class Cards:
         for name in needed:
             if name not in self._cards:
                 raise ConfigError(f"there is no character {name!r} in {self._folder}; see newage character add")
+
+    def offered(self) -> tuple[Offered, ...]:
+        """All of them, for people."""
+        return tuple(Offered(name, card.name) for name, card in self._cards.items())
 
     def get(self, character: str) -> Card | None:
         return self._cards.get(character)

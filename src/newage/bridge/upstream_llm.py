@@ -21,6 +21,7 @@ from newage.bridge.model_call import ModelCall, Outcome
 from newage.domain.card import LORE_SHARE
 from newage.domain.ceilings import Ceiling, Ceilings
 from newage.domain.character import Character
+from newage.domain.chat import Characters
 from newage.domain.completions import Fault, Piece
 from newage.domain.details import Details
 from newage.domain.ids import UPSTREAM_PREFIX
@@ -37,7 +38,7 @@ from newage.domain.prompt import (
     prompt,
     wishes,
 )
-from newage.ports import IExtensionLink, Said
+from newage.ports import ICharacters, IExtensionLink, Said
 from newage.telemetry.quota import LogQuota, left_out
 from newage.telemetry.redaction import Redaction
 
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from newage.ports import IExtensionHost, IUpstream
 
 FEATURES: Final = ("cancel",)
+OFFERS: Final = "characters"  # where there are some
 PRIORITY: Final = 1  # after those that connect, before what is only spare
 SIGN_SECONDS: Final = 20.0  # after so long without a token its answer begins empty, as a sign that it is at work
 MARGIN_TOKENS: Final = 64  # of the context, for what templates add
@@ -88,7 +90,7 @@ def _random_id() -> str:
     return str(uuid4())
 
 
-@implementer(IExtensionLink)
+@implementer(IExtensionLink, ICharacters)
 @define(eq=False, kw_only=True)
 class UpstreamExtension:
     """
@@ -154,7 +156,8 @@ class UpstreamExtension:
             connected_at=self._wall(),
         )
         self._host = host
-        self._sid = host.attach_extension(session, self, self._settings.capacity, FEATURES, PRIORITY)
+        features = (*FEATURES, OFFERS) if self._cards.offered() else FEATURES
+        self._sid = host.attach_extension(session, self, self._settings.capacity, features, PRIORITY)
 
     def detach(self) -> None:
         """Unplug and stop every answer where it is; the hub says what becomes of their requests (contract 5.8)."""
@@ -182,6 +185,9 @@ class UpstreamExtension:
         if answer is not None:
             answer.stop()
         return succeed(None)
+
+    def characters(self) -> Characters:
+        return Characters(self._cards.offered(), self._settings.character)
 
     # -------------------------------------------------------------------------------------------------------- asking
 

@@ -3,7 +3,7 @@
 zope interfaces for every role that crosses a layer; implementations are checked by mypy-zope and ``verifyObject``.
 """
 
-from newage.ports.extensions import IChatCalls, IExtensionHost, IExtensionLink, IUpstream, Said
+from newage.ports.extensions import ICharacters, IChatCalls, IExtensionHost, IExtensionLink, IUpstream, Said
 from newage.ports.listeners import (
     IAccountListener,
     IMessageListener,
@@ -28,6 +28,7 @@ from newage.ports.workers import IWorkers
 __all__ = [
     "IAccountListener",
     "IChannel",
+    "ICharacters",
     "IChatCalls",
     "IClusterAdapter",
     "IExtensionHost",

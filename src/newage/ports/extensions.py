@@ -98,6 +98,13 @@ class IExtensionHost(Interface):
         """Take it away again."""
 
 
+class ICharacters(Interface):
+    """What an ``IExtensionLink`` inside the process provides besides, where it declares feature ``characters``."""
+
+    def characters() -> Characters:
+        """Which it offers."""
+
+
 class IChatCalls(Interface):
     """What the hub asks of the desk of an extension, by one of its sockets (contract 5.9).
 
