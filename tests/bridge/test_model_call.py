@@ -156,6 +156,13 @@ def test_faults(asked: Asked, fault: str) -> None:
     assert asked.ends[0].retry_after == (7.0 if fault == "429" else None)
 
 
+def test_upstream_redirect_not_followed(asked: Asked) -> None:
+    asked.call.start()
+    asked.server.line.whole("308 There", {}, Location="http://evil.test/v1/chat/completions")
+    assert asked.fault is Fault.MOVED
+    assert len(asked.server.lines) == 1
+
+
 def test_half_of_an_answer_in_one_piece(asked: Asked) -> None:
     asked.call.start()
     asked.server.line.begins(kind="application/json", Content_Length="99")
