@@ -335,6 +335,23 @@ def test_but_not_twice_nor_for_long(played: Played) -> None:
     assert played.hub.of("r3") == ["failed"]
 
 
+def test_nobody_is_busy_for_ever(played: Played) -> None:
+    played.ask("r1")
+    played.server.line.whole("503 Slow", {}, Retry_After="99999999")
+    played.clock.advance(580)
+    played.ask("r2")
+    assert len(played.server.lines) == 1
+    played.clock.advance(20)
+    played.ask("r3")
+    assert len(played.server.lines) == 2
+
+
+def test_half_of_the_context_is_for_the_prompt_at_least(played: Played) -> None:
+    played.plug(context_tokens=1000, max_tokens=4000)
+    played.ask()
+    assert played.server.line.body["max_tokens"] == 500
+
+
 def test_others_wait_as_well_while_it_is_busy(played: Played) -> None:
     played.ask("r1")
     played.server.line.whole("429 Slow", {}, Retry_After="3")

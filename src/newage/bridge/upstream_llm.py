@@ -54,6 +54,7 @@ FEATURES: Final = ("cancel",)
 OFFERS: Final = "characters"  # where there are some
 PRIORITY: Final = 1  # after those that connect, before what is only spare
 SIGN_SECONDS: Final = 20.0  # after so long without a token its answer begins empty, as a sign that it is at work
+MOST_BUSY_SECONDS: Final = 600.0  # a server that wants more is asked again after it
 MARGIN_TOKENS: Final = 64  # of the context, for what templates add
 SHOWN_CHARS: Final = 200  # of what a model server says of its error, to the operator
 FULL: Final = "The model server is answering as many requests as it can at once."
@@ -74,7 +75,7 @@ class _Answer:
     call: ModelCall | None = None
     begun: bool = False
     halved: bool = False
-    waited: bool = False
+    waited: bool = False  # since the server said that it was busy
     chunks: int = 0
     thoughts: int = 0
     chars: int = 0
@@ -201,25 +202,20 @@ class UpstreamExtension:
             self._fail(answer, NOTHING_ASKED, "empty")
         else:
             self._ceilings.asked(answer.client, now)
-            if not self._wait(answer, self._busy_until - now):
-                self._ask(answer)
-            answer.waited = False  # that was for another answer
+            self._ask_in(answer, max(0.0, self._busy_until - now))
 
-    def _wait(self, answer: _Answer, seconds: float) -> bool:
-        """The server does not want to be asked before. :return: False where it may be asked now."""
-        if seconds <= 0:
-            return False
-        may_wait = not answer.waited and seconds <= self._settings.wait_seconds
-        if may_wait and not self._elsewhere(answer.request):
-            answer.waited = True
+    def _ask_in(self, answer: _Answer, seconds: float) -> None:
+        """The server does not want to be asked before."""
+        if not seconds:
+            self._ask(answer)
+        elif seconds <= self._settings.wait_seconds and not self._elsewhere(answer.request):
             answer.timer = self._clock.callLater(seconds, self._ask, answer)
         else:
             self._fail_by(answer, Fault.BUSY)
-        return True
 
     def _ask(self, answer: _Answer) -> None:
         settings = self._settings
-        options = options_of(wishes(answer.request), settings.max_tokens)
+        options = options_of(wishes(answer.request), min(settings.max_tokens, settings.context_tokens // 2))
         budget = Budget(tokens=settings.context_tokens - options["max_tokens"] - MARGIN_TOKENS, rate=self._rate)
         before, after = settings.system_prompt, ""
         card = self._cards.get(answer.request.character) or self._cards.get(settings.character)
@@ -294,14 +290,16 @@ class UpstreamExtension:
         elif outcome.fault is Fault.TOO_LONG and untouched and not answer.halved:
             answer.halved = True
             self._ask(answer)
-        elif outcome.fault is Fault.BUSY and untouched and outcome.retry_after is not None:
-            self._note(outcome)
-            self._busy_until = self._clock.seconds() + outcome.retry_after
-            if not self._wait(answer, outcome.retry_after):
-                self._fail_by(answer, Fault.BUSY)
         else:
             self._note(outcome)
-            self._fail_by(answer, outcome.fault)
+            pause = min(outcome.retry_after or 0.0, MOST_BUSY_SECONDS)
+            if outcome.fault is Fault.BUSY and pause:
+                self._busy_until = self._clock.seconds() + pause
+            if outcome.fault is Fault.BUSY and pause and untouched and not answer.waited:
+                answer.waited = True
+                self._ask_in(answer, pause)
+            else:
+                self._fail_by(answer, outcome.fault)
 
     def _count(self, answer: _Answer, outcome: Outcome) -> None:
         if outcome.fault is not None:
