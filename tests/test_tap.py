@@ -25,6 +25,7 @@ from zope.interface.verify import verifyObject
 
 from newage import __version__, tap
 from newage.daemon.home import Home, prepare_home
+from newage.daemon.lag import LagMeter
 from newage.daemon.listening import Listener
 from newage.daemon.signals import Signals
 from newage.daemon.stages import Banner, StagedService, StartRefused
@@ -127,6 +128,24 @@ class TestMakeService:
         stages = list(make(tmp_path))
         assert [type(stage) for stage in stages[:2]] == [Signals, Home]
         assert [type(stage) for stage in stages[-3:]] == [Listener, SelfCheck, Banner]
+
+    def test_figures_have_a_port_where_the_operator_wants_one(self, tmp_path: Path) -> None:
+        config = tmp_path / "hub.toml"
+        config.write_text("[metrics]\nlisten_port = 9464\n")
+        stages = [type(stage) for stage in make(tmp_path, "--config", str(config))]
+        assert stages[-5:] == [LagMeter, Listener, Listener, SelfCheck, Banner]
+        assert LagMeter not in [type(stage) for stage in make(tmp_path)]
+
+    def test_a_port_of_figures_that_cannot_be_had(self, tmp_path: Path) -> None:
+        config = tmp_path / "hub.toml"
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            config.write_text(f"[metrics]\nlisten_port = {port}\n")
+            before = open_files()
+            refused = refusal_of(tmp_path, "--config", str(config))
+        assert f"port {port} of 127.0.0.1 is in use" in refused
+        assert refused.endswith("choose another listen_port in [metrics]")
+        assert open_files() < before
 
     @pytest.mark.parametrize("option", ["--port", "--home", "--config", "--bind"])
     def test_an_empty_value_is_a_mistake_not_a_default(self, tmp_path: Path, option: str) -> None:

@@ -25,21 +25,26 @@ from newage.assembly.api import make_apis
 from newage.assembly.core import make_core
 from newage.assembly.inspection import BANNER, Inspection
 from newage.assembly.life import Life
+from newage.assembly.metrics import Metrics
 from newage.assembly.readiness import Readiness
 from newage.assembly.reload import Reloader
 from newage.config import Config, Key, load
 from newage.daemon.control import Control
 from newage.daemon.descriptors import DescriptorLimit, connections
 from newage.daemon.home import Home, check_home, client_folder, static_folder
-from newage.daemon.listening import Listener, Sockets, bind, expand, url
+from newage.daemon.lag import LagMeter
+from newage.daemon.listening import Keys, Listener, Sockets, bind, expand, url
 from newage.daemon.manhole import Manhole
 from newage.daemon.signals import Signals
 from newage.daemon.stages import Banner, StagedService, StartRefused, refusal
 from newage.daemon.systemd import Systemd
 from newage.daemon.twistd_log import install, observer
 from newage.errors import ConfigError
+from newage.telemetry.exposition import CONTENT_TYPE
 from newage.telemetry.metrics import Counters
 from newage.telemetry.redaction import Redaction
+from newage.web.metrics import WORDS as METRICS_WORDS
+from newage.web.metrics import metrics_site
 from newage.web.peer import PeerJudge
 from newage.web.selfcheck import SECONDS as SELF_CHECK_SECONDS
 from newage.web.selfcheck import SelfCheck
@@ -149,9 +154,17 @@ def check(config: Config, *, will_change_user: bool = False) -> None:
     PeerJudge.of(config.web)
     if not config.server.ephemeral:
         check_home(config.home, will_change_user=will_change_user)
-    bound, _ = bind(expand(config.server.bind_address), config.server.port, config.server.listen_backlog)
-    for each in bound:
-        each.socket.close()
+    server, metrics = config.server, config.metrics
+    bound, _ = bind(expand(server.bind_address), server.port, server.listen_backlog)
+    try:
+        if metrics.listen_port:
+            more, _ = bind(
+                expand(metrics.listen_address), metrics.listen_port, server.listen_backlog, keys=METRICS_KEYS
+            )
+            bound += more
+    finally:
+        for each in bound:
+            each.socket.close()
 
 
 def _twistd(options: Options, name: str) -> Any:
@@ -178,6 +191,7 @@ def announce(config: Config) -> None:
     sys.stdout.flush()
 
 
+METRICS_KEYS = Keys("listen_address in [metrics]", "listen_port in [metrics]")
 CONNECT = "To connect SillyTavern, give its extension this address and port (README, 'Connect SillyTavern')."
 
 
@@ -258,6 +272,13 @@ def build(config: Config, reactor: Any, read: Callable[[], Config], twistd: Mapp
         SelfCheck(reactor, Agent(reactor, connectTimeout=SELF_CHECK_SECONDS), config.web, site.gate, core.engines),
         Banner(reactor, CONNECT),
     ]
+    if config.metrics.listen_port:
+        lag = LagMeter(reactor)
+        metrics = Metrics(core, lag.late)
+        figures = metrics_site(config.metrics, config.web, reactor, site.gate, metrics.scrape, CONTENT_TYPE)
+        address, port = config.metrics.listen_address, config.metrics.listen_port
+        open_to = Sockets(address, port, server.listen_backlog, keys=METRICS_KEYS)
+        stages[-3:-3] = [lag, Listener(reactor, figures, open_to, METRICS_WORDS)]
     for stage in stages:
         stage.setServiceParent(root)
     return root

@@ -13,7 +13,7 @@ from twisted.internet.testing import MemoryReactor
 
 from daemonkit import begin_running, formats
 from newage.daemon import listening
-from newage.daemon.listening import Listener, Sockets, bind, expand, listening_socket, url
+from newage.daemon.listening import Keys, Listener, Sockets, address_list, bind, expand, listening_socket, url
 from newage.errors import ConfigError
 
 
@@ -24,6 +24,17 @@ def taken() -> Iterator[int]:
         other.bind(("127.0.0.1", 0))
         other.listen()
         yield other.getsockname()[1]
+
+
+@pytest.mark.parametrize("addresses", [("127.0.0.1",), ("::1", "0.0.0.0"), ("*",), ("localhost",)])
+def test_addresses_to_listen_on(addresses: tuple[str, ...]) -> None:
+    address_list(addresses)
+
+
+@pytest.mark.parametrize("addresses", [(), ("example.org",), ("127.0.0.1", "")])
+def test_names_are_no_addresses(addresses: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="must"):
+        address_list(addresses)
 
 
 class TestBind:
@@ -51,6 +62,11 @@ class TestBind:
         bound, _ = bind(("::1", "127.0.0.2"), taken, 5)
         for each in bound:
             each.socket.close()
+
+    def test_the_cure_names_what_the_operator_said(self, taken: int) -> None:
+        keys = Keys("bind_address in [metrics]", "port in [metrics]")
+        with pytest.raises(ConfigError, match=r"choose another port in \[metrics\]"):
+            bind(("127.0.0.1",), taken, 5, keys=keys)
 
     def test_an_address_of_another_machine(self) -> None:
         with pytest.raises(ConfigError, match=r"192\.0\.2\.1 does not belong to this machine; choose another --bind"):

@@ -76,6 +76,15 @@ class TestGroupCommit:
         assert len(begun) == 2
         assert not writer.waiting
 
+    def test_how_long_each_takes_is_known(self, make_database: Make, writer: SteppedWorkers) -> None:
+        database = make_database(writer=writer)
+        for name in "ab":
+            outcome(database.write(put(name)))
+        assert dict(database.commits.up_to())[float("inf")] == 0
+        writer.flush()
+        assert dict(database.commits.up_to())[float("inf")] == 2
+        assert database.commits.total > 0
+
     def test_a_batch_is_bounded(self, make_database: Make, writer: SteppedWorkers) -> None:
         database = make_database(writer=writer, batch_limit=2)
         for name in "abcde":

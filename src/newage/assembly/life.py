@@ -115,7 +115,7 @@ class Life(Service):
         await self._quiet()
         if core.database is not None:
             await core.database.close()
-        for pool in (core.pools.hashes, core.pools.files):
+        for pool in (core.pools.hashes, core.pools.files, core.pools.metrics):
             await pool.close()
 
     async def _quiet(self) -> None:

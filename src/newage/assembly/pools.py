@@ -23,10 +23,11 @@ class Pools:
     readers: PhasedWorkers
     hashes: PhasedWorkers
     files: PhasedWorkers
+    metrics: PhasedWorkers
 
     def go(self) -> None:
         """From now on, work is done in threads."""
-        for pool in (self.writer, self.readers, self.hashes, self.files):
+        for pool in (self.writer, self.readers, self.hashes, self.files, self.metrics):
             pool.go()
 
 
@@ -42,6 +43,7 @@ def make_pools(config: Config, reactor: Any) -> Pools:
         readers=pool("store readers", storage.reader_threads, storage.read_queue_limit),
         hashes=pool("hashes", auth.hash_threads, auth.hash_queue_limit, auth.hash_niceness),
         files=pool("files", files.file_threads, files.file_queue_limit),
+        metrics=pool("metrics", 1, config.metrics.max_waiting_scrapes),
     )
 
 

@@ -31,6 +31,7 @@ from newage.services.requests.held import HeldRequests
 from newage.services.requests.intake import RequestService
 from newage.services.requests.ledger import RequestLedger
 from newage.services.requests.lines import WaitingLines
+from newage.services.requests.meter import RequestMeter
 from newage.services.requests.notices import RequestNotices
 from newage.services.requests.questions import Questions
 from newage.services.requests.queue_news import QueueNews
@@ -102,6 +103,7 @@ class Talk:
     records: RequestRecords
     ledger: RequestLedger
     requests: RequestService
+    request_meter: RequestMeter
     lines: WaitingLines
     news: QueueNews
     returns: Returns
@@ -260,7 +262,8 @@ def make_talk(
         retention=lambda: live.rooms.value.offline_retention_seconds,
         settings=live.requests,
     )
-    for request_listener in (records, request_notices, own_outputs):
+    request_meter = RequestMeter()
+    for request_listener in (records, request_notices, own_outputs, request_meter):
         request_ends.add(request_listener)
     sender = Sender(rooms, history, desks, forwarder, ledger, records)
     targets = Targets(sessions, assignments, forwarder)
@@ -409,6 +412,7 @@ def make_talk(
         stopping=stopping,
         rerouting=rerouting,
         requests=requests,
+        request_meter=request_meter,
         lines=lines,
         news=news,
         returns=returns,

@@ -15,6 +15,7 @@ from attrs import field, frozen
 from newage.bridge.demo import DemoSettings
 from newage.bridge.upstream_settings import Upstream, UpstreamSettings
 from newage.daemon.control import ControlSettings
+from newage.daemon.listening import address_list
 from newage.daemon.manhole import ManholeSettings
 from newage.domain.output import StreamSettings
 from newage.errors import NewAgeError
@@ -43,24 +44,10 @@ from newage.services.streams.limits import DownstreamSettings
 from newage.settings import limit, switch, text, texts
 from newage.storage.database import StorageSettings
 from newage.telemetry.logs import LogSettings
+from newage.web.metrics import MetricsSettings
 from newage.web.settings import WebSettings
 
 Key: TypeAlias = tuple[str, str]  # table, field
-
-
-def address_list(value: tuple[str, ...]) -> None:
-    """What ``bind_address`` may be: at least one, each an IP address, ``localhost`` or ``*``.
-
-    :raises ValueError: a name that would have to be looked up; what it means could change under a running hub.
-    """
-    if not value:
-        raise ValueError("must name at least one address")
-    for each in value:
-        if each not in ("localhost", "*"):
-            try:
-                ip_address(each)
-            except ValueError:
-                raise ValueError(f'must hold IP addresses, "localhost" or "*", not {each!r}') from None
 
 
 @frozen(kw_only=True)
@@ -129,6 +116,7 @@ class Config:
     log: LogSettings = field(factory=LogSettings)
     # Of tables that there may be any number of, in the order of their mention.
     upstreams: tuple[Upstream, ...] = ()
+    metrics: MetricsSettings = field(factory=MetricsSettings)
     # Not settings: what the operator should hear about although it does not keep the hub from starting.
     warnings: tuple[NewAgeError, ...] = field(default=(), eq=False)
     # What a stronger source than server_settings.json has said: changes of that file do not reach these.

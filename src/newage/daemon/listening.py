@@ -17,12 +17,36 @@ from twisted.logger import Logger
 from newage.errors import ConfigError
 
 PORT_TRIES = 20  # for one free port on several addresses
+LISTENING = "Listening on {url}"
+
+
+def address_list(value: tuple[str, ...]) -> None:
+    """What ``bind_address`` may be: at least one, each an IP address, ``localhost`` or ``*``.
+
+    :raises ValueError: a name that would have to be looked up; what it means could change under a running hub.
+    """
+    if not value:
+        raise ValueError("must name at least one address")
+    for each in value:
+        if each not in ("localhost", "*"):
+            try:
+                ip_address(each)
+            except ValueError:
+                raise ValueError(f'must hold IP addresses, "localhost" or "*", not {each!r}') from None
 
 
 def expand(addresses: Iterable[str]) -> tuple[str, ...]:
     """``localhost`` and ``*`` as addresses of both families; each address once."""
     short = {"localhost": ("127.0.0.1", "::1"), "*": ("0.0.0.0", "::")}  # noqa: S104 - only if the operator writes *
     return tuple(dict.fromkeys(each for name in addresses for each in short.get(name, (name,))))
+
+
+@frozen
+class Keys:
+    """By what an operator says where to listen."""
+
+    address: str = "--bind"
+    port: str = "--port"
 
 
 @frozen
@@ -55,7 +79,7 @@ Listen: TypeAlias = Callable[[str, int, int], socket.socket]  # address, port, b
 
 
 def bind(
-    addresses: Sequence[str], port: int, backlog: int, listen: Listen = listening_socket
+    addresses: Sequence[str], port: int, backlog: int, listen: Listen = listening_socket, keys: Keys | None = None
 ) -> tuple[list[Bound], list[str]]:
     """Listen on every address with the same port.
 
@@ -67,7 +91,7 @@ def bind(
     """
     for last in (*[False] * (PORT_TRIES - 1), True):
         try:
-            return _bind_once(addresses, port, backlog, listen)
+            return _bind_once(addresses, port, backlog, listen, keys or Keys())
         except ConfigError as error:
             cause = error.__cause__
             if port or last or not (isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE):
@@ -75,7 +99,9 @@ def bind(
     raise AssertionError("unreachable")
 
 
-def _bind_once(addresses: Sequence[str], port: int, backlog: int, listen: Listen) -> tuple[list[Bound], list[str]]:
+def _bind_once(
+    addresses: Sequence[str], port: int, backlog: int, listen: Listen, keys: Keys
+) -> tuple[list[Bound], list[str]]:
     bound: list[Bound] = []
     absent: list[str] = []
     try:
@@ -86,11 +112,11 @@ def _bind_once(addresses: Sequence[str], port: int, backlog: int, listen: Listen
                 if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT) and address in ("::1", "::"):
                     absent.append(address)
                     continue
-                raise ConfigError(_explain(address, port, error)) from error
+                raise ConfigError(_explain(address, port, error, keys)) from error
             port = made.getsockname()[1]
             bound.append(Bound(address, port, made))
         if not bound:
-            raise ConfigError(f"none of {', '.join(addresses)} exists on this machine; choose another --bind")
+            raise ConfigError(f"none of {', '.join(addresses)} exists on this machine; choose another {keys.address}")
     except BaseException:
         for each in bound:
             each.socket.close()
@@ -98,14 +124,14 @@ def _bind_once(addresses: Sequence[str], port: int, backlog: int, listen: Listen
     return bound, absent
 
 
-def _explain(address: str, port: int, error: OSError) -> str:
+def _explain(address: str, port: int, error: OSError, keys: Keys) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"port {port} of {address} is in use by another program; stop that one or choose another --port"
+        return f"port {port} of {address} is in use by another program; stop that one or choose another {keys.port}"
     if error.errno == errno.EACCES:
-        return f"port {port} of {address} may not be used by this user; choose a --port above 1023"
+        return f"port {port} of {address} may not be used by this user; choose a {keys.port} above 1023"
     if error.errno == errno.EADDRNOTAVAIL:
-        return f"address {address} does not belong to this machine; choose another --bind"
-    return f"cannot listen on {address} port {port}: {error.strerror}; choose another --bind or --port"
+        return f"address {address} does not belong to this machine; choose another {keys.address}"
+    return f"cannot listen on {address} port {port}: {error.strerror}; choose another {keys.address} or {keys.port}"
 
 
 def url(address: str, port: int) -> str:
@@ -118,10 +144,18 @@ class Sockets:
     ``port`` is what was asked for, and the real one from ``bind`` on; ``urls`` are empty until then.
     """
 
-    def __init__(self, addresses: Sequence[str], port: int, backlog: int, listen: Listen = listening_socket) -> None:
+    def __init__(
+        self,
+        addresses: Sequence[str],
+        port: int,
+        backlog: int,
+        listen: Listen = listening_socket,
+        keys: Keys | None = None,
+    ) -> None:
         self._addresses = expand(addresses)
         self._backlog = backlog
         self._listen = listen
+        self._keys = keys
         self.port = port
         self.urls: tuple[str, ...] = ()
 
@@ -130,7 +164,7 @@ class Sockets:
 
         :raises ConfigError: naming address, port and cure.
         """
-        bound, absent = bind(self._addresses, self.port, self._backlog, self._listen)
+        bound, absent = bind(self._addresses, self.port, self._backlog, self._listen, self._keys)
         self.port = bound[0].port
         self.urls = tuple(url(each.address, each.port) for each in bound)
         return bound, absent
@@ -140,14 +174,16 @@ class Listener(Service):
     """The ports. What connects waits in the kernel until the reactor runs.
 
     :param reactor: adopts the listening sockets (``IReactorSocket``).
+    :param words: the line of the log for each ``{url}``.
     """
 
     _log: ClassVar[Logger] = Logger()
 
-    def __init__(self, reactor: Any, factory: IProtocolFactory, sockets: Sockets) -> None:
+    def __init__(self, reactor: Any, factory: IProtocolFactory, sockets: Sockets, words: str = LISTENING) -> None:
         self._reactor = reactor
         self._factory = factory
         self._sockets = sockets
+        self._words = words
         self._ports: list[IListeningPort] = []
 
     def privilegedStartService(self) -> None:
@@ -168,7 +204,7 @@ class Listener(Service):
 
     def _say_where(self) -> None:
         for each in self._sockets.urls:
-            self._log.info("Listening on {url}", url=each)
+            self._log.info(self._words, url=each)
 
     def stopService(self) -> Deferred[Any]:
         """:return: fires when no new connection can come in."""

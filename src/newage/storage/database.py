@@ -22,9 +22,11 @@ from newage.errors import NewAgeError, Unavailable
 from newage.ports import IWorkers
 from newage.settings import limit, text
 from newage.storage.in_place import InPlace
+from newage.telemetry.metrics import Histogram
 from newage.telemetry.quota import LogQuota
 
 T = TypeVar("T")
+COMMIT_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 Operation = Callable[[sqlite3.Connection], Any]
 REFUSALS_PER_SECOND = 1  # lines; a full disk refuses everybody
 _Outcome = tuple[bool, Any]  # did it come through; its result or what it raised
@@ -82,6 +84,8 @@ class Database:
     :param path: the database file; its folder is created.
     :param writer: workers with exactly one thread.
     :param readers: workers with at most ``settings.reader_threads`` threads.
+
+    ``commits``: seconds of each transaction, as those who wait for it see them.
     """
 
     _log: ClassVar[Logger] = Logger()
@@ -91,6 +95,7 @@ class Database:
     _writer: IWorkers
     _readers: IWorkers
     _now: Callable[[], float] = monotonic
+    commits: Histogram = field(init=False, factory=lambda: Histogram(COMMIT_SECONDS))
     _file: InPlace | None = field(default=None, init=False)
     _idle: list[_Reader] = field(factory=list, init=False)  # append and pop are atomic
     _said: LogQuota = field(init=False)
@@ -174,11 +179,12 @@ class Database:
         batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._settings.batch_limit))]
         running = self._writer.run(self._transaction, [write.operation for write in batch])
         running.addErrback(lambda failure: [(False, failure)] * len(batch))
-        running.addCallback(self._committed, batch)
+        running.addCallback(self._committed, batch, self._now())
         running.addErrback(lambda failure: self._log.failure("a commit could not be reported", failure))
 
-    def _committed(self, outcomes: list[_Outcome], batch: list[_Write]) -> None:
+    def _committed(self, outcomes: list[_Outcome], batch: list[_Write], begun: float) -> None:
         self._committing = False
+        self.commits.observe(self._now() - begun)
         self._commit_next()  # first, so that the disk works while the callers hear
         for write, (came_through, result) in zip(batch, outcomes, strict=True):
             if came_through:

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes
 
 from attrs import evolve
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.web.http import parse_qs
 from twisted.web.resource import IResource, Resource
-from twisted.web.server import NOT_DONE_YET, Site
+from twisted.web.server import NOT_DONE_YET
 
 from newage.domain.urls import is_reserved, segments
 from newage.telemetry.metrics import Counters
 from newage.telemetry.refusals import Refusals
-from newage.web.channel import HardenedChannel
-from newage.web.connection_count import ConnectionCount
 from newage.web.files import MemoryFile, exists_beneath, method_allowed, serve_beneath, serve_memory
 from newage.web.gate import Gate
+from newage.web.hardened_site import HardenedSite
 from newage.web.health import PATHS as HEALTH_PATHS
 from newage.web.health import HealthResource, Obstacle
 from newage.web.json_api import JsonApi
@@ -52,18 +50,6 @@ _NOT_FROM_DIST: Final = (".js", ".mjs", ".cjs", ".ts", ".map", ".json")
 _HOST: Final = re.compile(r"[A-Za-z0-9.:\[\]_-]{1,255}\Z")
 _NO_HEADERS: Final[Mapping[str, str]] = {}
 _FOR_EVERYBODY: Final = {"Cross-Origin-Resource-Policy": "cross-origin"}  # client bundles
-# What keeps a request from being read, and what helps, by status.
-_UNREAD: Final = {
-    b"400": "it is no HTTP/1.1 as RFC 9112 has it, or its headers are too long; a proxy in front may have changed it",
-    b"408": "it came more slowly than least_bytes_per_second within header_timeout_seconds or body_timeout_seconds",
-    b"421": "its target begins with https, and this port speaks plain HTTP: say http, or let a proxy speak TLS",
-    b"413": "its body is too large: max_http_buffer_bytes bounds one of Socket.IO, max_other_body_bytes any other",
-}
-_TLS: Final = (
-    "it speaks TLS, this port plain HTTP: open http:// instead of https://, or let a proxy with a certificate stand "
-    "before the hub"
-)
-_FULL: Final = "there are too many connections; max_connections and max_connections_per_address in [web] say how many"
 
 
 class FileResource(Resource):
@@ -145,10 +131,8 @@ class FileResource(Resource):
         return serve_beneath(request, self._clock, root, parts, headers, self._stall, packs=packs)
 
 
-class NewAgeSite(Site):
-    """twisted.web's Site with hardened channels, without an access log (URLs hold session ids) and without HTTP/2."""
-
-    noisy = False
+class NewAgeSite(HardenedSite):
+    """Everything that the hub serves to clients."""
 
     def __init__(
         self,
@@ -163,16 +147,7 @@ class NewAgeSite(Site):
         apis: Mapping[bytes, JsonApi],
         api_body_bytes: int,
     ) -> None:
-        super().__init__(
-            files,
-            requestFactory=HardenedRequest,
-            timeout=settings.header_timeout_seconds,
-            reactor=clock,
-            parsePOSTFormSubmission=False,
-        )
-        self.settings = settings
-        self.connections = ConnectionCount(settings, _exempt(PeerJudge.of(settings)))
-        self.gate = gate
+        super().__init__(settings, clock, files, gate)
         self._engines = engines
         self._files = files
         self._health = health
@@ -180,30 +155,6 @@ class NewAgeSite(Site):
         self._apis = apis
         self._api_body_bytes = api_body_bytes
         self._counters = counters
-
-    # ------------------------------------------------------------------------------------------------------- factory
-
-    def startFactory(self) -> None:
-        pass  # twisted's opens a log and keeps a timer for its time stamps
-
-    def stopFactory(self) -> None:
-        pass
-
-    def log(self, request: Any) -> None:
-        pass
-
-    def acceptableProtocols(self) -> list[bytes]:
-        return [b"http/1.1"]
-
-    def buildProtocol(self, addr: IAddress | None) -> Any:
-        """One channel, or None: too many connections, and the port closes this one."""
-        address = getattr(addr, "host", "")
-        if not self.connections.take(address):
-            self.gate.refusals.tell("connection", address, _FULL)
-            return None
-        return HardenedChannel(self, self, self.settings, self.reactor, self.connections, address)
-
-    # ------------------------------------------------------------------------------------------------------ requests
 
     def getResourceFor(self, request: Any) -> IResource:
         """Whatever answers it asks the gate first, but for the health of the hub."""
@@ -217,15 +168,6 @@ class NewAgeSite(Site):
             return self._apis.get(_first(request.path), self._files)
         request.have_connection_alone()
         return engine
-
-    def refused(self, address: str, status: bytes) -> None:
-        """``SiteRules``: said in the log."""
-        code = status[:3]
-        self.gate.refusals.tell(code.decode(), address, _UNREAD.get(code, _UNREAD[b"400"]))
-
-    def tls_came(self, address: str) -> None:
-        """``SiteRules``: said in the log, for the peer understands nothing that this port could say."""
-        self.gate.refusals.tell("TLS", address, _TLS)
 
     def body_limit(self, request: HardenedRequest, command: bytes, target: bytes) -> int:
         """``SiteRules``: Engine.IO's own limit, or the one for everything else."""
@@ -307,16 +249,6 @@ def make_site(
 def _first(target: bytes) -> bytes:
     """The first segment of a path."""
     return target.partition(b"?")[0].split(b"/", 2)[1] if target.startswith(b"/") else b""
-
-
-def _exempt(judge: PeerJudge) -> Callable[[str], bool]:
-    """Addresses without a connection limit of their own: loopback, proxies, and what has no address at all."""
-
-    @lru_cache(maxsize=1_024)
-    def exempt(address: str) -> bool:
-        return not judge.is_counted(address)
-
-    return exempt
 
 
 def _decoded_path(path: bytes) -> str | None:

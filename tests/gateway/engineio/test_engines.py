@@ -38,6 +38,17 @@ def test_open_sends_the_open_packet(site: Site) -> None:
     assert len(site.engines) == 1
 
 
+def test_what_each_transport_carries(site: Site) -> None:
+    first, second, third = FakeSink(), FakeSink(), FakePollingSink()
+    for sink in (first, second, third):
+        site.engines.open(sink, LOCAL)
+    assert site.engines.carried() == {"websocket": (2, 0), "polling": (1, 0)}
+    first.stuck = third.stuck = True
+    sizes = first.pending_bytes(), third.pending_bytes()
+    assert site.engines.carried() == {"websocket": (2, sizes[0]), "polling": (1, sizes[1])}
+    assert all(sizes)
+
+
 def test_polling_may_be_upgraded_and_settings_are_told() -> None:
     site = Site(EngineSettings(ping_interval_seconds=0.3, ping_timeout_seconds=0.2, max_payload_bytes=5))
     sink = FakePollingSink()

@@ -81,6 +81,14 @@ class EngineServer:
     def __len__(self) -> int:
         return len(self._connections)
 
+    def carried(self) -> dict[str, tuple[int, int]]:
+        """Of each transport by its name: how many connections use it, and how many bytes wait for them in all."""
+        found: dict[str, tuple[int, int]] = {}
+        for connection in self._connections.values():
+            number, waiting = found.get(connection.sink.name, (0, 0))
+            found[connection.sink.name] = number + 1, waiting + connection.sink.pending_bytes()
+        return found
+
     def open(self, sink: IFrameSink, peer: Peer, source: Hashable = None) -> Connection:
         """Make a connection: its OPEN packet is sent through the sink, and the sink is bound to it.
 
