@@ -17,7 +17,7 @@ from newage.assembly.core import make_core
 from newage.assembly.life import Life
 from newage.config import Config, ServerSettings
 from newage.domain.forwarded import ForwardedRequest
-from newage.domain.model import Caller, Peer, Role, Scope, Session
+from newage.domain.model import Caller, Peer, Rank, Role, Scope, Session
 from newage.ports import IExtensionLink, Said
 from newage.services.accounts.keys import Grant
 from newage.web.settings import WebSettings
@@ -101,11 +101,11 @@ class ApiHouse:
         self.core.people.sessions.attach_extension(session, model, 8, features)
         return model
 
-    def key(self, client_id: str = "bot", scope: Scope = Scope.API) -> str:
+    def key(self, client_id: str = "bot", scope: Scope = Scope.API, rank: Rank = Rank.CLIENT) -> str:
         trusted = Deferred.fromCoroutine(self.core.accounts.trust.trust(client_id))
         assert trusted.called
         made = Deferred.fromCoroutine(
-            self.core.accounts.keys.generate(client_id, local=True, grant=Grant(scope=scope, labelled=True))
+            self.core.accounts.keys.generate(client_id, local=True, grant=Grant(scope=scope, rank=rank, labelled=True))
         )
         self.clock.until(made)
         key: str = made.result  # type: ignore[assignment]
@@ -130,18 +130,30 @@ class ApiHouse:
         return Line(self, address)  # type: ignore[arg-type]
 
     def ask(
-        self, target: str, body: Any = None, key: str | None = None, address: str = "127.0.0.1", **headers: str
+        self,
+        target: str,
+        body: Any = None,
+        key: str | None = None,
+        address: str = "127.0.0.1",
+        method: str = "",
+        **headers: str,
     ) -> Told:
-        """A GET, or a POST where there is a body."""
-        return Told(self.send(target, body, key, address, **headers).responses()[0])
+        """A GET, or a POST where there is a body, or what ``method`` says."""
+        return Told(self.send(target, body, key, address, method, **headers).responses()[0])
 
     def send(
-        self, target: str, body: Any = None, key: str | None = None, address: str = "127.0.0.1", **headers: str
+        self,
+        target: str,
+        body: Any = None,
+        key: str | None = None,
+        address: str = "127.0.0.1",
+        method: str = "",
+        **headers: str,
     ) -> Line:
         line = self.line(address)
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if key is not None:
             sent["Authorization"] = f"Bearer {key}"
         raw = b"" if body is None else body if isinstance(body, bytes) else orjson.dumps(body)
-        line.request(target, "GET" if body is None else "POST", raw, sent)
+        line.request(target, method or ("GET" if body is None else "POST"), raw, sent)
         return line

@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 
 from newage.assembly.core import Core
 from newage.services.api.models import Models
+from newage.web.api_v1.handlers import HubHandlers, RoomHandlers, TalkHandlers
+from newage.web.api_v1.paths import ApiV1, table
+from newage.web.api_v1.table import ApiDoor, Endpoint
 from newage.web.gate import Gate
 from newage.web.json_api import JsonApi
 from newage.web.v1.door import Door
@@ -24,7 +27,29 @@ def make_apis(core: Core) -> Mapping[str, Callable[[Gate], JsonApi]]:
         characters=talk.chat.characters,
         keyless=_no_upstream,
     )
-    return {"v1": V1(ModelPaths(door, models, world))}
+    return {
+        "v1": V1(ModelPaths(door, models, world)),
+        "api": ApiV1(ApiDoor(people.bearers, people.presence), _table(core)),
+    }
+
+
+def _table(core: Core) -> tuple[Endpoint, ...]:
+    people, talk = core.people, core.talk
+    return table(
+        HubHandlers(
+            status_of=core.status,
+            sessions=people.sessions,
+            assignments=talk.assignments,
+            characters=talk.chat.characters,
+        ),
+        RoomHandlers(registry=talk.rooms, rooms=talk.room_service, moderation=talk.moderation),
+        TalkHandlers(
+            new_id=core.basis.world.new_id,
+            earlier=talk.earlier,
+            requests=talk.requests,
+            cancelling=talk.cancelling,
+        ),
+    )
 
 
 def _no_upstream(identity: str) -> bool:

@@ -114,9 +114,9 @@ class Config:
     control: ControlSettings = field(factory=ControlSettings)
     manhole: ManholeSettings = field(factory=ManholeSettings)
     log: LogSettings = field(factory=LogSettings)
+    metrics: MetricsSettings = field(factory=MetricsSettings)
     # Of tables that there may be any number of, in the order of their mention.
     upstreams: tuple[Upstream, ...] = ()
-    metrics: MetricsSettings = field(factory=MetricsSettings)
     # Not settings: what the operator should hear about although it does not keep the hub from starting.
     warnings: tuple[NewAgeError, ...] = field(default=(), eq=False)
     # What a stronger source than server_settings.json has said: changes of that file do not reach these.

@@ -68,7 +68,7 @@ def test_a_key_of_the_hub_names_its_client(bearers: Bearers) -> None:
 def test_keys_of_scope_api_and_all_open_it_and_no_others(bearers: Bearers) -> None:
     assert bearers.show(bearers.key(scope=Scope.ALL)).scope is Scope.ALL
     for scope in (Scope.CLIENT, Scope.EXTENSION, Scope.ADMIN):
-        assert bearers.refused(bearers.key(scope=scope)) == (NotAuthorised, OTHER_SCOPE)
+        assert bearers.refused(bearers.key(scope=scope)) == (NotAuthorised, OTHER_SCOPE.format("api or all"))
     assert bearers.refused(bearers.key("SillyTavern-8000", scope=Scope.ALL)) == (NotAuthorised, EXTENSIONS)
 
 

@@ -6,7 +6,7 @@ path, "/v1"; its sid is of no socket. Nobody is present by being its ``Caller``:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from math import inf
 
 from attrs import define
@@ -25,10 +25,10 @@ from newage.services.world import World
 WRONG = "The key is wrong, or it was revoked, or has expired."
 WANTED = "A key is wanted here: send the header Authorization: Bearer KEY."
 OTHER_FORM = "A key of this form names no client. Have the hub make one that does (newage key create): sk-newage-..."
-OTHER_SCOPE = "This key does not open the API: it takes one of scope api or all."
+OTHER_SCOPE = "This key does not open the API: it takes one of scope {}."
 EXTENSIONS = "An extension answers; a key of its id asks nothing over HTTP."
 
-_SCOPES = (Scope.ALL, Scope.API)
+_SCOPES = (Scope.API, Scope.ALL)
 
 
 @define(eq=False, kw_only=True)
@@ -43,12 +43,20 @@ class BearerService:
     _settings: ApiSettings
     _network_safe: Callable[[], bool]
 
-    async def bearer(self, key: str, peer: Peer, namespace: str, claimed: Kind = Kind.CLIENT) -> Caller:
+    async def bearer(
+        self,
+        key: str,
+        peer: Peer,
+        namespace: str,
+        claimed: Kind = Kind.CLIENT,
+        scopes: Collection[Scope] = _SCOPES,
+    ) -> Caller:
         """Who shows that key. Without an await where the key's digest decides, which is always but for the first time
         after the digests' secret was lost: a wrong key of the hub's form costs no hash.
 
         :param namespace: the path that is asked. :param claimed: as what it wants to act: an administrator is what it
             is then as ``policy.granted`` says, by a key of that rank; else a client.
+        :param scopes: of the keys that open it.
         :raises AuthenticationFailed: wrong, revoked and expired are one failure; what has another form is told so.
         :raises NotAuthorised: the key is right, and is for something else.
         """
@@ -61,14 +69,14 @@ class BearerService:
         network_safe = self._network_safe()
         if record is None or not await self._trust.is_trusted(client_id, network_safe=network_safe):
             raise AuthenticationFailed(WRONG)
-        if record.scope not in _SCOPES:
-            raise NotAuthorised(OTHER_SCOPE)
+        if record.scope not in scopes:
+            raise NotAuthorised(OTHER_SCOPE.format(" or ".join(each.value for each in scopes)))
         if is_extension_id(client_id):
             raise NotAuthorised(EXTENSIONS)
         if self._names.holder(client_id) not in (None, client_id):
             raise AuthenticationFailed("Invalid identity.")
         kind, sensitive = Kind.CLIENT, False
-        if claimed is Kind.ADMIN and record.rank is Rank.ADMIN:
+        if claimed is Kind.ADMIN and record.rank is Rank.ADMIN and record.scope is not Scope.CLIENT:
             kind, sensitive = granted(claimed, peer, proven=True, keyless=False, network_safe=network_safe)
         return self._caller(client_id, peer, namespace, record, kind, sensitive=sensitive)
 

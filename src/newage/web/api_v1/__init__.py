@@ -1,0 +1,1 @@
+"""``/api/v1``: the hub's own API over HTTP, for programs that do not speak Socket.IO."""

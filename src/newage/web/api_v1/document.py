@@ -1,0 +1,85 @@
+"""The OpenAPI 3.1 document of ``/api/v1``, made of the table that answers it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+from newage import __version__
+from newage.web.api_v1 import typed
+from newage.web.api_v1.bodies import Document, Error
+from newage.web.api_v1.table import NAMESPACE, Endpoint, Nothing
+
+_VALUE: Final = re.compile(r"\{(\w+)\}")
+_SECURITY: Final = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "a key of scope all, client or admin"}
+}
+_DESCRIPTION: Final = (
+    "Each request shows a key of the hub as Authorization: Bearer KEY, one of scope all, client or admin. It may do "
+    "what its client may by Socket.IO. Parameters and members that are not here are refused."
+)
+
+
+def document(endpoints: Iterable[Endpoint]) -> Document:
+    defined: dict[str, typed.Schema] = {}
+    paths: dict[str, Any] = {}
+    for endpoint in endpoints:
+        paths.setdefault(endpoint.template, {})[endpoint.method.lower()] = _operation(endpoint, defined)
+    error = {"description": "A failure.", "content": _json(typed.schema(Error, defined))}
+    components = {
+        "schemas": dict(sorted(defined.items())),
+        "responses": {"Failure": error},
+        "securitySchemes": _SECURITY,
+    }
+    return Document(
+        openapi="3.1.0",
+        info={"title": "newage", "version": __version__, "description": _DESCRIPTION},
+        servers=({"url": NAMESPACE},),
+        security=({"bearer": []},),
+        paths=paths,
+        components=components,
+    )
+
+
+def _operation(endpoint: Endpoint, defined: dict[str, typed.Schema]) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "operationId": _operation_id(endpoint),
+        "summary": endpoint.summary,
+        "tags": [endpoint.tag],
+        "responses": {**_success(endpoint, defined), "default": {"$ref": "#/components/responses/Failure"}},
+    }
+    values = [_path_value(name) for name in _VALUE.findall(endpoint.template)]
+    parameters = values + typed.parameters(endpoint.query, defined)
+    if parameters:
+        made["parameters"] = parameters
+    if endpoint.body is not Nothing:
+        made["requestBody"] = {"required": True, "content": _json(typed.schema(endpoint.body, defined))}
+    return made
+
+
+def _success(endpoint: Endpoint, defined: dict[str, typed.Schema]) -> dict[str, Any]:
+    if endpoint.answers is None:
+        return {"204": {"description": "It is done."}}
+    return {
+        str(endpoint.status): {"description": "It is so.", "content": _json(typed.schema(endpoint.answers, defined))}
+    }
+
+
+def _path_value(name: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "description": "percent-encoded",
+        "schema": {"type": "string", "minLength": 1},
+    }
+
+
+def _json(schema: typed.Schema) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}
+
+
+def _operation_id(endpoint: Endpoint) -> str:
+    words = re.findall(r"[a-z]+", endpoint.template)
+    return "_".join([endpoint.method.lower(), *words])
