@@ -20,6 +20,7 @@ ORDER = ("a", "b", "c", "d")
 @define(eq=False)
 class Begun:
     given_id: str = "o1"
+    active_at: float = 0.0
     has_text: bool = False
 
 

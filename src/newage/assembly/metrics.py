@@ -71,6 +71,10 @@ class Metrics:
         yield now("requests_in_progress", "Questions that have not ended.", talk.requests.live_count)
         yield now("queue_length", "Questions of those that wait for something.", len(talk.lines.all()))
         yield now("outputs", "Answers that are being written.", talk.streams.open_outputs)
+        meter = talk.output_meter
+        yield spread("time_to_first_token_seconds", "From a question to the first token of an answer.", meter.first)
+        yield spread("time_per_output_token_seconds", "Of each token after that, once per answer.", meter.each)
+        yield counted("tokens", "Pieces in which answers came that are over.", "direction", {"in": meter.tokens})
         yield spread_each("request_duration_seconds", "From a question to its end.", "outcome", took)
 
 

@@ -66,6 +66,7 @@ from newage.services.streams.cancelling import CancelService
 from newage.services.streams.downstream import DownstreamService
 from newage.services.streams.first_tokens import FirstTokens
 from newage.services.streams.open_outputs import OpenOutputs
+from newage.services.streams.output_meter import OutputMeter
 from newage.services.streams.own_outputs import OwnOutputs
 from newage.services.streams.processing import ProcessingService
 from newage.services.streams.recovering import Recovery
@@ -112,6 +113,7 @@ class Talk:
     standings: Standings
     open_outputs: OpenOutputs
     own_outputs: OwnOutputs
+    output_meter: OutputMeter
     answers: AnswerService
     recovery: Recovery
     streams: UpstreamService
@@ -309,7 +311,10 @@ def make_talk(
     downstream = DownstreamService(world, outbox, sessions, rooms.members_of, live.downstream)
     open_outputs = OpenOutputs(world, stores.open_outputs)
     answers = AnswerService(world, outbox, sessions, ledger, history, open_outputs, records, rooms.members_of)
-    streams = UpstreamService(world, sessions, desks, ledger, answers, downstream, activity, live.streams, own_outputs)
+    output_meter = OutputMeter(world, bool(config.metrics.listen_port))
+    streams = UpstreamService(
+        world, sessions, desks, ledger, answers, downstream, activity, live.streams, own_outputs, output_meter
+    )
     thinking = ThinkingService(
         world=world,
         rooms=rooms,
@@ -421,6 +426,7 @@ def make_talk(
         resuming=ResumeService(rooms=rooms, downstream=downstream, messages=stores.messages, settings=live.downstream),
         open_outputs=open_outputs,
         own_outputs=own_outputs,
+        output_meter=output_meter,
         answers=answers,
         recovery=Recovery(history, open_outputs),
         streams=streams,

@@ -131,9 +131,10 @@ class Standing:
 
 
 class Begun(Protocol):
-    """An output, as its extension calls it."""
+    """An output, as its extension calls it. ``active_at``: when something came of it last."""
 
     given_id: str
+    active_at: float
 
     @property
     def has_text(self) -> bool:

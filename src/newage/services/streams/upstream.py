@@ -46,6 +46,7 @@ from newage.services.rooms.activity import ActivityService
 from newage.services.sessions.sessions import SessionService
 from newage.services.streams.answers import Answer, AnswerService
 from newage.services.streams.downstream import DownstreamService
+from newage.services.streams.output_meter import OutputMeter
 from newage.services.streams.output_text import OutputText, TextKind
 from newage.services.streams.own_outputs import OwnOutputs
 from newage.services.streams.unfinished import Unfinished
@@ -85,8 +86,10 @@ class UpstreamService(SessionListener):
         activity: ActivityService,
         settings: Live[StreamSettings],
         own: OwnOutputs,
+        meter: OutputMeter,
     ) -> None:
         self._own = own
+        self._meter = meter
         self._world = world
         self._sessions = sessions
         self._desks = desks
@@ -486,6 +489,7 @@ class UpstreamService(SessionListener):
         if not verdict.unheard and (answer.goes_on() or answer.form is None):
             self._show(answer, verdict.stream_id)
             self._own.opened(answer)
+            self._meter.opened(answer)
         if not verdict.unheard:
             self._answers.begun(answer)
         output.request.begin(extension.identity, output)
@@ -559,6 +563,7 @@ class UpstreamService(SessionListener):
         answer = self._new_answer(extension, verdict.output)
         answer.request.begin(answer.identity, verdict.output)
         self._own.opened(answer)
+        self._meter.opened(answer)
         answer.is_over(verdict.text, answer.thought)
         self._over(extension, answer)
         self._answers.answered(answer)
