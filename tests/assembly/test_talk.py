@@ -30,6 +30,7 @@ def test_whom_rooms_tell() -> None:
         "Snapshots",
         "ThinkingService",
         "ChatLinks",
+        "Lookouts",
     ]
 
 

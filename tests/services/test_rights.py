@@ -88,6 +88,8 @@ LOOKS = {  # anybody may, or it sees for itself what the actor may see
     "AssignmentService.serving",
     "RoomService.members",  # tests/services/rooms/test_private_rooms.py
     "ResumeService.resume",  # tests/services/streams/test_resuming.py
+    "ResumeService.text_of",  # tests/web/api_v1/test_api_v1_events.py
+    "ResumeService.live_in",
     "CancelService.cancel",  # tests/services/streams/test_cancelling.py
     "Mirror.heard",  # tests/services/chat/test_chat_mirror.py
     "Mirror.unreadable",

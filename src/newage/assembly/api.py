@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from newage.assembly.core import Core
 from newage.services.api.models import Models
+from newage.web.api_v1.events import OutputEvents
 from newage.web.api_v1.handlers import HubHandlers, RoomHandlers, TalkHandlers
 from newage.web.api_v1.paths import ApiV1, table
 from newage.web.api_v1.table import ApiDoor, Endpoint
@@ -48,6 +49,14 @@ def _table(core: Core) -> tuple[Endpoint, ...]:
             earlier=talk.earlier,
             requests=talk.requests,
             cancelling=talk.cancelling,
+            resuming=talk.resuming,
+        ),
+        OutputEvents(
+            resuming=talk.resuming,
+            lookouts=talk.lookouts,
+            presence=people.presence,
+            world=core.basis.world,
+            settings=core.basis.config.api,
         ),
     )
 

@@ -65,6 +65,7 @@ from newage.services.streams.answers import AnswerService
 from newage.services.streams.cancelling import CancelService
 from newage.services.streams.downstream import DownstreamService
 from newage.services.streams.first_tokens import FirstTokens
+from newage.services.streams.lookouts import Lookouts
 from newage.services.streams.open_outputs import OpenOutputs
 from newage.services.streams.output_meter import OutputMeter
 from newage.services.streams.own_outputs import OwnOutputs
@@ -114,6 +115,7 @@ class Talk:
     open_outputs: OpenOutputs
     own_outputs: OwnOutputs
     output_meter: OutputMeter
+    lookouts: Lookouts
     answers: AnswerService
     recovery: Recovery
     streams: UpstreamService
@@ -146,6 +148,7 @@ def make_talk(
     config, live, world, stores = basis.config, basis.live, basis.world, basis.stores
     aliases = config.downstream.alias_events
     message_events, request_ends, own_outputs = MessageEvents(), RequestEnds(), OwnOutputs()
+    lookouts = Lookouts()
     default_mode = DefaultMode(stores.state, RequestMode(config.rooms.default_room_message_request_mode))
     rooms = RoomRegistry(
         world=world,
@@ -386,6 +389,7 @@ def make_talk(
         snapshots,
         thinking,
         chat.links,
+        lookouts,
     ):
         rooms.add_listener(room_listener)
     return Talk(
@@ -427,6 +431,7 @@ def make_talk(
         open_outputs=open_outputs,
         own_outputs=own_outputs,
         output_meter=output_meter,
+        lookouts=lookouts,
         answers=answers,
         recovery=Recovery(history, open_outputs),
         streams=streams,

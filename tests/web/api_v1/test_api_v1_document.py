@@ -70,6 +70,8 @@ def test_every_answer_is_as_it_says(hub: ApiHouse, key: str, document: Any) -> N
         ("DELETE", "/rooms/{room}/members/me", "/rooms/lobby/members/me", None, 204),
         ("POST", "/rooms/{room}/messages", "/rooms/den/messages", {"text": "hi", "requestId": "r1"}, 202),
         ("GET", "/rooms/{room}/messages", "/rooms/den/messages?limit=3", None, 200),
+        ("GET", "/rooms/{room}/outputs", "/rooms/den/outputs", None, 200),
+        ("GET", "/outputs/{output}/events", "/outputs/none/events", None, 404),
         ("POST", "/requests/{request}/cancel", "/requests/none/cancel", None, 404),
         ("DELETE", "/rooms/{room}", "/rooms/den", None, 204),
         ("GET", "/rooms/{room}", "/rooms/den", None, 404),

@@ -22,7 +22,7 @@ from newage.services.streams.form import Form
 from newage.services.streams.kept_outputs import KeptOutputs
 from newage.services.streams.library_reader import CANONICAL, NAMES, ILibraryReaders, LibraryReader, StreamSocket
 from newage.services.streams.limits import DownstreamSettings
-from newage.services.streams.output_text import GrowingText, IOutputReader
+from newage.services.streams.output_text import GrowingText, IOutputReader, OutputText
 from newage.services.streams.plain_events import PlainEvents, tell_end
 from newage.services.streams.polled_reader import PolledReader
 from newage.services.world import World
@@ -91,6 +91,10 @@ class Receivers:
     @property
     def over(self) -> bool:
         return self._form.over
+
+    @property
+    def output(self) -> OutputText:
+        return self._form.output
 
     @property
     def about(self) -> ShownOutput:

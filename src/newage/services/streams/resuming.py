@@ -9,7 +9,7 @@ from attrs import define, frozen
 
 from newage.domain.model import Caller, Message, Room
 from newage.domain.shown import Missed, OutputState, ResumedOutput, ShownOutput
-from newage.errors import BadParameter, InvalidRequest
+from newage.errors import BadParameter, InvalidRequest, NotFound, NotMember
 from newage.ports import IMessageStore
 from newage.services.rooms.registry import RoomRegistry
 from newage.services.streams.catching_up import catch_up
@@ -22,6 +22,7 @@ from newage.services.streams.receivers import Receivers
 from newage.settings import Live
 
 START = Position()
+FAILED = "It failed."  # why is not kept
 NOTHING = Position(rev=-1)  # no output has that: its reader starts anew
 
 
@@ -85,6 +86,35 @@ class ResumeService:
                 found[each.output_id] = resumed
                 left -= _size(resumed.missed)
         return tuple(found.values())
+
+    async def text_of(self, actor: Caller, output_id: str) -> tuple[str, OutputText]:
+        """The id of its room, and an output as it is now, for who reads it by himself.
+
+        :raises NotFound: it is in no room of the actor's now, or there is none.
+        """
+        wanted = Wanted(output_id)
+        stored = await self._read(actor, None, [wanted])
+        rooms = self._rooms_of(actor, None)
+        if (receivers := self._live(actor, rooms).get(output_id)) is not None:
+            return receivers.about.room_id, receivers.output
+        if (kept := self._kept(actor, rooms, output_id)) is not None:
+            return kept.about.room_id, kept.output
+        old = stored.get(output_id)
+        if old is None or old.output is None or old.message.room_id not in rooms:
+            raise NotFound("There is no such output for you.")
+        message = old.message
+        old.output.end(FAILED if message.failed else None, stored=True, message_id=message.message_id)
+        return message.room_id, old.output
+
+    def live_in(self, actor: Caller, name: str) -> tuple[ShownOutput, ...]:
+        """What is being written in a room that the actor is in, oldest first.
+
+        :raises RoomMissing: there is none. :raises NotMember: he is not in it.
+        """
+        room = self._rooms.require_seen(actor, name)
+        if actor.identity not in room.members:
+            raise NotMember(f"You are not a member of room {name}.")
+        return tuple(each.about for each in self._live(actor, [room.id]).values())
 
     # ------------------------------------------------------------------------------------------------------- internals
 

@@ -15,6 +15,7 @@ from newage.domain.model import Room as Known
 from newage.domain.model import Session as Live
 from newage.domain.request import Accepted
 from newage.domain.request import Cancelled as TakenBack
+from newage.domain.shown import ShownOutput
 from newage.domain.status import HubStatus
 from newage.domain.times import iso
 from newage.web.api_v1.typed import member
@@ -334,6 +335,32 @@ class Taken:
             room=accepted.room,
             state=accepted.state,
         )
+
+
+@frozen(kw_only=True)
+class Output:
+    """An answer that is being written."""
+
+    output_id: str = member("by this it is read")
+    identity: str = member("of the extension that writes it")
+    request_id: str | None = member("of the question that it answers", default=None)
+    question_id: str | None = member("the message that it answers", default=None)
+    character: str | None = member("the name of who gives it", default=None)
+
+    @classmethod
+    def of(cls, shown: ShownOutput) -> Output:
+        return cls(
+            output_id=shown.output_id,
+            identity=shown.identity,
+            request_id=shown.request_id or None,
+            question_id=shown.question_id or None,
+            character=None if shown.character is None else shown.character.name,
+        )
+
+
+@frozen(kw_only=True)
+class Outputs:
+    outputs: tuple[Output, ...] = member("oldest first")
 
 
 @frozen(kw_only=True)

@@ -9,11 +9,19 @@ from typing import Any, Final
 from newage import __version__
 from newage.web.api_v1 import typed
 from newage.web.api_v1.bodies import Document, Error
+from newage.web.api_v1.events import MEDIA
 from newage.web.api_v1.table import NAMESPACE, Endpoint, Nothing
 
 _VALUE: Final = re.compile(r"\{(\w+)\}")
 _SECURITY: Final = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "a key of scope all, client or admin"}
+}
+LAST_EVENT_ID: Final = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "required": False,
+    "description": "the id of the last event that you have: go on after it",
+    "schema": {"type": "string", "pattern": r"^\d{1,9}\.\d{1,9}\.\d{1,9}$"},
 }
 _DESCRIPTION: Final = (
     "Each request shows a key of the hub as Authorization: Bearer KEY, one of scope all, client or admin. It may do "
@@ -51,6 +59,8 @@ def _operation(endpoint: Endpoint, defined: dict[str, typed.Schema]) -> dict[str
     }
     values = [_path_value(name) for name in _VALUE.findall(endpoint.template)]
     parameters = values + typed.parameters(endpoint.query, defined)
+    if endpoint.events is not None:
+        parameters.append(LAST_EVENT_ID)
     if parameters:
         made["parameters"] = parameters
     if endpoint.body is not Nothing:
@@ -59,6 +69,8 @@ def _operation(endpoint: Endpoint, defined: dict[str, typed.Schema]) -> dict[str
 
 
 def _success(endpoint: Endpoint, defined: dict[str, typed.Schema]) -> dict[str, Any]:
+    if endpoint.events is not None:
+        return {"200": {"description": "As it comes.", "content": {MEDIA: {"schema": {"type": "string"}}}}}
     if endpoint.answers is None:
         return {"204": {"description": "It is done."}}
     return {

@@ -19,6 +19,7 @@ from newage.services.rooms.registry import RoomRegistry
 from newage.services.rooms.rooms import RoomService
 from newage.services.sessions.sessions import SessionService
 from newage.services.streams.cancelling import CancelService, Which
+from newage.services.streams.resuming import ResumeService
 from newage.web.api_v1 import bodies
 from newage.web.api_v1.table import Call
 
@@ -116,6 +117,11 @@ class TalkHandlers:
     earlier: EarlierMessages
     requests: RequestService
     cancelling: CancelService
+    resuming: ResumeService
+
+    def outputs(self, actor: Caller, call: Call) -> bodies.Outputs:
+        live = self.resuming.live_in(actor, call.path["room"])
+        return bodies.Outputs(outputs=tuple(map(bodies.Output.of, live)))
 
     async def history(self, actor: Caller, call: Call) -> bodies.Messages:
         page = await self.earlier.before(actor, call.path["room"], call.query.before, call.query.limit)

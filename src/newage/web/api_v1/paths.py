@@ -8,6 +8,7 @@ from newage.domain.model import Caller, Scope
 from newage.telemetry.audit import Recorder
 from newage.web.api_v1 import bodies
 from newage.web.api_v1.document import document
+from newage.web.api_v1.events import OutputEvents
 from newage.web.api_v1.handlers import HubHandlers, RoomHandlers, TalkHandlers
 from newage.web.api_v1.table import SCOPES, ApiDoor, Call, Endpoint, Served
 from newage.web.gate import Gate
@@ -17,7 +18,7 @@ UNKNOWN = "There is nothing at this path. /api/v1/openapi.json tells what there 
 HUB, ROOMS, TALK = "The hub", "Rooms", "Messages"
 
 
-def table(hub: HubHandlers, rooms: RoomHandlers, talk: TalkHandlers) -> tuple[Endpoint, ...]:
+def table(hub: HubHandlers, rooms: RoomHandlers, talk: TalkHandlers, events: OutputEvents) -> tuple[Endpoint, ...]:
     """Everything there is, in the order of the document."""
     room, said = "/rooms/{room}", "/rooms/{room}/messages"
     created = Recorder("room.create", "ROOM_CREATED", "ROOM_ERROR")
@@ -186,6 +187,21 @@ def table(hub: HubHandlers, rooms: RoomHandlers, talk: TalkHandlers) -> tuple[En
             body=bodies.NewMessage,
             status=202,
             audit=asked,
+        ),
+        Endpoint(
+            method="GET",
+            template=f"{room}/outputs",
+            summary="The answers that are being written in a room of yours",
+            tag=TALK,
+            handle=talk.outputs,
+            answers=bodies.Outputs,
+        ),
+        Endpoint(
+            method="GET",
+            template="/outputs/{output}/events",
+            summary="An answer as it is written: server-sent events text, reasoning, cut, end, gone",
+            tag=TALK,
+            events=events.send,
         ),
         Endpoint(
             method="POST",

@@ -6,6 +6,7 @@ Who asks shows a key, always (B5). A path takes the methods that the table has; 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from functools import partial
 from inspect import isawaitable
 from typing import Any, Final, TypeAlias, Union
 
@@ -41,11 +42,18 @@ class Call:
 
 Answer: TypeAlias = Union[Any, "Awaitable[Any]"]
 Handler: TypeAlias = Callable[[Caller, Call], Answer]
+Enter: TypeAlias = Callable[[Callable[[], None]], Awaitable[Stay]]
+Streaming: TypeAlias = Callable[[Exchange, Enter], Awaitable[None]]
+
+
+def _no_handler(actor: Caller, call: Call) -> None:
+    """Of an endpoint that answers with events."""
 
 
 @frozen(kw_only=True)
 class Endpoint:
-    """``answers`` is the class of what it returns; None where that is nothing, which is status 204.
+    """``answers`` is the class of what it returns; None where that is nothing, which is status 204. ``events`` answers
+    instead with server-sent events; it lets in who asks, by ``Enter`` with what is called when he is put out.
 
     ``tag`` is the heading under which it stands in the document, ``summary`` its line there. ``scopes``: the keys
     that open it. ``audit`` records what was changed: the values of the template and of the body's ``noted`` members.
@@ -55,8 +63,9 @@ class Endpoint:
     template: str
     summary: str
     tag: str
-    handle: Handler = field(repr=False)
-    answers: type | None
+    handle: Handler = field(default=_no_handler, repr=False)
+    answers: type | None = None
+    events: Streaming | None = field(default=None, repr=False)
     query: type = Nothing
     body: type = Nothing
     status: int = 200
@@ -97,6 +106,10 @@ class Served:
 
     async def handle(self, exchange: Exchange) -> None:
         endpoint = self._endpoint
+        if endpoint.events is not None:
+            typed.read_query(endpoint.query, exchange.request.args)
+            await endpoint.events(exchange, partial(self._door.enter, exchange, endpoint.scopes))
+            return
         stay = await self._door.enter(exchange, endpoint.scopes, _nothing)
         try:
             query: object = typed.read_query(endpoint.query, exchange.request.args)
