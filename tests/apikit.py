@@ -16,6 +16,7 @@ from newage.assembly.api import make_apis
 from newage.assembly.core import make_core
 from newage.assembly.life import Life
 from newage.config import Config, ServerSettings
+from newage.domain.details import Details
 from newage.domain.forwarded import ForwardedRequest
 from newage.domain.model import Caller, Peer, Rank, Role, Scope, Session
 from newage.ports import IExtensionLink, Said
@@ -157,3 +158,82 @@ class ApiHouse:
         raw = b"" if body is None else body if isinstance(body, bytes) else orjson.dumps(body)
         line.request(target, method or ("GET" if body is None else "POST"), raw, sent)
         return line
+
+
+CHAT = "/v1/chat/completions"
+HI = [{"role": "user", "content": "Hi"}]
+
+
+def question(model: str = "newage", **more: Any) -> dict[str, Any]:
+    return {"model": model, "messages": HI, **more}
+
+
+class Stream:
+    """One streamed answer, as its reader has it so far."""
+
+    def __init__(self, hub: ApiHouse, body: dict[str, Any], key: str | None = None, **headers: str) -> None:
+        self.hub = hub
+        self.line = hub.send(CHAT, {**body, "stream": True}, key, **headers)
+        self.head = b""
+        self._raw = b""
+        self.read()
+
+    def read(self) -> None:
+        self.hub.clock.advance(0)
+        self._raw += self.line.transport.take()
+        if not self.head and b"\r\n\r\n" in self._raw:
+            self.head, _, self._raw = self._raw.partition(b"\r\n\r\n")
+
+    @property
+    def ended(self) -> bool:
+        self.read()
+        return self._raw.endswith(b"0\r\n\r\n")
+
+    @property
+    def body(self) -> bytes:
+        self.read()
+        rest, body = self._raw, b""
+        while rest:
+            size, _, rest = rest.partition(b"\r\n")
+            body, rest = body + rest[: int(size, 16)], rest[int(size, 16) + 2 :]
+        return body
+
+    @property
+    def frames(self) -> list[Any]:
+        events = [each for each in self.body.split(b"\n\n") if each.startswith(b"data: ")]
+        return ["[DONE]" if each == b"data: [DONE]" else orjson.loads(each[6:]) for each in events]
+
+    @property
+    def deltas(self) -> list[Any]:
+        chunks = [each for each in self.frames if isinstance(each, dict) and each.get("choices")]
+        return [each["choices"][0]["delta"] for each in chunks]
+
+    @property
+    def text(self) -> str:
+        return "".join(each.get("content") or "" for each in self.deltas)
+
+    @property
+    def error(self) -> Any:
+        found = next((each for each in self.frames if "error" in each), None)
+        return found and found["error"]
+
+
+def say(
+    hub: ApiHouse, model: Model, *texts: str, end: bool = True, number: int = -1, details: Details | None = None
+) -> None:
+    said, streams = model.said(number), hub.core.talk.streams
+    streams.stream_started(said)
+    for index, text in enumerate(texts):
+        streams.stream_data(said, index, text)
+    if end:
+        streams.stream_ended(said, True, details)
+    hub.clock.advance(0)
+
+
+def nothing_is_left(hub: ApiHouse) -> None:
+    hub.clock.advance(3)
+    assert len(hub.core.talk.own_outputs) == 0
+    assert hub.core.talk.ledger.live_count == 0
+    for who in ("bot", "api-local"):
+        assert hub.core.people.presence.of(who) == 0
+        assert not hub.core.people.sessions.is_online(who)

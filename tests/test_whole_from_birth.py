@@ -44,6 +44,7 @@ BINDING: set[str] = {
     "protocol/arrival.py: Arrival.begin",
     "protocol/socket_session.py: SocketSession.expect_attachments",
     "web/channel.py: HardenedChannel._taken_over_by",
+    "web/request.py: HardenedRequest.asks_whether_it_is_there",
     "web/transports/polling.py: PollingSink.bind",
     "web/transports/websocket.py: EngineWebSocket.bind",
 }

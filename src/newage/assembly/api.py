@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from newage.assembly.core import Core
+from newage.services.api.asking import ApiAsking
 from newage.services.api.models import Models
 from newage.web.api_v1.events import OutputEvents
 from newage.web.api_v1.handlers import HubHandlers, RoomHandlers, TalkHandlers
@@ -12,6 +13,7 @@ from newage.web.api_v1.paths import ApiV1, table
 from newage.web.api_v1.table import ApiDoor, Endpoint
 from newage.web.gate import Gate
 from newage.web.json_api import JsonApi
+from newage.web.v1.completions import CompletionPaths
 from newage.web.v1.door import Door
 from newage.web.v1.models import ModelPaths
 from newage.web.v1.paths import V1
@@ -28,8 +30,22 @@ def make_apis(core: Core) -> Mapping[str, Callable[[Gate], JsonApi]]:
         characters=talk.chat.characters,
         keyless=_no_upstream,
     )
+    completions = CompletionPaths(
+        door=door,
+        presence=people.presence,
+        models=models,
+        asking=ApiAsking(
+            requests=talk.requests,
+            cancelling=talk.cancelling,
+            own=talk.own_outputs,
+            rooms=talk.rooms,
+            sessions=people.sessions,
+        ),
+        world=world,
+        settings=core.basis.config.api,
+    )
     return {
-        "v1": V1(ModelPaths(door, models, world)),
+        "v1": V1(ModelPaths(door, models, world), completions),
         "api": ApiV1(ApiDoor(people.bearers, people.presence), _table(core)),
     }
 

@@ -225,6 +225,8 @@ def _asked(request: ForwardedRequest, question: Question) -> Body:
     }
     if request.mode is RequestMode.CONVERSATIONAL:
         found["type"] = "DIRECT_REQUEST"
+    if question.said.origin:
+        found["origin"] = question.said.origin
     if request.action:
         found["action"] = request.action
     if request.about:

@@ -20,7 +20,9 @@ class Ask:
     ``unknown``: the client has another word for it. ``message_id`` is that of a question to be asked again, or of an
     answer; ``action`` the client's own word for what is wanted, if it has one. ``character`` names who shall answer, by
     its id; ``failover``: another extension may, if the first fails to begin. ``submits``: it has no words of its own,
-    and releases what waits for the host of its room.
+    and releases what waits for the host of its room. ``aside``: it brings what was said before with it, in ``data``, is
+    stored nowhere, and is answered to who asks alone. ``speaker`` is as whom it is said, "" for who asks, ``origin`` by
+    which way it came, as of ``Message``.
     """
 
     request_id: str | None
@@ -35,6 +37,9 @@ class Ask:
     character: str = ""
     failover: bool = False
     submits: bool = False
+    aside: bool = False
+    speaker: str = ""
+    origin: str = ""
     data: Any = None
     streaming: Any = None
     extra: Mapping[str, Any] = field(factory=dict, converter=read_only)
@@ -57,7 +62,7 @@ class Ask:
     @property
     def wordless(self) -> bool:
         """It needs no text."""
-        return self.request_type != "newMessage"
+        return self.aside or self.request_type != "newMessage"
 
     @property
     def wishes(self) -> Ask:

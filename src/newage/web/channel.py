@@ -229,9 +229,12 @@ class HardenedChannel(HTTPChannel):
     def _ask_whether_it_is_there(self, seconds: tuple[float, ...]) -> None:
         """Say 100 Continue, which any client skips: who is gone altogether answers with a reset."""
         self._is_there_call = None
-        if self.transport is None or not self._is_answering() or self.requests[0].startedWriting:
+        if self.transport is None or not self._is_answering():
             return
-        self.transport.write(_CONTINUE)
+        if not self.requests[0].startedWriting:
+            self.transport.write(_CONTINUE)
+        elif not self.requests[0].ask_whether_it_is_there():
+            return
         if len(seconds) > 1:
             wait = seconds[1] - seconds[0]
             self._is_there_call = self._call_later(wait, self._ask_whether_it_is_there, seconds[1:])

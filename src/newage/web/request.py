@@ -5,6 +5,7 @@ Twisted reads any body; here the announced length is checked before and the real
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -60,6 +61,7 @@ class HardenedRequest(Request):
     _arriving = True
     _room = 0  # bytes the body may have
     _received = 0  # bytes of it so far
+    _say: Callable[[], None] | None = None
 
     channel: Any
     content: Any
@@ -83,6 +85,19 @@ class HardenedRequest(Request):
     def have_connection_alone(self) -> None:
         """From now until it is answered, whatever else comes over its connection is refused."""
         self.alone = True
+
+    def asks_whether_it_is_there(self, say: Callable[[], None]) -> None:
+        """Its answer has begun and may be long: have that called when the peer has closed its half.
+
+        :param say: writes what the peer skips, into which who is gone altogether answers with a reset.
+        """
+        self._say = say
+
+    def ask_whether_it_is_there(self) -> bool:
+        """:return: whether there was a way to, with an answer that has begun."""
+        if self._say is not None:
+            self._say()
+        return self._say is not None
 
     def is_arriving(self) -> bool:
         """Whether some of its body is still to come."""

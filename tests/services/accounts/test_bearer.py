@@ -143,6 +143,14 @@ def test_81_wrong_random_keys_lock_nobody(bearers: Bearers) -> None:
     assert bearers.show(key).client_id == "bot"
 
 
+def test_what_programs_send_that_insist_on_a_key_is_none(tmp_path: Path) -> None:
+    service = Bearers(Gatehouse(tmp_path, network_safe=True)).service
+    for key, says_nothing in (("none", True), ("sk-no-key", True), (str(uuid4()), False), ("sk-newage-x", False)):
+        assert service.is_placeholder(key, LOCAL) is says_nothing
+        assert not service.is_placeholder(key, REMOTE)
+    assert not Bearers(Gatehouse(tmp_path)).service.is_placeholder("none", LOCAL)
+
+
 def test_without_a_key_it_is_this_machine_where_that_is_let_in(tmp_path: Path) -> None:
     house = Gatehouse(tmp_path, network_safe=True)
     bearers = Bearers(house)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from apikit import ApiHouse
+from apikit import ApiHouse, Model
 
 
 @pytest.fixture
@@ -15,3 +15,8 @@ def hub(tmp_path: Path) -> Iterator[ApiHouse]:
     house = ApiHouse(tmp_path)
     yield house
     house.close()
+
+
+@pytest.fixture
+def model(hub: ApiHouse) -> Model:
+    return hub.model()

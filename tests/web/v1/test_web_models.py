@@ -58,7 +58,9 @@ def test_a_key_is_asked_for_from_elsewhere(hub: ApiHouse) -> None:
     assert (far.status, far.code, far.response.headers["www-authenticate"]) == (401, "invalid_api_key", "Bearer")
     assert hub.ask("/v1/models", key=hub.key(), address="192.168.1.9", Host="192.168.1.5:4000").status == 200
     assert hub.ask("/v1/models", key=hub.key("web", Scope.CLIENT)).status == 403
-    assert hub.ask("/v1/models", key="").status == 200  # SillyTavern without a key
+    for empty in ("", "none", "sk-xxx"):  # as SillyTavern, OpenAI's clients and others do without a key
+        assert hub.ask("/v1/models", key=empty).status == 200
+    assert hub.ask("/v1/models", key="none", address="192.168.1.9", Host="192.168.1.5:4000").status == 401
 
 
 def test_nobody_is_left_behind(hub: ApiHouse) -> None:

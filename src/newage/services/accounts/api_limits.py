@@ -14,6 +14,11 @@ class ApiSettings:
     local_without_key: bool = switch(
         True, "programs of this machine may use /v1 without a key where network_safe is on, for models without a state"
     )
+    max_messages: int = limit(2000, "messages in one question of a chat program")
+    max_tokens: int = limit(8192, "tokens of an answer that a program may ask for; more is lowered to it")
+    whole_answer_seconds: float = limit(570.0, "in which an answer that is not streamed is there")
+    keep_alive_seconds: float = limit(15.0, "between two times that a stream says that the hub is there")
+    stall_seconds: float = limit(60.0, "in which a reader of a stream who takes nothing is cut")
     max_body_bytes: int = limit(1_000_000, "a request body of /v1 and /api/v1")
 
     # streams of /api/v1

@@ -12,6 +12,7 @@ from math import inf
 from attrs import define
 
 from newage.domain.ids import is_extension_id
+from newage.domain.key_form import has_hub_form
 from newage.domain.model import API_LOCAL, Caller, KeyRecord, Kind, Peer, Rank, Scope, Session
 from newage.domain.policy import granted
 from newage.errors import AuthenticationFailed, NotAuthorised
@@ -24,10 +25,11 @@ from newage.services.world import World
 
 WRONG = "The key is wrong, or it was revoked, or has expired."
 WANTED = "A key is wanted here: send the header Authorization: Bearer KEY."
-OTHER_FORM = "A key of this form names no client. Have the hub make one that does (newage key create): sk-newage-..."
+OTHER_FORM = "A key of this form names no client. Have the hub make one that does (newage keys new): sk-newage-..."
 OTHER_SCOPE = "This key does not open the API: it takes one of scope {}."
 EXTENSIONS = "An extension answers; a key of its id asks nothing over HTTP."
 
+_BEGINS = "sk-newage-"
 _SCOPES = (Scope.API, Scope.ALL)
 
 
@@ -62,7 +64,7 @@ class BearerService:
         """
         client_id = self._keys.client_of(key)
         if client_id is None:
-            raise AuthenticationFailed(WRONG if key.startswith("sk-newage-") else OTHER_FORM)
+            raise AuthenticationFailed(WRONG if key.startswith(_BEGINS) else OTHER_FORM)
         record = self._proofs.recognised(client_id, key, peer)
         if record is None:
             record = await self._proofs.matching_key(client_id, key, peer, namespace)
@@ -85,9 +87,16 @@ class BearerService:
 
         :raises AuthenticationFailed: it is somewhere else, or the hub wants a key of everybody.
         """
-        if not (peer.local and self._settings.local_without_key and self._network_safe()):
+        if not self._needs_no_key(peer):
             raise AuthenticationFailed(WANTED)
         return self._caller(API_LOCAL, peer, namespace, None, Kind.CLIENT, sensitive=False)
+
+    def is_placeholder(self, key: str, peer: Peer) -> bool:
+        """Whether what is shown says nothing: many programs insist on some key, where none is needed."""
+        return self._needs_no_key(peer) and not key.startswith(_BEGINS) and not has_hub_form(key)
+
+    def _needs_no_key(self, peer: Peer) -> bool:
+        return peer.local and self._settings.local_without_key and self._network_safe()
 
     def _caller(
         self, client_id: str, peer: Peer, namespace: str, record: KeyRecord | None, kind: Kind, *, sensitive: bool

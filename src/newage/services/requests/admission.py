@@ -72,8 +72,8 @@ class Admission:
             raise InvalidRequest("Unknown action.")
         if ask.request_id is None or not (ask.text or ask.wordless):
             raise InvalidRequest("Invalid LLM request data.")
-        size = carried_bytes(ask.text, ask.data, ask.extra)
-        if size > self.settings.value.max_request_bytes:
+        size = carried_bytes("" if ask.aside else ask.text, ask.data, ask.extra)
+        if not ask.aside and size > self.settings.value.max_request_bytes:
             raise InvalidRequest("Invalid LLM request data.")
         self._check_id(caller, ask.request_id)
         if ask.targets is not None and "server" in ask.targets:
@@ -113,6 +113,8 @@ class Admission:
             return await self._continue(caller, ask, room, role)
         if ask.impersonates:
             return self._impersonate(caller, ask, room, role)
+        if ask.aside:
+            return self._enter(caller, ask, room, role, "", self._draft(caller, ask, room, role))
         return await self._record(caller, ask, room, role)
 
     def sweep(self, now: float) -> None:
@@ -162,7 +164,7 @@ class Admission:
             seq=0,
             identity=caller.identity,
             client_id=caller.client_id,
-            name=self._sessions.named(caller.identity).name or None,
+            name=ask.speaker or self._sessions.named(caller.identity).name or None,
             role=role.wire,
             text=ask.text,
             data=ask.data,
@@ -170,6 +172,7 @@ class Admission:
             target=list(targets) if isinstance(targets, tuple) else targets,
             request_type=ask.request_type,
             extra=ask.extra,
+            origin=ask.origin,
         )
 
     def _opening(self, caller: Caller, request: Request, room: Room) -> OpenRequest | None:

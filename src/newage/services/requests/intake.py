@@ -35,6 +35,7 @@ from newage.settings import Live
 from newage.telemetry.trouble import Trouble, trouble
 
 RESTARTED = "The server was restarted."
+STOPPING = "The server is stopping."
 EMPTY = "The queue is empty"
 
 
@@ -120,7 +121,7 @@ class RequestService(RoomListener, SessionListener):
         :raises NewAgeError: with the contract's words; says which message it was once that is stored.
         """
         if self._stopping:
-            raise Unavailable("The server is stopping.")
+            raise Unavailable(STOPPING)
         room = self._admission.check(caller, ask)
         request = await self._admission.admit(caller, ask, room)
         return await self._begin(caller, request, room)
@@ -132,7 +133,7 @@ class RequestService(RoomListener, SessionListener):
         :raises NewAgeError: with the contract's words: NotFound when nothing waits.
         """
         if self._stopping:
-            raise Unavailable("The server is stopping.")
+            raise Unavailable(STOPPING)
         ask = Ask(request_id=request_id or self._world.new_id(), text="", room=name, submits=True)
         room = self._admission.check_host(caller, ask)
         last = self._queues.last_in_merge(room.id)

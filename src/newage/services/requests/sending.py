@@ -79,7 +79,7 @@ class Sender:
         if room is None:  # it is being deleted; whoever waits is told by that
             return
         only = (request.thread or request.identity) if request.mode is RequestMode.SEPARATE else None
-        context = await self._history.context(room, only)
+        context = () if request.ask.aside else await self._history.context(room, only)
         ids = [*(entry.message_id for entry in request.merged), request.message_id]
         said = await self._history.said(request.room_id, ids)
         if not request.live or not request.awaits(target) or target not in request.sent:

@@ -24,7 +24,7 @@ class Door:
     async def caller(self, exchange: Exchange) -> Caller:
         """:raises NewAgeError: who it is was not proved, or may not ask here."""
         key = exchange.key()
-        if key is None:
+        if key is None or self._bearers.is_placeholder(key, exchange.peer):
             return self._bearers.without_key(exchange.peer, NAMESPACE)
         return await self._bearers.bearer(key, exchange.peer, NAMESPACE)
 
