@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from attrs import define
 from twisted.internet.defer import Deferred, succeed
+from twisted.web.client import Agent
 from web_doubles import Line, Response
 from zope.interface import implementer
 
@@ -77,7 +78,10 @@ class ApiHouse:
         self.clock = ThreadedClock()
         server = ServerSettings(home=str(home), ephemeral=True)
         config = Config(server=server, web=web or WebSettings(), **tables)
-        self.core = make_core(config, self.clock, set_debug=lambda on: None, log_folder=None, port=lambda: 4711)
+        agent: Any = Agent(self.clock)
+        self.core = make_core(
+            config, self.clock, set_debug=lambda on: None, log_folder=None, port=lambda: 4711, agent=agent
+        )
         self.life = Life(self.core, self.clock)
         self.life.startService()
         self.site = make_site(

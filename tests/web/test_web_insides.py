@@ -62,7 +62,7 @@ def names_inside(module: ModuleType) -> set[str]:
 def private_names(path: Path) -> Iterator[str]:
     """Of other objects than ``self``, and of classes that inherit from another package's."""
     tree = ast.parse(path.read_text("utf-8"))
-    ours = {"EngineWebSocket", "FrameWriter"}  # their bases are ours
+    ours = {"EngineWebSocket", "FrameWriter", "Streamed"}  # their bases are ours
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and not (isinstance(node.value, ast.Name) and node.value.id == "self"):
             yield node.attr

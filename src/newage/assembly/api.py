@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from newage.assembly.core import Core
+from newage.domain.ids import UPSTREAM_PREFIX
 from newage.services.api.asking import ApiAsking
+from newage.services.api.budgets import Budgets
 from newage.services.api.models import Models
 from newage.web.api_v1.events import OutputEvents
 from newage.web.api_v1.handlers import HubHandlers, RoomHandlers, TalkHandlers
@@ -22,13 +24,14 @@ from newage.web.v1.paths import V1
 def make_apis(core: Core) -> Mapping[str, Callable[[Gate], JsonApi]]:
     """By the first segment of their paths."""
     people, talk, world = core.people, core.talk, core.basis.world
+    keyless = {UPSTREAM_PREFIX + each.name for each in core.basis.config.upstreams if each.settings.local_keyless}
     door = Door(people.bearers, people.presence)
     models = Models(
         sessions=people.sessions,
         assignments=talk.assignments,
         rooms=talk.rooms,
         characters=talk.chat.characters,
-        keyless=_no_upstream,
+        keyless=keyless.__contains__,
     )
     completions = CompletionPaths(
         door=door,
@@ -41,6 +44,7 @@ def make_apis(core: Core) -> Mapping[str, Callable[[Gate], JsonApi]]:
             rooms=talk.rooms,
             sessions=people.sessions,
         ),
+        budgets=Budgets(world, core.basis.config.api),
         world=world,
         settings=core.basis.config.api,
     )
@@ -75,8 +79,3 @@ def _table(core: Core) -> tuple[Endpoint, ...]:
             settings=core.basis.config.api,
         ),
     )
-
-
-def _no_upstream(identity: str) -> bool:
-    """No model server is for who shows no key."""
-    return False

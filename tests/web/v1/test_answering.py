@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -113,8 +114,11 @@ def test_a_whole_answer_has_its_time(hub: ApiHouse, model: Model) -> None:
     nothing_is_left(hub)
 
 
-def test_too_many_requests_are_429(hub: ApiHouse, model: Model) -> None:
+def test_too_many_requests_of_any_sort_are_429(tmp_path: Path) -> None:
+    hub = ApiHouse(tmp_path, api=ApiSettings(requests_at_once=1000))
+    hub.model()
     for _ in range(hub.core.basis.config.requests.request_rate):
         hub.send(CHAT, question())
     told = hub.ask(CHAT, question())
+    hub.close()
     assert (told.status, told.code, told.response.headers["retry-after"]) == (429, "rate_limit_exceeded", "5")

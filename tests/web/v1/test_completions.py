@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from twisted.internet.defer import Deferred
 
@@ -186,3 +188,21 @@ def test_whom_a_program_speaks_for(hub: ApiHouse, model: Model) -> None:
         hub.send(CHAT, {**question(), **body}, **headers)
         hub.clock.advance(0)
         assert model.asked[-1].question.said.name == name  # type: ignore[union-attr]
+
+
+def test_a_key_has_a_budget(tmp_path: Path) -> None:
+    hub = ApiHouse(tmp_path, api=ApiSettings(tokens_per_day=3, requests_at_once=2))
+    model, key = hub.model(), hub.key()
+    first = Stream(hub, question(), key)
+    gone = Stream(hub, question(), key)
+    full = hub.ask(CHAT, question(), key)
+    assert (full.status, full.code, full.response.headers["retry-after"]) == (429, "rate_limit_exceeded", "1")
+    assert "at once" in full.json["error"]["message"]
+    gone.line.transport.abortConnection()
+    say(hub, model, "Hello", number=0)
+    assert first.ended
+    spent = hub.ask(CHAT, question(), key)
+    assert (spent.status, "in a day" in spent.json["error"]["message"]) == (429, True)
+    assert hub.ask("/v1/models", key=key).status == 200
+    nothing_is_left(hub)
+    hub.close()

@@ -14,6 +14,11 @@ class ApiSettings:
     local_without_key: bool = switch(
         True, "programs of this machine may use /v1 without a key where network_safe is on, for models without a state"
     )
+    requests_per_minute: int = limit(60, "questions of one key, and of one client by all its keys, in a minute")
+    requests_at_once: int = limit(16, "of these, at once")
+    tokens_per_day: int = limit(
+        2_000_000, "tokens of questions and answers of one key, and of one client, in a day", zero="any number"
+    )
     max_messages: int = limit(2000, "messages in one question of a chat program")
     max_tokens: int = limit(8192, "tokens of an answer that a program may ask for; more is lowered to it")
     whole_answer_seconds: float = limit(570.0, "in which an answer that is not streamed is there")

@@ -219,6 +219,11 @@ class Answering:
         said = self.pieces[-1].answer.extra.get("finish_reason") if self.pieces else None
         return said if isinstance(said, str) and said in _FINISHES else "stop"
 
+    @property
+    def used_tokens(self) -> int:
+        """Of question and answer, so far; 0 where the question reached nobody."""
+        return int(self.used()["total_tokens"]) if self.pieces else 0
+
     def used(self) -> Body:
         """As its extension counted, else as it may have been."""
         said = self.pieces[-1].answer.extra.get("usage") if self.pieces else None

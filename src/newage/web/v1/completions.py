@@ -19,6 +19,7 @@ from newage.domain.model_names import ModelName
 from newage.errors import NewAgeError, NotFound
 from newage.services.accounts.api_limits import ApiSettings
 from newage.services.api.asking import ApiAsking
+from newage.services.api.budgets import Budgets, Spending
 from newage.services.api.models import Models
 from newage.services.sessions.presence import Presence, Stay
 from newage.services.world import World
@@ -42,13 +43,16 @@ class _Visit:
     """Somebody who is here for one answer. ``finishes``: it shall be given also when he goes meanwhile."""
 
     _asking: ApiAsking
+    _spending: Spending
     _request_id: str
     _finishes: bool
+    answering: Answering | None = None
     stay: Stay | None = None
     model: ModelName = field(factory=ModelName)
 
     def leave(self) -> None:
         """He has his answer, or will never have it."""
+        self._spending.end(self.answering.used_tokens if self.answering is not None else 0)
         if self.stay is not None:
             self._asking.forget(self.stay.caller, self._request_id)
             self.stay.leave()
@@ -72,6 +76,7 @@ class CompletionPaths:
     _presence: Presence
     _models: Models
     _asking: ApiAsking
+    _budgets: Budgets
     _world: World
     _settings: ApiSettings
 
@@ -108,9 +113,14 @@ class CompletionPaths:
             exchange=exchange, question=question, completion=completion, world=self._world, settings=self._settings
         )
         finishes = (header_text(exchange.request, _ON_DISCONNECT) or "").strip().lower() == "finish"
-        visit = _Visit(self._asking, request_id, finishes)
+        visit = _Visit(self._asking, self._budgets.begin(caller), request_id, finishes)
         answering = (Streamed if question.stream else Answering)(asked, visit.leave, visit.cancel)
-        visit.stay = stay = self._presence.enter(caller, answering.put_out)
+        visit.answering = answering
+        try:
+            visit.stay = stay = self._presence.enter(caller, answering.put_out)
+        except NewAgeError:
+            visit.leave()
+            raise
         exchange.request.responseHeaders.setRawHeaders(b"X-Request-Id", [request_id.encode()])
         exchange.request.notifyFinish().addErrback(lambda _: answering.lost())
         try:
