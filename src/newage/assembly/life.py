@@ -100,6 +100,7 @@ class Life(Service):
         while core.talk.streams.open_outputs and self._clock.seconds() < until:
             await self._pause(0.05)
         await core.talk.streams.drain()
+        core.talk.own_outputs.close()
         core.engines.close_all()
         await self._pause(FLUSH_SECONDS)
         await self._quiet()

@@ -29,6 +29,9 @@ class Nobody:
     def request_ended(self, request: Request, words: str | None) -> None:
         pass
 
+    def hub_stops(self) -> None:
+        pass
+
 
 class Bot:
     def __init__(self, kit: Kit) -> None:

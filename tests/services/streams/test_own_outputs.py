@@ -19,12 +19,16 @@ class Asker:
     def __init__(self) -> None:
         self.opened: list[Answer] = []
         self.ended: list[tuple[str, str | None]] = []
+        self.stopped = 0
 
     def output_opened(self, answer: Answer) -> None:
         self.opened.append(answer)
 
     def request_ended(self, request: Request, words: str | None) -> None:
         self.ended.append((request.state, words))
+
+    def hub_stops(self) -> None:
+        self.stopped += 1
 
 
 @pytest.fixture
@@ -86,3 +90,11 @@ def test_who_does_not_watch_or_not_any_more_is_told_nothing(kit: Kit, asker: Ask
     kit.submit(sid, request_id="r1")
     kit.streams.answered(Said("SillyTavern-8000", "", "o", link.forwarded[0]["requestId"]), "All of it")
     assert (asker.opened, asker.ended) == ([], [])
+
+
+def test_when_the_hub_stops_nobody_waits_on(kit: Kit, asker: Asker) -> None:
+    own = kit.talk.own_outputs
+    own.watch("bot", "r1", asker)
+    for _ in range(2):
+        own.close()
+    assert (asker.stopped, len(own)) == (1, 0)

@@ -206,3 +206,20 @@ def test_a_key_has_a_budget(tmp_path: Path) -> None:
     assert hub.ask("/v1/models", key=key).status == 200
     nothing_is_left(hub)
     hub.close()
+
+
+def test_a_hub_that_stops_says_so_and_cuts_nothing(hub: ApiHouse, model: Model, lobby: str) -> None:
+    key = hub.key()
+    waits = Stream(hub, {"model": lobby, "messages": HI}, key)
+    whole = hub.send(CHAT, {"model": lobby, "messages": HI}, key)
+    runs = Stream(hub, question(), key)
+    say(hub, model, "Hel", end=False)
+    stopped = hub.life.stopService()
+    for _ in range(60):
+        hub.clock.advance(0.1)
+    hub.clock.until(stopped)
+    for stream in (waits, runs):
+        assert stream.ended
+        assert (stream.error["code"], stream.frames[-1]) == ("unavailable", "[DONE]")
+    assert [each.status for each in whole.responses()] == [503]
+    assert runs.text == "Hel"

@@ -27,6 +27,9 @@ class IAsker(Interface):
     def request_ended(request: Request, words: str | None) -> None:
         """As of ``IRequestListener``; nothing more is told."""
 
+    def hub_stops() -> None:
+        """The request may wait on until after the next start; nothing more is told."""
+
 
 @implementer(IRequestListener)
 @define(eq=False)
@@ -53,6 +56,12 @@ class OwnOutputs:
                 asker = self._askers.get((request.identity, request.request_id))
                 if asker is not None:
                     asker.output_opened(answer)
+
+    def close(self) -> None:
+        """Nobody is told anything more."""
+        askers, self._askers = self._askers, {}
+        for asker in askers.values():
+            asker.hub_stops()
 
     def request_ended(self, request: Request, words: str | None) -> None:
         asker = self._askers.pop((request.identity, request.request_id), None)

@@ -14,8 +14,9 @@ from newage.dialect import Body, openai
 from newage.dialect.openai import Completion
 from newage.domain.chat_question import ChatQuestion, estimated_tokens
 from newage.domain.request import Request
-from newage.errors import AuthenticationFailed, CallFailed, NewAgeError, NotAuthorised, TimedOut
+from newage.errors import AuthenticationFailed, CallFailed, NewAgeError, NotAuthorised, TimedOut, Unavailable
 from newage.services.accounts.api_limits import ApiSettings
+from newage.services.requests.intake import STOPPING
 from newage.services.streams.answers import Answer
 from newage.services.streams.output_text import GrowingText, IOutputReader
 from newage.services.streams.own_outputs import IAsker
@@ -153,6 +154,10 @@ class Answering:
             self._left()
         elif self._begun:
             self._settle(request, words)
+
+    def hub_stops(self) -> None:
+        self.fail(Unavailable(STOPPING), keeps_off=True)
+        self._left()
 
     def grew(self, piece: Piece) -> None:
         """``Owner``: nothing to do before the end."""
