@@ -69,6 +69,14 @@ def test_one_may_be_taken_back_by_its_id(hub: ApiHouse, model: Model) -> None:
     nothing_is_left(hub)
 
 
+def test_a_stream_that_is_taken_back_before_anything_came_ends_empty(hub: ApiHouse, model: Model) -> None:
+    key = hub.key()
+    stream = Stream(hub, question(), key)
+    assert hub.ask(f"{CHAT}/{stream.frames[0]['id']}/cancel", {}, key).status == 200
+    assert stream.ended
+    assert (stream.text, stream.error, stream.frames[-1]) == ("", None, "[DONE]")
+
+
 def test_one_that_is_taken_back_before_anything_came_is_409(hub: ApiHouse, model: Model) -> None:
     key = hub.key()
     line = hub.send(CHAT, question(), key)

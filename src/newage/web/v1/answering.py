@@ -209,7 +209,7 @@ class Answering:
         if state == "completed":
             return None
         if state == "cancelled":
-            return None if any(each.text for each in self.pieces) else CANCELLED
+            return self._cancelled()
         if state == "expired":
             return TimedOut(words or TOO_LATE)
         if state == "ignored":
@@ -217,6 +217,10 @@ class Answering:
         if state == "recorded":
             return NotAuthorised(f"In this room (mode {mode}) that was noted, and nobody answers by himself.")
         return request.trouble or CallFailed(words or "The answer failed.")
+
+    def _cancelled(self) -> NewAgeError | None:
+        """As ``_failure``, of what somebody took back: what there is of it is the answer."""
+        return None if any(each.text for each in self.pieces) else CANCELLED
 
     @property
     def finish(self) -> str:
