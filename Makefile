@@ -5,6 +5,7 @@
 # make nightly what takes long: 200 times SIGKILL under load, lines lost for a minute, both SillyTaverns; half an hour
 # make unit   the tests that need neither Node nor a browser nor a started daemon
 # make ranks   the tables of who may what in docs/security.md, written anew
+# make asyncapi docs/asyncapi.yaml, after a change of docs/api.md
 # make pictures docs/pictures anew, of a real SillyTavern on port 8000 and a hub on port 4000
 # make extension-client   clients/js into static/sillytavern-extension, after a change of it
 # make extension-release  one more version of static/sillytavern-extension for those who install it from a hub
@@ -32,7 +33,7 @@ SOURCES := setup.cfg pyproject.toml MANIFEST.in README.md $(shell find src stati
 	-not -name '*.pyc' -not -name dropin.cache -not -path '*.egg-info/*')
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: run test real check lint types unit nightly ranks pictures bench extension-client extension-release packages clean
+.PHONY: run test real check lint types unit nightly ranks asyncapi pictures bench extension-client extension-release packages clean
 
 run: $(VENV)/installed
 	$(BIN)/twistd -n newage --demo
@@ -69,6 +70,9 @@ nightly: $(VENV)/developer packages $(NPM_READY) $(OLDEST)/node_modules/.package
 
 ranks: $(VENV)/developer
 	PYTHONPATH=src:tests:tests/integration/support $(BIN)/python -m ranks
+
+asyncapi: $(VENV)/developer
+	PYTHONPATH=src:tests $(BIN)/python -m asyncapi
 
 pictures: $(VENV)/developer packages $(NPM_READY)
 	PYTHONPATH=src:tests:tests/integration/support $(BIN)/python -m pictures

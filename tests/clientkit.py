@@ -84,7 +84,10 @@ class FakeEngine:
 
     async def join(self, namespace: str, auth: dict[str, Any]) -> None:
         self.auth = auth
-        self.later(lambda: self._joined(namespace))
+        if namespace in self.hub.unknown:
+            self.later(lambda: self.ears.left(namespace, "Invalid namespace"))
+        else:
+            self.later(lambda: self._joined(namespace))
 
     async def emit(self, namespace: str, event: str, payload: Any, acked: Acked | None = None) -> None:
         if namespace not in self.namespaces:
@@ -155,6 +158,7 @@ class FakeHub:
         self.epoch = "e1"
         self.down = False
         self.refuses: dict[str, Body] = {}  # by namespace
+        self.unknown: set[str] = set()  # namespaces
         self.messages: list[Body] = []
         self.most = {"outputs": 64, "requests": 64}  # in one RESUME_OUTPUTS
         self.requests: dict[str, Body] = {}  # where they stand

@@ -4,30 +4,18 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from twisted.internet import reactor
 
+from api_document import HEAR, SEND, ApiDocument
 from newage.assembly.core import Core, make_core
 from newage.config import Config, ServerSettings
 
 ROOT = Path(__file__).parents[1]
 API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 SOURCES = sorted((ROOT / "src" / "newage").rglob("*.py"))
-
-
-def tables() -> Iterator[tuple[str, str, str]]:
-    """(namespace, 'You send' or 'You hear', event) of every row."""
-    namespace = direction = ""
-    for line in API.splitlines():
-        if heading := re.match(r"## `(/\w*)`", line):
-            namespace, direction = heading.group(1), ""
-        elif line.startswith("### "):
-            direction = line[4:]
-        elif namespace and direction and (row := re.match(r"\| `([^`]+)` \|", line)):
-            yield namespace, direction, row.group(1)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +26,7 @@ def core(tmp_path_factory: pytest.TempPathFactory) -> Core:
 
 
 def test_every_event_that_is_handled_is_documented_and_the_reverse(core: Core) -> None:
-    documented = {(namespace, event) for namespace, direction, event in tables() if direction == "You send"}
+    documented = {(row.namespace, row.event) for row in ApiDocument(API).rows if row.direction == SEND}
     handled = {(namespace.path, event) for namespace in core.dispatcher.namespaces() for event in namespace.handlers}
     assert documented == handled
 
@@ -72,7 +60,7 @@ def sent() -> set[str]:
 
 
 def test_every_event_that_leaves_is_documented() -> None:
-    heard = {event for _, direction, event in tables() if direction == "You hear"}
+    heard = {row.event for row in ApiDocument(API).rows if row.direction == HEAR}
     lower = {"member_role_changed", "new_message", "update_connected_clients"}  # made by .lower(), or listed in a loop
     assert heard - lower <= literals()
     events = {name for name in sent() if name.upper() == name or name.startswith(("$", "streamed"))}

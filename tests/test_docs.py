@@ -27,6 +27,7 @@ DOCUMENTS = (
     "docs/security.md",
     "docs/functions.md",
     "docs/javascript.md",
+    "docs/python.md",
     "clients/js/README.md",
     "clients/python/README.md",
     "examples/README.md",

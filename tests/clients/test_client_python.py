@@ -360,6 +360,22 @@ async def test_a_namespace_that_is_refused_says_so_and_is_asked_again() -> None:
 
 
 @still
+async def test_a_namespace_that_is_none_is_none_and_the_line_stays() -> None:
+    hub, me = await met()
+    hub.unknown.add("/nowhere")
+    states = me.events("state")
+    for _ in range(2):
+        failure = await failure_of(me.call("/nowhere", "GO"))
+        assert (failure.message, failure.lost) == ("Invalid namespace", False)
+    hub.cut()
+    await me.ready()
+    await asyncio.sleep(10)
+    assert me.state == "connected"
+    assert [(await anext(states)).said.state for _ in range(2)] == ["reconnecting", "connected"]
+    await me.close()
+
+
+@still
 async def test_what_is_not_answered_fails_in_time() -> None:
     _, me = await met()
     failure = await failure_of(me.call("/llm", "NEVER_ANSWERED", seconds=3))

@@ -86,6 +86,26 @@ def test_the_node_example_needs_what_is_published() -> None:
     assert "install-links=true" in (EXAMPLES / "node" / ".npmrc").read_text("utf-8")
 
 
+@pytest.fixture
+def python_folder(python_client: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The example where the client is installed."""
+    monkeypatch.setenv("PYTHONPATH", str(python_client))
+    return EXAMPLES / "python"
+
+
+def test_the_python_client_prints_the_answer(demo: Daemon, python_folder: Path) -> None:
+    done = run([sys.executable, "chat.py", "What", "is", "a", "token?"], demo.url, python_folder)
+    assert (done.returncode, done.stderr.strip()) == (0, "")
+    assert "What is a token?" in done.stdout
+    assert CONFESSION in done.stdout
+
+
+def test_the_python_client_says_why_not(lonely: Daemon, python_folder: Path) -> None:
+    done = run([sys.executable, "chat.py", "Hello?"], lonely.url, python_folder)
+    assert done.returncode == 1
+    assert "No connected SillyTavern extensions." in done.stderr
+
+
 def test_the_bot_answers_each_line(demo: Daemon) -> None:
     done = run([sys.executable, "bot.py"], demo.url, EXAMPLES / "python", "Tell me a story\n\nAnd a joke\n")
     assert done.returncode == 0, done.stderr

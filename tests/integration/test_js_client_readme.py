@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,14 +10,14 @@ from shutil import which
 
 import pytest
 from client_package import CLIENT, MODULES
-from harness import CHECKOUT, HERE, PATIENCE, Daemon
+from harness import HERE, Daemon
 from snippets import HUB, Stage, snippets
+from words import CHAPTER, WORDS, words
 
 from nodekit import node_program
 
 pytestmark = pytest.mark.integration
 
-CHAPTER = snippets(CHECKOUT / "docs" / "javascript.md")
 README = snippets(CLIENT / "README.md")
 ((NODE, PAGE), (EXTENSION,)) = README.values()
 LONGEST = 200  # seconds; a browser may be slow to start
@@ -191,25 +190,15 @@ STAGES = {
     ),
     "What goes wrong": Stage(before="console.error = console.log;", shows=("401 ",)),
 }
-WHOLE = ("From nothing", "An extension in 40 lines")  # programs as they stand
+WHOLE = ("From nothing", WORDS)  # programs as they stand
 
 
 @pytest.fixture(scope="module")
 def answered(tmp_path_factory: pytest.TempPathFactory, client_package: Path) -> Iterator[Daemon]:
     """A hub at which the extension of the chapter answers."""
     daemon = Daemon(tmp_path_factory.mktemp("chapter") / "home").start()
-    (source,) = CHAPTER["An extension in 40 lines"]
-    folder = client_package / "extension"
-    folder.mkdir()
-    (folder / "answer.js").write_text(source.replace(HUB, daemon.url), "utf-8")
-    with subprocess.Popen([node_program(), "answer.js"], cwd=folder, stderr=subprocess.PIPE, text=True) as extension:
-        assert extension.stderr is not None
-        assert any(line.startswith("connected") for line in extension.stderr)
+    with words(daemon, client_package):
         yield daemon
-        extension.send_signal(signal.SIGINT)
-        assert "closed" in extension.stderr.read()
-        assert extension.wait(PATIENCE) == 0
-    assert (folder / "answer.key").stat().st_mode & 0o777 == 0o600
     daemon.stop()
 
 
@@ -238,5 +227,5 @@ def test_section_of_the_chapter(answered: Daemon, client_package: Path, section:
 
 
 def test_the_extension_of_the_chapter_is_as_short_as_it_says() -> None:
-    (source,) = CHAPTER["An extension in 40 lines"]
+    (source,) = CHAPTER[WORDS]
     assert len([line for line in source.splitlines() if line.strip()]) <= 40

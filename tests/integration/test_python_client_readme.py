@@ -1,30 +1,121 @@
-"""The examples of clients/python/README.md, run as they stand with the installed package."""
+"""The examples of clients/python/README.md and docs/python.md, run as they stand with the installed package."""
 
 from __future__ import annotations
 
-import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import Daemon
+from harness import CHECKOUT, Daemon
 from python_package import PATIENCE, SOURCE, environment
-from snippets import HUB
+from snippets import HUB, Stage, snippets
+from words import words
 
 pytestmark = pytest.mark.integration
 
-(PROGRAM,) = re.findall(r"^```python\n(.*?)^```", (SOURCE / "README.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)
+CHAPTER = snippets(CHECKOUT / "docs" / "python.md", "python")
+((README,),) = snippets(SOURCE / "README.md", "python").values()
+START = f"""
+import asyncio, os, sys
+from uuid import uuid4
+from newage_client import Failure, connect
+
+os.environ["KEY"] = ""
+me, club = f"my-bot-{{uuid4()}}", f"club-{{uuid4()}}"
+long = " and on" * 3000  # longer than any test
+
+
+async def main():
+    async with connect("{HUB}", client_id=me) as hub:
+"""
+HOST = f"""
+host = await connect("{HUB}", client_id="monitor", client_type="monitor").open()
+made = await host.create(club)
+"""
+CLUB = f"""{HOST}
+await made.ask("Anybody?").done()
+await hub.join(club)
+"""
+NAMED = ('"club"', "club")
+COUNT = ('"Count to a million"', '"Count to a million" + long')
+# Once somebody reads events, the host says something; when the answer to that is told, nothing more will be.
+TALK = f"""
+host = await connect("{HUB}", client_id="monitor", client_type="monitor").open()
+events, tasks, answered = hub.events, [], asyncio.Event()
+hub.on("message", lambda said: answered.set() if said["text"].startswith("You said") else None)
+
+async def talk():
+    await host.ask("And you?", room=club).done()
+    await answered.wait()
+    await hub.close()
+
+def told(*names):
+    tasks.append(asyncio.create_task(talk()))
+    return events(*names)
+
+hub.events = told
+"""
+STAGES = {
+    "Who you are": Stage(
+        changes=((", file=sys.stderr", ""),),
+        after="print(far.transport); await far.close()",
+        shows=("connected", "websocket"),
+    ),
+    "Ask, read, stop": Stage(
+        changes=(COUNT, ("timeout(30)", "timeout(2)")),
+        shows=("You said: Count to ", "cancelled", "cancelled", "25 SillyTavern-words"),
+    ),
+    "Rooms": Stage(
+        between=TALK,
+        changes=(NAMED,),
+        after="await host.close()",
+        shows=("monitor master", "guest True", "monitor And you?", "SillyTavern-words You said: And you?"),
+    ),
+    "When the question waits": Stage(
+        before=CLUB,
+        changes=(NAMED,),
+        after="await answer.done(); await host.close()",
+        shows=("queued host 1", " host", "merged  0", "completed  0"),
+    ),
+    "When the line is cut": Stage(
+        before=f"{CLUB}last_seq = 1",
+        changes=(NAMED,),
+        after="await host.close()",
+        shows=("['Anybody?', 'You said: Anybody?'",),
+    ),
+    "When your own program starts again": Stage(
+        before=f"""
+over, live = str(uuid4()), str(uuid4())
+await hub.ask("This one", request_id=over).done()
+async for token in await hub.ask("That one" + long, request_id=live):
+    break
+await hub.close()
+hub = await connect("{HUB}", client_id=me).open()
+kept = live
+""",
+        between="kept = over",
+        after="await hub.close()",
+        shows=("You", "['You said: This one']"),
+    ),
+    "History": Stage(
+        before=CLUB,
+        changes=(NAMED,),
+        after="await host.close(); print([each['message'] for each in before['messages']])",
+        shows=("2 monitor Anybody?", "['Anybody?']"),
+    ),
+    "What goes wrong": Stage(shows=("401 ",)),
+}
+WHOLE = "From nothing"  # a program as it stands
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    folder = tmp_path_factory.mktemp("python_readme")
-    (folder / "newage.toml").write_text("[demo]\ntoken_interval_ms = 5\nfirst_token_ms = 10\n", "utf-8")
-    daemon = Daemon(folder / "home", "--demo", "--config", str(folder / "newage.toml")).start()
-    yield daemon
-    daemon.stop()
+def answered(tmp_path_factory: pytest.TempPathFactory, client_package: Path) -> Iterator[Daemon]:
+    """A hub at which somebody says what he is asked."""
+    with Daemon(tmp_path_factory.mktemp("python_chapter") / "home") as daemon, words(daemon, client_package):
+        yield daemon
 
 
 def run(daemon: Daemon, site: Path, folder: Path, source: str) -> str:
@@ -37,5 +128,40 @@ def run(daemon: Daemon, site: Path, folder: Path, source: str) -> str:
     return done.stdout
 
 
-def test_the_example_prints_the_answer(demo: Daemon, python_client: Path, tmp_path: Path) -> None:
-    assert "no model is involved" in run(demo, python_client, tmp_path, PROGRAM)
+@pytest.mark.parametrize("program", [README, *CHAPTER[WHOLE]], ids=["readme", "chapter"])
+def test_the_first_program(answered: Daemon, python_client: Path, tmp_path: Path, program: str) -> None:
+    assert run(answered, python_client, tmp_path, program) == "You said: Tell me a story"
+
+
+def test_every_section_of_the_chapter_is_run() -> None:
+    assert sorted(CHAPTER) == sorted([*STAGES, WHOLE])
+
+
+@pytest.mark.parametrize("section", STAGES)
+def test_section_of_the_chapter(answered: Daemon, python_client: Path, tmp_path: Path, section: str) -> None:
+    pieces = CHAPTER[section]
+    if section == "When your own program starts again":  # twice: what it kept is being written, or over
+        pieces = pieces * 2
+    said = run(answered, python_client, tmp_path, STAGES[section].coroutine(pieces, START))
+    at = 0
+    for shown in STAGES[section].shows:
+        assert shown in said[at:], said
+        at = said.index(shown, at) + len(shown)
+
+
+def heed_interrupts() -> None:
+    """Who was started in the background of a shell is deaf to them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def test_the_example_in_python_stops_the_answer_when_it_is_interrupted(answered: Daemon, python_client: Path) -> None:
+    command = [sys.executable, str(CHECKOUT / "examples" / "python" / "chat.py"), "and on " * 3000]
+    variables = {**environment(python_client), "HUB": answered.url, "CLIENT_ID": "interrupted"}
+    with subprocess.Popen(
+        command, env=variables, stdout=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
+    ) as program:
+        assert program.stdout is not None
+        assert program.stdout.read(1) == "Y"
+        program.send_signal(signal.SIGINT)
+        assert program.stdout.read().endswith(" cancelled\n")
+        assert program.wait(PATIENCE) == 0

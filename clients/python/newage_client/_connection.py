@@ -21,8 +21,8 @@ class EngineEars(Protocol):
 
     def joined(self, namespace: str) -> None: ...
 
-    def left(self, namespace: str) -> None:
-        """The hub put us out of it."""
+    def left(self, namespace: str, message: str = "") -> None:
+        """The hub put us out of it, or has none of that name."""
 
     def heard(self, namespace: str, event: str, payload: Any) -> None: ...
 
@@ -156,13 +156,13 @@ class Connection:
             self._visits[namespace].joined = True
             self._bell.ring()
 
-    def left(self, namespace: str) -> None:
+    def left(self, namespace: str, message: str = "") -> None:
         visit = self._visits.get(namespace)
         if visit is None:
             return
         if namespace != self._main:
             del self._visits[namespace]  # who asks again there, joins again
-        visit.failure = visit.failure or _refusal(visit.error) or disconnected()
+        visit.failure = visit.failure or _refusal(visit.error) or (Failure(message) if message else disconnected())
         self._bell.ring()
 
     def heard(self, namespace: str, event: str, payload: Any) -> None:

@@ -31,7 +31,7 @@ class Address:
     url: str
     path: str = "socket.io"
     transports: tuple[str, ...] = ("polling", "websocket")
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # they may say who one is
     ssl: tls.SSLContext | None = None
 
     def engine(self, ears: EngineEars) -> SocketIOEngine:
@@ -129,9 +129,9 @@ class SocketIOEngine:
         if reason == self._client.reason.SERVER_DISCONNECT:
             self._ears.left(namespace)
 
-    def _no_namespace(self, _namespace: str, *said: Any) -> None:
+    def _no_namespace(self, namespace: str, *said: Any) -> None:
         words = said[0].get("message") if said and isinstance(said[0], dict) else None
-        self._ears.gone(str(words or AWAY))
+        self._ears.left(namespace, str(words or AWAY))
 
     async def _until_gone(self) -> None:
         with suppress(Exception):  # however it ended, it ended

@@ -1,19 +1,20 @@
-"""Pieces of JavaScript in documents, made into programs that can be run."""
+"""Pieces of JavaScript and Python in documents, made into programs that can be run."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import indent
 
 HUB = "http://localhost:4000"  # as documents call it
 
 
-def snippets(document: Path) -> dict[str, list[str]]:
+def snippets(document: Path, language: str = "js") -> dict[str, list[str]]:
     """The pieces below each heading of the second level that has any."""
     found: dict[str, list[str]] = {}
     for section in re.split(r"^## ", document.read_text("utf-8"), flags=re.MULTILINE):
-        pieces = re.findall(r"^```js\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
+        pieces = re.findall(rf"^```{language}\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
         if pieces:
             found[section.partition("\n")[0]] = pieces
     return found
@@ -39,7 +40,15 @@ class Stage:
     def program(self, pieces: list[str], start: str, end: str) -> str:
         """All of it; each piece has names of its own."""
         body = f"\n{self.between}\n".join(f"{{\n{piece}}}" for piece in pieces)
+        return "\n".join((start, self.before, self._changed(body), self.after, end))
+
+    def coroutine(self, pieces: list[str], start: str) -> str:
+        """The same in Python: all of it is the end of what begins."""
+        body = self._changed(f"\n{self.between}\n".join(pieces))
+        return start + indent("\n".join((self.before, body, self.after)), 8 * " ") + "\n\nasyncio.run(main())\n"
+
+    def _changed(self, body: str) -> str:
         for said, run in self.changes:
             assert said in body
             body = body.replace(said, run)
-        return "\n".join((start, self.before, body, self.after, end))
+        return body
