@@ -156,11 +156,9 @@ def test_a_conversation_with_its_own_system_lines() -> None:
         [
             {"role": "developer", "content": "Be brief."},
             {"role": "user", "content": [{"type": "text", "text": "See"}, {"type": "image_url", "image_url": {}}]},
-            {"role": "assistant", "content": None},
             {"role": "assistant", "content": "Nice."},
             {"role": "tool", "content": "42"},
-            {"role": "user", "content": [7, {"type": "text", "text": 7}]},
-            "rubbish",
+            {"role": "user", "content": [{"type": "image_url", "image_url": {}}]},
         ]
     )
     made = prompt(found, "Ours.", "", PLENTY)
@@ -171,7 +169,6 @@ def test_a_conversation_with_its_own_system_lines() -> None:
         {"role": "user", "content": "42"},
     ]
     assert prompt(brought([{"role": "user", "content": "Hi"}]), "Ours.", "", PLENTY)[0] == Line("system", "Ours.")
-    assert brought(None) == brought("abc") == []
 
 
 def test_a_question_that_brings_its_conversation() -> None:
@@ -193,47 +190,11 @@ def test_estimates_are_corrected_by_what_was_counted() -> None:
     assert calibrated(1.0, 0, 5) == calibrated(1.0, 5, 0) == 1.0
 
 
-def test_wishes_are_named_typed_and_capped() -> None:
-    wanted = {
-        "temperature": 5,
-        "top_p": True,
-        "presence_penalty": float("nan"),
-        "frequency_penalty": -3,
-        "seed": 7,
-        "stop": "END",
-        "max_tokens": 999,
-        "response_format": {"type": "json_object"},
-        "custom_url": "http://evil.test",
-        "model": "x",
-        "messages": [],
-    }
-    assert options_of(wanted, 100) == {
-        "max_tokens": 100,
-        "temperature": 2.0,
-        "frequency_penalty": -2.0,
-        "seed": 7,
-        "stop": ["END"],
-        "response_format": {"type": "json_object"},
-    }
-    assert options_of({"stop": ["a", "b"], "max_tokens": 5}, 100) == {"max_tokens": 5, "stop": ["a", "b"]}
-    assert options_of({"stop": ["a", 7], "seed": 2**64, "max_tokens": 0}, 9) == {"max_tokens": 9}
-    assert options_of({"stop": ["a"] * 17}, 9) == options_of({"stop": [""]}, 9) == {"max_tokens": 9}
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["role", "content", "type", "text", "stop", "seed"]), inner, max_size=4)
-    ),
-    max_leaves=15,
-)
-
-
-@given(JSON)
-def test_any_messages_and_wishes_are_read(value: Any) -> None:
-    prompt(brought(value), "", "", PLENTY)
-    assert options_of(value, 9)["max_tokens"] <= 9
+def test_wishes_are_named_and_capped() -> None:
+    wanted = {"seed": 7, "max_tokens": 999, "custom_url": "http://evil.test", "model": "x", "messages": []}
+    assert options_of(wanted, 100) == {"max_tokens": 100, "seed": 7}
+    assert options_of({"max_tokens": 5}, 100) == {"max_tokens": 5}
+    assert options_of(None, 9) == options_of([7], 9) == {"max_tokens": 9}
 
 
 @given(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 from asking import ask, end_of, newcomer, text_of
 from expect import of_request, wait_status
 from fake_model import FakeModel, Script
-from harness import Daemon, Driver, Hub, daemon_environment
+from harness import Daemon, Driver, Hub, Response, daemon_environment, new_key
 
 KEY = "sk-upstream-integration-0123456789"
 
@@ -53,6 +54,7 @@ options = {{ temperature = 0.5 }}
 wait_seconds = 2
 [upstream.second]
 url = "{spare.url}"
+local_keyless = true
 character = "guide"
 """
     with Daemon.configured(folder, settings) as daemon:
@@ -185,13 +187,43 @@ def test_a_sillytavern_that_is_there_is_asked_first(hub: Hub, model: FakeModel) 
     extension.stop()
 
 
-def test_characters_are_offered_and_chosen(hub: Hub, model: FakeModel) -> None:
+def chat(served: Daemon, model: str, key: str = "", **more: Any) -> Response:
+    """One question to /v1 as a program asks it."""
+    body = {"model": model, "messages": [{"role": "user", "content": "Hi"}, *more.pop("messages", ())], **more}
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+    return served.get("/v1/chat/completions", headers, "POST", json.dumps(body).encode())
+
+
+def test_chat_programs_ask_a_model_server_by_name(hub: Hub, served: Daemon, model: FakeModel) -> None:
+    key = new_key(served, hub.new_id("program"), "--scope", "api")
+    talk = [{"role": "assistant", "content": "Ho"}, {"role": "user", "content": "Well?"}]
+    told = chat(served, "llm:first", key, messages=talk, max_tokens=7, seed=3, custom_url="http://evil.test")
+    assert told.status == 200
+    answer = told.json()
+    assert answer["choices"][0]["message"]["content"] == Script().text
+    assert (answer["choices"][0]["finish_reason"], answer["usage"]["completion_tokens"]) == ("stop", 4)
+    asked = model.wait_asked().body
+    assert [each["content"] for each in asked["messages"]] == ["You are brief.", "Hi", "Ho", "Well?"]
+    assert (asked["max_tokens"], asked["seed"], asked["temperature"]) == (7, 3, 0.5)
+    assert "custom_url" not in asked
+
+
+def test_v1_keyless_cannot_upstream_unless_that_says_so(hub: Hub, served: Daemon, spare: FakeModel) -> None:
+    assert chat(served, "llm:first").status == 403
+    assert chat(served, "llm:second").status == 200
+    assert spare.wait_asked().body["messages"][-1]["content"] == "Hi"
+
+
+def test_characters_are_offered_and_chosen(hub: Hub, served: Daemon, model: FakeModel) -> None:
     name, who = newcomer(hub)
     offered = who.call("LIST_CHARACTERS", {"target": "llm-first"})
     assert [(each["id"], each["name"]) for each in offered["characters"]] == [("guide", "Guide")]
     assert who.call("GET_AVATAR", {"target": "llm-first", "id": "guide"})["error"]["code"] == "not_found"
     wait_status(who, ask(who, hub, None, "Well?", character="guide"), "completed")
     assert model.wait_asked().body["messages"][0]["content"].endswith(f"Guide knows {name}.")
+    key = new_key(served, hub.new_id("program"), "--scope", "api")
+    assert chat(served, "llm-first/Guide", key).status == 200
+    assert "Guide knows" in model.wait_asked(2).body["messages"][0]["content"]
 
 
 def test_the_key_is_nowhere(hub: Hub, served: Daemon, model: FakeModel) -> None:

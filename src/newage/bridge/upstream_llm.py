@@ -22,12 +22,12 @@ from newage.domain.card import LORE_SHARE
 from newage.domain.ceilings import Ceiling, Ceilings
 from newage.domain.character import Character
 from newage.domain.chat import Characters
+from newage.domain.chat_question import CHARS_PER_TOKEN
 from newage.domain.completions import Fault, Piece
 from newage.domain.details import Details
 from newage.domain.ids import UPSTREAM_PREFIX
 from newage.domain.model import Session
 from newage.domain.prompt import (
-    CHARS_PER_TOKEN,
     Budget,
     Line,
     asker,

@@ -118,7 +118,7 @@ def _question(body: Mapping[str, Any], messages: tuple[Spoken, ...]) -> ChatQues
     return ChatQuestion(
         model=model,
         messages=messages,
-        options=_options(body),
+        options=read_options(body),
         stream=body.get("stream") is True,
         usage=isinstance(more, dict) and more.get("include_usage") is True,
         user=user if isinstance(user, str) else "",
@@ -166,8 +166,8 @@ def _part(part: Any) -> dict[str, Any]:
     raise InvalidRequest("A part of a message has to be text, or a picture with its url.")
 
 
-def _options(body: Mapping[str, Any]) -> dict[str, Any]:
-    """These members by name, and nothing else of what was sent (B18)."""
+def read_options(body: Mapping[str, Any]) -> dict[str, Any]:
+    """These members by name, typed and in range, and nothing else of what was sent (B18). Total."""
     found: dict[str, Any] = {}
     for name, (least, most) in _NUMBERS.items():
         value = _number(body.get(name))

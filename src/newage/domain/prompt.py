@@ -7,17 +7,15 @@ one role are one line, and a conversation that an assistant begins gets a line b
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import isfinite
 from typing import Any, Final, NamedTuple
 
 from attrs import frozen
 
+from newage.domain.chat_question import CHARS_PER_TOKEN, Spoken, read_options, text_of
 from newage.domain.forwarded import ForwardedRequest
 from newage.domain.model import Message
 
-CHARS_PER_TOKEN: Final = 3.35
 LINE_TOKENS: Final = 4  # that a line costs besides its text
-MAX_STOPS: Final = 16
 _ROLES: Final = {"developer": "system", "system": "system", "assistant": "assistant"}
 BRINGS: Final = "openai"  # the ``origin`` of such a question
 BEGINS: Final = "[The conversation begins.]"
@@ -52,7 +50,7 @@ def conversation(request: ForwardedRequest) -> list[Line]:
     be answered is the last one. Nothing where nothing was said."""
     own = _own(request)
     if own is not None:
-        return brought(own.get("messages"))
+        return brought(own["messages"])
     return [each for each in _conversation(request) if each.text]
 
 
@@ -91,19 +89,10 @@ def wishes(request: ForwardedRequest) -> Any:
     return None if request.question is None else request.question.said.extra.get("options")
 
 
-def brought(messages: Any) -> list[Line]:
-    """The lines of a question that brings its own conversation, as OpenAI's API has them; their texts alone. Total."""
-    found = []
-    for each in messages if isinstance(messages, (list, tuple)) else ():
-        if isinstance(each, dict):
-            role = _ROLES.get(str(each.get("role")), "user")
-            parts = each.get("content")
-            parts = [{"type": "text", "text": parts}] if isinstance(parts, str) else parts
-            parts = [part for part in parts if isinstance(part, dict)] if isinstance(parts, (list, tuple)) else []
-            text = "\n".join(part["text"] for part in parts if isinstance(part.get("text"), str))
-            if text:
-                found.append(Line(role, text))
-    return found
+def brought(messages: Iterable[Spoken]) -> list[Line]:
+    """The lines of a question that brings its own conversation; of what it holds, the texts alone."""
+    lines = (Line(_ROLES.get(each["role"], "user"), text_of(each["content"])) for each in messages)
+    return [line for line in lines if line.text]
 
 
 def prompt(lines: Sequence[Line], system: str, after: str, budget: Budget, *, halved: bool = False) -> list[Line]:
@@ -138,35 +127,10 @@ def calibrated(rate: float, estimate: float, counted: int) -> float:
     return seen if seen > rate else rate + (seen - rate) / 8
 
 
-# Named, typed and in range: nothing else of what a guest sends reaches a model server (B18).
-_NUMBERS: Final = {
-    "temperature": (0.0, 2.0),
-    "top_p": (0.0, 1.0),
-    "presence_penalty": (-2.0, 2.0),
-    "frequency_penalty": (-2.0, 2.0),
-}
-
-
 def options_of(wanted: Any, max_tokens: int) -> dict[str, Any]:
-    """What of somebody's wishes is passed on; ``max_tokens`` is never more than this. Total."""
-    found: dict[str, Any] = {"max_tokens": max_tokens}
-    if not isinstance(wanted, Mapping):
-        return found
-    for name, (least, most) in _NUMBERS.items():
-        value = wanted.get(name)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value):
-            found[name] = min(max(value, least), most)
-    if type(wanted.get("seed")) is int and abs(wanted["seed"]) < 2**63:
-        found["seed"] = wanted["seed"]
-    stop = wanted.get("stop")
-    stops = [stop] if isinstance(stop, str) else list(stop) if isinstance(stop, (list, tuple)) else []
-    if 0 < len(stops) <= MAX_STOPS and all(isinstance(each, str) and each for each in stops):
-        found["stop"] = stops
-    if type(wanted.get("max_tokens")) is int and wanted["max_tokens"] > 0:
-        found["max_tokens"] = min(wanted["max_tokens"], max_tokens)
-    if isinstance(wanted.get("response_format"), Mapping):
-        found["response_format"] = dict(wanted["response_format"])
-    return found
+    """What of somebody's wishes a model server is told; ``max_tokens`` is never more than this. Total."""
+    found = read_options(wanted) if isinstance(wanted, Mapping) else {}
+    return {**found, "max_tokens": min(found.get("max_tokens", max_tokens), max_tokens)}
 
 
 # ---------------------------------------------------------------------------------------------------------- internals
