@@ -15,13 +15,15 @@ from openai import APIStatusError, AuthenticationError, NotFoundError, OpenAI
 
 GUIDE = (CHECKOUT / "docs" / "openai.md").read_text("utf-8")
 HI: Any = [{"role": "user", "content": "Hello?"}]
+LONG: Any = [{"role": "user", "content": "Hello? " * 1000}]  # the answer quotes it: it lasts until it is broken off
 BOT = "bot"
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     folder = tmp_path_factory.mktemp("openai")
-    (folder / "quick.toml").write_text("[demo]\ntoken_interval_ms = 5\nfirst_token_ms = 5\n", "utf-8")
+    pace = "token_interval_ms = 5\nfirst_token_ms = 5\nquote_chars = 10000\n"
+    (folder / "quick.toml").write_text(f"[demo]\n{pace}", "utf-8")
     with Daemon(folder / "home", "--demo", "--config", str(folder / "quick.toml")) as daemon:
         yield daemon
 
@@ -83,11 +85,11 @@ def test_python_raises_what_went_wrong_and_does_not_try_again(demo: Daemon) -> N
 def test_what_python_breaks_off_is_taken_back_and_what_is_revoked_ends(demo: Daemon) -> None:
     key = new_key(demo, "leaver", "--scope", "api")
     openai = client(demo, key, max_retries=0)
-    stream = openai.chat.completions.create(model="newage", messages=HI, stream=True)
+    stream = openai.chat.completions.create(model="newage", messages=LONG, stream=True)
     next(iter(stream))
     stream.close()
     assert logged(demo, re.compile(r"leaver: request \S+ in room leaver: cancelled"))
-    chunks = iter(openai.chat.completions.create(model="newage", messages=HI, stream=True))
+    chunks = iter(openai.chat.completions.create(model="newage", messages=LONG, stream=True))
     first = next(chunks)
     cancelled = openai.post(f"/chat/completions/{first.id}/cancel", body={}, cast_to=object)
     assert cancelled == {"id": first.id, "object": "chat.completion.cancelled", "status": "cancelled"}
@@ -115,7 +117,8 @@ for (const model of ['gpt-5', 'SillyTavern-9999']) {
   const asked = openai.chat.completions.create({ model, messages });
   await asked.catch((error) => (said[model] = [error.status, error.code]));
 }
-const stream = await openai.chat.completions.create({ model: 'newage', messages, stream: true });
+const long = [{ role: 'user', content: 'Hello? '.repeat(1000) }];
+const stream = await openai.chat.completions.create({ model: 'newage', messages: long, stream: true });
 for await (const chunk of stream) {
   said.id = chunk.id;
   break;
