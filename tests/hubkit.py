@@ -601,6 +601,7 @@ class Kit:
         )
         self._born = EPOCH if with_stores_of is None else with_stores_of.wall()
         self.sessions = SessionService(self.world, self.outbox, live.sessions)
+        self.key_holders: set[str] = set()
         self.chances: list[float] = []  # drawn in order, then 0
         self.known_clients: set[str] = set()  # trusted ids, be they there or away
         self.names = Names(self.sessions, lambda name: name in self.known_clients)
@@ -628,6 +629,7 @@ class Kit:
             self.names,
             chance=lambda: self.chances.pop(0) if self.chances else 0.0,
             choose=lambda among: among[-1],
+            has_key=self.key_holders.__contains__,
             make_desk=make_desk,
         )
         self.rooms = talk.rooms

@@ -120,6 +120,7 @@ def make_core(
         people.names,
         chance=random.random,
         choose=random.choice,
+        has_key=lambda client_id: bool(accounts.keys.records(client_id)),
     )
     calls = make_calls(basis, hub, accounts, people, talk.assignments.assigned)
 

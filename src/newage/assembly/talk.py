@@ -131,6 +131,10 @@ class Talk:
     chat: Chat
 
 
+def _nobody(client_id: str) -> bool:
+    return False
+
+
 def make_talk(
     basis: Basis,
     outbox: IOutbox,
@@ -139,10 +143,12 @@ def make_talk(
     *,
     chance: Callable[[], float],
     choose: Callable[[Sequence[str]], str],
+    has_key: Callable[[str], bool] = _nobody,
     make_desk: Callable[[], Desk] = Desk,
 ) -> Talk:
     """
     :param chance: uniform in [0, 1). :param choose: picks one of a non-empty sequence.
+    :param has_key: whether that client has one.
     :param make_desk: what decides whose an answer of an extension is.
     """
     config, live, world, stores = basis.config, basis.live, basis.world, basis.stores
@@ -185,6 +191,7 @@ def make_talk(
         places=places,
         rates=rates,
         settings=live.rooms,
+        has_key=has_key,
     )
     mutes = Mutes(world, rooms)
     bars = Bars(world, rooms)

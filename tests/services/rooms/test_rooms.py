@@ -86,6 +86,16 @@ def test_who_is_added_as_master_takes_the_place_of_the_former(kit: Kit) -> None:
     assert dict(kit.rooms.require("lounge").members) == {"ann": Role.MANAGER, "bob": Role.MASTER}
 
 
+def test_who_has_a_key_is_added_while_away_and_is_kept_for_long(kit: Kit) -> None:
+    here(kit, "ann")
+    kit.group("lounge", "ann")
+    assert isinstance(failure_of(kit.room_service.add(OPERATOR, "lounge", "bot")), RoomDenied)
+    kit.key_holders.add("bot")
+    assert result_of(kit.room_service.add(OPERATOR, "lounge", "bot")) == ("bot", Role.GUEST)
+    assert "bot" in kit.residents
+    assert isinstance(failure_of(kit.room_service.add(OPERATOR, "lounge", "bot")), RoomDenied)
+
+
 def test_a_master_that_goes_while_it_is_being_added_is_none(kit: Kit) -> None:
     for who in ("ann", "bob"):
         here(kit, who)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from newage.dialect import rooms
 from newage.domain.membership import Member, Roster, role_is_open
 from newage.domain.model import Access, Caller, Role, Room
@@ -55,8 +57,11 @@ class RoomService:
         places: Places,
         rates: EventRates,
         settings: Live[RoomSettings],
+        has_key: Callable[[str], bool],
     ) -> None:
+        """:param has_key: whether that client has a key of the hub's, wherever it is."""
         self._world = world
+        self._has_key = has_key
         self._residents = residents
         self._places = places
         self._rates = rates
@@ -209,10 +214,11 @@ class RoomService:
             raise RoomDenied(NOT_REMOVED) from error
 
     def _somebody(self, actor: Caller, subject: str | None) -> str | None:
-        """The identity meant: the actor, a connected session, or a member of any room."""
+        """The identity meant: the actor, a connected session, a member of any room, or who has a key: a chat program is
+        here only while it asks."""
         if subject is None:
             return actor.identity
         session = self._sessions.resolve(subject)
         if session is not None:
             return session.identity
-        return subject if self._rooms.rooms_of(subject) else None
+        return subject if self._rooms.rooms_of(subject) or self._has_key(subject) else None
