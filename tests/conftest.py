@@ -1,7 +1,8 @@
 """What all tests share.
 
 Whatever lives under ``integration/`` carries the marker of that name. Under ``pytest -n 3`` one process runs what needs
-SillyTavern, one test after the other, so that there is one of it; all else goes to whoever has time.
+SillyTavern, one test after the other, so that there is one of it, and a module of real clients stays in one process,
+for what it starts it starts once; all else goes to whoever has time.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ settings.register_profile("newage", deadline=None, suppress_health_check=[Health
 settings.load_profile("newage")
 
 INTEGRATION = Path(__file__).parent / "integration"
+REAL = "tests/integration/"
 SILLYTAVERN = "tests/integration/sillytavern/"
 
 
@@ -28,7 +30,9 @@ class Scheduling(LoadScopeScheduling):
     """Processes share the tests one by one, but for those that belong together."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return SILLYTAVERN if nodeid.startswith(SILLYTAVERN) else nodeid
+        if nodeid.startswith(SILLYTAVERN):
+            return SILLYTAVERN
+        return nodeid.partition("::")[0] if nodeid.startswith(REAL) else nodeid
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,4 +1,4 @@
-"""One question in a room by every door, Socket.IO, both client packages, ``/v1``, ``/api/v1``: the same for everybody."""
+"""A question in a room by each door, Socket.IO, both client packages, ``/v1``, ``/api/v1``: the same for everybody."""
 
 from __future__ import annotations
 
