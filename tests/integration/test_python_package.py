@@ -45,7 +45,9 @@ def test_it_is_imported_from_where_it_was_installed(python_client: Path) -> None
 
 def test_its_types_allow_what_is_right_and_refuse_what_is_wrong(python_client: Path) -> None:
     programs = [str(TYPES / name) for name in ("used.py", "wrong.py")]
-    command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--config-file=", *programs]
+    options = ["--strict", "--no-incremental", "--config-file="]
+    options += ["--disable-error-code", "import-untyped"]  # python-socketio has no types; that is no user's concern
+    command = [sys.executable, "-m", "mypy", *options, *programs]
     variables = {**os.environ, "MYPYPATH": str(python_client)}
     done = subprocess.run(
         command, cwd=python_client, env=variables, capture_output=True, text=True, timeout=PATIENCE, check=False
