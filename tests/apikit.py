@@ -172,12 +172,12 @@ def question(model: str = "newage", **more: Any) -> dict[str, Any]:
     return {"model": model, "messages": HI, **more}
 
 
-class Stream:
-    """One streamed answer, as its reader has it so far."""
+class Flow:
+    """A body that comes in pieces, as its reader has it so far."""
 
-    def __init__(self, hub: ApiHouse, body: dict[str, Any], key: str | None = None, **headers: str) -> None:
+    def __init__(self, hub: ApiHouse, line: Line) -> None:
         self.hub = hub
-        self.line = hub.send(CHAT, {**body, "stream": True}, key, **headers)
+        self.line = line
         self.head = b""
         self._raw = b""
         self.read()
@@ -201,6 +201,13 @@ class Stream:
             size, _, rest = rest.partition(b"\r\n")
             body, rest = body + rest[: int(size, 16)], rest[int(size, 16) + 2 :]
         return body
+
+
+class Stream(Flow):
+    """One streamed answer of ``/v1``."""
+
+    def __init__(self, hub: ApiHouse, body: dict[str, Any], key: str | None = None, **headers: str) -> None:
+        super().__init__(hub, hub.send(CHAT, {**body, "stream": True}, key, **headers))
 
     @property
     def frames(self) -> list[Any]:

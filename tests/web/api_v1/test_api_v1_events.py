@@ -7,43 +7,11 @@ from typing import Any
 import orjson
 import pytest
 from twisted.internet.defer import Deferred
-from web_doubles import Line
 
-from apikit import EXTENSION, ApiHouse, Model
+from apikit import EXTENSION, ApiHouse, Flow, Model
 from newage.domain.model import Role, Scope
 from newage.services.accounts.api_limits import ApiSettings
 from newage.web.api_v1.events import NO_POSITION, TOO_MANY
-
-
-class Flow:
-    """A body that comes in pieces, as its reader has it so far."""
-
-    def __init__(self, hub: ApiHouse, line: Line) -> None:
-        self.hub = hub
-        self.line = line
-        self.head = b""
-        self._raw = b""
-        self.read()
-
-    def read(self) -> None:
-        self.hub.clock.advance(0)
-        self._raw += self.line.transport.take()
-        if not self.head and b"\r\n\r\n" in self._raw:
-            self.head, _, self._raw = self._raw.partition(b"\r\n\r\n")
-
-    @property
-    def ended(self) -> bool:
-        self.read()
-        return self._raw.endswith(b"0\r\n\r\n")
-
-    @property
-    def body(self) -> bytes:
-        self.read()
-        rest, body = self._raw, b""
-        while rest:
-            size, _, rest = rest.partition(b"\r\n")
-            body, rest = body + rest[: int(size, 16)], rest[int(size, 16) + 2 :]
-        return body
 
 
 @pytest.fixture
