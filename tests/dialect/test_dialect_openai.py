@@ -96,4 +96,3 @@ def test_a_legacy_stream() -> None:
 
 def test_a_cancelled_one() -> None:
     assert openai.cancelled("chatcmpl-1", "cancelled")["status"] == "cancelled"
-    assert openai.KEEP_ALIVE.startswith(b":")

@@ -10,10 +10,12 @@ from typing import Any
 
 from attrs import define, evolve, field
 from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
+from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
 from framekit import server_frames
@@ -320,6 +322,50 @@ class House:
         response = self.ask("/socket.io/?EIO=4&transport=polling")
         assert response.status == 200
         return f"/socket.io/?EIO=4&transport=polling&sid=sid{self._made}"
+
+
+class WrittenRequest:
+    """What an answer that is sent in pieces uses of a request."""
+
+    def __init__(self) -> None:
+        self.responseHeaders = Headers()
+        self.written = b""
+        self.finished = False
+        self.aborted = False
+        self.producer: Any = None
+        self.says: Callable[[], None] = lambda: None
+        self.channel = self
+        self._lost = Deferred[None]()
+
+    def getHeader(self, name: bytes) -> None:
+        """It has none."""
+
+    def write(self, data: bytes) -> None:
+        assert not self.finished
+        self.written += data
+
+    def finish(self) -> None:
+        assert self.producer is None
+        self.finished = True
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        assert streaming
+        self.producer = producer
+
+    def unregisterProducer(self) -> None:
+        self.producer = None
+
+    def asks_whether_it_is_there(self, say: Callable[[], None]) -> None:
+        self.says = say
+
+    def notifyFinish(self) -> Deferred[None]:
+        return self._lost
+
+    def lose(self) -> None:
+        self._lost.errback(ConnectionLost())
+
+    def forceAbortClient(self) -> None:
+        self.aborted = True
 
 
 def with_settings(**changes: Any) -> WebSettings:

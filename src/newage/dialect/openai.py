@@ -10,7 +10,6 @@ from attrs import frozen
 from newage.dialect import Body
 from newage.protocol.json_text import dumps
 
-KEEP_ALIVE: Final = b": keep-alive\n\n"  # a comment: every client skips it
 DONE: Final = b"data: [DONE]\n\n"
 
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import orjson
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+from web_doubles import WrittenRequest
 
 from apikit import EXTENSION, ApiHouse, Flow, Model
-from newage.domain.model import Role, Scope
+from newage.domain.model import Caller, Peer, Role, Scope, Session
+from newage.errors import AuthenticationFailed
 from newage.services.accounts.api_limits import ApiSettings
-from newage.web.api_v1.events import NO_POSITION, TOO_MANY
+from newage.services.sessions.presence import Stay
+from newage.services.world import World
+from newage.web.api_v1.events import NO_POSITION, TOO_MANY, OutputEvents
+from newage.web.json_api import Exchange
 
 
 @pytest.fixture
@@ -170,3 +177,59 @@ def test_one_client_has_so_many_at_once(hub: ApiHouse, key: str, model: Model) -
     told = hub.ask(f"/api/v1/outputs/{output_of(model)}/events", key=key)
     assert (told.status, told.json["error"]["message"]) == (429, TOO_MANY)
     assert all(not each.ended for each in flows)
+
+
+def test_who_closes_his_half_is_asked_whether_he_is_there_and_gets_the_rest(
+    hub: ApiHouse, key: str, model: Model
+) -> None:
+    flow = read(hub, output_of(model), key)
+    before = flow.body.count(b": keep-alive")
+    flow.line.transport.protocol.readConnectionLost()
+    for _ in range(2):
+        hub.clock.advance(6)
+    assert flow.body.count(b": keep-alive") > before + 1
+    say(hub, model, "Hello")
+    hub.core.talk.streams.stream_ended(model.said(), True)
+    assert (text(flow), flow.ended) == ("Hello", True)
+
+
+class SlowText:
+    """An output that is read from the disk."""
+
+    def __init__(self) -> None:
+        self.found = Deferred[tuple[str, Any]]()
+
+    async def text_of(self, actor: Caller, output_id: str) -> tuple[str, Any]:
+        return await self.found
+
+
+@pytest.mark.parametrize("how", ["goes", "is put out"])
+def test_who_goes_before_it_begins_leaves_nothing(hub: ApiHouse, how: str) -> None:
+    request: Any = WrittenRequest()
+    slow: Any = SlowText()
+    people, talk = hub.core.people, hub.core.talk
+    events = OutputEvents(
+        resuming=slow,
+        lookouts=talk.lookouts,
+        presence=people.presence,
+        world=World(clock=hub.clock, wall=hub.clock.seconds, new_id=str),
+        settings=ApiSettings(),
+    )
+    stays: list[Stay] = []
+
+    async def enter(put_out: Callable[[], None]) -> Stay:
+        session = Session(client_id="bot", identity="bot")
+        caller = Caller(sid="one", namespace="/api/v1", session=session, peer=Peer("", local=True))
+        stays.append(people.presence.enter(caller, put_out))
+        return stays[0]
+
+    sent = Deferred.fromCoroutine(events.send(Exchange(request, Peer("", local=True), {"output": "o"}), enter))
+    assert people.presence.of("bot") == 1
+    if how == "goes":
+        request.lose()
+    else:
+        stays[0].put_out()
+    slow.found.callback(("room", object()))
+    assert isinstance(cast("Failure", sent.result).value, AuthenticationFailed)
+    sent.addErrback(lambda _: None)
+    assert (people.presence.of("bot"), len(talk.lookouts), request.written) == (0, 0, b"")

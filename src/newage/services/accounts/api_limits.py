@@ -28,5 +28,3 @@ class ApiSettings:
 
     # streams of /api/v1
     events_at_once: int = limit(16, "requests of one identity at once, beyond which it opens no stream of /api/v1")
-    events_keep_alive_seconds: float = limit(15.0, "between two signs of life of a stream of /api/v1")
-    events_stall_seconds: float = limit(60.0, "in which a reader of a stream of /api/v1 who takes nothing is cut")

@@ -16,6 +16,8 @@ from newage.services.events import SessionListener
 from newage.services.sessions.admissions import Admissions
 from newage.services.sessions.sessions import SessionService
 
+PUT_OUT = "The key is good no more, or an administrator ended this."
+
 _Who: TypeAlias = tuple[str, str, str, Kind, bool]
 
 

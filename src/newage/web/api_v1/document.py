@@ -9,8 +9,8 @@ from typing import Any, Final
 from newage import __version__
 from newage.web.api_v1 import typed
 from newage.web.api_v1.bodies import Document, Error
-from newage.web.api_v1.events import MEDIA
 from newage.web.api_v1.table import NAMESPACE, Endpoint, Nothing
+from newage.web.event_answer import MEDIA
 
 _VALUE: Final = re.compile(r"\{(\w+)\}")
 _SECURITY: Final = {

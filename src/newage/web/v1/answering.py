@@ -17,6 +17,7 @@ from newage.domain.request import Request
 from newage.errors import AuthenticationFailed, CallFailed, NewAgeError, NotAuthorised, TimedOut, Unavailable
 from newage.services.accounts.api_limits import ApiSettings
 from newage.services.requests.intake import STOPPING
+from newage.services.sessions.presence import PUT_OUT
 from newage.services.streams.answers import Answer
 from newage.services.streams.output_text import GrowingText, IOutputReader
 from newage.services.streams.own_outputs import IAsker
@@ -27,7 +28,6 @@ from newage.web.json_errors import HttpRefusal, Sort
 _log = Logger()
 
 CANCELLED: Final = HttpRefusal(Sort(409, "invalid_request_error", "cancelled"), "The request was cancelled.")
-PUT_OUT: Final = "The key is good no more, or an administrator ended this."
 TOO_LATE: Final = "There was no whole answer in time."
 BETWEEN: Final = "\n\n"  # of several answers to one question
 _FINISHES: Final = frozenset({"stop", "length", "content_filter", "tool_calls"})

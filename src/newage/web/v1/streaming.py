@@ -1,8 +1,6 @@
 """An answer that is sent as it grows: server-sent events, at the pace of who reads.
 
-What waits is nowhere but in the output's own text: a reader who is slow is paused there, and cut when he takes nothing
-for too long. Once the first byte has left, whatever happens is said in a frame, and the stream ends as it should: a
-client whose connection is cut instead reports nonsense, or waits for ever.
+What waits is nowhere but in the output's own text: a reader who is slow is paused there (``EventAnswer``).
 """
 
 from __future__ import annotations
@@ -10,21 +8,17 @@ from __future__ import annotations
 from typing import Final
 
 from attrs import define, field
-from twisted.internet.interfaces import IDelayedCall, IPushProducer
+from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
 from newage.dialect import openai
 from newage.domain.request import Request
 from newage.errors import NewAgeError
 from newage.services.streams.output_text import GrowingText
+from newage.web.event_answer import EventAnswer
 from newage.web.json_errors import told
 from newage.web.v1.answering import BETWEEN, Answering, Piece
 
-_HEADERS: Final = (
-    (b"Content-Type", b"text/event-stream; charset=utf-8"),
-    (b"Cache-Control", b"no-cache"),
-    (b"X-Accel-Buffering", b"no"),  # nginx would wait for more
-)
 _MAX_FRAME: Final = 65_536  # bytes of text in one event
 
 
@@ -32,34 +26,25 @@ _MAX_FRAME: Final = 65_536  # bytes of text in one event
 @define(eq=False)
 class Streamed(Answering):
     _flowing: bool = field(default=False, init=False)
-    _open: bool = field(default=False, init=False)  # the first byte has left
+    _sent: EventAnswer | None = field(default=None, init=False)  # the first byte has left
     _current: int = field(default=0, init=False)  # which of the pieces is being sent
     _said: bool = field(default=False, init=False)  # whether there was text before it
-    _beat: IDelayedCall | None = field(default=None, init=False)
-    _stall: IDelayedCall | None = field(default=None, init=False)
     _last: bytes = field(default=b"", init=False)  # what comes after all text, once that is known
 
     def _start(self) -> None:
-        """At once, before there is anything to say: who waits hears that, and proxies have nothing to time out."""
         end = self._end
         if end is not None and self._failure(*end) is not None:
             return
-        request = self.asked.exchange.request
-        for name, value in _HEADERS:
-            request.responseHeaders.setRawHeaders(name, [value])
-        self._open = self._flowing = True
-        request.registerProducer(self, True)
-        request.asks_whether_it_is_there(self._comment)
-        self._write(openai.KEEP_ALIVE + self.asked.completion.begins())
-        self._beat = self.asked.world.clock.callLater(self.asked.settings.keep_alive_seconds, self._look)
+        asked = self.asked
+        self._sent = EventAnswer(asked.exchange.request, asked.world.clock, asked.settings, self)
+        self._flowing = True
+        self._sent.begin(asked.completion.begins())
         self._flush()
 
     def _stop(self) -> None:
         super()._stop()
-        for call in (self._beat, self._stall):
-            if call is not None:
-                call.cancel()
-        self._beat = self._stall = None
+        if self._sent is not None:
+            self._sent.stop()
         self._flowing = False
 
     @property
@@ -90,18 +75,14 @@ class Streamed(Answering):
         return None  # it ends where it is
 
     def fail(self, error: NewAgeError, *, keeps_off: bool = False) -> None:
-        if not self._open:
+        if self._sent is None:
             super().fail(error, keeps_off=keeps_off)
         elif not self._over:
-            self._finish(openai.frame(told(error).body) + openai.DONE)
+            self._finish(self._sent, openai.frame(told(error).body) + openai.DONE)
 
-    def _finish(self, last: bytes) -> None:
-        """Also to one who is slow: what he has not taken waits in his connection, and is not much."""
-        request = self.asked.exchange.request
-        self._write(last)
+    def _finish(self, sent: EventAnswer, last: bytes) -> None:
         self.over()
-        request.unregisterProducer()
-        request.finish()
+        sent.end(last)
 
     # ---------------------------------------------------------------------------------------------------------- writing
 
@@ -115,8 +96,8 @@ class Streamed(Answering):
                 return
             self._said = self._said or bool(piece.at)
             self._current += 1
-        if self._flowing and self._last:
-            self._finish(self._last)
+        if self._flowing and self._last and self._sent is not None:
+            self._finish(self._sent, self._last)
 
     def _send(self, piece: Piece) -> bool:
         """One event; False: there is nothing to send of it."""
@@ -136,25 +117,12 @@ class Streamed(Answering):
     def _write(self, data: bytes) -> None:
         self.asked.exchange.request.write(data)
 
-    def _comment(self) -> None:
-        if self._flowing:
-            self._write(openai.KEEP_ALIVE)
-
-    def _look(self) -> None:
-        self._beat = self.asked.world.clock.callLater(self.asked.settings.keep_alive_seconds, self._look)
-        self._comment()
-
     # ---------------------------------------------------------------------------------------------------- IPushProducer
 
     def pauseProducing(self) -> None:
         self._flowing = False
-        if self._stall is None and not self._over:
-            self._stall = self.asked.world.clock.callLater(self.asked.settings.stall_seconds, self._stalled)
 
     def resumeProducing(self) -> None:
-        if self._stall is not None:
-            self._stall.cancel()
-            self._stall = None
         if not self._over:
             self._flowing = True
             self._flush()
@@ -162,10 +130,6 @@ class Streamed(Answering):
     def stopProducing(self) -> None:
         """The connection is lost: as ``lost``, which is told, too."""
         self._flowing = False
-
-    def _stalled(self) -> None:
-        self._stall = None
-        self.asked.exchange.request.channel.forceAbortClient()
 
 
 def _read(part: GrowingText, position: int) -> bytes:
