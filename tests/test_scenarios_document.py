@@ -26,3 +26,7 @@ def test_tests_without_a_number_are_not_taken_for_scenarios() -> None:
     named = [test for tests in table.tests().values() for test in tests]
     assert len(named) == len(set(named))
     assert all("::test_scenario_" in test for test in named)
+
+
+def test_whoever_makes_an_extension_says_why_not_a_model_server() -> None:
+    assert [test for test, why in table.with_a_stand_in_alone().items() if not why] == []

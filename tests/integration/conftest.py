@@ -1,4 +1,4 @@
-"""Fixtures of the integration tests: one daemon for each of three sorts of settings, one Node driver."""
+"""Fixtures of the integration tests: a daemon for each sort of settings, by stand-ins or model servers; one driver."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from answering import MODEL_SERVER, Lasting, served
 from client_package import install, pack
-from harness import Daemon, Driver, Hub
+from harness import BRISK, Daemon, Driver, Hub, visit
 from homes import write_strict_home
 from python_package import install as install_wheel
 from python_package import wheel
 
-BRISK = "[sessions]\nsession_grace_ms = 100\n"
+SETTINGS = "[streams]\nstream_long_ms = 60000\n"  # as the streams' own daemon has it
 
 
 @pytest.fixture(scope="session")
@@ -47,32 +48,60 @@ def brisk_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         yield daemon
 
 
-def _visit(daemon: Daemon, driver: Driver) -> Iterator[Hub]:
-    yield Hub(daemon, driver)
-    driver.reset()
-    faults = driver.faults()
-    assert not faults, "a client library threw:\n" + "\n".join(faults)
-    assert daemon.process is not None
-    assert daemon.process.poll() is None, f"the daemon died:\n{daemon.output()[-5000:]}"
-    daemon.check_log()
+@pytest.fixture(scope="session")
+def served_daemon(tmp_path_factory: pytest.TempPathFactory, driver: Driver) -> Iterator[Lasting]:
+    names = ("a-1", "b-1", "c-2", "d-2", "e-5")
+    with served(tmp_path_factory.mktemp("served"), driver, names, SETTINGS) as made:
+        made.daemon.start()
+        yield made
+
+
+@pytest.fixture(scope="session")
+def brisk_served_daemon(tmp_path_factory: pytest.TempPathFactory, driver: Driver) -> Iterator[Lasting]:
+    with served(tmp_path_factory.mktemp("brisk-served"), driver, ("a-4", "b-4"), BRISK) as made:
+        made.daemon.start()
+        yield made
+
+
+def _visit(request: pytest.FixtureRequest, stand_in: str, model_servers: str, driver: Driver) -> Iterator[Hub]:
+    if getattr(request, "param", None) != MODEL_SERVER:
+        yield from visit(Hub(request.getfixturevalue(stand_in), driver))
+        return
+    hub = request.getfixturevalue(model_servers).hub()
+    yield from visit(hub)
+    hub.end()
 
 
 @pytest.fixture
-def hub(daemon: Daemon, driver: Driver) -> Iterator[Hub]:
-    """The shared daemon; at the end the test's clients are closed and the log is checked."""
-    yield from _visit(daemon, driver)
+def hub(request: pytest.FixtureRequest, driver: Driver) -> Iterator[Hub]:
+    """The shared daemon, unless the test is to run with a model server."""
+    yield from _visit(request, "daemon", "served_daemon", driver)
 
 
 @pytest.fixture
 def strict_hub(strict_daemon: Daemon, driver: Driver) -> Iterator[Hub]:
     """The same for the daemon in strict mode."""
-    yield from _visit(strict_daemon, driver)
+    yield from visit(Hub(strict_daemon, driver))
 
 
 @pytest.fixture
-def brisk_hub(brisk_daemon: Daemon, driver: Driver) -> Iterator[Hub]:
-    """The same for the daemon whose sessions end quickly."""
-    yield from _visit(brisk_daemon, driver)
+def brisk_hub(request: pytest.FixtureRequest, driver: Driver) -> Iterator[Hub]:
+    """The one whose sessions end quickly, likewise."""
+    yield from _visit(request, "brisk_daemon", "brisk_served_daemon", driver)
+
+
+@pytest.fixture
+def lasting(request: pytest.FixtureRequest, tmp_path: Path, driver: Driver) -> Iterator[Lasting]:
+    """A daemon of the test's own, which it starts and starts again."""
+    if request.param == MODEL_SERVER:
+        with served(tmp_path, driver, ("a-1",)) as made:
+            yield made
+            driver.reset()
+    else:
+        daemon = Daemon(tmp_path / "home")
+        yield Lasting(daemon, driver)
+        driver.reset()
+        daemon.end()
 
 
 @pytest.fixture

@@ -21,6 +21,8 @@ CHECKOUT = FOLDER.parents[2]
 CONTRACT = CHECKOUT / "docs" / "wire.md"
 DOCUMENT = CHECKOUT / "docs" / "scenarios.md"
 _NAME = re.compile(r"test_scenario_(\d\d)_\w+")
+_BOTH = re.compile(r"(on_)?both|.*MODEL_SERVER")
+_ASKS = re.compile(r"\.extension\(|two_and_three\(")  # a test that does has somebody who answers
 
 HEAD = """# Acceptance scenarios
 
@@ -32,6 +34,16 @@ through a bare socket). Words of the table: EXT is a stand-in of the reference e
 Made by `python tests/integration/scenarios/scenario_table.py > docs/scenarios.md`. `tests/test_scenarios_document.py`
 fails when this file, the tests and the table differ, or when a row has no test. One row's tests:
 `pytest tests/integration/scenarios -k scenario_38`.
+
+Where an extension is asked, EXT is a model server of the configuration as well, in the same test (`[model-server]` in
+its name; `tests/integration/support/answering.py`), but for those that the last section lists.
+"""
+ALONE = """## With the extension's own socket alone
+
+A model server has none: it is there as long as the hub is, it is told words, and it says an answer.
+
+| Test | About |
+| --- | --- |
 """
 
 
@@ -59,6 +71,31 @@ def tests() -> Mapping[int, Sequence[str]]:
     return found
 
 
+def _reason(mark: ast.expr) -> str:
+    """What ``of_its_socket`` says, if it is that."""
+    match mark:
+        case ast.Call(ast.Name("of_its_socket"), [ast.Constant(str(reason))]):
+            return reason
+    return ""
+
+
+def with_a_stand_in_alone() -> Mapping[str, str]:
+    """Tests that make an extension and do not run with a model server, and the reason that each is marked with."""
+    found: dict[str, str] = {}
+    for path in sorted(FOLDER.glob("test_*.py")):
+        whole = ""  # the reason that holds for its whole module
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark":
+                whole = _reason(node.value)
+            if not isinstance(node, ast.FunctionDef) or not node.name.startswith("test_"):
+                continue
+            both = any(_BOTH.match(ast.unparse(each)) for each in node.decorator_list)
+            if not both and _ASKS.search(ast.unparse(node)):
+                reasons = [*map(_reason, node.decorator_list), whole]
+                found[f"{path.relative_to(CHECKOUT)}::{node.name}"] = next(filter(None, reasons), "")
+    return found
+
+
 def document() -> str:
     """The whole file."""
     named = tests()
@@ -68,6 +105,7 @@ def document() -> str:
         told = row.then if row.when == "-" else f"When: {row.when}\n\nThen: {row.then}"
         parts.append(f"{told}\n")
         parts.append("".join(f"- `{test}`\n" for test in named.get(row.number, ())))
+    parts.append(ALONE + "".join(f"| `{test}` | {why} |\n" for test, why in with_a_stand_in_alone().items()))
     return "\n".join(parts)
 
 

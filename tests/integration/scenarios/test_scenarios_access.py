@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from answering import of_its_socket
 from harness import ALL_TRANSPORTS, WEBSOCKET, Hub, Socket
 from homes import STRICT_CLIENTS, STRICT_EXTENSIONS
 
@@ -171,6 +172,7 @@ def test_scenario_29_nobody_reads_anothers_key(hub: Hub, transports: Sequence[st
         assert "key" not in reply
 
 
+@of_its_socket("keys that it makes")
 def test_scenario_11_a_key_the_extension_made_opens_strict_mode(strict_hub: Hub) -> None:
     extension = strict_hub.extension(STRICT_EXTENSIONS[3].removeprefix("SillyTavern-"))
     extension.start()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from answering import of_its_socket
 from harness import Daemon, Driver, Hub, Socket
 
 FIRST_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[(\w+)\] \[llm-server\]")
@@ -112,6 +113,7 @@ def status(socket: Socket) -> dict[str, Any]:
     return found
 
 
+@of_its_socket("the list of those that have connected")
 def test_scenario_67_the_status_is_live(make_daemon: Callable[..., Daemon], driver: Driver) -> None:
     hub = Hub(make_daemon("--ephemeral"), driver)
     debug = monitor(hub)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from answering import on_both
 from harness import HERE, PATIENCE, Hub, new_key, until
 from people import Person, boss, person, room_of
 
@@ -107,6 +108,7 @@ def by_api_v1(owner: Person, client_id: str, room: str) -> str:
     return found[0]
 
 
+@on_both
 @pytest.mark.parametrize(
     "door",
     [by_javascript, by_python, by_v1, by_v1_streamed, by_api_v1],

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
+from answering import of_its_socket
 from harness import ALL_TRANSPORTS, DriverError, Hub, request
 from homes import STRICT_CLIENTS, STRICT_EXTENSIONS
 
+pytestmark = of_its_socket("how it starts, and its other namespaces")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 MAIN_SOCKETS = ("llm", "auth", "function_call", "clients", "clients2")
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+from answering import of_its_socket
 from harness import ALL_TRANSPORTS, Daemon, Driver, Hub, Record, request
 from homes import STRICT_CLIENTS, STRICT_EXTENSIONS
 from rawsocket import BINARY, CLOSE, PING, TEXT, HungUpError, RawWebSocket
@@ -60,6 +61,7 @@ def latencies(chunks: Sequence[Record]) -> list[float]:
     return [record.at - float(stamp) for record in chunks for stamp in record.first["data"].split()]
 
 
+@of_its_socket("it stamps its tokens with the clients' clock")
 def test_scenario_68_fifty_wrong_keys_do_not_delay_a_stream(strict_hub: Hub, second_driver: Driver) -> None:
     extension = strict_hub.extension(STRICT_EXTENSIONS[5].removeprefix("SillyTavern-"))
     key = extension.start()["key"]

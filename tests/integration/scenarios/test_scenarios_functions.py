@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from answering import of_its_socket
 from harness import Daemon, Driver, Hub, Socket
 from homes import write_settings
 
+pytestmark = of_its_socket("functions that it calls, and its own")
 OUTSIDE = "Access denied: Path is outside the server directory."
 RESTRICTED = "Access denied: File is restricted."
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from harness import Hub
+from answering import of_its_socket, on_both
+from harness import Extension, Hub
 from people import Person, about, boss, person, request_in, room_of
 
 NO_MATCH = "No matching messages found to delete or operation failed."
@@ -106,6 +107,7 @@ def test_scenario_56_three_messages_while_away(brisk_hub: Hub) -> None:
         web.fails("GET_OFFLINE_MESSAGES", {"roomName": room, **bad}, "/llm")
 
 
+@of_its_socket("what an extension is sent of the conversation of others")
 def test_scenario_57_snapshots_for_docs_clients_increments_for_the_others(hub: Hub) -> None:
     owner, docs, incremental = boss(hub), person(hub), person(hub, sync="incremental")
     extension = hub.extension(kind="silent").start_quickly()
@@ -179,6 +181,7 @@ def test_scenario_58_who_edits_what(hub: Hub, nsp: str) -> None:
     assert author.fails("EDIT_MESSAGE", target, nsp) == "Missing required fields for editing message."
 
 
+@on_both
 def test_scenario_58_the_asker_edits_the_answer(hub: Hub) -> None:
     extension = hub.extension(kind="message", text="an answer").start_quickly()
     owner, asker, stranger = boss(hub), person(hub), person(hub)
@@ -194,7 +197,8 @@ def test_scenario_58_the_asker_edits_the_answer(hub: Hub) -> None:
         answer["responseId"],
         "assistant",
     )
-    extension.llm.wait("MESSAGE_UPDATED", lambda body: body["messageId"] == answer["messageId"])
+    if isinstance(extension, Extension):
+        extension.llm.wait("MESSAGE_UPDATED", lambda body: body["messageId"] == answer["messageId"])
 
 
 @pytest.mark.parametrize("nsp", ["/llm", "/rooms"])
@@ -223,6 +227,7 @@ def test_scenario_59_deleting_what_exists_and_what_does_not(hub: Hub, nsp: str) 
     assert sorted(stranger.llm.payload("MESSAGES_DELETED", count=2)["messageIds"]) == sorted([mine[2], other])
 
 
+@on_both
 def test_scenario_59_clearing(hub: Hub) -> None:
     extension = hub.extension(kind="message", text="an answer").start_quickly()
     owner, guest = boss(hub), person(hub)

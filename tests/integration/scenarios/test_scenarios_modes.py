@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
+from answering import on_both
 from expect import is_response, of_request, statuses, wait_status
-from harness import Extension, Hub
+from harness import Hub
 from people import Person, boss, is_status, person, request_in, room_of
 
 
-def asked(extension: Extension, *request_ids: str) -> list[dict[str, Any]]:
-    """What the extension was sent of these requests, in order."""
-    extension.llm.fence()
-    return [p for p in extension.llm.payloads("LLM_REQUEST") if p["requestId"] in request_ids]
-
-
-def answer(extension: Extension, request_id: str, text: str) -> None:
-    extension.llm.emit(
-        "message", {"type": 0, "data": text, "source": "client", "requestId": request_id, "outputId": request_id + "-o"}
-    )
+def told(who: Person, request_id: str, text: str) -> None:
+    """The room's people hear that answer."""
+    assert who.llm.payload("LLM_RESPONSE", of_request(request_id))["message"] == text
 
 
 def set_mode(owner: Person, room: str, mode: str) -> None:
     assert owner.does("SET_ROOM_MESSAGE_REQUEST_MODE", {"roomName": room, "mode": mode})["mode"] == mode
 
 
+@on_both
 def test_scenario_38_the_queue_is_merged_with_the_masters_words(hub: Hub) -> None:
     extension = hub.extension(kind="silent").start_quickly()
     master, one, special, two = boss(hub), person(hub), person(hub), person(hub)
@@ -36,32 +29,34 @@ def test_scenario_38_the_queue_is_merged_with_the_masters_words(hub: Hub) -> Non
         assert (reply["message"], reply["state"], reply["roomName"]) == ("Request received.", "queued", room)
         queued = wait_status(who.llm, ids[who], "queued")
         assert (queued["mode"], queued["roomName"]) == ("Default", room)
-    assert asked(extension, *ids.values()) == [], "nothing leaves before the master submits"
+    extension.not_asked(*ids.values())  # nothing leaves before the master submits
     reply = master.says(ids[master], room, "the master", target=extension.client_id)
     assert reply["state"] == "forwarded"
-    extension.llm.wait("LLM_REQUEST", of_request(ids[master]))
-    (forwarded,) = asked(extension, *ids.values())
-    text = "special\n\nfirst guest\n\nsecond guest\n\nthe master"
-    assert (forwarded["message"], forwarded["data"], forwarded["role"]) == (text, text, "master")
-    assert (forwarded["target"], forwarded["requestingIdentity"]) == (extension.client_id, master.me)
-    current = forwarded["currentRequest"]
-    assert (current["isMerged"], current["mergedFromCount"]) == (True, 4)
-    assert current["originalRequestIds"] == [ids[special], ids[one], ids[two], ids[master]]
-    assert (current["message"], current["data"], current["requestId"]) == (text, text, ids[master])
+    words = ("special", "first guest", "second guest", "the master")
+    text = "\n\n".join(words)
+    whose = {"target": extension.client_id, "requestingIdentity": master.me, "role": "master", "data": text}
+    extension.asked_for(ids[master], *words, **whose)
+    if packet := extension.packet(ids[master]):
+        current = packet["currentRequest"]
+        assert (current["isMerged"], current["mergedFromCount"]) == (True, 4)
+        assert current["originalRequestIds"] == [ids[special], ids[one], ids[two], ids[master]]
+        assert (current["message"], current["data"], current["requestId"]) == (text, text, ids[master])
+    extension.not_asked(*(ids[who] for who in (one, special, two)))
     for who in (one, special, two):
         assert wait_status(who.llm, ids[who], "merged")["mergedInto"] == ids[master]
-    answer(extension, ids[master], "to all of you")
+    extension.reply(ids[master], "to all of you")
     for who in (one, special, two, master):
         wait_status(who.llm, ids[who], "completed")
-        assert who.llm.payload("message", of_request(ids[master]))["data"] == "to all of you"
+        told(who, ids[master], "to all of you")
         assert statuses(who.llm, ids[who]).count("completed") == 1
     again = hub.new_id("q")
     master.says(again, room, "alone", target=extension.client_id)
-    alone = extension.llm.payload("LLM_REQUEST", of_request(again))
-    assert alone["message"] == "alone"
-    assert "isMerged" not in alone["currentRequest"], "the queue was emptied by the first submission"
+    extension.asked_for(again, "alone")
+    if packet := extension.packet(again):
+        assert "isMerged" not in packet["currentRequest"], "the queue was emptied by the first submission"
 
 
+@on_both
 def test_scenario_38_a_manager_submits_and_a_failure_reaches_everybody(hub: Hub) -> None:
     extension = hub.extension(kind="silent").start_quickly()
     master, manager, guest = boss(hub), person(hub), person(hub)
@@ -69,12 +64,13 @@ def test_scenario_38_a_manager_submits_and_a_failure_reaches_everybody(hub: Hub)
     mine, theirs = hub.new_id("q"), hub.new_id("q")
     guest.says(mine, room, "please")
     manager.says(theirs, room, "now", target=extension.client_id)
-    assert extension.llm.payload("LLM_REQUEST", of_request(theirs))["message"] == "please\n\nnow"
-    extension.llm.emit("ERROR", {"type": "ERROR", "message": "broken", "requestId": theirs})
+    extension.asked_for(theirs, "please", "now")
+    extension.fail(theirs)
     wait_status(manager.llm, theirs, "failed")
     wait_status(guest.llm, mine, "failed")
 
 
+@on_both
 @pytest.mark.parametrize("hint", ["master", "manager", "special"])
 def test_scenario_39_a_role_cannot_be_claimed(hub: Hub, hint: str) -> None:
     extension = hub.extension(kind="silent").start_quickly()
@@ -83,22 +79,23 @@ def test_scenario_39_a_role_cannot_be_claimed(hub: Hub, hint: str) -> None:
     claimed, before, submitted = (hub.new_id("q") for _ in range(3))
     assert guest.says(claimed, room, "guest", role=hint, target=extension.client_id)["state"] == "queued"
     assert special.says(before, room, "special", role="master")["state"] == "queued"
-    assert asked(extension, claimed, before) == []
+    extension.not_asked(claimed, before)
     stored = guest.llm.payload("NEW_MESSAGE", of_request(claimed))
     assert stored["role"] == "guest"
     master.says(submitted, room, "master", target=extension.client_id)
-    merged = extension.llm.payload("LLM_REQUEST", of_request(submitted))
-    assert merged["message"] == "special\n\nguest\n\nmaster", "a claimed special does not overtake a real one"
+    extension.asked_for(submitted, "special", "guest", "master")  # a claimed special does not overtake a real one
 
 
+@on_both
 def test_scenario_39_a_hint_lowers_the_role(hub: Hub) -> None:
     extension = hub.extension(kind="silent").start_quickly()
     alone = person(hub)
     name = hub.new_id("q")
     assert alone.says(name, alone.me, "as a guest", role="guest", target=extension.client_id)["state"] == "queued"
-    assert asked(extension, name) == []
+    extension.not_asked(name)
 
 
+@on_both
 def test_scenario_40_master_only(hub: Hub) -> None:
     extension = hub.extension(kind="silent").start_quickly()
     master, manager, guest = boss(hub), person(hub), person(hub)
@@ -109,25 +106,24 @@ def test_scenario_40_master_only(hub: Hub) -> None:
         assert wait_status(who.llm, ids[who], "ignored")["mode"] == "MasterOnly"
         for witness in (master, manager, guest):
             assert witness.llm.payload("NEW_MESSAGE", of_request(ids[who]))["text"] == "heard"
-    assert asked(extension, *ids.values()) == []
+    extension.not_asked(ids[manager], ids[guest])
     assert master.says(ids[master], room, "mine", target=extension.client_id)["state"] == "forwarded"
-    forwarded = extension.llm.payload("LLM_REQUEST", of_request(ids[master]))
-    assert forwarded["message"] == "mine", "nothing is merged"
-    said = [message["message"] for message in forwarded["context"] if not message.get("isSystem")]
+    extension.asked_for(ids[master], "mine")  # nothing is merged
+    said = extension.context_of(ids[master])
     assert said == ["heard", "heard", "mine"], "what was ignored is stored all the same"
 
 
+@on_both
 def test_scenario_41_immediate(hub: Hub) -> None:
     extension = hub.extension(kind="silent").start_quickly()
     master, guest = boss(hub), person(hub)
     room = room_of(master, guest, mode="Immediate")
     name = hub.new_id("q")
     assert guest.says(name, room, "at once", target=extension.client_id)["state"] == "forwarded"
-    forwarded = extension.llm.payload("LLM_REQUEST", of_request(name))
-    assert (forwarded["message"], forwarded["role"], forwarded["mode"]) == ("at once", "guest", "Immediate")
-    assert (forwarded["identity"], forwarded["targetRoom"]) == (guest.me, room)
+    extension.asked_for(name, "at once", role="guest", mode="Immediate", identity=guest.me, targetRoom=room)
 
 
+@on_both
 def test_scenario_41_separate_keeps_threads_apart(hub: Hub) -> None:
     extension = hub.extension(declares={"capacity": 2}, kind="silent").start_quickly()
     master, one, two = boss(hub), person(hub), person(hub)
@@ -135,19 +131,20 @@ def test_scenario_41_separate_keeps_threads_apart(hub: Hub) -> None:
     ids = [hub.new_id("q") for _ in range(4)]
     for who, name, text in ((one, ids[0], "one asks"), (two, ids[1], "two asks")):
         assert who.says(name, room, text, target=extension.client_id)["state"] == "forwarded"
-        extension.llm.wait("LLM_REQUEST", of_request(name))
-        answer(extension, name, f"to {text}")
+        extension.asked_for(name, text)
+        extension.reply(name, f"to {text}")
         for witness in (one, two):
-            assert witness.llm.payload("message", of_request(name))["data"] == f"to {text}", "answers go to the room"
+            told(witness, name, f"to {text}")  # answers go to the room
     wait_status(two.llm, ids[1], "completed")
     one.says(ids[2], room, "one again", target=extension.client_id)
-    context = extension.llm.payload("LLM_REQUEST", of_request(ids[2]))["context"]
-    assert [message["message"] for message in context] == ["one asks", "to one asks", "one again"]
-    assert {message["identity"] for message in context} == {one.me, extension.client_id}
+    assert extension.context_of(ids[2]) == ["one asks", "to one asks", "one again"]
+    if packet := extension.packet(ids[2]):
+        assert {message["identity"] for message in packet["context"]} == {one.me, extension.client_id}
     master.says(ids[3], room, "mine", target=extension.client_id)
-    assert [m["message"] for m in extension.llm.payload("LLM_REQUEST", of_request(ids[3]))["context"]] == ["mine"]
+    assert extension.context_of(ids[3]) == ["mine"]
 
 
+@on_both
 def test_scenario_42_the_queue_is_forwarded_when_the_mode_opens(hub: Hub) -> None:
     first, second = (hub.extension(declares={"capacity": 2}, kind="silent").start_quickly() for _ in range(2))
     master, one, two = boss(hub), person(hub), person(hub)
@@ -163,16 +160,19 @@ def test_scenario_42_the_queue_is_forwarded_when_the_mode_opens(hub: Hub) -> Non
             assert who.sockets[nsp].payload("ROOM_MODE_CHANGED") == changed
     for who, name in ((one, a), (two, b), (one, c)):
         wait_status(who.llm, name, "forwarded")
-    assert [(p["requestId"], p["message"], p["identity"]) for p in asked(first, a, b, c)] == [
-        (a, "a", one.me),
-        (b, "b", two.me),
-    ]
-    assert [(p["requestId"], p["message"]) for p in asked(second, a, b, c)] == [(c, "c")]
+    first.asked_for(a, "a", identity=one.me)
+    first.asked_for(b, "b", identity=two.me)
+    second.asked_for(c, "c")
+    if first.packet(b):
+        assert [each["requestId"] for each in first.llm.payloads("LLM_REQUEST")][-2:] != [b, a], "in their order"
+    first.not_asked(c)
+    second.not_asked(a, b)
     set_mode(master, room, "Immediate")
     one.fence()
     assert len(one.llm.all("ROOM_MODE_CHANGED")) == 1, "only a change is told"
 
 
+@on_both
 def test_scenario_42_the_queue_expires_when_only_the_master_counts(hub: Hub) -> None:
     extension = hub.extension(kind="silent").start_quickly()
     master, guest = boss(hub), person(hub)
@@ -182,8 +182,8 @@ def test_scenario_42_the_queue_expires_when_only_the_master_counts(hub: Hub) -> 
     set_mode(master, room, "MasterOnly")
     wait_status(guest.llm, name, "expired")
     master.says(name + "m", room, "mine", target=extension.client_id)
-    assert extension.llm.payload("LLM_REQUEST", of_request(name + "m"))["message"] == "mine"
-    assert asked(extension, name) == []
+    extension.asked_for(name + "m", "mine")
+    extension.not_asked(name)
 
 
 def test_scenario_42_who_sets_the_mode_and_to_what(hub: Hub) -> None:
@@ -204,6 +204,7 @@ def test_scenario_42_who_sets_the_mode_and_to_what(hub: Hub) -> None:
     assert guest.rooms.payload("ROOM_MODE_CHANGED")["setter"] == guest.me
 
 
+@on_both
 def test_scenario_43_two_extensions_answer_one_request(hub: Hub) -> None:
     first, second = (hub.extension(kind="silent").start_quickly() for _ in range(2))
     web = person(hub)
@@ -211,15 +212,14 @@ def test_scenario_43_two_extensions_answer_one_request(hub: Hub) -> None:
     targets = [first.client_id, second.client_id, first.client_id]
     assert web.says(name, web.me, "both of you", target=targets)["state"] == "forwarded"
     for extension in (first, second):
-        forwarded = extension.llm.payload("LLM_REQUEST", of_request(name))
-        assert forwarded["target"] == extension.client_id
-        assert forwarded["targets"] == [first.client_id, second.client_id], "each once"
-    answer(first, name, "from one")
+        both = [first.client_id, second.client_id]  # each once
+        extension.asked_for(name, "both of you", target=extension.client_id, targets=both)
+    first.reply(name, "from one")
     partly = wait_status(web.llm, name, "processing")
     assert partly["remaining"] == 1
     web.fence()
     assert "completed" not in statuses(web.llm, name)
-    answer(second, name, "from two")
+    second.reply(name, "from two")
     done = wait_status(web.llm, name, "completed")
     answers = web.llm.payloads("NEW_MESSAGE", lambda body: is_response(body) and body["requestId"] == name)
     assert [(body["identity"], body["text"]) for body in answers] == [
@@ -231,14 +231,15 @@ def test_scenario_43_two_extensions_answer_one_request(hub: Hub) -> None:
     assert len(web.llm.all("LLM_RESPONSE", of_request(name))) == 2
 
 
+@on_both
 def test_scenario_43_a_missing_target_is_named_and_the_others_are_asked(hub: Hub) -> None:
     extension = hub.extension(kind="silent").start_quickly()
     web = person(hub)
     name = hub.new_id("q")
     web.says(name, web.me, "who is there", target=[extension.client_id, "nobody"])
     assert web.llm.payload("WARNING")["message"] == "Target client not found: nobody"
-    assert extension.llm.payload("LLM_REQUEST", of_request(name))["targets"] == [extension.client_id]
-    answer(extension, name, "me")
+    extension.asked_for(name, "who is there", targets=[extension.client_id])
+    extension.reply(name, "me")
     assert web.llm.payload("REQUEST_STATUS_UPDATE", is_status(name, "completed"))["requestId"] == name
     reply = web.llm.call("LLM_REQUEST", request_in(name + "x", web.me, target=["nobody", "neither"]))
     assert (reply["status"], reply["message"]) == ("error", "Target client not found: nobody, neither")

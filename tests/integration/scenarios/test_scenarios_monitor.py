@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from answering import of_its_socket
 from harness import HERE, Daemon, Driver, Hub
 
 PAGE = Path(__file__).parent / "monitor"
@@ -27,6 +28,7 @@ def look(url: str) -> dict[str, Any]:
     return seen
 
 
+@of_its_socket("the list of those that have connected, and the packet")
 def test_scenario_16_the_page_loads_connects_and_finds_the_extension(
     make_daemon: Callable[..., Daemon], driver: Driver, tmp_path: Path
 ) -> None:

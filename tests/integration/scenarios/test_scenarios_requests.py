@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from answering import of_its_socket, on_both, on_both_for_each
 from expect import is_response, of_request, statuses, wait_status
 from harness import ALL_TRANSPORTS, UPGRADE, Daemon, Driver, Extension, Hub, request
 
 NO_EXTENSION = "No connected SillyTavern extensions."
 
 
+@of_its_socket("the list of those that have connected, and the packet")
 def test_scenario_17_the_monitor_page_asks_an_extension(hub: Hub) -> None:
     extension = hub.extension(kind="message", text="hi yourself")
     extension.start()
@@ -54,6 +56,7 @@ def test_scenario_18_without_extension_every_asker_is_told(lonely_hub: Hub) -> N
     assert (error["type"], error["message"], error["requestId"]) == ("ERROR", NO_EXTENSION, "r18")
 
 
+@of_its_socket("it comes after the question")
 def test_amendment_12_what_is_said_is_stored_although_nobody_can_take_it(lonely_hub: Hub) -> None:
     web = lonely_hub.client("web1")
     other_tab = lonely_hub.client("web1")
@@ -72,6 +75,7 @@ def test_amendment_12_what_is_said_is_stored_although_nobody_can_take_it(lonely_
     assert [message["message"] for message in context] == ["is anybody there?", "and now?"]
 
 
+@on_both
 def test_scenario_19_connecting_to_the_root_registers(hub: Hub) -> None:
     watcher = hub.client(hub.new_id("watch"), "/clients")
     monitor = hub.monitor("/")
@@ -103,7 +107,7 @@ def test_scenario_19_connecting_to_the_root_registers(hub: Hub) -> None:
     assert (own["kind"], own["master"], own["memberCount"]) == ("personal", me, 1)
 
 
-@pytest.mark.parametrize("transports", ALL_TRANSPORTS, ids="-".join)
+@on_both_for_each("transports", ALL_TRANSPORTS)
 def test_scenario_20_llm_alone_is_enough(hub: Hub, transports: Sequence[str]) -> None:
     asked_id = hub.new_id("r20")
     extension = hub.extension(transports=transports, kind="message", text="pong").start_quickly()
@@ -111,21 +115,16 @@ def test_scenario_20_llm_alone_is_enough(hub: Hub, transports: Sequence[str]) ->
     web = hub.client(me, transports=transports)
     reply = web.call("LLM_REQUEST", request(asked_id, extension.client_id, "ping"))
     assert (reply["status"], reply["roomName"], reply["state"]) == ("ok", me, "forwarded")
-    asked = extension.llm.payload("LLM_REQUEST")
-    assert (asked["requestingIdentity"], asked["targetRoom"], asked["roomName"], asked["mode"]) == (
-        me,
-        me,
-        me,
-        "Default",
-    )
+    extension.asked_for(asked_id, "ping", requestingIdentity=me, targetRoom=me, roomName=me, mode="Default")
     stored = web.payload("NEW_MESSAGE")
     assert (stored["roomName"], stored["messageId"], stored["text"]) == (me, reply["messageId"], "ping")
-    assert web.payload("message")["data"] == "pong"
+    assert web.payload("LLM_RESPONSE", of_request(asked_id))["message"] == "pong"
     wait_status(web, asked_id, "completed")
     assert statuses(web, asked_id)[0] == "forwarded"
     assert statuses(web, asked_id).count("completed") == 1
 
 
+@on_both
 def test_scenario_20_the_text_is_found_where_clients_put_it(hub: Hub) -> None:
     extension = hub.extension(declares={"capacity": 5}, kind="silent").start_quickly()
     web = hub.client(hub.new_id())
@@ -139,10 +138,8 @@ def test_scenario_20_the_text_is_found_where_clients_put_it(hub: Hub) -> None:
     for number, shape in enumerate(shapes):
         payload = {"requestId": f"s{number}", "target": extension.client_id, **shape, "custom": {"kept": number}}
         assert web.call("LLM_REQUEST", payload)["status"] == "ok"
-    extension.llm.wait("LLM_REQUEST", count=len(shapes))
-    asked = extension.llm.payloads("LLM_REQUEST")
-    assert [payload["message"] for payload in asked] == ["t"] * len(shapes)
-    assert [payload["custom"] for payload in asked] == [{"kept": number} for number in range(len(shapes))]
+    for number in range(len(shapes)):
+        extension.asked_for(f"s{number}", "t", custom={"kept": number})
 
 
 BAD_REQUESTS: list[tuple[Any, str]] = [
@@ -172,6 +169,7 @@ def test_scenario_18_a_bad_request_is_acked_and_reported(hub: Hub, payload: Any,
     assert web.payload("ERROR")["message"] == message
 
 
+@on_both
 def test_a_live_request_id_is_not_taken_twice(hub: Hub) -> None:
     extension = hub.extension(kind="silent").start_quickly()
     web = hub.client(hub.new_id())
@@ -189,6 +187,7 @@ def test_a_request_of_the_wrong_type_is_answered(hub: Hub, payload: Any) -> None
     assert not web.all("@disconnect")
 
 
+@of_its_socket("the request id of its answer")
 @pytest.mark.parametrize("transports", ALL_TRANSPORTS, ids="-".join)
 def test_scenario_45_an_answer_under_an_unknown_request_id_finds_its_room(hub: Hub, transports: Sequence[str]) -> None:
     asked_id = hub.new_id("r45")
@@ -222,6 +221,7 @@ def test_scenario_45_an_answer_under_an_unknown_request_id_finds_its_room(hub: H
     assert [record.event for record in stranger.records] == ["@connect", "message"]  # the fence's
 
 
+@on_both
 def test_scenario_46_a_client_cannot_inject_an_answer(hub: Hub) -> None:
     extension = hub.extension(kind="silent").start_quickly()
     victim, forger = hub.client(hub.new_id()), hub.client(hub.new_id())
@@ -237,10 +237,11 @@ def test_scenario_46_a_client_cannot_inject_an_answer(hub: Hub) -> None:
     forger.fence()
     victim.fence()
     assert not [record for record in victim.records if "forged" in str(record.args)]
-    extension.llm.emit("message", {"type": 0, "data": "true", "source": "client", "requestId": "r46", "outputId": "o"})
-    assert victim.payload("message", of_request("r46"))["data"] == "true"
+    extension.reply("r46", "true")
+    assert victim.payload("LLM_RESPONSE", of_request("r46"))["message"] == "true"
 
 
+@of_its_socket("it names the request that it answers")
 def test_an_extension_answers_only_what_it_was_asked(hub: Hub) -> None:
     asked, other = (hub.extension(kind="silent").start_quickly() for _ in range(2))
     web = hub.client(hub.new_id())
@@ -254,6 +255,7 @@ def test_an_extension_answers_only_what_it_was_asked(hub: Hub) -> None:
     assert [payload["data"] for payload in web.payloads("message")] == ["mine"]
 
 
+@of_its_socket("its two listeners")
 @pytest.mark.parametrize("transports", ALL_TRANSPORTS, ids="-".join)
 def test_scenario_53_an_error_that_comes_twice_is_told_once(hub: Hub, transports: Sequence[str]) -> None:
     asked_id = hub.new_id("r53")
@@ -274,6 +276,7 @@ def test_scenario_53_an_error_that_comes_twice_is_told_once(hub: Hub, transports
     assert web.payload("message", of_request(next_id))["data"] == "recovered"
 
 
+@of_its_socket("its end; a model server's is in test_model_servers.py")
 @pytest.mark.parametrize("flavour", ["library", "plain"])
 def test_scenario_54_an_extension_that_dies_mid_stream(hub: Hub, flavour: str) -> None:
     asked_id = hub.new_id("r54")
@@ -299,6 +302,7 @@ def test_scenario_54_an_extension_that_dies_mid_stream(hub: Hub, flavour: str) -
     assert extension.client_id not in listed["extensions"]
 
 
+@of_its_socket("its end")
 def test_a_dead_extension_fails_its_requests_after_its_grace(hasty_hub: Hub) -> None:
     extension: Extension = hasty_hub.extension(kind="silent")
     extension.start_quickly()
@@ -310,6 +314,7 @@ def test_a_dead_extension_fails_its_requests_after_its_grace(hasty_hub: Hub) -> 
     wait_status(web, "r54b", "failed")
 
 
+@of_its_socket("its page is loaded again")
 def test_amendment_22_a_question_during_a_reload_is_answered(hub: Hub) -> None:
     """The page of the unmodified extension is loaded again: one question was asked before, one meanwhile."""
     first = hub.extension(kind="silent").start_quickly()

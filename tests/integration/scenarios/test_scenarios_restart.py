@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from answering import MODEL_SERVER, STAND_IN, Lasting, both, of_its_socket
 from expect import is_response
-from harness import Daemon, Driver, Hub, request, until
+from harness import Daemon, Driver, Extension, Hub, request, until
 from homes import STRICT_CLIENTS, STRICT_EXTENSIONS, write_strict_home, written
 
 WEB, EXTENSION = STRICT_CLIENTS[0], STRICT_EXTENSIONS[0]
@@ -26,6 +27,7 @@ def connect(hub: Hub, client_id: str, key: str, client_type: str = "web-app") ->
     return hub.open("/llm", auth).connected()
 
 
+@of_its_socket("its key")
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL], ids=lambda sign: sign.name)
 def test_scenario_69_keys_and_history_survive(
     make_daemon: Callable[..., Daemon], driver: Driver, tmp_path: Path, sign: signal.Signals
@@ -60,20 +62,16 @@ def test_scenario_69_keys_and_history_survive(
     assert not again.all("ERROR")
 
 
-def test_scenario_69_an_acknowledged_message_survives_sigkill_at_once(
-    make_daemon: Callable[..., Daemon], driver: Driver
-) -> None:
-    daemon = make_daemon()
-    hub = Hub(daemon, driver)
-    hub.extension("8000", kind="silent").start_quickly()
+@both("lasting")
+def test_scenario_69_an_acknowledged_message_survives_sigkill_at_once(lasting: Lasting) -> None:
+    hub = lasting.start()
+    extension = hub.extension("8000", kind="silent").start_quickly()
     web = hub.client("web1")
-    pending = [web.post_call("LLM_REQUEST", request(f"r{n}", "SillyTavern-8000", f"text {n}")) for n in range(20)]
-    acked = [driver.result(number)[0] for number in pending[:10]]
-    daemon.kill()
+    pending = [web.post_call("LLM_REQUEST", request(f"r{n}", extension.client_id, f"text {n}")) for n in range(20)]
+    acked = [hub.driver.result(number)[0] for number in pending[:10]]
+    hub.daemon.kill()
     assert {reply["status"] for reply in acked} == {"ok"}
-    driver.reset()
-    hub = Hub(daemon.start(), driver)
-    history = hub.client("web1").call("GET_OFFLINE_MESSAGES", {"since": 0})["messages"]
+    history = lasting.start().client("web1").call("GET_OFFLINE_MESSAGES", {"since": 0})["messages"]
     texts = [message["message"] for message in history]
     assert texts == [f"text {n}" for n in range(len(texts))], "holes or doubles"
     assert len(texts) >= 10
@@ -88,53 +86,50 @@ def test_ephemeral_leaves_nothing(make_daemon: Callable[..., Daemon], driver: Dr
     assert not home.exists() or not [path for path in home.rglob("*") if path.is_file()]
 
 
-@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT], ids=lambda sign: sign.name)
-def test_the_daemon_ends_in_time_with_a_stream_running(
-    make_daemon: Callable[..., Daemon], driver: Driver, sign: signal.Signals
-) -> None:
-    daemon = make_daemon()
-    hub = Hub(daemon, driver)
+@pytest.mark.parametrize(
+    ("lasting", "sign"),
+    [(STAND_IN, signal.SIGTERM), (STAND_IN, signal.SIGINT), (MODEL_SERVER, signal.SIGTERM)],
+    indirect=["lasting"],
+)
+def test_the_daemon_ends_in_time_with_a_stream_running(lasting: Lasting, sign: signal.Signals) -> None:
+    hub = lasting.start()
     extension = hub.extension("8000", kind="docs", chunks=["tick "] * 2000, gap=10).start_quickly()
     web = hub.client("web1", auth={"streamMode": "plain"})
     polling = hub.client("web2", transports=("polling",))
-    web.call("LLM_REQUEST", request("endless", "SillyTavern-8000"))
+    web.call("LLM_REQUEST", request("endless", extension.client_id))
     web.wait("SERVER_STREAM_DATA", count=20)
-    assert daemon.stop(sign) < 10
-    for socket in (web, polling, extension.llm):
+    assert hub.daemon.stop(sign) < 10
+    for socket in (web, polling, *([extension.llm] if isinstance(extension, Extension) else [])):
         assert socket.wait("@disconnect").first in ("io server disconnect", "transport close", "transport error")
-    driver.reset()
-    hub = Hub(daemon.start(), driver)
+    hub = lasting.start()
     extension = hub.extension("8000", kind="silent").start_quickly()
-    hub.client("web1").call("LLM_REQUEST", request("next", "SillyTavern-8000", "next"))
-    context = extension.llm.payload("LLM_REQUEST")["context"]
-    assert [message["message"] for message in context if not message.get("isResponse")] == ["hello", "next"]
-    partial = [message["message"] for message in context if message.get("isResponse")]
-    assert len(partial) == 1
-    assert partial[0].startswith("tick tick ")
-    assert [message["failed"] for message in context if message.get("isResponse")] == [True]
+    hub.client("web1").call("LLM_REQUEST", request("next", extension.client_id, "next"))
+    asked, partial, now = extension.context_of("next")
+    assert (asked, now) == ("hello", "next")
+    assert partial.startswith("tick tick ")
+    if packet := extension.packet("next"):
+        assert [message["failed"] for message in packet["context"] if message.get("isResponse")] == [True]
 
 
-def test_half_an_answer_survives_sigkill(make_daemon: Callable[..., Daemon], driver: Driver) -> None:
+@both("lasting")
+def test_half_an_answer_survives_sigkill(lasting: Lasting) -> None:
     """What there was a second before is a failed answer afterwards, for those who come back and for the model (A35).
 
     A second, and what the machine's disk takes.
     """
-    daemon = make_daemon()
-    hub = Hub(daemon, driver)
-    hub.extension("8000", kind="docs", chunks=["tick "] * 2000, gap=10).start_quickly()
+    hub = lasting.start()
+    extension = hub.extension("8000", kind="docs", chunks=["tick "] * 2000, gap=10).start_quickly()
     web = hub.client("web1", auth={"streamMode": "plain"})
-    web.call("LLM_REQUEST", request("endless", "SillyTavern-8000", "go"))
+    web.call("LLM_REQUEST", request("endless", extension.client_id, "go"))
     web.wait("SERVER_STREAM_DATA", count=150)
-    until(lambda: written(daemon.home).count("tick ") >= 10, "some of it is written down")
-    daemon.kill()
-    driver.reset()
-    hub = Hub(daemon.start(), driver)
-    web = hub.client("web1")
+    until(lambda: written(hub.daemon.home).count("tick ") >= 10, "some of it is written down")
+    hub.daemon.kill()
+    web = lasting.start().client("web1")
     web.call("GET_FULL_CONTEXT", {"roomName": "web1"})
     page = web.payload("UPDATE_CONTEXT_PAGE")["contextPage"]
     (answer,) = [message for message in page if message.get("isResponse")]
     assert answer["failed"] is True
-    assert (answer["requestId"], answer["identity"]) == ("endless", "SillyTavern-8000")
+    assert (answer["requestId"], answer["identity"]) == ("endless", extension.client_id)
     assert 10 <= answer["message"].count("tick ") <= 2000
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+from answering import on_both
 from harness import Daemon, Driver, Hub
 from people import PAGE, Person, about, boss, person, request_in, room_of, system_text
 
@@ -234,6 +235,7 @@ def test_scenario_35_who_may_kick_whom(hub: Hub) -> None:
     assert set(owner.roles(room)) == {owner.me, manager.me, second.me, guest.me}
 
 
+@on_both
 def test_scenario_36_muted_for_two_seconds(hub: Hub) -> None:
     extension = hub.extension(kind="silent").start_quickly()
     owner, target, other = boss(hub), person(hub, suffix="-tab"), person(hub)

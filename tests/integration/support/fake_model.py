@@ -63,6 +63,7 @@ class Asked:
     ended: float = 0.0  # monotonic seconds
     released: bool = False
     over: bool = False  # the test is: whatever is left ends
+    told: Script | None = None  # after ``first_after`` it is answered like this
     body: Any = field(init=False)
 
     def __post_init__(self) -> None:
@@ -91,7 +92,7 @@ class FakeModel:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._requests: list[Asked] = []
-        self._rules: list[tuple[str, list[Script]]] = []
+        self._rules: list[tuple[Callable[[Asked], bool], list[Script]]] = []
         model = self
 
         class Handler(_Handler):
@@ -107,10 +108,15 @@ class FakeModel:
         """The base that clients of OpenAI's API are given."""
         return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
 
-    def answers(self, *scripts: Script, to: str = "") -> None:
-        """Requests whose prompt holds ``to`` get these scripts in order, the last for ever. The newest rule wins."""
+    def answers(self, *scripts: Script, to: str | Callable[[Asked], bool] = "") -> None:
+        """Requests whose prompt holds ``to``, or for which it is true, get these scripts in order, the last for ever.
+        The newest rule wins."""
         with self._changed:
-            self._rules.insert(0, (to, list(scripts)))
+            self._rules.insert(0, ((lambda asked: to in asked.words) if isinstance(to, str) else to, list(scripts)))
+
+    def tell(self, asked: Asked, script: Script) -> None:
+        """One that waits for its first token is answered like this."""
+        self.note(asked, told=script, released=True)
 
     def release(self) -> None:
         """Whatever is held, or going to be, goes on."""
@@ -170,8 +176,8 @@ class FakeModel:
         with self._changed:
             self._requests.append(asked)
             self._changed.notify_all()
-            for to, scripts in self._rules:
-                if to in asked.words:
+            for applies, scripts in self._rules:
+                if applies(asked):
                     return scripts.pop(0) if len(scripts) > 1 else scripts[0]
             return Script()
 
@@ -223,6 +229,9 @@ class _Handler(BaseHTTPRequestHandler):
             _pause(asked, self.connection, seconds)
 
         pause(script.first_after)
+        if asked.told is not None:
+            script = asked.told
+            self.fake.note(asked, released=False)
         if script.status != 200:
             refused = script.error or {"error": {"message": f"Refused with {script.status}", "type": "refused"}}
             self._whole(script.status, json.dumps(refused).encode(), script.headers)

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from socket import create_server
 from types import TracebackType
@@ -39,6 +39,9 @@ OWN_PORTS = (20_000, 32_000)  # below those that Linux gives to whoever wants an
 LISTENING = re.compile(r"Listening on http://127\.0\.0\.1:(\d+)/")
 # What no daemon under test may ever write; ``Unhandled`` covers Deferreds and reactor callbacks.
 ALARM = re.compile(r"Traceback \(most recent call last\)|Unhandled|\[critical\]|CRITICAL|never (awaited|retrieved)")
+
+
+BRISK = "[sessions]\nsession_grace_ms = 100\n"  # settings of a hub that has whoever leaves gone soon
 
 
 def until(true: Callable[[], object], what: str, timeout: float = PATIENCE) -> None:
@@ -506,6 +509,46 @@ class Extension(Witness):
     def stop(self) -> None:
         self.driver.do("extension_stop", name=self.name)
 
+    # what a model server has as well (``answering.ModelServer``)
+
+    def packet(self, request_id: str) -> Any:
+        """What it was forwarded of that request, which may still be on its way."""
+        return self.llm.payload("LLM_REQUEST", lambda body: body["requestId"] == request_id)
+
+    def asked_for(self, request_id: str, *words: str, **members: Any) -> None:
+        """It is asked for these words, merged in this order; its packet holds these members, too."""
+        packet = self.packet(request_id)
+        assert packet["message"] == "\n\n".join(words)
+        assert {name: packet[name] for name in members} == members
+
+    def not_asked(self, *request_ids: str) -> None:
+        """None of these has come."""
+        self.llm.fence()
+        assert not self.llm.all("LLM_REQUEST", lambda body: body["requestId"] in request_ids)
+
+    def context_of(self, request_id: str) -> list[str]:
+        """The words before it and its own, as the extension was given them."""
+        return [each["message"] for each in self.packet(request_id)["context"] if not each.get("isSystem")]
+
+    def reply(self, request_id: str, text: str) -> None:
+        """Answer it, in one piece."""
+        ids = {"requestId": request_id, "outputId": request_id + "-o"}
+        self.llm.emit("message", {"type": 0, "data": text, "source": "client", **ids})
+
+    def fail(self, request_id: str) -> None:
+        """It comes to nothing."""
+        self.llm.emit("ERROR", {"type": "ERROR", "message": "broken", "requestId": request_id})
+
+    def begin(self, request_id: str, pieces: Sequence[str], at_first: int) -> Callable[[], None]:
+        """Say the first of these pieces, and the others when what is returned is called."""
+        ids = {"streamId": f"{self.name}-s", "outputId": f"{self.name}-o", "requestId": request_id, "target": "server"}
+        event = "CLIENT_STREAM_DATA_MIDDLE"
+        data = [[event, {"type": 5, **ids, "chunkIndex": n, "data": text}] for n, text in enumerate(pieces)]
+        self.packet(request_id)
+        self.llm.burst([["CLIENT_STREAM_START", {"type": 1, **ids}], *data[:at_first]])
+        end = ["CLIENT_STREAM_END", {"type": 3, **ids, "final": True}]
+        return lambda: self.llm.burst([*data[at_first:], end])
+
 
 class Hub:
     """A running daemon as seen by one test: makes clients with names of their own."""
@@ -513,8 +556,9 @@ class Hub:
     _numbers = itertools.count(1)
     _ports = itertools.count(20001)
 
-    def __init__(self, daemon: Daemon, driver: Driver) -> None:
+    def __init__(self, daemon: Daemon, driver: Driver, socket: Callable[[Driver, str, str], Socket] = Socket) -> None:
         self.daemon = daemon
+        self._socket = socket
         self.driver = driver
 
     def new_id(self, stem: str = "web") -> str:
@@ -552,7 +596,7 @@ class Hub:
         if auth is not None:
             fields["auth"] = auth
         self.driver.do("socket", name=name, engine=engine, nsp=nsp, **fields)
-        socket = Socket(self.driver, name, engine)
+        socket = self._socket(self.driver, name, engine)
         socket.nsp = nsp
         return socket
 
@@ -592,6 +636,17 @@ class Hub:
             options["answer"] = answer
         self.driver.do("extension", name=name, url=self.daemon.url, options=options)
         return Extension(self.driver, name, port)
+
+
+def visit(hub: Hub) -> Iterator[Hub]:
+    """For one test; at its end its clients are closed and the log is checked."""
+    yield hub
+    hub.driver.reset()
+    faults = hub.driver.faults()
+    assert not faults, "a client library threw:\n" + "\n".join(faults)
+    assert hub.daemon.process is not None
+    assert hub.daemon.process.poll() is None, f"the daemon died:\n{hub.daemon.output()[-5000:]}"
+    hub.daemon.check_log()
 
 
 def request(request_id: str, target: Any = None, message: str = "hello", **more: Any) -> dict[str, Any]:
