@@ -10,10 +10,13 @@ import functools
 import itertools
 import json
 import selectors
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any, ParamSpec
 
 from newage_client._connection import Acked, EngineEars
+from newage_client._door import Door
+from newage_client._extension import Extension
 from newage_client._failure import Failure
 from newage_client._hub import Hub
 
@@ -104,7 +107,7 @@ class FakeEngine:
 
     def tell(self, event: str, payload: Mapping[str, Any], namespace: str = LLM) -> None:
         body = json.loads(json.dumps(payload))
-        self.later(lambda: self.ears.heard(namespace, event, body) if namespace in self.namespaces else None)
+        self.later(lambda: self._tell(namespace, event, body) if namespace in self.namespaces else None)
 
     def cut(self) -> None:
         if not self.dead:
@@ -123,6 +126,14 @@ class FakeEngine:
         elif namespace == LLM:
             for output in self.hub.live():
                 self.tell("SERVER_STREAM_START", self.hub.start(output))
+
+    def _tell(self, namespace: str, event: str, body: Any) -> None:
+        answer = self.ears.heard(namespace, event, body)
+        if answer is not None:
+            self.hub.acking = asyncio.ensure_future(self._acked(event, answer))
+
+    async def _acked(self, event: str, answer: Awaitable[Any]) -> None:
+        self.hub.acks.append((event, await answer))
 
     def _put_out(self, namespace: str) -> None:
         self.namespaces.discard(namespace)
@@ -154,6 +165,8 @@ class FakeHub:
     def __init__(self) -> None:
         self.lines: list[FakeEngine] = []
         self.said: list[tuple[str, Any]] = []
+        self.acks: list[tuple[str, Any]] = []  # of what was told
+        self.acking: asyncio.Future[None] | None = None  # the last one
         self.outputs: dict[str, Body] = {}
         self.epoch = "e1"
         self.down = False
@@ -269,5 +282,73 @@ def client(hub: FakeHub, *, timeout: float | None = 30.0, random: float = 0.5, *
         who,
         timeout=timeout,
         random=lambda: random,
+        new_id=lambda: f"id-{next(ids)}",
+    )
+
+
+class Audience:
+    """What a hub makes of an extension's words: it takes the place of ``answers`` for its stream events."""
+
+    def __init__(self, hub: FakeHub) -> None:
+        self.hub = hub
+        self.heard: dict[str, Body] = {}  # by the id of an output
+        self.words: list[tuple[str, Body]] = []  # last ones
+        self.lost: set[str] = set()  # outputs of which the hub knows nothing any more
+        hub.answers["CLIENT_STREAM_START"] = self._start
+        for event in ("FIRST", "MIDDLE"):
+            hub.answers[f"CLIENT_STREAM_DATA_{event}"] = self._data
+        hub.answers["CLIENT_STREAM_RESET"] = self._reset
+        hub.answers["CLIENT_STREAM_END"] = self._end
+        for event in ("ERROR", "BUSY"):
+            hub.answers[event] = partial(self._word, event)
+
+    def ask(self, request_id: str, message: str = "Hello?", **more: Any) -> None:
+        self.hub.tell("LLM_REQUEST", {"requestId": request_id, "message": message, "roomName": "club", **more})
+
+    @property
+    def outputs(self) -> list[Body]:
+        return list(self.heard.values())
+
+    def _start(self, said: Body) -> Body | None:
+        known = self.heard.get(said["outputId"])
+        if not said.get("resume"):
+            assert known is None, "an output begins once"
+            self.heard[said["outputId"]] = {**said, "text": "", "reasoning": "", "rev": 0, "end": None}
+            return None
+        if known is None or known["end"] or said["outputId"] in self.lost:
+            return refused("Unknown output", 7)
+        known["streamId"] = said["streamId"]
+        return ok(at=len16(known["text"]), reasoningAt=len16(known["reasoning"]), rev=known["rev"])
+
+    def _data(self, said: Body) -> None:
+        output = self._live(said)
+        output[said["kind"]] += said["data"]
+
+    def _reset(self, said: Body) -> None:
+        output = self._live(said)
+        output["rev"] += 1
+        output[said["kind"]] = output[said["kind"]].encode("utf-16-le")[: 2 * said["at"]].decode("utf-16-le")
+
+    def _end(self, said: Body) -> None:
+        self._live(said)["end"] = said
+
+    def _word(self, event: str, said: Body) -> None:
+        self.words.append((event, said))
+
+    def _live(self, said: Body) -> Body:
+        output = self.heard[said["outputId"]]
+        assert output["end"] is None
+        assert output["streamId"] == said["streamId"]
+        return output
+
+
+def extension(hub: FakeHub, *, door: Door | None = None, **who: Any) -> Extension:
+    """One that is called "SillyTavern-me"."""
+    ids = itertools.count(1)
+    return Extension(
+        lambda ears: FakeEngine(hub, ears),
+        {"clientId": "SillyTavern-me", "clientType": "SillyTavern", **who},
+        door=door,
+        random=lambda: 0.5,
         new_id=lambda: f"id-{next(ids)}",
     )

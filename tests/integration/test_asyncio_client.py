@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import random
-import re
-import warnings
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from asyncio_scenes import LINES, Reader, asker, away, failure_of, played
 from fault_proxy import FaultProxy, Line
-from harness import ALL_TRANSPORTS, PATIENCE, POLLING, WEBSOCKET, Daemon, Driver, Hub, free_port
+from harness import ALL_TRANSPORTS, Daemon, Driver, Hub, free_port
 from homes import STRICT_CLIENTS
 from live_outputs import Speaker
 
@@ -23,67 +21,12 @@ pytestmark = pytest.mark.integration
 
 WORDS = [f"{number} 😀é客 " for number in range(60)]
 STORY = "".join(WORDS)
-LINES = [POLLING, WEBSOCKET]
-
-
-def played(scene: Coroutine[Any, Any, None]) -> None:
-    """To its end in time, with nothing left of it."""
-
-    async def bounded() -> None:
-        faults: list[Any] = []
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
-        async with asyncio.timeout(2 * PATIENCE):
-            await scene
-        gc.collect()
-        assert (len(asyncio.all_tasks()), faults) == (1, [])
-
-    gc.collect()  # what tests before left
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always", ResourceWarning)
-        asyncio.run(bounded())
-        gc.collect()
-    words = [str(each.message) for each in told]
-    assert [each for each in words if re.search("session|connector|transport|socket", each)] == []
 
 
 @pytest.fixture
 def line(hub: Hub) -> Iterator[FaultProxy]:
     with FaultProxy(hub.daemon.port) as line:
         yield line
-
-
-def asker(url: str, hub: Hub, transports: Sequence[str] = WEBSOCKET, **how: Any) -> Client:
-    return connect(url, client_id=how.pop("client_id", None) or hub.new_id("asyncio"), transports=transports, **how)
-
-
-async def away(me: Client, cut: Callable[[], object]) -> None:
-    """Its line is cut, and it knows."""
-    states = me.events("state")
-    cut()
-    assert (await anext(states)).said.state == "reconnecting"
-
-
-class Reader:
-    """Reads an answer as it comes."""
-
-    def __init__(self, answer: Answer) -> None:
-        self.tokens: list[str] = []
-        self._come = asyncio.Event()
-        self._task = asyncio.create_task(self._read(answer))
-
-    async def _read(self, answer: Answer) -> None:
-        async for token in answer:
-            self.tokens.append(token)
-            self._come.set()
-
-    async def has(self, text: str) -> None:
-        while text not in "".join(self.tokens):
-            self._come.clear()
-            await self._come.wait()
-
-    async def all(self) -> str:
-        await self._task
-        return "".join(self.tokens)
 
 
 async def stored(me: Client, answer: Answer, text: str = STORY) -> Any:
@@ -95,12 +38,6 @@ async def stored(me: Client, answer: Answer, text: str = STORY) -> Any:
     assert mine[1]["message"] == text
     assert answer.message_ids == [mine[1]["messageId"]]
     return mine[1]
-
-
-async def failure_of(work: Awaitable[Any]) -> Failure:
-    with pytest.raises(Failure) as caught:
-        await work
-    return caught.value
 
 
 @pytest.mark.parametrize("transports", ALL_TRANSPORTS, ids="-".join)

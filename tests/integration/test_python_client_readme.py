@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from harness import CHECKOUT, Daemon
-from python_package import PATIENCE, SOURCE, environment
+from python_package import PATIENCE, SOURCE, environment, extension, heed_interrupts
 from snippets import HUB, Stage, snippets
 from words import words
+
+from newage_client import connect
 
 pytestmark = pytest.mark.integration
 
 CHAPTER = snippets(CHECKOUT / "docs" / "python.md", "python")
-((README,),) = snippets(SOURCE / "README.md", "python").values()
+README, README_ANSWERS = (piece for pieces in snippets(SOURCE / "README.md", "python").values() for piece in pieces)
 START = f"""
 import asyncio, os, sys
 from uuid import uuid4
@@ -109,6 +114,8 @@ kept = live
     "What goes wrong": Stage(shows=("401 ",)),
 }
 WHOLE = "From nothing"  # a program as it stands
+ANSWERING = "An extension"  # one, then what may stand in it instead
+ANSWERS = ("You said: Hello? ", "I was told 1 messages, and shall heed {}.", "Per se, no.", "I am Ann.\n\nI am Bob.")
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +141,8 @@ def test_the_first_program(answered: Daemon, python_client: Path, tmp_path: Path
 
 
 def test_every_section_of_the_chapter_is_run() -> None:
-    assert sorted(CHAPTER) == sorted([*STAGES, WHOLE])
+    assert sorted(CHAPTER) == sorted([*STAGES, WHOLE, ANSWERING])
+    assert len(CHAPTER[ANSWERING]) == len(ANSWERS)
 
 
 @pytest.mark.parametrize("section", STAGES)
@@ -149,9 +157,41 @@ def test_section_of_the_chapter(answered: Daemon, python_client: Path, tmp_path:
         at = said.index(shown, at) + len(shown)
 
 
-def heed_interrupts() -> None:
-    """Who was started in the background of a shell is deaf to them."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where an extension finds the key again that it was given."""
+    return tmp_path_factory.mktemp("extension")
+
+
+@pytest.mark.parametrize(("piece", "said"), enumerate(ANSWERS))
+def test_what_the_chapter_answers(answered: Daemon, python_client: Path, kept: Path, piece: int, said: str) -> None:
+    whole, begin = CHAPTER[ANSWERING][0], "asyncio.run("
+    instead = f"from newage_client import Failure, Reasoning\n{CHAPTER[ANSWERING][piece]}" if piece else ""
+    assert answer_of(answered, python_client, kept, whole.replace(begin, f"{instead}\n{begin}")) == said
+
+
+def test_what_the_readme_answers(answered: Daemon, python_client: Path, kept: Path) -> None:
+    source = README_ANSWERS.replace("asyncio.run(", 'hub.on("state", print_state)\nasyncio.run(')
+    tell = "import sys\nprint_state = lambda change: print(change.state, file=sys.stderr)\n"
+    assert answer_of(answered, python_client, kept, tell + source) == "Hello? "
+
+
+def answer_of(daemon: Daemon, site: Path, folder: Path, source: str) -> str:
+    """What an extension says to who says Hello."""
+    (name,) = re.findall(r'client_id="(.*?)"', source)
+
+    async def ask() -> str:
+        async with connect(daemon.url, client_id=f"asker-{uuid4()}") as hub:
+            return (await hub.ask("Hello?", target=name).done()).text
+
+    (folder / "answer.py").write_text(source.replace(HUB, daemon.url), "utf-8")
+    command = [sys.executable, "-W", "error", "answer.py"]
+    with extension(command, folder, environment(site)) as program:
+        text = asyncio.run(ask())
+        program.send_signal(signal.SIGINT)
+        assert program.stderr is not None
+        assert program.stderr.read().startswith("closed")
+    return text
 
 
 def test_the_example_in_python_stops_the_answer_when_it_is_interrupted(answered: Daemon, python_client: Path) -> None:

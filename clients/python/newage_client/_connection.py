@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from newage_client._bell import Bell
@@ -11,7 +11,7 @@ from newage_client._failure import Failure, disconnected
 
 Auth = Callable[[], dict[str, Any]]
 Acked = Callable[[Any], None]
-Heard = Callable[[str, str, Any], None]  # namespace, event, payload
+Heard = Callable[[str, str, Any], Awaitable[Any] | None]  # namespace, event, payload: what is acked, where one asks
 ACK_SECONDS = 15.0
 REFUSALS = (5, 6)  # errorCode: authentication failed, not authorised (contract 1.9)
 
@@ -24,7 +24,8 @@ class EngineEars(Protocol):
     def left(self, namespace: str, message: str = "") -> None:
         """The hub put us out of it, or has none of that name."""
 
-    def heard(self, namespace: str, event: str, payload: Any) -> None: ...
+    def heard(self, namespace: str, event: str, payload: Any) -> Awaitable[Any] | None:
+        """:return: what is acked; None: an empty ack, where one is wanted."""
 
     def gone(self, message: str) -> None:
         """The line was cut."""
@@ -165,13 +166,13 @@ class Connection:
         visit.failure = visit.failure or _refusal(visit.error) or (Failure(message) if message else disconnected())
         self._bell.ring()
 
-    def heard(self, namespace: str, event: str, payload: Any) -> None:
+    def heard(self, namespace: str, event: str, payload: Any) -> Awaitable[Any] | None:
         visit = self._visits.get(namespace)
         if visit is None or visit.failure is not None:
-            return
+            return None
         if event == "ERROR" and isinstance(payload, Mapping) and "requestId" not in payload:
             visit.error = payload
-        self._heard(namespace, event, payload)
+        return self._heard(namespace, event, payload)
 
     def gone(self, message: str) -> None:
         self.fail(Failure(message, code="disconnected") if message else disconnected())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl as tls
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,11 +67,13 @@ class SocketIOEngine:
             request_timeout=POST_SECONDS,
             websocket_extra_options={"max_msg_size": FRAME_MOST},
         )
-        self._client.on("*", self._event, namespace="*")
+        # The library reads nothing more while what it calls is at work, and an answer may take as long as it takes.
+        vars(self._client)["_handle_event"] = self._event
         self._client.on("connect", ears.joined, namespace="*")
         self._client.on("disconnect", self._disconnect, namespace="*")
         self._client.on("connect_error", self._no_namespace, namespace="*")
         self._watch: asyncio.Task[None] | None = None
+        self._answers: set[asyncio.Task[None]] = set()
 
     @property
     def transport(self) -> str:
@@ -107,7 +109,8 @@ class SocketIOEngine:
 
     async def close(self) -> None:
         engine = self._client.eio
-        loops = [task for task in (self._watch, engine.read_loop_task, engine.write_loop_task) if task is not None]
+        own = (self._watch, engine.read_loop_task, engine.write_loop_task, *self._answers)
+        loops = [task for task in own if task is not None]
         if engine.state == "connected" and engine.write_loop_task is not None:
             with suppress(TimeoutError, OSError, aiohttp.ClientError):
                 async with asyncio.timeout(CLOSE_SECONDS):
@@ -122,8 +125,25 @@ class SocketIOEngine:
 
     # ---- what the library tells
 
-    def _event(self, event: str, namespace: str, *said: Any) -> None:
-        self._ears.heard(namespace, event, said[0] if said else None)
+    async def _event(self, namespace: str | None, number: int | None, said: list[Any]) -> None:
+        """:param number: of the ack, where one is wanted."""
+        where = namespace or "/"
+        answer = self._ears.heard(where, said[0], said[1] if len(said) > 1 else None)
+        if answer is not None:
+            task = asyncio.create_task(self._answer(where, number, answer))
+            self._answers.add(task)
+            task.add_done_callback(self._answers.discard)
+        elif number is not None:
+            await self._ack(where, number, [])
+
+    async def _answer(self, namespace: str, number: int | None, answer: Awaitable[Any]) -> None:
+        body = await answer
+        if number is not None:
+            await self._ack(namespace, number, [body])
+
+    async def _ack(self, namespace: str, number: int, said: list[Any]) -> None:
+        packet = self._client.packet_class(socketio.packet.ACK, namespace=namespace, id=number, data=said)
+        await self._client._send_packet(packet)
 
     def _disconnect(self, namespace: str, reason: str) -> None:
         if reason == self._client.reason.SERVER_DISCONNECT:

@@ -81,6 +81,12 @@ class Line:
         except TimeoutError:
             raise Failure("The hub cannot be reached.", code="timeout") from None
 
+    async def over(self) -> Failure:
+        """Why there is no line and will not be one, once it is so."""
+        while self.refusal is None:
+            await self._bell.wait()
+        return self.refusal
+
     async def call(self, namespace: str, event: str, payload: Any, seconds: float = ACK_SECONDS) -> Any:
         """Ask, once there is a line.
 

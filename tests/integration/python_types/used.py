@@ -1,6 +1,49 @@
 """How the client in Python is used, for mypy: each member that people have, with its type."""
 
-from newage_client import Answer, Event, Failure, Hub, Member, Message, Output, Room, Standing, StateChange, connect
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+
+from newage_client import (
+    Answer,
+    Character,
+    Event,
+    Extension,
+    Failure,
+    Hub,
+    Member,
+    Message,
+    Outlet,
+    Output,
+    Reasoning,
+    Room,
+    Standing,
+    StateChange,
+    Task,
+    connect,
+    serve,
+)
+
+extension: Extension = serve("http://localhost:4000", client_id="SillyTavern-1", key_file="a.key", capacity=4)
+cast: list[Character] = [{"id": "ann.png", "name": "Ann"}]
+
+
+@extension.answer
+async def streams(task: Task) -> AsyncGenerator[str, None]:
+    yield Reasoning("because")
+    outlet: Outlet = task.output(character=cast[0])
+    outlet.finish_reason = "length"
+    yield task.text + str(task.messages[-1]["content"]) + str(task.options.get("temperature"))
+
+
+@extension.answer
+async def whole(task: Task) -> str | None:
+    task.busy(5.0, "later")
+    return None
+
+
+@extension.reply("LIST_CHARACTERS")
+def characters(said: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"characters": cast}
 
 
 def count(change: StateChange) -> int:

@@ -1,6 +1,6 @@
 """How it must not be used: each line that mypy has to refuse ends with the code of its error."""
 
-from newage_client import Answer, Hub, connect
+from newage_client import Answer, Hub, Task, connect, serve
 
 connect("http://localhost:4000")  # call-arg
 connect("http://localhost:4000", "me")  # call-arg
@@ -15,3 +15,8 @@ async def wrong(hub: Hub) -> None:
     page = await hub.own.history()
     page["message"]  # typeddict-item
     hub.own.pages(before=5)  # call-arg
+
+
+@serve("http://localhost:4000", client_id="SillyTavern-1").answer  # type-var
+async def numbers(task: Task) -> int:
+    return 5

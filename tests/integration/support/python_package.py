@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from harness import CHECKOUT
@@ -35,6 +38,25 @@ def pip(cwd: Path, *arguments: str) -> None:
     command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments]
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def heed_interrupts() -> None:
+    """Who was started in the background of a shell is deaf to them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@contextmanager
+def extension(command: list[str], folder: Path, variables: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """A program that answers, once it is connected, as it says itself."""
+    with subprocess.Popen(
+        command, cwd=folder, env=variables, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
+    ) as program:
+        try:
+            assert program.stderr is not None
+            assert program.stderr.readline().startswith("connected")
+            yield program
+        finally:
+            program.kill()
 
 
 def environment(site: Path) -> dict[str, str]:
