@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from attrs import define
@@ -162,6 +162,12 @@ class ApiHouse:
         raw = b"" if body is None else body if isinstance(body, bytes) else orjson.dumps(body)
         line.request(target, method or ("GET" if body is None else "POST"), raw, sent)
         return line
+
+
+class Houses(Protocol):
+    """Makes hubs that are closed after the test."""
+
+    def __call__(self, **tables: Any) -> ApiHouse: ...
 
 
 CHAT = "/v1/chat/completions"

@@ -21,7 +21,11 @@ CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,re
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     folder = tmp_path_factory.mktemp("api")
-    settings = "[server]\ndemo = true\n[rooms]\nclients_may_create_rooms = true\n[requests]\nrequest_rate = 1000\n"
+    settings = (
+        "[server]\ndemo = true\n[rooms]\nclients_may_create_rooms = true\n[requests]\nrequest_rate = 1000\n"
+        "[api]\nvisits_per_minute = 100000\nrequests_per_minute = 100000\nrequests_at_once = 1000\n"
+        "[rates]\nevent_rate = 1000\nevent_burst = 1000\nedit_rate = 1000\n"
+    )
     with Daemon.configured(folder, settings) as running:
         yield running
 

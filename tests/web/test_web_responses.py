@@ -36,6 +36,36 @@ def test_a_whole_response() -> None:
     assert (response.headers["content-type"], response.headers["content-length"]) == ("application/json", "2")
 
 
+@pytest.mark.parametrize(
+    ("status", "phrase"),
+    [
+        (200, b"OK"),
+        (404, b"Not Found"),
+        (421, b"Misdirected Request"),
+        (425, b"Too Early"),
+        (428, b"Precondition Required"),
+        (429, b"Too Many Requests"),
+        (431, b"Request Header Fields Too Large"),
+        (451, b"Unavailable For Legal Reasons"),
+        (503, b"Service Unavailable"),
+    ],
+)
+def test_each_status_has_its_words(status: int, phrase: bytes) -> None:
+    house = House()
+
+    class Reacting(Resource):
+        isLeaf = True
+
+        def render(self, request: Request) -> int:
+            responses.answer(request, status, b"", responses.JSON)
+            return NOT_DONE_YET
+
+    house.site._files = Reacting()
+    line = house.line()
+    line.request("/x")
+    assert line.transport.take().startswith(b"HTTP/1.1 %d %s\r\n" % (status, phrase))
+
+
 @pytest.mark.parametrize("status", [204, 304])
 def test_where_there_is_no_body_there_is_no_type(status: int) -> None:
     response = answered(lambda request: responses.answer(request, status, b"", responses.JSON))

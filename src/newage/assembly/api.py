@@ -9,6 +9,8 @@ from newage.domain.ids import UPSTREAM_PREFIX
 from newage.services.api.asking import ApiAsking
 from newage.services.api.budgets import Budgets
 from newage.services.api.models import Models
+from newage.services.api.questions import RoomQuestions
+from newage.services.api.visits import Visits
 from newage.web.api_v1.events import OutputEvents
 from newage.web.api_v1.handlers import HubHandlers, RoomHandlers, TalkHandlers
 from newage.web.api_v1.paths import ApiV1, table
@@ -23,7 +25,8 @@ from newage.web.v1.paths import V1
 
 def make_apis(core: Core) -> Mapping[str, Callable[[Gate], JsonApi]]:
     """By the first segment of their paths."""
-    people, talk, world = core.people, core.talk, core.basis.world
+    people, talk, world, settings = core.people, core.talk, core.basis.world, core.basis.config.api
+    budgets = Budgets(world, settings)
     keyless = {UPSTREAM_PREFIX + each.name for each in core.basis.config.upstreams if each.settings.local_keyless}
     door = Door(people.bearers, people.presence)
     models = Models(
@@ -44,17 +47,18 @@ def make_apis(core: Core) -> Mapping[str, Callable[[Gate], JsonApi]]:
             rooms=talk.rooms,
             sessions=people.sessions,
         ),
-        budgets=Budgets(world, core.basis.config.api),
+        budgets=budgets,
         world=world,
-        settings=core.basis.config.api,
+        settings=settings,
     )
+    api_door = ApiDoor(people.bearers, people.presence, Visits(world, settings), talk.rates)
     return {
         "v1": V1(ModelPaths(door, models, world), completions),
-        "api": ApiV1(ApiDoor(people.bearers, people.presence), _table(core)),
+        "api": ApiV1(api_door, _table(core, budgets)),
     }
 
 
-def _table(core: Core) -> tuple[Endpoint, ...]:
+def _table(core: Core, budgets: Budgets) -> tuple[Endpoint, ...]:
     people, talk = core.people, core.talk
     return table(
         HubHandlers(
@@ -67,7 +71,7 @@ def _table(core: Core) -> tuple[Endpoint, ...]:
         TalkHandlers(
             new_id=core.basis.world.new_id,
             earlier=talk.earlier,
-            requests=talk.requests,
+            questions=RoomQuestions(requests=talk.requests, own=talk.own_outputs, budgets=budgets),
             cancelling=talk.cancelling,
             resuming=talk.resuming,
         ),

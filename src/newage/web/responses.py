@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def answer(request: Request, status: int, body: bytes, content_type: bytes) -> N
     """Send one whole response; nothing happens when the peer is gone already."""
     if request.finished or request._disconnected:
         return
-    request.setResponseCode(status)
+    request.setResponseCode(status, HTTPStatus(status).phrase.encode())  # twisted has no words for 429, 431, ...
     headers = request.responseHeaders
     if body or status not in (204, 304):
         headers.setRawHeaders(b"Content-Type", [content_type])

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from apikit import ApiHouse
+from apikit import CHAT, ApiHouse, Houses, question
 from logkit import Logged
 from newage.domain.model import Rank, Role, Scope
+from newage.services.accounts.api_limits import ApiSettings
+from newage.services.sessions.rates import RateSettings
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -109,3 +111,39 @@ def test_what_is_changed_is_audited_and_what_is_refused_too(hub: ApiHouse) -> No
     facts = [each for each in told if each["action"].startswith("room.")]
     assert [(each["action"], each["outcome"]) for each in facts] == [("room.create", "ok"), ("room.delete", "refused")]
     assert (facts[0]["name"], facts[1]["room"]) == ("den", "lobby")
+
+
+def test_who_asks_too_often_is_told_when_to_come_back(houses: Houses) -> None:
+    hub = houses(api=ApiSettings(visits_per_minute=3))
+    key = hub.key(scope=Scope.ALL)
+    for _ in range(3):
+        assert hub.ask("/api/v1/status", key=key).status == 200
+    told = hub.ask("/api/v1/status", key=key)
+    assert (told.status, told.code, told.response.headers["retry-after"]) == (429, "rate_limit_exceeded", "60")
+    assert "3 in a minute" in told.json["error"]["message"]
+    assert hub.ask("/api/v1/status", key=hub.key("other", Scope.ALL)).status == 200
+
+
+def test_what_others_hear_of_has_the_rate_that_it_has_by_socket_io(houses: Houses) -> None:
+    hub = houses(rates=RateSettings(event_rate=1, event_burst=1))
+    hub.person("ann")
+    hub.room("lobby", "ann", bot=Role.GUEST)
+    key = hub.key(scope=Scope.ALL)
+    assert hub.ask("/api/v1/rooms/lobby/members/me", key=key, method="DELETE").status == 204
+    told = hub.ask("/api/v1/rooms/lobby/members/me", key=key, method="PUT")
+    assert (told.status, told.json["error"]["message"]) == (429, "Too many events.")
+    assert hub.ask("/api/v1/rooms", key=key).status == 200
+
+
+def test_a_question_spends_the_budget_that_it_spends_by_v1(houses: Houses) -> None:
+    hub = houses(api=ApiSettings(requests_per_minute=2))
+    hub.model()
+    key = hub.key(scope=Scope.ALL)
+    hub.ask("/api/v1/rooms", {"name": "den"}, key)
+    assert hub.ask("/api/v1/rooms/den/messages", {"text": "hi"}, key).status == 202
+    hub.send(CHAT, question(), key)
+    for told in (hub.ask("/api/v1/rooms/den/messages", {"text": "hi"}, key), hub.ask(CHAT, question(), key)):
+        assert (told.status, told.code) == (429, "rate_limit_exceeded")
+        assert "2 in a minute" in told.json["error"]["message"]
+        assert int(told.response.headers["retry-after"]) == 60
+    assert hub.ask("/api/v1/rooms/den/messages", key=key).status == 200

@@ -26,5 +26,6 @@ class ApiSettings:
     stall_seconds: float = limit(60.0, "in which a reader of a stream who takes nothing is cut")
     max_body_bytes: int = limit(1_000_000, "a request body of /v1 and /api/v1")
 
-    # streams of /api/v1
+    # /api/v1
+    visits_per_minute: int = limit(600, "requests of one client to it in a minute, questions and reading alike")
     events_at_once: int = limit(16, "requests of one identity at once, beyond which it opens no stream of /api/v1")

@@ -11,8 +11,9 @@ from newage.domain.model import Caller
 from newage.domain.model_names import ModelName
 from newage.domain.names import is_clear
 from newage.domain.request import Ask, Cancelled
-from newage.errors import InvalidRequest, OverLimit, Unavailable
-from newage.services.requests.intake import STOPPING, RequestService
+from newage.errors import InvalidRequest
+from newage.services.api.questions import too_much
+from newage.services.requests.intake import RequestService
 from newage.services.rooms.registry import RoomRegistry
 from newage.services.sessions.sessions import SessionService
 from newage.services.streams.cancelling import CancelService, Which
@@ -51,11 +52,10 @@ class ApiAsking:
             ask = self._aside(actor, model, question, options, request_id)
         self._own.watch(actor.identity, request_id, asker)
         try:
-            await self._requests.submit(actor, ask)
-        except BaseException as error:
+            with too_much():
+                await self._requests.submit(actor, ask)
+        except BaseException:
             self._own.forget(actor.identity, request_id)
-            if isinstance(error, Unavailable) and str(error) != STOPPING:
-                raise OverLimit(str(error), **error.members) from error
             raise
 
     async def cancel(self, actor: Caller, request_id: str) -> Cancelled:

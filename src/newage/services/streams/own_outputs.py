@@ -41,6 +41,10 @@ class OwnOutputs:
     def __len__(self) -> int:
         return len(self._askers)
 
+    def watches(self, identity: str, request_id: str) -> bool:
+        """Whether somebody is told of this request."""
+        return (identity, request_id) in self._askers
+
     def watch(self, identity: str, request_id: str, asker: IAsker) -> None:
         """Tell it of this request from now on; before it is submitted, so that nothing is missed."""
         self._askers[identity, request_id] = asker

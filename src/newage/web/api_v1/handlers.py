@@ -10,9 +10,9 @@ from newage.domain.model import Caller, Session
 from newage.domain.request import Ask
 from newage.domain.status import HubStatus
 from newage.errors import ClientMissing, InvalidRequest, NotFound
+from newage.services.api.questions import RoomQuestions
 from newage.services.chat.characters import CharacterService
 from newage.services.history.earlier import EarlierMessages
-from newage.services.requests.intake import RequestService
 from newage.services.rooms.assignments import AssignmentService
 from newage.services.rooms.moderation import ModerationService
 from newage.services.rooms.registry import RoomRegistry
@@ -115,7 +115,7 @@ class TalkHandlers:
 
     new_id: Callable[[], str]
     earlier: EarlierMessages
-    requests: RequestService
+    questions: RoomQuestions
     cancelling: CancelService
     resuming: ResumeService
 
@@ -138,7 +138,7 @@ class TalkHandlers:
             room=call.path["room"],
             character=said.character or "",
         )
-        return bodies.Taken.of(await self.requests.submit(actor, ask))
+        return bodies.Taken.of(await self.questions.submit(actor, ask))
 
     async def cancel(self, actor: Caller, call: Call) -> bodies.Cancelled:
         request_id = call.path["request"]

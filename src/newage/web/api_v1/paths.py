@@ -5,6 +5,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from newage.domain.model import Caller, Scope
+from newage.services.sessions.rates import Pace
 from newage.telemetry.audit import Recorder
 from newage.web.api_v1 import bodies
 from newage.web.api_v1.document import document
@@ -81,6 +82,7 @@ def table(hub: HubHandlers, rooms: RoomHandlers, talk: TalkHandlers, events: Out
             tag=HUB,
             handle=hub.offered,
             answers=bodies.CharacterList,
+            pace=Pace.EVENT,
         ),
         Endpoint(
             method="GET",
@@ -187,6 +189,7 @@ def table(hub: HubHandlers, rooms: RoomHandlers, talk: TalkHandlers, events: Out
             body=bodies.NewMessage,
             status=202,
             audit=asked,
+            pace=None,
         ),
         Endpoint(
             method="GET",

@@ -10,12 +10,15 @@ from functools import partial
 from inspect import isawaitable
 from typing import Any, Final, TypeAlias, Union
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 
 from newage.domain.model import Caller, Kind, Scope
 from newage.errors import AuthenticationFailed, NewAgeError
 from newage.services.accounts.bearer import WANTED, BearerService
+from newage.services.api.questions import too_much
+from newage.services.api.visits import Visits
 from newage.services.sessions.presence import Presence, Stay
+from newage.services.sessions.rates import EventRates, Pace
 from newage.telemetry.audit import Recorder
 from newage.web.api_v1 import typed
 from newage.web.json_api import Exchange, Route
@@ -57,6 +60,7 @@ class Endpoint:
 
     ``tag`` is the heading under which it stands in the document, ``summary`` its line there. ``scopes``: the keys
     that open it. ``audit`` records what was changed: the values of the template and of the body's ``noted`` members.
+    ``pace``: how often one may ask that, as by Socket.IO; None where it is bounded otherwise, or nobody hears of it.
     """
 
     method: str
@@ -72,6 +76,7 @@ class Endpoint:
     scopes: tuple[Scope, ...] = SCOPES
     audit: Recorder | None = None
     noted: tuple[str, ...] = ()
+    pace: Pace | None = Factory(lambda self: None if self.method == "GET" else Pace.EVENT, takes_self=True)
 
 
 @define(eq=False)
@@ -80,17 +85,26 @@ class ApiDoor:
 
     _bearers: BearerService
     _presence: Presence
+    _visits: Visits
+    _rates: EventRates
 
     async def enter(self, exchange: Exchange, scopes: Collection[Scope], put_out: Callable[[], None]) -> Stay:
         """:param scopes: of the keys that open it. :param put_out: as of ``Stay``.
 
-        :raises NewAgeError: who it is was not proved, or may not ask here, or there is no place for him.
+        :raises NewAgeError: who it is was not proved, or may not ask here, or asks too often, or there is no place.
         """
         key = exchange.key()
         if key is None:
             raise AuthenticationFailed(WANTED)
         caller = await self._bearers.bearer(key, exchange.peer, NAMESPACE, Kind.ADMIN, scopes)
+        self._visits.count(caller)
         return self._presence.enter(caller, put_out)
+
+    def spend(self, actor: Caller, endpoint: Endpoint) -> None:
+        """He does it. :raises OverLimit: too often."""
+        if endpoint.pace is not None:
+            with too_much():
+                self._rates.spend(actor, endpoint.pace, f"{endpoint.method} {endpoint.template}")
 
 
 @define(eq=False)
@@ -114,6 +128,7 @@ class Served:
         try:
             query: object = typed.read_query(endpoint.query, exchange.request.args)
             body: object = Nothing() if endpoint.body is Nothing else typed.read(endpoint.body, exchange.body())
+            self._door.spend(stay.caller, endpoint)
             answer = await self._answer(stay.caller, Call(exchange.values, query, body))
         finally:
             stay.leave()

@@ -12,10 +12,11 @@ from zope.interface import implementer
 
 from newage.dialect import Body, openai
 from newage.dialect.openai import Completion
-from newage.domain.chat_question import ChatQuestion, estimated_tokens
+from newage.domain.chat_question import ChatQuestion
 from newage.domain.request import Request
 from newage.errors import AuthenticationFailed, CallFailed, NewAgeError, NotAuthorised, TimedOut, Unavailable
 from newage.services.accounts.api_limits import ApiSettings
+from newage.services.api.usage import used
 from newage.services.requests.intake import STOPPING
 from newage.services.sessions.presence import PUT_OUT
 from newage.services.streams.answers import Answer
@@ -235,10 +236,4 @@ class Answering:
 
     def used(self) -> Body:
         """As its extension counted, else as it may have been."""
-        said = self.pieces[-1].answer.extra.get("usage") if self.pieces else None
-        if isinstance(said, dict):
-            prompt, completion = said.get("prompt_tokens"), said.get("completion_tokens")
-            if isinstance(prompt, int) and isinstance(completion, int) and min(prompt, completion) >= 0:
-                return openai.usage(prompt, completion)
-        chars = sum(len(each.text) + len(each.reasoning) for each in self.pieces)
-        return openai.usage(self.asked.question.tokens, estimated_tokens(chars))
+        return openai.usage(*used([each.answer for each in self.pieces], self.asked.question.tokens))
