@@ -111,6 +111,87 @@ const questions = {
     return { read, tried, took: (Date.now() - begun) / 1000 };
   },
 
+  /** Every way to a model of /v1 that a page has without a key; the status of what it could read, by the name of the way. */
+  async v1({ hub, model }) {
+    const read = {};
+    const chat = `${hub}/v1/chat/completions`;
+    const text = JSON.stringify({ model, messages: [{ role: 'user', content: 'from a page' }] });
+    const blob = (type) => new Blob([text], { type });
+    const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+    const until = async (true_) => {
+      for (let tries = 0; tries < 250 && !true_(); tries += 1) await pause(20);
+    };
+    const asks = async (name, url, how = {}) => {
+      try {
+        const answer = await fetch(url, how);
+        if (answer.type !== 'opaque') read[name] = answer.status;
+        if (await answer.text()) read[name] ??= 'text';
+      } catch {
+        // not let through, or not to be read
+      }
+    };
+    const post = (body, how = {}) => ({ method: 'POST', body, ...how });
+    await asks('text/plain', chat, post(text));
+    await asks('no-cors', chat, post(text, { mode: 'no-cors' }));
+    await asks('no-cors, said to be JSON', chat, post(blob('application/json'), { mode: 'no-cors' }));
+    await asks('keepalive', chat, post(text, { mode: 'no-cors', keepalive: true }));
+    await asks('fields', chat, post(new URLSearchParams({ model })));
+    await asks('JSON', chat, post(blob('application/json')));
+    await asks('JSON with a key', chat, post(blob('application/json'), { headers: { Authorization: 'Bearer none' } }));
+    await asks('models', `${hub}/v1/models`);
+    await asks('models, no-cors', `${hub}/v1/models`, { mode: 'no-cors' });
+    for (const [name, sent] of [['words', text], ['plain', blob('text/plain')], ['JSON', blob('application/json')]]) {
+      try {
+        navigator.sendBeacon(`${chat}?beacon-${name.length}`, sent);
+      } catch {
+        // not even begun
+      }
+    }
+    await asks('after the beacons', chat, post(text)); // they have left before it
+    for (const tag of ['script', 'img', 'iframe', 'link', 'object']) {
+      const where = { iframe: 'src', script: 'src', img: 'src', link: 'href', object: 'data' }[tag];
+      const element = Object.assign(document.createElement(tag), { [where]: `${hub}/v1/models`, rel: 'stylesheet' });
+      let settled = false;
+      element.onload = element.onerror = () => (settled = true);
+      document.body.append(element);
+      await until(() => settled);
+      try {
+        if (tag === 'iframe' && element.contentDocument.body.textContent) read[tag] = 'text';
+      } catch {
+        // of another origin
+      }
+    }
+    const source = new EventSource(`${hub}/v1/models`);
+    source.onopen = source.onmessage = () => (read.EventSource = 'open');
+    await until(() => source.readyState === EventSource.CLOSED);
+    source.close();
+    for (const enctype of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data']) {
+      for (const target of ['frame', 'window']) {
+        const frame = Object.assign(document.createElement('iframe'), { name: 'frame' });
+        let settled = false;
+        document.body.append(frame);
+        frame.onload = () => (settled = true);
+        const popup = target === 'window' ? window.open('about:blank', 'window') : null;
+        const form = Object.assign(document.createElement('form'), { method: 'post', action: chat, enctype, target });
+        // as text/plain it is `text` with a member more
+        form.append(Object.assign(document.createElement('input'), { name: `${text.slice(0, -1)},"user":"`, value: '"}' }));
+        document.body.append(form);
+        form.submit();
+        await until(() => {
+          try {
+            return settled || popup.location.href !== 'about:blank';
+          } catch {
+            return popup !== null;
+          }
+        });
+        popup?.close();
+        frame.remove();
+        form.remove();
+      }
+    }
+    return read;
+  },
+
   /** What the monitor page of the reference server does, with its stale key. */
   async monitor({ hub }) {
     const auth = { clientType: 'monitor', clientId: 'monitor', key: `$2b$10$${'x'.repeat(53)}`, streamMode: 'plain' };
