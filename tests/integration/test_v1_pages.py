@@ -1,4 +1,4 @@
-"""A keyless /v1 and the pages of a real browser: somebody else's makes no model speak (docs/security.md, rows 53, 54)."""
+"""A keyless /v1 and the pages of a real browser: somebody else's makes no model speak (rows 53, 54)."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def hub(tmp_path_factory: pytest.TempPathFactory, model: FakeModel) -> Iterator[
 def test_v1_foreign_page_reaches_no_model(
     hub: Daemon, model: FakeModel, elsewhere: int, name: str, read: set[int]
 ) -> None:
-    """Rows 53, 54: by no way, with a preflight or without. Pages of private addresses may come with a key, and read that
-    they have shown none."""
+    """By no way, with a preflight or without. Pages of private addresses may come with a key, and read that they have
+    shown none."""
     found = ask(f"http://{name}:{elsewhere}", "v1", localhost(hub), model="llm:open")
     assert set(found.values()) == read
     assert model.requests == []
