@@ -34,7 +34,6 @@ from newage.daemon.descriptors import DescriptorLimit, connections
 from newage.daemon.home import Home, check_home, client_folder, static_folder
 from newage.daemon.lag import LagMeter
 from newage.daemon.listening import Keys, Listener, Sockets, bind, expand, url
-from newage.daemon.manhole import Manhole
 from newage.daemon.signals import Signals
 from newage.daemon.stages import Banner, StagedService, StartRefused, refusal
 from newage.daemon.systemd import Systemd
@@ -265,13 +264,17 @@ def build(config: Config, reactor: Any, read: Callable[[], Config], twistd: Mapp
         DescriptorLimit(config.web.max_connections, web.max_connections),
         life,
         Control(reactor, config.control, folder, core.accounts.operator.handle),
-        Manhole(reactor, config.manhole, config.home, Inspection(core).namespace, BANNER),
         systemd,
         Reloader(reactor, config, partial(_checked, read), life.reload, systemd, partial(signals.stop, "SIGHUP")),
         Listener(reactor, site, sockets),
         SelfCheck(reactor, Agent(reactor, connectTimeout=SELF_CHECK_SECONDS), config.web, site.gate, core.engines),
         Banner(reactor, CONNECT),
     ]
+    if config.manhole.enabled:
+        from newage.daemon.manhole import Manhole  # all of SSH: a start without it need not read that
+
+        manhole = Manhole(reactor, config.manhole, config.home, Inspection(core).namespace, BANNER)
+        stages.insert(stages.index(systemd), manhole)
     if config.metrics.listen_port:
         lag = LagMeter(reactor)
         metrics = Metrics(core, lag.late)

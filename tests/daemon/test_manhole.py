@@ -23,9 +23,9 @@ from newage.daemon.manhole import (
     Authentication,
     Console,
     Manhole,
-    ManholeSettings,
     Shell,
 )
+from newage.daemon.manhole_settings import ManholeSettings
 from newage.errors import ConfigError
 
 BANNER = "a banner\nof two lines"

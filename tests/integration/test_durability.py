@@ -419,13 +419,13 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def test_it_starts_within_two_seconds_on_a_hundred_thousand_messages(tmp_path: Path, driver: Driver) -> None:
-    """After SIGKILL. Two seconds of CPU time are those of a quiet machine; of some starts the fastest counts."""
+def test_a_hundred_thousand_messages_cost_a_start_no_second(tmp_path: Path, driver: Driver) -> None:
+    """After SIGKILL, beside what reading its modules costs any start. CPU time, and of some starts the fastest counts."""
     home = tmp_path / "home"
     (home / "data").mkdir(parents=True)
     fill(home / "data" / "newage.sqlite3")
     taken: list[float] = []
-    while len(taken) < 5 and min(taken, default=9) > 2:
+    while len(taken) < 5 and min(taken, default=9) > 1:
         daemon = Daemon(home).start()
         assert daemon.process is not None
         taken.append(cpu_seconds(daemon.process.pid))
@@ -435,4 +435,4 @@ def test_it_starts_within_two_seconds_on_a_hundred_thousand_messages(tmp_path: P
         daemon.kill()
         driver.reset()
     print(f"started in {min(taken):.2f} s with {MANY} messages")
-    assert min(taken) < 2, taken
+    assert min(taken) < 1, taken

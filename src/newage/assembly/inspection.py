@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
 from newage.assembly.core import Core
-from newage.daemon.manhole import Console
 from newage.dialect import Body, server
 from newage.gateway.engineio.tracing import Tracer
 from newage.settings import Live
 from newage.telemetry.audit import emit
+
+if TYPE_CHECKING:
+    from newage.daemon.manhole import Console
 
 BANNER = """newage manhole - you are inside the running hub; what you change is changed.
   hub         audiences and delivery              rooms       rooms, members, roles

@@ -16,7 +16,7 @@ from newage.bridge.demo import DemoSettings
 from newage.bridge.upstream_settings import Upstream, UpstreamSettings
 from newage.daemon.control import ControlSettings
 from newage.daemon.listening import address_list
-from newage.daemon.manhole import ManholeSettings
+from newage.daemon.manhole_settings import ManholeSettings
 from newage.domain.output import StreamSettings
 from newage.errors import NewAgeError
 from newage.functions.settings import PluginSettings

@@ -13,7 +13,6 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, ClassVar
 
-from attrs import frozen
 from twisted.application.service import Service
 from twisted.conch.checkers import InMemorySSHKeyDB, SSHPublicKeyChecker, readAuthorizedKeyFile
 from twisted.conch.error import IgnoreAuthentication
@@ -32,9 +31,9 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from newage.daemon.manhole_settings import ManholeSettings
 from newage.domain.people_text import NotText, read_text
 from newage.errors import ConfigError
-from newage.settings import limit, switch, text
 from newage.telemetry.audit import emit
 from newage.telemetry.quota import AddressQuotas
 
@@ -42,23 +41,6 @@ USER = "newage"  # the only account; its authorized keys are the operator's file
 
 MAX_PENDING = 262_144  # bytes waiting for a slow console before lines are left out
 LOGGED_REFUSALS_PER_SECOND = 5  # of one address
-
-
-@frozen(kw_only=True)
-class ManholeSettings:
-    """The operator's console over SSH."""
-
-    enabled: bool = switch(False, "open the console")
-    manhole_port: int = limit(4022, "TCP port", zero="any", most=65535)
-    manhole_address: str = text("127.0.0.1", "IP address it listens on")
-    host_key_file: str = text(
-        "keys/manhole_host_key",
-        "private key of the console, made by: ssh-keygen -t ed25519 -N '' -f FILE; relative to the home",
-    )
-    authorized_keys_file: str = text(
-        "keys/manhole_authorized_keys", "public keys that may log in, one a line; relative to the home"
-    )
-    max_consoles: int = limit(8, "connections to the console at once, logging in or in use")
 
 
 class Console(ColoredManhole):

@@ -30,10 +30,14 @@ def played(scene: Coroutine[Any, Any, None]) -> None:
         assert (len(asyncio.all_tasks()), faults) == (1, [])
 
     gc.collect()  # what tests before left
+    gc.freeze()  # and what is in use: looking through all of it again takes seconds
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", ResourceWarning)
-        asyncio.run(bounded())
-        gc.collect()
+        try:
+            asyncio.run(bounded())
+            gc.collect()
+        finally:
+            gc.unfreeze()
     words = [str(each.message) for each in told]
     assert [each for each in words if re.search("session|connector|transport|socket", each)] == []
 

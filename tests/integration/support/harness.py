@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import http.client
 import itertools
 import json
@@ -25,6 +26,7 @@ from socket import create_server
 from types import TracebackType
 from typing import IO, Any, NamedTuple
 
+from forked import Forge, Forked, fits
 from remote import Remote
 
 HERE = Path(__file__).parent.parent
@@ -69,6 +71,11 @@ def daemon_environment() -> dict[str, str]:
     """The checkout before anything installed: its sources, and its root, where twistd finds the plugin."""
     paths = [str(CHECKOUT / "src"), str(CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
+
+
+@functools.cache
+def forge() -> Forge:
+    return Forge(daemon_environment())
 
 
 class Lines:
@@ -124,7 +131,7 @@ class Daemon:
         self.options = options
         self.wanted_port = port
         self.port = 0
-        self.process: subprocess.Popen[str] | None = None
+        self.process: subprocess.Popen[str] | Forked | None = None
         self.log: Lines | None = None
 
     @classmethod
@@ -153,17 +160,22 @@ class Daemon:
     def launch(self) -> None:
         """Start the process without waiting for it to listen."""
         self.home.parent.mkdir(parents=True, exist_ok=True)
-        self.process = subprocess.Popen(
-            self.command(),
-            cwd=self.home.parent,
-            env=self.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-        )
+        command, environment = self.command(), self.environment()
+        twistd = twistd_command()
+        if command[: len(twistd)] == twistd and not os.environ.get("NEWAGE_NIGHTLY") and fits(environment, forge().environment):
+            self.process = Forked(forge(), ["twistd", *command[len(twistd) :]], self.home.parent, environment)
+        else:
+            self.process = subprocess.Popen(
+                command,
+                cwd=self.home.parent,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+            )
         assert self.process.stdout is not None
         self.log = Lines(self.process.stdout)
 
