@@ -41,8 +41,7 @@ run: $(VENV)/installed
 # Three processes, for much of their time is waiting. The last line is pytest's own summary.
 test: check packages $(NPM_READY)
 	$(BIN)/python -m pytest -n 3 --cov --cov-report= $(PYTEST) | tee $(VENV)/pytest.out
-	$(BIN)/coverage report --show-missing --fail-under=100 --include='*/newage/protocol/*,*/newage/domain/*,*/newage/dialect/*'
-	$(BIN)/coverage report | tail -n 1
+	$(BIN)/coverage report --show-missing --skip-covered --fail-under=100
 	@tail -n 1 $(VENV)/pytest.out
 
 real: $(VENV)/developer packages $(NPM_READY) $(MODEL)/installed

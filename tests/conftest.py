@@ -1,6 +1,7 @@
 """What all tests share.
 
-Whatever lives under ``integration/`` carries the marker of that name. Under ``pytest -n 3`` one process runs what needs
+Whatever lives under ``integration/`` carries the marker of that name. Coverage is watched where the packages that have to
+have all of it are tested (``UNTRACED``): it costs as much as the tests. Under ``pytest -n 3`` one process runs what needs
 SillyTavern, one test after the other, so that there is one of it, and a module of real clients stays in one process,
 for what it starts it starts once; all else goes to whoever has time.
 """
@@ -21,7 +22,10 @@ from logkit import Logged
 settings.register_profile("newage", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("newage")
 
-INTEGRATION = Path(__file__).parent / "integration"
+TESTS = Path(__file__).parent
+INTEGRATION = TESTS / "integration"
+# What is run there is covered by the tests of its own.
+UNTRACED = [INTEGRATION, *(TESTS / name for name in ("bench", "clients", "config", "speed", "stateful", "static", "storage", "web"))]
 REAL = "tests/integration/"
 SILLYTAVERN = "tests/integration/sillytavern/"
 
@@ -44,6 +48,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if INTEGRATION in item.path.parents:
             item.add_marker(pytest.mark.integration)
+        if item.path.parent == TESTS or any(folder in item.path.parents for folder in UNTRACED):
+            item.add_marker(pytest.mark.no_cover)
 
 
 @pytest.fixture
