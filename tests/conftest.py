@@ -25,7 +25,10 @@ settings.load_profile("newage")
 TESTS = Path(__file__).parent
 INTEGRATION = TESTS / "integration"
 # What is run there is covered by the tests of its own.
-UNTRACED = [INTEGRATION, *(TESTS / name for name in ("bench", "clients", "config", "speed", "stateful", "static", "storage", "web"))]
+UNTRACED = [
+    INTEGRATION,
+    *(TESTS / name for name in ("bench", "clients", "config", "speed", "stateful", "static", "storage", "web")),
+]
 REAL = "tests/integration/"
 SILLYTAVERN = "tests/integration/sillytavern/"
 

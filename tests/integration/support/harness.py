@@ -162,7 +162,11 @@ class Daemon:
         self.home.parent.mkdir(parents=True, exist_ok=True)
         command, environment = self.command(), self.environment()
         twistd = twistd_command()
-        if command[: len(twistd)] == twistd and not os.environ.get("NEWAGE_NIGHTLY") and fits(environment, forge().environment):
+        if (
+            command[: len(twistd)] == twistd
+            and not os.environ.get("NEWAGE_NIGHTLY")
+            and fits(environment, forge().environment)
+        ):
             self.process = Forked(forge(), ["twistd", *command[len(twistd) :]], self.home.parent, environment)
         else:
             self.process = subprocess.Popen(
