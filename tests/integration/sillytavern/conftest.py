@@ -20,6 +20,8 @@ from tavern import SillyTavern
 
 # The real model is downloaded for `make real` alone.
 collect_ignore = [] if os.environ.get("NEWAGE_REAL") else ["test_real_model.py"]
+if not os.environ.get("NEWAGE_NIGHTLY"):  # it starts one more SillyTavern
+    collect_ignore.append("test_custom_source.py")
 
 # Whichever test is the first starts SillyTavern, which packs its page then, Chromium and a hub: that may take minutes.
 LONGEST = 400  # seconds
