@@ -60,6 +60,7 @@ from newage.storage.memory import (
     MemoryOpenOutputStore,
     MemoryRequestStore,
     MemoryResidentStore,
+    MemorySpentStore,
     MemoryStateStore,
 )
 from newage.storage.memory_rooms import MemoryMessageStore, MemoryRoomStore
@@ -618,6 +619,7 @@ class Kit:
                 self.resident_store,
                 GatedOpenOutputStore(self.open_output_store, self.open_gate),
                 GatedRequestStore(self.request_store, self.request_gate),
+                MemorySpentStore(),
             ),
             hash_workers=InlineWorkers(),
             file_workers=InlineWorkers(),

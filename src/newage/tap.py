@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import attrs
 from twisted.internet.base import ReactorBase
 from twisted.python import usage
-from twisted.web.client import Agent, HTTPConnectionPool
+from twisted.web.client import Agent
 
 from newage import __version__
 from newage.assembly.api import make_apis
@@ -28,6 +28,7 @@ from newage.assembly.life import Life
 from newage.assembly.metrics import Metrics
 from newage.assembly.readiness import Readiness
 from newage.assembly.reload import Reloader
+from newage.bridge.model_call import QuietPool
 from newage.config import Config, Key, load
 from newage.daemon.control import Control
 from newage.daemon.descriptors import DescriptorLimit, connections
@@ -239,7 +240,7 @@ def build(config: Config, reactor: Any, read: Callable[[], Config], twistd: Mapp
         port=lambda: sockets.port,
         counters=counters,
         # A kept connection may have been closed by the server just when a question is written to it.
-        agent=Agent(reactor, connectTimeout=CONNECT_SECONDS, pool=HTTPConnectionPool(reactor, persistent=False)),
+        agent=Agent(reactor, connectTimeout=CONNECT_SECONDS, pool=QuietPool(reactor, persistent=False)),
     )
     life = Life(core, reactor)
     web = attrs.evolve(config.web, max_connections=connections(config.web.max_connections))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from twisted.internet.defer import Deferred
+from twisted.web.client import Agent
 
 from corekit import ThreadedClock, ephemeral_core
 from hubkit import result_of
@@ -14,7 +15,9 @@ from newage import __version__
 from newage.assembly.core import Core, make_core
 from newage.assembly.life import Life
 from newage.assembly.metrics import Metrics
+from newage.bridge.upstream_settings import Upstream, UpstreamSettings
 from newage.config import Config, ServerSettings
+from newage.domain.completions import Fault
 from newage.telemetry.metrics import Histogram
 
 # Section "Figures for Prometheus" of docs/operations.md names them all.
@@ -61,6 +64,28 @@ def test_what_was_counted_has_its_cause(core: Core) -> None:
     found = scraped(core)
     assert found["newage_refused_total"] == {("403",): 2.0, ("TLS",): 1.0}
     assert found["newage_log_entries_total"] == {("warn",): 0.0, ("error",): 1.0}
+
+
+def test_faults_and_prompts_of_model_servers(tmp_path: Path) -> None:
+    core = make_core(
+        Config(
+            server=ServerSettings(home=str(tmp_path), ephemeral=True),
+            upstreams=(Upstream(name="one", settings=UpstreamSettings()),),
+        ),
+        ThreadedClock(),
+        set_debug=lambda on: None,
+        log_folder=None,
+        port=lambda: 4711,
+        agent=Agent(ThreadedClock()),
+    )
+    (one,) = core.upstreams
+    one.faults[Fault.BUSY] += 2
+    one.prompt_tokens = 30
+    core.talk.output_meter.tokens = 4
+    found = scraped(core)
+    assert found["newage_upstream_errors_total"]["busy", "one"] == 2.0
+    assert found["newage_upstream_errors_total"]["away", "one"] == 0.0
+    assert found["newage_tokens_total"] == {("in",): 30.0, ("out",): 4.0}
 
 
 def test_how_long_things_took(core: Core) -> None:

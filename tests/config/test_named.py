@@ -55,6 +55,16 @@ def test_a_key_alone_makes_no_upstream(tmp_path: Path) -> None:
     assert (config.upstreams, config.warnings) == ((), ())
 
 
+def test_no_more_answers_at_once_than_an_extension_may_give(tmp_path: Path) -> None:
+    toml = "[streams]\nmax_outputs_per_extension = 3\n[upstream.one]\ncapacity = 4\n[upstream.two]\ncapacity = 3\n"
+    assert mistakes(tmp_path, toml=toml) == [
+        "[upstream.one] capacity = 4 is more answers at once than max_outputs_per_extension = 3 of [streams] "
+        "takes of one extension; raise that or lower this"
+    ]
+    toml = "[streams]\nmax_streams_per_extension = 3\n[upstream.one]\ncapacity = 4\n"
+    assert "max_streams_per_extension = 3 of [streams]" in mistakes(tmp_path, toml=toml)[0]
+
+
 def test_a_variable_that_means_nothing_is_named_without_its_value(tmp_path: Path) -> None:
     config = configure(tmp_path, environ={"NEWAGE_UPSTREAM_ONE_TOKEN": KEY, "NEWAGE_UPSTREAM_URL": KEY})
     first, second = map(str, config.warnings)

@@ -59,3 +59,12 @@ def test_who_has_done_nothing_for_a_day_is_as_good_as_new() -> None:
     idle.end(0, 0)
     assert not idle.is_rested(1)
     assert idle.is_rested(MINUTE)
+
+
+def test_a_day_is_gone_on_with() -> None:
+    budget, allowed = Budget(), Allowed(100, 10, 100)
+    budget.resume(-5.0, 10)
+    assert budget.today(0.0) == (-5.0, 10)
+    assert budget.over(0.0, allowed) is not None
+    assert budget.today(DAY - 5.0) == (-5.0, 0)
+    assert budget.over(DAY - 5.0, allowed) is None

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 from asking import ask, end_of, newcomer, text_of
 from expect import of_request, wait_status
 from fake_model import FakeModel, Script
-from harness import Daemon, Driver, Hub, Response, daemon_environment, new_key
+from harness import Daemon, Driver, Hub, Response, daemon_environment, new_key, until
 
 KEY = "sk-upstream-integration-0123456789"
 
@@ -68,6 +70,7 @@ def hub(served: Daemon, driver: Driver, model: FakeModel, spare: FakeModel) -> I
     for each in (model, spare):
         each.reset()
     served.check_log()
+    assert "ClientFactory" not in served.output()
 
 
 def error_of(who: Any, request_id: str) -> Any:
@@ -238,3 +241,29 @@ def test_the_key_is_nowhere(hub: Hub, served: Daemon, model: FakeModel) -> None:
     for text in (served.output(), status, str(who.records), *(path.read_bytes().decode("latin-1") for path in files)):
         assert KEY not in text
     assert "(secret)" in served.output(), "what the server said is told to the operator"
+
+
+def spent(home: Path) -> list[tuple[str, int]]:
+    with closing(sqlite3.connect(home / "data" / "newage.sqlite3")) as store:
+        return store.execute("SELECT who, requests FROM spent").fetchall()
+
+
+def test_a_ceiling_outlasts_a_kill(tmp_path: Path, driver: Driver, model: FakeModel) -> None:
+    settings = f'[upstream.first]\nurl = "{model.url}"\nrequests_per_day_each = 1\n'
+    daemon = Daemon.configured(tmp_path, settings).start()
+    try:
+        who = Hub(daemon, driver).client("ann", auth={"outputs": True})
+        wait_status(who, ask(who, Hub(daemon, driver), None, "Once?"), "completed")
+        until(lambda: ("client/ann", 1) in spent(daemon.home), "it is written down")
+        daemon.kill()
+        driver.reset()
+        daemon.start()
+        who = Hub(daemon, driver).client("ann", auth={"outputs": True})
+        told = error_of(who, ask(who, Hub(daemon, driver), None, "Twice?"))["message"]
+        assert told.startswith("You have used up today's questions of this model")
+        assert len(model.requests) == 1
+        daemon.stop()
+    finally:
+        driver.reset()
+        daemon.kill()
+        model.reset()

@@ -30,6 +30,7 @@ from newage.domain.open_request import Answered, Notice, OpenRequest
 from newage.domain.open_text import OpenText
 from newage.domain.request import Ask
 from newage.domain.resident import Resident
+from newage.domain.spent import Spent
 from newage.domain.state import HubState
 from newage.errors import BadParameter, NotFound, RoomMissing
 from newage.ports import (
@@ -40,6 +41,7 @@ from newage.ports import (
     IRequestStore,
     IResidentStore,
     IRoomStore,
+    ISpentStore,
     IStateStore,
 )
 from newage.storage.stores import Stores
@@ -791,3 +793,31 @@ class TestWhatLasts:
         value(residents.remove_resident("ann-1"))
         value(residents.remove_resident("ann-1"))
         assert value(residents.load_residents()) == {"bob": Resident("bob")}
+
+
+class TestSpent:
+    """Budgets and ceilings (B19)."""
+
+    def test_provides_the_port(self, stores: Stores) -> None:
+        assert verifyObject(ISpentStore, stores.spent)
+
+    def test_it_comes_back_as_it_was_and_is_replaced(self, stores: Stores) -> None:
+        spent = stores.spent
+        assert value(spent.load_spent()) == ()
+        ann, key, other = (
+            Spent("x", "a 😀", 5.5, 1, 10**12),
+            Spent("y", "a 😀", 4.0, 0, 7),
+            Spent("x", "all", 5.5, 2, 3),
+        )
+        value(spent.save_spent([ann, key, other], 0.0, 10))
+        assert value(spent.load_spent()) == (key, ann, other)
+        again = Spent("x", "a 😀", 6.0, 2, 11)
+        value(spent.save_spent([again], 0.0, 10))
+        assert value(spent.load_spent()) == (key, other, again)
+
+    def test_days_that_are_over_go_and_so_many_stay(self, stores: Stores) -> None:
+        days = [Spent("x", str(number), float(number), 1, 1) for number in range(6)]
+        value(stores.spent.save_spent(days, 1.0, 10))
+        assert value(stores.spent.load_spent()) == tuple(days[2:])
+        value(stores.spent.save_spent([], 0.0, 3))
+        assert value(stores.spent.load_spent()) == tuple(days[3:])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from newage.telemetry.exposition import (
     CONTENT_TYPE,
     counted,
+    counted_by,
     now,
     now_each,
     spread,
@@ -25,6 +26,7 @@ def test_each_form() -> None:
             now("rooms", "Rooms.", 3),
             now_each("connections", "Lines.", "transport", {"polling": 2.0}),
             counted("requests", "Ends.", "outcome", {"failed": 4.0}),
+            counted_by("errors", "Faults.", ("where", "kind"), {("a", "busy"): 1.0}),
             spread("lag_seconds", "Late.", took),
             spread_each("took_seconds", "Time.", "outcome", {"failed": took}),
         ]
@@ -34,6 +36,7 @@ def test_each_form() -> None:
         "newage_rooms 3.0",
         'newage_connections{transport="polling"} 2.0',
         'newage_requests_total{outcome="failed"} 4.0',
+        'newage_errors_total{kind="busy",where="a"} 1.0',
         'newage_lag_seconds_bucket{le="0.5"} 1.0',
         'newage_lag_seconds_bucket{le="+Inf"} 2.0',
         "newage_lag_seconds_count 2.0",

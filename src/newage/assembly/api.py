@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from newage.assembly.core import Core
 from newage.domain.ids import UPSTREAM_PREFIX
 from newage.services.api.asking import ApiAsking
-from newage.services.api.budgets import Budgets
 from newage.services.api.models import Models
 from newage.services.api.questions import RoomQuestions
 from newage.services.api.visits import Visits
@@ -26,7 +25,6 @@ from newage.web.v1.paths import V1
 def make_apis(core: Core) -> Mapping[str, Callable[[Gate], JsonApi]]:
     """By the first segment of their paths."""
     people, talk, world, settings = core.people, core.talk, core.basis.world, core.basis.config.api
-    budgets = Budgets(world, settings)
     keyless = {UPSTREAM_PREFIX + each.name for each in core.basis.config.upstreams if each.settings.local_keyless}
     door = Door(people.bearers, people.presence)
     models = Models(
@@ -47,18 +45,18 @@ def make_apis(core: Core) -> Mapping[str, Callable[[Gate], JsonApi]]:
             rooms=talk.rooms,
             sessions=people.sessions,
         ),
-        budgets=budgets,
+        budgets=core.budgets,
         world=world,
         settings=settings,
     )
     api_door = ApiDoor(people.bearers, people.presence, Visits(world, settings), talk.rates)
     return {
         "v1": V1(ModelPaths(door, models, world), completions),
-        "api": ApiV1(api_door, _table(core, budgets)),
+        "api": ApiV1(api_door, _table(core)),
     }
 
 
-def _table(core: Core, budgets: Budgets) -> tuple[Endpoint, ...]:
+def _table(core: Core) -> tuple[Endpoint, ...]:
     people, talk = core.people, core.talk
     return table(
         HubHandlers(
@@ -71,7 +69,7 @@ def _table(core: Core, budgets: Budgets) -> tuple[Endpoint, ...]:
         TalkHandlers(
             new_id=core.basis.world.new_id,
             earlier=talk.earlier,
-            questions=RoomQuestions(requests=talk.requests, own=talk.own_outputs, budgets=budgets),
+            questions=RoomQuestions(requests=talk.requests, own=talk.own_outputs, budgets=core.budgets),
             cancelling=talk.cancelling,
             resuming=talk.resuming,
         ),

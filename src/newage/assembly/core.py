@@ -33,6 +33,8 @@ from newage.gateway.socketio.dispatch import Dispatcher
 from newage.gateway.socketio.hub import Hub
 from newage.gateway.socketio.multiplex import multiplexer
 from newage.ports import IWorkers
+from newage.services.api.budgets import Budgets
+from newage.services.api.spent import SpentKeeper
 from newage.services.home.diagnostics import Diagnostics
 from newage.services.home.log_reader import LogReader
 from newage.services.home.watch import SettingsWatch
@@ -64,6 +66,8 @@ class Core:
     demo: DemoExtension | None
     cards: Cards
     upstreams: tuple[UpstreamExtension, ...]
+    budgets: Budgets
+    spent: SpentKeeper
 
     @property
     def inside(self) -> tuple[UpstreamExtension | DemoExtension, ...]:
@@ -136,6 +140,8 @@ def make_core(
         outbox=hub, status=status, logs=logs, set_debug=set_debug, debug_mode=config.server.debug_mode
     )
     cards = Cards(config.home / CHARACTERS)
+    upstreams = make_upstreams(config.upstreams, world, talk, cards, agent)
+    budgets = Budgets(world, config.api)
     dispatcher = make_dispatcher(basis, hub, accounts, people, talk, calls.calls, diagnostics)
     return Core(
         basis=basis,
@@ -163,5 +169,7 @@ def make_core(
         counters=counters,
         demo=DemoExtension(reactor, wall_clock, talk.streams, config.demo) if config.server.demo else None,
         cards=cards,
-        upstreams=make_upstreams(config.upstreams, world, talk, cards, agent),
+        upstreams=upstreams,
+        budgets=budgets,
+        spent=SpentKeeper(world, stores.spent, (budgets, *(each.ceilings for each in upstreams))),
     )

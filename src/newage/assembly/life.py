@@ -106,6 +106,7 @@ class Life(Service):
         await self._quiet()
         for extension in core.inside:
             extension.detach()
+        core.spent.close()
         core.watch.close()
         close_talk(core.talk)
         core.people.client_list.close()
@@ -153,3 +154,4 @@ async def load(core: Core) -> None:
             urls="; ".join(f"{url} ({why})" for url, why in wrong.items())[:1_000],
         )
     await load_talk(core.talk)
+    await core.spent.load()

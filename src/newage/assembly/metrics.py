@@ -15,7 +15,8 @@ from twisted.internet.defer import Deferred
 
 from newage import __version__
 from newage.assembly.core import Core
-from newage.telemetry.exposition import counted, now, now_each, spread, spread_each, what_it_is, written
+from newage.domain.completions import Fault
+from newage.telemetry.exposition import counted, counted_by, now, now_each, spread, spread_each, what_it_is, written
 from newage.telemetry.metrics import Histogram
 
 _REFUSED: Final = "refused_"
@@ -55,6 +56,12 @@ class Metrics:
         yield now_each("connections", "Connections of Socket.IO.", "transport", numbers)
         yield now_each("outbound_bytes", "Bytes that wait until their reader takes them.", "transport", waiting)
         yield from self._requests()
+        faults: dict[tuple[str, ...], float] = {
+            (each.upstream.name, fault.name.lower()): float(each.faults[fault])
+            for each in core.upstreams
+            for fault in Fault
+        }
+        yield counted_by("upstream_errors", "What went wrong at model servers.", ("upstream", "kind"), faults)
         refused = _named(counts, _REFUSED)
         yield counted("refused", "What was refused before anybody knew who it was.", "cause", refused)
         logged = {level: counts.get(_LOGGED + level, 0.0) for level in _LEVELS}
@@ -74,7 +81,9 @@ class Metrics:
         meter = talk.output_meter
         yield spread("time_to_first_token_seconds", "From a question to the first token of an answer.", meter.first)
         yield spread("time_per_output_token_seconds", "Of each token after that, once per answer.", meter.each)
-        yield counted("tokens", "Pieces in which answers came that are over.", "direction", {"in": meter.tokens})
+        told = sum(each.prompt_tokens for each in self._core.upstreams)
+        tokens = {"in": float(told), "out": float(meter.tokens)}
+        yield counted("tokens", "Of prompts to model servers; pieces in which answers came.", "direction", tokens)
         yield spread_each("request_duration_seconds", "From a question to its end.", "outcome", took)
 
 

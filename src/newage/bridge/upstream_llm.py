@@ -114,19 +114,21 @@ class UpstreamExtension:
     _cards: Cards
     _new_id: Callable[[], str] = _random_id
     faults: Counter[Fault] = field(factory=Counter, init=False)  # how often what went wrong
+    prompt_tokens: int = field(default=0, init=False)  # that its model was told, as far as that said so; else estimated
     _host: IExtensionHost | None = field(default=None, init=False)
     _sid: str = field(default="", init=False)
     _answers: dict[str, _Answer] = field(factory=dict, init=False)  # by requestId
     _busy_until: float = field(default=0.0, init=False)
     _rate: float = field(default=1.0, init=False)
-    _ceilings: Ceilings = field(init=False)
+    ceilings: Ceilings = field(init=False)
     _quotas: dict[Fault, LogQuota] = field(init=False)
 
-    @_ceilings.default
+    @ceilings.default
     def _make_ceilings(self) -> Ceilings:
         settings = self._settings
         together = Ceiling(requests=settings.requests_per_day, tokens=settings.tokens_per_day)
-        return Ceilings(together, Ceiling(requests=settings.requests_per_day_each, tokens=settings.tokens_per_day_each))
+        each = Ceiling(requests=settings.requests_per_day_each, tokens=settings.tokens_per_day_each)
+        return Ceilings(self.identity, together, each)
 
     @_quotas.default
     def _make_quotas(self) -> dict[Fault, LogQuota]:
@@ -194,14 +196,14 @@ class UpstreamExtension:
 
     def _begin(self, answer: _Answer) -> None:
         now = self._clock.seconds()
-        refusal = self._ceilings.refusal(answer.client, now)
+        refusal = self.ceilings.refusal(answer.client, now)
         answer.lines = conversation(answer.request)
         if refusal is not None:
             self._fail(answer, refusal, "quota")
         elif not answer.lines:
             self._fail(answer, NOTHING_ASKED, "empty")
         else:
-            self._ceilings.asked(answer.client, now)
+            self.ceilings.asked(answer.client, now)
             self._ask_in(answer, max(0.0, self._busy_until - now))
 
     def _ask_in(self, answer: _Answer, seconds: float) -> None:
@@ -306,12 +308,13 @@ class UpstreamExtension:
             self.faults[outcome.fault] += 1
         if outcome.usage is not None:
             self._rate = calibrated(self._rate, answer.estimate, outcome.usage.prompt)
-            tokens = outcome.usage.prompt + outcome.usage.completion
+            told, said = outcome.usage.prompt, outcome.usage.completion
         elif answer.chars or outcome.fault is None:
-            tokens = round(answer.estimate * self._rate + answer.chars / CHARS_PER_TOKEN)
+            told, said = round(answer.estimate * self._rate), round(answer.chars / CHARS_PER_TOKEN)
         else:
             return
-        self._ceilings.used(answer.client, tokens, self._clock.seconds())
+        self.prompt_tokens += told
+        self.ceilings.used(answer.client, told + said, self._clock.seconds())
 
     def _note(self, outcome: Outcome) -> None:
         """One line for the operator, as far as its quota goes."""

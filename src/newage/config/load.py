@@ -17,7 +17,7 @@ import attrs
 from attrs import define, field
 
 from newage.bridge.upstream_settings import Upstream
-from newage.config.named import KEY, is_name, kind_of, said_by, table_of, variable, with_key
+from newage.config.named import KEY, is_name, kind_of, said_by, table_of, too_many_places, variable, with_key
 from newage.config.tables import NAMED, Config, Key, ServerSettings, is_exposed, sections
 from newage.config.values import coerce, toml_value
 from newage.domain.people_text import NotText, read_text
@@ -261,6 +261,7 @@ class _Loader:
             built[name] = self.section(name, cls, given)
         named = {name: built.pop(name) for name in self.named}
         built["upstreams"] = tuple(self.upstreams(named, environ, home))
+        self.mistakes.extend(too_many_places(built["upstreams"], built["streams"]))
         if self.mistakes:
             raise ConfigError("\n".join(self.mistakes))
         built["server"] = attrs.evolve(built["server"], home=str(home))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import attrs
@@ -12,6 +12,7 @@ import attrs
 from newage.bridge.upstream_settings import NO_KEY, Upstream, UpstreamSettings
 from newage.config.tables import NAMED
 from newage.domain.ids import is_upstream_name
+from newage.domain.output import StreamSettings
 from newage.domain.secret import Secret
 
 MAX_KEY_BYTES = 4096
@@ -63,6 +64,19 @@ def with_key(name: str, settings: UpstreamSettings, environ: Mapping[str, str], 
         raise ValueError(f"key_env {settings.key_env} is not set in the environment")
     key = NO_KEY if given is None else _checked(given, f"environment: the key of {name}")
     return Upstream(name=name, settings=settings, key=key)
+
+
+def too_many_places(upstreams: Iterable[Upstream], streams: StreamSettings) -> Iterator[str]:
+    """What is wrong with those that would answer more at once than the hub takes of one extension."""
+    for each in upstreams:
+        capacity = each.settings.capacity
+        for name in ("max_outputs_per_extension", "max_streams_per_extension"):
+            most = getattr(streams, name)
+            if capacity > most:
+                yield (
+                    f"[upstream.{each.name}] capacity = {capacity} is more answers at once than "
+                    f"{name} = {most} of [streams] takes of one extension; raise that or lower this"
+                )
 
 
 def _content(path: Path) -> str:

@@ -64,6 +64,14 @@ class Budget:
             self._day = now
         self._spent += tokens
 
+    def today(self, now: float) -> tuple[float, int]:
+        """When the day began, and the tokens spent in it."""
+        return self._day, self._of_today(now)
+
+    def resume(self, day: float, tokens: int) -> None:
+        """Begin with so many that were spent before."""
+        self._day, self._spent = day, tokens
+
     def is_rested(self, now: float) -> bool:
         """Is it as good as new?"""
         return not self.open and not self._of_today(now) and not (self._begun and self._begun[-1] > now - MINUTE)

@@ -1,17 +1,23 @@
 """How much of a model server may be used within 24 hours, by all together and by each client.
 
-Counted in memory: a restart begins a new day. No clock here: ``now`` is an argument, in seconds that never go back.
+No clock here: ``now`` is an argument, in seconds that never go back. ``changed`` and ``resume`` are for what outlasts a
+restart.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Final
 
 from attrs import define, field, frozen
 
+from newage.domain.spent import Spent
+
 DAY_SECONDS: Final = 86_400
 MAX_CLIENTS: Final = 10_000  # that are counted one by one; beyond, who asked longest ago begins anew
+ALL: Final = "all"  # who has spent it
+_CLIENT: Final = "client/"
 
 
 @frozen(kw_only=True)
@@ -34,12 +40,14 @@ class _Used:
 
 @define(eq=False)
 class Ceilings:
-    """:param together: of all clients. :param each: of one."""
+    """:param scope: of what. :param together: of all clients. :param each: of one."""
 
+    scope: str
     _together: Ceiling
     _each: Ceiling
     _all: _Used | None = field(default=None, init=False)
     _clients: OrderedDict[str, _Used] = field(factory=OrderedDict, init=False)
+    _changed: set[str] = field(factory=set, init=False)  # clients whose figures are not written down
 
     def refusal(self, client: str, now: float) -> str | None:
         """Why this client may not ask now, in words for him; None: he may."""
@@ -64,11 +72,30 @@ class Ceilings:
         """He asks one question."""
         for used in (self._of(client, now), self._of_all(now)):
             used.requests += 1
+        self._changed.add(client)
 
     def used(self, client: str, tokens: int, now: float) -> None:
         """It cost so many."""
         for used in (self._of(client, now), self._of_all(now)):
             used.tokens += tokens
+        self._changed.add(client)
+
+    def changed(self) -> list[Spent]:
+        """What is to be written down since the last call."""
+        clients, self._changed = self._changed, set()
+        found = {_CLIENT + client: self._clients[client] for client in sorted(clients) if client in self._clients}
+        if clients and self._all is not None:
+            found[ALL] = self._all
+        return [Spent(self.scope, who, each.since, each.requests, each.tokens) for who, each in found.items()]
+
+    def resume(self, written: Iterable[Spent]) -> None:
+        """Begin with that."""
+        for each in written:
+            used = _Used(each.since, each.requests, each.tokens)
+            if each.who == ALL:
+                self._all = used
+            else:
+                self._clients[each.who.removeprefix(_CLIENT)] = used
 
     def _of_all(self, now: float) -> _Used:
         if self._all is None or self._all.is_over(now):

@@ -20,6 +20,7 @@ from newage.ports.stores import (
     IRequestStore,
     IResidentStore,
     IRoomStore,
+    ISpentStore,
     IStateStore,
 )
 from newage.ports.transports import IFrameSink, IPollingSink, IReceiver
@@ -49,6 +50,7 @@ __all__ = [
     "IRoomStore",
     "ISessionListener",
     "ISocket",
+    "ISpentStore",
     "IStateStore",
     "IUpstream",
     "IWorkers",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from newage.domain.open_request import Answered, Notice, OpenRequest
     from newage.domain.open_text import OpenText
     from newage.domain.resident import Resident
+    from newage.domain.spent import Spent
     from newage.domain.state import HubState, ManualAssignments
 
 
@@ -224,6 +225,17 @@ class IResidentStore(Interface):
 
     def remove_resident(identity: str) -> Deferred[None]:
         """Absent is fine."""
+
+
+class ISpentStore(Interface):
+    """What was spent of budgets and ceilings; ``since`` is in seconds since the epoch."""
+
+    def load_spent() -> Deferred[tuple[Spent, ...]]:
+        """All of it, whose day began first at first."""
+
+    def save_spent(spent: Sequence[Spent], after: float, keep: int) -> Deferred[None]:
+        """Insert or replace these, by scope and who, in one step; of all that is stored the days that began after that
+        stay, the newest ``keep`` of them."""
 
 
 class IStateStore(Interface):

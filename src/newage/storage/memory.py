@@ -14,8 +14,9 @@ from newage.domain.model import KeyRecord, Message
 from newage.domain.open_request import Answered, Notice, OpenRequest
 from newage.domain.open_text import OpenText
 from newage.domain.resident import Resident
+from newage.domain.spent import Spent
 from newage.errors import RoomMissing
-from newage.ports import IKeyStore, IMarkStore, IOpenOutputStore, IRequestStore, IResidentStore
+from newage.ports import IKeyStore, IMarkStore, IOpenOutputStore, IRequestStore, IResidentStore, ISpentStore
 from newage.storage.memory_rooms import MemoryRoomStore
 from newage.storage.state import NamedValues
 
@@ -152,6 +153,25 @@ class MemoryResidentStore:
     def remove_resident(self, identity: str) -> Deferred[None]:
         self._residents.pop(identity, None)
         return succeed(None)
+
+
+@implementer(ISpentStore)
+@define(eq=False)
+class MemorySpentStore:
+    _spent: dict[tuple[str, str], Spent] = field(factory=dict, init=False)
+
+    def load_spent(self) -> Deferred[tuple[Spent, ...]]:
+        return succeed(tuple(sorted(self._spent.values(), key=_by_age)))
+
+    def save_spent(self, spent: Sequence[Spent], after: float, keep: int) -> Deferred[None]:
+        self._spent.update({(each.scope, each.who): each for each in spent})
+        left = sorted((each for each in self._spent.values() if each.since > after), key=_by_age)
+        self._spent = {(each.scope, each.who): each for each in left[max(0, len(left) - keep) :]}
+        return succeed(None)
+
+
+def _by_age(spent: Spent) -> tuple[float, str, str]:
+    return spent.since, spent.scope, spent.who
 
 
 @define(eq=False)

@@ -77,6 +77,12 @@ LOAD_RESIDENTS: Final = "SELECT identity, client_id, since FROM resident"
 SAVE_RESIDENT: Final = "INSERT OR REPLACE INTO resident (identity, client_id, since) VALUES (?, ?, ?)"
 REMOVE_RESIDENT: Final = "DELETE FROM resident WHERE identity = ?"
 
+LOAD_SPENT: Final = "SELECT scope, who, since, requests, tokens FROM spent ORDER BY since, scope, who"
+SAVE_SPENT: Final = "INSERT OR REPLACE INTO spent (scope, who, since, requests, tokens) VALUES (?, ?, ?, ?, ?)"
+FORGET_SPENT: Final = "DELETE FROM spent WHERE since <= ?"
+BOUND_SPENT: Final = """DELETE FROM spent WHERE (scope, who) IN (
+    SELECT scope, who FROM spent ORDER BY since DESC, scope DESC, who DESC LIMIT -1 OFFSET ?)"""
+
 LOAD_MARKS: Final = "SELECT identity, room.uuid, mark.seq FROM mark JOIN room ON room.id = mark.room_id"
 CLEAR_MARKS: Final = "DELETE FROM mark WHERE identity = ?"
 ADD_MARK: Final = "INSERT INTO mark (identity, room_id, seq) SELECT ?, id, ? FROM room WHERE uuid = ?"

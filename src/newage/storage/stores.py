@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrs import define, frozen
+from attrs import astuple, define, frozen
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
@@ -14,6 +14,7 @@ from newage.domain.model import KeyRecord, Message
 from newage.domain.open_request import Answered, Notice, OpenRequest
 from newage.domain.open_text import OpenText
 from newage.domain.resident import Resident
+from newage.domain.spent import Spent
 from newage.ports import (
     IKeyStore,
     IMarkStore,
@@ -22,6 +23,7 @@ from newage.ports import (
     IRequestStore,
     IResidentStore,
     IRoomStore,
+    ISpentStore,
     IStateStore,
 )
 from newage.storage import memory, sql, sql_open
@@ -43,6 +45,7 @@ class Stores:
     residents: IResidentStore
     open_outputs: IOpenOutputStore
     requests: IRequestStore
+    spent: ISpentStore
 
 
 def sql_stores(database: Database) -> Stores:
@@ -56,6 +59,7 @@ def sql_stores(database: Database) -> Stores:
         SqlResidentStore(database),
         SqlOpenOutputStore(database),
         SqlRequestStore(database),
+        SqlSpentStore(database),
     )
 
 
@@ -71,6 +75,7 @@ def memory_stores() -> Stores:
         memory.MemoryResidentStore(),
         memory.MemoryOpenOutputStore(),
         memory.MemoryRequestStore(rooms),
+        memory.MemorySpentStore(),
     )
 
 
@@ -157,6 +162,25 @@ class SqlResidentStore:
 
     def remove_resident(self, identity: str) -> Deferred[None]:
         return self._database.write(lambda c: done(c.execute(sql.REMOVE_RESIDENT, (identity,))))
+
+
+@implementer(ISpentStore)
+@define(eq=False)
+class SqlSpentStore:
+    _database: Database
+
+    def load_spent(self) -> Deferred[tuple[Spent, ...]]:
+        return self._database.read(lambda c: tuple(Spent(*row) for row in c.execute(sql.LOAD_SPENT)))
+
+    def save_spent(self, spent: Sequence[Spent], after: float, keep: int) -> Deferred[None]:
+        rows = [astuple(each) for each in spent]
+
+        def save(connection: sqlite3.Connection) -> None:
+            connection.executemany(sql.SAVE_SPENT, rows)
+            connection.execute(sql.FORGET_SPENT, (after,))
+            connection.execute(sql.BOUND_SPENT, (keep,))
+
+        return self._database.write(save)
 
 
 @implementer(IOpenOutputStore)

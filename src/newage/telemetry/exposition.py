@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from math import inf
 from typing import Final
 
@@ -51,9 +51,14 @@ def now_each(name: str, doc: str, label: str, values: Mapping[str, float]) -> Me
 
 def counted(name: str, doc: str, label: str, values: Mapping[str, float]) -> Metric:
     """How many there were of each kind; ``_total`` is added to the name."""
-    family = CounterMetricFamily(_PREFIX + name, doc, labels=(label,))
+    return counted_by(name, doc, (label,), {(value,): count for value, count in values.items()})
+
+
+def counted_by(name: str, doc: str, labels: Sequence[str], values: Mapping[tuple[str, ...], float]) -> Metric:
+    """The same where more than one label says of which kind."""
+    family = CounterMetricFamily(_PREFIX + name, doc, labels=tuple(labels))
     for value, count in values.items():
-        family.add_metric((value,), count)
+        family.add_metric(value, count)
     return family
 
 

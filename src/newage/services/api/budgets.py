@@ -1,21 +1,26 @@
-"""What keys and clients have asked of models over HTTP, and whether it is too much (B19)."""
+"""What keys and clients have asked of models over HTTP, and whether it is too much (B19).
+
+The tokens of a day outlast a restart (``spent.SpentKeeper``), the questions of a minute do not.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ClassVar, TypeAlias
+from collections.abc import Callable, Iterable
+from typing import ClassVar, Final, TypeAlias
 
 from attrs import define, field
 from twisted.logger import Logger
 
 from newage.domain.budget import MINUTE, Allowed, Budget
 from newage.domain.model import Caller
+from newage.domain.spent import Spent
 from newage.errors import OverLimit
 from newage.services.accounts.api_limits import ApiSettings
 from newage.services.world import World
 from newage.telemetry.quota import LogQuota, left_out
 
 LOGGED_PER_SECOND = 1  # of who is over
+SCOPE: Final = "api"
 
 _Who: TypeAlias = tuple[str, str]  # "key" or "client", and its id
 
@@ -44,6 +49,8 @@ class Budgets:
     _settings: ApiSettings
     _known: dict[_Who, Budget] = field(factory=dict, init=False)
     _looked: float = field(default=0.0, init=False)  # when those who rest were last forgotten
+    _changed: set[_Who] = field(factory=set, init=False)  # whose tokens are not written down
+    scope: str = field(default=SCOPE, init=False)
     _quota: LogQuota = field(init=False)
 
     @_quota.default
@@ -76,8 +83,22 @@ class Budgets:
         def end(tokens: int) -> None:
             for budget in budgets:
                 budget.end(self._world.clock.seconds(), tokens)
+            self._changed.update(whose)
 
         return Spending(end)
+
+    def changed(self) -> list[Spent]:
+        """What is to be written down since the last call."""
+        now = self._world.clock.seconds()
+        whose, self._changed = self._changed, set()
+        found = [(who, *self._known[who].today(now)) for who in sorted(whose) if who in self._known]
+        return [Spent(self.scope, "/".join(who), day, 0, tokens) for who, day, tokens in found if tokens]
+
+    def resume(self, written: Iterable[Spent]) -> None:
+        """Begin with that."""
+        for each in written:
+            kind, _, name = each.who.partition("/")
+            self._known.setdefault((kind, name), Budget()).resume(each.since, each.tokens)
 
     def _tell(self, actor: Caller, words: str) -> None:
         if (unsaid := self._quota.take()) is not None:
