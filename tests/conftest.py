@@ -1,9 +1,9 @@
 """What all tests share.
 
-Whatever lives under ``integration/`` carries the marker of that name. Coverage is watched where the packages that have to
-have all of it are tested (``UNTRACED``): it costs as much as the tests. Under ``pytest -n 3`` one process runs what needs
-SillyTavern, one test after the other, so that there is one of it, and a module of real clients stays in one process,
-for what it starts it starts once; all else goes to whoever has time.
+Whatever lives under ``integration/`` carries the marker of that name. Coverage is watched where the packages that have
+to have all of it are tested (``UNTRACED``): it costs as much as the tests. Under ``pytest -n 3`` one process runs what
+needs SillyTavern, one test after the other, so that there is one of it, and a module of real clients stays in one
+process, for what it starts it starts once; all else goes to whoever has time.
 """
 
 from __future__ import annotations

@@ -420,7 +420,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def test_a_hundred_thousand_messages_cost_a_start_no_second(tmp_path: Path, driver: Driver) -> None:
-    """After SIGKILL, beside what reading its modules costs any start. CPU time, and of some starts the fastest counts."""
+    """After SIGKILL, beside what reading its modules costs any start. CPU time; of some starts the fastest counts."""
     home = tmp_path / "home"
     (home / "data").mkdir(parents=True)
     fill(home / "data" / "newage.sqlite3")

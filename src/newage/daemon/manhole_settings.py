@@ -1,4 +1,4 @@
-"""What the configuration says of the manhole; the console itself brings all of SSH along, and is read where it is wanted."""
+"""What the configuration says of the manhole; the console itself brings all of SSH, and is read where it is wanted."""
 
 from __future__ import annotations
 

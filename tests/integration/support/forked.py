@@ -1,8 +1,8 @@
 """twistd without the seconds in which it reads its modules: one process has read them, and forks for each daemon.
 
-A daemon is what its command makes it: it runs ``twistd`` with its own arguments, environment, folder and output. ``Forked``
-is used as a ``Popen``. A daemon whose environment would have changed what is read is started by its command instead
-(``fits``), and ``make nightly`` starts each so.
+A daemon is what its command makes it: it runs ``twistd`` with its own arguments, environment, folder and output.
+``Forked`` is used as a ``Popen``. A daemon whose environment would have changed what is read is started by its command
+instead (``fits``), and ``make nightly`` starts each so.
 """
 
 from __future__ import annotations
