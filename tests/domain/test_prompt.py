@@ -14,6 +14,7 @@ from newage.domain.model import Message, RequestMode, Role
 from newage.domain.prompt import (
     BEGINS,
     GO_ON,
+    PICTURE_TOKENS,
     Budget,
     Line,
     brought,
@@ -209,3 +210,22 @@ def test_turns_and_budget_hold(talk: list[tuple[str, str]], tokens: int) -> None
     begins = estimated([Line("user", BEGINS)])
     kept = estimated([Line("system", "S"), *(Line(*each) for each in talk[-1:])])
     assert estimated(made) <= max(tokens + begins, kept + begins) + 1
+
+
+def test_pictures_stay_with_their_words() -> None:
+    shown = {"type": "image_url", "image_url": {"url": "data:u"}}
+    more = {"type": "image_url", "image_url": {"url": "data:v"}}
+    said = [
+        {"role": "user", "content": "Look:"},
+        {"role": "user", "content": [{"type": "text", "text": "This"}, shown]},
+        {"role": "user", "content": [more]},
+        {"role": "assistant", "content": "Ah"},
+        {"role": "user", "content": [more]},
+    ]
+    made = prompt(brought(said), "", "", PLENTY)
+    assert [line.wire() for line in made] == [
+        {"role": "user", "content": [{"type": "text", "text": "Look:\nThis"}, shown, more]},
+        {"role": "assistant", "content": "Ah"},
+        {"role": "user", "content": [more]},
+    ]
+    assert estimated(made) > 3 * PICTURE_TOKENS

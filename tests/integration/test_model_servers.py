@@ -57,6 +57,7 @@ wait_seconds = 2
 [upstream.second]
 url = "{spare.url}"
 local_keyless = true
+pictures = true
 character = "guide"
 """
     with Daemon.configured(folder, settings) as daemon:
@@ -215,6 +216,18 @@ def test_v1_keyless_cannot_upstream_unless_that_says_so(hub: Hub, served: Daemon
     assert chat(served, "llm:first").status == 403
     assert chat(served, "llm:second").status == 200
     assert spare.wait_asked().body["messages"][-1]["content"] == "Hi"
+
+
+def test_pictures_reach_who_takes_them(hub: Hub, served: Daemon, spare: FakeModel) -> None:
+    shown = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgoAAAAN"}}
+    look = {"role": "user", "content": [{"type": "text", "text": "What is it?"}, shown]}
+    assert chat(served, "llm:second", messages=[look]).status == 200
+    assert shown in spare.wait_asked().body["messages"][-1]["content"]
+    key = new_key(served, hub.new_id("program"), "--scope", "api")
+    assert chat(served, "llm:first", key, messages=[look]).json()["error"]["message"] == "This model takes no pictures."
+    shown["image_url"] = {"url": served.url}
+    refused = chat(served, "llm:second", messages=[look])
+    assert (refused.status, "the hub fetches none" in refused.json()["error"]["message"]) == (400, True)
 
 
 def test_characters_are_offered_and_chosen(hub: Hub, served: Daemon, model: FakeModel) -> None:

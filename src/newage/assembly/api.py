@@ -25,7 +25,8 @@ from newage.web.v1.paths import V1
 def make_apis(core: Core) -> Mapping[str, Callable[[Gate], JsonApi]]:
     """By the first segment of their paths."""
     people, talk, world, settings = core.people, core.talk, core.basis.world, core.basis.config.api
-    keyless = {UPSTREAM_PREFIX + each.name for each in core.basis.config.upstreams if each.settings.local_keyless}
+    upstreams = core.basis.config.upstreams
+    keyless = {UPSTREAM_PREFIX + each.name for each in upstreams if each.settings.local_keyless}
     door = Door(people.bearers, people.presence)
     models = Models(
         sessions=people.sessions,
@@ -44,6 +45,8 @@ def make_apis(core: Core) -> Mapping[str, Callable[[Gate], JsonApi]]:
             own=talk.own_outputs,
             rooms=talk.rooms,
             sessions=people.sessions,
+            pictures={UPSTREAM_PREFIX + each.name for each in upstreams if each.settings.pictures},
+            most_picture_bytes=settings.max_picture_bytes,
         ),
         budgets=core.budgets,
         world=world,

@@ -60,6 +60,7 @@ class UpstreamSettings:
         "", "a card of the home's characters/, by its file's name without the ending, as which it answers"
     )
     options: Mapping[str, Any] = members("further members of every request, such as temperature", check=_model_options)
+    pictures: bool = switch(False, "the model takes pictures; it is shown those in questions by /v1")
     local_keyless: bool = switch(False, "programs of this machine may use it by /v1 without a key")
     capacity: int = limit(4, "answers at once; further requests wait for their turn")
     first_byte_seconds: float = limit(115.0, "seconds until the server says something")

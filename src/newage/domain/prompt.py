@@ -14,8 +14,10 @@ from attrs import frozen
 from newage.domain.chat_question import CHARS_PER_TOKEN, Spoken, read_options, text_of
 from newage.domain.forwarded import ForwardedRequest
 from newage.domain.model import Message
+from newage.domain.pictures import pictures_of
 
 LINE_TOKENS: Final = 4  # that a line costs besides its text
+PICTURE_TOKENS: Final = 800  # about
 _ROLES: Final = {"developer": "system", "system": "system", "assistant": "assistant"}
 BRINGS: Final = "openai"  # the ``origin`` of such a question
 BEGINS: Final = "[The conversation begins.]"
@@ -24,14 +26,18 @@ SPEAK_FOR: Final = "[Write the next message of {name} as {name} would write it, 
 
 
 class Line(NamedTuple):
-    """One message of the prompt. ``who`` is the name of the person, "" for anybody else."""
+    """One message of the prompt. ``who`` is the name of a person, "" for anybody else; ``pictures`` are data: URLs."""
 
     role: str  # system, user, assistant
     text: str
     who: str = ""
+    pictures: tuple[str, ...] = ()
 
-    def wire(self) -> dict[str, str]:
-        return {"role": self.role, "content": self.text}
+    def wire(self) -> dict[str, Any]:
+        if not self.pictures:
+            return {"role": self.role, "content": self.text}
+        text = [{"type": "text", "text": self.text}] if self.text else []
+        return {"role": self.role, "content": [*text, *map(_picture, self.pictures)]}
 
 
 @frozen(kw_only=True)
@@ -42,7 +48,8 @@ class Budget:
     rate: float = 1.0
 
     def cost(self, line: Line) -> float:
-        return (len(line.text) / CHARS_PER_TOKEN + LINE_TOKENS) * self.rate
+        tokens = len(line.text) / CHARS_PER_TOKEN + LINE_TOKENS + len(line.pictures) * PICTURE_TOKENS
+        return tokens * self.rate
 
 
 def conversation(request: ForwardedRequest) -> list[Line]:
@@ -90,9 +97,12 @@ def wishes(request: ForwardedRequest) -> Any:
 
 
 def brought(messages: Iterable[Spoken]) -> list[Line]:
-    """The lines of a question that brings its own conversation; of what it holds, the texts alone."""
-    lines = (Line(_ROLES.get(each["role"], "user"), text_of(each["content"])) for each in messages)
-    return [line for line in lines if line.text]
+    """The lines of a question that brings its own conversation; of what it holds, the texts and pictures alone."""
+    lines = (
+        Line(_ROLES.get(each["role"], "user"), text_of(each["content"]), pictures=pictures_of(each["content"]))
+        for each in messages
+    )
+    return [line for line in lines if line.text or line.pictures]
 
 
 def prompt(lines: Sequence[Line], system: str, after: str, budget: Budget, *, halved: bool = False) -> list[Line]:
@@ -134,6 +144,10 @@ def options_of(wanted: Any, max_tokens: int) -> dict[str, Any]:
 
 
 # ---------------------------------------------------------------------------------------------------------- internals
+
+
+def _picture(url: str) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": url}}
 
 
 def _own(request: ForwardedRequest) -> Mapping[str, Any] | None:
@@ -179,7 +193,9 @@ def _turns(lines: Sequence[Line]) -> list[Line]:
     found: list[Line] = []
     for each in lines:
         if found and found[-1].role == each.role:
-            found[-1] = each._replace(text=f"{found[-1].text}\n{each.text}")
+            last = found[-1]
+            text = "\n".join(filter(None, (last.text, each.text)))
+            found[-1] = each._replace(text=text, pictures=last.pictures + each.pictures)
         else:
             found.append(each)
     return [Line("user", BEGINS), *found] if found and found[0].role == "assistant" else found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -13,12 +14,12 @@ from newage.domain.model import Caller, RequestMode, Role, Session
 from newage.domain.model_names import ModelName
 from newage.domain.request import Request
 from newage.errors import InvalidRequest, NotFound, OverLimit, Unavailable
-from newage.services.api.asking import NO_NEWS, NO_PICTURES, ApiAsking, speaker
+from newage.services.api.asking import NO_NEWS, NO_PICTURES, NO_PICTURES_IN_ROOMS, ApiAsking, speaker
 from newage.services.requests.limits import RequestSettings
 from newage.services.streams.answers import Answer
 from newage.services.streams.own_outputs import IAsker
 
-X = "SillyTavern-8000"
+X, Y = "SillyTavern-8000", "SillyTavern-8001"
 
 
 @implementer(IAsker)
@@ -42,6 +43,8 @@ class Bot:
             own=kit.talk.own_outputs,
             rooms=kit.rooms,
             sessions=kit.sessions,
+            pictures={Y},
+            most_picture_bytes=20,
         )
         session = Session(client_id="bot", identity="bot")
         self.caller = Caller(sid="bot#v1", namespace="/v1", session=session, peer=HOME)
@@ -114,10 +117,26 @@ def test_a_room_hears_the_news_of_somebody_by_a_program(bot: Bot) -> None:
     assert [each.text for each in bot.kit.stored("lobby") if not each.is_system] == ["Hi"]
 
 
-def test_pictures_are_refused(bot: Bot) -> None:
-    picture = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:x"}}]}
-    for model in (ModelName(), ModelName(room="lobby")):
-        assert str(failure_of(bot.ask(question(picture), model))) == NO_PICTURES
+def shown(url: str) -> ChatQuestion:
+    return question({"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]})
+
+
+PICTURE = "data:image/png;base64," + b64encode(b"\x89PNG\r\n\x1a\n rest").decode()
+
+
+def test_pictures_are_refused_by_who_does_not_take_them(bot: Bot) -> None:
+    assert str(failure_of(bot.ask(shown(PICTURE)))) == NO_PICTURES
+    assert str(failure_of(bot.ask(shown(PICTURE), ModelName(extension=X)))) == NO_PICTURES
+    assert str(failure_of(bot.ask(shown(PICTURE), ModelName(room="lobby")))) == NO_PICTURES_IN_ROOMS
+
+
+def test_pictures_for_who_takes_them_come_with_the_question(bot: Bot) -> None:
+    link = bot.kit.extension(Y)
+    result_of(bot.ask(shown(PICTURE), ModelName(extension=Y)))
+    (asked,) = link.forwarded
+    assert PICTURE in str(asked["data"]["messages"])
+    for wrong, words in (("http://a.test/x.png", "fetches none"), (PICTURE + "A" * 40, "20 bytes at most")):
+        assert words in str(failure_of(bot.ask(shown(wrong), ModelName(extension=Y), "r2")))
 
 
 def test_others_watch_a_room(bot: Bot) -> None:

@@ -22,6 +22,7 @@ class ApiSettings:
     max_messages: int = limit(2000, "messages in one question of a chat program")
     max_tokens: int = limit(8192, "tokens of an answer that a program may ask for; more is lowered to it")
     whole_answer_seconds: float = limit(570.0, "in which an answer that is not streamed is there")
+    max_picture_bytes: int = limit(700_000, "bytes of a picture in a question; max_body_bytes bounds them together")
     keep_alive_seconds: float = limit(15.0, "between two times that a stream says that the hub is there")
     stall_seconds: float = limit(60.0, "in which a reader of a stream who takes nothing is cut")
     max_body_bytes: int = limit(1_000_000, "a request body of /v1 and /api/v1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from attrs import define
@@ -10,6 +11,7 @@ from newage.domain.chat_question import ChatQuestion
 from newage.domain.model import Caller
 from newage.domain.model_names import ModelName
 from newage.domain.names import is_clear
+from newage.domain.pictures import check_picture, pictures_of
 from newage.domain.request import Ask, Cancelled
 from newage.errors import InvalidRequest
 from newage.services.api.questions import too_much
@@ -22,18 +24,24 @@ from newage.services.streams.own_outputs import IAsker, OwnOutputs
 ORIGIN = "openai"
 MAX_NAME_CHARS = 64
 NO_PICTURES = "This model takes no pictures."
+NO_PICTURES_IN_ROOMS = "A room takes no pictures."
 NO_NEWS = "There is no message of the user after the last answer: a room hears nothing else."
 
 
 @define(eq=False, kw_only=True)
 class ApiAsking:
-    """Whoever asks is present. What is asked of a model without a state is stored nowhere; a room hears what is new."""
+    """Whoever asks is present. What is asked of a model without a state is stored nowhere; a room hears what is new.
+
+    :param pictures: the identities of those who take them. :param most_picture_bytes: of one.
+    """
 
     _requests: RequestService
     _cancelling: CancelService
     _own: OwnOutputs
     _rooms: RoomRegistry
     _sessions: SessionService
+    _pictures: Collection[str]
+    _most_picture_bytes: int
 
     async def ask(
         self, actor: Caller, model: ModelName, question: ChatQuestion, request_id: str, asker: IAsker, most_tokens: int
@@ -76,7 +84,11 @@ class ApiAsking:
         self, actor: Caller, model: ModelName, question: ChatQuestion, options: dict[str, Any], request_id: str
     ) -> Ask:
         if question.pictures:
-            raise InvalidRequest(NO_PICTURES)
+            if model.extension not in self._pictures:
+                raise InvalidRequest(NO_PICTURES)
+            for each in question.messages:
+                for url in pictures_of(each["content"]):
+                    check_picture(url, self._most_picture_bytes)
         return Ask(
             request_id=request_id,
             text=question.text,
@@ -95,7 +107,7 @@ class ApiAsking:
         self, actor: Caller, model: ModelName, question: ChatQuestion, options: dict[str, Any], request_id: str
     ) -> Ask:
         if question.pictures:
-            raise InvalidRequest(NO_PICTURES)
+            raise InvalidRequest(NO_PICTURES_IN_ROOMS)
         if not question.news:
             raise InvalidRequest(NO_NEWS)
         name = speaker(question.user)
