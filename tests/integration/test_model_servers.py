@@ -15,7 +15,7 @@ import pytest
 from asking import ask, end_of, newcomer, text_of
 from expect import of_request, wait_status
 from fake_model import FakeModel, Script
-from harness import Daemon, Driver, Hub, Response, daemon_environment, new_key, until
+from harness import CHECKOUT, Daemon, Driver, Hub, Response, daemon_environment, new_key, until
 
 KEY = "sk-upstream-integration-0123456789"
 
@@ -254,6 +254,20 @@ def test_the_key_is_nowhere(hub: Hub, served: Daemon, model: FakeModel) -> None:
     for text in (served.output(), status, str(who.records), *(path.read_bytes().decode("latin-1") for path in files)):
         assert KEY not in text
     assert "(secret)" in served.output(), "what the server said is told to the operator"
+
+
+def test_make_run_answers_by_a_model_server_that_the_environment_names(
+    tmp_path: Path, driver: Driver, model: FakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without one the demo answers: test_readme.py."""
+    assert "twistd -n newage --demo\n" in (CHECKOUT / "Makefile").read_text("utf-8")
+    monkeypatch.setenv("NEWAGE_UPSTREAM_LOCAL_URL", model.url)
+    with Daemon(tmp_path / "home", "--demo") as daemon:
+        who = Hub(daemon, driver).client("ann", auth={"outputs": True})
+        request_id = ask(who, Hub(daemon, driver), None, "Who is there?")
+        assert end_of(who, request_id)["data"] == text_of(who, request_id) == Script().text
+        driver.reset()
+    model.reset()
 
 
 def spent(home: Path) -> list[tuple[str, int]]:
