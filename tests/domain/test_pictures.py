@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -71,5 +72,5 @@ def test_whatever_comes_is_taken_or_refused_in_words(text: str) -> None:
 
 def test_those_among_the_parts_of_a_message() -> None:
     assert pictures_of("text") == ()
-    parts = [{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": "u"}}]
+    parts: list[dict[str, Any]] = [{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": "u"}}]
     assert pictures_of(parts) == ("u",)

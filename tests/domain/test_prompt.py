@@ -215,7 +215,7 @@ def test_turns_and_budget_hold(talk: list[tuple[str, str]], tokens: int) -> None
 def test_pictures_stay_with_their_words() -> None:
     shown = {"type": "image_url", "image_url": {"url": "data:u"}}
     more = {"type": "image_url", "image_url": {"url": "data:v"}}
-    said = [
+    said: list[dict[str, Any]] = [
         {"role": "user", "content": "Look:"},
         {"role": "user", "content": [{"type": "text", "text": "This"}, shown]},
         {"role": "user", "content": [more]},
