@@ -37,6 +37,7 @@ from newage.domain.open_text import OpenText
 from newage.domain.request import Ask
 from newage.domain.shown import ShownOutput
 from newage.domain.status import HubStatus
+from newage.domain.webhooks import Delivery
 from newage.errors import NewAgeError, PeerGone, TimedOut
 from newage.ports import (
     IChannel,
@@ -45,6 +46,7 @@ from newage.ports import (
     IMessageStore,
     IOpenOutputStore,
     IOutbox,
+    IPoster,
     IRequestStore,
     IRoomStore,
     ISocket,
@@ -64,6 +66,7 @@ from newage.storage.memory import (
     MemoryStateStore,
 )
 from newage.storage.memory_rooms import MemoryMessageStore, MemoryRoomStore
+from newage.storage.memory_webhooks import MemoryWebhookStore
 from newage.storage.state import NamedValues
 from newage.storage.stores import Stores
 
@@ -404,8 +407,9 @@ class GatedMessageStore:
         closes: Sequence[int] = (),
         *,
         keep_bytes: int | None = None,
-    ) -> Deferred[None]:
-        work = partial(self._store.add_message, keep_bytes=keep_bytes)
+        tells: Sequence[Delivery] = (),
+    ) -> Deferred[tuple[str, ...]]:
+        work = partial(self._store.add_message, keep_bytes=keep_bytes, tells=tells)
         return self._gate.passed(work, message, keep, beside, opens, closes)
 
     def update_message(
@@ -572,6 +576,7 @@ class Kit:
         with_stores_of: Kit | None = None,
         load: bool = True,
         make_desk: Callable[[], Desk] = Desk,
+        poster: IPoster | None = None,
         **settings: Any,
     ) -> None:
         self.settings = at = Config(**settings)
@@ -620,6 +625,7 @@ class Kit:
                 GatedOpenOutputStore(self.open_output_store, self.open_gate),
                 GatedRequestStore(self.request_store, self.request_gate),
                 MemorySpentStore(),
+                MemoryWebhookStore(self.room_store),
             ),
             hash_workers=InlineWorkers(),
             file_workers=InlineWorkers(),
@@ -633,6 +639,7 @@ class Kit:
             choose=lambda among: among[-1],
             has_key=self.key_holders.__contains__,
             make_desk=make_desk,
+            poster=poster,
         )
         self.rooms = talk.rooms
         self.room_service = talk.room_service

@@ -84,8 +84,12 @@ class ModelServer:
     given_up: int = 0
 
     def http(self) -> HTTPClient:
+        return HTTPClient(self.agent())
+
+    def agent(self) -> Agent:
         pool = HTTPConnectionPool(self.clock, persistent=False)
-        return HTTPClient(Agent.usingEndpointFactory(self.clock, self, pool))
+        made: Agent = Agent.usingEndpointFactory(self.clock, self, pool)
+        return made
 
     def endpointForURI(self, uri: Any) -> ModelServer:
         return self

@@ -20,9 +20,11 @@ TESTS = Path(__file__).parent
 TOGETHER = {
     "storage/memory.py": "storage/test_store_contract.py",
     "storage/memory_rooms.py": "storage/test_store_contract.py",
+    "storage/memory_webhooks.py": "storage/test_store_contract.py",
     "storage/sql.py": "storage/test_store_contract.py",
     "storage/sql_open.py": "storage/test_store_contract.py",
     "storage/sql_rooms.py": "storage/test_store_contract.py",
+    "storage/sql_webhooks.py": "storage/test_store_contract.py",
     "storage/stores.py": "storage/test_store_contract.py",
 }
 

@@ -215,7 +215,7 @@ def build(config: Config, reactor: Any, read: Callable[[], Config], twistd: Mapp
     :param twistd: its own options, which say where its log goes.
     """
     counters = Counters()
-    hide = Redaction(each.key for each in config.upstreams)
+    hide = Redaction([*(each.key for each in config.upstreams), *(each.secret for each in config.webhooks)])
 
     def joined(application: object) -> None:
         install(application, observer(twistd, config.log, counters, reactor.callFromThread, hide))

@@ -118,3 +118,41 @@ def test_a_key_in_a_file_of_the_home(tmp_path: Path) -> None:
     file.unlink()
     file.mkdir()
     assert mistakes(tmp_path, toml=toml)
+
+
+HOOK = '[webhook.my-bot]\nurl = "https://bot.test/hook"\nrooms = ["lobby", "den"]\n'
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+def test_a_webhook_and_its_secret(tmp_path: Path) -> None:
+    environ = {"NEWAGE_WEBHOOK_MY_BOT_SECRET": SECRET, "NEWAGE_WEBHOOK_MY_BOT_EVENTS": "message.created"}
+    config = configure(tmp_path, toml=HOOK, environ=environ)
+    (bot,) = config.webhooks
+    assert (bot.name, bot.settings.rooms, bot.secret) == ("my-bot", ("lobby", "den"), Secret(SECRET))
+    assert bot.settings.events == ("message.created",)
+    assert SECRET not in repr(config)
+    assert config.warnings == ()
+
+
+def test_a_secret_in_a_file_is_for_the_hubs_user_alone(tmp_path: Path) -> None:
+    file = tmp_path / "home" / "bot.secret"
+    file.parent.mkdir()
+    file.write_text(SECRET + "\n")
+    toml = HOOK + 'secret_file = "bot.secret"\n'
+    file.chmod(0o640)
+    (mistake,) = mistakes(tmp_path, toml=toml)
+    assert "chmod 600" in mistake and "secret_file" in mistake
+    file.chmod(0o600)
+    assert configure(tmp_path, toml=toml).webhooks[0].secret == Secret(SECRET)
+
+
+def test_what_a_webhook_lacks_is_said_at_the_start(tmp_path: Path) -> None:
+    named = {"NEWAGE_WEBHOOK_MY_BOT_SECRET": "short"}
+    (mistake,) = mistakes(tmp_path, toml=HOOK, environ=named)
+    assert mistake.startswith("[webhook.my-bot] the secret must be 16 bytes") and "short" not in mistake
+    (mistake,) = mistakes(tmp_path, toml=HOOK)
+    assert "NEWAGE_WEBHOOK_MY-BOT_SECRET" in mistake.replace("MY_BOT", "MY-BOT")
+    (mistake,) = mistakes(tmp_path, toml=HOOK + 'secret_env = "NOWHERE"\n')
+    assert mistake == "[webhook.my-bot] secret_env NOWHERE is not set in the environment"
+    (mistake,) = mistakes(tmp_path, toml="[webhook.x]\n", environ={"NEWAGE_WEBHOOK_X_SECRET": SECRET})
+    assert mistake == "[webhook.x] needs a url"

@@ -394,7 +394,7 @@ def fill(path: Path) -> None:
     database = Database(path, StorageSettings(), writer, InlineWorkers())
     database.open()
     stores = sql_stores(database)
-    done: list[Deferred[None]] = []
+    done: list[Deferred[Any]] = []
     for number in range(ROOMS):
         name = f"room-{number}"
         done.append(
@@ -407,7 +407,7 @@ def fill(path: Path) -> None:
             done.append(stores.messages.add_message(message, MANY))
         while writer.waiting:
             writer.step()
-    assert all(value(each) is None for each in done)
+    assert not any(value(each) for each in done)
     database.close()
     while writer.waiting:
         writer.step()

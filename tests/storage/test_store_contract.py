@@ -32,6 +32,7 @@ from newage.domain.request import Ask
 from newage.domain.resident import Resident
 from newage.domain.spent import Spent
 from newage.domain.state import HubState
+from newage.domain.webhooks import Delivery, Due, Queue
 from newage.errors import BadParameter, NotFound, RoomMissing
 from newage.ports import (
     IKeyStore,
@@ -43,6 +44,7 @@ from newage.ports import (
     IRoomStore,
     ISpentStore,
     IStateStore,
+    IWebhookStore,
 )
 from newage.storage.stores import Stores
 
@@ -291,7 +293,7 @@ class TestMessages:
         ],
     )
     def test_returns_what_was_stored(self, lobby: Stores, stored: Message) -> None:
-        assert value(lobby.messages.add_message(stored, 10)) is None
+        assert value(lobby.messages.add_message(stored, 10)) == ()
         assert value(lobby.messages.last_messages(LOBBY, 1)) == (stored,)
 
     def test_raises_the_rooms_seq(self, lobby: Stores) -> None:
@@ -821,3 +823,101 @@ class TestSpent:
         assert value(stores.spent.load_spent()) == tuple(days[2:])
         value(stores.spent.save_spent([], 0.0, 3))
         assert value(stores.spent.load_spent()) == tuple(days[3:])
+
+
+def delivery(number: int, message_id: str = "", **members: Any) -> Delivery:
+    told: dict[str, Any] = {"webhook": "bot", "event": "e", "at": "t", "since": float(number), "most": 9}
+    told["room_id"] = LOBBY if message_id else ""
+    return Delivery(**{**told, "id": f"msg_{number}", "message_id": message_id, **members})
+
+
+class TestWebhooks:
+    def test_provides_the_port(self, stores: Stores) -> None:
+        assert verifyObject(IWebhookStore, stores.webhooks)
+        assert value(stores.webhooks.queue_of("bot")) == Queue(0)
+
+    def test_what_is_told_of_no_room_comes_back_in_order(self, stores: Stores) -> None:
+        first, second = (delivery(number, data={"a": [1, None, "\u20ac"]}) for number in (1, 2))
+        assert value(stores.webhooks.add_deliveries([first, second])) == ()
+        assert value(stores.webhooks.queue_of("bot")) == Queue(2, Due(first))
+        assert value(stores.webhooks.drop_delivery("msg_1")) is None
+        assert value(stores.webhooks.drop_delivery("msg_1")) is None
+        assert value(stores.webhooks.queue_of("bot")) == Queue(1, Due(second))
+        assert value(stores.webhooks.queue_of("other")) == Queue(0)
+
+    def test_it_is_queued_with_its_message(self, lobby: Stores) -> None:
+        said = message(1, text="hello", role="guest")
+        told = delivery(1, "m1")
+        assert value(lobby.messages.add_message(said, 9, tells=[told])) == ()
+        assert value(lobby.webhooks.queue_of("bot")) == Queue(1, Due(told, "lobby", said))
+
+    def test_it_is_not_where_its_message_is_not(self, lobby: Stores) -> None:
+        value(lobby.messages.add_message(message(1), 9))
+        with pytest.raises(BadParameter):
+            value(lobby.messages.add_message(message(1), 9, tells=[delivery(1, "m1")]))
+        with pytest.raises(RoomMissing):
+            value(lobby.messages.add_message(message(1, "den"), 9, tells=[delivery(2, "m1", room_id=DEN)]))
+        assert value(lobby.webhooks.queue_of("bot")) == Queue(0)
+
+    def test_it_tells_the_text_of_the_moment(self, lobby: Stores) -> None:
+        value(lobby.messages.add_message(message(1, text="one"), 9, tells=[delivery(1, "m1")]))
+        value(lobby.messages.update_message(message(1, text="two"), 2))
+        first = value(lobby.webhooks.queue_of("bot")).first
+        assert first is not None and first.message is not None
+        assert first.message.text == "two"
+
+    def test_the_queue_forgets_what_is_deleted(self, lobby: Stores) -> None:
+        for number in range(1, 7):
+            said = message(number, role="assistant" if number == 3 else "guest")
+            value(lobby.messages.add_message(said, 5, tells=[delivery(number, f"m{number}")]))
+
+        def waiting() -> tuple[int, str]:
+            length, first = value(lobby.webhooks.queue_of("bot"))
+            return length, "" if first is None else first.delivery.id
+
+        assert waiting() == (5, "msg_2")  # the room keeps no more than that
+        value(lobby.messages.delete_messages(LOBBY, ["m2", "m5"], 7))
+        assert waiting() == (3, "msg_3")
+        value(lobby.messages.clear_messages(LOBBY, False, True, 8))
+        assert waiting() == (2, "msg_4")
+        value(lobby.rooms.delete_room(LOBBY))
+        assert waiting() == (0, "")
+
+    def test_the_queue_forgets_a_room_that_is_made_again(self, lobby: Stores) -> None:
+        value(lobby.messages.add_message(message(1), 9, tells=[delivery(1, "m1")]))
+        value(lobby.webhooks.add_deliveries([delivery(2, data={}, room_id=LOBBY)]))
+        value(lobby.rooms.save_room(room("lobby", id="another")))
+        assert value(lobby.webhooks.queue_of("bot")) == Queue(0)
+
+    def test_what_is_told_beside_its_message(self, lobby: Stores) -> None:
+        value(lobby.messages.add_message(message(1), 9))
+        known, unknown = delivery(1, "m1", data={"a": 1}), delivery(2, "m2", data={"a": 2})
+        nowhere, nothing = delivery(3, "m1", data={}, room_id=DEN), delivery(4, "m2")
+        value(lobby.webhooks.add_deliveries([known, unknown, nowhere, nothing]))
+        assert value(lobby.webhooks.queue_of("bot")) == Queue(2, Due(known, "lobby"))
+        value(lobby.messages.delete_messages(LOBBY, ["m1"], 2))
+        assert value(lobby.webhooks.queue_of("bot")) == Queue(1, Due(evolve(unknown, message_id=""), "lobby"))
+
+    def test_a_full_queue_takes_no_more(self, lobby: Stores) -> None:
+        told = [delivery(number, data={}, most=2) for number in range(1, 5)]
+        other = delivery(9, data={}, webhook="other", most=1)
+        assert value(lobby.webhooks.add_deliveries([*told, other])) == ("bot",)
+        assert value(lobby.webhooks.queue_of("bot")).length == 2
+        assert value(lobby.messages.add_message(message(1), 9, tells=[delivery(5, "m1", most=2)])) == ("bot",)
+        assert value(lobby.messages.find_message(LOBBY, "m1")) == message(1)
+        value(lobby.webhooks.drop_delivery("msg_1"))
+        assert value(lobby.webhooks.add_deliveries([delivery(6, data={}, most=2)])) == ()
+
+    def test_what_is_old_is_dropped(self, stores: Stores) -> None:
+        value(stores.webhooks.add_deliveries([delivery(number, data={}) for number in range(1, 5)]))
+        value(stores.webhooks.add_deliveries([delivery(0, data={}, webhook="other")]))
+        assert value(stores.webhooks.drop_older("bot", 3.0)) == 2
+        assert value(stores.webhooks.drop_older("bot", 3.0)) == 0
+        assert value(stores.webhooks.queue_of("bot")).length == 2
+        assert value(stores.webhooks.queue_of("other")).length == 1
+
+    def test_only_what_is_configured_is_kept(self, stores: Stores) -> None:
+        value(stores.webhooks.add_deliveries([delivery(n, data={}, webhook=name) for n, name in enumerate("abca")]))
+        assert value(stores.webhooks.keep_webhooks(["a", "'c'", "c"])) == 1
+        assert [value(stores.webhooks.queue_of(name)).length for name in "abc"] == [2, 0, 1]
+        assert value(stores.webhooks.keep_webhooks([])) == 3

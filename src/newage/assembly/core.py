@@ -23,6 +23,7 @@ from newage.bridge.cards import FOLDER as CHARACTERS
 from newage.bridge.cards import Cards
 from newage.bridge.demo import DemoExtension
 from newage.bridge.upstream_llm import UpstreamExtension
+from newage.bridge.webhook_post import WebhookPoster
 from newage.cluster.local import LocalAdapter
 from newage.config import Config
 from newage.config.live import LiveTables
@@ -93,7 +94,7 @@ def make_core(
     :param port: the one that is listened on.
     :param stores: None: those of the home, or of memory with ``--ephemeral``.
     :param counters: of the process.
-    :param agent: by what model servers are asked; without one they are not.
+    :param agent: by what model servers and webhooks are reached; without one they are not.
     """
     counters = counters or Counters()
     live, pools = LiveTables.of(config), make_pools(config, reactor)
@@ -125,6 +126,7 @@ def make_core(
         chance=random.random,
         choose=random.choice,
         has_key=lambda client_id: bool(accounts.keys.records(client_id)),
+        poster=None if agent is None else WebhookPoster(reactor, agent),
     )
     calls = make_calls(basis, hub, accounts, people, talk.assignments.assigned)
 

@@ -11,6 +11,7 @@ from attrs import evolve
 from newage.assembly.core import Core
 from newage.dialect import Body, server
 from newage.gateway.engineio.tracing import Tracer
+from newage.services.webhooks.line import Line
 from newage.settings import Live
 from newage.telemetry.audit import emit
 
@@ -24,6 +25,7 @@ BANNER = """newage manhole - you are inside the running hub; what you change is 
   who()       sessions, their sockets and rooms   status()    what SERVER_STATUS says
   trace(id)   print the packets of a session      untrace()   stop all traces
   counts()    requests, refusals, lost log entries since the start
+  webhooks()  the receivers, what waits for them, what fails
   change(requests, request_rate=5)                settings of a service, until the next start or reload
 ^D leaves."""
 
@@ -83,6 +85,7 @@ class Inspection:
             "requests": core.talk.requests,
             "status": self.status,
             "counts": self.counts,
+            "webhooks": self.webhooks,
             "who": self.who,
             "trace": trace,
             "untrace": untrace,
@@ -96,6 +99,10 @@ class Inspection:
     def counts(self) -> dict[str, float]:
         """Requests, refusals and entries of the log since the start, those included that no line tells of."""
         return self._core.counters.snapshot()
+
+    def webhooks(self) -> Text:
+        """Every receiver: where it is, how many events wait, what became of the others, why it fails."""
+        return Text("\n".join(map(shown, self._core.talk.webhooks.lines)) or "none")
 
     def who(self, limit: int = 200) -> Text:
         """Every session: identity, client, kind, sockets, rooms."""
@@ -132,6 +139,14 @@ class Inspection:
         if not found:
             return Text(f"no session {identity!r} has a connection; who() lists them")
         return Text(f"tracing {len(found)} connections of {identity}")
+
+
+def shown(line: Line) -> str:
+    """One receiver, for who operates the hub."""
+    became = ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in line.outcomes.items())
+    state = "; wants no more until the next start" if line.gone else ""
+    trouble = f"; {line.trouble_now}" if line.trouble_now else ""
+    return f"{line.name} at {line.webhook.origin}: {line.length} wait, {became}{trouble}{state}"
 
 
 def _say(console: Console, prefix: str, line: str) -> None:

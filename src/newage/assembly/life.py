@@ -57,6 +57,7 @@ class Life(Service):
         core.talk.requests.start()
         core.talk.first_tokens.start()
         core.talk.thinking.start()
+        core.talk.webhooks.start()
         if core.upstreams:
             named = (each.upstream.settings.character for each in core.upstreams)
             core.cards.load(tuple(filter(None, named)))

@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred
 from newage import __version__
 from newage.assembly.core import Core
 from newage.domain.completions import Fault
+from newage.services.webhooks.line import OUTCOMES
 from newage.telemetry.exposition import counted, counted_by, now, now_each, spread, spread_each, what_it_is, written
 from newage.telemetry.metrics import Histogram
 
@@ -62,6 +63,7 @@ class Metrics:
             for fault in Fault
         }
         yield counted_by("upstream_errors", "What went wrong at model servers.", ("upstream", "kind"), faults)
+        yield from self._webhooks()
         refused = _named(counts, _REFUSED)
         yield counted("refused", "What was refused before anybody knew who it was.", "cause", refused)
         logged = {level: counts.get(_LOGGED + level, 0.0) for level in _LEVELS}
@@ -85,6 +87,15 @@ class Metrics:
         tokens = {"in": float(told), "out": float(meter.tokens)}
         yield counted("tokens", "Of prompts to model servers; pieces in which answers came.", "direction", tokens)
         yield spread_each("request_duration_seconds", "From a question to its end.", "outcome", took)
+
+    def _webhooks(self) -> Iterator[Metric]:
+        lines = self._core.talk.webhooks.lines
+        became = {outcome: float(sum(line.outcomes[outcome] for line in lines)) for outcome in OUTCOMES}
+        waiting = {line.name: float(line.length) for line in lines}
+        failures = {line.name: float(line.failures) for line in lines}
+        yield counted("webhook_deliveries", "Events for webhooks, by what became of them.", "outcome", became)
+        yield counted("webhook_failures", "Tries to tell a webhook that were in vain.", "webhook", failures)
+        yield now_each("webhook_queue_length", "Events that wait for a webhook.", "webhook", waiting)
 
 
 def _named(counts: Mapping[str, float], prefix: str) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
 import attrs
@@ -26,9 +26,14 @@ def changed_keys(before: Config, after: Config) -> list[Key]:
         old, new = getattr(before, table), getattr(after, table)
         names = (each.name for each in attrs.fields(type(old)))
         found.extend((table, name) for name in names if getattr(old, name) != getattr(new, name))
-    earlier, later = ({each.name: each for each in config.upstreams} for config in (before, after))
-    found.extend(("upstream", name) for name in {**earlier, **later} if earlier.get(name) != later.get(name))
+    found.extend(_changed_named("upstream", before.upstreams, after.upstreams))
+    found.extend(_changed_named("webhook", before.webhooks, after.webhooks))
     return found
+
+
+def _changed_named(kind: str, before: Iterable[Any], after: Iterable[Any]) -> Iterator[Key]:
+    earlier, later = ({each.name: each for each in named} for named in (before, after))
+    return ((kind, name) for name in {**earlier, **later} if earlier.get(name) != later.get(name))
 
 
 def in_force(before: Config, after: Config) -> Config:

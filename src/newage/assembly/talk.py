@@ -12,9 +12,10 @@ from attrs import frozen
 
 from newage.assembly.accounts import Basis
 from newage.assembly.chat import Chat, make_chat
+from newage.assembly.webhooks import make_webhooks
 from newage.domain.correlation import Desk
 from newage.domain.model import RequestMode
-from newage.ports import IOutbox
+from newage.ports import IOutbox, IPoster
 from newage.services.events import MessageEvents, RequestEnds
 from newage.services.history.earlier import EarlierMessages
 from newage.services.history.editing import EditingService
@@ -73,6 +74,7 @@ from newage.services.streams.processing import ProcessingService
 from newage.services.streams.recovering import Recovery
 from newage.services.streams.resuming import ResumeService
 from newage.services.streams.upstream import UpstreamService
+from newage.services.webhooks.events import WebhookEvents
 
 
 @frozen(kw_only=True)
@@ -92,6 +94,7 @@ class Talk:
     notices: RoomNotices
     assignments: AssignmentService
     message_events: MessageEvents
+    webhooks: WebhookEvents
     history: HistoryService
     pages: ContextPages
     pushing: Pushing
@@ -145,11 +148,13 @@ def make_talk(
     choose: Callable[[Sequence[str]], str],
     has_key: Callable[[str], bool] = _nobody,
     make_desk: Callable[[], Desk] = Desk,
+    poster: IPoster | None = None,
 ) -> Talk:
     """
     :param chance: uniform in [0, 1). :param choose: picks one of a non-empty sequence.
     :param has_key: whether that client has one.
     :param make_desk: what decides whose an answer of an extension is.
+    :param poster: by what receivers outside are told; None: they are not.
     """
     config, live, world, stores = basis.config, basis.live, basis.world, basis.stores
     aliases = config.downstream.alias_events
@@ -166,6 +171,7 @@ def make_talk(
         settings=live.rooms,
     )
     residents = Residents(world, sessions, stores.residents, stores.state)
+    webhooks = make_webhooks(basis, poster, residents.now, chance)
     retention = RoomRetention(
         world=world,
         sessions=sessions,
@@ -262,6 +268,7 @@ def make_talk(
         snapshots=snapshots,
         serving=assignments.assigned,
         listener=message_events,
+        webhooks=webhooks,
         rates=rates,
         settings=live.history,
         aliases=aliases,
@@ -275,7 +282,8 @@ def make_talk(
         settings=live.requests,
     )
     request_meter = RequestMeter()
-    for request_listener in (records, request_notices, own_outputs, request_meter):
+    # What has failed is told before it is closed: a restart in between tells it once more, not never.
+    for request_listener in (webhooks, records, request_notices, own_outputs, request_meter):
         request_ends.add(request_listener)
     sender = Sender(rooms, history, desks, forwarder, ledger, records)
     targets = Targets(sessions, assignments, forwarder)
@@ -302,6 +310,7 @@ def make_talk(
         desks=desks,
         records=records,
         notices=request_notices,
+        lost=webhooks.request_lost,
         forwarder=forwarder,
         queues=queues,
         held=held,
@@ -377,6 +386,7 @@ def make_talk(
         chat.links,
         chat.characters,
         chat.mirror,
+        webhooks,
     ):
         sessions.add_listener(session_listener)
     for room_listener in (
@@ -413,6 +423,7 @@ def make_talk(
         notices=notices,
         assignments=assignments,
         message_events=message_events,
+        webhooks=webhooks,
         history=history,
         pages=pages,
         pushing=pushing,
@@ -478,6 +489,7 @@ async def load_talk(talk: Talk) -> None:
     await talk.default_mode.load()
     await talk.rooms.load()
     await talk.residents.load()
+    await talk.webhooks.load()
     talk.retention.load()
     await talk.missed.load()
     await talk.assignments.load()
@@ -490,6 +502,7 @@ async def load_talk(talk: Talk) -> None:
 def close_talk(talk: Talk) -> None:
     """No timer of theirs is left."""
     for service in (
+        talk.webhooks,
         talk.streams,
         talk.first_tokens,
         talk.open_outputs,

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from attrs import define, field, frozen
 from OpenSSL import SSL
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError, DNSLookupError, TimeoutError
 from twisted.internet.protocol import Protocol
 from twisted.web.client import HTTPConnectionPool, ResponseDone, ResponseNeverReceived, _HTTP11ClientFactory
 from twisted.web.http import PotentialDataLoss
-from twisted.web.iweb import IBodyProducer
-from zope.interface import implementer
 
+from newage.bridge.whole_body import WholeBody
 from newage.domain.completions import DONE, NOTHING, Fault, Piece, Reported, Usage, fault_of, read_piece, retry_seconds
 from newage.errors import ProtocolError
 from newage.protocol.json_text import loads
@@ -26,7 +25,7 @@ from newage.protocol.sse import EventStream
 
 if TYPE_CHECKING:
     from treq.client import HTTPClient
-    from twisted.internet.interfaces import IConsumer, IDelayedCall, IReactorTime
+    from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
     from newage.bridge.upstream_settings import Upstream
 
@@ -56,31 +55,6 @@ class Outcome:
     reported: Reported | None = None
     finish: str = ""
     usage: Usage | None = None
-
-
-@implementer(IBodyProducer)
-@frozen
-class _Bytes:
-    """A body that is written at once: the transport buffers it, and it is bounded."""
-
-    body: bytes
-
-    @property
-    def length(self) -> int:
-        return len(self.body)
-
-    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
-        consumer.write(self.body)
-        return succeed(None)
-
-    def stopProducing(self) -> None:
-        """Nothing is left to be produced."""
-
-    def pauseProducing(self) -> None:
-        """Likewise."""
-
-    def resumeProducing(self) -> None:
-        """Likewise."""
 
 
 class _Body(Protocol):
@@ -154,7 +128,7 @@ class ModelCall:
         asking = self._http.post(
             self._upstream.settings.endpoint,
             headers=headers,
-            data=_Bytes(self._body),
+            data=WholeBody(self._body),
             allow_redirects=False,
             unbuffered=True,
             reactor=cast(Any, self._clock),  # asked for nothing, or it would take the global one

@@ -7,17 +7,26 @@ together, one a line, each with its source, its key and the cure.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from json import loads
 from pathlib import Path
-from typing import Any, TypeAlias, get_type_hints
+from typing import Any, TypeAlias, TypeVar, get_type_hints
 
 import attrs
 from attrs import define, field
 
-from newage.bridge.upstream_settings import Upstream
-from newage.config.named import KEY, is_name, kind_of, said_by, table_of, too_many_places, variable, with_key
+from newage.config.named import (
+    KEYS,
+    is_name,
+    kind_of,
+    said_by,
+    table_of,
+    too_many_places,
+    variable,
+    with_key,
+    with_secret,
+)
 from newage.config.tables import NAMED, Config, Key, ServerSettings, is_exposed, sections
 from newage.config.values import coerce, toml_value
 from newage.domain.people_text import NotText, read_text
@@ -26,6 +35,7 @@ from newage.errors import BadParameter, ConfigError, FileReadFailed, NewAgeError
 ENV_PREFIX = "NEWAGE_"
 SETTINGS_FILE = "settings/server_settings.json"  # under the home (contract 8.1)
 
+T = TypeVar("T")
 Target: TypeAlias = tuple[str, str, float]  # table, field, divisor
 Found: TypeAlias = dict[Key, tuple[object, str]]  # value, where it was said
 
@@ -221,7 +231,7 @@ class _Loader:
                     f"environment: {variable_name} is not a key of newage; see [{kind}.NAME] in conf/newage.toml"
                 )
             )
-        elif said[1] != KEY:
+        elif said[1] != KEYS[kind]:
             table = self.mention(kind, said[0])
             self.take(found, (table, said[1]), value, f"environment: {variable_name}", lenient=True)
 
@@ -260,8 +270,9 @@ class _Loader:
             given = {key: pair for (section, key), pair in values.items() if section == name}
             built[name] = self.section(name, cls, given)
         named = {name: built.pop(name) for name in self.named}
-        built["upstreams"] = tuple(self.upstreams(named, environ, home))
+        built["upstreams"] = tuple(self.of_kind("upstream", with_key, named, environ, home))
         self.mistakes.extend(too_many_places(built["upstreams"], built["streams"]))
+        built["webhooks"] = tuple(self.of_kind("webhook", with_secret, named, environ, home))
         if self.mistakes:
             raise ConfigError("\n".join(self.mistakes))
         built["server"] = attrs.evolve(built["server"], home=str(home))
@@ -269,11 +280,13 @@ class _Loader:
             built["auth"] = attrs.evolve(built["auth"], local_admin=False)
         return Config(**built, warnings=tuple(self.warnings))
 
-    def upstreams(self, named: Mapping[str, Any], environ: Mapping[str, str], home: Path) -> Iterator[Upstream]:
+    def of_kind(
+        self, kind: str, make: Callable[..., T], named: Mapping[str, Any], environ: Mapping[str, str], home: Path
+    ) -> Iterator[T]:
         for table, settings in named.items():
-            if kind_of(table) == "upstream":
+            if kind_of(table) == kind:
                 try:
-                    yield with_key(table.removeprefix("upstream."), settings, environ, home, ENV_PREFIX)
+                    yield make(table.removeprefix(f"{kind}."), settings, environ, home, ENV_PREFIX)
                 except ValueError as error:
                     self.mistakes.append(f"[{table}] {error}")
 

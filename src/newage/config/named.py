@@ -14,9 +14,10 @@ from newage.config.tables import NAMED
 from newage.domain.ids import is_upstream_name
 from newage.domain.output import StreamSettings
 from newage.domain.secret import Secret
+from newage.services.webhooks.settings import Webhook, WebhookSettings, whole
 
 MAX_KEY_BYTES = 4096
-KEY = "KEY"
+KEYS = {"upstream": "KEY", "webhook": "SECRET"}  # what each kind calls what nobody shall read
 
 
 def table_of(kind: str, name: str) -> str:
@@ -35,8 +36,8 @@ def variable(prefix: str, table: str, key: str = "") -> str:
 
 
 def said_by(rest: str, kind: str) -> tuple[str, str] | None:
-    """What ``<NAME>_<KEY>`` of a variable means: name and key; the key ``KEY`` is none of the table."""
-    keys = [*(each.name for each in attrs.fields(NAMED[kind])), KEY]
+    """What ``<NAME>_<KEY>`` of a variable means: name and key; that of ``KEYS`` is none of the table."""
+    keys = [*(each.name for each in attrs.fields(NAMED[kind])), KEYS[kind]]
     for key in sorted(keys, key=len, reverse=True):
         name = rest.removesuffix(f"_{key}".upper())
         if name != rest:
@@ -54,16 +55,8 @@ def with_key(name: str, settings: UpstreamSettings, environ: Mapping[str, str], 
 
     :raises ValueError: naming the place, never what is in it.
     """
-    if settings.key_file and settings.key_env:
-        raise ValueError("has both key_file and key_env; keep one of them")
-    if settings.key_file:
-        path = home / settings.key_file
-        return Upstream(name=name, settings=settings, key=_checked(_content(path), f"key_file {path}"))
-    given = environ.get(settings.key_env or variable(prefix, table_of("upstream", name), KEY))
-    if given is None and settings.key_env:
-        raise ValueError(f"key_env {settings.key_env} is not set in the environment")
-    key = NO_KEY if given is None else _checked(given, f"environment: the key of {name}")
-    return Upstream(name=name, settings=settings, key=key)
+    key = _secret("upstream", "key", name, settings.key_file, settings.key_env, environ, home, prefix)
+    return Upstream(name=name, settings=settings, key=key or NO_KEY)
 
 
 def too_many_places(upstreams: Iterable[Upstream], streams: StreamSettings) -> Iterator[str]:
@@ -79,15 +72,37 @@ def too_many_places(upstreams: Iterable[Upstream], streams: StreamSettings) -> I
                 )
 
 
-def _content(path: Path) -> str:
+def with_secret(name: str, settings: WebhookSettings, environ: Mapping[str, str], home: Path, prefix: str) -> Webhook:
+    """A webhook and its secret; raises as ``with_key``."""
+    secret = _secret("webhook", "secret", name, settings.secret_file, settings.secret_env, environ, home, prefix)
+    return whole(name, settings, secret)
+
+
+def _secret(
+    kind: str, word: str, name: str, file: str, named: str, environ: Mapping[str, str], home: Path, prefix: str
+) -> Secret | None:
+    """:param word: what the table calls it. :param named: the variable that holds it, where the table names one."""
+    if file and named:
+        raise ValueError(f"has both {word}_file and {word}_env; keep one of them")
+    if file:
+        path = home / file
+        where = f"{word}_file {path}"
+        return _checked(_content(path, where), where)
+    given = environ.get(named or variable(prefix, table_of(kind, name), KEYS[kind]))
+    if given is None and named:
+        raise ValueError(f"{word}_env {named} is not set in the environment")
+    return None if given is None else _checked(given, f"environment: the {word} of {name}")
+
+
+def _content(path: Path, where: str) -> str:
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             if not stat.S_ISREG(mode) or mode & 0o077:
-                raise ValueError(f"key_file {path} must be a file for the hub's user alone; chmod 600 it")
+                raise ValueError(f"{where} must be a file for the hub's user alone; chmod 600 it")
             return file.read(MAX_KEY_BYTES + 1).decode("ascii", "replace")
     except OSError as error:
-        raise ValueError(f"key_file {path} cannot be read: {error.strerror}") from None
+        raise ValueError(f"{where} cannot be read: {error.strerror}") from None
 
 
 def _checked(key: str, where: str) -> Secret:

@@ -41,6 +41,7 @@ from newage.services.sessions.client_list import ClientListSettings
 from newage.services.sessions.rates import RateSettings
 from newage.services.sessions.sessions import SessionSettings
 from newage.services.streams.limits import DownstreamSettings
+from newage.services.webhooks.settings import Webhook, WebhookSettings
 from newage.settings import limit, switch, text, texts
 from newage.storage.database import StorageSettings
 from newage.telemetry.logs import LogSettings
@@ -117,6 +118,7 @@ class Config:
     metrics: MetricsSettings = field(factory=MetricsSettings)
     # Of tables that there may be any number of, in the order of their mention.
     upstreams: tuple[Upstream, ...] = ()
+    webhooks: tuple[Webhook, ...] = ()
     # Not settings: what the operator should hear about although it does not keep the hub from starting.
     warnings: tuple[NewAgeError, ...] = field(default=(), eq=False)
     # What a stronger source than server_settings.json has said: changes of that file do not reach these.
@@ -127,7 +129,10 @@ class Config:
         return Path(self.server.home).absolute()
 
 
-NAMED: dict[str, type] = {"upstream": UpstreamSettings}  # tables [kind.NAME], any number of each kind
+NAMED: dict[str, type] = {
+    "upstream": UpstreamSettings,
+    "webhook": WebhookSettings,
+}  # tables [kind.NAME], any number of each kind
 
 
 def sections() -> dict[str, type]:

@@ -22,8 +22,10 @@ from newage.ports.stores import (
     IRoomStore,
     ISpentStore,
     IStateStore,
+    IWebhookStore,
 )
 from newage.ports.transports import IFrameSink, IPollingSink, IReceiver
+from newage.ports.webhooks import IPoster
 from newage.ports.workers import IWorkers
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "IOpenOutputStore",
     "IOutbox",
     "IPollingSink",
+    "IPoster",
     "IReceiver",
     "IRequestListener",
     "IRequestStore",
@@ -53,6 +56,7 @@ __all__ = [
     "ISpentStore",
     "IStateStore",
     "IUpstream",
+    "IWebhookStore",
     "IWorkers",
     "Said",
 ]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from newage.domain.resident import Resident
     from newage.domain.spent import Spent
     from newage.domain.state import HubState, ManualAssignments
+    from newage.domain.webhooks import Delivery, Queue
 
 
 class IKeyStore(Interface):
@@ -77,10 +78,12 @@ class IMessageStore(Interface):
         closes: Sequence[int] = (),
         *,
         keep_bytes: int | None = None,
-    ) -> Deferred[None]:
+        tells: Sequence[Delivery] = (),
+    ) -> Deferred[tuple[str, ...]]:
         """Store a message and evict the oldest others beyond ``keep`` messages or ``keep_bytes`` of that room.
 
-        With it, in one step: the request that it opens, and no more those that it is the last answer to, by their keys.
+        With it, in one step: the request that it opens, and no more those that it is the last answer to, by their keys;
+        and what is to be told of it, as by ``IWebhookStore.add_deliveries``.
 
         What is no system message also makes the stored room one in which somebody has ``said`` something.
 
@@ -202,6 +205,28 @@ class IRequestStore(Interface):
 
     def drop_notices(keys: Sequence[int]) -> Deferred[None]:
         """They have been told, or are of no use any more; absent ones are fine."""
+
+
+class IWebhookStore(Interface):
+    """What is to be told to receivers outside, in order. It goes with its message, and with its room."""
+
+    def add_deliveries(deliveries: Sequence[Delivery]) -> Deferred[tuple[str, ...]]:
+        """Queue each at the end, unless as many of its webhook wait as may, or its room or message is not stored.
+
+        :return: the webhooks that had no place for one.
+        """
+
+    def queue_of(webhook: str) -> Deferred[Queue]:
+        """How many wait, and the first of them."""
+
+    def drop_delivery(delivery_id: str) -> Deferred[None]:
+        """It was delivered, or is of no use any more; absent is fine."""
+
+    def drop_older(webhook: str, since: float) -> Deferred[int]:
+        """Drop what was queued before that; fires with how many."""
+
+    def keep_webhooks(names: Sequence[str]) -> Deferred[int]:
+        """Drop what waits for any other webhook; fires with how many."""
 
 
 class IMarkStore(Interface):

@@ -13,6 +13,7 @@ from zope.interface import implementer
 from newage.domain.history import KEPT_CHANGES, Behind
 from newage.domain.model import Message, Room
 from newage.domain.open_request import OpenRequest
+from newage.domain.webhooks import Delivery
 from newage.errors import BadParameter, NotFound, RoomMissing
 from newage.ports import IMessageStore, IRoomStore
 
@@ -72,6 +73,7 @@ class _StoredRoom:
 class MemoryRoomStore:
     rooms: dict[str, _StoredRoom] = field(factory=dict, init=False)  # by id
     requests: dict[int, OpenRequest] = field(factory=dict, init=False)  # open ones, by their keys
+    deliveries: list[Delivery] = field(factory=list, init=False)  # those included whose message or room is gone
     _ids: dict[str, str] = field(factory=dict, init=False)  # name -> id
 
     def load_rooms(self) -> Deferred[tuple[Room, ...]]:
@@ -94,6 +96,33 @@ class MemoryRoomStore:
             del self._ids[deleted.room.name]
         return succeed(None)
 
+    def waiting(self) -> list[Delivery]:
+        """What goes with a message or a room that is gone is forgotten here."""
+        self.deliveries = [each for each in self.deliveries if self._holds(each)]
+        return self.deliveries
+
+    def add_deliveries(self, deliveries: Iterable[Delivery]) -> tuple[str, ...]:
+        """As ``IWebhookStore.add_deliveries``."""
+        full: dict[str, None] = {}
+        for each in deliveries:
+            if sum(1 for other in self.waiting() if other.webhook == each.webhook) >= each.most:
+                full[each.webhook] = None
+                continue
+            stored = self.rooms.get(each.room_id)
+            if each.data is not None and (stored is None or each.message_id not in stored.messages):
+                each = evolve(each, message_id="")
+            if self._holds(each):
+                self.deliveries.append(each)
+        return tuple(full)
+
+    def _holds(self, delivery: Delivery) -> bool:
+        stored = self.rooms.get(delivery.room_id)
+        if stored is None:
+            return not delivery.room_id and delivery.data is not None
+        if not delivery.message_id:
+            return delivery.data is not None
+        return delivery.message_id in stored.messages
+
 
 @implementer(IMessageStore)
 @define(eq=False)
@@ -109,7 +138,8 @@ class MemoryMessageStore:
         closes: Sequence[int] = (),
         *,
         keep_bytes: int | None = None,
-    ) -> Deferred[None]:
+        tells: Sequence[Delivery] = (),
+    ) -> Deferred[tuple[str, ...]]:
         stored = self._store.rooms.get(message.room_id)
         if stored is None:
             return fail(RoomMissing("Room not found"))
@@ -132,7 +162,7 @@ class MemoryMessageStore:
             self._store.requests[opens.key] = opens
         for key in closes:
             self._store.requests.pop(key, None)
-        return succeed(None)
+        return succeed(self._store.add_deliveries(tells))
 
     def update_message(
         self, message: Message, seq: int, was: Message | None = None, *, keep_bytes: int | None = None

@@ -14,10 +14,12 @@ from zope.interface import implementer
 from newage.domain.history import KEPT_CHANGES, Behind
 from newage.domain.model import Access, Bar, Message, RequestMode, Role, Room, RoomKind, Term
 from newage.domain.open_request import OpenRequest
+from newage.domain.webhooks import Delivery
 from newage.errors import BadParameter, NotFound, RoomMissing
 from newage.ports import IMessageStore, IRoomStore
 from newage.storage import sql, sql_open
 from newage.storage.database import Database, done
+from newage.storage.sql_webhooks import add_deliveries
 
 
 @implementer(IRoomStore)
@@ -49,15 +51,17 @@ class SqlMessageStore:
         closes: Sequence[int] = (),
         *,
         keep_bytes: int | None = None,
-    ) -> Deferred[None]:
+        tells: Sequence[Delivery] = (),
+    ) -> Deferred[tuple[str, ...]]:
         others, over = tuple(beside), [(key,) for key in closes]
 
-        def add(connection: sqlite3.Connection) -> None:
+        def add(connection: sqlite3.Connection) -> tuple[str, ...]:
             row = _add_message(connection, message, keep, keep_bytes, others)
             if opens is not None:
                 connection.execute(sql_open.ADD_REQUEST, sql_open.request_values(opens, row))
             if over:
                 connection.executemany(sql_open.CLOSE_REQUEST, over)
+            return add_deliveries(connection, tells)
 
         return self._database.write(add)
 

@@ -25,11 +25,14 @@ from newage.ports import (
     IRoomStore,
     ISpentStore,
     IStateStore,
+    IWebhookStore,
 )
 from newage.storage import memory, sql, sql_open
 from newage.storage.database import Database, done
 from newage.storage.memory_rooms import MemoryMessageStore, MemoryRoomStore
+from newage.storage.memory_webhooks import MemoryWebhookStore
 from newage.storage.sql_rooms import SqlMessageStore, SqlRoomStore, row_of
+from newage.storage.sql_webhooks import SqlWebhookStore
 from newage.storage.state import NamedValues
 
 
@@ -46,6 +49,7 @@ class Stores:
     open_outputs: IOpenOutputStore
     requests: IRequestStore
     spent: ISpentStore
+    webhooks: IWebhookStore
 
 
 def sql_stores(database: Database) -> Stores:
@@ -60,6 +64,7 @@ def sql_stores(database: Database) -> Stores:
         SqlOpenOutputStore(database),
         SqlRequestStore(database),
         SqlSpentStore(database),
+        SqlWebhookStore(database),
     )
 
 
@@ -76,6 +81,7 @@ def memory_stores() -> Stores:
         memory.MemoryOpenOutputStore(),
         memory.MemoryRequestStore(rooms),
         memory.MemorySpentStore(),
+        MemoryWebhookStore(rooms),
     )
 
 

@@ -23,6 +23,7 @@ from newage.services.history.snapshots import Snapshots
 from newage.services.history.updates import Updates
 from newage.services.rooms.registry import RoomRegistry
 from newage.services.sessions.rates import EventRates
+from newage.services.webhooks.events import WebhookEvents
 from newage.services.world import World
 from newage.settings import Live
 from newage.telemetry.trouble import Trouble, trouble
@@ -36,6 +37,7 @@ class HistoryService(RoomListener):
     """
     :param serving: the extensions assigned to a room: they see its history change, too.
     :param listener: is told what is said.
+    :param webhooks: what is told outside of it is stored with it.
     :param aliases: whether clients that declared no stream form hear NEW_MESSAGE in lower case, too (A9).
     """
 
@@ -48,6 +50,7 @@ class HistoryService(RoomListener):
     _snapshots: Snapshots
     _serving: Callable[[str], Sequence[str]]
     _listener: IMessageListener
+    _webhooks: WebhookEvents
     settings: Live[HistorySettings]
     _rates: EventRates
     _aliases: bool = True
@@ -93,14 +96,17 @@ class HistoryService(RoomListener):
         with self._numbered(room_id) as seq:
             self._rooms.ensure_stored(room_id, said=not draft.is_system)
             message = evolve(draft, room_id=room_id, seq=seq, timestamp=draft.timestamp or self._world.timestamp())
-            await self._store.add_message(
+            told = self._webhooks.of(message)
+            full = await self._store.add_message(
                 message,
                 settings.max_messages_per_room,
                 beside,
                 opens,
                 closes,
                 keep_bytes=settings.max_room_bytes,
+                tells=told,
             )
+            self._webhooks.stored(told, full)
             if on_stored is not None:
                 on_stored()
             self._show(room_id, messages.added(message), alias=self._aliases)

@@ -45,6 +45,7 @@ class RequestService(RoomListener, SessionListener):
     account of all is the ledger's.
 
     :param sender: lets them wait for their turn at an extension.
+    :param lost: told of one that an extension had when the hub went, and why it has failed.
     """
 
     SWEEP: ClassVar[float] = 5.0  # seconds between looks for what has expired
@@ -59,6 +60,7 @@ class RequestService(RoomListener, SessionListener):
     _desks: Desks
     _records: RequestRecords
     _notices: RequestNotices
+    _lost: Callable[[Request, str], None]
     _forwarder: Forwarder
     _queues: HostQueues
     _held: HeldRequests
@@ -86,6 +88,7 @@ class RequestService(RoomListener, SessionListener):
             request = self._records.restored(stored, room, float(self.settings.value.queue_ttl_seconds))
             if stored.state == FORWARDED:
                 request.end("failed", self._world.clock.seconds())
+                self._lost(request, RESTARTED)
                 self._notices.keep(request, RESTARTED, closes=stored.key)
                 continue
             self._ledger.enter(request)

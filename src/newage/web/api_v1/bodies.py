@@ -15,6 +15,7 @@ from newage.domain.model import Room as Known
 from newage.domain.model import Session as Live
 from newage.domain.request import Accepted
 from newage.domain.request import Cancelled as TakenBack
+from newage.domain.request import Request as Question
 from newage.domain.shown import ShownOutput
 from newage.domain.status import HubStatus
 from newage.domain.times import iso
@@ -376,6 +377,49 @@ class Cancelled:
         return cls(request_id=found.request_id, state=found.state, outputs=found.outputs)
 
 
+# ----------------------------------------------------------------------------------------------------------- webhooks
+
+
+@frozen(kw_only=True)
+class SaidInRoom:
+    """A message, and where it was said. Where texts are not told, its text is empty."""
+
+    room: str = member("the name of the room")
+    room_id: str = member("of this room; one of the same name that is made again has another")
+    message: Message = member("as it is stored now")
+
+    @classmethod
+    def of(cls, said: Said) -> SaidInRoom:
+        return cls(room=said.room, room_id=said.room_id, message=Message.of(said))
+
+
+@frozen(kw_only=True)
+class RequestFailed:
+    """A question that has not been answered."""
+
+    request_id: str = member("as who asked called it")
+    room: str = member("the name of the room")
+    room_id: str = member("of this room; one of the same name that is made again has another")
+    message_id: str | None = member("the message that was asked with", default=None)
+    identity: str = member("of who asked")
+    client_id: str = member("whose instance that is")
+    state: str = member("failed or expired")
+    reason: str = member("in words, for people")
+
+    @classmethod
+    def of(cls, request: Question, words: str) -> RequestFailed:
+        return cls(
+            request_id=request.request_id,
+            room=request.room,
+            room_id=request.room_id,
+            message_id=request.message_id or None,
+            identity=request.identity,
+            client_id=request.client_id,
+            state=request.state,
+            reason=words,
+        )
+
+
 # ------------------------------------------------------------------------------------------------------------- errors
 
 
@@ -401,6 +445,7 @@ class Document:
     openapi: str = member("3.1.0")
     info: dict[str, Any] = member("name and version")
     paths: dict[str, Any] = member("all of them")
+    webhooks: dict[str, Any] = member("what the hub tells receivers of the configuration")
     components: dict[str, Any] = member("schemas")
     servers: tuple[dict[str, Any], ...] = member("where it is")
     security: tuple[dict[str, Any], ...] = member("a key, always")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from newage import __version__
-from newage.web.api_v1 import typed
+from newage.web.api_v1 import typed, webhooks
 from newage.web.api_v1.bodies import Document, Error
 from newage.web.api_v1.table import NAMESPACE, Endpoint, Nothing
 from newage.web.event_answer import MEDIA
@@ -34,6 +34,7 @@ def document(endpoints: Iterable[Endpoint]) -> Document:
     paths: dict[str, Any] = {}
     for endpoint in endpoints:
         paths.setdefault(endpoint.template, {})[endpoint.method.lower()] = _operation(endpoint, defined)
+    told = webhooks.described(defined)
     error = {"description": "A failure.", "content": _json(typed.schema(Error, defined))}
     components = {
         "schemas": dict(sorted(defined.items())),
@@ -46,6 +47,7 @@ def document(endpoints: Iterable[Endpoint]) -> Document:
         servers=({"url": NAMESPACE},),
         security=({"bearer": []},),
         paths=paths,
+        webhooks=told,
         components=components,
     )
 

@@ -1,0 +1,1 @@
+"""What is told to receivers outside, by HTTP (docs/webhooks.md)."""
