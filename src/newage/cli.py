@@ -104,6 +104,7 @@ def parser() -> ArgumentParser:
         choices=[scope.value for scope in Scope],
         help="what the key opens: all that its client may [default]; client: no more than a client may; extension: "
         "answering and lists, no keys of others, no logs, no settings; api: only /v1 and GET /api/v1/me, no Socket.IO; "
+        "webhook: saying something in the rooms it is a member of, by /api/v1, and nothing else; "
         "admin: whoever shows it is an administrator",
     )
     for scope in (Scope.ADMIN, Scope.EXTENSION):

@@ -55,4 +55,5 @@ def test_whom_sessions_tell() -> None:
         "ChatLinks",
         "CharacterService",
         "Mirror",
+        "WebhookEvents",
     ]

@@ -8,14 +8,15 @@ from collections.abc import Iterator
 import pytest
 from harness import Daemon, Driver, Hub, new_key, operator, request
 
-PERSON, EXTENSION, BOT, BOSS = "person", "SillyTavern-8123", "bot", "boss"
-IDS = {"client": PERSON, "extension": EXTENSION, "api": BOT, "admin": BOSS}
+PERSON, EXTENSION, BOT, HOOK, BOSS = "person", "SillyTavern-8123", "bot", "hook", "boss"
+IDS = {"client": PERSON, "extension": EXTENSION, "api": BOT, "webhook": HOOK, "admin": BOSS}
 TYPES = {"client": "web-app", "extension": "SillyTavern", "admin": "monitor"}
 # As what a key of a scope comes in; for all else it is refused.
 OPENS = {
     "client": {("client", "/llm"), ("client", "/rooms"), ("client", "/clients"), ("client", "/function_call")},
     "extension": {("extension", namespace) for namespace in ("/llm", "/clients", "/function_call", "/sillytavern")},
     "api": set(),
+    "webhook": set(),
 }
 # Something that is answered there.
 ASKS = {

@@ -13,6 +13,7 @@ from newage.services.api.visits import Visits
 from newage.web.api_v1.events import OutputEvents
 from newage.web.api_v1.handlers import HubHandlers, RoomHandlers, TalkHandlers
 from newage.web.api_v1.paths import ApiV1, table
+from newage.web.api_v1.repeats import Repeats
 from newage.web.api_v1.table import ApiDoor, Endpoint
 from newage.web.gate import Gate
 from newage.web.json_api import JsonApi
@@ -52,7 +53,7 @@ def make_apis(core: Core) -> Mapping[str, Callable[[Gate], JsonApi]]:
         world=world,
         settings=settings,
     )
-    api_door = ApiDoor(people.bearers, people.presence, Visits(world, settings), talk.rates)
+    api_door = ApiDoor(people.bearers, people.presence, Visits(world, settings), talk.rates, Repeats(world, settings))
     return {
         "v1": V1(ModelPaths(door, models, world), completions),
         "api": ApiV1(api_door, _table(core)),

@@ -70,7 +70,11 @@ class Scope(Enum):
     CLIENT = "client"
     EXTENSION = "extension"
     API = "api"  # nothing over Socket.IO
+    WEBHOOK = "webhook"  # says something in the rooms it is in, over /api/v1, and no more (B22)
     ADMIN = "admin"
+
+
+WEBHOOK = Scope.WEBHOOK.value  # the ``origin`` of what is said with such a key
 
 
 class Role(IntEnum):
@@ -350,8 +354,9 @@ class Message:
     are an answer's: the identity that asked, and the message it asked with; None where that is not known (A17).
     ``selected`` is an answer's to a question that was asked again: is it the one that counts (A19)? ``reasoning`` is
     what its model thought, "" for nothing (A28), ``character`` as whom it was given; ``partial``: it was cut off (A20).
-    ``origin`` is "desk" for what was said at an extension's desk, "openai" for what a chat program asks of a model
-    without a state, which is stored nowhere, "" for what else came through the hub.
+    ``origin`` is "desk" for what was said at an extension's desk, "webhook" for what a bot said with a key of that
+    scope, "openai" for what a chat program asks of a model without a state, which is stored nowhere, "" for what else
+    came through the hub.
     """
 
     message_id: str

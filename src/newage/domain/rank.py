@@ -11,6 +11,7 @@ _KINDS: dict[Scope, frozenset[Kind]] = {
     Scope.CLIENT: frozenset({Kind.CLIENT}),
     Scope.EXTENSION: frozenset({Kind.EXTENSION}),
     Scope.API: frozenset(),
+    Scope.WEBHOOK: frozenset(),
     Scope.ADMIN: frozenset({Kind.ADMIN, Kind.CLIENT}),
 }
 
@@ -39,7 +40,7 @@ def gives_rights(key: KeyRecord) -> bool:
 
 def outdoes(key: KeyRecord, newcomer: KeyRecord) -> bool:
     """Whether a key opens something that another one of its client does not, which so must not take its place."""
-    if key.scope is Scope.API and newcomer.scope not in (Scope.API, Scope.ALL):
+    if key.scope in (Scope.API, Scope.WEBHOOK) and newcomer.scope not in (key.scope, Scope.ALL):
         return True
     return (key.rank or Rank.CLIENT) > (newcomer.rank or Rank.CLIENT) or not _opens(key) <= _opens(newcomer)
 

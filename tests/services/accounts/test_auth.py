@@ -627,9 +627,10 @@ class TestRankOfKeys:
             assert verdict(house, EXTENSION, **shown) == expected  # never with sensitive rights
         assert verdict(house, EXTENSION, key=key, namespace=namespace, peer=REMOTE) == NOT_YOU
 
+    @pytest.mark.parametrize("scope", [Scope.API, Scope.WEBHOOK])
     @pytest.mark.parametrize("namespace", ["/llm", "/auth", "/"])
-    def test_scope_api_opens_no_socket(self, house: Gatehouse, namespace: str) -> None:
-        key = value(house.keys.generate("web1", local=True, grant=Grant(scope=Scope.API)))
+    def test_scope_of_http_opens_no_socket(self, house: Gatehouse, namespace: str, scope: Scope) -> None:
+        key = value(house.keys.generate("web1", local=True, grant=Grant(scope=scope)))
         assert verdict(house, "web1", key=key, namespace=namespace) == NOT_YOU
 
     def test_a_key_that_is_over(self, house: Gatehouse) -> None:

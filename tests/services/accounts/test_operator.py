@@ -78,7 +78,10 @@ class TestNew:
             ({"clientId": "server"}, "cannot be a client id"),
             ({"clientId": "carl "}, "'carl ' cannot be a client id: blanks around it, or something that nobody sees"),
             ({"clientId": "carl\u3164"}, "something that nobody sees"),
-            ({"clientId": "phone", "scope": "root"}, "'root' is no scope of a key: all, client, extension, api, admin"),
+            (
+                {"clientId": "phone", "scope": "root"},
+                "'root' is no scope of a key: all, client, extension, api, webhook, admin",
+            ),
             ({"clientId": "phone", "scope": ["all"]}, "is no scope of a key"),
             ({"clientId": "phone", "scope": "extension"}, "begin with SillyTavern"),
             ({"clientId": EXTENSION, "scope": "admin"}, "choose another one for an administrator"),

@@ -29,4 +29,6 @@ class ApiSettings:
 
     # /api/v1
     visits_per_minute: int = limit(600, "requests of one client to it in a minute, questions and reading alike")
+    idempotency_keys: int = limit(100, "of one client, the newest, whose answers are remembered")
+    idempotency_seconds: float = limit(86_400.0, "in which what comes again under an Idempotency-Key is not done again")
     events_at_once: int = limit(16, "requests of one identity at once, beyond which it opens no stream of /api/v1")

@@ -29,6 +29,7 @@ OTHER_FORM = "A key of this form names no client. Have the hub make one that doe
 OTHER_SCOPE = "This key does not open the API: it takes one of scope {}."
 EXTENSIONS = "An extension answers; a key of its id asks nothing over HTTP."
 
+BOT = "bot"  # as what a key of scope webhook comes: nobody takes it for a person
 _BEGINS = "sk-newage-"
 _SCOPES = (Scope.API, Scope.ALL)
 
@@ -101,7 +102,14 @@ class BearerService:
     def _caller(
         self, client_id: str, peer: Peer, namespace: str, record: KeyRecord | None, kind: Kind, *, sensitive: bool
     ) -> Caller:
-        session = Session(client_id=client_id, identity=client_id, kind=kind, connected_at=self._world.wall())
+        scope = None if record is None else record.scope
+        session = Session(
+            client_id=client_id,
+            identity=client_id,
+            client_type=BOT if scope is Scope.WEBHOOK else "client",
+            kind=kind,
+            connected_at=self._world.wall(),
+        )
         return Caller(
             sid=self._world.new_id(),
             namespace=namespace,
@@ -110,7 +118,7 @@ class BearerService:
             sensitive=sensitive,
             credential="" if record is None else record.key_id or "key",
             keyless=record is None,
-            scope=None if record is None else record.scope,
+            scope=scope,
             until=inf if record is None else self._keys.end_of(record),
             rank=Rank.CLIENT if record is None else record.rank or Rank.CLIENT,
         )

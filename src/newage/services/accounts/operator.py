@@ -29,8 +29,19 @@ MAX_DAYS = 36_500
 MADE_BY = "newage keys new"
 PAIRED_BY = "newage pair"
 _SCOPES: dict[object, Scope] = {None: Scope.ALL, **{scope.value: scope for scope in Scope}}
-_RANKS = {Scope.ADMIN: Rank.ADMIN, Scope.EXTENSION: Rank.EXTENSION, Scope.CLIENT: Rank.CLIENT, Scope.API: Rank.CLIENT}
-_FOR = {Scope.ADMIN: "an administrator", Scope.CLIENT: "a client", Scope.API: "a program that uses the API"}
+_RANKS = {
+    Scope.ADMIN: Rank.ADMIN,
+    Scope.EXTENSION: Rank.EXTENSION,
+    Scope.CLIENT: Rank.CLIENT,
+    Scope.API: Rank.CLIENT,
+    Scope.WEBHOOK: Rank.CLIENT,
+}
+_FOR = {
+    Scope.ADMIN: "an administrator",
+    Scope.CLIENT: "a client",
+    Scope.API: "a program that uses the API",
+    Scope.WEBHOOK: "a bot",
+}
 _DAY = 86_400.0
 
 

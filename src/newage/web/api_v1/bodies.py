@@ -67,7 +67,7 @@ class Me:
     identity: str = member("as whom you are seen")
     client_id: str = member("whose key it is")
     kind: str = member("client, or admin where the key gives that from here")
-    scope: str = member("of the key: all, client, admin or api")
+    scope: str = member("of the key: all, client, admin, api or webhook")
     rank: str = member("of the key: client, extension or admin")
     sensitive: bool = member("whether you administer from here")
 
@@ -261,7 +261,9 @@ class Message:
     partial: bool | None = member("of an answer: true where it was cut off", default=None)
     reasoning: str | None = member("of an answer: what its model thought", default=None)
     character: str | None = member("of an answer: the name of who gave it", default=None)
-    origin: str | None = member("desk: it was said in SillyTavern itself", default=None)
+    origin: str | None = member(
+        "desk: it was said in SillyTavern itself; webhook: by a bot; openai: by a chat program", default=None
+    )
 
     @classmethod
     def of(cls, said: Said) -> Message:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from newage import __version__
 from newage.web.api_v1 import typed, webhooks
 from newage.web.api_v1.bodies import Document, Error
+from newage.web.api_v1.repeats import HEADER, MAX_CHARS
 from newage.web.api_v1.table import NAMESPACE, Endpoint, Nothing
 from newage.web.event_answer import MEDIA
 
@@ -22,6 +23,13 @@ LAST_EVENT_ID: Final = {
     "required": False,
     "description": "the id of the last event that you have: go on after it",
     "schema": {"type": "string", "pattern": r"^\d{1,9}\.\d{1,9}\.\d{1,9}$"},
+}
+IDEMPOTENCY_KEY: Final = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "description": "of your own making: what comes again under it is not done again, and gets the same answer",
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_CHARS, "pattern": "^[!-~]+$"},
 }
 _DESCRIPTION: Final = (
     "Each request shows a key of the hub as Authorization: Bearer KEY, one of scope all, client or admin. It may do "
@@ -63,6 +71,8 @@ def _operation(endpoint: Endpoint, defined: dict[str, typed.Schema]) -> dict[str
     parameters = values + typed.parameters(endpoint.query, defined)
     if endpoint.events is not None:
         parameters.append(LAST_EVENT_ID)
+    if endpoint.once:
+        parameters.append(IDEMPOTENCY_KEY)
     if parameters:
         made["parameters"] = parameters
     if endpoint.body is not Nothing:

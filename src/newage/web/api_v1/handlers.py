@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from newage.domain.model import Caller, Session
+from newage.domain.model import WEBHOOK, Caller, Scope, Session
 from newage.domain.request import Ask
 from newage.domain.status import HubStatus
-from newage.errors import ClientMissing, InvalidRequest, NotFound
+from newage.errors import ClientMissing, InvalidRequest, NotAuthorised, NotFound, RoomDenied
 from newage.services.api.questions import RoomQuestions
 from newage.services.chat.characters import CharacterService
 from newage.services.history.earlier import EarlierMessages
@@ -138,7 +138,24 @@ class TalkHandlers:
             room=call.path["room"],
             character=said.character or "",
         )
+        if actor.scope is Scope.WEBHOOK:
+            return await self._say_as_bot(actor, ask)
         return bodies.Taken.of(await self.questions.submit(actor, ask))
+
+    async def _say_as_bot(self, actor: Caller, ask: Ask) -> bodies.Taken:
+        """It is shown as one (B22), speaks to people, and is content where nobody is there to answer."""
+        if ask.targets is not None or ask.character:
+            raise NotAuthorised("A key of scope webhook says a text, and chooses nobody to answer it.")
+        if ask.room == actor.identity:
+            raise RoomDenied("A key of scope webhook says something in rooms of others alone.")
+        try:
+            return bodies.Taken.of(await self.questions.submit(actor, evolve(ask, origin=WEBHOOK)))
+        except ClientMissing as error:
+            message_id = error.members.get("messageId")
+            if not isinstance(message_id, str):
+                raise
+            request_id, room = ask.request_id or "", ask.room or ""
+            return bodies.Taken(request_id=request_id, message_id=message_id, room=room, state="recorded")
 
     async def cancel(self, actor: Caller, call: Call) -> bodies.Cancelled:
         request_id = call.path["request"]

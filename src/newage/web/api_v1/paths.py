@@ -57,7 +57,7 @@ def table(hub: HubHandlers, rooms: RoomHandlers, talk: TalkHandlers, events: Out
             tag=HUB,
             handle=hub.me,
             answers=bodies.Me,
-            scopes=(*SCOPES, Scope.API),
+            scopes=(*SCOPES, Scope.API, Scope.WEBHOOK),
         ),
         Endpoint(
             method="GET",
@@ -188,6 +188,8 @@ def table(hub: HubHandlers, rooms: RoomHandlers, talk: TalkHandlers, events: Out
             answers=bodies.Taken,
             body=bodies.NewMessage,
             status=202,
+            scopes=(*SCOPES, Scope.WEBHOOK),
+            once=True,
             audit=asked,
             pace=None,
         ),

@@ -21,6 +21,7 @@ from newage.services.sessions.presence import Presence, Stay
 from newage.services.sessions.rates import EventRates, Pace
 from newage.telemetry.audit import Recorder
 from newage.web.api_v1 import typed
+from newage.web.api_v1.repeats import Repeats, name_of
 from newage.web.json_api import Exchange, Route
 from newage.web.responses import JSON
 from newage.web.responses import answer as empty
@@ -60,7 +61,8 @@ class Endpoint:
 
     ``tag`` is the heading under which it stands in the document, ``summary`` its line there. ``scopes``: the keys
     that open it. ``audit`` records what was changed: the values of the template and of the body's ``noted`` members.
-    ``pace``: how often one may ask that, as by Socket.IO; None where it is bounded otherwise, or nobody hears of it.
+    ``once``: it takes an ``Idempotency-Key``. ``pace``: how often one may ask that, as by Socket.IO; None where it is
+    bounded otherwise, or nobody hears of it.
     """
 
     method: str
@@ -76,6 +78,7 @@ class Endpoint:
     scopes: tuple[Scope, ...] = SCOPES
     audit: Recorder | None = None
     noted: tuple[str, ...] = ()
+    once: bool = False
     pace: Pace | None = Factory(lambda self: None if self.method == "GET" else Pace.EVENT, takes_self=True)
 
 
@@ -87,6 +90,7 @@ class ApiDoor:
     _presence: Presence
     _visits: Visits
     _rates: EventRates
+    repeats: Repeats
 
     async def enter(self, exchange: Exchange, scopes: Collection[Scope], put_out: Callable[[], None]) -> Stay:
         """:param scopes: of the keys that open it. :param put_out: as of ``Stay``.
@@ -129,13 +133,19 @@ class Served:
             query: object = typed.read_query(endpoint.query, exchange.request.args)
             body: object = Nothing() if endpoint.body is Nothing else typed.read(endpoint.body, exchange.body())
             self._door.spend(stay.caller, endpoint)
-            answer = await self._answer(stay.caller, Call(exchange.values, query, body))
+            answer = await self._once(exchange, stay.caller, Call(exchange.values, query, body))
         finally:
             stay.leave()
         if endpoint.answers is None:
             empty(exchange.request, 204, b"", JSON)
         else:
             exchange.answer(endpoint.status, typed.write(answer))
+
+    async def _once(self, exchange: Exchange, caller: Caller, call: Call) -> Any:
+        name = name_of(exchange) if self._endpoint.once else None
+        if name is None:
+            return await self._answer(caller, call)
+        return await self._door.repeats.once(caller, name, call, partial(self._answer, caller, call))
 
     async def _answer(self, caller: Caller, call: Call) -> Any:
         endpoint, audit = self._endpoint, self._endpoint.audit
