@@ -209,6 +209,16 @@ class Flow:
         return body
 
 
+def events(flow: Flow) -> list[tuple[str, Any]]:
+    """Their names and bodies."""
+    found = []
+    for block in flow.body.decode().split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in block.split("\n") if line and not line.startswith(":"))
+        if fields:
+            found.append((fields["event"], orjson.loads(fields["data"])))
+    return found
+
+
 class Stream(Flow):
     """One streamed answer of ``/v1``."""
 

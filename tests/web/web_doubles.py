@@ -330,6 +330,7 @@ class WrittenRequest:
     def __init__(self) -> None:
         self.responseHeaders = Headers()
         self.written = b""
+        self.method = b"GET"
         self.finished = False
         self.aborted = False
         self.producer: Any = None

@@ -10,6 +10,7 @@ from newage.services.api.asking import ApiAsking
 from newage.services.api.models import Models
 from newage.services.api.questions import RoomQuestions
 from newage.services.api.visits import Visits
+from newage.web.api_v1.asked_events import AskedEvents
 from newage.web.api_v1.events import OutputEvents
 from newage.web.api_v1.handlers import HubHandlers, RoomHandlers, TalkHandlers
 from newage.web.api_v1.paths import ApiV1, table
@@ -53,7 +54,9 @@ def make_apis(core: Core) -> Mapping[str, Callable[[Gate], JsonApi]]:
         world=world,
         settings=settings,
     )
-    api_door = ApiDoor(people.bearers, people.presence, Visits(world, settings), talk.rates, Repeats(world, settings))
+    api_door = ApiDoor(
+        people.bearers, people.presence, Visits(world, settings), talk.rates, world, settings, Repeats(world, settings)
+    )
     return {
         "v1": V1(ModelPaths(door, models, world), completions),
         "api": ApiV1(api_door, _table(core)),
@@ -62,6 +65,13 @@ def make_apis(core: Core) -> Mapping[str, Callable[[Gate], JsonApi]]:
 
 def _table(core: Core) -> tuple[Endpoint, ...]:
     people, talk = core.people, core.talk
+    talk_handlers = TalkHandlers(
+        new_id=core.basis.world.new_id,
+        earlier=talk.earlier,
+        questions=RoomQuestions(requests=talk.requests, own=talk.own_outputs, budgets=core.budgets),
+        cancelling=talk.cancelling,
+        resuming=talk.resuming,
+    )
     return table(
         HubHandlers(
             status_of=core.status,
@@ -70,18 +80,7 @@ def _table(core: Core) -> tuple[Endpoint, ...]:
             characters=talk.chat.characters,
         ),
         RoomHandlers(registry=talk.rooms, rooms=talk.room_service, moderation=talk.moderation),
-        TalkHandlers(
-            new_id=core.basis.world.new_id,
-            earlier=talk.earlier,
-            questions=RoomQuestions(requests=talk.requests, own=talk.own_outputs, budgets=core.budgets),
-            cancelling=talk.cancelling,
-            resuming=talk.resuming,
-        ),
-        OutputEvents(
-            resuming=talk.resuming,
-            lookouts=talk.lookouts,
-            presence=people.presence,
-            world=core.basis.world,
-            settings=core.basis.config.api,
-        ),
+        talk_handlers,
+        AskedEvents(talk=talk_handlers, rooms=talk.rooms, lookouts=talk.lookouts),
+        OutputEvents(resuming=talk.resuming, lookouts=talk.lookouts),
     )

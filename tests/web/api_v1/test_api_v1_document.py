@@ -69,6 +69,7 @@ def test_every_answer_is_as_it_says(hub: ApiHouse, key: str, document: Any) -> N
         ("PUT", "/rooms/{room}/members/me", "/rooms/lobby/members/me", None, 409),
         ("DELETE", "/rooms/{room}/members/me", "/rooms/lobby/members/me", None, 204),
         ("POST", "/rooms/{room}/messages", "/rooms/den/messages", {"text": "hi", "requestId": "r1"}, 202),
+        ("POST", "/rooms/{room}/messages/events", "/rooms/none/messages/events", {"text": "hi"}, 403),
         ("GET", "/rooms/{room}/messages", "/rooms/den/messages?limit=3", None, 200),
         ("GET", "/rooms/{room}/outputs", "/rooms/den/outputs", None, 200),
         ("GET", "/outputs/{output}/events", "/outputs/none/events", None, 404),

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, cast
 
-import orjson
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
-from web_doubles import WrittenRequest
+from web_doubles import LOCAL, WrittenRequest
 
-from apikit import EXTENSION, ApiHouse, Flow, Model
-from newage.domain.model import Caller, Peer, Role, Scope, Session
+from apikit import EXTENSION, ApiHouse, Flow, Model, events
+from newage.domain.model import Caller, Role, Scope, Session
 from newage.errors import AuthenticationFailed
 from newage.services.accounts.api_limits import ApiSettings
-from newage.services.sessions.presence import Stay
+from newage.services.streams.output_text import OutputText
 from newage.services.world import World
-from newage.web.api_v1.events import NO_POSITION, TOO_MANY, OutputEvents
+from newage.web.api_v1.events import NO_POSITION, OutputEvents
+from newage.web.api_v1.readers import Reader
+from newage.web.api_v1.table import TOO_MANY, Call
 from newage.web.json_api import Exchange
 
 
@@ -50,16 +50,6 @@ def output_of(model: Model) -> str:
 
 def read(hub: ApiHouse, output: str, key: str, **headers: str) -> Flow:
     return Flow(hub, hub.send(f"/api/v1/outputs/{output}/events", key=key, **headers))
-
-
-def events(flow: Flow) -> list[tuple[str, Any]]:
-    """Their names and bodies."""
-    found = []
-    for block in flow.body.decode().split("\n\n"):
-        fields = dict(line.split(": ", 1) for line in block.split("\n") if line and not line.startswith(":"))
-        if fields:
-            found.append((fields["event"], orjson.loads(fields["data"])))
-    return found
 
 
 def text(flow: Flow) -> str:
@@ -207,29 +197,15 @@ class SlowText:
 def test_who_goes_before_it_begins_leaves_nothing(hub: ApiHouse, how: str) -> None:
     request: Any = WrittenRequest()
     slow: Any = SlowText()
-    people, talk = hub.core.people, hub.core.talk
-    events = OutputEvents(
-        resuming=slow,
-        lookouts=talk.lookouts,
-        presence=people.presence,
-        world=World(clock=hub.clock, wall=hub.clock.seconds, new_id=str),
-        settings=ApiSettings(),
-    )
-    stays: list[Stay] = []
-
-    async def enter(put_out: Callable[[], None]) -> Stay:
-        session = Session(client_id="bot", identity="bot")
-        caller = Caller(sid="one", namespace="/api/v1", session=session, peer=Peer("", local=True))
-        stays.append(people.presence.enter(caller, put_out))
-        return stays[0]
-
-    sent = Deferred.fromCoroutine(events.send(Exchange(request, Peer("", local=True), {"output": "o"}), enter))
-    assert people.presence.of("bot") == 1
-    if how == "goes":
-        request.lose()
-    else:
-        stays[0].put_out()
-    slow.found.callback(("room", object()))
+    lookouts, left = hub.core.talk.lookouts, list[str]()
+    world = World(clock=hub.clock, wall=hub.clock.seconds, new_id=str)
+    reader = Reader(Exchange(request, LOCAL), world, ApiSettings())
+    reader.at_end(lambda: left.append("left"))
+    caller = Caller(sid="s", namespace="/api/v1", session=Session(client_id="bot", identity="bot"), peer=LOCAL)
+    events = OutputEvents(resuming=slow, lookouts=lookouts)
+    sent = Deferred.fromCoroutine(events.send(caller, Call({"output": "o"}, None, None), reader))
+    (reader.end if how == "goes" else reader.gone)()
+    slow.found.callback(("room", OutputText()))
     assert isinstance(cast("Failure", sent.result).value, AuthenticationFailed)
     sent.addErrback(lambda _: None)
-    assert (people.presence.of("bot"), len(talk.lookouts), request.written) == (0, 0, b"")
+    assert (left, len(lookouts), request.written) == (["left"], 0, b"")

@@ -20,5 +20,6 @@ def test_what_changes_something(hub: ApiHouse) -> None:
         ("DELETE", "/rooms/{room}/members/me"),
         ("PUT", "/rooms/{room}/mode"),
         ("POST", "/rooms/{room}/messages"),
+        ("POST", "/rooms/{room}/messages/events"),
         ("POST", "/requests/{request}/cancel"),
     }

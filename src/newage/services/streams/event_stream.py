@@ -38,6 +38,11 @@ class EventStream:
         self._over = False
         self._failure: str | None = None
 
+    @property
+    def position(self) -> Position:
+        """What the reader has, with all that was written."""
+        return self._cursor.position
+
     def start(self) -> None:
         """Write what there is, then what comes. The consumer has this as its producer by then."""
         self._output.add(self)

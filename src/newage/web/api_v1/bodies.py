@@ -19,6 +19,7 @@ from newage.domain.request import Request as Question
 from newage.domain.shown import ShownOutput
 from newage.domain.status import HubStatus
 from newage.domain.times import iso
+from newage.services.streams.answers import Answer
 from newage.web.api_v1.typed import member
 
 PAGE: Final = 50  # messages, where nothing is said
@@ -358,6 +359,23 @@ class Output:
             request_id=shown.request_id or None,
             question_id=shown.question_id or None,
             character=None if shown.character is None else shown.character.name,
+        )
+
+
+@frozen(kw_only=True)
+class Opened:
+    """An answer that begins: what the events after it are of."""
+
+    output_id: str = member("by this it is read on")
+    identity: str = member("of the extension that writes it")
+    character: str | None = member("the name of who gives it", default=None)
+
+    @classmethod
+    def of(cls, answer: Answer) -> Opened:
+        return cls(
+            output_id=answer.output_id,
+            identity=answer.identity,
+            character=None if answer.character is None else answer.character.name,
         )
 
 

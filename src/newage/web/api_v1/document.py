@@ -69,7 +69,7 @@ def _operation(endpoint: Endpoint, defined: dict[str, typed.Schema]) -> dict[str
     }
     values = [_path_value(name) for name in _VALUE.findall(endpoint.template)]
     parameters = values + typed.parameters(endpoint.query, defined)
-    if endpoint.events is not None:
+    if endpoint.events is not None and endpoint.method == "GET":
         parameters.append(LAST_EVENT_ID)
     if endpoint.once:
         parameters.append(IDEMPOTENCY_KEY)

@@ -19,6 +19,7 @@ from newage.services.rooms.registry import RoomRegistry
 from newage.services.rooms.rooms import RoomService
 from newage.services.sessions.sessions import SessionService
 from newage.services.streams.cancelling import CancelService, Which
+from newage.services.streams.own_outputs import IAsker
 from newage.services.streams.resuming import ResumeService
 from newage.web.api_v1 import bodies
 from newage.web.api_v1.table import Call
@@ -128,6 +129,10 @@ class TalkHandlers:
         return bodies.Messages.of(page)
 
     async def say(self, actor: Caller, call: Call) -> bodies.Taken:
+        return await self.ask(actor, call)
+
+    async def ask(self, actor: Caller, call: Call, asker: IAsker | None = None) -> bodies.Taken:
+        """:param asker: is told what becomes of it."""
         said: bodies.NewMessage = call.body
         if not said.text.strip():
             raise InvalidRequest("text has nothing in it.")
@@ -140,7 +145,7 @@ class TalkHandlers:
         )
         if actor.scope is Scope.WEBHOOK:
             return await self._say_as_bot(actor, ask)
-        return bodies.Taken.of(await self.questions.submit(actor, ask))
+        return bodies.Taken.of(await self.questions.submit(actor, ask, asker))
 
     async def _say_as_bot(self, actor: Caller, ask: Ask) -> bodies.Taken:
         """It is shown as one (B22), speaks to people, and is content where nobody is there to answer."""

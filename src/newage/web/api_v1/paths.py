@@ -8,6 +8,7 @@ from newage.domain.model import Caller, Scope
 from newage.services.sessions.rates import Pace
 from newage.telemetry.audit import Recorder
 from newage.web.api_v1 import bodies
+from newage.web.api_v1.asked_events import AskedEvents
 from newage.web.api_v1.document import document
 from newage.web.api_v1.events import OutputEvents
 from newage.web.api_v1.handlers import HubHandlers, RoomHandlers, TalkHandlers
@@ -19,7 +20,9 @@ UNKNOWN = "There is nothing at this path. /api/v1/openapi.json tells what there 
 HUB, ROOMS, TALK = "The hub", "Rooms", "Messages"
 
 
-def table(hub: HubHandlers, rooms: RoomHandlers, talk: TalkHandlers, events: OutputEvents) -> tuple[Endpoint, ...]:
+def table(
+    hub: HubHandlers, rooms: RoomHandlers, talk: TalkHandlers, asking: AskedEvents, events: OutputEvents
+) -> tuple[Endpoint, ...]:
     """Everything there is, in the order of the document."""
     room, said = "/rooms/{room}", "/rooms/{room}/messages"
     created = Recorder("room.create", "ROOM_CREATED", "ROOM_ERROR")
@@ -190,6 +193,16 @@ def table(hub: HubHandlers, rooms: RoomHandlers, talk: TalkHandlers, events: Out
             status=202,
             scopes=(*SCOPES, Scope.WEBHOOK),
             once=True,
+            audit=asked,
+            pace=None,
+        ),
+        Endpoint(
+            method="POST",
+            template=f"{said}/events",
+            summary="Say something, and read the answer as it is written: taken, output and its events, done, error",
+            tag=TALK,
+            events=asking.send,
+            body=bodies.NewMessage,
             audit=asked,
             pace=None,
         ),

@@ -6,27 +6,30 @@ Who asks shows a key, always (B5). A path takes the methods that the table has; 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from functools import partial
 from inspect import isawaitable
 from typing import Any, Final, TypeAlias, Union
 
 from attrs import Factory, define, field, frozen
 
 from newage.domain.model import Caller, Kind, Scope
-from newage.errors import AuthenticationFailed, NewAgeError
+from newage.errors import AuthenticationFailed, NewAgeError, OverLimit
+from newage.services.accounts.api_limits import ApiSettings
 from newage.services.accounts.bearer import WANTED, BearerService
 from newage.services.api.questions import too_much
 from newage.services.api.visits import Visits
 from newage.services.sessions.presence import Presence, Stay
 from newage.services.sessions.rates import EventRates, Pace
+from newage.services.world import World
 from newage.telemetry.audit import Recorder
 from newage.web.api_v1 import typed
+from newage.web.api_v1.readers import Reader
 from newage.web.api_v1.repeats import Repeats, name_of
 from newage.web.json_api import Exchange, Route
 from newage.web.responses import JSON
 from newage.web.responses import answer as empty
 
 NAMESPACE: Final = "/api/v1"
+TOO_MANY: Final = "So many streams at once are open for this client already."
 SCOPES: Final = (Scope.ALL, Scope.CLIENT, Scope.ADMIN)  # of keys that open what does not say otherwise
 
 
@@ -46,8 +49,7 @@ class Call:
 
 Answer: TypeAlias = Union[Any, "Awaitable[Any]"]
 Handler: TypeAlias = Callable[[Caller, Call], Answer]
-Enter: TypeAlias = Callable[[Callable[[], None]], Awaitable[Stay]]
-Streaming: TypeAlias = Callable[[Exchange, Enter], Awaitable[None]]
+Streaming: TypeAlias = Callable[[Caller, Call, Reader], Awaitable[None]]
 
 
 def _no_handler(actor: Caller, call: Call) -> None:
@@ -57,7 +59,7 @@ def _no_handler(actor: Caller, call: Call) -> None:
 @frozen(kw_only=True)
 class Endpoint:
     """``answers`` is the class of what it returns; None where that is nothing, which is status 204. ``events`` answers
-    instead with server-sent events; it lets in who asks, by ``Enter`` with what is called when he is put out.
+    instead with server-sent events; it raises where there is nothing to read.
 
     ``tag`` is the heading under which it stands in the document, ``summary`` its line there. ``scopes``: the keys
     that open it. ``audit`` records what was changed: the values of the template and of the body's ``noted`` members.
@@ -90,6 +92,8 @@ class ApiDoor:
     _presence: Presence
     _visits: Visits
     _rates: EventRates
+    _world: World
+    _settings: ApiSettings
     repeats: Repeats
 
     async def enter(self, exchange: Exchange, scopes: Collection[Scope], put_out: Callable[[], None]) -> Stay:
@@ -103,6 +107,17 @@ class ApiDoor:
         caller = await self._bearers.bearer(key, exchange.peer, NAMESPACE, Kind.ADMIN, scopes)
         self._visits.count(caller)
         return self._presence.enter(caller, put_out)
+
+    async def read(self, exchange: Exchange, scopes: Collection[Scope]) -> tuple[Caller, Reader]:
+        """As ``enter``, of who reads events; he leaves when they are over."""
+        reader = Reader(exchange, self._world, self._settings)
+        exchange.request.notifyFinish().addErrback(lambda _: reader.end())
+        stay = await self.enter(exchange, scopes, reader.gone)
+        reader.at_end(stay.leave)
+        if self._presence.of(stay.caller.identity) > self._settings.events_at_once:
+            reader.end()
+            raise OverLimit(TOO_MANY)
+        return stay.caller, reader
 
     def spend(self, actor: Caller, endpoint: Endpoint) -> None:
         """He does it. :raises OverLimit: too often."""
@@ -125,15 +140,11 @@ class Served:
     async def handle(self, exchange: Exchange) -> None:
         endpoint = self._endpoint
         if endpoint.events is not None:
-            typed.read_query(endpoint.query, exchange.request.args)
-            await endpoint.events(exchange, partial(self._door.enter, exchange, endpoint.scopes))
+            await self._send(exchange, endpoint.events)
             return
         stay = await self._door.enter(exchange, endpoint.scopes, _nothing)
         try:
-            query: object = typed.read_query(endpoint.query, exchange.request.args)
-            body: object = Nothing() if endpoint.body is Nothing else typed.read(endpoint.body, exchange.body())
-            self._door.spend(stay.caller, endpoint)
-            answer = await self._once(exchange, stay.caller, Call(exchange.values, query, body))
+            answer = await self._once(exchange, stay.caller, self._call(stay.caller, exchange))
         finally:
             stay.leave()
         if endpoint.answers is None:
@@ -142,16 +153,34 @@ class Served:
             exchange.answer(endpoint.status, typed.write(answer))
 
     async def _once(self, exchange: Exchange, caller: Caller, call: Call) -> Any:
+        handle = self._endpoint.handle
         name = name_of(exchange) if self._endpoint.once else None
         if name is None:
-            return await self._answer(caller, call)
-        return await self._door.repeats.once(caller, name, call, partial(self._answer, caller, call))
+            return await self._recorded(caller, call, handle)
+        return await self._door.repeats.once(caller, name, call, partial(self._recorded, caller, call, handle))
 
-    async def _answer(self, caller: Caller, call: Call) -> Any:
+    async def _send(self, exchange: Exchange, events: Streaming) -> None:
+        caller, reader = await self._door.read(exchange, self._endpoint.scopes)
+        try:
+            call = self._call(caller, exchange)
+            await self._recorded(caller, call, lambda caller, call: events(caller, call, reader))
+        except BaseException:
+            reader.end()
+            raise
+
+    def _call(self, caller: Caller, exchange: Exchange) -> Call:
+        """:raises NewAgeError: it is asked wrongly, or too often."""
+        endpoint = self._endpoint
+        query: object = typed.read_query(endpoint.query, exchange.request.args)
+        body: object = Nothing() if endpoint.body is Nothing else typed.read(endpoint.body, exchange.body())
+        self._door.spend(caller, endpoint)
+        return Call(exchange.values, query, body)
+
+    async def _recorded(self, caller: Caller, call: Call, handle: Handler) -> Any:
         endpoint, audit = self._endpoint, self._endpoint.audit
         told = {**call.path, **{name: getattr(call.body, name) for name in endpoint.noted}}
         try:
-            answer = endpoint.handle(caller, call)
+            answer = handle(caller, call)
             if isawaitable(answer):
                 answer = await answer
         except NewAgeError as error:
