@@ -144,7 +144,9 @@ class ApiHouse:
         **headers: str,
     ) -> Told:
         """A GET, or a POST where there is a body, or what ``method`` says."""
-        return Told(self.send(target, body, key, address, method, **headers).responses()[0])
+        line = self.send(target, body, key, address, method, **headers)
+        self.clock.until_true(line.transport.value)  # what takes a thread
+        return Told(line.responses()[0])
 
     def send(
         self,

@@ -31,6 +31,11 @@ class ThreadedClock(Clock):
         while not done.called:
             self._from_threads.get(timeout=PATIENCE)()
 
+    def until_true(self, holds: Callable[[], object]) -> None:
+        """As ``until``, for what is no Deferred."""
+        while not holds():
+            self._from_threads.get(timeout=PATIENCE)()
+
 
 def nothing(on: bool) -> None:
     """Whether debug entries are written is nobody's business here."""

@@ -10,13 +10,13 @@ import pytest
 from authkit import FakeSocket, Gatehouse
 from deferreds import outcome, value
 from newage.dialect.calls import relayed
+from newage.domain.foreign_json import without_hostile_keys
 from newage.gateway.socketio.dispatch import Later, Namespace
 from newage.namespaces.function_call import (
     BUILTINS,
     CallEvents,
     parse_call,
 )
-from newage.namespaces.wire import without_hostile_keys
 from newage.services.calls.calls import Function, one_argument
 
 EXTENSION = "SillyTavern-8000"

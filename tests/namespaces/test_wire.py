@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from hypothesis import given
-from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 
 from hubkit import HandSocket, Kit, result_of
@@ -17,12 +15,6 @@ from newage.errors import InvalidRequest, NewAgeError, NotFound
 from newage.gateway.socketio.dispatch import Handler
 from newage.namespaces import wire
 from newage.telemetry.audit import Recorder
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
-    max_leaves=20,
-)
 
 FAILURE = {
     "status": "error",
@@ -265,32 +257,6 @@ def test_members_first_and_text() -> None:
     assert wire.first({}, "a") is None
     values: list[Any] = ["abcd", "ab", 7, None, []]
     assert [wire.text(value, 3) for value in values] == ["abc", "ab", "", "", ""]
-
-
-def test_hostile_keys_are_dropped_at_any_depth() -> None:
-    hostile = {"__proto__": {"admin": True}, "a": [{"constructor": 1, "b": {"prototype": 2, "c": 3}}], "d": "__proto__"}
-    assert wire.without_hostile_keys(hostile) == {"a": [{"b": {"c": 3}}], "d": "__proto__"}
-
-
-@given(json_values)
-def test_a_cleaned_value_can_be_written_and_is_otherwise_the_same(value: Any) -> None:
-    cleaned = wire.without_hostile_keys(value)
-    assert wire.without_hostile_keys(cleaned) == cleaned
-    if not any(key in repr(value) for key in wire.HOSTILE_KEYS):
-        assert cleaned == value
-
-
-def test_halves_of_pairs_are_repaired_at_any_depth() -> None:
-    assert wire.without_hostile_keys({"k\ud83d": ["\ude00", {"x": "\ud83d\ude00"}]}) == {
-        "k\ufffd": ["\ufffd", {"x": "\U0001f600"}]
-    }
-
-
-def test_the_cleaned_value_is_a_copy() -> None:
-    inner: list[Any] = [1]
-    cleaned = wire.without_hostile_keys({"a": inner})
-    inner.append(2)
-    assert cleaned == {"a": [1]}
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,20 @@ from collections.abc import Callable, Mapping
 
 from newage.assembly.core import Core
 from newage.domain.ids import UPSTREAM_PREFIX
+from newage.services.accounts.key_desk import KeyDesk
 from newage.services.api.asking import ApiAsking
 from newage.services.api.models import Models
 from newage.services.api.questions import RoomQuestions
 from newage.services.api.visits import Visits
+from newage.web.api_v1.admin_handlers import AdminHandlers, CallHandlers
+from newage.web.api_v1.admin_paths import admin_rows, call_rows
 from newage.web.api_v1.asked_events import AskedEvents
 from newage.web.api_v1.events import OutputEvents
 from newage.web.api_v1.handlers import HubHandlers, RoomHandlers, TalkHandlers
 from newage.web.api_v1.paths import ApiV1, table
 from newage.web.api_v1.repeats import Repeats
+from newage.web.api_v1.staff_handlers import MemberHandlers, MessageHandlers
+from newage.web.api_v1.staff_paths import member_rows, message_rows
 from newage.web.api_v1.table import ApiDoor, Endpoint
 from newage.web.gate import Gate
 from newage.web.json_api import JsonApi
@@ -64,11 +69,12 @@ def make_apis(core: Core) -> Mapping[str, Callable[[Gate], JsonApi]]:
 
 
 def _table(core: Core) -> tuple[Endpoint, ...]:
-    people, talk = core.people, core.talk
+    people, talk, accounts = core.people, core.talk, core.accounts
+    questions = RoomQuestions(requests=talk.requests, own=talk.own_outputs, budgets=core.budgets)
     talk_handlers = TalkHandlers(
         new_id=core.basis.world.new_id,
         earlier=talk.earlier,
-        questions=RoomQuestions(requests=talk.requests, own=talk.own_outputs, budgets=core.budgets),
+        questions=questions,
         cancelling=talk.cancelling,
         resuming=talk.resuming,
     )
@@ -83,4 +89,35 @@ def _table(core: Core) -> tuple[Endpoint, ...]:
         talk_handlers,
         AskedEvents(talk=talk_handlers, rooms=talk.rooms, lookouts=talk.lookouts),
         OutputEvents(resuming=talk.resuming, lookouts=talk.lookouts),
+        *member_rows(
+            MemberHandlers(
+                registry=talk.rooms,
+                rooms=talk.room_service,
+                moderation=talk.moderation,
+                assignments=talk.assignments,
+            )
+        ),
+        *message_rows(
+            MessageHandlers(
+                new_id=core.basis.world.new_id,
+                editing=talk.editing,
+                selecting=talk.selecting,
+                lines=talk.lines,
+                questions=questions,
+            )
+        ),
+        *call_rows(CallHandlers(calls=core.calls.calls)),
+        *admin_rows(
+            AdminHandlers(
+                desk=KeyDesk(
+                    administration=people.administration,
+                    keys=accounts.keys,
+                    trust=accounts.trust,
+                    revocation=accounts.revocation,
+                ),
+                administration=people.administration,
+                expulsion=people.expulsion,
+                diagnostics=core.diagnostics,
+            )
+        ),
     )

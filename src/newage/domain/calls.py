@@ -18,3 +18,15 @@ class FunctionCall:
     args: Sequence[Any] = ()
     target: str = SERVER
     request_id: str | int | float | None = None
+
+
+def subject_of(call: FunctionCall) -> dict[str, Any]:
+    """What the audit log shall know beyond the names: the file that is read or written, the URLs that are added."""
+    if call.target != SERVER or not call.args:
+        return {}
+    if call.name in ("saveJsonToFile", "readJsonFromFile"):
+        path = call.args[0]
+        return {"file": path if isinstance(path, str | list) else type(path).__name__}
+    if call.name == "addStaticResources":
+        return {"routes": [name for routes in call.args if isinstance(routes, dict) for name in routes]}
+    return {}

@@ -7,6 +7,7 @@ from typing import Any
 from attrs import field, frozen
 
 from newage.dialect import Body, clients, pairing
+from newage.domain.foreign_json import without_hostile_keys
 from newage.domain.model import Caller
 from newage.errors import InvalidRequest
 from newage.namespaces import wire
@@ -42,7 +43,7 @@ class Disconnect:
         identity, reason = parse_client_id(body, "identity", "targetIdentity"), wire.first(body, "reason")
         if client_id is None or not (reason is None or (isinstance(reason, str) and len(reason) <= MAX_REASON_CHARS)):
             raise InvalidRequest(wire.INVALID)
-        return cls(client_id, identity, wire.without_hostile_keys(reason or ""))
+        return cls(client_id, identity, without_hostile_keys(reason or ""))
 
 
 @frozen

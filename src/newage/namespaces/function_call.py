@@ -9,7 +9,8 @@ from attrs import field, frozen
 
 from newage.dialect import Body, acks
 from newage.dialect.calls import CALL, UNKNOWN_FAULT, failed, relayed, succeeded
-from newage.domain.calls import SERVER, FunctionCall
+from newage.domain.calls import SERVER, FunctionCall, subject_of
+from newage.domain.foreign_json import without_hostile_keys
 from newage.domain.model import Caller
 from newage.errors import BadArguments, CallFailed, NewAgeError
 from newage.gateway.socketio.dispatch import Later
@@ -50,9 +51,7 @@ def parse_call(payload: Any, max_arguments: int) -> FunctionCall:
         args = [args]
     if not isinstance(args, list) or len(args) > max_arguments:
         raise BadArguments(wire.INVALID)
-    return FunctionCall(
-        name=name, target=target, args=wire.without_hostile_keys(args), request_id=request_id_of(payload)
-    )
+    return FunctionCall(name=name, target=target, args=without_hostile_keys(args), request_id=request_id_of(payload))
 
 
 def request_id_of(payload: Any) -> str | int | float | None:
@@ -61,18 +60,6 @@ def request_id_of(payload: Any) -> str | int | float | None:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return None
     return value if not isinstance(value, str) or len(value) <= MAX_NAME_CHARS else None
-
-
-def subject_of(call: FunctionCall) -> Body:
-    """What the audit log shall know beyond the names: the file that is read or written, the URLs that are added."""
-    if call.target != SERVER or not call.args:
-        return {}
-    if call.name in ("saveJsonToFile", "readJsonFromFile"):
-        path = call.args[0]
-        return {"file": path if isinstance(path, str | list) else type(path).__name__}
-    if call.name == "addStaticResources":
-        return {"routes": [name for routes in call.args if isinstance(routes, dict) for name in routes]}
-    return {}
 
 
 def outcome_of(body: Body) -> str:
@@ -120,7 +107,7 @@ class CallEvents:
             if call.target == SERVER:
                 body = succeeded(request_id, await self.calls.run(caller, call))
             else:
-                body = relayed(request_id, wire.without_hostile_keys(await self.calls.forward(caller, call)))
+                body = relayed(request_id, without_hostile_keys(await self.calls.forward(caller, call)))
         except Exception as error:  # as_known logs what it does not know and re-raises cancellation
             known = wire.as_known(error, CALL)
             shown = known if isinstance(error, NewAgeError) else CallFailed(UNKNOWN_FAULT)

@@ -8,6 +8,7 @@ from typing import Any
 from attrs import frozen
 
 from newage.dialect import Body, messages, requests
+from newage.domain.foreign_json import without_hostile_keys
 from newage.domain.model import Caller, Role
 from newage.domain.request import Ask
 from newage.domain.text import well_formed
@@ -41,7 +42,7 @@ def parse_ask(payload: Any) -> Ask:
     """LLM_REQUEST; a missing id or text is the service's to refuse, after it looked at the room (contract 5.2)."""
     if not isinstance(payload, dict):
         return Ask(request_id=None, text="")
-    body = wire.without_hostile_keys(payload)
+    body = without_hostile_keys(payload)
     said = [word for word in (body.get("action"), body.get("requestType")) if word is not None and word != ""]
     words = [word for word in said if isinstance(word, str) and word in ACTIONS]
     own_word = words[0] if words and words[0] != AGAIN[0] else ""

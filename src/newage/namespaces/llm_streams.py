@@ -10,6 +10,7 @@ from attrs import frozen
 from newage.dialect import messages, streams
 from newage.domain.character import Character
 from newage.domain.details import Details
+from newage.domain.foreign_json import without_hostile_keys
 from newage.domain.model import Kind
 from newage.domain.text import well_formed
 from newage.errors import NewAgeError, NotFound
@@ -83,7 +84,7 @@ def parse_details(payload: Any) -> Details:
         character=parse_character(body.get("character")),
         reasoning="" if reasoning is None else _as_text(reasoning),
         more=body.get("more") is True,
-        extra={} if wire.holds_bytes(kept) else wire.without_hostile_keys(kept),
+        extra={} if wire.holds_bytes(kept) else without_hostile_keys(kept),
     )
 
 

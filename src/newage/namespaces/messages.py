@@ -7,6 +7,7 @@ from typing import Any
 from attrs import frozen
 
 from newage.dialect import Body, messages
+from newage.domain.foreign_json import without_hostile_keys
 from newage.domain.history import Change
 from newage.domain.model import Caller
 from newage.errors import InvalidRequest, NotFound
@@ -38,7 +39,7 @@ def parse_edit(payload: Any) -> Edit:
         fields = {"message": fields}
     if room is None or message_id is None or not isinstance(fields, dict):
         raise InvalidRequest("Missing required fields for editing message.")
-    return Edit(room, message_id, other_id, messages.change(wire.without_hostile_keys(fields)))
+    return Edit(room, message_id, other_id, messages.change(without_hostile_keys(fields)))
 
 
 @frozen

@@ -9,6 +9,7 @@ import orjson
 from attrs import define, field, frozen
 
 from newage.dialect import Body, clients
+from newage.domain.foreign_json import without_hostile_keys
 from newage.domain.model import Caller, Scope
 from newage.errors import BadParameter, InvalidRequest, NotAuthorised
 from newage.namespaces import wire
@@ -48,7 +49,7 @@ def parse_identify(payload: Any) -> Identity:
 def parse_settings(payload: Any) -> Body:
     if not isinstance(payload, dict) or wire.holds_bytes(payload):
         raise InvalidRequest(wire.INVALID)
-    clean: Body = wire.without_hostile_keys(payload)
+    clean: Body = without_hostile_keys(payload)
     return clean
 
 

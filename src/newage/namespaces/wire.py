@@ -29,7 +29,6 @@ Handlers: TypeAlias = "dict[str, Handler]"  # a namespace module's events: one l
 _log = Logger()
 
 INVALID = "Invalid request data."
-HOSTILE_KEYS = frozenset({"__proto__", "constructor", "prototype"})
 ROOM = ("roomName", "targetRoom", "room")  # what a payload may call a room (contract 1.8)
 MAX_ID = 128  # characters of an id made by a client (C11)
 MAX_NUMBER = 2**53 - 1  # a whole number that JSON carries exactly to every client, and that fits every store
@@ -251,15 +250,3 @@ def holds_bytes(value: Any) -> bool:
     if isinstance(value, dict):
         return any(map(holds_bytes, value.values()))
     return any(map(holds_bytes, value)) if isinstance(value, list) else isinstance(value, bytes)
-
-
-def without_hostile_keys(value: Any) -> Any:
-    """A copy of JSON that is fit to be stored and passed on: well-formed texts (C10), and at any depth none of the keys
-    that poison JavaScript objects (C8)."""
-    if isinstance(value, str):
-        return value if value.isascii() else well_formed(value)
-    if isinstance(value, dict):
-        return {without_hostile_keys(k): without_hostile_keys(v) for k, v in value.items() if k not in HOSTILE_KEYS}
-    if isinstance(value, list):
-        return [without_hostile_keys(item) for item in value]
-    return value

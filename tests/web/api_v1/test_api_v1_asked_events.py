@@ -104,6 +104,17 @@ def test_what_fails_is_said_in_words(hub: ApiHouse, key: str, model: Model) -> N
     nothing_is_left(hub)
 
 
+def test_a_question_that_ends_before_its_answer_ends_that(hub: ApiHouse, key: str, model: Model) -> None:
+    flow, ledger = ask(hub, key, requestId="r1"), hub.core.talk.ledger
+    say_all(hub, model, "Hel", end=False)
+    request = ledger.get("bot", "r1")
+    assert request is not None
+    ledger.end(request, "failed", "It broke.")
+    assert (text(flow), names(flow)[-2:], flow.ended) == ("Hel", ["end", "error"], True)
+    assert events(flow)[-2][1]["failed"] is True
+    assert events(flow)[-1][1]["error"]["message"] == "It broke."
+
+
 def test_what_is_taken_back_ends_where_it_is(hub: ApiHouse, key: str, model: Model) -> None:
     flow = ask(hub, key, requestId="r1")
     say_all(hub, model, "Hel", end=False)

@@ -63,7 +63,7 @@ class KeyAdministration:
         shown: dict[str, str | None] = {}
         for client_id in self._keys.client_ids():
             if self.rank_of(client_id) <= actor.rank:
-                readable = actor.kind is Kind.ADMIN and self._may_touch(actor, client_id)
+                readable = actor.kind is Kind.ADMIN and self.may_touch(actor, client_id)
                 shown[client_id] = self._keys.newest_hash(client_id) if readable else HIDDEN
         return shown
 
@@ -76,7 +76,7 @@ class KeyAdministration:
         client_id = actor.client_id if wanted is None else wanted
         if client_id != actor.client_id and actor.kind is not Kind.ADMIN:
             raise NotAuthorised(NOT_YOURS)
-        if (client_id != actor.client_id and not actor.sensitive) or not self._may_touch(actor, client_id):
+        if (client_id != actor.client_id and not actor.sensitive) or not self.may_touch(actor, client_id):
             raise NotAuthorised("Unauthorized")
         return client_id, self._keys.newest_hash(client_id)
 
@@ -123,7 +123,7 @@ class KeyAdministration:
         revoked = await self._revocation.of_client(client_id)
         if not revoked.records:
             self._log.warn("no key of {client_id} to remove", client_id=client_id, warning_code=REMOVING_ABSENT_KEY)
-        return evolve(revoked, made=tuple(each for each in revoked.made if self._may_touch(actor, each.client_id)))
+        return evolve(revoked, made=tuple(each for each in revoked.made if self.may_touch(actor, each.client_id)))
 
     # ------------------------------------------------------------------------------------------------- for oneself
 
@@ -186,10 +186,11 @@ class KeyAdministration:
         return Grant(rank=rank, scope=scope, made_by=actor.client_id, until=actor.until)
 
     def _require_reach(self, actor: Caller, client_id: str) -> None:
-        if not self._may_touch(actor, client_id):
+        if not self.may_touch(actor, client_id):
             raise NotAuthorised("Unauthorized")
 
-    def _may_touch(self, actor: Caller, client_id: str) -> bool:
+    def may_touch(self, actor: Caller, client_id: str) -> bool:
+        """Whether the credentials of that id are within the actor's reach (B6)."""
         own = client_id == actor.client_id
         # Others' are touched as what one is here, one's own with what one has shown.
         rank = actor.rank if own else min(actor.rank, Rank.of(actor.kind))

@@ -83,6 +83,12 @@ class RoomQuestions:
         tokens = estimated_tokens(len(ask.text))
         return await self._spend(actor, ask.request_id or "", tokens, lambda: self._requests.submit(actor, ask), asker)
 
+    async def submit_queue(self, actor: Caller, room: str, request_id: str) -> Accepted:
+        """As ``RequestService.submit_queue``; else as ``submit``."""
+        return await self._spend(
+            actor, request_id, 0, lambda: self._requests.submit_queue(actor, room, request_id), None
+        )
+
     async def _spend(
         self,
         actor: Caller,

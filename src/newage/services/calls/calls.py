@@ -66,6 +66,11 @@ class CallService:
     _functions: dict[str, Function] = field(factory=dict, init=False)
     _open: dict[str, int] = field(factory=dict, init=False)  # identity -> calls that hold up nothing
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all functions."""
+        return tuple(sorted(self._functions))
+
     def offers(self, name: str) -> bool:
         return name in self._functions
 

@@ -41,6 +41,7 @@ class _Answers:
     _had: dict[Answer, Position] = field(factory=dict, init=False)  # what the reader has of those that are over
     _current: tuple[Answer, EventStream] | None = field(default=None, init=False)
     _last: bytes = field(default=b"", init=False)  # what comes after all of them, once that is known
+    _failure: str | None = field(default=None, init=False)  # why the question failed, if it did
     _begun: bool = field(default=False, init=False)
     _paused: bool = field(default=False, init=False)
 
@@ -59,18 +60,16 @@ class _Answers:
     def request_ended(self, request: Request, words: str | None) -> None:
         error = _failure(request, words)
         if error is None:
-            self._ends(event("done", {"requestId": request.request_id, "state": request.state}))
+            self._last = event("done", {"requestId": request.request_id, "state": request.state})
         else:
-            self._ends(_failed(error))
+            self._last, self._failure = _failed(error), str(error)
+        self._close()
+        self._go_on()
 
     def hub_stops(self) -> None:
-        self._reader.finish(_failed(Unavailable(STOPPING)))
-
-    def _ends(self, last: bytes) -> None:
-        self._last = last
-        if self._current is not None:
-            _close(*self._current)
-        self._go_on()
+        self._last = _failed(Unavailable(STOPPING))
+        if self._begun:
+            self._reader.finish(self._last)
 
     def _go_on(self) -> None:
         """With the next output, or the end, unless one is being read."""
@@ -89,8 +88,15 @@ class _Answers:
         if self._paused:
             stream.pauseProducing()
         stream.start()
-        if self._last and self._current is not None:
-            _close(*self._current)
+        if self._last:
+            self._close()
+
+    def _close(self) -> None:
+        """Nothing more comes of what is being read, whether somebody said so or not."""
+        if self._current is not None and not self._current[0].output.ended:
+            answer, stream = self._current
+            answer.output.remove(stream)
+            stream.ended(self._failure)
 
     def _one_over(self) -> None:
         if self._current is not None:
@@ -114,13 +120,6 @@ class _Answers:
     def stopProducing(self) -> None:
         if self._current is not None:
             self._current[1].stopProducing()
-
-
-def _close(answer: Answer, stream: EventStream) -> None:
-    """Nothing more comes of it, whether somebody said so or not."""
-    if not answer.output.ended:
-        answer.output.remove(stream)
-        stream.ended(None)
 
 
 def _failed(error: NewAgeError) -> bytes:

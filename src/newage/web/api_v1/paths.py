@@ -12,18 +12,22 @@ from newage.web.api_v1.asked_events import AskedEvents
 from newage.web.api_v1.document import document
 from newage.web.api_v1.events import OutputEvents
 from newage.web.api_v1.handlers import HubHandlers, RoomHandlers, TalkHandlers
-from newage.web.api_v1.table import SCOPES, ApiDoor, Call, Endpoint, Served
+from newage.web.api_v1.table import HUB, ROOMS, SCOPES, TALK, ApiDoor, Call, Endpoint, Served
 from newage.web.gate import Gate
 from newage.web.json_api import JsonApi
 
 UNKNOWN = "There is nothing at this path. /api/v1/openapi.json tells what there is."
-HUB, ROOMS, TALK = "The hub", "Rooms", "Messages"
 
 
 def table(
-    hub: HubHandlers, rooms: RoomHandlers, talk: TalkHandlers, asking: AskedEvents, events: OutputEvents
+    hub: HubHandlers,
+    rooms: RoomHandlers,
+    talk: TalkHandlers,
+    asking: AskedEvents,
+    events: OutputEvents,
+    *more: Endpoint,
 ) -> tuple[Endpoint, ...]:
-    """Everything there is, in the order of the document."""
+    """Everything there is, in the order of the document, and ``more`` at its end."""
     room, said = "/rooms/{room}", "/rooms/{room}/messages"
     created = Recorder("room.create", "ROOM_CREATED", "ROOM_ERROR")
     deleted = Recorder("room.delete", "ROOM_DELETED", "ROOM_ERROR")
@@ -229,6 +233,7 @@ def table(
             handle=talk.cancel,
             answers=bodies.Cancelled,
         ),
+        *more,
     )
     return endpoints
 

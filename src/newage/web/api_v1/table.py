@@ -5,7 +5,7 @@ Who asks shows a key, always (B5). A path takes the methods that the table has; 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from inspect import isawaitable
 from typing import Any, Final, TypeAlias, Union
 
@@ -29,6 +29,7 @@ from newage.web.responses import JSON
 from newage.web.responses import answer as empty
 
 NAMESPACE: Final = "/api/v1"
+HUB, ROOMS, TALK = "The hub", "Rooms", "Messages"  # headings of the document
 TOO_MANY: Final = "So many streams at once are open for this client already."
 SCOPES: Final = (Scope.ALL, Scope.CLIENT, Scope.ADMIN)  # of keys that open what does not say otherwise
 
@@ -62,7 +63,8 @@ class Endpoint:
     instead with server-sent events; it raises where there is nothing to read.
 
     ``tag`` is the heading under which it stands in the document, ``summary`` its line there. ``scopes``: the keys
-    that open it. ``audit`` records what was changed: the values of the template and of the body's ``noted`` members.
+    that open it. ``audit`` records what was changed: the values of the template and ``noted`` ones of body or query.
+    One of these is written "name", or "name:member" where it has another name in the log.
     ``once``: it takes an ``Idempotency-Key``. ``pace``: how often one may ask that, as by Socket.IO; None where it is
     bounded otherwise, or nobody hears of it.
     """
@@ -178,7 +180,7 @@ class Served:
 
     async def _recorded(self, caller: Caller, call: Call, handle: Handler) -> Any:
         endpoint, audit = self._endpoint, self._endpoint.audit
-        told = {**call.path, **{name: getattr(call.body, name) for name in endpoint.noted}}
+        told = {**call.path, **_noted(call, endpoint.noted)}
         try:
             answer = handle(caller, call)
             if isawaitable(answer):
@@ -190,6 +192,16 @@ class Served:
         if audit is not None:
             audit.done(caller, **told)
         return answer
+
+
+def _noted(call: Call, wanted: Iterable[str]) -> dict[str, Any]:
+    """:param wanted: as of ``Endpoint.noted``."""
+    found = {}
+    for each in wanted:
+        name, _, source = each.partition(":")
+        source = source or name
+        found[name] = getattr(call.body if hasattr(call.body, source) else call.query, source)
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _nothing() -> None:

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar, Union, cast, get_args, get_origin, get_t
 import attrs
 from attrs import NOTHING, Attribute
 
+from newage.domain.foreign_json import without_hostile_keys
 from newage.domain.text import well_formed
 from newage.errors import BadParameter, InvalidRequest
 
@@ -128,6 +129,8 @@ def _plain_type(hint: Any) -> Any:
 
 
 def _value(value: Any, hint: Any, each: Attribute[Any], name: str) -> Any:
+    if hint is Any:
+        return without_hostile_keys(value)
     if get_origin(hint) in (Union, types.UnionType):
         return None if value is None else _value(value, _plain_type(hint), each, name)
     if get_origin(hint) is tuple:
@@ -247,6 +250,8 @@ def _described(hint: Any, each: Attribute[Any], defined: dict[str, Schema]) -> S
 
 
 def _of_type(hint: Any, each: Attribute[Any], defined: dict[str, Schema]) -> Schema:
+    if hint is Any:
+        return {}
     if get_origin(hint) in (Union, types.UnionType):
         return {"anyOf": [_of_type(_plain_type(hint), each, defined), {"type": "null"}]}
     if get_origin(hint) is tuple:
