@@ -59,6 +59,15 @@ def test_a_key_opens_what_its_scope_says_and_nothing_else(strict: Daemon, keys: 
     driver.reset()
 
 
+def test_a_key_of_scope_api_opens_no_namespace_at_all(strict: Daemon, keys: dict[str, str], driver: Driver) -> None:
+    hub = Hub(strict, driver)
+    for client_type in TYPES.values():
+        for namespace in ("/", "/auth", *NAMESPACES):
+            socket = hub.open(namespace, {"clientId": BOT, "clientType": client_type, "key": keys["api"]})
+            assert socket.refusal()["message"] in ("Unauthorized", "Invalid key."), (client_type, namespace)
+    driver.reset()
+
+
 def test_a_key_is_good_for_nobody_else(strict: Daemon, keys: dict[str, str], driver: Driver) -> None:
     hub = Hub(strict, driver)
     for scope, kind in (("client", "extension"), ("extension", "client"), ("api", "client"), ("client", "admin")):

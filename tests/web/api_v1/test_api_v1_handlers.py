@@ -34,7 +34,7 @@ class TestHub:
 
     def test_who_has_no_characters_says_so(self, hub: ApiHouse, key: str) -> None:
         hub.model()
-        assert hub.ask(f"/api/v1/extensions/{EXTENSION}/characters", key=key).status == 503
+        assert hub.ask(f"/api/v1/extensions/{EXTENSION}/characters", key=key).status == 404
         assert hub.ask("/api/v1/extensions/Nobody/characters", key=key).status == 404
 
     def test_the_policy_is_an_administrators(self, hub: ApiHouse, key: str) -> None:

@@ -17,6 +17,7 @@ from newage.settings import Live
 
 T = TypeVar("T")
 
+NOT_OFFERED = "This extension does not offer that."
 NOT_FOUND = "Extension not found."
 
 
@@ -37,7 +38,7 @@ class Asking:
         if caller is None:
             raise ClientMissing(NOT_FOUND)
         if feature not in caller.features:
-            raise Unavailable("This extension does not offer that.")
+            raise Unavailable(NOT_OFFERED)
         return caller.sid
 
     @contextmanager

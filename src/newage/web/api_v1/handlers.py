@@ -9,8 +9,9 @@ from attrs import evolve, frozen
 from newage.domain.model import WEBHOOK, Caller, Scope, Session
 from newage.domain.request import Ask
 from newage.domain.status import HubStatus
-from newage.errors import ClientMissing, InvalidRequest, NotAuthorised, NotFound, RoomDenied
+from newage.errors import ClientMissing, InvalidRequest, NotAuthorised, NotFound, RoomDenied, Unavailable
 from newage.services.api.questions import RoomQuestions
+from newage.services.chat.asking import NOT_OFFERED
 from newage.services.chat.characters import CharacterService
 from newage.services.history.earlier import EarlierMessages
 from newage.services.rooms.assignments import AssignmentService
@@ -59,8 +60,10 @@ class HubHandlers:
     async def offered(self, actor: Caller, call: Call) -> bodies.CharacterList:
         try:
             found = await self.characters.offered(actor, None, call.path["extension"])
-        except ClientMissing as error:
-            raise NotFound(str(error)) from error
+        except (ClientMissing, Unavailable) as error:
+            if isinstance(error, ClientMissing) or str(error) == NOT_OFFERED:
+                raise NotFound(str(error)) from error
+            raise
         return bodies.CharacterList.of(*found)
 
     def policy(self, actor: Caller, call: Call) -> bodies.Policy:

@@ -6,6 +6,7 @@ Who asks shows a key, always (B5). A path takes the methods that the table has; 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from functools import partial
 from inspect import isawaitable
 from typing import Any, Final, TypeAlias, Union
 
