@@ -423,6 +423,26 @@ def test_ceilings(played: Played) -> None:
     assert len(played.server.lines) == 3
 
 
+@pytest.mark.parametrize("by_the_end_of_the_hub", [False, True])
+def test_what_is_broken_off_counts(played: Played, by_the_end_of_the_hub: bool) -> None:
+    played.plug(tokens_per_day=60)
+    played.extension.forward(question("r0"))
+    played.extension.stop("r0", [], "cancelled")  # never asked: it costs nothing
+    played.ask("r1")
+    played.server.line.begins()
+    played.server.line.tokens("x" * 200)
+    if by_the_end_of_the_hub:
+        played.extension.detach()
+    else:
+        played.extension.stop("r1", [], "cancelled")
+    (all_, ann) = (each.tokens for each in reversed(played.extension.ceilings.changed()))
+    assert all_ == ann > 60
+    assert 0 < played.extension.prompt_tokens < ann
+    played.extension.attach(played.hub)
+    played.ask("r2")
+    assert "used up today's tokens" in played.hub.failure[2]
+
+
 def test_as_a_character(played: Played, tmp_path: Path) -> None:
     book = {"entries": [{"keys": ["sea"], "content": "The sea is cold."}]}
     card: dict[str, Any] = {

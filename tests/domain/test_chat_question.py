@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newage.domain.chat_question import ChatQuestion, estimated_tokens, parse_chat, parse_completion, text_of
+from newage.domain.pictures import PICTURE_TOKENS
 from newage.errors import InvalidRequest
 
 HI = {"role": "user", "content": "Hi"}
@@ -50,6 +51,7 @@ def test_pictures_stay_parts() -> None:
     assert question.pictures
     assert text_of(question.messages[0]["content"]) == "See"
     assert question.messages[0]["content"][1] == {"type": "image_url", "image_url": {"url": "data:x"}}
+    assert question.tokens == estimated_tokens(len("See")) + 2 * PICTURE_TOKENS
 
 
 def test_what_is_new_is_what_the_user_said_since_the_last_answer() -> None:

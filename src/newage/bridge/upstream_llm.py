@@ -23,7 +23,7 @@ from newage.domain.ceilings import Ceiling, Ceilings
 from newage.domain.character import Character
 from newage.domain.chat import Characters
 from newage.domain.chat_question import CHARS_PER_TOKEN
-from newage.domain.completions import Fault, Piece
+from newage.domain.completions import Fault, Piece, Usage
 from newage.domain.details import Details
 from newage.domain.ids import UPSTREAM_PREFIX
 from newage.domain.model import Session
@@ -167,7 +167,7 @@ class UpstreamExtension:
         host, self._host = self._host, None
         answers, self._answers = self._answers, {}
         for answer in answers.values():
-            answer.stop()
+            self._break_off(answer)
         if host is not None:
             host.detach_extension(self._sid)
 
@@ -186,7 +186,7 @@ class UpstreamExtension:
     def stop(self, request_id: str, output_ids: Sequence[str], reason: str) -> Deferred[None]:
         answer = self._answers.pop(request_id, None)
         if answer is not None:
-            answer.stop()
+            self._break_off(answer)
         return succeed(None)
 
     def characters(self) -> Characters:
@@ -308,13 +308,23 @@ class UpstreamExtension:
             self.faults[outcome.fault] += 1
         if outcome.usage is not None:
             self._rate = calibrated(self._rate, answer.estimate, outcome.usage.prompt)
-            told, said = outcome.usage.prompt, outcome.usage.completion
+            self._spend(answer, outcome.usage)
         elif answer.chars or outcome.fault is None:
-            told, said = round(answer.estimate * self._rate), round(answer.chars / CHARS_PER_TOKEN)
-        else:
-            return
-        self.prompt_tokens += told
-        self.ceilings.used(answer.client, told + said, self._clock.seconds())
+            self._spend(answer, self._estimated(answer))
+
+    def _estimated(self, answer: _Answer) -> Usage:
+        return Usage(round(answer.estimate * self._rate), round(answer.chars / CHARS_PER_TOKEN))
+
+    def _spend(self, answer: _Answer, cost: Usage) -> None:
+        self.prompt_tokens += cost.prompt
+        self.ceilings.used(answer.client, sum(cost), self._clock.seconds())
+
+    def _break_off(self, answer: _Answer) -> None:
+        """What the server has done of it until now costs, too: else whoever stops each answer shortly before its end
+        has it for nothing."""
+        if answer.call is not None:
+            self._spend(answer, self._estimated(answer))
+        answer.stop()
 
     def _note(self, outcome: Outcome) -> None:
         """One line for the operator, as far as its quota goes."""

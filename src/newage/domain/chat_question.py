@@ -12,6 +12,7 @@ from typing import Any, Final
 from attrs import field, frozen
 
 from newage.domain.model import read_only
+from newage.domain.pictures import PICTURE_TOKENS, pictures_of
 from newage.errors import InvalidRequest
 
 CHARS_PER_TOKEN: Final = 3.35  # where a model server does not count
@@ -69,7 +70,9 @@ class ChatQuestion:
     @property
     def tokens(self) -> int:
         """About how many there are of it."""
-        return estimated_tokens(sum(len(text_of(each["content"])) for each in self.messages))
+        said = [each["content"] for each in self.messages]
+        shown = sum(len(pictures_of(each)) for each in said)
+        return estimated_tokens(sum(len(text_of(each)) for each in said)) + shown * PICTURE_TOKENS
 
 
 def estimated_tokens(chars: int) -> int:

@@ -58,7 +58,7 @@ def read_piece(value: Any) -> Piece:
     error = read_error(value)
     if error is not None:
         return Piece(error=error)
-    usage = _usage(value.get("usage"))
+    usage = read_usage(value.get("usage"))
     choices = value.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     if not isinstance(choice, dict):
@@ -89,7 +89,8 @@ def read_error(value: Any) -> Reported | None:
     return Reported(code=next((word for word in words if word), ""), text=text, too_long=long)
 
 
-def _usage(value: Any) -> Usage | None:
+def read_usage(value: Any) -> Usage | None:
+    """What was counted; None where that is none, or cannot be."""
     if not isinstance(value, dict):
         return None
     counts = [value.get(name) for name in ("prompt_tokens", "completion_tokens")]

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from newage.errors import InvalidRequest
 
+PICTURE_TOKENS: Final = 800  # that one costs a model, about
 REMOTE: Final = "A picture has to come with the question, as a data: URL: the hub fetches none."
 STRANGE: Final = "A picture has to be a PNG, JPEG or WebP, as a data: URL in base64."
 TOO_LARGE: Final = "A picture is too large: {most} bytes at most."

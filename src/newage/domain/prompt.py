@@ -14,10 +14,9 @@ from attrs import frozen
 from newage.domain.chat_question import CHARS_PER_TOKEN, Spoken, read_options, text_of
 from newage.domain.forwarded import ForwardedRequest
 from newage.domain.model import Message
-from newage.domain.pictures import pictures_of
+from newage.domain.pictures import PICTURE_TOKENS, pictures_of
 
 LINE_TOKENS: Final = 4  # that a line costs besides its text
-PICTURE_TOKENS: Final = 800  # about
 _ROLES: Final = {"developer": "system", "system": "system", "assistant": "assistant"}
 BRINGS: Final = "openai"  # the ``origin`` of such a question
 BEGINS: Final = "[The conversation begins.]"

@@ -24,7 +24,18 @@ def test_what_the_extension_counted() -> None:
     assert used(answers, 100) == (7, 2)
 
 
-@pytest.mark.parametrize("usage", [None, 5, {}, {"prompt_tokens": -1, "completion_tokens": 2}, {"prompt_tokens": "x"}])
+@pytest.mark.parametrize(
+    "usage",
+    [
+        None,
+        5,
+        {},
+        {"prompt_tokens": -1, "completion_tokens": 2},
+        {"prompt_tokens": "x"},
+        {"prompt_tokens": 2**63, "completion_tokens": 2},  # what no store keeps would keep all else from being stored
+        {"prompt_tokens": True, "completion_tokens": 2},
+    ],
+)
 def test_what_nobody_counted_is_estimated(usage: Any) -> None:
     answers: Any = [Answer("a" * 100, "b" * 50, usage=usage)]
     assert used(answers, 9) == (9, estimated_tokens(150))
