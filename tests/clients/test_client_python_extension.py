@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
-from collections.abc import AsyncGenerator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +178,97 @@ async def test_a_failure_is_told_in_its_words_after_what_was_said_and_other_exce
             "r2": "The extension could not do that.",
         }
         assert [(each["requestId"], each["message"]) for each in problems] == [("r2", "secret path")]
+
+
+def _nobody_is_called(task: Task) -> None:
+    task.output(character={"id": 5, "name": {1}})  # type: ignore[arg-type]
+
+
+def _nothing_is_said_at_the_end(task: Task) -> None:
+    task.outlet.extra = {"cost": math.nan}
+
+
+def _no_word_is_the_end(task: Task) -> None:
+    task.outlet.finish_reason = {1}  # type: ignore[assignment]
+
+
+def _busy_for_no_reason(task: Task) -> None:
+    task.busy(1, {1})  # type: ignore[arg-type]
+
+
+@still
+@pytest.mark.parametrize(
+    "says", [_nobody_is_called, _nothing_is_said_at_the_end, _no_word_is_the_end, _busy_for_no_reason]
+)
+async def test_what_is_no_json_is_its_error_and_cuts_no_line(says: Callable[[Task], None]) -> None:
+    hub, audience, me = met()
+    problems: list[Any] = []
+    me.on("problem", problems.append)
+
+    @me.answer
+    async def careless(task: Task) -> AsyncGenerator[str, None]:
+        says(task)
+        yield "So far"
+
+    async with me:
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        audience.ask("r1")
+        await settle()
+        assert [said["message"] for _, said in audience.words] == ["The extension could not do that."]
+        assert ([each["requestId"] for each in problems], len(hub.lines), me.tasks) == (["r1"], 1, [])
+
+
+@still
+async def test_a_reply_that_is_no_json_is_its_error() -> None:
+    hub, _, me = met()
+    me.answer(says_hello)
+    me.reply("GET_AVATAR")(lambda said: {"picture": b"no text"})
+    async with me:
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        hub.tell("GET_AVATAR", {})
+        await settle()
+        assert [body["message"] for _, body in hub.acks] == ["The extension could not do that."]
+
+
+@still
+async def test_who_waits_for_what_others_cancelled_has_failed() -> None:
+    _, audience, me = met()
+    problems: list[Any] = []
+    me.on("problem", problems.append)
+
+    @me.answer
+    async def waits(_: Task) -> AsyncGenerator[str, None]:
+        yield "So far"
+        other = asyncio.get_running_loop().create_future()
+        other.cancel()
+        await other
+
+    async with me:
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        audience.ask("r1")
+        await settle()
+        assert [output["text"] for output in audience.outputs] == ["So far"]
+        assert [said["message"] for _, said in audience.words] == ["The extension could not do that."]
+        assert problems == [{"message": "CancelledError", "requestId": "r1"}]
+
+
+@still
+async def test_none_is_nothing() -> None:
+    _, audience, me = met()
+
+    @me.answer
+    async def as_models_do(task: Task) -> AsyncGenerator[str | None, None]:
+        yield None
+        if task.text:
+            yield "Hello"
+        yield None
+
+    async with me:
+        audience.ask("r1", "Hello")
+        audience.ask("r2", "")
+        await settle()
+        assert [output["text"] for output in audience.outputs] == ["Hello"]
+        assert [said["message"] for _, said in audience.words] == ["The extension gave no answer."]
 
 
 @still

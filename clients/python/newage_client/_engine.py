@@ -14,6 +14,7 @@ import aiohttp
 import engineio
 import socketio
 
+from newage_client import _json
 from newage_client._connection import Acked, EngineEars
 from newage_client._failure import Failure
 
@@ -50,6 +51,9 @@ def address(
     return Address(url.rstrip("/"), path, tuple(transports), dict(headers or {}), ssl)
 
 
+STRICT = type("StrictPacket", (socketio.packet.Packet,), {"json": _json})
+
+
 class SocketIOEngine:
     """One `socketio.AsyncClient`, which never comes back by itself: each connection is a new one."""
 
@@ -63,6 +67,7 @@ class SocketIOEngine:
             handle_sigint=False,
             logger=QUIET,
             engineio_logger=QUIET,
+            serializer=STRICT,
             http_session=self._http,
             request_timeout=POST_SECONDS,
             websocket_extra_options={"max_msg_size": FRAME_MOST},

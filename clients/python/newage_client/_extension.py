@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 from uuid import uuid4
 
+from newage_client import _json
 from newage_client._connection import ACK_SECONDS, Connection, Engines
 from newage_client._door import Door
 from newage_client._emitter import Emitter
@@ -26,7 +27,7 @@ UNSURE_SECONDS = 60.0  # what was said before a line is found dead may not have 
 UNSURE_MOST = 64  # answers that are over and kept for that
 COULD_NOT = "The extension could not do that."  # what it raised is not for those who ask
 
-Handler = Callable[[Task], AsyncGenerator[str, None] | Awaitable[str | None]]
+Handler = Callable[[Task], AsyncGenerator[str | None, None] | Awaitable[str | None]]
 Reply = Callable[[Mapping[str, Any]], Mapping[str, Any] | Awaitable[Mapping[str, Any]]]
 H = TypeVar("H", bound=Handler)
 R = TypeVar("R", bound=Reply)
@@ -218,7 +219,9 @@ class Extension(Emitter):
     async def _replied(self, reply: Reply, said: Mapping[str, Any]) -> dict[str, Any]:
         try:
             answer = reply(said)
-            return {"status": "ok", "success": True, **(await answer if inspect.isawaitable(answer) else answer)}
+            body = {"status": "ok", "success": True, **(await answer if inspect.isawaitable(answer) else answer)}
+            _json.check(body)
+            return body
         except Exception as error:
             message, code = COULD_NOT, 2
             if isinstance(error, Failure):
@@ -239,6 +242,11 @@ class Extension(Emitter):
             if not task.reason:  # else it raised because it was stopped
                 task._fail(COULD_NOT)
                 self._raised(error, task.request_id)
+        except BaseException as error:
+            if not task.done:  # nobody cancelled it: what it waited for was
+                task._fail(COULD_NOT)
+                self._raised(error, task.request_id)
+            raise
 
     async def _run(self, task: Task) -> None:
         assert self._handler is not None
@@ -252,10 +260,10 @@ class Extension(Emitter):
             async for piece in pieces:
                 task.push(piece)
 
-    def _raised(self, error: Exception, request_id: str = "") -> None:
+    def _raised(self, error: BaseException, request_id: str = "") -> None:
         context = {"message": "what answers raised", "exception": error}
         asyncio.get_running_loop().call_exception_handler(context)
-        self._emit("problem", {"message": str(error), "requestId": request_id})
+        self._emit("problem", {"message": str(error) or type(error).__name__, "requestId": request_id})
 
     def _talk(self, task: Task) -> None:
         """Say what is to be said of it, by the line that has come: from where the hub is."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from newage_client import _json
 from newage_client._bell import Bell
 from newage_client._failure import Failure, disconnected
 from newage_client._line import Line
@@ -27,6 +28,7 @@ class Outlet:
     """
 
     def __init__(self, request_id: str, about: Mapping[str, Any], bell: Bell, new_id: Callable[[], str]) -> None:
+        _json.check(about)
         self.output_id = new_id()
         self.finish_reason = ""
         self.extra: Mapping[str, Any] = {}
@@ -42,7 +44,8 @@ class Outlet:
         self._stream_id = ""
         self._index = 0
         self._begun = False  # START was said, by this line or one before
-        self._over = self._more = False
+        self._over = False
+        self._last: Mapping[str, Any] = {}  # what is told at its end
         self._told = False  # END was said, by this line or one before
         self._open_end = False  # it has no END: its request ends it
         self._dropped = False
@@ -87,9 +90,13 @@ class Outlet:
         """It is complete.
 
         :param more: another one of the same request follows.
+        :raises TypeError: :raises ValueError: what is to be told at its end is no JSON.
         """
         if not self._over:
-            self._over, self._more = True, more
+            told = {"more": more, "finishReason": self.finish_reason, "extra": dict(self.extra)}
+            self._last = {name: value for name, value in told.items() if value}
+            _json.check(self._last)
+            self._over = True
             self._bell.ring()
 
     def _shut(self) -> None:
@@ -174,9 +181,7 @@ class Outlet:
         if not self._over or self._told or self._open_end:
             return None
         self._told = True
-        told = {"more": self._more, "finishReason": self.finish_reason, "extra": dict(self.extra)}
-        said = {name: value for name, value in told.items() if value}
-        return "CLIENT_STREAM_END", {"type": 3, **self._names, "final": True, **said}
+        return "CLIENT_STREAM_END", {"type": 3, **self._names, "final": True, **self._last}
 
     def _chunk(self, kind: Kind, data: str) -> Said:
         said = {**self._names, "kind": kind, "data": data}

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from newage_client import _json
 from newage_client._bell import Bell
 from newage_client._failure import disconnected
 from newage_client._line import Line
@@ -92,14 +93,18 @@ class Task:
         self._bell.ring()
         return outlet
 
-    def push(self, piece: str) -> None:
-        """More of the answer."""
-        self.outlet.push(str(piece), "reasoning" if isinstance(piece, Reasoning) else "text")
+    def push(self, piece: str | None) -> None:
+        """More of the answer; None is nothing, as models say it."""
+        if piece is not None:
+            self.outlet.push(str(piece), "reasoning" if isinstance(piece, Reasoning) else "text")
 
     def busy(self, seconds: float = 2.0, reason: str = "") -> None:
         """Not now: the hub asks again later. Only before anything of the answer was said."""
-        said = {"requestId": self.request_id, "retryAfterMs": round(seconds * 1000)}
-        self._close("BUSY", {**said, "reason": reason} if reason else said)
+        said: dict[str, Any] = {"requestId": self.request_id, "retryAfterMs": round(seconds * 1000)}
+        if reason:
+            said["reason"] = reason
+        _json.check(said)
+        self._close("BUSY", said)
 
     # ---- for the extension
 
