@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from newage.domain.forwarded import ForwardedRequest, Question
 from newage.domain.model import Message, RequestMode, Role
+from newage.domain.pictures import PICTURE_TOKENS
 from newage.domain.prompt import (
     BEGINS,
     GO_ON,
-    PICTURE_TOKENS,
     Budget,
     Line,
     brought,
