@@ -38,7 +38,7 @@ from newage.domain.request import Ask
 from newage.domain.shown import ShownOutput
 from newage.domain.status import HubStatus
 from newage.domain.webhooks import Delivery
-from newage.errors import NewAgeError, PeerGone, TimedOut
+from newage.errors import ClientMissing, NewAgeError, PeerGone, TimedOut
 from newage.ports import (
     IChannel,
     IExtensionLink,
@@ -814,6 +814,10 @@ class Kit:
         """The same, done."""
         members: dict[str, Any] = result_of(self.ask(sid, text, request_id, **ask))
         return members
+
+    def remark(self, sid: str, text: str, **ask: Any) -> None:
+        """What is said whether somebody is there to answer or not."""
+        result_of(self.ask(sid, text, **ask).addErrback(lambda failure: failure.trap(ClientMissing)))
 
     def statuses(self, sid: str, request_id: str | None = None) -> list[str]:
         return [

@@ -36,7 +36,7 @@ def test_the_operator_sees_what_fails() -> None:
     kit.talk.webhooks.start()
     ann = kit.connect("ann")
     kit.group("den", "ann")
-    kit.ask(ann, "hi", room="den")
+    kit.remark(ann, "hi", room="den")
     (line,) = kit.talk.webhooks.lines
     assert shown(line).startswith("bot at https://bot.test: 1 wait, 0 delivered, 0 given up, 0 left out; answered with")
     assert shown(line).endswith("410; wants no more until the next start")

@@ -60,12 +60,12 @@ def test_webhook_private_room_not_sent(hub: Kit, poster: PlayedPoster) -> None:
     ann = people(hub, "secret")
     hub.group("open", "ann", RequestMode.IMMEDIATE)
     for room in ("secret", "open", None):
-        hub.ask(ann, "nobody's business", None, **({} if room is None else {"room": room}))
+        hub.remark(ann, "nobody's business", **({} if room is None else {"room": room}))
     hub.clock.advance(9_999)
     assert poster.sent == []
     assert hub.room_store.waiting() == []
     hub.group("den", "ann", RequestMode.IMMEDIATE)
-    hub.ask(ann, "told", room="den")
+    hub.remark(ann, "told", room="den")
     assert [each.told["data"]["room"] for each in poster.sent] == ["den"] * len(poster.sent) != []
 
 
@@ -85,9 +85,9 @@ def test_a_room_that_is_not_named_any_more_is_not_told_of(make_kit: MakeKit, pos
 def test_the_queue_forgets_deleted_messages(hub: Kit, poster: PlayedPoster) -> None:
     poster.held = True
     ann = people(hub)
-    hub.ask(ann, "on its way", room="den")
-    hub.ask(ann, "taken back", room="den")
-    hub.ask(ann, "edited", room="den")
+    hub.remark(ann, "on its way", room="den")
+    hub.remark(ann, "taken back", room="den")
+    hub.remark(ann, "edited", room="den")
     first, second, third = hub.stored("den")[-3:]
     caller = hub.caller(ann)
     result_of(hub.editing.delete(caller, "den", [second.message_id]))
@@ -101,7 +101,7 @@ def test_the_queue_forgets_deleted_messages(hub: Kit, poster: PlayedPoster) -> N
 
 def test_what_fails_is_told_without_its_text(hub: Kit, poster: PlayedPoster) -> None:
     ann = people(hub)
-    hub.ask(ann, "Anybody?", "r1", room="den")
+    hub.remark(ann, "Anybody?", request_id="r1", room="den")
     created, failed = (each.told for each in poster.sent)
     assert (created["type"], failed["type"]) == ("message.created", "request.failed")
     about = failed["data"]
@@ -146,7 +146,7 @@ def test_who_comes_and_goes(make_kit: MakeKit, poster: PlayedPoster) -> None:
 def test_without_texts(make_kit: MakeKit, poster: PlayedPoster) -> None:
     hub = make_kit(poster=poster, webhooks=(webhook(with_texts=False),))
     hub.talk.webhooks.start()
-    hub.ask(people(hub), "Only that, not what", room="den")
+    hub.remark(people(hub), "Only that, not what", room="den")
     (sent,) = poster.sent
     assert (sent.told["data"]["message"]["text"], sent.told["data"]["message"]["identity"]) == ("", "ann")
     assert b"Only" not in sent.body
@@ -167,7 +167,7 @@ def test_a_full_queue_leaves_out_what_comes_then(make_kit: MakeKit, poster: Play
     ann = people(hub)
     with Logged() as log:
         for number in range(4):
-            hub.ask(ann, f"number {number}", room="den")
+            hub.remark(ann, f"number {number}", room="den")
     assert (bot.length, bot.outcomes[LEFT_OUT], other.length, other.outcomes[LEFT_OUT]) == (2, 2, 4, 0)
     assert sum("further ones are left out" in line for line in log()) == 1
     assert len(hub.stored("den")) >= 4  # the room has them all
@@ -176,9 +176,9 @@ def test_a_full_queue_leaves_out_what_comes_then(make_kit: MakeKit, poster: Play
 def test_one_that_wants_no_more_gets_no_queue(hub: Kit, poster: PlayedPoster) -> None:
     poster.answers = [Replied(410)]
     ann = people(hub)
-    hub.ask(ann, "one", room="den")
+    hub.remark(ann, "one", room="den")
     waiting = len(hub.room_store.waiting())
-    hub.ask(ann, "two", room="den")
+    hub.remark(ann, "two", room="den")
     assert (len(poster.sent), len(hub.room_store.waiting())) == (1, waiting)
 
 
