@@ -72,15 +72,28 @@ class Line:
         self.protocol.connectionLost(Failure(why or ConnectionDone()))
 
 
+class TlsTransport(StringTransportWithDisconnection):
+    """Its other side never says that it is over, too."""
+
+    def loseConnection(self) -> None:
+        """It waits for that."""
+
+    def stopProducing(self) -> None:
+        super().loseConnection()
+
+
 @implementer(IAgentEndpointFactory, IStreamClientEndpoint)
 @define(eq=False)
 class ModelServer:
-    """``refuses`` are the errors of the next connections; None connects, ``held`` says nothing yet."""
+    """``refuses`` are the errors of the next connections; None connects, ``held`` says nothing yet. ``raises``: of its
+    name there can be no connection."""
 
     clock: Clock
     lines: list[Line] = field(factory=list)
     refuses: list[Exception | None] = field(factory=list)
     held: bool = False
+    raises: Exception | None = None
+    transport: type[StringTransportWithDisconnection] = StringTransportWithDisconnection
     given_up: int = 0
 
     def http(self) -> HTTPClient:
@@ -92,6 +105,8 @@ class ModelServer:
         return made
 
     def endpointForURI(self, uri: Any) -> ModelServer:
+        if self.raises is not None:
+            raise self.raises
         return self
 
     def connect(self, factory: Any) -> Deferred[Any]:
@@ -101,7 +116,7 @@ class ModelServer:
         if self.held:
             return Deferred(self._give_up)
         protocol = factory.buildProtocol(None)
-        transport = StringTransportWithDisconnection()
+        transport = self.transport()
         transport.protocol = protocol
         protocol.makeConnection(transport)
         self.lines.append(Line(transport, protocol))

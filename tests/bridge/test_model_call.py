@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseNeverReceived
 
-from modelkit import URL, Line, ModelServer
+from modelkit import URL, Line, ModelServer, TlsTransport
 from newage.bridge.model_call import MAX_ERROR_BYTES, ModelCall, Outcome
 from newage.bridge.upstream_settings import Upstream, UpstreamSettings
 from newage.domain.completions import Fault, Piece, Usage
@@ -290,6 +290,22 @@ def test_stopped_before_it_is_connected(asked: Asked) -> None:
     asked.call.start()
     asked.call.stop()
     assert (asked.server.given_up, asked.ends) == (1, [])
+
+
+def test_stopped_over_tls_though_the_server_goes_on(asked: Asked) -> None:
+    asked.server.transport = TlsTransport
+    asked.call.start()
+    line = asked.server.line
+    line.begins()
+    line.tokens("a")
+    asked.call.stop()
+    assert not line.is_open
+
+
+def test_a_name_that_tls_does_not_take(asked: Asked) -> None:
+    asked.server.raises = UnicodeError("Codepoint U+005F at position 6 of 'model_1' not allowed")
+    asked.call.start()
+    assert asked.fault is Fault.AWAY
 
 
 def test_stopped_before_the_headers(asked: Asked) -> None:

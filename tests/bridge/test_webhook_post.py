@@ -15,7 +15,7 @@ from twisted.web.client import ResponseNeverReceived
 from zope.interface.verify import verifyObject
 
 from deferreds import value
-from modelkit import Line, ModelServer
+from modelkit import Line, ModelServer, TlsTransport
 from newage.bridge.webhook_post import MAX_ANSWER_BYTES, WebhookPoster
 from newage.domain.webhooks import Said
 from newage.ports import IPoster
@@ -117,6 +117,20 @@ def test_one_whose_answer_never_ends(posting: Posting) -> None:
         line.says(b".")
         posting.clock.advance(1)
     assert value(posting.said) == Said(200)
+
+
+def test_one_whose_answer_never_ends_over_tls(posting: Posting) -> None:
+    posting.server.transport = TlsTransport
+    line = posting.line()
+    line.begins("200 OK")
+    posting.clock.advance(SECONDS)
+    assert value(posting.said) == Said(200)
+
+
+def test_one_of_a_name_that_tls_does_not_take(posting: Posting) -> None:
+    posting.server.raises = UnicodeError("Codepoint U+005F at position 4 of 'bot_1' not allowed")
+    assert posting.begin() is None
+    assert value(posting.said) == Said(why="has a name that is not known")
 
 
 def test_one_that_cannot_be_reached_in_time(posting: Posting) -> None:

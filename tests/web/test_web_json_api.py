@@ -8,6 +8,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 from web_doubles import House, Response, with_settings
 
@@ -103,6 +104,22 @@ def test_a_body_is_bounded(house: House) -> None:
     assert (made.status, made.headers["x-more"]) == (201, "1")
     assert house.ask("/v1/things", "POST", b'{"a":"' + b"x" * 1000 + b'"}').status == 413
     assert code(house.ask("/v1/things", "POST", b"{}", Content_Encoding="gzip")) == (415, "unsupported_media_type")
+
+
+def test_who_is_gone_before_his_body_is_read_is_no_fault_of_the_hub() -> None:
+    meanwhile: Deferred[None] = Deferred()
+
+    async def waits(exchange: Exchange) -> None:
+        await meanwhile
+        exchange.answer(200, exchange.body())
+
+    house = House(apis={"v1": lambda gate: JsonApi(gate, [Route("POST", "/v1/waits", waits)])}, api_body_bytes=1000)
+    line = house.line()
+    line.send(b"POST /v1/waits HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}")
+    line.transport.lose()
+    with capturedLogs() as events:
+        meanwhile.callback(None)
+    assert not any("log_failure" in event for event in events)
 
 
 def test_a_page_sends_json_and_says_so(house: House) -> None:

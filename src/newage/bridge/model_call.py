@@ -1,7 +1,7 @@
 """One question to a model server over HTTP: its timers, its one retry, and what comes of it.
 
 Twisted says that an answer is there when its headers are; what comes after that has no time limit but ours. The body
-ends by ``loseConnection`` of its transport, by which a server knows that nobody wants more.
+ends with its connection, by which a server knows that nobody wants more.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from attrs import define, field, frozen
 from OpenSSL import SSL
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.error import ConnectError, DNSLookupError, TimeoutError
 from twisted.internet.protocol import Protocol
 from twisted.web.client import HTTPConnectionPool, ResponseDone, ResponseNeverReceived, _HTTP11ClientFactory
 from twisted.web.http import PotentialDataLoss
 
+from newage.bridge.hang_up import hang_up
 from newage.bridge.whole_body import WholeBody
 from newage.domain.completions import DONE, NOTHING, Fault, Piece, Reported, Usage, fault_of, read_piece, retry_seconds
 from newage.errors import ProtocolError
@@ -115,7 +116,7 @@ class ModelCall:
         if request is not None:
             request.cancel()
         if self._reader is not None and self._reader.transport is not None:
-            self._reader.transport.loseConnection()
+            hang_up(self._reader.transport)
 
     def _ask(self) -> None:
         self._tries += 1
@@ -125,7 +126,8 @@ class ModelCall:
         }
         if self._upstream.key:
             headers["Authorization"] = f"Bearer {self._upstream.key.reveal()}"
-        asking = self._http.post(
+        asking = maybeDeferred(  # of a name that TLS does not take it raises
+            self._http.post,
             self._upstream.settings.endpoint,
             headers=headers,
             data=WholeBody(self._body),
@@ -159,7 +161,7 @@ class ModelCall:
         self._request = None
         if self._done or failure.check(CancelledError):
             return
-        if failure.check(ConnectError, DNSLookupError, TimeoutError):
+        if failure.check(ConnectError, DNSLookupError, TimeoutError, UnicodeError):
             self._finished(Fault.AWAY)
             return
         reasons = getattr(failure.value, "reasons", None) or [failure]

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field
 from OpenSSL import SSL
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import ConnectionDone, ConnectionLost, ConnectionRefusedError, DNSLookupError, TimeoutError
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
+from newage.bridge.hang_up import hang_up
 from newage.bridge.whole_body import WholeBody
 from newage.domain.completions import retry_seconds
 from newage.domain.webhooks import Said
@@ -58,7 +59,8 @@ class _Post:
         self._said = Said(why=f"did not answer within {self._seconds:g} seconds")
         self._end = self._clock.callLater(self._seconds, self.over)
         fields = Headers({name: [value] for name, value in headers.items()})
-        self._request = agent.request(b"POST", url.encode("ascii"), fields, WholeBody(body))
+        # Of a name that TLS does not take it raises.
+        self._request = maybeDeferred(agent.request, b"POST", url.encode("ascii"), fields, WholeBody(body))
         self._request.addCallbacks(self._answered, self._failed)
         return self._done
 
@@ -90,7 +92,7 @@ class _Post:
             request.cancel()
         reader, self._reader = self._reader, None
         if reader is not None and reader.transport is not None:
-            reader.transport.loseConnection()
+            hang_up(reader.transport)
 
 
 class _Answer(Protocol):
@@ -117,7 +119,7 @@ def _words(failure: Failure) -> str:
         return "has no certificate that this machine trusts, or speaks no TLS"
     if isinstance(error, ConnectionRefusedError):
         return "does not run: the connection was refused"
-    if isinstance(error, DNSLookupError):
+    if isinstance(error, DNSLookupError | UnicodeError):
         return "has a name that is not known"
     if isinstance(error, TimeoutError):
         return "could not be reached"

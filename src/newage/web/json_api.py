@@ -69,7 +69,8 @@ class Exchange:
     def body(self) -> dict[str, Any]:
         """The JSON object that was sent.
 
-        :raises InvalidRequest: it is none. :raises HttpRefusal: a page sent it as something else (B4).
+        :raises InvalidRequest: it is none, or its sender is gone. :raises HttpRefusal: a page sent it as something else
+            (B4).
         """
         headers = self.request.requestHeaders
         kind = (header_text(self.request, b"Content-Type") or "").partition(";")[0].strip().lower()
@@ -78,6 +79,8 @@ class Exchange:
         )
         if (by_page and kind != "application/json") or headers.hasHeader(b"Content-Encoding"):
             raise HttpRefusal(_NO_JSON, NEEDS_JSON)
+        if self.request.content.closed:
+            raise InvalidRequest("Nobody waits for an answer any more.")
         try:
             found = loads(self.request.content.read())
         except ProtocolError as error:
