@@ -76,6 +76,7 @@ class ApiHouse:
 
     def __init__(self, home: Path, web: WebSettings | None = None, **tables: Any) -> None:
         self.clock = ThreadedClock()
+        self._home = home
         server = ServerSettings(home=str(home), ephemeral=True)
         config = Config(server=server, web=web or WebSettings(), **tables)
         agent: Any = Agent(self.clock)
@@ -107,7 +108,13 @@ class ApiHouse:
         return model
 
     def key(self, client_id: str = "bot", scope: Scope = Scope.API, rank: Rank = Rank.CLIENT) -> str:
-        trusted = Deferred.fromCoroutine(self.core.accounts.trust.trust(client_id))
+        trust = self.core.accounts.trust
+        if rank is Rank.ADMIN:
+            self._home.joinpath("settings").mkdir(exist_ok=True)
+            settings = {"clientId": client_id, "isTrust": True, "isAdmin": True}
+            self._home.joinpath("settings", f"{client_id}.json").write_bytes(orjson.dumps(settings))
+            self.clock.until(trust.rescan())
+        trusted = Deferred.fromCoroutine(trust.trust(client_id))
         assert trusted.called
         made = Deferred.fromCoroutine(
             self.core.accounts.keys.generate(client_id, local=True, grant=Grant(scope=scope, rank=rank, labelled=True))

@@ -102,12 +102,26 @@ def test_a_name_that_somebody_else_has_now_is_nobodys(bearers: Bearers) -> None:
 
 
 def test_an_administrator_is_one_where_he_says_so_and_may(bearers: Bearers) -> None:
-    key = bearers.key("boss", rank=Rank.ADMIN)
+    bearers.house.trusts("boss", isAdmin=True)
+    key = bearers.key("boss", rank=Rank.ADMIN, scope=Scope.ALL)
     assert bearers.show(key, LOCAL).kind is Kind.CLIENT
     caller = bearers.show(key, LOCAL, Kind.ADMIN)
     assert (caller.kind, caller.sensitive, caller.rank) == (Kind.ADMIN, True, Rank.ADMIN)
     assert bearers.show(key, REMOTE, Kind.ADMIN).kind is Kind.CLIENT
     assert bearers.show(bearers.key(), LOCAL, Kind.ADMIN).kind is Kind.CLIENT
+    narrow = bearers.key("boss", rank=Rank.ADMIN)
+    assert bearers.show(narrow, LOCAL, Kind.ADMIN).kind is Kind.CLIENT
+
+
+def test_who_is_no_administrator_any_more_is_none_by_a_key_of_that_time(bearers: Bearers) -> None:
+    house, administrators = bearers.house, (Scope.ADMIN,)
+    house.trusts("boss", isAdmin=True)
+    key = bearers.key("boss", rank=Rank.ADMIN, scope=Scope.ALL)
+    made = bearers.key("boss", rank=Rank.ADMIN, scope=Scope.ADMIN)  # by the operator, who said so
+    house.trusts("boss", isAdmin=False)
+    caller = bearers.show(key, LOCAL, Kind.ADMIN)
+    assert (caller.kind, caller.sensitive) == (Kind.CLIENT, False)
+    assert value(house.bearers.bearer(made, LOCAL, "/v1", Kind.ADMIN, administrators)).kind is Kind.ADMIN
 
 
 def test_79_unknown_id_hub_form_costs_no_bcrypt(bearers: Bearers) -> None:

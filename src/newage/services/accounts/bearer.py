@@ -79,9 +79,20 @@ class BearerService:
         if self._names.holder(client_id) not in (None, client_id):
             raise AuthenticationFailed("Invalid identity.")
         kind, sensitive = Kind.CLIENT, False
-        if claimed is Kind.ADMIN and record.rank is Rank.ADMIN and record.scope is not Scope.CLIENT:
+        if claimed is Kind.ADMIN and self._may_administer(record, network_safe):
             kind, sensitive = granted(claimed, peer, proven=True, keyless=False, network_safe=network_safe)
         return self._caller(client_id, peer, namespace, record, kind, sensitive=sensitive)
+
+    def _may_administer(self, record: KeyRecord, network_safe: bool) -> bool:
+        """As at the door of sockets (``auth``): who was made an administrator by the settings alone is one no longer
+        than they say so, whatever his keys were issued for."""
+        if record.rank is not Rank.ADMIN:
+            return False
+        if record.scope is Scope.ADMIN:
+            return True  # the operator said so when it was made
+        return record.scope is Scope.ALL and self._trust.permits(
+            record.client_id, Kind.ADMIN, network_safe=network_safe
+        )
 
     def without_key(self, peer: Peer, namespace: str) -> Caller:
         """A program of this machine, or a page of it, that shows no key: ``api-local``, never an administrator.
