@@ -327,7 +327,8 @@ def test_regex_script_cannot_unbreak(
 SAID = "So: {{setvar::x::1}} {-{setvar::x::1}} [[setvar::x::1]] <USER> {{user}}."
 
 
-# Meanwhile SillyTavern counts a prompt, as it does a second after each answer, and another extension asks the model.
+# Meanwhile SillyTavern counts a prompt, as it does a second after each answer, and another extension asks the model, at
+# the first token. SillyTavern waits for who hears of a token: the rest of the answer comes when that is over.
 BESIDE = """() => {
   const { eventSource, eventTypes, generateQuietPrompt } = SillyTavern.getContext();
   const count = async (type, _, dry) => {
@@ -338,6 +339,7 @@ BESIDE = """() => {
   const ask = () => {
     eventSource.removeListener(eventTypes.STREAM_TOKEN_RECEIVED, ask);
     window.rigAside = generateQuietPrompt('in passing');
+    return window.rigAside;
   };
   eventSource.on(eventTypes.GENERATION_STARTED, count);
   eventSource.on(eventTypes.STREAM_TOKEN_RECEIVED, ask);
@@ -351,7 +353,7 @@ def test_regex_script_of_answers_runs_no_macro_that_a_model_says(
 ) -> None:
     """By scripts that take the whole answer: for what is stored, or for what is shown while it streams, and after."""
     hub, desk = served
-    model.answers(Script(tokens=tuple(SAID), reasoning=(SAID,), gap=0.01))
+    model.answers(Script(tokens=tuple(SAID), reasoning=(SAID,), gap=0.02))
     model.answers(Script(tokens=("Aside.",), first_after=0.2), to="in passing")
     variables = desk.context(VARIABLES)
     bold = script("/^([^]+)$/", "<b>$1</b>", placement=[1, 2, 6], **limited)
