@@ -608,6 +608,7 @@ class Kit:
         self._born = EPOCH if with_stores_of is None else with_stores_of.wall()
         self.sessions = SessionService(self.world, self.outbox, live.sessions)
         self.key_holders: set[str] = set()
+        self.bots: set[str] = set()  # clients whose keys are of scope webhook
         self.chances: list[float] = []  # drawn in order, then 0
         self.known_clients: set[str] = set()  # trusted ids, be they there or away
         self.names = Names(self.sessions, lambda name: name in self.known_clients)
@@ -638,6 +639,7 @@ class Kit:
             chance=lambda: self.chances.pop(0) if self.chances else 0.0,
             choose=lambda among: among[-1],
             has_key=self.key_holders.__contains__,
+            is_bot=self.bots.__contains__,
             make_desk=make_desk,
             poster=poster,
         )

@@ -18,7 +18,6 @@ from typing import Any, ClassVar
 import attrs
 from twisted.internet.base import ReactorBase
 from twisted.python import usage
-from twisted.web.client import Agent
 
 from newage import __version__
 from newage.assembly.api import make_apis
@@ -28,13 +27,13 @@ from newage.assembly.life import Life
 from newage.assembly.metrics import Metrics
 from newage.assembly.readiness import Readiness
 from newage.assembly.reload import Reloader
-from newage.bridge.model_call import QuietPool
 from newage.config import Config, Key, load
 from newage.daemon.control import Control
 from newage.daemon.descriptors import DescriptorLimit, connections
 from newage.daemon.home import Home, check_home, client_folder, static_folder
 from newage.daemon.lag import LagMeter
 from newage.daemon.listening import Keys, Listener, Sockets, bind, expand, url
+from newage.daemon.outgoing import outgoing
 from newage.daemon.signals import Signals
 from newage.daemon.stages import Banner, StagedService, StartRefused, refusal
 from newage.daemon.systemd import Systemd
@@ -50,7 +49,7 @@ from newage.web.selfcheck import SECONDS as SELF_CHECK_SECONDS
 from newage.web.selfcheck import SelfCheck
 from newage.web.site import make_site
 
-CONNECT_SECONDS = 10.0  # until a model server takes a connection
+CONNECT_SECONDS = 10.0  # until a model server, or a receiver of webhooks, takes a connection
 
 
 class Options(usage.Options):
@@ -239,8 +238,7 @@ def build(config: Config, reactor: Any, read: Callable[[], Config], twistd: Mapp
         log_folder=None if folder is None else folder / "logs",
         port=lambda: sockets.port,
         counters=counters,
-        # A kept connection may have been closed by the server just when a question is written to it.
-        agent=Agent(reactor, connectTimeout=CONNECT_SECONDS, pool=QuietPool(reactor, persistent=False)),
+        agent=outgoing(reactor, CONNECT_SECONDS),
     )
     life = Life(core, reactor)
     web = attrs.evolve(config.web, max_connections=connections(config.web.max_connections))
@@ -268,7 +266,7 @@ def build(config: Config, reactor: Any, read: Callable[[], Config], twistd: Mapp
         systemd,
         Reloader(reactor, config, partial(_checked, read), life.reload, systemd, partial(signals.stop, "SIGHUP")),
         Listener(reactor, site, sockets),
-        SelfCheck(reactor, Agent(reactor, connectTimeout=SELF_CHECK_SECONDS), config.web, site.gate, core.engines),
+        SelfCheck(reactor, outgoing(reactor, SELF_CHECK_SECONDS), config.web, site.gate, core.engines),
         Banner(reactor, CONNECT),
     ]
     if config.manhole.enabled:

@@ -195,7 +195,7 @@ def test_an_answer(played: Played) -> None:
         ("reasoning", "r1", 0, "hm"),
         ("data", "r1", 0, "Yes"),
         ("data", "r1", 1, "."),
-        ("ended", "r1", {"finish_reason": "stop", "usage": {"prompt_tokens": 12, "completion_tokens": 2}}),
+        ("ended", "r1", {"finishReason": "stop", "usage": {"prompt_tokens": 12, "completion_tokens": 2}}),
     ]
     assert played.extension.answering == 0
 

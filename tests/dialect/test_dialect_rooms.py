@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf
 
 import pytest
+from attrs import evolve
 
 from newage.dialect import Body, Event, clients, rooms
 from newage.domain.membership import Member, Roster
@@ -95,6 +96,9 @@ def test_members_are_clients_and_more() -> None:
         "clients": [{**clients.info(BOB), "role": "manager", "online": False, "muted": True}],
     }
     assert rooms.members_ack(Roster(room=LOUNGE, members=(member,))) == known
+    bot = Roster(room=LOUNGE, members=(evolve(member, bot=True), member))
+    assert rooms.members_ack(bot)["clients"] == [*known["clients"], *known["clients"]]
+    assert [each.get("bot") for each in rooms.members_ack(bot, bots=True)["clients"]] == [True, None]
     bars = {"gus": Bar(Term(1.5, 1), "gus-1", "ann", "noise"), "eve": Bar(Term(PERMANENT, inf), "eve", "ann")}
     ever = {"barredUntil": "9999-12-31T23:59:59.999Z", "duration": "permanent"}
     once = {"barredUntil": "1970-01-01T00:00:01.500Z", "duration": 1}

@@ -103,7 +103,7 @@ def test_a_room_is_answered(hub: Hub, model: FakeModel) -> None:
         "And now?",
     ]
     kept = who.call("GET_MESSAGES", {"roomName": name})["messages"]
-    assert (kept[1]["finish_reason"], kept[1]["usage"]["completion_tokens"]) == ("stop", 3)
+    assert (kept[1]["finishReason"], kept[1]["usage"]["completion_tokens"]) == ("stop", 3)
 
 
 def test_cancelling_frees_the_server(hub: Hub, model: FakeModel) -> None:

@@ -83,7 +83,8 @@ def test_what_a_generator_yields_is_read_and_stored(hub: Hub, transports: tuple[
         async with extension, asker(hub.daemon.url, hub, name="Ann") as me:
             answer = await me.ask("a story", target=extension.client_id)
             assert await Reader(answer).all() == STORY
-            assert (await answer.done()).reasoning == "because"
+            whole = await answer.done()
+            assert (whole.reasoning, whole.finish_reason) == ("because", "length")
             said: Any = (await me.own.history())["messages"][1]
             assert (said["message"], said["reasoning"], said["finishReason"]) == (STORY, "because", "length")
             await me.ask("And then?", target=extension.client_id).done()

@@ -173,6 +173,19 @@ def test_rooms_are_listed_with_details(kit: Kit, rooms: Namespace, ann: HandSock
     assert handled(rooms, bob, "GET_ROOMS", ack=False) is None
 
 
+def test_bots_are_marked_among_the_members_for_who_declared_that_he_reads_it(
+    kit: Kit, rooms: Namespace, ann: HandSocket
+) -> None:
+    new = HandSocket(kit, kit.connect("eve", "/rooms", outputs=True))
+    kit.connect("here", "/rooms", client_type="bot")
+    kit.connect("person", "/rooms")
+    kit.bots |= {"away", "person"}
+    kit.group("lounge", "ann-client-1", eve=Role.GUEST, here=Role.GUEST, away=Role.GUEST, person=Role.GUEST)
+    for socket, bots in ((new, ["here", "away"]), (ann, [])):
+        clients = handled(rooms, socket, "GET_CLIENTS_IN_ROOM", {"roomName": "lounge"})["clients"]
+        assert [each["identity"] for each in clients if each.get("bot")] == bots
+
+
 def test_members_of_a_room_are_listed_the_absent_included(
     kit: Kit, rooms: Namespace, ann: HandSocket, bob: HandSocket
 ) -> None:

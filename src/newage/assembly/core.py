@@ -126,6 +126,7 @@ def make_core(
         chance=random.random,
         choose=random.choice,
         has_key=lambda client_id: bool(accounts.keys.records(client_id)),
+        is_bot=accounts.keys.is_bot,
         poster=None if agent is None else WebhookPoster(reactor, agent),
     )
     calls = make_calls(basis, hub, accounts, people, talk.assignments.assigned)

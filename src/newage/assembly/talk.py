@@ -147,12 +147,13 @@ def make_talk(
     chance: Callable[[], float],
     choose: Callable[[Sequence[str]], str],
     has_key: Callable[[str], bool] = _nobody,
+    is_bot: Callable[[str], bool] = _nobody,
     make_desk: Callable[[], Desk] = Desk,
     poster: IPoster | None = None,
 ) -> Talk:
     """
     :param chance: uniform in [0, 1). :param choose: picks one of a non-empty sequence.
-    :param has_key: whether that client has one.
+    :param has_key: whether that client has one. :param is_bot: whether it has those of a bot alone.
     :param make_desk: what decides whose an answer of an extension is.
     :param poster: by what receivers outside are told; None: they are not.
     """
@@ -198,6 +199,7 @@ def make_talk(
         rates=rates,
         settings=live.rooms,
         has_key=has_key,
+        is_bot=is_bot,
     )
     mutes = Mutes(world, rooms)
     bars = Bars(world, rooms)

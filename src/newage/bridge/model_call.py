@@ -14,7 +14,7 @@ from OpenSSL import SSL
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.error import ConnectError, DNSLookupError, TimeoutError
 from twisted.internet.protocol import Protocol
-from twisted.web.client import HTTPConnectionPool, ResponseDone, ResponseNeverReceived, _HTTP11ClientFactory
+from twisted.web.client import ResponseDone, ResponseNeverReceived
 from twisted.web.http import PotentialDataLoss
 
 from newage.bridge.hang_up import hang_up
@@ -32,16 +32,6 @@ if TYPE_CHECKING:
 
 MAX_ERROR_BYTES: Final = 65_536  # of the body of an answer that is no success
 TRIES: Final = 2
-
-
-class _QuietFactory(_HTTP11ClientFactory):
-    noisy = False
-
-
-class QuietPool(HTTPConnectionPool):
-    """Its connections begin and end without two lines in the log."""
-
-    _factory = _QuietFactory
 
 
 @frozen(kw_only=True)

@@ -18,6 +18,7 @@ from zope.interface import implementer
 
 from newage.bridge.cards import Cards
 from newage.bridge.model_call import ModelCall, Outcome
+from newage.dialect.messages import FINISH
 from newage.domain.card import LORE_SHARE
 from newage.domain.ceilings import Ceiling, Ceilings
 from newage.domain.character import Character
@@ -361,7 +362,7 @@ def _details(outcome: Outcome) -> Details | None:
     """Why it ended, and what it cost, where the server said so."""
     extra: dict[str, Any] = {}
     if outcome.finish:
-        extra["finish_reason"] = outcome.finish
+        extra[FINISH] = outcome.finish
     if outcome.usage is not None:
         extra["usage"] = {"prompt_tokens": outcome.usage.prompt, "completion_tokens": outcome.usage.completion}
     return Details(extra=extra)

@@ -43,6 +43,7 @@ MEMBERS = frozenset(
 )
 ANSWERED = frozenset({"reasoning", "partial", "character"})  # of answers only: a request may have such members
 TEXT = ("message", "data", "text")  # where an edit may have the new text; the first string counts
+FINISH = "finishReason"  # further member of an answer whose extension says why it ended
 EDITED_APART = frozenset({*TEXT, "target", "requestType"})  # an edit may name them, but they are no further members
 
 
@@ -98,6 +99,12 @@ def body(message: Message) -> Body:
     if message.origin:
         found["origin"] = message.origin
     return found
+
+
+def finish_reason(extra: Mapping[str, Any]) -> str:
+    """Why an answer with these further members ended, in its extension's word; "" where that says none."""
+    said = extra.get(FINISH)
+    return said if isinstance(said, str) else ""
 
 
 def _of_answer(message: Message) -> Body:

@@ -124,8 +124,10 @@ def _details(room: Room) -> Body:
     }
 
 
-def members_ack(roster: Roster) -> Body:
-    body: Body = {"roomId": roster.room.id, "clients": [_member(member) for member in roster.members]}
+def members_ack(roster: Roster, *, bots: bool = False) -> Body:
+    """:param bots: who asks has declared that it reads more than what was there from the first (contract 3.5)."""
+    listed = [{**_member(each), "bot": True} if bots and each.bot else _member(each) for each in roster.members]
+    body: Body = {"roomId": roster.room.id, "clients": listed}
     if roster.barred is not None:
         body["barred"] = [_barred(client_id, bar) for client_id, bar in roster.barred.items()]
     return body

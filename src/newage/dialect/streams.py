@@ -137,13 +137,17 @@ def reset(output: ShownOutput, kind: str, *, at: int, rev: int) -> Event:
     return Event(RESET, {**body, "kind": kind, "at": at, "rev": rev})
 
 
-def followed_end(body: Body, output: ShownOutput, *, reasoning: str, message_id: str) -> Body:
-    """SERVER_STREAM_END with what only those get who follow outputs. :param body: what ``end`` made."""
+def followed_end(body: Body, output: ShownOutput, *, reasoning: str, message_id: str, finish: str = "") -> Body:
+    """SERVER_STREAM_END with what only those get who follow outputs.
+
+    :param body: what ``end`` made. :param finish: why it ended, where its extension said so.
+    """
     return {
         **body,
         **({"reasoning": reasoning} if reasoning else {}),
         **_character(output),
         **({"messageId": message_id} if message_id else {}),
+        **({messages.FINISH: finish} if finish else {}),
     }
 
 
@@ -173,6 +177,8 @@ def _resumed(found: ResumedOutput) -> Body:
         body["more"] = True
     if found.message_id:
         body["messageId"] = found.message_id
+    if found.finish:
+        body[messages.FINISH] = found.finish
     return body
 
 

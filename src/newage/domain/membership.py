@@ -13,12 +13,16 @@ from newage.domain.policy import successor
 
 @frozen(kw_only=True)
 class Member:
-    """One member as others see it; who is away has a session that says no more than its name."""
+    """One member as others see it; who is away has a session that says no more than its name.
+
+    ``bot``: what it says here a program says, with a key of scope webhook (B22).
+    """
 
     session: Session
     role: Role
     online: bool
     muted: bool
+    bot: bool = False
 
 
 @frozen(kw_only=True)

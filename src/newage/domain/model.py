@@ -74,6 +74,7 @@ class Scope(Enum):
     ADMIN = "admin"
 
 
+BOT = "bot"  # as what such a key comes: the type of its session; nobody takes it for a person
 WEBHOOK = Scope.WEBHOOK.value  # the ``origin`` of what is said with such a key
 
 

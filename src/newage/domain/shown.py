@@ -70,7 +70,7 @@ class Missed:
 class ResumedOutput:
     """An output for who came back to it. ``about`` and ``missed`` are None where it is gone.
 
-    ``message_id`` is that of its message, once it is stored.
+    ``message_id`` is that of its message, once it is stored; ``finish`` why it ended, where its extension said so.
     """
 
     output_id: str
@@ -78,3 +78,4 @@ class ResumedOutput:
     about: ShownOutput | None = None
     missed: Missed | None = None
     message_id: str = ""
+    finish: str = ""

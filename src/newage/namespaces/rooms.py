@@ -52,7 +52,7 @@ class RoomEvents:
         return rooms.list_ack(self.registry.all_seen(caller))
 
     def clients_in_room(self, caller: Caller, request: RoomName) -> Body:
-        return rooms.members_ack(self.rooms.members(caller, request.name))
+        return rooms.members_ack(self.rooms.members(caller, request.name), bots=caller.outputs)
 
     async def create(self, caller: Caller, request: NewRoom) -> Body:
         return rooms.created_ack(await self.rooms.create(caller, request.name, request.access))

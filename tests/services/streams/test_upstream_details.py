@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hubkit import Kit, Link, result_of
+from newage.dialect import streams
 from newage.domain.character import Character
 from newage.domain.details import Details
 from newage.domain.model import Message
@@ -529,6 +530,21 @@ def test_further_members_are_kept_unless_they_are_too_large(kit: Kit, sid: str) 
     kit.streams.stream_started(named("o2", "r2"))
     kit.streams.stream_ended(named("o2", "r2"), True, Details(extra={"tokens": "x" * 30}))
     assert dict(kit.responses("web1")[1].extra) == {}
+
+
+@pytest.mark.parametrize(("said", "shown"), [("length", "length"), (7, None)])
+def test_why_it_ended_is_told_who_follows_outputs_and_nobody_else(
+    kit: Kit, sid: str, said: object, shown: str | None
+) -> None:
+    follower, listener = kit.connect("web1", outputs=True), kit.connect("web1", stream_mode="plain")
+    begin(kit, "a")
+    end(kit, extra={"finishReason": said})
+    (told,), (plain,) = (kit.outbox.bodies(each, "SERVER_STREAM_END") for each in (follower, listener))
+    assert (told.get("finishReason"), plain.get("finishReason", "absent")) == (shown, "absent")
+    for seconds in (0, 601):  # kept, then in the history
+        kit.clock.advance(seconds)
+        (found,) = result_of(kit.talk.resuming.resume(kit.caller(follower), None, None, [Wanted("o1")]))
+        assert streams.resumed("e", [found])["outputs"][0].get("finishReason") == shown
 
 
 def test_an_answer_that_goes_on_keeps_what_was_said_of_it(kit: Kit, sid: str) -> None:

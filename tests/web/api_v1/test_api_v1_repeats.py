@@ -175,6 +175,18 @@ def test_it_is_shown_as_a_bot(hub: ApiHouse, key: str) -> None:
     ]
 
 
+def test_it_is_marked_among_the_members_while_it_is_away_and_with_no_other_key(hub: ApiHouse, key: str) -> None:
+    reader = hub.key("reader", Scope.ALL)
+
+    def marked() -> list[str]:
+        members = hub.ask("/api/v1/rooms/lobby/members", key=reader).json["members"]
+        return [each["identity"] for each in members if each.get("bot")]
+
+    assert marked() == ["bot"]
+    hub.key(scope=Scope.ALL)
+    assert marked() == []
+
+
 def test_where_nobody_answers_it_is_said_nevertheless(hub: ApiHouse, key: str) -> None:
     hub.core.talk.rooms.add_silently("lobby", "staff", Role.MANAGER)
     told = say(hub, hub.key("staff", Scope.WEBHOOK))

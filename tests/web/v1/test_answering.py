@@ -40,7 +40,7 @@ def test_what_the_model_server_counts_is_passed_on(hub: ApiHouse, model: Model) 
     line = hub.send(CHAT, question())
     hub.clock.advance(0)
     used = {"prompt_tokens": 7, "completion_tokens": 9, "more": 1}
-    say(hub, model, "x", details=Details(extra={"usage": used, "finish_reason": "length"}))
+    say(hub, model, "x", details=Details(extra={"usage": used, "finishReason": "length"}))
     told = orjson.loads(line.responses()[0].body)
     assert told["usage"] == {"prompt_tokens": 7, "completion_tokens": 9, "total_tokens": 16}
     assert told["choices"][0]["finish_reason"] == "length"

@@ -1,4 +1,8 @@
-"""What chat programs send to ``/v1`` is answered well: written from their sources, which were read and not run here."""
+"""What chat programs send to ``/v1`` is answered well. None of them was run here, and these are no recordings.
+
+Read were Continue's converter, a changed copy of LibreChat's ``llm.ts`` and excerpts of Open WebUI; the headers, much
+of LibreChat's bodies and all of aider's are from knowledge of these programs.
+"""
 
 from __future__ import annotations
 

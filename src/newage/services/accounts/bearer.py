@@ -13,7 +13,7 @@ from attrs import define
 
 from newage.domain.ids import is_extension_id
 from newage.domain.key_form import has_hub_form
-from newage.domain.model import API_LOCAL, Caller, KeyRecord, Kind, Peer, Rank, Scope, Session
+from newage.domain.model import API_LOCAL, BOT, Caller, KeyRecord, Kind, Peer, Rank, Scope, Session
 from newage.domain.policy import granted
 from newage.errors import AuthenticationFailed, NotAuthorised
 from newage.services.accounts.api_limits import ApiSettings
@@ -29,7 +29,6 @@ OTHER_FORM = "A key of this form names no client. Have the hub make one that doe
 OTHER_SCOPE = "This key does not open the API: it takes one of scope {}."
 EXTENSIONS = "An extension answers; a key of its id asks nothing over HTTP."
 
-BOT = "bot"  # as what a key of scope webhook comes: nobody takes it for a person
 _BEGINS = "sk-newage-"
 _SCOPES = (Scope.API, Scope.ALL)
 

@@ -125,6 +125,11 @@ class KeyService:
         """Whether this client has a key that proves an extension and was issued for nothing else (scope extension)."""
         return any(_is_extensions(record) for record in self.records(client_id))
 
+    def is_bot(self, client_id: str) -> bool:
+        """Whether all live keys of this client, and it has one, are for saying something as a bot (scope webhook)."""
+        records = self.records(client_id)
+        return bool(records) and all(record.scope is Scope.WEBHOOK for record in records)
+
     def is_pinned(self, client_id: str) -> bool:
         """Whether one of those was used: from then on the id needs one of them from everywhere (B3)."""
         return any(_is_extensions(record) and record.last_used is not None for record in self.records(client_id))

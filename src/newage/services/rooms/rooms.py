@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from newage.dialect import rooms
 from newage.domain.membership import Member, Roster, role_is_open
-from newage.domain.model import Access, Caller, Role, Room
+from newage.domain.model import BOT, Access, Caller, Role, Room
 from newage.domain.policy import (
     governs,
     may_appoint,
@@ -58,10 +58,15 @@ class RoomService:
         rates: EventRates,
         settings: Live[RoomSettings],
         has_key: Callable[[str], bool],
+        is_bot: Callable[[str], bool],
     ) -> None:
-        """:param has_key: whether that client has a key of the hub's, wherever it is."""
+        """
+        :param has_key: whether that client has a key of the hub's, wherever it is.
+        :param is_bot: whether all that it has are those of a bot.
+        """
         self._world = world
         self._has_key = has_key
+        self._is_bot = is_bot
         self._residents = residents
         self._places = places
         self._rates = rates
@@ -79,16 +84,19 @@ class RoomService:
         :raises RoomMissing: there is none.
         """
         room = self._rooms.require_seen(actor, name)
-        members = tuple(
-            Member(
-                session=self._sessions.named(identity),
-                role=role,
-                online=self._sessions.is_online(identity),
-                muted=room.is_muted(identity, self._rooms.client_of(identity)),
-            )
-            for identity, role in room.members.items()
-        )
+        members = tuple(self._member(room, identity, role) for identity, role in room.members.items())
         return Roster(room=room, members=members, barred=room.barred if governs(actor, room) else None)
+
+    def _member(self, room: Room, identity: str, role: Role) -> Member:
+        session, online = self._sessions.named(identity), self._sessions.is_online(identity)
+        client_id = self._rooms.client_of(identity)
+        return Member(
+            session=session,
+            role=role,
+            online=online,
+            muted=room.is_muted(identity, client_id),
+            bot=session.client_type == BOT if online else self._is_bot(client_id or identity),
+        )
 
     async def create(self, actor: Caller, name: str, access: Access = Access.OPEN) -> Room:
         """A group room whose master the actor is; raises as ``RoomRegistry.create``."""

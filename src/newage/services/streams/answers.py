@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from newage.dialect import Event, streams
+from newage.dialect.messages import finish_reason
 from newage.domain.character import Character
 from newage.domain.delivery import Audience
 from newage.domain.details import Details
@@ -223,7 +224,8 @@ class AnswerService:
         def end() -> None:
             if answer.turn == turn and not answer.output.ended:
                 message_id = answer.message_id if stored else ""
-                answer.output.end(reason, stored=stored, message_id=message_id, cancelled=cancelled)
+                finish = finish_reason(answer.extra)
+                answer.output.end(reason, stored=stored, message_id=message_id, cancelled=cancelled, finish=finish)
 
         return end
 

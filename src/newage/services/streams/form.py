@@ -87,7 +87,8 @@ class Form:
         message_id = self.output.message_id if self._stored else ""
         reasoning = self.output.reasoning.text()
         body = self.end(self.chunks, failed=failed)
-        return streams.followed_end(body, self.about, reasoning=reasoning, message_id=message_id)
+        finish = self.output.finish
+        return streams.followed_end(body, self.about, reasoning=reasoning, message_id=message_id, finish=finish)
 
     def meta(self) -> Body:
         """What the reader of a ``$stream`` is told of it."""

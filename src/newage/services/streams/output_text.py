@@ -109,6 +109,7 @@ class OutputText:
         "cancelled",
         "ended",
         "failure",
+        "finish",
         "message_id",
         "overwritten",
         "reasoning",
@@ -126,6 +127,7 @@ class OutputText:
         self.cancelled = False  # somebody stopped it
         self.stored = False  # what it was at its end is kept
         self.message_id = ""  # of what is kept
+        self.finish = ""  # why it ended, in its extension's word
         self.overwritten = False  # somebody changed or deleted that
         self._readers: tuple[IOutputReader, ...] = ()  # in the order in which they came
         self._feed(())
@@ -161,15 +163,21 @@ class OutputText:
         return half
 
     def end(
-        self, failure: str | None = None, *, stored: bool = False, message_id: str = "", cancelled: bool = False
+        self,
+        failure: str | None = None,
+        *,
+        stored: bool = False,
+        message_id: str = "",
+        cancelled: bool = False,
+        finish: str = "",
     ) -> None:
         """No more comes, unless it goes on. Tell the readers, and have none.
 
         :param failure: why it failed, if it did. :param stored: what there is of it is kept, as the message of that id.
-        :param cancelled: somebody stopped it, which is no failure.
+        :param cancelled: somebody stopped it, which is no failure. :param finish: why it ended, as its extension says.
         """
         self.ended, self.failure, self.stored, self.cancelled = True, failure, stored, cancelled
-        self.message_id = message_id or self.message_id
+        self.message_id, self.finish = message_id or self.message_id, finish
         self._feed(())
         while self._readers:
             reader, *others = self._readers

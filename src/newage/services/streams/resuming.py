@@ -7,6 +7,7 @@ from zlib import crc32
 
 from attrs import define, frozen
 
+from newage.dialect.messages import finish_reason
 from newage.domain.model import Caller, Message, Room
 from newage.domain.shown import Missed, OutputState, ResumedOutput, ShownOutput
 from newage.errors import BadParameter, InvalidRequest, NotFound, NotMember
@@ -167,7 +168,12 @@ class ResumeService:
         if (kept := self._kept(actor, rooms, output_id)) is not None:
             missed = catch_up(kept.output, position, limit)
             return ResumedOutput(
-                output_id=output_id, state=kept.state, about=kept.about, missed=missed, message_id=kept.message_id
+                output_id=output_id,
+                state=kept.state,
+                about=kept.about,
+                missed=missed,
+                message_id=kept.message_id,
+                finish=kept.output.finish,
             )
         if (old := stored.get(output_id)) is not None and old.message.room_id in rooms:
             return _from_history(output_id, old, position, limit)
@@ -184,6 +190,7 @@ def _text_of(message: Message) -> OutputText:
     for text, kind in ((message.reasoning, TextKind.REASONING), (message.text, TextKind.TEXT)):
         if text:
             output.push(text, kind)
+    output.finish = finish_reason(message.extra)
     output.rev = crc32(output.text.buffer, crc32(output.reasoning.buffer)) or 1
     return output
 
@@ -207,4 +214,11 @@ def _from_history(output_id: str, old: _Stored, position: Position, limit: int) 
     else:
         missed = catch_up(output, position, limit)
     state = OutputState.at_end(failed=message.failed, cancelled=message.partial and not message.failed)
-    return ResumedOutput(output_id=output_id, state=state, about=about, missed=missed, message_id=message.message_id)
+    return ResumedOutput(
+        output_id=output_id,
+        state=state,
+        about=about,
+        missed=missed,
+        message_id=message.message_id,
+        finish="" if output is None else output.finish,
+    )

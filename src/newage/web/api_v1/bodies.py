@@ -219,6 +219,7 @@ class Member:
     role: str = member("guest, special, manager or master")
     online: bool = member("whether it is here")
     muted: bool = member("whether it may say nothing now")
+    bot: bool | None = member("true: what it says a program says, with a key of scope webhook", default=None)
 
     @classmethod
     def of(cls, one: OfRoom) -> Member:
@@ -229,6 +230,7 @@ class Member:
             role=one.role.wire,
             online=one.online,
             muted=one.muted,
+            bot=one.bot or None,
         )
 
 

@@ -11,6 +11,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from newage.dialect import Body, openai
+from newage.dialect.messages import finish_reason
 from newage.dialect.openai import Completion
 from newage.domain.chat_question import ChatQuestion
 from newage.domain.request import Request
@@ -226,8 +227,8 @@ class Answering:
     @property
     def finish(self) -> str:
         """Why it ended there, as its extension says."""
-        said = self.pieces[-1].answer.extra.get("finish_reason") if self.pieces else None
-        return said if isinstance(said, str) and said in _FINISHES else "stop"
+        said = finish_reason(self.pieces[-1].answer.extra) if self.pieces else ""
+        return said if said in _FINISHES else "stop"
 
     @property
     def used_tokens(self) -> int:
