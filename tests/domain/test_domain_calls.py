@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from newage.domain.calls import FunctionCall, subject_of
+from newage.domain.calls import FunctionCall, subject_of, went_well
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,10 @@ def test_the_file_or_the_routes_and_nothing_else(name: str, args: list[Any], tol
 
 def test_of_another_client_nothing() -> None:
     assert subject_of(FunctionCall(name="readJsonFromFile", args=["a.json"], target="bob")) == {}
+
+
+@pytest.mark.parametrize(
+    ("result", "well"), [(None, True), ({}, True), ({"success": True}, True), ({"success": False}, False)]
+)
+def test_a_failure_may_be_a_result(result: object, well: bool) -> None:
+    assert went_well(result) is well

@@ -30,3 +30,8 @@ def subject_of(call: FunctionCall) -> dict[str, Any]:
     if call.name == "addStaticResources":
         return {"routes": [name for routes in call.args if isinstance(routes, dict) for name in routes]}
     return {}
+
+
+def went_well(result: object) -> bool:
+    """The file functions report a failure as their result (contract 7.4)."""
+    return not (isinstance(result, dict) and result.get("success") is False)

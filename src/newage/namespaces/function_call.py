@@ -7,9 +7,9 @@ from typing import Any
 
 from attrs import field, frozen
 
-from newage.dialect import Body, acks
+from newage.dialect import acks
 from newage.dialect.calls import CALL, UNKNOWN_FAULT, failed, relayed, succeeded
-from newage.domain.calls import SERVER, FunctionCall, subject_of
+from newage.domain.calls import SERVER, FunctionCall, subject_of, went_well
 from newage.domain.foreign_json import without_hostile_keys
 from newage.domain.model import Caller
 from newage.errors import BadArguments, CallFailed, NewAgeError
@@ -62,13 +62,6 @@ def request_id_of(payload: Any) -> str | int | float | None:
     return value if not isinstance(value, str) or len(value) <= MAX_NAME_CHARS else None
 
 
-def outcome_of(body: Body) -> str:
-    """The file functions report a failure as their result (contract 7.4)."""
-    result = body.get("result")
-    refused = isinstance(result, dict) and result.get("success") is False
-    return OK if body.get("success") is True and not refused else FAILED
-
-
 def register_builtins(calls: CallService, files: FileFunctions, static: StaticRoutes) -> None:
     """The functions of contract 7.4; nothing else can be called by any name."""
     calls.register("readJsonFromFile", Function(one_argument, files.read, bootstrap=True))
@@ -116,7 +109,8 @@ class CallEvents:
             if not wants_ack:
                 wire.tell(socket, acks.failed(shown, request_id))
             return [failed(request_id, shown)] if wants_ack else None
-        self._called.done(caller, call, outcome=outcome_of(body), **subject_of(call))
+        well = body.get("success") is True and went_well(body.get("result"))
+        self._called.done(caller, call, outcome=OK if well else FAILED, **subject_of(call))
         return [body] if wants_ack else None
 
     def handlers(self) -> wire.Handlers:

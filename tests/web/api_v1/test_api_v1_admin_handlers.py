@@ -10,6 +10,7 @@ from apikit import ApiHouse, Flow, events
 from logkit import Logged
 from newage.domain.model import Rank, Scope
 from newage.services.calls.calls import Function
+from newage.web.api_v1.admin_handlers import NO_JSON
 
 
 @pytest.fixture
@@ -136,6 +137,21 @@ class TestFunctions:
         assert told.status in (200, 403)
         if told.status == 200:
             assert told.json["result"]["success"] is False
+
+    @pytest.mark.parametrize("said", [b"bytes", {"a": [b"bytes"]}, {1, 2}, object()])
+    def test_what_is_no_json_has_failed(self, hub: ApiHouse, key: str, said: object) -> None:
+        hub.core.calls.calls.register("odd", Function(list, lambda caller, args: said))
+        told = hub.ask("/api/v1/functions/odd", {}, key)
+        assert told.status >= 500
+        assert told.json["error"]["message"] == NO_JSON
+
+    def test_a_failure_that_is_its_result_is_recorded_as_one(self, hub: ApiHouse, key: str) -> None:
+        hub.core.calls.calls.register("sad", Function(list, lambda caller, args: {"success": False}))
+        with Logged() as logged:
+            hub.ask("/api/v1/functions/sad", {}, key)
+        facts = [event["log_audit"] for event in logged.events if "log_audit" in event]
+        (fact,) = [each for each in facts if each.get("function") == "sad"]
+        assert fact["outcome"] == "failed"
 
     def test_somebody_elses(self, hub: ApiHouse, key: str) -> None:
         assert hub.ask("/api/v1/sessions/nobody/functions/f", {}, key).status == 404

@@ -124,7 +124,8 @@ class KeyDesk:
     def _reach(self, actor: Caller) -> tuple[KeyRecord, ...]:
         self._check(actor)
         records = self._keys.all_records()
-        mine = {each.client_id for each in records if self._administration.may_touch(actor, each.client_id)}
+        clients = {each.client_id for each in records}  # each is asked about once: that looks at all sessions
+        mine = {client_id for client_id in clients if self._administration.may_touch(actor, client_id)}
         return tuple(each for each in records if each.client_id in mine)
 
     def _check(self, actor: Caller) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from attrs import field, frozen
 
 from newage.dialect import calls as words
-from newage.domain.calls import SERVER, FunctionCall, subject_of
+from newage.domain.calls import SERVER, FunctionCall, subject_of, went_well
 from newage.domain.foreign_json import without_hostile_keys
 from newage.domain.logs import LogQuery
 from newage.domain.model import Caller
 from newage.errors import BadArguments, CallFailed, ClientMissing, NewAgeError, NotFound
+from newage.protocol.json_text import dumps
 from newage.services.accounts.expulsion import Expulsion
 from newage.services.accounts.key_admin import KeyAdministration
 from newage.services.accounts.key_desk import KeyDesk, NewKey
@@ -17,11 +18,12 @@ from newage.services.accounts.revocation import Revoked
 from newage.services.api.questions import too_much
 from newage.services.calls.calls import CallService
 from newage.services.home.diagnostics import Diagnostics
-from newage.telemetry.audit import Recorder
+from newage.telemetry.audit import FAILED, OK, Recorder
 from newage.web.api_v1 import admin_bodies as bodies
 from newage.web.api_v1.table import Call
 
 _DAY = 86_400.0
+NO_JSON = "What the function says is no JSON, and cannot be told over HTTP."
 
 
 @frozen(kw_only=True)
@@ -100,24 +102,34 @@ class CallHandlers:
         try:
             with too_much():
                 result = await self._result(actor, asked)
-        except NewAgeError as error:
-            self._called.failed(actor, asked, error, **subject_of(asked))
+        except Exception as error:
+            known = error if isinstance(error, NewAgeError) else CallFailed(words.UNKNOWN_FAULT)
+            self._called.failed(actor, asked, known, **subject_of(asked))
             raise
-        self._called.done(actor, asked, **subject_of(asked))
+        self._called.done(actor, asked, outcome=OK if went_well(result) else FAILED, **subject_of(asked))
         return bodies.Result(result=result)
 
     async def _result(self, actor: Caller, asked: FunctionCall) -> object:
         if len(asked.args) > self.calls.settings.value.max_call_arguments:
             raise BadArguments("There are too many arguments.")
         if asked.target == SERVER:
-            return await self.calls.run(actor, asked)
+            return _json(await self.calls.run(actor, asked))
         try:
             answer = words.relayed(None, without_hostile_keys(await self.calls.forward(actor, asked)))
         except ClientMissing as error:
             raise NotFound(str(error)) from error
         if answer["success"] is not True:
             raise CallFailed(answer["message"])
-        return answer["result"]
+        return _json(answer["result"])
+
+
+def _json(result: object) -> object:
+    """By Socket.IO it may be bytes, or have some; here it may not."""
+    try:
+        dumps(result)
+    except (TypeError, RecursionError):
+        raise CallFailed(NO_JSON) from None
+    return result
 
 
 def _revoked(revoked: Revoked) -> bodies.RevokedKeys:
