@@ -192,6 +192,13 @@ NO_SETTINGS = {
     "last_address",
     "digest_secret",
     "vacant_since",
+    # SillyTavern's own, which no request may choose
+    "custom_url",
+    "reverse_proxy",
+    "proxy_password",
+    "secret_id",
+    "chat_completion_source",
+    "api_server",
 }
 
 
