@@ -176,6 +176,25 @@ def test_order_and_rights(
     assert found == expected
 
 
+def test_whose_connection_it_is_is_asked_before_any_file_is_read(house: Gatehouse) -> None:
+    """By polling, what asked may be gone then; what is known of it is remembered."""
+    known: list[bool] = []
+
+    def owned() -> bool:
+        if not known and not house.trust.knows("late", network_safe=False):
+            known.append(True)
+        return bool(known)
+
+    house.clock.advance(house.settings.trust_refresh_seconds)
+    house.write("settings/late.json", {"clientId": "late", "isTrust": True})
+    peer = LOCAL._replace(owned=owned)
+    assert (
+        verdict(house, "web1", namespace="/auth", peer=peer, client_type=TYPES["client"], key="getKey")
+        == "ok bootstrap"
+    )
+    assert house.trust.knows("late", network_safe=False)
+
+
 @pytest.mark.parametrize("key", [{}, [], 7, True, "x" * 100, "nul\0"])
 def test_a_key_of_any_type_is_just_wrong(house: Gatehouse, key: object) -> None:
     assert verdict(house, "web1", key=key) == BAD_KEY

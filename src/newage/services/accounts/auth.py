@@ -142,6 +142,7 @@ class AuthService:
         :raises AuthenticationFailed: steps 1-4; NotAuthorised: steps 5-6; Unavailable: too many logins at once.
         """
         network_safe = self._network_safe()
+        self._ask_the_owner(request, namespace, peer, network_safe=network_safe)
         self._check_identity(request)
         if request.pairs and namespace == PAIRING_NAMESPACE:
             return await self._admit_to_pair(request, sid, namespace, peer)
@@ -242,6 +243,16 @@ class AuthService:
         ):
             return nothing
         return shown
+
+    @staticmethod
+    def _ask_the_owner(request: HandshakeRequest, namespace: str, peer: Peer, *, network_safe: bool) -> None:
+        """Where it may matter whose connection it is: at once, while what asks is surely there; the peer remembers.
+
+        By polling each request may come by a connection of its own, which is gone when a file has been read.
+        """
+        keyless = namespace in BOOTSTRAP_NAMESPACES and not request.presents_key and not network_safe
+        if peer.local and (keyless or request.kind in (Kind.EXTENSION, Kind.ADMIN)):
+            peer.owned()
 
     def _may_bootstrap(self, client_id: str, peer: Peer) -> bool:
         """2.8.4 (a) with B2: an administrator's id is for programs, and on this machine not without ``local_admin``."""
